@@ -1,0 +1,47 @@
+# The short verbs. `make demo` and `make test` need Python 3.10 to 3.13 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export HF_HUB_OFFLINE = 1
+export HF_HUB_DISABLE_TELEMETRY = 1
+
+.PHONY: help demo test check check-full lint types format install clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP) ## build the virtual environment
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "loopd needs Python 3.10 to 3.13; try: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[server,offline,dev]"
+	touch $(STAMP)
+
+demo: $(STAMP) ## watch the whole loop work, in a few minutes
+	$(BIN)/loopd demo
+
+test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+
+check: test ## what CI runs
+
+check-full: lint types $(STAMP) ## everything, also the slow tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(STAMP) ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+format: $(STAMP) ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the verbs made, but no run
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

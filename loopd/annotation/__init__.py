@@ -1,0 +1,1 @@
+"""The annotation server as the loop sees it."""

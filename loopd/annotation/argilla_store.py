@@ -1,0 +1,248 @@
+"""Owns the loop's conversation with Argilla 2: one dataset, its records and answers.
+
+Must not decide anything about the loop. It reads records through the route that answers from
+the database, because a search index may lag, and matches them by external id, never by order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loopd.annotation import schema
+from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
+from loopd.annotation.store import Sweep
+from loopd.config import ArgillaSection
+from loopd.errors import DatasetError, TransientError
+from loopd.records import Answer, Batch
+from loopd.tasks.task import Task
+
+Json = dict[str, Any]
+
+_BULK = 250
+_PAGES = (1000, 997)  # two sizes: the second listing cuts its pages elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPlan:
+    """What the dataset must look like.
+
+    Attributes:
+        task: question and field.
+        guidelines: Markdown, may be empty.
+        min_submitted: answers that complete a record.
+    """
+
+    task: Task
+    guidelines: str
+    min_submitted: int
+
+
+class ArgillaStore:
+    """An :class:`~loopd.annotation.store.AnnotationStore` on a real Argilla 2 server.
+
+    Args:
+        section: address, workspace and dataset name.
+        api_key: of an owner, or of an admin of the workspace.
+        plan: the dataset that the run needs.
+    """
+
+    def __init__(self, section: ArgillaSection, api_key: str, plan: DatasetPlan) -> None:
+        self._section = section
+        self._plan = plan
+        self._http = ArgillaHttp(section.url, api_key, section.timeout)
+        self._dataset_id = ""
+        self._question_id = ""
+
+    def open(self, *, fresh: bool) -> None:
+        """Find or create the dataset; see :meth:`AnnotationStore.open`."""
+        workspace_id = self._workspace_id()
+        dataset = self._find(workspace_id)
+        if dataset is None and not fresh:
+            raise self._gone()
+        if dataset is None:
+            dataset = self._create(workspace_id)
+        self._dataset_id = dataset["id"]
+        if dataset["status"] == "draft":
+            self._complete()
+        self._check_fit(dataset)
+        if fresh:
+            self._refuse_other_runs()
+
+    def preview(self) -> str:
+        """Say in one line what :meth:`open` would find, without changing anything."""
+        workspace_id = self._workspace_id()
+        dataset = self._find(workspace_id)
+        name = f"dataset `{self._section.dataset}` in workspace `{self._section.workspace}`"
+        if dataset is None:
+            return f"{name} will be created"
+        self._dataset_id = dataset["id"]
+        if dataset["status"] != "draft":
+            self._check_fit(dataset)
+        return f"{name} exists and fits"
+
+    def account(self) -> tuple[str, str]:
+        """Name and role of the API key's account."""
+        me = self._http.get("me")
+        return me["username"], me["role"]
+
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+        """Upsert the batch's records by external id, most informative first."""
+        places = range(len(batch.items))
+        records = [
+            schema.record(
+                self._plan.task,
+                batch,
+                place,
+                texts[batch.items[place].record_id],
+                self._question_id,
+            )
+            for place in places
+        ]
+        for start in range(0, len(records), _BULK):
+            self._on_dataset("PUT", "/records/bulk", json={"items": records[start : start + _BULK]})
+
+    def activity(self) -> str:
+        """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
+        return str(self._on_dataset("GET", "")["last_activity_at"])
+
+    def sweep(self, record_ids: Collection[str]) -> Sweep:
+        """Read all responses on these records.
+
+        A record counts as missing only when two listings with different page borders lack it.
+        """
+        wanted = set(record_ids)
+        found = self._listing(wanted, _PAGES[0])
+        if len(found) < len(wanted):
+            found = {**self._listing(wanted, _PAGES[1]), **found}
+        missing = tuple(sorted(wanted - set(found)))
+        answers = tuple(answer for each in found.values() for answer in each)
+        return Sweep(answers=answers, missing=missing)
+
+    def describe(self) -> str:
+        """Address of the dataset's annotation page."""
+        return f"{self._section.url}/dataset/{self._dataset_id}/annotation-mode"
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._http.close()
+
+    # -- the dataset ---------------------------------------------------------------------------
+
+    def _workspace_id(self) -> str:
+        spaces = self._http.get("me/workspaces")["items"]
+        for space in spaces:
+            if space["name"] == self._section.workspace:
+                return str(space["id"])
+        names = sorted(space["name"] for space in spaces)
+        raise DatasetError(
+            f"no workspace `{self._section.workspace}` for this account (it sees {names})",
+            "create it in Argilla, add the account to it, or set argilla.workspace",
+        )
+
+    def _find(self, workspace_id: str) -> Json | None:
+        found = self._http.get("me/datasets", workspace_id=workspace_id)["items"]
+        named = [dataset for dataset in found if dataset["name"] == self._section.dataset]
+        return named[0] if named else None
+
+    def _create(self, workspace_id: str) -> Json:
+        body = {
+            "name": self._section.dataset,
+            "workspace_id": workspace_id,
+            "guidelines": self._plan.guidelines or None,
+            "allow_extra_metadata": True,
+            "distribution": {"strategy": "overlap", "min_submitted": self._plan.min_submitted},
+        }
+        try:
+            created: Json = self._http.request("POST", "datasets", json=body)
+        except ConflictError as error:
+            raise TransientError(f"the dataset was created by somebody else: {error}") from error
+        return created
+
+    def _complete(self) -> None:
+        """Add whatever a draft lacks and publish it; goes on where a crash left off."""
+        task = self._plan.task
+        if not self._items("fields"):
+            self._on_dataset("POST", "/fields", json=schema.field(task))
+        if not self._items("questions"):
+            self._on_dataset("POST", "/questions", json=task.question())
+        self._add_metadata()
+        self._on_dataset("PUT", "/publish")
+
+    def _add_metadata(self) -> None:
+        present = {each["name"] for each in self._properties()}
+        for name in schema.METADATA:
+            if name not in present:
+                body = schema.metadata_property(name)
+                self._on_dataset("POST", "/metadata-properties", json=body)
+
+    def _check_fit(self, dataset: Json) -> None:
+        task = self._plan.task
+        questions = self._items("questions")
+        problems = schema.misfits(task, self._items("fields"), questions, self._properties())
+        asked = dataset["distribution"]["min_submitted"]
+        if asked < self._plan.min_submitted:
+            problems.append(f"it completes a record at {asked} answers, too few")
+        if problems:
+            raise DatasetError(
+                f"dataset `{self._section.dataset}` does not fit: {'; '.join(problems)}",
+                "choose another argilla.dataset, or change the task to match",
+            )
+        self._question_id = next(q["id"] for q in questions if q["name"] == task.question_name)
+
+    def _refuse_other_runs(self) -> None:
+        self._add_metadata()
+        for page in self._pages(_PAGES[0]):
+            if any((record["metadata"] or {}).get("batch_id") for record in page):
+                raise DatasetError(
+                    f"dataset `{self._section.dataset}` already holds batches of another run",
+                    "restore that run's directory, or choose another argilla.dataset",
+                )
+
+    def _gone(self) -> DatasetError:
+        return DatasetError(
+            f"dataset `{self._section.dataset}` is gone from {self._section.url}",
+            "restore it in Argilla; the journal still holds every answer that was read",
+        )
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def _on_dataset(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            return self._http.request(method, f"datasets/{self._dataset_id}{path}", **arguments)
+        except NotFoundError as error:
+            raise self._gone() from error
+
+    def _items(self, what: str) -> list[Json]:
+        items: list[Json] = self._on_dataset("GET", f"/{what}")["items"]
+        return items
+
+    def _properties(self) -> list[Json]:
+        path = f"me/datasets/{self._dataset_id}/metadata-properties"
+        items: list[Json] = self._http.get(path)["items"]
+        return items
+
+    def _pages(self, size: int) -> Iterator[list[Json]]:
+        offset, total = 0, 1
+        while offset < total:
+            params = {"include": "responses", "limit": size, "offset": offset}
+            page = self._on_dataset("GET", "/records", params=params)
+            total = page["total"] if page["items"] else 0
+            offset += len(page["items"])
+            yield page["items"]
+
+    def _listing(self, wanted: set[str], size: int) -> dict[str, tuple[Answer, ...]]:
+        found: dict[str, tuple[Answer, ...]] = {}
+        for page in self._pages(size):
+            for record in page:
+                if record["external_id"] in wanted:
+                    found[record["external_id"]] = self._answers(record)
+        return found
+
+    def _answers(self, record: Json) -> tuple[Answer, ...]:
+        parsed = (
+            schema.answer(self._plan.task, record["external_id"], response)
+            for response in record.get("responses") or ()
+        )
+        return tuple(answer for answer in parsed if answer is not None)

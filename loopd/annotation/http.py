@@ -1,0 +1,88 @@
+"""Owns how a request to Argilla fails: every failure becomes one of loopd's errors.
+
+Must not know what is asked for. The client itself is the one that the Argilla SDK builds and
+authenticates; no request is retried here, that is the loop's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from loopd.errors import ArgillaError, AuthError, TransientError
+
+_DETAIL = 300
+
+
+class NotFoundError(ArgillaError):
+    """HTTP 404: the caller knows what it means."""
+
+
+class ConflictError(ArgillaError):
+    """HTTP 409: it exists already."""
+
+
+class ArgillaHttp:
+    """JSON requests to one Argilla server.
+
+    Args:
+        url: base address.
+        api_key: of an account that may manage the workspace.
+        timeout: seconds for one request.
+    """
+
+    def __init__(self, url: str, api_key: str, timeout: float) -> None:
+        from argilla import Argilla
+
+        self.url = url
+        client = Argilla(api_url=url, api_key=api_key, timeout=int(timeout) or 1, retries=0)
+        self._client: httpx.Client = client.http_client
+        self._client.timeout = httpx.Timeout(timeout)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON answer to a GET."""
+        return self.request("GET", path, params=params)
+
+    def request(self, method: str, path: str, **arguments: Any) -> Any:
+        """The JSON answer, ``None`` when there is no body.
+
+        Raises:
+            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or an answer that is not JSON.
+            AuthError: HTTP 401 or 403.
+            NotFoundError, ConflictError, ArgillaError: other refusals.
+        """
+        try:
+            response = self._client.request(method, f"/api/v1/{path}", **arguments)
+            _check(response, self.url)
+            return response.json() if response.content else None
+        except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
+            kind = type(error).__name__
+            raise TransientError(f"Argilla at {self.url} is unreachable ({kind}: {error})") from error
+        except ValueError as error:
+            raise TransientError(f"Argilla at {self.url} sent no JSON ({error})") from error
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+
+def _check(response: httpx.Response, url: str) -> None:
+    code = response.status_code
+    if code < 300:
+        return
+    what = f"{response.request.method} {response.request.url.path} gave HTTP {code}"
+    if code >= 500 or code in (408, 425, 429):
+        raise TransientError(f"Argilla at {url} fails: {what}")
+    if code == 401:
+        raise AuthError(f"Argilla at {url} refuses the API key", "it is wrong, expired or revoked")
+    if code == 403:
+        raise AuthError(
+            f"the account may not do this on {url}: {what}",
+            "use the key of an owner, or of an admin who is a member of the workspace",
+        )
+    raise _refusal(code)(f"Argilla refuses: {what}: {response.text[:_DETAIL]}")
+
+
+def _refusal(code: int) -> type[ArgillaError]:
+    return {404: NotFoundError, 409: ConflictError}.get(code, ArgillaError)

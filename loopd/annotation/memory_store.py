@@ -1,0 +1,127 @@
+"""Owns an annotation store in memory: the twin of the Argilla store for simulation and tests.
+
+Must behave as the real one does; both pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from loopd.annotation.store import Sweep
+from loopd.errors import DatasetError
+from loopd.records import Answer, AnswerStatus, Batch, JsonValue
+from loopd.tasks.task import Task
+
+
+@dataclass(slots=True)
+class _Stored:
+    text: str
+    batch_id: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """An :class:`~loopd.annotation.store.AnnotationStore` without a server.
+
+    Args:
+        task: decides which values are valid.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._records: dict[str, _Stored] | None = None
+        self._ticks = 0
+        self._activity = 0
+
+    # -- what the loop asks --------------------------------------------------------------------
+
+    def open(self, *, fresh: bool) -> None:
+        """See :meth:`AnnotationStore.open`."""
+        if self._records is None and not fresh:
+            raise DatasetError("the dataset is gone")
+        if self._records and fresh:
+            raise DatasetError("the dataset already holds batches of another run")
+        self._records = self._records or {}
+
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+        """Upsert by record id: answers that are there stay."""
+        records = self._dataset()
+        for record_id in batch.record_ids:
+            kept = records[record_id].answers if record_id in records else {}
+            records[record_id] = _Stored(texts[record_id], batch.id, kept)
+
+    def activity(self) -> str:
+        """Moves with every answer."""
+        self._dataset()
+        return str(self._activity)
+
+    def sweep(self, record_ids: Collection[str]) -> Sweep:
+        """The present answers on these records."""
+        records = self._dataset()
+        wanted = set(record_ids)
+        answers = tuple(
+            answer
+            for record_id, stored in records.items()
+            if record_id in wanted
+            for answer in stored.answers.values()
+        )
+        return Sweep(answers=answers, missing=tuple(sorted(wanted - set(records))))
+
+    def describe(self) -> str:
+        """There is no address."""
+        return "memory"
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    # -- what people do ------------------------------------------------------------------------
+
+    def open_records(self, annotator: str) -> tuple[str, ...]:
+        """Records without an answer of this person, in the order of publication."""
+        return tuple(
+            record_id
+            for record_id, stored in self._dataset().items()
+            if annotator not in stored.answers
+        )
+
+    def text(self, record_id: str) -> str:
+        """What the annotator reads."""
+        return self._dataset()[record_id].text
+
+    def submit(self, record_id: str, annotator: str, value: JsonValue) -> None:
+        """Submit or edit an answer."""
+        valid = self._task.is_valid(value)
+        status = AnswerStatus.SUBMITTED if valid else AnswerStatus.INVALID
+        self._put(record_id, annotator, status, value)
+
+    def discard(self, record_id: str, annotator: str) -> None:
+        """Discard the record."""
+        self._put(record_id, annotator, AnswerStatus.DISCARDED, None)
+
+    def withdraw(self, record_id: str, annotator: str) -> None:
+        """Delete the answer, or make it a draft again."""
+        del self._dataset()[record_id].answers[annotator]
+        self._activity += 1
+
+    def delete(self, record_id: str) -> None:
+        """Delete the record; the trigger does not move, as on the real server."""
+        del self._dataset()[record_id]
+
+    def drop(self) -> None:
+        """Delete the dataset."""
+        self._records = None
+
+    def _dataset(self) -> dict[str, _Stored]:
+        if self._records is None:
+            raise DatasetError("the dataset is gone")
+        return self._records
+
+    def _put(
+        self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue
+    ) -> None:
+        self._ticks += 1
+        self._activity += 1
+        time = f"{self._ticks:012d}"
+        answer = Answer(record_id, annotator, status, value, time)
+        self._dataset()[record_id].answers[annotator] = answer

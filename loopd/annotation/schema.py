@@ -1,0 +1,114 @@
+"""Owns the shape of the Argilla dataset: fields, metadata and records as JSON; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.tasks.task import Task
+
+Json = dict[str, Any]
+
+METADATA: dict[str, tuple[str, str]] = {
+    "batch_id": ("terms", "Batch"),
+    "round": ("integer", "Round"),
+    "strategy": ("terms", "Strategy"),
+    "score": ("float", "Informativeness"),
+    "priority": ("float", "Priority"),
+    "model_id": ("terms", "Model"),
+}
+"""Metadata properties of every record: Argilla type and title by name."""
+
+
+def field(task: Task) -> Json:
+    """The text field; plain text, so that markup in texts is shown and not run."""
+    settings = {"type": "text", "use_markdown": False}
+    return {"name": task.field_name, "title": "Text", "required": True, "settings": settings}
+
+
+def metadata_property(name: str) -> Json:
+    """One metadata property as Argilla's API wants it at creation."""
+    kind, title = METADATA[name]
+    return {
+        "name": name,
+        "title": title,
+        "settings": {"type": kind},
+        "visible_for_annotators": True,
+    }
+
+
+def record(task: Task, batch: Batch, place: int, text: str, question_id: str) -> Json:
+    """One record of a batch as the bulk upsert wants it."""
+    item = batch.items[place]
+    body: Json = {
+        "external_id": item.record_id,
+        "fields": {task.field_name: text},
+        "metadata": _metadata(batch, item, priority=1.0 - place / len(batch.items)),
+    }
+    if item.suggestion is not None:
+        proposal = task.suggestion(item.suggestion)
+        agent = f"loopd:{batch.model_id}"
+        body["suggestions"] = [{"question_id": question_id, "agent": agent, **proposal}]
+    return body
+
+
+def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
+    optional = {"score": item.score, "model_id": batch.model_id}
+    return {
+        "batch_id": batch.id,
+        "round": batch.round,
+        "strategy": batch.strategy,
+        "priority": priority,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def answer(task: Task, record_id: str, response: Mapping[str, Any]) -> Answer | None:
+    """The answer in one of Argilla's responses; ``None`` for a draft.
+
+    Discarded responses carry whatever the form held, or ``null``: their value is never read.
+    """
+    status = response["status"]
+    if status not in ("submitted", "discarded"):
+        return None
+    value = _value(task, response) if status == "submitted" else None
+    known = AnswerStatus.DISCARDED
+    if status == "submitted":
+        known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
+    return Answer(
+        record_id=record_id,
+        annotator=str(response["user_id"]),
+        status=known,
+        value=value,
+        time=response["updated_at"],
+    )
+
+
+def _value(task: Task, response: Mapping[str, Any]) -> Any:
+    return ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+
+
+def misfits(task: Task, fields: list[Json], questions: list[Json], properties: list[Json]) -> list[str]:
+    """What keeps an existing dataset from serving the run, one line each."""
+    problems: list[str] = []
+    types = {each["name"]: each["settings"]["type"] for each in fields}
+    if types.get(task.field_name) != "text":
+        problems.append(f"it has no text field `{task.field_name}` (fields: {sorted(types)})")
+    others = [each["name"] for each in fields if each["required"] and each["name"] != task.field_name]
+    problems += [f"it requires another field `{name}`" for name in others]
+    problems += _question_misfits(task, questions)
+    kinds = {each["name"]: each["settings"]["type"] for each in properties}
+    for name, (kind, _) in METADATA.items():
+        if kinds.get(name, kind) != kind:
+            problems.append(f"its metadata `{name}` is {kinds[name]}, not {kind}")
+    return problems
+
+
+def _question_misfits(task: Task, questions: list[Json]) -> list[str]:
+    own = [each for each in questions if each["name"] == task.question_name]
+    if not own:
+        return [f"it has no question `{task.question_name}`"]
+    others = [each["name"] for each in questions if each["required"] and each not in own]
+    extra = [f"it requires another question `{name}`" for name in others]
+    return task.misfits(own[0]) + extra

@@ -1,0 +1,54 @@
+"""Owns what the loop asks of an annotation server; must not know any one server."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from loopd.records import Answer, Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Everything that people have answered, as the server shows it now.
+
+    Attributes:
+        answers: present answers on the records asked for; drafts are left out.
+        missing: record ids that were asked for and are gone.
+    """
+
+    answers: tuple[Answer, ...]
+    missing: tuple[str, ...]
+
+
+class AnnotationStore(Protocol):
+    """A place where batches are published and people answer.
+
+    Every method may raise ``TransientError`` (wait and call again), ``AuthError``,
+    ``DatasetError`` or ``ArgillaError``; every method may be repeated without harm.
+    """
+
+    def open(self, *, fresh: bool) -> None:
+        """Find the dataset and check that it fits.
+
+        Args:
+            fresh: the run has published nothing yet: create the dataset if it is absent, finish
+                one that was half created, refuse one that holds another run's batches. Otherwise
+                an absent dataset is an error.
+        """
+
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+        """Make all records of the batch visible to annotators; an upsert by record id."""
+
+    def activity(self) -> str:
+        """A cheap token that changes when somebody answers (not with every kind of change)."""
+
+    def sweep(self, record_ids: Collection[str]) -> Sweep:
+        """Read the answers on these records."""
+
+    def describe(self) -> str:
+        """The address at which people answer."""
+
+    def close(self) -> None:
+        """Release connections."""

@@ -1,0 +1,143 @@
+"""Owns the command line: parse, load the configuration, one call for each command, exit code.
+
+Must stay thin and import nothing heavy at the top: ``loopd --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopd import __version__
+from loopd.errors import LoopdError
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+
+
+class _Group(click.Group):
+    """Turns loopd's errors into one line, a hint and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LoopdError as error:
+            report(error)
+            ctx.exit(error.exit_code)
+
+
+def report(error: LoopdError) -> None:
+    """Print an error for people."""
+    if error.exit_code == 0:
+        return
+    click.secho(f"loopd: {error.name} error: {_one_line(error.message)}", fg="red", err=True)
+    if error.hint:
+        click.echo(f"  hint: {_one_line(error.hint)}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="loopd")
+def main() -> None:
+    """Active learning for Argilla 2.
+
+    People label in the Argilla UI; loopd trains on their answers, measures, and publishes the
+    next most informative batch. Start with `loopd demo`.
+    """
+
+
+@main.command()
+@_CONFIG
+def run(config: Path) -> None:
+    """Run the loop described in CONFIG until it is done or Ctrl-C.
+
+    Start it again at any time, after a crash too: it goes on where it was.
+    """
+    from loopd import log
+    from loopd.config import load_config
+    from loopd.loop.daemon import run_daemon
+
+    settings = load_config(config)
+    log.set_up(settings.log)
+    _on_import_path(config.parent)
+    run_daemon(settings, _progress())
+
+
+@main.command()
+@_CONFIG
+def check(config: Path) -> None:
+    """Look at everything that CONFIG needs: data, labels, model, server, permissions."""
+    from loopd import log
+    from loopd.config import load_config
+    from loopd.loop.check import check as look
+
+    settings = load_config(config)
+    log.set_up(settings.log)
+    _on_import_path(config.parent)
+    worst = 0
+    for finding in look(settings):
+        color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
+        click.echo(click.style(f"{finding.level:<8}", fg=color) + f"{finding.topic}: {finding.text}")
+        if finding.hint:
+            click.echo(f"        hint: {finding.hint}")
+        worst = worst or finding.exit_code
+    sys.exit(worst)
+
+
+@main.command()
+@_CONFIG
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(config: Path, *, as_json: bool) -> None:
+    """Say where the run of CONFIG stands; works while the daemon runs, and when it does not."""
+    import json
+
+    from loopd.config import load_config
+    from loopd.loop.status import read_status, status_lines
+
+    found = read_status(load_config(config))
+    click.echo(json.dumps(found) if as_json else "\n".join(status_lines(found)))
+
+
+@main.command()
+@click.option("--home", type=click.Path(path_type=Path), default=Path("argilla-home"),
+              show_default=True, help="Folder of the database, the accounts and the log.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=6900, show_default=True, type=click.IntRange(0, 65535),
+              help="Port; 0 takes any free one.")
+@click.option("--workspace", default="loopd", show_default=True, help="Workspace to create.")
+@click.option("--allow-remote", is_flag=True, help="Permit an address that is not loopback.")
+def serve(**options: Any) -> None:
+    """Start Argilla 2 with its UI on this machine: no Docker, no Elasticsearch, no Redis."""
+    from loopd.server.options import ServerOptions
+    from loopd.server.process import serve as start
+
+    start(ServerOptions(**options), _announce)
+
+
+def _announce(info: Any) -> None:
+    for line in info.lines():
+        click.echo(line)
+
+
+def _progress() -> Callable[[str, int, int], None] | None:
+    """A progress bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+    from loopd.progress import TerminalProgress
+
+    return TerminalProgress()
+
+
+def _on_import_path(folder: Path) -> None:
+    """Let dotted paths name files beside the configuration or in the present folder."""
+    for place in (str(folder.resolve()), str(Path.cwd())):
+        if place not in sys.path:
+            sys.path.append(place)
+
+

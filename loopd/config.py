@@ -1,0 +1,421 @@
+"""Owns every setting and its default; the only place that reads a configuration file.
+
+The file is YAML. Unknown keys are refused with the nearest known spelling. Relative paths are
+taken from the folder of the file. Nothing here looks at data, models or servers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from loopd.errors import ConfigError
+
+PACKAGED_MODEL = "packaged"
+"""Name of the all-MiniLM-L6-v2 weights that the ``offline`` extra installs."""
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class RunSection(Section):
+    """Where a run lives and what makes it repeatable."""
+
+    dir: Path = Field(
+        Path("runs/default"), description="Folder of the run: journal, metrics log, models, plots."
+    )
+    seed: int = Field(42, ge=0, lt=2**31, description="Seed of everything random in the run.")
+    keep_models: int = Field(
+        2, ge=1, description="How many of the latest models stay on disk (they can be rebuilt)."
+    )
+
+
+class ArgillaSection(Section):
+    """How to reach the annotation server."""
+
+    url: str = Field("http://127.0.0.1:6900", description="Address of the Argilla 2 server.")
+    api_key_env: str = Field(
+        "ARGILLA_API_KEY", description="Environment variable that holds the API key."
+    )
+    api_key_file: Path | None = Field(
+        None, description="File whose first line is the API key; used when the variable is unset."
+    )
+    workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
+    dataset: str = Field(
+        "loopd", min_length=1, pattern=NAME_PATTERN, description="Name of the dataset."
+    )
+    timeout: float = Field(30.0, gt=0, description="Seconds until one request is given up.")
+    max_backoff: float = Field(
+        30.0, gt=0, description="Longest pause in seconds between tries while Argilla is down."
+    )
+    give_up_after: float | None = Field(
+        None, gt=0, description="End after so many seconds of outage; empty: wait for ever."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _http_only(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+
+class TaskSection(Section):
+    """What people are asked."""
+
+    type: Literal["single_label"] = Field(
+        "single_label", description="Kind of task; one label for each text."
+    )
+    labels: tuple[str, ...] = Field(
+        description="The labels, in the order in which they are shown.", min_length=2
+    )
+    question: str = Field(
+        "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
+    )
+    field: str = Field(
+        "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
+    )
+    title: str = Field("Which label fits?", description="Title of the question in the UI.")
+    guidelines: str = Field("", description="Annotation guidelines, Markdown; empty for none.")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_are_text(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return tuple(item if isinstance(item, str) else _plain(item) for item in value)
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not label.strip() for label in value):
+            raise ValueError("a label is empty")
+        if len(set(value)) != len(value):
+            raise ValueError("a label is listed twice")
+        return value
+
+
+class DataSection(Section):
+    """A set of texts: a local file or folder, or a data set of the Hugging Face hub."""
+
+    path: Path | None = Field(
+        None, description="CSV, JSONL (also .gz), Parquet, or a folder made by `save_to_disk`."
+    )
+    hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
+    hub_config: str | None = Field(None, description="Configuration of the hub data set.")
+    split: str | None = Field(None, description="Split of a hub data set or of a saved folder.")
+    text: str = Field("text", description="Column of the texts.")
+    id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
+    label: str | None = Field(
+        None, description="Column of known labels: needed for a test set and for `loopd oracle`."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSection:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give exactly one of `path` and `hub`")
+        return self
+
+
+class ClassifierSection(Section):
+    """The model that is trained each round."""
+
+    name: str = Field(
+        "transformer",
+        description="`transformer`, `tfidf`, or the dotted path of a small-text classifier factory.",
+    )
+    model: str = Field(
+        PACKAGED_MODEL,
+        description="Hugging Face name, local folder, or `packaged` (all-MiniLM-L6-v2, offline).",
+    )
+    max_tokens: int = Field(256, ge=8, description="Longer texts are cut to so many tokens.")
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
+    threads: int | None = Field(None, ge=1, description="CPU threads for torch; empty: all cores.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Further keyword arguments of the classifier."
+    )
+
+
+class StrategySection(Section):
+    """How the next texts are chosen."""
+
+    name: str = Field(
+        "breaking_ties",
+        description="A registered query strategy, or the dotted path of a small-text QueryStrategy.",
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the strategy."
+    )
+
+
+class QueueSection(Section):
+    """How records go out to people and come back."""
+
+    batch_size: int = Field(20, ge=1, le=500, description="Records in one batch.")
+    first_batch_size: int | None = Field(
+        None, ge=1, le=500, description="Records in the first, random batch; empty: `batch_size`."
+    )
+    min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
+    low_watermark: int = Field(
+        0, ge=0, description="The next batch is prepared once no more records than this are open."
+    )
+    patience: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after which an unfinished batch is used as it is, if it has a label.",
+    )
+    poll_interval: float = Field(3.0, gt=0, description="Seconds between looks at Argilla.")
+    sweep_interval: float = Field(
+        30.0, gt=0, description="Seconds after which all answers are read whether or not any moved."
+    )
+    suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
+
+    @property
+    def first_size(self) -> int:
+        """Records in the first batch."""
+        return self.first_batch_size or self.batch_size
+
+
+CRITERIA = (
+    "kappa_average",
+    "delta_f_score",
+    "classification_change",
+    "overall_uncertainty",
+    "max_iterations",
+)
+
+
+class CriterionSection(Section):
+    """One of small-text's stopping criteria."""
+
+    name: Literal[
+        "kappa_average",
+        "delta_f_score",
+        "classification_change",
+        "overall_uncertainty",
+        "max_iterations",
+    ] = Field(description="Which criterion.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of small-text's class."
+    )
+    stop: bool = Field(False, description="Whether the criterion may end the loop.")
+
+
+class StoppingSection(Section):
+    """When the loop ends by itself."""
+
+    criteria: tuple[CriterionSection, ...] = Field(
+        (
+            CriterionSection(name="kappa_average"),
+            CriterionSection(name="classification_change"),
+            CriterionSection(name="overall_uncertainty"),
+        ),
+        description="Stopping criteria that are recorded each round.",
+    )
+    patience: int = Field(
+        2, ge=1, description="Rounds in a row that a criterion must hold before it ends the loop."
+    )
+    label_budget: int | None = Field(None, ge=1, description="End at so many labels.")
+    target_accuracy: float | None = Field(
+        None, gt=0, le=1, description="End when the test accuracy stays at or above this."
+    )
+    max_rounds: int | None = Field(None, ge=1, description="End after so many rounds.")
+    stop_set_size: int = Field(
+        1000, ge=10, description="Fixed random texts of the pool on which the criteria look."
+    )
+
+    @field_validator("criteria")
+    @classmethod
+    def _each_once(cls, value: tuple[CriterionSection, ...]) -> tuple[CriterionSection, ...]:
+        names = [criterion.name for criterion in value]
+        if len(set(names)) != len(names):
+            raise ValueError("a criterion is listed twice")
+        return value
+
+
+class LogSection(Section):
+    """What the daemon prints."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="`auto` is text on a terminal and JSON lines otherwise."
+    )
+
+
+class Config(Section):
+    """The whole configuration of a run."""
+
+    run: RunSection = Field(default_factory=RunSection, description="The run.")
+    argilla: ArgillaSection = Field(
+        default_factory=ArgillaSection, description="The annotation server."
+    )
+    task: TaskSection = Field(description="The task.")
+    pool: DataSection = Field(description="The texts to choose from.")
+    test: DataSection | None = Field(None, description="Labelled texts that measure the accuracy.")
+    classifier: ClassifierSection = Field(
+        default_factory=ClassifierSection, description="The model."
+    )
+    strategy: StrategySection = Field(
+        default_factory=StrategySection, description="The query strategy."
+    )
+    queue: QueueSection = Field(default_factory=QueueSection, description="The annotation queue.")
+    stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
+    log: LogSection = Field(default_factory=LogSection, description="The log.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.test is not None and self.test.label is None:
+            raise ValueError("test.label: a test set needs the column of its labels")
+        if self.stopping.target_accuracy is not None and self.test is None:
+            raise ValueError("stopping.target_accuracy needs a `test` set")
+        if self.queue.low_watermark >= self.queue.batch_size:
+            raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
+        return self
+
+    def digest(self) -> str:
+        """Hash of everything that shapes the results: 12 hexadecimal digits.
+
+        Where things lie, how the server is reached and what is logged are left out; the contents
+        of the data sets have fingerprints of their own.
+        """
+        places: dict[str, Any] = {"argilla": True, "log": True, "run": True}
+        places |= {"pool": {"path"}, "test": {"path"}}
+        shaping = self.model_dump(mode="json", exclude=places)
+        shaping["seed"] = self.run.seed
+        text = json.dumps(shaping, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: a YAML file.
+
+    Raises:
+        ConfigError: missing, not YAML, unknown key or wrong value, with all problems in one line.
+    """
+    return parse_config(_read_yaml(path), folder=path.parent.resolve())
+
+
+def parse_config(content: object, folder: Path) -> Config:
+    """Check parsed YAML; relative paths are taken from ``folder``."""
+    if not isinstance(content, dict):
+        raise ConfigError("the configuration is not a mapping of keys", "see configs/ for examples")
+    try:
+        config = Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(each) for each in error.errors())) from None
+    return _absolute(config, folder)
+
+
+def api_key(section: ArgillaSection) -> str:
+    """The API key from the environment or from the file.
+
+    Raises:
+        ConfigError: neither holds one.
+    """
+    key = os.environ.get(section.api_key_env, "").strip()
+    if not key and section.api_key_file is not None:
+        try:
+            key = section.api_key_file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read argilla.api_key_file: {error}") from None
+    if not key or not key.isprintable() or not key.isascii():
+        raise ConfigError(
+            f"no usable API key: the variable {section.api_key_env} is unset or malformed",
+            "export it, or set argilla.api_key_file; the key is on Argilla's page `My settings`",
+        )
+    return key
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _plain(value: object) -> str:
+    kind = type(value).__name__
+    raise ValueError(f"{value!r} is read as {kind}; write it in quotes")
+
+
+def _explain(error: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key `{place}`{_nearest(error['loc'])}"
+    if error["type"] == "missing":
+        return f"`{place}` is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    known = sorted(name for path, name in key_names() if path == _section_path(location))
+    match = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f" (did you mean `{match[0]}`?)" if match else ""
+
+
+def _section_path(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    return tuple(str(part) for part in location[:-1] if isinstance(part, str))
+
+
+def key_names(
+    section: type[BaseModel] = Config, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], str]]:
+    """All keys as (path of the section, name), depth first."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for name, field in section.model_fields.items():
+        found.append((path, name))
+        inner = _section_of(field.annotation)
+        if inner is not None:
+            found += key_names(inner, (*path, name))
+    return found
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as ``X``, ``X | None`` or ``tuple[X, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        inner = _section_of(part)
+        if inner is not None:
+            return inner
+    return None
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def fix(path: Path | None) -> Path | None:
+        return None if path is None else (folder / path.expanduser())
+
+    return config.model_copy(
+        update={
+            "run": config.run.model_copy(update={"dir": fix(config.run.dir)}),
+            "argilla": config.argilla.model_copy(
+                update={"api_key_file": fix(config.argilla.api_key_file)}
+            ),
+            "pool": config.pool.model_copy(update={"path": fix(config.pool.path)}),
+            "test": config.test
+            and config.test.model_copy(update={"path": fix(config.test.path)}),
+        }
+    )
+
+

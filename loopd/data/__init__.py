@@ -1,0 +1,1 @@
+"""Reading pools and test sets."""

@@ -1,0 +1,55 @@
+"""Owns the pool and the test set in memory, by record id; must not know where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from loopd.records import Record
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A set of records in file order, found by id.
+
+    Positions are the learner's private language: outside ``learning`` only ids are used.
+
+    Attributes:
+        records: the records; ids and texts are distinct.
+    """
+
+    records: tuple[Record, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def __getitem__(self, record_id: str) -> Record:
+        return self.records[self.positions[record_id]]
+
+    def __contains__(self, record_id: object) -> bool:
+        return record_id in self.positions
+
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Position of each id."""
+        return {record.id: place for place, record in enumerate(self.records)}
+
+    @cached_property
+    def texts(self) -> Sequence[str]:
+        """All texts in order."""
+        return [record.text for record in self.records]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all ids, texts and known labels in order: 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for record in self.records:
+            for part in (record.id, record.text, record.gold or ""):
+                digest.update(part.encode("utf-8", "surrogatepass"))
+                digest.update(b"\0")
+        return digest.hexdigest()[:16]

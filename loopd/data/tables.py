@@ -1,0 +1,149 @@
+"""Owns reading Parquet files, saved folders and hub data sets; must not judge what cells hold.
+
+``pyarrow`` and ``datasets`` are imported only when such a source is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopd.data.columns import Columns, Row, listing
+from loopd.errors import DataError
+
+CHUNK = 10_000
+"""Rows that are turned into Python objects at once."""
+
+Names = Mapping[str, Sequence[str]]
+"""Class names by column, for columns that hold their numbers."""
+
+
+def parquet_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    """Rows of a Parquet file; class numbers of a Hugging Face export turn into names.
+
+    Raises:
+        DataError: not Parquet, damaged, or a column is missing.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns.require(file.schema_arrow.names, path.name)
+            names = _class_names(file.schema_arrow.metadata)
+            batches = file.iter_batches(batch_size=CHUNK, columns=list(columns.wanted))
+            yield from _numbered((batch.to_pydict() for batch in batches), columns, names)
+    except (pa.ArrowException, OSError) as error:
+        problem = _first_line(error)
+        raise DataError(f"{path.name} is not a readable Parquet file: {problem}") from None
+
+
+def saved_rows(path: Path, split: str | None, columns: Columns) -> Iterator[Row]:
+    """Rows of a folder that ``datasets`` wrote with ``save_to_disk``.
+
+    Raises:
+        DataError: no such folder, no such split, or a column is missing.
+    """
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, TypeError, datasets.exceptions.DatasetsError) as error:
+        raise DataError(
+            f"{path} is no saved data set: {_first_line(error)}",
+            "give a file, or a folder that save_to_disk wrote",
+        ) from None
+    yield from _dataset_rows(_pick(loaded, split, path.name), columns, path.name)
+
+
+def hub_rows(name: str, config: str | None, split: str | None, columns: Columns) -> Iterator[Row]:
+    """Rows of a data set of the Hugging Face hub, downloaded or from its cache.
+
+    Raises:
+        DataError: it cannot be loaded, no such split, or a column is missing.
+    """
+    import datasets
+
+    # Network failures, unknown names, missing access and broken files come as any of these.
+    failures = (OSError, ValueError, RuntimeError, ImportError, KeyError)
+    try:
+        loaded = datasets.load_dataset(name, config, split=split)
+    except (*failures, datasets.exceptions.DatasetsError) as error:
+        raise DataError(
+            f"cannot load the hub data set {name}: {_first_line(error)}",
+            "check its name, hub_config and split, the network, and HF_HUB_OFFLINE",
+        ) from None
+    yield from _dataset_rows(_pick(loaded, split, name), columns, name)
+
+
+def _pick(loaded: Any, split: str | None, name: str) -> Any:
+    """The one split of a dictionary of splits; a single data set as it is."""
+    if not isinstance(loaded, dict):
+        return loaded
+    if split in loaded:
+        return loaded[split]
+    if split is None and len(loaded) == 1:
+        return next(iter(loaded.values()))
+    problem = "needs a split" if split is None else f"has no split {split!r}"
+    raise DataError(f"{name} {problem}; it has {listing(map(str, loaded))}", "set `split`")
+
+
+def _dataset_rows(dataset: Any, columns: Columns, name: str) -> Iterator[Row]:
+    columns.require(dataset.column_names, name)
+    names = {
+        column: tuple(feature.names)
+        for column, feature in dataset.features.items()
+        if hasattr(feature, "names")
+    }
+    chosen = dataset.with_format(None).select_columns(list(columns.wanted))
+    yield from _numbered(chosen.iter(batch_size=CHUNK), columns, names)
+
+
+def _numbered(
+    batches: Iterable[Mapping[str, list[object]]], columns: Columns, names: Names
+) -> Iterator[Row]:
+    place = 0
+    for batch in batches:
+        texts = batch[columns.text]
+        ids = _column(batch, columns.id, names)
+        labels = _column(batch, columns.label, names)
+        for text, identifier, label in zip(texts, ids, labels, strict=True):
+            place += 1
+            yield place, text, identifier, label
+
+
+def _column(
+    batch: Mapping[str, list[object]], column: str | None, names: Names
+) -> Sequence[object]:
+    if column is None:
+        return (None,) * len(next(iter(batch.values())))
+    if column not in names:
+        return batch[column]
+    return [_class_name(value, names[column]) for value in batch[column]]
+
+
+def _class_name(value: object, names: Sequence[str]) -> object:
+    """The name of a class number; -1 and nothing mean that the label is not known."""
+    if not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None) -> Names:
+    """Class names that ``datasets`` leaves in a Parquet file; empty where it did not write it."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            column: tuple(feature["names"])
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

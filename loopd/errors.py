@@ -1,0 +1,115 @@
+"""Owns the one tree of errors that loopd raises on purpose; must not import anything of loopd.
+
+Every class carries an exit code, every instance a one-line message and a hint. The command line
+prints both and ends with the code; only :class:`TransientError` is ever retried.
+"""
+
+from __future__ import annotations
+
+
+class LoopdError(Exception):
+    """Anything loopd ends with on purpose.
+
+    Args:
+        message: one line that says what is wrong.
+        hint: one line that says what to do about it; may be empty.
+    """
+
+    exit_code = 1
+    name = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(LoopdError):
+    """The configuration file is missing, malformed or contradicts itself."""
+
+    exit_code = 10
+    name = "config"
+
+
+class DataError(LoopdError):
+    """A pool or test file cannot be read, or lacks a column, or holds nothing usable."""
+
+    exit_code = 11
+    name = "data"
+
+
+class ModelError(LoopdError):
+    """A model, classifier or query strategy cannot be found, loaded or used."""
+
+    exit_code = 12
+    name = "model"
+
+
+class RunError(LoopdError):
+    """The run directory belongs to another run: other labels, other seed or another pool."""
+
+    exit_code = 13
+    name = "run"
+
+
+class LockedError(LoopdError):
+    """Another daemon works on the same run."""
+
+    exit_code = 14
+    name = "locked"
+
+
+class JournalError(LoopdError):
+    """The journal is corrupt or was written by a newer loopd."""
+
+    exit_code = 15
+    name = "journal"
+
+
+class StorageError(LoopdError):
+    """The disk is full, or a file of the run cannot be written."""
+
+    exit_code = 16
+    name = "storage"
+
+
+class AuthError(LoopdError):
+    """Argilla refused the API key, or the account lacks a permission."""
+
+    exit_code = 20
+    name = "auth"
+
+
+class DatasetError(LoopdError):
+    """The Argilla dataset was deleted or emptied, or does not fit the task."""
+
+    exit_code = 21
+    name = "dataset"
+
+
+class ArgillaError(LoopdError):
+    """Argilla refused a request for a reason that a retry cannot mend."""
+
+    exit_code = 22
+    name = "argilla"
+
+
+class ServerError(LoopdError):
+    """The embedded Argilla cannot start or stopped unexpectedly."""
+
+    exit_code = 23
+    name = "server"
+
+
+class TransientError(LoopdError):
+    """A failure that waiting may mend: network down, time-out, HTTP 5xx or 429."""
+
+    exit_code = 24
+    name = "unreachable"
+
+
+class Interrupted(LoopdError):
+    """A long step was left because a stop was asked for; nothing is wrong."""
+
+    exit_code = 0
+    name = "interrupted"

@@ -1,0 +1,1 @@
+"""Metrics of a round and stopping criteria."""

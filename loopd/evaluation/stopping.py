@@ -1,0 +1,196 @@
+"""Owns the stopping criteria and the encoding of the predictions they replay; keeps no history.
+
+small-text's criteria remember what they saw and count every call. Here each is built anew and shown
+the whole history, so that a run that was interrupted gets the verdicts of one that was not.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.config import CriterionSection
+from loopd.errors import ConfigError, JournalError
+from loopd.records import JsonValue
+
+Predictions = NDArray[np.int64]
+
+CLASSES: Mapping[str, str] = {
+    "kappa_average": "KappaAverage",
+    "delta_f_score": "DeltaFScore",
+    "classification_change": "ClassificationChange",
+    "overall_uncertainty": "OverallUncertainty",
+    "max_iterations": "MaxIterations",
+}
+"""small-text's class of each criterion."""
+
+BINARY_ONLY = ("delta_f_score",)
+
+REPLAYED = ("kappa_average", "delta_f_score", "classification_change", "max_iterations")
+"""Criteria with a memory; the other one looks at the present round alone."""
+
+
+def evaluate_criteria(
+    criteria: Sequence[CriterionSection], history: Sequence[str], proba: NDArray[np.floating[Any]]
+) -> tuple[dict[str, dict[str, JsonValue]], str]:
+    """Replay every criterion over the history and the present round.
+
+    Args:
+        criteria: which criteria, with small-text's keyword arguments as options.
+        history: what this function returned second in each earlier round, oldest first.
+        proba: (n, C) probabilities on the stop set, whose texts are the same in every round.
+
+    Returns:
+        By criterion ``{"value": number or None, "stop": verdict of small-text}``, with a ``reason``
+        where the criterion cannot be computed; and the present round, encoded for the next replay.
+        The values are: mean kappa within the window, largest change of the F-score within the
+        window, share of changed predictions, mean normalised entropy, number of rounds.
+
+    Raises:
+        ConfigError: options that small-text refuses.
+        JournalError: the history cannot be read.
+    """
+    exact = np.asarray(proba, dtype=np.float64)
+    present = exact.argmax(axis=1)
+    earlier = [decode(text) for text in history]
+    verdicts = {
+        criterion.name: _evaluate(criterion, earlier, present, exact) for criterion in criteria
+    }
+    return verdicts, encode(present)
+
+
+def check_criteria(criteria: Sequence[CriterionSection], num_classes: int) -> None:
+    """Build every criterion once.
+
+    Raises:
+        ConfigError: options that small-text refuses, or a criterion for two labels with more.
+    """
+    for criterion in criteria:
+        if criterion.name in BINARY_ONLY and num_classes != 2:
+            raise ConfigError(
+                f"stopping criterion {criterion.name} works with two labels only, not {num_classes}",
+                "use kappa_average or classification_change",
+            )
+        _build(criterion, num_classes)
+
+
+def encode(predictions: Predictions) -> str:
+    """Class numbers (n,) as compact text."""
+    kind = np.dtype(np.uint8 if predictions.size == 0 or predictions.max() < 256 else "<u2")
+    packed = zlib.compress(predictions.astype(kind).tobytes(), 9)
+    return json.dumps([kind.itemsize, base64.b64encode(packed).decode("ascii")])
+
+
+def decode(text: str) -> Predictions:
+    """The class numbers that ``encode`` wrote.
+
+    Raises:
+        JournalError: the text is something else.
+    """
+    try:
+        size, packed = json.loads(text)
+        raw = zlib.decompress(base64.b64decode(packed, validate=True))
+        return np.frombuffer(raw, dtype={1: "u1", 2: "<u2"}[size]).astype(np.int64)
+    except (ValueError, KeyError, TypeError, zlib.error):
+        raise JournalError("the journal's stop-set predictions cannot be read") from None
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a criterion was shown, and the criterion itself afterwards.
+
+    ``last`` are the predictions of the round before, ``None`` in the first.
+    """
+
+    criterion: Any
+    last: Predictions | None
+    present: Predictions
+    proba: NDArray[np.float64]
+    rounds: int
+
+
+def _evaluate(
+    section: CriterionSection,
+    history: Sequence[Predictions],
+    present: Predictions,
+    proba: NDArray[np.float64],
+) -> dict[str, JsonValue]:
+    num_classes = proba.shape[1]
+    if section.name in BINARY_ONLY and num_classes != 2:
+        return {"value": None, "stop": False, "reason": "only for two labels"}
+    criterion = _build(section, num_classes)
+    earlier = _comparable(section, history, present)
+    with np.errstate(invalid="ignore"):  # DeltaFScore divides 0 by 0 without any positive
+        for predictions in earlier if section.name in REPLAYED else ():
+            criterion.stop(predictions=predictions)
+        stop = criterion.stop(
+            predictions=present, proba=proba, indices_stopping=np.arange(len(present))
+        )
+    last = earlier[-1] if earlier else None
+    value = _VALUES[section.name](_Seen(criterion, last, present, proba, len(history) + 1))
+    return {"value": value if value is None or np.isfinite(value) else None, "stop": bool(stop)}
+
+
+def _comparable(
+    section: CriterionSection, history: Sequence[Predictions], present: Predictions
+) -> Sequence[Predictions]:
+    """The latest rounds in a row whose stop set is as large; a changed one starts afresh."""
+    if section.name == "max_iterations":
+        return history
+    first = len(history)
+    while first and len(history[first - 1]) == len(present):
+        first -= 1
+    return history[first:]
+
+
+def _build(section: CriterionSection, num_classes: int) -> Any:
+    import small_text
+
+    options = dict(section.options)
+    if section.name != "max_iterations":
+        options["num_classes"] = num_classes
+    try:
+        return getattr(small_text, CLASSES[section.name])(**options)
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"stopping criterion {section.name}: {reason}", "see its options") from None
+
+
+def _mean_kappa(seen: _Seen) -> float | None:
+    kappas = seen.criterion.kappa_history
+    return float(np.mean(kappas)) if kappas else None
+
+
+def _largest_change(seen: _Seen) -> float | None:
+    changes = seen.criterion.delta_history
+    return float(np.max(changes)) if changes else None
+
+
+def _changed_share(seen: _Seen) -> float | None:
+    return None if seen.last is None else float(np.mean(seen.last != seen.present))
+
+
+def _mean_entropy(seen: _Seen) -> float:
+    from scipy.stats import entropy
+
+    return float(np.mean(entropy(seen.proba, axis=1)) / np.log(seen.proba.shape[1]))
+
+
+def _rounds(seen: _Seen) -> float:
+    return float(seen.rounds)
+
+
+_VALUES: Mapping[str, Callable[[_Seen], float | None]] = {
+    "kappa_average": _mean_kappa,
+    "delta_f_score": _largest_change,
+    "classification_change": _changed_share,
+    "overall_uncertainty": _mean_entropy,
+    "max_iterations": _rounds,
+}

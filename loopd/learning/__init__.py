@@ -1,0 +1,1 @@
+"""Classifiers, query strategies and the learner that joins them."""

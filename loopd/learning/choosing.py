@@ -1,0 +1,77 @@
+"""Owns how small-text's active learner is asked for one batch; must not keep it for a second.
+
+Imports small-text at once, so import this module only where small-text is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import PoolBasedActiveLearner
+
+from loopd.errors import LoopdError, ModelError
+from loopd.learning.dataset import unlabeled
+from loopd.learning.fitted import FittedClassifier, PoolScores
+from loopd.learning.strategies.scores import informativeness
+
+Positions = NDArray[np.int64]
+
+
+def query(
+    strategy: Any,
+    scores: PoolScores,
+    size: int,
+    *,
+    labelled: tuple[Positions, NDArray[np.int64]],
+    ignored: Positions,
+) -> tuple[Positions, list[float] | None]:
+    """One query of a learner that is built for it alone.
+
+    The learner is rebuilt each time because small-text's ``update()`` takes labels by position and
+    is poisoned by a failure; given everything it knows at once, it cannot mix anything up.
+
+    Args:
+        strategy: a fresh query strategy.
+        scores: the trained classifier.
+        size: how many records; so many must be left.
+        labelled: positions (k,) and class numbers (k,).
+        ignored: positions that must not be chosen.
+
+    Returns:
+        Positions (size,), most informative first, and their scores if the strategy has any.
+
+    Raises:
+        ModelError: the strategy fails, or returns something that breaks its contract.
+    """
+    dataset = unlabeled(scores.features, scores.num_classes)
+    learner = PoolBasedActiveLearner(FittedClassifier(scores), strategy, dataset)
+    learner.initialize_data(*labelled, indices_ignored=ignored)
+    try:
+        chosen = np.asarray(learner.query(num_samples=size))
+    except LoopdError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ModelError(f"the query strategy {strategy} failed: {reason}") from error
+    allowed = np.setdiff1d(np.arange(len(dataset)), np.concatenate([labelled[0], ignored]))
+    _refuse_bad_choice(strategy, chosen, size, allowed)
+    return _ordered(chosen, informativeness(strategy, chosen, len(dataset)))
+
+
+def _refuse_bad_choice(strategy: Any, chosen: Positions, size: int, allowed: Positions) -> None:
+    if np.unique(chosen).size != size or chosen.shape != (size,):
+        raise ModelError(f"the query strategy {strategy} did not choose {size} different records")
+    if not np.isin(chosen, allowed).all():
+        raise ModelError(f"the query strategy {strategy} chose records that it must not choose")
+
+
+def _ordered(
+    chosen: Positions, scores: list[float] | None
+) -> tuple[Positions, list[float] | None]:
+    """Most informative first, ties in the order of the pool."""
+    if scores is None:
+        return chosen, None
+    order = np.lexsort((chosen, -np.array(scores)))
+    return chosen[order], [scores[place] for place in order]

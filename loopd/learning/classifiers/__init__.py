@@ -1,0 +1,1 @@
+"""Classifiers behind small-text's interface, by name."""

@@ -1,0 +1,88 @@
+"""Owns what the learner asks of every kind of classifier; must not import a machine-learning library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.config import ClassifierSection
+from loopd.data.pool import Pool
+
+
+def _never() -> None:
+    """The interrupt check of a run that nobody stops."""
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """The progress report that nobody reads."""
+    del what, done, total
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a classifier is built from.
+
+    Attributes:
+        pool: the texts to choose from; unsupervised parts (a vocabulary) may be fitted on them.
+        num_classes: number of labels, C.
+        section: the user's settings.
+        cache: folder for what may be thrown away.
+        code_paths: folders in which the user's own code is looked for.
+        interrupt: called at least every second of a long step; may raise ``Interrupted``.
+        progress: called with (what, done, total) during long steps.
+    """
+
+    pool: Pool
+    num_classes: int
+    section: ClassifierSection
+    cache: Path
+    code_paths: Sequence[Path] = ()
+    interrupt: Callable[[], None] = field(default=_never)
+    progress: Callable[[str, int, int], None] = field(default=_silent)
+
+
+class ClassifierFactory(Protocol):
+    """One kind of classifier, ready to be trained on one pool.
+
+    Classifiers it makes are small-text ``Classifier`` objects: ``fit(train_set, weights=None)``,
+    ``predict(data_set, return_proba=False)``, ``predict_proba(data_set)`` with C columns, and
+    ``embed(data_set, return_proba=False)`` where they can.
+    """
+
+    @property
+    def pool_features(self) -> Any:
+        """Features of the pool, one row for each record in order; computed at the first use."""
+        ...
+
+    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
+        """Features of other texts; with a fingerprint they may be kept on disk."""
+        ...
+
+    def new(self, seed: int) -> Any:
+        """A fresh, untrained classifier."""
+        ...
+
+    def save(self, classifier: Any) -> Mapping[str, NDArray[np.generic]] | None:
+        """The trained classifier as arrays, or ``None`` if this kind cannot be written down."""
+        ...
+
+    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> Any:
+        """The trained classifier that ``save`` wrote down, equal to the last bit.
+
+        Raises:
+            KeyError, ValueError: the arrays do not fit.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Load whatever can fail and describe the classifier in a few words.
+
+        Raises:
+            ModelError: something is missing or cannot be loaded.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""Owns which classifiers there are and what identifies them; must not import any of them early."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from loopd.config import ClassifierSection
+from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
+from loopd.learning.classifiers.source import identity as source_identity
+from loopd.learning.dotted import is_dotted
+from loopd.learning.spelling import refuse_unknown_options, unknown_name
+from loopd.records import JsonValue
+
+FACTORIES: Mapping[str, str] = {
+    "transformer": "loopd.learning.classifiers.transformer:TransformerFactory",
+    "tfidf": "loopd.learning.classifiers.tfidf:TfidfFactory",
+}
+"""Where the factory of each classifier is; imported at the first use."""
+
+RECIPES: Mapping[str, int] = {"transformer": 1, "tfidf": 1}
+"""Raised whenever the same settings begin to train another model, so that no cache outlives it."""
+
+WITH_A_BACKBONE = ("transformer",)
+"""Classifiers that read ``classifier.model``."""
+
+
+def create(surroundings: Surroundings) -> ClassifierFactory:
+    """The factory that the settings name.
+
+    Raises:
+        ModelError: unknown name or option, with the nearest spelling.
+    """
+    section = surroundings.section
+    if is_dotted(section.name):
+        from loopd.learning.classifiers.custom import CustomFactory
+
+        return CustomFactory(surroundings)
+    if section.name not in FACTORIES:
+        raise unknown_name("classifier", section.name, FACTORIES)
+    module_name, _, attribute = FACTORIES[section.name].partition(":")
+    factory = getattr(importlib.import_module(module_name), attribute)
+    refuse_unknown_options(f"classifier {section.name!r}", section.options, factory.OPTIONS)
+    built: ClassifierFactory = factory(surroundings)
+    return built
+
+
+def identity(section: ClassifierSection) -> dict[str, JsonValue]:
+    """What a trained model depends on besides the data; cheap.
+
+    Device and threads are left out: they change a result's last bits, not what it is.
+    """
+    known: dict[str, JsonValue] = {
+        "name": section.name,
+        "recipe": RECIPES.get(section.name, 0),
+        "options": {key: section.options[key] for key in sorted(section.options)},
+    }
+    if section.name in WITH_A_BACKBONE:
+        known |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
+    return known

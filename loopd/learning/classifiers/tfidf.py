@@ -1,0 +1,150 @@
+"""Owns the fast reference classifier, TF-IDF with logistic regression; must not touch torch.
+
+Imports small-text at once, so the registry imports this module at the first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import Classifier
+from small_text.classifiers.classification import EmbeddingMixin
+
+from loopd.errors import ModelError
+from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.dataset import IndexedDataset
+
+
+class TfidfFactory:
+    """Makes TF-IDF classifiers whose vocabulary is that of the pool, computed once per process.
+
+    Source: scikit-learn's ``TfidfVectorizer`` and ``LogisticRegression``.
+    """
+
+    OPTIONS: Mapping[str, Any] = {
+        "ngrams": 2,
+        "min_df": 1,
+        "max_features": 100_000,
+        "c": 10.0,
+        "balanced": False,
+        "components": 100,
+    }
+    """Longest n-gram, least number of texts with a term, most terms, inverse penalty, whether rare
+    classes weigh more, and the dimensions of an embedding (truncated SVD)."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self.options = {**self.OPTIONS, **surroundings.section.options}
+
+    @cached_property
+    def _vectorized(self) -> tuple[Any, Any]:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._around.interrupt()
+        vectorizer = TfidfVectorizer(
+            ngram_range=(1, self.options["ngrams"]),
+            min_df=self.options["min_df"],
+            max_features=self.options["max_features"],
+            sublinear_tf=True,
+            token_pattern=r"(?u)\b\w+\b",  # single letters too: "what is a ..."
+            dtype=np.float32,
+        )
+        try:
+            features = vectorizer.fit_transform(self._around.pool.texts)
+        except (ValueError, TypeError) as error:
+            raise ModelError(f"tfidf cannot read the pool: {error}", "see its options") from None
+        return vectorizer, features
+
+    @property
+    def pool_features(self) -> Any:
+        """Sparse (n, terms) float32 matrix of the pool."""
+        return self._vectorized[1]
+
+    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
+        """Sparse (n, terms) float32 matrix; computing it is cheaper than keeping it."""
+        del fingerprint
+        self._around.interrupt()
+        return self._vectorized[0].transform(texts)
+
+    @cached_property
+    def projection(self) -> Any:
+        """The truncated SVD of the pool that gives embeddings; fitted at the first use."""
+        from sklearn.decomposition import TruncatedSVD
+
+        size = min(self.options["components"], min(self.pool_features.shape) - 1)
+        return TruncatedSVD(max(1, size), random_state=0).fit(self.pool_features)
+
+    def new(self, seed: int) -> TfidfClassifier:
+        """An untrained classifier; training draws nothing, so the seed is not needed."""
+        del seed
+        return TfidfClassifier(self, self._around.num_classes)
+
+    def save(self, classifier: TfidfClassifier) -> Mapping[str, NDArray[np.generic]]:
+        """The head; the vocabulary comes from the pool."""
+        return classifier.head.tensors()
+
+    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> TfidfClassifier:
+        """The classifier with a saved head."""
+        classifier = self.new(0)
+        classifier.head = from_tensors(tensors, self._around.num_classes)
+        if classifier.head.weight.shape[1] != self.pool_features.shape[1]:
+            raise ValueError("the head belongs to another vocabulary")
+        return classifier
+
+    def describe(self) -> str:
+        """Terms and texts of the pool."""
+        texts, terms = self.pool_features.shape
+        return f"tfidf over {terms} terms of {texts} texts"
+
+
+class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
+    """Logistic regression over TF-IDF rows, as a small-text classifier."""
+
+    head: LinearHead
+
+    def __init__(self, factory: TfidfFactory, num_classes: int) -> None:
+        self._factory = factory
+        self.num_classes = num_classes
+
+    def fit(
+        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
+    ) -> TfidfClassifier:
+        """Train on the rows; terms that no row holds get weight zero without being computed."""
+        features = train_set.x
+        terms = np.unique(features.indices)
+        options = self._factory.options
+        head = fit_head(
+            features[:, terms],
+            train_set.y,
+            self.num_classes,
+            c=options["c"],
+            balanced=options["balanced"],
+            weights=weights,
+        )
+        weight = np.zeros((head.weight.shape[0], features.shape[1]), dtype=np.float32)
+        weight[:, terms] = head.weight
+        self.head = LinearHead(weight, head.bias, head.classes, self.num_classes)
+        return self
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+        """Class numbers (n,), and probabilities (n, C) if asked."""
+        proba = self.predict_proba(data_set)
+        labels = proba.argmax(axis=1)
+        return (labels, proba) if return_proba else labels
+
+    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+        """Probabilities (n, C)."""
+        return self.head.proba(data_set.x)
+
+    def embed(
+        self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
+    ) -> Any:
+        """Truncated SVD of the rows (n, components), and probabilities if asked."""
+        del pbar
+        embedded = self._factory.projection.transform(data_set.x).astype(np.float32)
+        return (embedded, self.predict_proba(data_set)) if return_proba else embedded

@@ -1,0 +1,68 @@
+"""Owns how a dotted path of the user becomes an object; must not know what the object is for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from loopd.errors import ModelError
+
+
+def is_dotted(name: str) -> bool:
+    """Whether a name in the configuration means the user's own code."""
+    return "." in name or ":" in name
+
+
+def resolve(path: str, code_paths: Sequence[Path] = ()) -> Any:
+    """Import what ``package.module:Name`` or ``package.module.Name`` names.
+
+    Args:
+        path: the dotted path.
+        code_paths: folders that are importable besides the installed packages; the working folder
+            always is. They are appended to ``sys.path`` and stay there, because the user's code may
+            import its neighbours later; being last they hide no installed package.
+
+    Raises:
+        ModelError: the module cannot be imported or lacks the name.
+    """
+    _make_importable((Path.cwd(), *code_paths))
+    module_name, attribute = _split(path)
+    target: Any = _import(module_name, path)
+    for part in attribute.split("."):
+        if not hasattr(target, part):
+            raise ModelError(
+                f"{module_name} has no {attribute!r} (from {path!r})",
+                "write package.module:Name of something the module defines",
+            )
+        target = getattr(target, part)
+    return target
+
+
+def _make_importable(folders: Sequence[Path]) -> None:
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def _split(path: str) -> tuple[str, str]:
+    separator = ":" if ":" in path else "."
+    module_name, _, attribute = path.rpartition(separator)
+    if not all(part.isidentifier() for part in [*module_name.split("."), *attribute.split(".")]):
+        raise ModelError(f"{path!r} is no dotted path", "write package.module:Name")
+    return module_name, attribute
+
+
+def _import(module_name: str, path: str) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ModelError(
+            f"cannot import {module_name!r} for {path!r}: {reason}",
+            "the working folder and the configuration's folder are importable; try "
+            f"`python -c 'import {module_name}'` there",
+        ) from error

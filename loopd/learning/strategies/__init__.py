@@ -1,0 +1,1 @@
+"""Query strategies behind small-text's interface, by name."""

@@ -1,0 +1,81 @@
+"""Owns discriminative active learning over embeddings; must not train the transformer again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import Classifier, DiscriminativeActiveLearning, QueryStrategy
+
+from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.dataset import IndexedDataset
+
+
+class EmbeddingDiscriminative(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Records that look unlike the labelled ones (Gissin and Shalev-Shwartz 2019, 1907.06347).
+
+    small-text's strategy trains a whole classifier in each of its iterations to tell labelled from
+    unlabelled. As in the paper, here it is a small one over the present model's embeddings.
+
+    Args:
+        num_iterations: in how many steps the batch is chosen; at most its size.
+        unlabeled_factor: unlabelled examples for each labelled one.
+    """
+
+    def __init__(self, num_iterations: int = 10, unlabeled_factor: int = 10) -> None:
+        self.num_iterations = num_iterations
+        self.unlabeled_factor = unlabeled_factor
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: NDArray[np.int64],
+        indices_labeled: NDArray[np.int64],
+        y: Any,
+        n: int = 10,
+    ) -> NDArray[np.int64]:
+        """Positions (n,) of the unlabelled rows least like the labelled ones."""
+        self._validate_query_input(indices_unlabeled, n)
+        embedded = IndexedDataset(clf.embed(dataset), dataset.y, dataset.target_labels)
+        strategy = DiscriminativeActiveLearning(
+            Discriminators(),
+            min(self.num_iterations, n),
+            unlabeled_factor=self.unlabeled_factor,
+            pbar=None,
+        )
+        chosen = strategy.query(clf, embedded, indices_unlabeled, indices_labeled, y, n=n)
+        return np.asarray(chosen)
+
+    def __str__(self) -> str:
+        return f"DiscriminativeActiveLearning(num_iterations={self.num_iterations})"
+
+
+class Discriminators:
+    """small-text's factory of the classifiers that tell labelled from unlabelled."""
+
+    def new(self) -> Discriminator:
+        """A fresh one."""
+        return Discriminator()
+
+
+class Discriminator(Classifier):  # type: ignore[misc] # small-text is not typed
+    """Logistic regression over embeddings."""
+
+    head: LinearHead
+
+    def fit(self, train_set: IndexedDataset, weights: Any = None) -> Discriminator:
+        """Train on labelled (0) and unlabelled (1) rows; both kinds weigh the same."""
+        self.head = fit_head(train_set.x, train_set.y, 2, c=1.0, balanced=True, weights=weights)
+        return self
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+        """Class numbers (n,), and probabilities (n, 2) if asked."""
+        proba = self.predict_proba(data_set)
+        labels = proba.argmax(axis=1)
+        return (labels, proba) if return_proba else labels
+
+    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+        """Probabilities (n, 2)."""
+        return self.head.proba(data_set.x)

@@ -1,0 +1,54 @@
+"""Owns the set-up of structlog: text on a terminal, JSON lines otherwise, always on stderr.
+
+Must not log anything itself. One line for each finished step: an event name and fields. Values
+of keys that name a secret are never printed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from loopd.config import LogSection
+
+_SECRET_WORDS = ("api_key", "apikey", "password", "token", "secret", "authorization")
+
+
+def set_up(section: LogSection) -> None:
+    """Configure structlog for the process."""
+    as_text = section.format == "text" or (section.format == "auto" and sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=not as_text),
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=22)
+            if as_text
+            else structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(section.level.upper()),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Third-party clients log every request at INFO: the daemon's own lines say what matters.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+def get(name: str) -> Any:
+    """A logger whose lines carry ``part=name``."""
+    return structlog.get_logger(part=name)
+
+
+def hide_secrets(
+    _logger: object, _method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Structlog processor that blanks values whose key names a secret."""
+    for key in fields:
+        if any(word in key.lower() for word in _SECRET_WORDS):
+            fields[key] = "***"
+    return fields

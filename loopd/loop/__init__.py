@@ -1,0 +1,1 @@
+"""The loop itself: steps, wiring, daemon."""

@@ -1,0 +1,108 @@
+"""Owns ``loopd check``: looks at everything a run needs before people are asked; changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from loopd.config import Config
+from loopd.errors import LoopdError
+from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.stop import Stop
+from loopd.loop.tools import DataSets, build_learner, build_store, read_data
+from loopd.machine import fold
+from loopd.state.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor.
+
+    Attributes:
+        topic: what was looked at.
+        level: ``ok``, ``warning`` or ``error``.
+        text: what was found.
+        hint: what to do about it; may be empty.
+        exit_code: of the error, 0 otherwise.
+    """
+
+    topic: str
+    level: str
+    text: str
+    hint: str = ""
+    exit_code: int = 0
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Look at data, model, server and run directory, one after the other.
+
+    Yields:
+        findings as they come; the model takes a few seconds.
+    """
+    data: list[DataSets] = []
+    yield from _guarded("data", lambda: _data(config, data))
+    if data:
+        yield from _guarded("model", lambda: _model(config, data[0]))
+    yield from _guarded("argilla", lambda: _argilla(config))
+    yield from _guarded("run", lambda: _run(config))
+
+
+def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except LoopdError as error:
+        yield Finding(topic, "error", error.message, error.hint, error.exit_code)
+
+
+def _data(config: Config, found: list[DataSets]) -> Iterator[Finding]:
+    data = read_data(config)
+    found.append(data)
+    for name, report in data.reports.items():
+        level = "ok" if report.kept == report.rows else "warning"
+        for line in report.lines():
+            yield Finding(name, level, line)
+    yield from _labels(config, data)
+    if data.leaks:
+        text = f"{len(data.leaks)} pool texts are also in the test set, such as {data.leaks[0]}"
+        yield Finding("leaks", "warning", text, "remove them: they flatter the accuracy")
+
+
+def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
+    if data.test is None:
+        yield Finding("test", "warning", "no test set", "without one there is no accuracy")
+        return
+    counts = Counter(record.gold for record in data.test)
+    absent = [label for label in config.task.labels if not counts[label]]
+    if absent:
+        text = f"the test set has no text with the labels {absent}"
+        yield Finding("labels", "warning", text, "their F1 is not measured")
+    else:
+        yield Finding("labels", "ok", f"all {len(config.task.labels)} labels are in the test set")
+
+
+def _model(config: Config, data: DataSets) -> Iterator[Finding]:
+    yield Finding("model", "ok", build_learner(config, data.pool, Stop()).check())
+
+
+def _argilla(config: Config) -> Iterator[Finding]:
+    store = build_store(config)
+    try:
+        name, role = store.account()
+        yield Finding("argilla", "ok", f"{config.argilla.url} answers; account `{name}` ({role})")
+        if role == "annotator":
+            hint = "use the key of an owner or of an admin of the workspace"
+            yield Finding("argilla", "error", "an annotator may not manage datasets", hint, 20)
+        yield Finding("dataset", "ok", store.preview())
+    finally:
+        store.close()
+
+
+def _run(config: Config) -> Iterator[Finding]:
+    path = config.run.dir / JOURNAL_NAME
+    if not path.exists():
+        yield Finding("run", "ok", f"a new run will begin in {config.run.dir}")
+        return
+    with Journal(path, read_only=True) as journal:
+        state = fold(journal.read())
+    yield Finding("run", "ok", f"{config.run.dir} holds a run in phase {state.phase.value}")

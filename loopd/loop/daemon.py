@@ -1,0 +1,120 @@
+"""Owns the daemon process: lock, journal, signals, and what is written beside the journal.
+
+Must not contain a step or a decision of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from loopd import log
+from loopd.config import Config
+from loopd.loop import metrics_log
+from loopd.loop.narrate import narrate
+from loopd.loop.run import Loop
+from loopd.loop.start import begin, is_fresh
+from loopd.loop.stop import Stop, on_signals
+from loopd.loop.tools import DataSets, Tools, build_tools, read_data
+from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
+from loopd.reports.learning_curve import plot_learning_curve
+from loopd.state.journal import Journal
+from loopd.state.lock import run_lock
+
+JOURNAL_NAME = "journal.sqlite"
+CURVE_NAME = "learning_curve.png"
+
+
+def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None = None) -> State:
+    """Run the loop until it is done or a signal comes.
+
+    Args:
+        config: the checked configuration.
+        progress: called with (what, done, total) during long steps.
+
+    Returns:
+        The state at the end.
+
+    Raises:
+        LoopdError: anything that waiting cannot mend; the journal is intact.
+    """
+    stop = Stop()
+    folder = config.run.dir
+    with ExitStack() as stack:
+        stack.enter_context(on_signals(stop))
+        stack.enter_context(run_lock(folder))
+        journal = stack.enter_context(Journal(folder / JOURNAL_NAME))
+        state = fold(journal.read())
+        data = read_data(config)
+        report_data(data)
+        tools = build_tools(config, data, stop, progress)
+        stack.callback(tools.store.close)
+        loop = Loop(tools, stop, lambda event, after: _write(event, after, journal, tools))
+        return _run(loop, state)
+
+
+def _run(loop: Loop, state: State) -> State:
+    first = begin(state, loop.tools)
+    if _open_store(loop, state):
+        if first is not None:
+            state = loop.record(state, first)
+        metrics_log.write(state, loop.tools.config.run.dir)
+        state = loop.run(state)
+    if state.phase is not Phase.DONE:
+        log.get("loop").info("stopped", phase=state.phase.value, hint="start again to go on")
+    return state
+
+
+def _open_store(loop: Loop, state: State) -> bool:
+    """Connect; ``False`` when a stop came before Argilla answered."""
+
+    def attempt() -> bool:
+        loop.tools.store.open(fresh=is_fresh(state))
+        return True
+
+    opened = loop.patiently(attempt) is True
+    if opened:
+        log.get("loop").info("annotate_here", url=loop.tools.store.describe())
+    return opened
+
+
+def _write(event: Event, state: State, journal: Journal, tools: Tools) -> None:
+    journal.append(event)
+    narrate(event, state)
+    folder = tools.config.run.dir
+    if isinstance(event, RoundEvaluated):
+        metrics_log.write(state, folder)
+        tools.learner.keep(_latest_models(state, tools.config.run.keep_models))
+    # Plotting waits until the next batch is out: nobody should wait for a picture.
+    if isinstance(event, (BatchPublished, RunStopped)) and state.evaluated:
+        plot(state, folder)
+
+
+def plot(state: State, folder: Path) -> None:
+    """Draw the learning curve beside the journal."""
+    plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
+
+
+def _latest_models(state: State, count: int) -> list[str]:
+    return [state.trained[number].model_id for number in sorted(state.trained)[-count:]]
+
+
+def report_data(data: DataSets) -> None:
+    """Log what reading the pool and the test set found."""
+    logger = log.get("data")
+    for name, report in data.reports.items():
+        logger.info("read", set=name, rows=report.rows, kept=report.kept)
+        for line in report.lines():
+            logger.debug("reading", set=name, detail=line)
+        left_out = report.rows - report.kept
+        if left_out:
+            logger.warning(
+                "left_out",
+                set=name,
+                duplicates=report.duplicates,
+                empty=report.empty,
+                refused=report.refused,
+            )
+    if data.leaks:
+        logger.warning("test_texts_in_pool", count=len(data.leaks), examples=data.leaks[:3])

@@ -1,0 +1,98 @@
+"""Owns ``metrics.jsonl``: one flat line for each evaluated round, derived from the state.
+
+Must not hold anything that the journal does not: the file may be deleted and is written again.
+Every key is described in ``KEYS``, from which the documentation is made.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from loopd.machine import State
+from loopd.records import JsonValue
+from loopd.state.files import write_atomic
+
+FILE_NAME = "metrics.jsonl"
+
+Row = dict[str, JsonValue]
+
+KEYS: dict[str, str] = {
+    "round": "Number of the round, from 0.",
+    "batch_id": "The batch that the round published and collected.",
+    "batch_size": "Records in that batch.",
+    "collected": "Why collecting ended: `complete`, `watermark` or `patience`.",
+    "labels": "Records with a label so far: what the model was trained on.",
+    "discarded": "Records so far that people discarded and nobody labelled.",
+    "open": "Records still unanswered when collecting ended.",
+    "labels.<label>": "Training records with this label.",
+    "accuracy": "Share of the test set that the model gets right.",
+    "accuracy_low": "Lower end of its 95 % Wilson interval.",
+    "accuracy_high": "Upper end of its 95 % Wilson interval.",
+    "macro_f1": "Mean of the F1 of all classes on the test set.",
+    "f1.<label>": "F1 of one class on the test set.",
+    "test_size": "Texts in the test set.",
+    "stop.<criterion>.value": "Present value of a stopping criterion or rule; null if not known yet.",
+    "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
+    "seconds.scoring": "Choosing this round's batch.",
+    "seconds.publishing": "Publishing it.",
+    "seconds.waiting": "From published to collected: people at work.",
+    "seconds.training": "Training on all labels so far.",
+    "seconds.evaluation": "Measuring on the test set and on the stop set.",
+    "strategy": "Query strategy that chose this round's batch.",
+    "model_id": "The model that was trained in this round.",
+    "config_digest": "Configuration in force.",
+    "at": "When the round was evaluated, seconds since 1970.",
+}
+
+
+def rows(state: State) -> list[Row]:
+    """One row for each evaluated round, in order."""
+    return [_row(state, number) for number in sorted(state.evaluated)]
+
+
+def write(state: State, folder: Path) -> None:
+    """Write the whole file, atomically."""
+    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows(state))
+    write_atomic(folder / FILE_NAME, "".join(f"{line}\n" for line in lines))
+
+
+def _row(state: State, number: int) -> Row:
+    evaluated, trained = state.evaluated[number], state.trained[number]
+    batch, collected = state.batches[number], state.collected[number]
+    row: Row = {
+        "round": number,
+        "batch_id": batch.id,
+        "batch_size": len(batch.items),
+        "collected": collected.reason,
+        "labels": trained.labels,
+        "discarded": trained.discarded,
+        "open": collected.open_records,
+        **evaluated.metrics,
+        **{f"labels.{label}": count for label, count in trained.label_counts.items()},
+    }
+    for name, verdict in evaluated.stopping.items():
+        row[f"stop.{name}.value"] = verdict["value"]
+        row[f"stop.{name}.stop"] = verdict["stop"]
+    return row | _seconds(state, number) | _origin(state, number)
+
+
+def _seconds(state: State, number: int) -> Row:
+    waiting = state.collected[number].at - state.published[number].at
+    durations = {
+        "scoring": state.planned[number].seconds,
+        "publishing": state.published[number].seconds,
+        "waiting": max(0.0, waiting),
+        "training": state.trained[number].seconds,
+        "evaluation": state.evaluated[number].seconds,
+    }
+    return {f"seconds.{name}": round(value, 3) for name, value in durations.items()}
+
+
+def _origin(state: State, number: int) -> Row:
+    return {
+        "strategy": state.batches[number].strategy,
+        "model_id": state.trained[number].model_id,
+        "config_digest": state.evaluated[number].config_digest,
+        "at": round(state.evaluated[number].at, 3),
+    }

@@ -1,0 +1,78 @@
+"""Owns the log line of each event; must not change anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from loopd import log
+from loopd.machine import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    RoundEvaluated,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    State,
+)
+from loopd.records import AnswerStatus
+
+
+def narrate(event: Event, state: State) -> None:
+    """Write one line that says what happened."""
+    logger = log.get("loop").bind(round=state.round)
+    match event:
+        case RunStarted():
+            logger.info("run_started", config=event.config_digest, labels=len(event.labels))
+        case BatchPlanned(batch=batch):
+            logger.info(
+                "batch_planned", batch=batch.id, records=len(batch.items), strategy=batch.strategy
+            )
+        case BatchPublished():
+            logger.info("batch_published", batch=event.batch_id, seconds=round(event.seconds, 2))
+        case AnswersCollected():
+            _answers(event, state)
+        case BatchCollected():
+            logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
+        case ModelTrained():
+            logger.info(
+                "model_trained",
+                labels=event.labels,
+                discarded=event.discarded,
+                seconds=round(event.seconds, 2),
+            )
+        case RoundEvaluated():
+            _evaluated(event, state)
+        case RunStopped():
+            logger.info("run_stopped", reason=event.reason)
+        case RunResumed():
+            logger.info("run_resumed", note=event.note, config=event.config_digest)
+
+
+def _answers(event: AnswersCollected, state: State) -> None:
+    logger = log.get("loop").bind(round=state.round)
+    counts = Counter(answer.status.value for answer in event.answers)
+    logger.info("answers", **counts)
+    for answer in event.answers:
+        if answer.status is AnswerStatus.INVALID:
+            logger.warning(
+                "unknown_label_skipped", record=answer.record_id, value=str(answer.value)[:80]
+            )
+    if event.deleted:
+        logger.warning("records_deleted_in_argilla", records=list(event.deleted[:5]))
+    if event.restored:
+        logger.info("records_back_in_argilla", records=list(event.restored[:5]))
+
+
+def _evaluated(event: RoundEvaluated, state: State) -> None:
+    shown = {
+        name: round(value, 4)
+        for name, value in event.metrics.items()
+        if name in ("accuracy", "macro_f1") and isinstance(value, float)
+    }
+    advice = [name for name, verdict in event.stopping.items() if verdict["stop"]]
+    labels = state.trained[event.round].labels
+    log.get("loop").info("round_evaluated", round=event.round, labels=labels, **shown, advice=advice)

@@ -1,0 +1,96 @@
+"""Owns what ``loopd status`` says; reads the journal only, and never changes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopd.annotation.consensus import discarded, targets, unresolved
+from loopd.config import Config
+from loopd.errors import RunError
+from loopd.loop.daemon import JOURNAL_NAME
+from loopd.machine import Phase, State, fold
+from loopd.state.journal import Journal
+from loopd.state.lock import holder
+
+_WAITS_FOR = {
+    Phase.NEW: "the first start",
+    Phase.SEED: "the first batch to be drawn",
+    Phase.PUBLISH: "Argilla to take the batch",
+    Phase.TRAIN: "the training",
+    Phase.EVALUATE: "the evaluation",
+    Phase.DECIDE: "the choice of the next batch",
+    Phase.DONE: "nothing: the run is over",
+}
+
+
+def read_status(config: Config) -> dict[str, Any]:
+    """Where the run stands, as plain values.
+
+    Raises:
+        RunError: there is no run in ``run.dir``.
+    """
+    path = config.run.dir / JOURNAL_NAME
+    if not path.exists():
+        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
+    with Journal(path, read_only=True) as journal:
+        state = fold(journal.read())
+    return describe(state, config) | {"daemon": holder(config.run.dir)}
+
+
+def describe(state: State, config: Config) -> dict[str, Any]:
+    """The same for a state at hand."""
+    waiting = unresolved(state, config.queue.min_submitted) if state.batches else frozenset()
+    return {
+        "run_dir": str(config.run.dir),
+        "phase": state.phase.value,
+        "waits_for": _waits_for(state, len(waiting)),
+        "round": state.round,
+        "batch": state.batch.id if state.batches else None,
+        "labels": len(targets(state)),
+        "discarded": len(discarded(state)),
+        "open": len(waiting),
+        "deleted": len(state.deleted),
+        "stopped": state.stopped.reason if state.stopped else None,
+        **_last_round(state),
+    }
+
+
+def status_lines(status: dict[str, Any]) -> list[str]:
+    """The status for people, aligned."""
+    daemon = status["daemon"]
+    accuracy = status["accuracy"]
+    shown = "not measured yet" if accuracy is None else _interval(status)
+    facts = {
+        "run": status["run_dir"],
+        "daemon": "not running" if daemon is None else f"running (process {daemon})",
+        "phase": f"{status['phase']}, waits for {status['waits_for']}",
+        "round": f"{status['round']} (batch {status['batch']})",
+        "labels": f"{status['labels']} ({status['discarded']} discarded, {status['open']} open)",
+        "accuracy": shown,
+        "advice": ", ".join(status["advice"]) or "go on",
+    }
+    return [f"{name:<9} {value}" for name, value in facts.items()]
+
+
+def _interval(status: dict[str, Any]) -> str:
+    low, high = status["accuracy_low"], status["accuracy_high"]
+    return f"{status['accuracy']:.3f} [{low:.3f}, {high:.3f}] after round {status['evaluated']}"
+
+
+def _waits_for(state: State, waiting: int) -> str:
+    if state.phase is Phase.COLLECT:
+        return f"people: {waiting} records are open"
+    return _WAITS_FOR[state.phase]
+
+
+def _last_round(state: State) -> dict[str, Any]:
+    names = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1")
+    if not state.evaluated:
+        return {"evaluated": None, "advice": [], **dict.fromkeys(names)}
+    last = state.evaluated[max(state.evaluated)]
+    advice = [f"stop ({name})" for name, verdict in last.stopping.items() if verdict["stop"]]
+    return {
+        "evaluated": last.round,
+        "advice": advice,
+        **{name: last.metrics.get(name) for name in names},
+    }

@@ -1,0 +1,134 @@
+"""Owns the wiring: configuration in, parts out. The only place that joins the layers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from loopd import config as configuration
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.store import AnnotationStore
+from loopd.annotation.watcher import AnswerWatcher
+from loopd.config import Config
+from loopd.data.pool import Pool
+from loopd.data.reading import ReadingReport, leaks, read_pool
+from loopd.errors import Interrupted
+from loopd.learning.learner import Learner
+from loopd.learning.seeding import for_step
+from loopd.loop.stop import Stop
+from loopd.tasks.single_label import SingleLabelTask
+from loopd.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where steps take the time from.
+
+    Attributes:
+        wall: seconds since 1970, for the journal.
+        monotonic: seconds from an arbitrary start, for durations.
+    """
+
+    wall: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """The pool, the test set and what reading them reported."""
+
+    pool: Pool
+    test: Pool | None
+    reports: dict[str, ReadingReport]
+
+    @cached_property
+    def leaks(self) -> tuple[str, ...]:
+        """Pool ids whose text is also in the test set."""
+        return leaks(self.pool, self.test) if self.test is not None else ()
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything a step may use."""
+
+    config: Config
+    task: Task
+    data: DataSets
+    store: AnnotationStore
+    learner: Learner
+    watcher: AnswerWatcher
+    clock: Clock = field(default_factory=Clock)
+
+    @cached_property
+    def stop_set(self) -> tuple[str, ...]:
+        """Fixed random pool ids on which the stopping criteria look."""
+        import numpy as np
+
+        ids = [record.id for record in self.data.pool]
+        size = min(self.config.stopping.stop_set_size, len(ids))
+        rng = np.random.default_rng(for_step(self.config.run.seed, 0, "stop set"))
+        return tuple(ids[place] for place in sorted(rng.choice(len(ids), size, replace=False)))
+
+
+def read_data(config: Config) -> DataSets:
+    """Read the pool and the test set."""
+    labels = config.task.labels
+    pool, pool_report = read_pool(config.pool, labels=labels)
+    reports = {"pool": pool_report}
+    test = None
+    if config.test is not None:
+        test, reports["test"] = read_pool(config.test, labels=labels, require_gold=True)
+    return DataSets(pool, test, reports)
+
+
+def build_task(config: Config) -> Task:
+    """The kind of task that the configuration names."""
+    return SingleLabelTask.from_config(config.task)
+
+
+def build_store(config: Config) -> ArgillaStore:
+    """A client for the Argilla that the configuration names; does not connect yet."""
+    plan = DatasetPlan(
+        build_task(config), config.task.guidelines, config.queue.min_submitted
+    )
+    return ArgillaStore(config.argilla, configuration.api_key(config.argilla), plan)
+
+
+def build_learner(
+    config: Config, pool: Pool, stop: Stop, progress: Callable[[str, int, int], None] | None = None
+) -> Learner:
+    """The learner over a pool; loads nothing yet."""
+    return Learner(
+        pool,
+        config.task.labels,
+        classifier=config.classifier,
+        strategy=config.strategy,
+        seed=config.run.seed,
+        cache=config.run.dir / "cache",
+        interrupt=lambda: _interrupt(stop),
+        **({} if progress is None else {"progress": progress}),
+    )
+
+
+def build_tools(
+    config: Config, data: DataSets, stop: Stop, progress: Callable[[str, int, int], None] | None = None
+) -> Tools:
+    """All parts of the live loop."""
+    store = build_store(config)
+    clock = Clock()
+    return Tools(
+        config=config,
+        task=build_task(config),
+        data=data,
+        store=store,
+        learner=build_learner(config, data.pool, stop, progress),
+        watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
+        clock=clock,
+    )
+
+
+def _interrupt(stop: Stop) -> None:
+    if stop.is_set():
+        raise Interrupted("a stop was asked for")

@@ -1,0 +1,285 @@
+"""Owns phases, events and how events change the state; pure: no clock, file, network or numpy.
+
+Start reading here. A run is its list of events. ``TRANSITIONS`` is the whole machine, ``apply``
+folds one event into the state, and everything else in loopd either causes an event or reads the
+state::
+
+    SEED -> PUBLISH -> COLLECT -> TRAIN -> EVALUATE -> DECIDE -> DONE
+              ^                     |                    |
+              +----- next batch ----+--------------------+
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeAlias
+
+from loopd.errors import JournalError
+from loopd.records import Answer, Batch, JsonValue
+
+
+class Phase(str, Enum):
+    """What the loop does next."""
+
+    NEW = "new"
+    """Nothing is written yet."""
+    SEED = "seed"
+    """The first batch must be drawn."""
+    PUBLISH = "publish"
+    """The planned batch must reach Argilla."""
+    COLLECT = "collect"
+    """People answer."""
+    TRAIN = "train"
+    """A model must be trained on the answers."""
+    EVALUATE = "evaluate"
+    """The model must be measured."""
+    DECIDE = "decide"
+    """Stop, or choose the next batch."""
+    DONE = "done"
+    """The loop has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run began: everything that identifies it."""
+
+    at: float
+    config_digest: str
+    seed: int
+    labels: tuple[str, ...]
+    pool_fingerprint: str
+    test_fingerprint: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlanned:
+    """The next batch is chosen; written before Argilla is touched, so that ids are fixed.
+
+    ``seconds`` is the time that choosing took.
+    """
+
+    at: float
+    batch: Batch
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPublished:
+    """All records of the batch are in Argilla."""
+
+    at: float
+    batch_id: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersCollected:
+    """Answers that are new or changed, and records that vanished from Argilla or came back."""
+
+    at: float
+    answers: tuple[Answer, ...]
+    deleted: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCollected:
+    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``."""
+
+    at: float
+    batch_id: str
+    reason: str
+    open_records: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTrained:
+    """A model was trained on ``labels`` labels of the answers known then."""
+
+    at: float
+    round: int
+    model_id: str
+    labels: int
+    discarded: int
+    label_counts: Mapping[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEvaluated:
+    """The model was measured.
+
+    ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
+    each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
+    """
+
+    at: float
+    round: int
+    metrics: Mapping[str, JsonValue]
+    stopping: Mapping[str, Mapping[str, JsonValue]]
+    stop_set: str
+    config_digest: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped:
+    """The loop ended by itself for a reason."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    """The configuration changed in a way that allows the run to go on."""
+
+    at: float
+    config_digest: str
+    note: str
+
+
+Event: TypeAlias = (
+    RunStarted
+    | BatchPlanned
+    | BatchPublished
+    | AnswersCollected
+    | BatchCollected
+    | ModelTrained
+    | RoundEvaluated
+    | RunStopped
+    | RunResumed
+)
+
+TRANSITIONS: dict[Phase, dict[type, Phase]] = {
+    Phase.NEW: {RunStarted: Phase.SEED},
+    Phase.SEED: {BatchPlanned: Phase.PUBLISH, RunResumed: Phase.SEED},
+    Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
+    Phase.COLLECT: {
+        AnswersCollected: Phase.COLLECT,
+        BatchCollected: Phase.TRAIN,
+        RunResumed: Phase.COLLECT,
+    },
+    Phase.TRAIN: {
+        ModelTrained: Phase.EVALUATE,
+        # Too few labels to train on: another random batch, or the end of the pool.
+        BatchPlanned: Phase.PUBLISH,
+        RunStopped: Phase.DONE,
+        RunResumed: Phase.TRAIN,
+    },
+    Phase.EVALUATE: {RoundEvaluated: Phase.DECIDE, RunResumed: Phase.EVALUATE},
+    Phase.DECIDE: {
+        BatchPlanned: Phase.PUBLISH,
+        RunStopped: Phase.DONE,
+        RunResumed: Phase.DECIDE,
+    },
+    Phase.DONE: {RunResumed: Phase.DECIDE},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that the events say, folded; never changed in place.
+
+    Attributes:
+        phase: what the loop does next.
+        started: the first event, ``None`` before it.
+        config_digest: of the configuration now in force.
+        batches: all planned batches in order; the last one is current.
+        published_at: when each batch was completely published, by batch id.
+        answers: the present answer by (record id, annotator).
+        deleted: published records that are gone from Argilla.
+        collected: how each batch's collection ended, by batch id.
+        planned, published, trained, evaluated: the events by round, for the metrics log.
+        stopped: why the loop ended, ``None`` while it runs.
+    """
+
+    phase: Phase = Phase.NEW
+    started: RunStarted | None = None
+    config_digest: str = ""
+    batches: tuple[Batch, ...] = ()
+    answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
+    deleted: frozenset[str] = frozenset()
+    planned: Mapping[int, BatchPlanned] = field(default_factory=dict)
+    published: Mapping[int, BatchPublished] = field(default_factory=dict)
+    collected: Mapping[int, BatchCollected] = field(default_factory=dict)
+    trained: Mapping[int, ModelTrained] = field(default_factory=dict)
+    evaluated: Mapping[int, RoundEvaluated] = field(default_factory=dict)
+    stopped: RunStopped | None = None
+
+    @property
+    def batch(self) -> Batch:
+        """The current batch.
+
+        Raises:
+            JournalError: none is planned yet.
+        """
+        if not self.batches:
+            raise JournalError("the journal holds no batch yet")
+        return self.batches[-1]
+
+    @property
+    def round(self) -> int:
+        """Number of the current batch, -1 before the first."""
+        return len(self.batches) - 1
+
+    @property
+    def planned_ids(self) -> frozenset[str]:
+        """Pool ids of every record that was ever put into a batch."""
+        return frozenset(item.record_id for batch in self.batches for item in batch.items)
+
+
+def apply(state: State, event: Event) -> State:
+    """Fold one event into the state.
+
+    Raises:
+        JournalError: the event is not allowed in the state's phase.
+    """
+    target = TRANSITIONS[state.phase].get(type(event))
+    if target is None:
+        raise JournalError(
+            f"event {type(event).__name__} is not allowed in phase {state.phase.value}",
+            "the journal was damaged or written by another version of loopd",
+        )
+    return replace(_fold(state, event), phase=target)
+
+
+def fold(events: Iterable[Event]) -> State:
+    """The state after all the events."""
+    state = State()
+    for event in events:
+        state = apply(state, event)
+    return state
+
+
+def _fold(state: State, event: Event) -> State:
+    match event:
+        case RunStarted():
+            return replace(state, started=event, config_digest=event.config_digest)
+        case BatchPlanned(batch=batch):
+            planned = {**state.planned, batch.round: event}
+            return replace(state, batches=(*state.batches, batch), planned=planned)
+        case BatchPublished():
+            return replace(state, published={**state.published, state.round: event})
+        case AnswersCollected():
+            return _fold_answers(state, event)
+        case BatchCollected():
+            return replace(state, collected={**state.collected, state.round: event})
+        case ModelTrained():
+            return replace(state, trained={**state.trained, event.round: event})
+        case RoundEvaluated():
+            return replace(state, evaluated={**state.evaluated, event.round: event})
+        case RunStopped():
+            return replace(state, stopped=event)
+        case RunResumed():
+            return replace(state, stopped=None, config_digest=event.config_digest)
+
+
+def _fold_answers(state: State, event: AnswersCollected) -> State:
+    answers = dict(state.answers)
+    answers.update({(answer.record_id, answer.annotator): answer for answer in event.answers})
+    deleted = (state.deleted | set(event.deleted)) - set(event.restored)
+    return replace(state, answers=answers, deleted=deleted)

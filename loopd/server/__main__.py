@@ -1,0 +1,44 @@
+"""`python -m loopd.server`: the embedded server without the rest of loopd; parses flags, prints."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from loopd.errors import LoopdError
+from loopd.server.options import ServerInfo, ServerOptions
+from loopd.server.process import serve
+
+
+def main() -> int:
+    """Serve with the flags given; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m loopd.server", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="folder that keeps everything")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=6900, help="0 takes any free port")
+    parser.add_argument("--workspace", default="loopd")
+    parser.add_argument("--log-file", type=Path, default=None)
+    parser.add_argument("--allow-remote", action="store_true")
+    options = ServerOptions(**vars(parser.parse_args()))
+    try:
+        serve(options, _print_info)
+    except LoopdError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _print_info(info: ServerInfo) -> None:
+    print(f"Argilla is at {info.url}", flush=True)
+    if not info.first_start:
+        return
+    for account in (info.owner, info.annotator):
+        print(f"{account.username}: password {account.password}, API key {account.api_key}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

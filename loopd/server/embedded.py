@@ -1,0 +1,223 @@
+"""A handle on an embedded server in a process of its own, for the demo and tests; never in-process.
+
+Imports nothing of Argilla's: what it knows it reads from the server's home and over HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from loopd.errors import ServerError
+from loopd.server.accounts import load_or_create_accounts, new_account
+from loopd.server.home import ServerHome
+from loopd.server.options import Account
+
+_POLL_SECONDS = 0.05
+_STOP_SECONDS = 15.0
+_COMMAND = (sys.executable, "-m", "loopd.server")
+
+
+class EmbeddedServer:
+    """Start `loopd serve` as a child process and wait until it answers over HTTP.
+
+    Use as a context manager, or call `start` and `stop`. `port` 0 takes any free port at the first
+    start; `restart` keeps it. Raises ServerError when the server ends before it is ready, or is not
+    ready within `ready_within` seconds.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        port: int = 0,
+        *,
+        workspace: str = "loopd",
+        ready_within: float = 120.0,
+    ) -> None:
+        self.workspace = workspace
+        self._home = ServerHome(Path(home).absolute())
+        self._port = port
+        self._ready_within = ready_within
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url: str | None = None
+        self._accounts: tuple[Account, Account] | None = None
+
+    def __enter__(self) -> EmbeddedServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def home(self) -> Path:
+        return self._home.path
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The child process; ServerError before the first start."""
+        return _started(self._process)
+
+    @property
+    def url(self) -> str:
+        """The server's address without a trailing slash; ServerError before the first start."""
+        return _started(self._url)
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def owner(self) -> Account:
+        return _started(self._accounts)[0]
+
+    @property
+    def annotator(self) -> Account:
+        return _started(self._accounts)[1]
+
+    def start(self) -> EmbeddedServer:
+        """Start the process and wait until it is ready; a no-op while it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return self
+        self._home.path.mkdir(parents=True, exist_ok=True)
+        self._process = self._spawn()
+        try:
+            self._url = self._wait_until_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+        self._port = int(self._url.rsplit(":", 1)[1])
+        accounts = load_or_create_accounts(self._home)
+        self._accounts = (accounts.owner, accounts.annotator)
+        return self
+
+    def stop(self) -> None:
+        """End the server cleanly, or with SIGKILL when it does not end in time."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server at once with SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop (if running) and start again on the same home and port."""
+        self.stop()
+        self.start()
+
+    @property
+    def _errors(self) -> Path:
+        return self._home.path / "server.err"
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        arguments = ["--home", str(self._home.path), "--port", str(self._port)]
+        with self._errors.open("wb") as errors:
+            # Standard output has the new accounts' secrets at first start: never to a file.
+            return subprocess.Popen(
+                [*_COMMAND, *arguments, "--workspace", self.workspace],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> str:
+        """Wait for the server.json of this very process, which it writes once it is healthy."""
+        deadline = time.monotonic() + self._ready_within
+        while time.monotonic() < deadline:
+            info = _read_info(self._home)
+            if info.get("pid") == process.pid:
+                return str(info["url"])
+            try:
+                process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            raise ServerError(
+                f"The embedded server ended with code {process.returncode}: {self._last_words()}",
+                hint=f"Look at the end of {self._home.log}.",
+            )
+        raise ServerError(
+            f"The embedded server was not ready within {self._ready_within:.0f} s.",
+            hint=f"Look at the end of {self._home.log}.",
+        )
+
+    def _last_words(self) -> str:
+        lines = self._errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return " ".join(lines[-3:]) or "it said nothing."
+
+    def _end(self, number: signal.Signals) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def create_annotator(url: str, owner_key: str, username: str, workspace: str) -> Account:
+    """Make one more annotator, a member of `workspace`, through the API of the server at `url`.
+
+    `owner_key` is the API key of an owner. Raises ServerError when the server refuses (the name is
+    taken, there is no such workspace) or cannot be reached.
+    """
+    import httpx
+
+    account = new_account(username)
+    user = {
+        "username": username,
+        "first_name": username,
+        "password": account.password,
+        "role": "annotator",
+    }
+    try:
+        with httpx.Client(
+            base_url=f"{url}/api/v1/",
+            headers={"X-Argilla-Api-Key": owner_key},
+            trust_env=False,
+            timeout=30.0,
+        ) as client:
+            created = _checked(client.post("users", json=user))
+            listed = _checked(client.get("me/workspaces"))["items"]
+            member = {"user_id": created["id"]}
+            _checked(client.post(f"workspaces/{_id_of(listed, workspace)}/users", json=member))
+    except httpx.HTTPError as error:
+        raise ServerError(f"{url} cannot be reached: {error}.") from error
+    return Account(username, account.password, created["api_key"])
+
+
+def _checked(response: Any) -> Any:
+    if response.is_success:
+        return response.json()
+    raise ServerError(f"Argilla answered {response.status_code}: {response.text[:200]}")
+
+
+def _id_of(workspaces: list[dict[str, str]], name: str) -> str:
+    for workspace in workspaces:
+        if workspace["name"] == name:
+            return workspace["id"]
+    raise ServerError(f"Argilla has no workspace named {name!r}.")
+
+
+def _read_info(home: ServerHome) -> dict[str, Any]:
+    try:
+        info = json.loads(home.info.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _started(value: Any) -> Any:
+    if value is None:
+        raise ServerError("The embedded server has not been started.")
+    return value

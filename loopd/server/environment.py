@@ -1,0 +1,36 @@
+"""The environment variables that make a stock argilla-server ours; must not import argilla."""
+
+from __future__ import annotations
+
+import os
+
+from loopd.server.home import ServerHome
+
+BUSY_TIMEOUT_SECONDS = 30
+
+
+def apply_environment(home: ServerHome, auth_secret: str, redis_url: str) -> None:
+    """Set this process's environment for Argilla; it is read when argilla_server is imported.
+
+    Argilla variables that are there already are dropped: one meant for a client, or for another
+    server, must not change where this one keeps its data.
+    """
+    for name in [name for name in os.environ if name.startswith("ARGILLA_")]:
+        del os.environ[name]
+    os.environ.update(argilla_environment(home, auth_secret, redis_url))
+
+
+def argilla_environment(home: ServerHome, auth_secret: str, redis_url: str) -> dict[str, str]:
+    """Return the variables, by name (source: argilla_server.settings and .security.settings)."""
+    return {
+        "ARGILLA_HOME_PATH": str(home.path),
+        "ARGILLA_DATABASE_URL": f"sqlite+aiosqlite:///{home.database}?check_same_thread=False",
+        "ARGILLA_DATABASE_SQLITE_TIMEOUT": str(BUSY_TIMEOUT_SECONDS),
+        "ARGILLA_SEARCH_ENGINE": "loopd",
+        "ARGILLA_REDIS_URL": redis_url,
+        "ARGILLA_AUTH_SECRET_KEY": auth_secret,
+        # Else a `.oauth.yaml` in whatever folder the server is started from would be obeyed.
+        "ARGILLA_AUTH_OAUTH_CFG": str(home.path / "oauth.yaml"),
+        "ARGILLA_CORS_ORIGINS": "[]",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }

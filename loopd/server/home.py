@@ -1,0 +1,99 @@
+"""The server's home folder: its file names, its permissions and its lock; must not know Argilla."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopd.errors import ServerError
+from loopd.state.files import write_atomic
+
+# Argilla puts the path into a SQLAlchemy URL, and alembic into an ini file: these would be syntax.
+_UNUSABLE_IN_PATHS = frozenset("%?#\n")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHome:
+    """The files under one home folder; `path` is absolute."""
+
+    path: Path
+
+    @property
+    def accounts(self) -> Path:
+        return self.path / "accounts.json"
+
+    @property
+    def auth_secret(self) -> Path:
+        return self.path / "auth_secret"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "argilla.db"
+
+    @property
+    def info(self) -> Path:
+        return self.path / "server.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "server.lock"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "server.log"
+
+    @property
+    def temporary(self) -> Path:
+        return self.path / "tmp"
+
+    def write_info(self, url: str) -> None:
+        """Tell others on this machine where the server is; written only when it answers."""
+        write_atomic(self.info, json.dumps({"url": url, "pid": os.getpid()}) + "\n", mode=0o600)
+
+    def clear_temporary(self) -> None:
+        """Empty the temporary folder, which also removes what a killed server left there."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir(mode=0o700, exist_ok=True)
+
+
+def open_home(path: Path) -> ServerHome:
+    """Create the folder if needed and close it to other users; ServerError if it cannot be used."""
+    path = path.expanduser().absolute()
+    bad = sorted(_UNUSABLE_IN_PATHS & set(str(path)))
+    if bad:
+        raise ServerError(
+            f"The server's home {path} has {bad[0]!r} in its path.",
+            hint="Choose a folder without any of % ? # in its path.",
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+        probe = path / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ServerError(
+            f"The server's home {path} cannot be written: {error.strerror}.",
+            hint="Choose another folder with --home, or mend its permissions.",
+        ) from error
+    return ServerHome(path)
+
+
+@contextmanager
+def locked(home: ServerHome) -> Iterator[None]:
+    """Hold the home for one server; the system frees it when the process dies, however it dies."""
+    with home.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServerError(
+                f"Another server is running on {home.path}.",
+                hint="Use that one (its address is in server.json), or give another --home.",
+            ) from error
+        yield

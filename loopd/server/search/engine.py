@@ -1,0 +1,268 @@
+"""The search engine registered with Argilla: reads from its tables, has nothing to write.
+
+Argilla calls every write method after it has committed, so the tables are the index and always up
+to date (ADR 0003). An instance is made for every request and keeps no state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from argilla_server.database import AsyncSessionLocal
+from argilla_server.enums import SimilarityOrder
+from argilla_server.models import (
+    Dataset,
+    MetadataProperty,
+    Record,
+    Response,
+    Suggestion,
+    User,
+    Vector,
+    VectorSettings,
+)
+from argilla_server.search_engine.base import (
+    Filter,
+    MetadataMetrics,
+    Order,
+    SearchEngine,
+    SearchResponseItem,
+    SearchResponses,
+    TextQuery,
+)
+from sqlalchemy import ColumnElement, Text, cast, func, select, true
+from sqlalchemy.ext.asyncio import AsyncSession, async_object_session
+
+from loopd.server.search.filters import filter_condition
+from loopd.server.search.metrics import metadata_metrics, record_counts, response_counts
+from loopd.server.search.order import order_by
+from loopd.server.search.schema import DatasetSchema, load_schema
+from loopd.server.search.similarity import cosine_scores
+from loopd.server.search.texts import TextSearch, text_search
+
+ENGINE_NAME = "loopd"
+
+
+@SearchEngine.register(ENGINE_NAME)
+class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
+    """Argilla's search engine interface over Argilla's own SQL tables."""
+
+    @classmethod
+    async def new_instance(cls) -> LoopdSearchEngine:
+        return cls()
+
+    async def close(self) -> None:
+        """Nothing is held between calls."""
+
+    async def ping(self) -> bool:
+        """The index is the database, which Argilla has checked by now."""
+        return True
+
+    async def info(self) -> dict[str, Any]:
+        return {"name": ENGINE_NAME, "storage": "the tables of Argilla"}
+
+    # Writes: Argilla has committed what these are told.
+
+    async def create_index(self, dataset: Dataset) -> None: ...
+
+    async def delete_index(self, dataset: Dataset) -> None: ...
+
+    async def configure_metadata_property(
+        self, dataset: Dataset, metadata_property: MetadataProperty
+    ) -> None: ...
+
+    async def configure_index_vectors(self, vector_settings: VectorSettings) -> None: ...
+
+    async def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None: ...
+
+    async def partial_record_update(self, record: Record, **update: Any) -> None: ...
+
+    async def delete_records(self, dataset: Dataset, records: Iterable[Record]) -> None: ...
+
+    async def update_record_response(self, response: Response) -> None: ...
+
+    async def delete_record_response(self, response: Response) -> None: ...
+
+    async def update_record_suggestion(self, suggestion: Suggestion) -> None: ...
+
+    async def delete_record_suggestion(self, suggestion: Suggestion) -> None: ...
+
+    # Reads
+
+    async def get_dataset_progress(self, dataset: Dataset) -> dict[str, int]:
+        """Return the number of records by status with `total`; empty for an unpublished dataset."""
+        if dataset.is_draft:
+            return {}
+        async with _reading(dataset) as db:
+            return await record_counts(db, dataset)
+
+    async def get_dataset_user_progress(self, dataset: Dataset, user: User) -> dict[str, int]:
+        """Return the number of the user's responses by status; empty for an unpublished dataset."""
+        if dataset.is_draft:
+            return {}
+        async with _reading(dataset) as db:
+            return await response_counts(db, dataset, user)
+
+    async def compute_metrics_for(self, metadata_property: MetadataProperty) -> MetadataMetrics:
+        """Return what the UI's filter panel shows for a property, over the whole dataset."""
+        async with _reading(metadata_property) as db:
+            return await metadata_metrics(db, metadata_property)
+
+    async def search(
+        self,
+        dataset: Dataset,
+        query: TextQuery | str | None = None,
+        filter: Filter | None = None,
+        sort: list[Order] | None = None,
+        offset: int = 0,
+        limit: int = 100,
+        user_id: UUID | str | None = None,  # noqa: ARG002  (for the random order we do not give)
+    ) -> SearchResponses:
+        """Return one page of the records that meet the query and the filter, and their number."""
+        async with _reading(dataset) as db:
+            schema = await load_schema(db, dataset)
+            conditions = _conditions(schema, filter)
+            order = order_by(sort, schema)
+            if query is None:
+                ids, total = await _page(db, conditions, order, offset, limit)
+            else:
+                found = await _text_matches(db, text_search(query, schema), conditions, order)
+                ids, total = found[offset : offset + limit], len(found)
+        score = None if sort else 1.0
+        items = [SearchResponseItem(record_id=id_, score=score) for id_ in ids]
+        return SearchResponses(items=items, total=total)
+
+    async def similarity_search(
+        self,
+        dataset: Dataset,
+        vector_settings: VectorSettings,
+        value: list[float] | None = None,
+        record: Record | None = None,
+        query: TextQuery | str | None = None,
+        filter: Filter | None = None,
+        max_results: int = 100,
+        order: SimilarityOrder = SimilarityOrder.most_similar,
+        threshold: float | None = None,
+    ) -> SearchResponses:
+        """Return the records nearest to a vector, or to a record, which is itself left out.
+
+        ValueError unless exactly one of `value` and `record` is given, and has a vector.
+        """
+        if bool(value) == bool(record):
+            raise ValueError("Give either a vector or a record to compare with.")
+        async with _reading(dataset) as db:
+            reference = value or await _vector_of(db, record, vector_settings)
+            if not reference:
+                raise ValueError("The record has no such vector.")
+            schema = await load_schema(db, dataset)
+            conditions = [*_conditions(schema, filter), Vector.vector_settings_id == vector_settings.id]
+            if record is not None:
+                conditions.append(Record.id != record.id)
+            rows = await _vectors(db, conditions, query, schema)
+        negate = order == SimilarityOrder.least_similar
+        return await asyncio.to_thread(
+            _nearest, rows, reference, negate=negate, most=max_results, threshold=threshold
+        )
+
+
+@asynccontextmanager
+async def _reading(model: Any) -> AsyncIterator[AsyncSession]:
+    """Yield the session that `model` came from, else a new one.
+
+    Taking a second connection while the request holds its own would exhaust the pool: with as many
+    requests as connections, each would wait for a second one that nobody gives back.
+    """
+    session = async_object_session(model)
+    if session is not None:
+        yield session
+        return
+    async with AsyncSessionLocal() as new:
+        yield new
+
+
+def _conditions(schema: DatasetSchema, filter: Filter | None) -> list[ColumnElement[bool]]:
+    asked = true() if filter is None else filter_condition(filter, schema)
+    return [Record.dataset_id == schema.id, asked]
+
+
+async def _page(
+    db: AsyncSession,
+    conditions: list[ColumnElement[bool]],
+    order: list[ColumnElement[Any]],
+    offset: int,
+    limit: int,
+) -> tuple[Sequence[UUID], int]:
+    total = await db.scalar(select(func.count(Record.id)).where(*conditions))
+    ids = await db.scalars(
+        select(Record.id).where(*conditions).order_by(*order).offset(offset).limit(limit)
+    )
+    return ids.all(), total or 0
+
+
+async def _text_matches(
+    db: AsyncSession,
+    search: TextSearch,
+    conditions: list[ColumnElement[bool]],
+    order: list[ColumnElement[Any]],
+) -> list[UUID]:
+    rows = await db.execute(
+        select(Record.id, *search.columns())
+        .where(*conditions, search.narrowing())
+        .order_by(*order)
+    )
+    return await asyncio.to_thread(search.keep, rows.all())
+
+
+async def _vector_of(
+    db: AsyncSession, record: Record | None, settings: VectorSettings
+) -> list[float] | None:
+    if record is None:
+        return None
+    return await db.scalar(
+        select(Vector.value).where(
+            Vector.record_id == record.id, Vector.vector_settings_id == settings.id
+        )
+    )
+
+
+async def _vectors(
+    db: AsyncSession,
+    conditions: list[ColumnElement[bool]],
+    query: TextQuery | str | None,
+    schema: DatasetSchema,
+) -> list[tuple[UUID, str]]:
+    """Return the ids of the records that meet the conditions, with their vectors as JSON text."""
+    vectors = (
+        select(Record.id, cast(Vector.value, Text))
+        .join(Vector, Vector.record_id == Record.id)
+        .where(*conditions)
+        .order_by(Record.inserted_at, Record.id)
+    )
+    if query is None:
+        return [(id_, text) for id_, text in await db.execute(vectors)]
+    search = text_search(query, schema)
+    rows = await db.execute(vectors.add_columns(*search.columns()).where(search.narrowing()))
+    texts = {row[0]: (row[1], (row[0], *row[2:])) for row in rows}
+    kept = await asyncio.to_thread(search.keep, [row for _, row in texts.values()])
+    return [(id_, texts[id_][0]) for id_ in kept]
+
+
+def _nearest(
+    rows: list[tuple[UUID, str]],
+    reference: Sequence[float],
+    *,
+    negate: bool,
+    most: int,
+    threshold: float | None,
+) -> SearchResponses:
+    if not rows:
+        return SearchResponses(items=[], total=0)
+    scores = cosine_scores([text for _, text in rows], reference, negate=negate)
+    ranked = (-scores).argsort(kind="stable")[:most]
+    items = [SearchResponseItem(record_id=rows[i][0], score=float(scores[i])) for i in ranked]
+    if threshold is not None:
+        items = [item for item in items if item.score >= threshold]
+    return SearchResponses(items=items, total=len(ranked))

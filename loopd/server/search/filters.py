@@ -1,0 +1,252 @@
+"""Argilla's filters as SQL conditions on records; must not run queries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from argilla_server.enums import (
+    MetadataPropertyType,
+    RecordStatus,
+    ResponseStatus,
+    ResponseStatusFilter,
+    SuggestionType,
+)
+from argilla_server.errors.future import UnprocessableEntityError
+from argilla_server.models import Record, Response, Suggestion
+from argilla_server.search_engine.base import (
+    AndFilter,
+    Filter,
+    MetadataFilterScope,
+    RangeFilter,
+    RecordFilterScope,
+    ResponseFilterScope,
+    SuggestionFilterScope,
+    TermsFilter,
+)
+from sqlalchemy import ColumnElement, String, and_, cast, exists, false, or_, select, true
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from loopd.server.search.dates import lower_bound, upper_bound
+from loopd.server.search.json_sql import as_number, as_text, json_values
+from loopd.server.search.schema import DatasetSchema, QuestionInfo
+
+Condition = ColumnElement[bool]
+
+
+def filter_condition(filter: Filter, schema: DatasetSchema) -> Condition:
+    """Return the condition that a record must meet; UnprocessableEntityError if there is none."""
+    if isinstance(filter, AndFilter):
+        return and_(True, *(filter_condition(each, schema) for each in filter.filters))
+    scope = filter.scope
+    if isinstance(scope, RecordFilterScope):
+        return _record_condition(filter, str(scope.property))
+    if isinstance(scope, MetadataFilterScope):
+        return _metadata_condition(filter, scope, schema)
+    if isinstance(scope, SuggestionFilterScope):
+        return _suggestion_condition(filter, scope, schema)
+    return _response_condition(filter, scope, schema)
+
+
+# Records
+
+
+def _record_condition(filter: TermsFilter | RangeFilter, name: str) -> Condition:
+    if name in ("inserted_at", "updated_at"):
+        return _date_condition(filter, getattr(Record, name))
+    if name == "id":
+        return _id_condition(filter)
+    if name == "status":
+        return _status_condition(filter)
+    if name == "external_id":
+        return text_condition(filter, Record.external_id)
+    raise UnprocessableEntityError(f"Records cannot be filtered by {name!r}.")
+
+
+def _status_condition(filter: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(filter, RangeFilter):
+        return text_condition(filter, cast(Record.status, String))
+    return Record.status.in_(_members(RecordStatus, filter.values))
+
+
+def _id_condition(filter: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(filter, RangeFilter):
+        bare = RangeFilter(filter.scope, *(_without_dashes(end) for end in (filter.ge, filter.le)))
+        return text_condition(bare, cast(Record.id, String))
+    return Record.id.in_([id_ for value in filter.values if (id_ := _uuid(value)) is not None])
+
+
+def _date_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
+    if isinstance(filter, TermsFilter):
+        return or_(
+            false(),
+            *(column.between(lower_bound(value), upper_bound(value)) for value in filter.values),
+        )
+    ends: list[Condition] = []
+    if filter.ge is not None:
+        ends.append(column >= lower_bound(filter.ge))
+    if filter.le is not None:
+        ends.append(column <= upper_bound(filter.le))
+    return and_(True, *ends)
+
+
+# Metadata
+
+
+def _metadata_condition(
+    filter: TermsFilter | RangeFilter, scope: MetadataFilterScope, schema: DatasetSchema
+) -> Condition:
+    kind = schema.metadata.get(scope.metadata_property)
+    if kind is None:
+        return false()
+    rows = json_values(Record.metadata_, scope.metadata_property)
+    return _any_row(rows, _value_condition(filter, rows, kind != MetadataPropertyType.terms))
+
+
+# Suggestions
+
+
+def _suggestion_condition(
+    filter: TermsFilter | RangeFilter, scope: SuggestionFilterScope, schema: DatasetSchema
+) -> Condition:
+    question = schema.questions.get(scope.question)
+    if question is None:
+        return false()
+    mine = and_(Suggestion.record_id == Record.id, Suggestion.question_id == question.id)
+    if scope.property == "agent":
+        return exists().where(mine, text_condition(filter, Suggestion.agent))
+    if scope.property == "type":
+        return exists().where(mine, _suggestion_type_condition(filter))
+    score = scope.property == "score"
+    if not (score or question.is_text or question.is_number):
+        return false()
+    rows = json_values(Suggestion.score if score else Suggestion.value)
+    condition = _value_condition(filter, rows, score or question.is_number)
+    return exists(select(1).select_from(Suggestion).join(rows, condition).where(mine))
+
+
+def _suggestion_type_condition(filter: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(filter, RangeFilter):
+        return text_condition(filter, cast(Suggestion.type, String))
+    return Suggestion.type.in_(_members(SuggestionType, filter.values))
+
+
+# Responses
+
+
+def _response_condition(
+    filter: TermsFilter | RangeFilter, scope: ResponseFilterScope, schema: DatasetSchema
+) -> Condition:
+    if scope.question is not None:
+        return _response_value_condition(filter, scope, schema.questions.get(scope.question))
+    if scope.property == "status" and isinstance(filter, TermsFilter):
+        return _response_status_condition(filter.values, scope)
+    raise UnprocessableEntityError("Responses can be filtered by a question or by status only.")
+
+
+def _response_value_condition(
+    filter: TermsFilter | RangeFilter, scope: ResponseFilterScope, question: QuestionInfo | None
+) -> Condition:
+    if question is None or not (question.is_text or question.is_number):
+        return false()
+    rows = json_values(Response.values, str(scope.question), "value")
+    return exists(
+        select(1)
+        .select_from(Response)
+        .join(rows, _value_condition(filter, rows, question.is_number))
+        .where(Response.record_id == Record.id, _user_condition(scope))
+    )
+
+
+def _response_status_condition(values: list[str], scope: ResponseFilterScope) -> Condition:
+    """`pending` is the absence of a response: of this user's if there is one, else of anybody's.
+
+    No status at all leaves only the question whether the user has answered, as on a stock server.
+    """
+    answered = and_(Response.record_id == Record.id, _user_condition(scope))
+    if not values:
+        return true() if scope.user is None else exists().where(answered)
+    either: list[Condition] = []
+    if ResponseStatusFilter.pending in values:
+        either.append(~exists().where(answered))
+    statuses = _members(ResponseStatus, values)
+    if statuses:
+        either.append(exists().where(answered, Response.status.in_(statuses)))
+    return or_(false(), *either)
+
+
+def _user_condition(scope: ResponseFilterScope) -> Condition:
+    return Response.user_id == scope.user.id if scope.user else true()
+
+
+# Values
+
+
+def text_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
+    """Compare a column as text, character by character."""
+    if isinstance(filter, TermsFilter):
+        return column.in_([str(value) for value in filter.values])  # type: ignore[no-any-return]
+    return _between(column, _as_str(filter.ge), _as_str(filter.le))
+
+
+def number_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
+    """Compare a column as numbers; a filter value that is no number matches nothing."""
+    if isinstance(filter, TermsFilter):
+        return column.in_(  # type: ignore[no-any-return]
+            [number for value in filter.values if (number := _number(value)) is not None]
+        )
+    ends = [_number(end) for end in (filter.ge, filter.le)]
+    if any(given is not None and end is None for given, end in zip((filter.ge, filter.le), ends)):
+        return false()
+    return _between(column, *ends)
+
+
+def _value_condition(
+    filter: TermsFilter | RangeFilter, rows: TableValuedAlias, number: bool
+) -> Condition:
+    return (
+        number_condition(filter, as_number(rows)) if number else text_condition(filter, as_text(rows))
+    )
+
+
+def _any_row(rows: TableValuedAlias, condition: Condition) -> Condition:
+    return exists(select(1).select_from(rows).where(condition))
+
+
+def _between(column: Any, ge: Any, le: Any) -> Condition:
+    ends: list[Condition] = [column.is_not(None)]
+    if ge is not None:
+        ends.append(column >= ge)
+    if le is not None:
+        ends.append(column <= le)
+    return and_(*ends)
+
+
+def _members(kind: Any, values: Iterable[str]) -> list[Any]:
+    known = {str(member.value): member for member in kind}
+    return [known[str(value)] for value in values if str(value) in known]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _uuid(value: str) -> UUID | None:
+    try:
+        return UUID(value)
+    except ValueError:
+        return None
+
+
+def _as_str(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _without_dashes(value: Any) -> Any:
+    return None if value is None else str(value).replace("-", "")

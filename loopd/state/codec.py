@@ -1,0 +1,92 @@
+"""Owns how events become JSON and come back; must not know where the JSON is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from loopd.errors import JournalError
+from loopd.machine import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    RoundEvaluated,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+)
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
+
+Fields = dict[str, Any]
+
+
+def encode(event: Event) -> tuple[str, str]:
+    """Name and JSON object of an event."""
+    text = json.dumps(asdict(event), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return type(event).__name__, text
+
+
+def decode(name: str, payload: str) -> Event:
+    """The event with this name and JSON object.
+
+    Raises:
+        JournalError: unknown name or fields that do not fit.
+    """
+    reader = _READERS.get(name)
+    if reader is None:
+        raise JournalError(f"unknown event {name}", "the journal is from a newer loopd: upgrade")
+    try:
+        return reader(json.loads(payload))
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(f"event {name} is damaged: {error}", _DAMAGED) from error
+
+
+_DAMAGED = "restore the run directory from a backup, or start a new run"
+
+
+def _started(fields: Fields) -> Event:
+    return RunStarted(**{**fields, "labels": tuple(fields["labels"])})
+
+
+def _planned(fields: Fields) -> Event:
+    return BatchPlanned(**{**fields, "batch": _batch(fields["batch"])})
+
+
+def _batch(fields: Mapping[str, Any]) -> Batch:
+    return Batch(**{**fields, "items": tuple(_item(item) for item in fields["items"])})
+
+
+def _item(fields: Mapping[str, Any]) -> BatchItem:
+    proposal = fields["suggestion"]
+    return BatchItem(**{**fields, "suggestion": proposal and Suggestion(**proposal)})
+
+
+def _collected(fields: Fields) -> Event:
+    return AnswersCollected(
+        at=fields["at"],
+        answers=tuple(_answer(each) for each in fields["answers"]),
+        deleted=tuple(fields["deleted"]),
+        restored=tuple(fields["restored"]),
+    )
+
+
+def _answer(fields: Mapping[str, Any]) -> Answer:
+    return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
+
+
+_READERS: dict[str, Callable[[Fields], Event]] = {
+    "RunStarted": _started,
+    "BatchPlanned": _planned,
+    "BatchPublished": lambda fields: BatchPublished(**fields),
+    "AnswersCollected": _collected,
+    "BatchCollected": lambda fields: BatchCollected(**fields),
+    "ModelTrained": lambda fields: ModelTrained(**fields),
+    "RoundEvaluated": lambda fields: RoundEvaluated(**fields),
+    "RunStopped": lambda fields: RunStopped(**fields),
+    "RunResumed": lambda fields: RunResumed(**fields),
+}

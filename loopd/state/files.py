@@ -1,0 +1,59 @@
+"""Owns crash-safe writing of small files; must not know what is in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from loopd.errors import StorageError
+
+
+def write_atomic(path: Path, data: bytes | str, mode: int = 0o644) -> None:
+    """Write a file so that a reader or a crash sees either the old content or the whole new one.
+
+    Args:
+        path: target; its folder is created when absent.
+        data: the whole content; text is encoded as UTF-8.
+        mode: permission bits of the new file.
+
+    Raises:
+        StorageError: the disk is full or the place cannot be written.
+    """
+    payload = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, payload, mode)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """Turn an operating system error about a path into loopd's error with a hint."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    hint = "free some space, then start again: nothing is lost" if full else "check the permissions"
+    return StorageError(f"cannot write {path}: {error.strerror or error}", hint)
+
+
+def _replace(path: Path, payload: bytes, mode: int) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

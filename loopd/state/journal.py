@@ -1,0 +1,148 @@
+"""Owns the append-only list of events on disk; must not interpret them.
+
+One SQLite file in WAL mode with ``synchronous=FULL``: an event that ``append`` returned for
+survives a power cut. Each row carries a digest over itself and the row before it, so that a
+damaged journal is noticed instead of believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+from loopd.errors import JournalError, StorageError
+from loopd.machine import Event
+from loopd.state.codec import decode, encode
+
+VERSION = 1
+_SCHEMA = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    digest TEXT NOT NULL
+)
+"""
+_DAMAGED = "restore it from a backup, or start a new run in another run.dir"
+_FULL = "free some space, then start again: nothing is lost"
+
+
+class Journal:
+    """The events of one run.
+
+    Args:
+        path: the file; created when absent, unless ``read_only``.
+        read_only: open without the right to append (for ``loopd status``).
+
+    Raises:
+        JournalError: corrupt, or written by a newer version.
+        StorageError: the place cannot be written or the disk is full.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._last = (0, "")
+        if not read_only:
+            _make_folder(path.parent)
+        with _translated(path):
+            self._db = _connect(path, read_only)
+            _check_version(self._db, path)
+
+    def append(self, event: Event) -> None:
+        """Write one event durably: after the call it is there, whatever dies next."""
+        name, payload = encode(event)
+        seq, before = self._last
+        digest = _digest(before, seq + 1, name, payload)
+        with _translated(self.path):
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (seq + 1, name, payload, digest))
+        self._last = (seq + 1, digest)
+
+    def read(self) -> list[Event]:
+        """All events in order; checks every digest on the way."""
+        with _translated(self.path):
+            rows = self._db.execute("SELECT seq, name, payload, digest FROM events ORDER BY seq")
+            return [self._check(*row) for row in rows.fetchall()]
+
+    def _check(self, seq: int, name: str, payload: str, digest: str) -> Event:
+        place, before = self._last if seq > 1 else (0, "")
+        if seq != place + 1 or digest != _digest(before, seq, name, payload):
+            raise JournalError(f"the journal {self.path} is damaged at event {seq}", _DAMAGED)
+        self._last = (seq, digest)
+        return decode(name, payload)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _digest(before: str, seq: int, name: str, payload: str) -> str:
+    text = "\n".join((before, str(seq), name, payload))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make {folder}: {error.strerror}", "check run.dir") from error
+
+
+def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    db.execute("PRAGMA busy_timeout=10000")
+    if not read_only:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        _create(db)
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(_SCHEMA)
+    db.execute(f"PRAGMA user_version={VERSION}")
+    db.execute("COMMIT")
+
+
+def _check_version(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise JournalError(f"{path} was written by a newer loopd (format {version})", "upgrade loopd")
+    if version < 1:
+        raise JournalError(f"{path} is not a loopd journal", "choose another run.dir")
+    if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+        raise JournalError(f"the journal {path} is damaged", _DAMAGED)
+
+
+class _translated:  # noqa: N801 - reads as a word: `with _translated(path):`
+    """Turns SQLite's errors into loopd's own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _journal_error(self._path, error) from error
+
+
+def _journal_error(path: Path, error: sqlite3.Error) -> JournalError | StorageError:
+    text = str(error)
+    if any(word in text for word in ("full", "disk I/O", "readonly", "unable to open")):
+        return StorageError(f"cannot write the journal {path}: {text}", _FULL)
+    return JournalError(f"cannot read the journal {path}: {text}", _DAMAGED)

@@ -1,0 +1,96 @@
+"""The configuration: spelling help, one line for each problem, digests, paths, keys."""
+
+from pathlib import Path
+
+import pytest
+
+from loopd.config import ArgillaSection, Config, api_key, load_config, parse_config
+from loopd.errors import ConfigError
+
+MINIMAL = {"task": {"labels": ["a", "b"]}, "pool": {"path": "pool.csv"}}
+
+
+def _load(tmp_path: Path, text: str) -> Config:
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+    return load_config(tmp_path / "c.yaml")
+
+
+def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
+    config = _load(tmp_path, "task: {labels: [a, b]}\npool: {path: data/pool.csv}\n")
+    assert config.pool.path == tmp_path / "data/pool.csv"
+    assert config.run.dir == tmp_path / "runs/default"
+    assert config.queue.first_size == config.queue.batch_size == 20
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"quue": {}}, "did you mean `queue`?"),
+        ({"queue": {"bach_size": 3}}, "did you mean `batch_size`?"),
+        ({"stopping": {"criteria": [{"name": "kappa_average", "stopp": True}]}}, "`stop`?"),
+        ({"queue": {"batch_size": "many"}}, "queue.batch_size"),
+        ({"queue": {"batch_size": 0}}, "queue.batch_size"),
+        ({"queue": {"batch_size": 5, "low_watermark": 5}}, "smaller than"),
+        ({"task": {"labels": ["a", "a"]}}, "listed twice"),
+        ({"task": {"labels": ["a"]}}, "task.labels"),
+        ({"task": {"labels": ["a", " "]}}, "empty"),
+        ({"task": {"labels": ["yes", True]}}, "write it in quotes"),
+        ({"task": {}}, "`task.labels` is missing"),
+        ({"pool": {"path": "x", "hub": "y"}}, "exactly one"),
+        ({"pool": {}}, "exactly one"),
+        ({"test": {"path": "x"}}, "column of its labels"),
+        ({"stopping": {"target_accuracy": 0.9}}, "needs a `test` set"),
+        ({"stopping": {"criteria": [{"name": "kappa"}]}}, "criteria.0.name"),
+        ({"argilla": {"url": "localhost"}}, "http://"),
+        ({"argilla": {"dataset": "../x"}}, "argilla.dataset"),
+        ({"run": {"seed": -1}}, "run.seed"),
+    ],
+)
+def test_problems_are_named_in_one_line(change: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({**MINIMAL, **change}, Path())
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1, 2", "just text", "", "a: !!python/object/apply:os.system ['true']", "a: \x00", "- 1\n"],
+)
+def test_files_that_are_no_configuration_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        _load(tmp_path, text)
+
+
+def test_a_missing_file_and_other_encodings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file"):
+        load_config(tmp_path / "absent.yaml")
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(tmp_path / "c.yaml")
+
+
+def test_the_digest_follows_what_shapes_the_results() -> None:
+    def digest(**sections: object) -> str:
+        return parse_config({**MINIMAL, **sections}, Path()).digest()
+
+    same = digest()
+    assert digest(argilla={"url": "http://elsewhere:1"}, log={"level": "debug"}) == same
+    assert digest(run={"dir": "elsewhere"}, pool={"path": "moved.csv"}) == same
+    assert digest(run={"seed": 7}) != same
+    assert digest(queue={"batch_size": 7}) != same
+
+
+def test_the_key_comes_from_the_environment_then_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("from-file\nsecond line\n")
+    section = ArgillaSection(api_key_env="TEST_LOOPD_KEY", api_key_file=tmp_path / "key")
+    monkeypatch.delenv("TEST_LOOPD_KEY", raising=False)
+    assert api_key(section) == "from-file"
+    monkeypatch.setenv("TEST_LOOPD_KEY", " from-env ")
+    assert api_key(section) == "from-env"
+    with pytest.raises(ConfigError, match="TEST_OTHER"):
+        api_key(ArgillaSection(api_key_env="TEST_OTHER"))
+    with pytest.raises(ConfigError, match="api_key_file"):
+        api_key(ArgillaSection(api_key_env="TEST_OTHER", api_key_file=tmp_path / "absent"))

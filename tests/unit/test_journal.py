@@ -1,0 +1,115 @@
+"""The journal: what was appended is there, damage is noticed, newer formats are refused."""
+
+import resource
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from loopd.errors import JournalError, StorageError
+from loopd.state.journal import Journal
+from tests.unit.test_machine import EVENTS
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for event in EVENTS.values():
+            journal.append(event)
+    return tmp_path / "journal.sqlite"
+
+
+def _change(path: Path, statement: str) -> None:
+    db = sqlite3.connect(path)
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+def test_events_come_back_equal(path: Path) -> None:
+    with Journal(path) as journal:
+        assert journal.read() == list(EVENTS.values())
+
+
+def test_appending_goes_on_after_reopening(path: Path) -> None:
+    extra = EVENTS[next(iter(EVENTS))]
+    with Journal(path) as journal:
+        journal.read()
+        journal.append(extra)
+    with Journal(path, read_only=True) as journal:
+        assert journal.read()[-1] == extra
+
+
+def test_reading_works_while_a_daemon_writes(path: Path) -> None:
+    with Journal(path) as writer, Journal(path, read_only=True) as reader:
+        writer.read()
+        writer.append(EVENTS[next(iter(EVENTS))])
+        assert len(reader.read()) == len(EVENTS) + 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE events SET payload = replace(payload, 'random', 'randem') WHERE seq = 2",
+        "DELETE FROM events WHERE seq = 3",
+        "UPDATE events SET digest = 'x' WHERE seq = 4",
+        "UPDATE events SET name = 'RunStopped' WHERE seq = 1",
+    ],
+)
+def test_damage_is_noticed(path: Path, damage: str) -> None:
+    _change(path, damage)
+    with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event"):
+        journal.read()
+
+
+def test_torn_pages_are_noticed(path: Path) -> None:
+    _change(path, "PRAGMA journal_mode=DELETE")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(b"\xff" * (size // 2))
+    with pytest.raises(JournalError), Journal(path) as journal:
+        journal.read()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_text("this is not a database, it is a text " * 50)
+    with pytest.raises(JournalError):
+        Journal(tmp_path / "journal.sqlite")
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    _change(tmp_path / "journal.sqlite", "CREATE TABLE other (x)")
+    with pytest.raises(JournalError, match="not a loopd journal"):
+        Journal(tmp_path / "journal.sqlite")
+
+
+def test_a_newer_format_is_refused(path: Path) -> None:
+    _change(path, "PRAGMA user_version=99")
+    with pytest.raises(JournalError, match="newer loopd") as caught:
+        Journal(path)
+    assert "upgrade" in caught.value.hint
+
+
+def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
+    size = path.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(path) as journal:
+        known = journal.read()
+        # No file of this process may grow: what a full disk feels like.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            with pytest.raises(StorageError, match="cannot write the journal"):
+                for _ in range(2000):
+                    journal.append(EVENTS[next(iter(EVENTS))])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with Journal(path) as journal:
+        after = journal.read()
+    assert after[: len(known)] == known
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        Journal(tmp_path / "file" / "journal.sqlite")

@@ -1,0 +1,84 @@
+"""The machine: every transition, folding, and that nothing else is allowed."""
+
+import itertools
+
+import pytest
+
+from loopd.errors import JournalError
+from loopd.machine import (
+    TRANSITIONS,
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    ModelTrained,
+    Phase,
+    RoundEvaluated,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    State,
+    apply,
+    fold,
+)
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+
+EVENTS = {
+    RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", {}),
+    BatchPlanned: BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem("x"),)), 0.1),
+    BatchPublished: BatchPublished(3.0, "b0000", 0.1),
+    AnswersCollected: AnswersCollected(4.0, ()),
+    BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
+    ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
+    RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1),
+    RunStopped: RunStopped(8.0, "max_rounds"),
+    RunResumed: RunResumed(9.0, "d", "note"),
+}
+
+
+@pytest.mark.parametrize(("phase", "kind"), list(itertools.product(Phase, EVENTS)))
+def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type) -> None:
+    state = State(phase=phase)
+    target = TRANSITIONS[phase].get(kind)
+    if target is None:
+        with pytest.raises(JournalError, match="not allowed"):
+            apply(state, EVENTS[kind])
+    else:
+        assert apply(state, EVENTS[kind]).phase is target
+
+
+def test_a_round_in_order_ends_in_decide() -> None:
+    state = fold(event for kind, event in EVENTS.items() if kind not in (RunStopped, RunResumed))
+    assert state.phase is Phase.DECIDE
+    assert state.round == 0
+    assert state.planned_ids == {"x"}
+    assert state.trained[0].model_id == "m"
+
+
+def test_a_newer_answer_of_the_same_person_replaces_the_older() -> None:
+    state = State(phase=Phase.COLLECT)
+    for value in ("a", "b"):
+        answer = Answer("x", "ann", AnswerStatus.SUBMITTED, value, "t")
+        state = apply(state, AnswersCollected(1.0, (answer,)))
+    assert [answer.value for answer in state.answers.values()] == ["b"]
+
+
+def test_deleted_records_come_back() -> None:
+    state = apply(State(phase=Phase.COLLECT), AnswersCollected(1.0, (), deleted=("x", "y")))
+    assert state.deleted == {"x", "y"}
+    assert apply(state, AnswersCollected(2.0, (), restored=("x",))).deleted == {"y"}
+
+
+def test_resuming_a_finished_run_decides_again() -> None:
+    state = apply(State(phase=Phase.DONE, stopped=RunStopped(1.0, "max_rounds")), EVENTS[RunResumed])
+    assert state.phase is Phase.DECIDE
+    assert state.stopped is None
+    assert state.config_digest == "d"
+
+
+def test_every_phase_is_reachable_and_leads_on() -> None:
+    reached = {Phase.NEW}
+    for _ in Phase:
+        reached |= {target for phase in reached for target in TRANSITIONS[phase].values()}
+    assert reached == set(Phase)
+    assert all(TRANSITIONS[phase] for phase in Phase)
