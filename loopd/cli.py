@@ -65,7 +65,6 @@ def run(config: Path) -> None:
 
     settings = load_config(config)
     log.set_up(settings.log)
-    _on_import_path(config.parent)
     run_daemon(settings, _progress())
 
 
@@ -79,7 +78,6 @@ def check(config: Path) -> None:
 
     settings = load_config(config)
     log.set_up(settings.log)
-    _on_import_path(config.parent)
     worst = 0
     for finding in look(settings):
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
@@ -132,12 +130,3 @@ def _progress() -> Callable[[str, int, int], None] | None:
     from loopd.progress import TerminalProgress
 
     return TerminalProgress()
-
-
-def _on_import_path(folder: Path) -> None:
-    """Let dotted paths name files beside the configuration or in the present folder."""
-    for place in (str(folder.resolve()), str(Path.cwd())):
-        if place not in sys.path:
-            sys.path.append(place)
-
-

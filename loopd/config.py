@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from loopd.errors import ConfigError
@@ -275,6 +283,13 @@ class Config(Section):
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
     log: LogSection = Field(default_factory=LogSection, description="The log.")
 
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the configuration file: dotted paths may name modules in it."""
+        return self._folder
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         if self.test is not None and self.test.label is None:
@@ -319,7 +334,9 @@ def parse_config(content: object, folder: Path) -> Config:
         config = Config.model_validate(content)
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(each) for each in error.errors())) from None
-    return _absolute(config, folder)
+    config = _absolute(config, folder)
+    config._folder = folder
+    return config
 
 
 def api_key(section: ArgillaSection) -> str:

@@ -107,6 +107,7 @@ def build_learner(
         strategy=config.strategy,
         seed=config.run.seed,
         cache=config.run.dir / "cache",
+        code_paths=(config.folder,),
         interrupt=lambda: _interrupt(stop),
         **({} if progress is None else {"progress": progress}),
     )

@@ -165,7 +165,7 @@ def _number(rng: random.Random, name: str) -> str:
 def _compose(rng: random.Random, core: str) -> str:
     """Put something before and after the question, more or less often."""
     parts = [_sentence(core)]
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         parts.insert(0, _fill(rng, _pick(rng, _phrases()["asides"])))
     if rng.random() < 0.35:
         parts = _open_with(_pick(rng, _phrases()["openers"]), parts)
@@ -191,7 +191,7 @@ def _style(rng: random.Random, text: str) -> str:
         text = text.lower().rstrip(".")
     if rng.random() < 0.15:
         text = _shorten(text)
-    if rng.random() < 0.25:
+    if rng.random() < 0.2:
         text = _mistype(rng, text)
     return text
 

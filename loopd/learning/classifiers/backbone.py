@@ -1,0 +1,131 @@
+"""Owns the pretrained encoder and its tokenizer: loading, device, threads; must not train.
+
+Imports torch and transformers at once, so import this module only where they are needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+import transformers
+from transformers.utils import logging as transformers_logging
+
+from loopd.config import ClassifierSection
+from loopd.errors import ModelError
+from loopd.learning import seeding
+from loopd.learning.classifiers.source import locate
+
+ABSENT = "classifier.model is `packaged`, a local folder or a hub name; is the hub reachable?"
+
+
+class Backbone:
+    """A pretrained encoder, loaded once; copies of it are fine-tuned.
+
+    Args:
+        section: model, most tokens, device and threads.
+
+    Raises:
+        ModelError: the model is not found or cannot be loaded, or the device does not exist.
+    """
+
+    def __init__(self, section: ClassifierSection) -> None:
+        self.name = section.model
+        self.device = _device(section.device)
+        torch.set_num_threads(section.threads or _cores())
+        source = locate(section.model)
+        with _quiet(), _explained(section.model):
+            # The tokenizer's word pieces and the weights of layers that the file lacks (a pooler)
+            # must be the same in every process.
+            with seeding.seeded(0):
+                self._tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+                self._pristine = transformers.AutoModel.from_pretrained(
+                    source, use_safetensors=True, dtype=torch.float32
+                ).eval()
+        self.max_tokens = min(section.max_tokens, self._most_tokens())
+        self.padding = int(self._tokenizer.pad_token_id or 0)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text with special tokens, cut to ``max_tokens``, not padded."""
+        found: list[list[int]] = self._tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.max_tokens,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )["input_ids"]
+        return found
+
+    def copy(self) -> torch.nn.Module:
+        """An encoder of its own, with the pretrained weights, on the device."""
+        encoder: torch.nn.Module = copy.deepcopy(self._pristine).to(self.device)
+        return encoder
+
+    def describe(self) -> str:
+        """Size and place in a few words."""
+        size = sum(weight.numel() for weight in self._pristine.parameters()) / 1e6
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.name} ({size:.1f} M parameters, {self.device}{threads})"
+
+    def _most_tokens(self) -> int:
+        """What the tokenizer or the position embeddings allow (roberta-like ones keep two back)."""
+        positions = getattr(self._pristine.config, "max_position_embeddings", None) or 10**6
+        kept_back = 2 if "roberta" in str(self._pristine.config.model_type) else 0
+        return int(min(self._tokenizer.model_max_length, positions - kept_back))
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type != "cpu":
+        return False
+    # Private in torch, hence the guard: without them the answer is no, which is always right.
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def _device(name: str) -> torch.device:
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        device = torch.device(chosen)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"device {name!r} cannot be used: {reason}", "try device: auto") from None
+    return device
+
+
+def _cores() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _explained(model: str) -> Iterator[None]:
+    """One line with a hint for whatever transformers raises: its messages run over many."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"cannot load the model {model!r}: {reason}", ABSENT) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no load report (unused keys are expected: we drop the model's heads)."""
+    logger = logging.getLogger("transformers")
+    level, bars = logger.level, transformers_logging.is_progress_bar_enabled()
+    logger.setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,141 @@
+"""Owns supervised contrastive fine-tuning of an encoder; must not know texts, labels' names or heads.
+
+Imports torch at once, so import this module only where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loopd.learning.classifiers.pooling import Embedder
+
+VIEWS = 2
+"""Each text is embedded twice under different dropout, so that it always has a partner."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the encoder is fine-tuned.
+
+    Attributes:
+        epochs: passes over the labelled texts.
+        min_steps: least number of optimiser steps, for the first rounds with few texts.
+        learning_rate: highest rate, after the warm-up.
+        batch_size: texts of one step; each comes in two views.
+        temperature: of the contrastive loss.
+        weight_decay: AdamW's.
+        warmup: share of the steps in which the rate grows; afterwards it falls to zero.
+        clip: largest norm of the gradient.
+    """
+
+    epochs: int
+    min_steps: int
+    learning_rate: float
+    batch_size: int
+    temperature: float
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    clip: float = 1.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from.
+
+    Attributes:
+        rows: (n,) rows of the embedder's tokens.
+        y: (n,) class numbers.
+        weights: (n,) sample weights.
+        tick: called before each step with (done, total); may raise.
+    """
+
+    rows: NDArray[np.int64]
+    y: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    tick: Callable[[int, int], None] = field(repr=False)
+
+
+def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> None:
+    """Change the encoder in place so that texts of one class lie together.
+
+    Source: Khosla et al. 2020, Supervised Contrastive Learning (arXiv 2004.11362, L_out); dropout as
+    augmentation from Gao et al. 2021, SimCSE (2104.08821).
+
+    Args:
+        embedder: the encoder with its tokens.
+        recipe: the settings.
+        lesson: the texts and labels.
+        seed: of the order; dropout draws from torch's generator, which the caller seeds.
+    """
+    plan = _plan(len(lesson.rows), recipe, np.random.default_rng(seed))
+    weights = [weight for weight in embedder.encoder.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(
+        weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    embedder.encoder.train()
+    for step, batch in enumerate(plan):
+        lesson.tick(step, len(plan))
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _rate(step, len(plan), recipe.warmup)
+        _step(embedder, recipe, lesson, batch).backward()
+        torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    embedder.encoder.eval()
+    lesson.tick(len(plan), len(plan))
+
+
+def supervised_contrastive_loss(
+    embedded: torch.Tensor, y: torch.Tensor, weights: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Mean over the anchors of minus the mean log probability of their partners.
+
+    Args:
+        embedded: (m, d), of length 1.
+        y: (m,) class numbers; each row has a partner, another row of the same class.
+        weights: (m,) of the anchors.
+        temperature: divides the cosines.
+    """
+    cosines = embedded @ embedded.T / temperature
+    itself = torch.eye(len(y), dtype=torch.bool, device=y.device)
+    logits = cosines.masked_fill(itself, -torch.inf)
+    logs = (logits - torch.logsumexp(logits, dim=1, keepdim=True)).masked_fill(itself, 0.0)
+    partners = (y[:, None] == y[None, :]) & ~itself
+    each = -(logs * partners).sum(dim=1) / partners.sum(dim=1)
+    return (each * weights).sum() / weights.sum()
+
+
+def _step(
+    embedder: Embedder, recipe: Recipe, lesson: Lesson, batch: NDArray[np.int64]
+) -> torch.Tensor:
+    twice = np.tile(batch, VIEWS)
+    embedded = embedder.with_gradient(lesson.rows[twice])
+    device = embedded.device
+    return supervised_contrastive_loss(
+        torch.nn.functional.normalize(embedded, dim=1),
+        torch.from_numpy(lesson.y[twice]).to(device),
+        torch.from_numpy(lesson.weights[twice]).to(device),
+        recipe.temperature,
+    )
+
+
+def _plan(count: int, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Batches of all epochs: every text once in each, in equal batches."""
+    in_epoch = -(-count // recipe.batch_size)
+    epochs = max(recipe.epochs, -(-recipe.min_steps // in_epoch))
+    return [
+        batch
+        for _ in range(epochs)
+        for batch in np.array_split(rng.permutation(count), in_epoch)
+    ]
+
+
+def _rate(step: int, steps: int, warmup: float) -> float:
+    """Share of the highest learning rate: linear up, then linear down to zero."""
+    rising = max(1, round(steps * warmup))
+    return min((step + 1) / rising, (steps - step) / max(1, steps - rising + 1))

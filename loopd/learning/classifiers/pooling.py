@@ -1,0 +1,102 @@
+"""Owns how an encoder turns token rows into mean-pooled vectors; must not train or classify.
+
+Imports torch at once, so import this module only where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loopd.learning.encoding import TokenStore, batches
+
+TRAINING_BUDGET = 4096
+"""Tokens of one forward pass in training; a stop is noticed between two of them."""
+
+SCORING_BUDGET = 2048
+"""Tokens of one forward pass in scoring; fits the caches of a CPU core."""
+
+SCORING_BUDGET_CUDA = 65536
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An encoder over one token store.
+
+    Attributes:
+        encoder: gives ``last_hidden_state`` for token ids and a mask.
+        tokens: the texts.
+        padding: token id of the padding.
+        bf16: whether training multiplies in bf16 (autocast).
+        interrupt: called before each forward and backward pass; may raise.
+        progress: called with (done, total) rows in scoring.
+    """
+
+    encoder: torch.nn.Module
+    tokens: TokenStore
+    padding: int
+    bf16: bool
+    interrupt: Callable[[], None] = field(repr=False)
+    progress: Callable[[int, int], None] = field(repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the encoder is."""
+        return next(self.encoder.parameters()).device
+
+    def with_gradient(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        """Vectors (k, d) of rows that may repeat, in their order, for training."""
+        groups = batches(self.tokens.lengths[rows], TRAINING_BUDGET)
+        parts = []
+        for group in groups:
+            self.interrupt()
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+                part = self._pooled(rows[group])
+            part.register_hook(lambda _: self.interrupt())
+            parts.append(part)
+        back = np.argsort(np.concatenate(groups), kind="stable")
+        return torch.cat(parts)[torch.from_numpy(back).to(self.device)]
+
+    def embed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors (k, d) float32 of rows, in full precision.
+
+        A row always meets the same other rows in its batch, whatever else is asked for, so that its
+        vector is the same to the last bit before and after a restart.
+        """
+        wanted = np.unique(rows)
+        found: NDArray[np.float32] | None = None
+        done = 0
+        for batch in self._touched(wanted):
+            self.interrupt()
+            part = self._frozen(batch)
+            found = np.empty((len(wanted), part.shape[1]), np.float32) if found is None else found
+            inside = np.isin(batch, wanted)
+            found[np.searchsorted(wanted, batch[inside])] = part[inside]
+            done += int(inside.sum())
+            self.progress(done, len(wanted))
+        return np.empty((0, 0), np.float32) if found is None else found[np.searchsorted(wanted, rows)]
+
+    def _touched(self, rows: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
+        """The fixed batches of the whole store that hold any of the rows."""
+        budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
+        wanted = np.zeros(len(self.tokens), dtype=bool)
+        wanted[rows] = True
+        return [batch for batch in batches(self.tokens.lengths, budget) if wanted[batch].any()]
+
+    def _frozen(self, batch: NDArray[np.int64]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self._pooled(batch).float().cpu().numpy()
+        return vectors
+
+    def _pooled(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        ids, mask = (
+            torch.from_numpy(array).to(self.device) for array in self.tokens.padded(rows, self.padding)
+        )
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled: torch.Tensor = (hidden * weight).sum(dim=1).float() / mask.sum(dim=1, keepdim=True)
+        return pooled

@@ -1,0 +1,229 @@
+"""Owns the fine-tuned transformer as a small-text classifier; must not know ids or strategies.
+
+The recipe: supervised contrastive fine-tuning for a few epochs with mean pooling, then a logistic
+head on the vectors. It needs no validation split, which 20 labels could not spare, and works with
+a class that has one example or none.
+
+Imports torch and small-text at once, so the registry imports this module at the first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from small_text import Classifier
+from small_text.classifiers.classification import EmbeddingMixin
+
+from loopd.errors import ModelError
+from loopd.learning.classifiers.backbone import Backbone, bf16_pays
+from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
+from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.classifiers.source import identity
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.encoding import TokenStore, cached, tokenized
+
+ENCODER = "encoder."
+"""Prefix of the encoder's weights in the saved form."""
+
+
+class TransformerFactory:
+    """Makes fine-tuned classifiers from one pretrained encoder, loaded at the first use."""
+
+    OPTIONS: Mapping[str, Any] = {
+        "epochs": 5,
+        "min_steps": 20,
+        "learning_rate": 1e-4,
+        "batch_size": 32,
+        "temperature": 0.1,
+        "head_c": 10.0,
+        "freeze_embeddings": True,
+        "bf16": "auto",
+    }
+    """See ``contrastive.Recipe``; ``head_c`` is the logistic head's inverse penalty,
+    ``freeze_embeddings`` keeps the word vectors as they are (they are half of a small model),
+    ``bf16`` is ``auto``, ``true`` or ``false``."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self.options = {**self.OPTIONS, **surroundings.section.options}
+        self.num_classes = surroundings.num_classes
+        _refuse_bad_values(self.options)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained encoder."""
+        return Backbone(self._around.section)
+
+    @cached_property
+    def pool_features(self) -> TokenStore:
+        """Tokens of the pool, memory-mapped."""
+        pool = self._around.pool
+        return self.encode(pool.texts, pool.fingerprint)
+
+    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> TokenStore:
+        """Tokens of the texts; with a fingerprint they are kept on disk."""
+
+        def make() -> TokenStore:
+            return tokenized(texts, self.backbone.tokenize, self._tokenizing)
+
+        if fingerprint is None:
+            return make()
+        model = identity(self._around.section.model)
+        key = f"{fingerprint}/{model}/{self.backbone.max_tokens}"
+        return cached(self._around.cache / "tokens", key, len(texts), make)
+
+    def new(self, seed: int) -> TransformerClassifier:
+        """A classifier with the pretrained weights."""
+        return TransformerClassifier(self, seed)
+
+    def save(self, classifier: TransformerClassifier) -> dict[str, NDArray[np.generic]]:
+        """The weights that training may change, and the head."""
+        encoder = {
+            ENCODER + name: weight.detach().cpu().numpy()
+            for name, weight in classifier.encoder.named_parameters()
+            if weight.requires_grad
+        }
+        return {**encoder, **classifier.head.tensors()}
+
+    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> TransformerClassifier:
+        """The classifier with saved weights."""
+        classifier = self.new(0)
+        with torch.no_grad():
+            for name, weight in classifier.encoder.named_parameters():
+                if weight.requires_grad:
+                    saved = torch.from_numpy(tensors[ENCODER + name])
+                    if saved.shape != weight.shape:
+                        raise ValueError(f"{name} has another shape")
+                    weight.copy_(saved)
+        classifier.head = from_tensors(tensors, self.num_classes)
+        return classifier
+
+    def describe(self) -> str:
+        """Model, size and device."""
+        return f"transformer {self.backbone.describe()}"
+
+    def recipe(self) -> Recipe:
+        """The settings of the fine-tuning."""
+        names = ("epochs", "min_steps", "learning_rate", "batch_size", "temperature")
+        return Recipe(**{name: self.options[name] for name in names})
+
+    def embedder(self, encoder: torch.nn.Module, tokens: TokenStore, what: str) -> Embedder:
+        """An encoder over tokens that reports and may be interrupted."""
+        bf16 = self.options["bf16"]
+        return Embedder(
+            encoder,
+            tokens,
+            self.backbone.padding,
+            bf16_pays(self.backbone.device) if bf16 == "auto" else bf16,
+            self._around.interrupt,
+            lambda done, total: self._around.progress(what, done, total),
+        )
+
+    def training(self, done: int, total: int) -> None:
+        """Between two optimiser steps."""
+        self._around.interrupt()
+        self._around.progress("training", done, total)
+
+    def _tokenizing(self, done: int, total: int) -> None:
+        self._around.interrupt()
+        self._around.progress("tokenising", done, total)
+
+
+class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
+    """A fine-tuned encoder with a logistic head, as a small-text classifier.
+
+    Args:
+        factory: the settings and the pretrained encoder.
+        seed: of training.
+    """
+
+    head: LinearHead
+
+    def __init__(self, factory: TransformerFactory, seed: int) -> None:
+        self._factory = factory
+        self._seed = seed
+        self.num_classes = factory.num_classes
+        self.encoder = factory.backbone.copy()
+        for name, weight in self.encoder.named_parameters():
+            frozen = factory.options["freeze_embeddings"] and "word_embeddings" in name
+            weight.requires_grad_(not frozen)
+
+    def fit(
+        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
+    ) -> TransformerClassifier:
+        """Fine-tune the encoder, then fit the head; draws only from seeded generators.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        ones = np.ones(len(train_set), dtype=np.float32)
+        lesson = Lesson(
+            train_set.rows, train_set.y, ones if weights is None else weights, self._factory.training
+        )
+        embedder = self._factory.embedder(self.encoder, train_set.features, "embedding")
+        torch.manual_seed(self._seed)
+        fine_tune(embedder, self._factory.recipe(), lesson, self._seed)
+        self.head = fit_head(
+            _normalized(embedder.embed(train_set.rows)),
+            train_set.y,
+            self.num_classes,
+            c=self._factory.options["head_c"],
+            weights=weights,
+        )
+        return self
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+        """Class numbers (n,), and probabilities (n, C) if asked."""
+        proba = self.predict_proba(data_set)
+        labels = proba.argmax(axis=1)
+        return (labels, proba) if return_proba else labels
+
+    def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Any:
+        """Probabilities (n, C); with dropout samples (n, samples, C) (Gal and Ghahramani 2016)."""
+        if dropout_sampling == 1:
+            return self._proba(data_set)
+        self.encoder.train()
+        try:
+            samples = [self._proba(data_set) for _ in range(dropout_sampling)]
+        finally:
+            self.encoder.eval()
+        return np.stack(samples, axis=1)
+
+    def embed(
+        self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
+    ) -> Any:
+        """Mean-pooled vectors (n, d) of length 1 without padding, and probabilities if asked."""
+        del pbar
+        embedder = self._factory.embedder(self.encoder, data_set.features, "scoring")
+        vectors = _normalized(embedder.embed(data_set.rows))
+        return (vectors, self.head.proba(vectors)) if return_proba else vectors
+
+    def _proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+        if len(data_set) == 0:
+            return np.empty((0, self.num_classes), dtype=np.float32)
+        return self.head.proba(self.embed(data_set))
+
+
+def _normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return scaled
+
+
+def _refuse_bad_values(options: Mapping[str, Any]) -> None:
+    for name in ("epochs", "min_steps", "batch_size"):
+        if not isinstance(options[name], int) or options[name] < (name != "min_steps"):
+            raise ModelError(f"classifier option {name} must be a whole number above 0")
+    for name in ("learning_rate", "temperature", "head_c"):
+        if not isinstance(options[name], (int, float)) or options[name] <= 0:
+            raise ModelError(f"classifier option {name} must be a number above 0 (write 0.0001)")
+    for name, allowed in (("freeze_embeddings", (True, False)), ("bf16", ("auto", True, False))):
+        if options[name] not in allowed:
+            raise ModelError(f"classifier option {name} must be one of {allowed}")

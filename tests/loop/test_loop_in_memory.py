@@ -1,0 +1,331 @@
+"""The loop over the in-memory store with real small-text: people's behaviour, step by step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from loopd.annotation.consensus import targets
+from loopd.errors import DatasetError, RunError, TransientError
+from loopd.loop import metrics_log
+from loopd.loop.start import begin
+from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
+from tests.loop.conftest import Bench, MakeBench, gold
+
+
+def never(_: State) -> bool:
+    return False
+
+
+def trained(number: int) -> Callable[[State], bool]:
+    return lambda state: number in state.trained
+
+
+def answer_all(bench: Bench, person: str = "ann") -> None:
+    for record_id in bench.store.open_records(person):
+        bench.store.submit(record_id, person, gold(bench.tools.data.pool, record_id))
+
+
+def test_the_loop_learns_and_ends_by_itself(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert state.phase is Phase.DONE
+    assert state.stopped is not None
+    assert state.stopped.reason == "max_rounds"
+    rows = metrics_log.rows(state)
+    assert [row["labels"] for row in rows] == [6, 12, 18]
+    assert [row["batch_id"] for row in rows] == ["b0000", "b0001", "b0002"]
+    assert rows[-1]["accuracy"] >= 0.9
+    assert rows[-1]["accuracy_low"] < rows[-1]["accuracy"] <= rows[-1]["accuracy_high"] <= 1
+
+
+def test_no_record_is_published_twice(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"max_rounds": 8})
+    state = bench.run_until(never, lambda: answer_all(bench))
+    ids = [record_id for batch in state.batches for record_id in batch.record_ids]
+    assert len(ids) == len(set(ids)) == 48
+
+
+def test_the_pool_may_run_out(make_bench: MakeBench) -> None:
+    bench = make_bench(size=15, stopping={})
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert state.stopped is not None
+    assert state.stopped.reason == "pool_exhausted"
+    assert len(targets(state)) == 15
+
+
+@pytest.mark.parametrize("order", ["reverse", "random", "as published"])
+def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order: str) -> None:
+    bench = make_bench()
+
+    def answer_one() -> None:
+        open_ids = list(bench.store.open_records("ann"))
+        if order == "reverse":
+            open_ids.reverse()
+        if order == "random":
+            random.Random(bench.now[0]).shuffle(open_ids)
+        if open_ids:
+            bench.store.submit(open_ids[0], "ann", gold(bench.tools.data.pool, open_ids[0]))
+
+    state = bench.run_until(never, answer_one)
+    pool = bench.tools.data.pool
+    assert targets(state) == {record_id: gold(pool, record_id) for record_id in targets(state)}
+    reference = make_bench()
+    expected = reference.run_until(never, lambda: answer_all(reference))
+    assert targets(state) == targets(expected)
+    assert [event.model_id for event in state.trained.values()] == [
+        event.model_id for event in expected.trained.values()
+    ]
+    assert [batch.record_ids for batch in state.batches] == [
+        batch.record_ids for batch in expected.batches
+    ]
+
+
+def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None:
+    bench = make_bench()
+
+    def act() -> None:
+        for place, record_id in enumerate(bench.store.open_records("ann")):
+            if place < 2:
+                bench.store.discard(record_id, "ann")
+            else:
+                bench.store.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(trained(1), act)
+    assert state.trained[0].labels == 4
+    assert state.trained[0].discarded == 2
+    assert state.trained[1].labels == 8
+
+
+def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench) -> None:
+    bench = make_bench()
+
+    def act() -> None:
+        for record_id in bench.store.open_records("ann"):
+            if len(bench.state.batches) == 1:
+                bench.store.discard(record_id, "ann")
+            else:
+                answer_all(bench)
+
+    state = bench.run_until(trained(1), act)
+    assert state.batches[1].strategy == "random"
+    assert state.trained[1].labels == 6
+
+
+def test_a_first_batch_with_one_class_only_is_not_fatal(make_bench: MakeBench) -> None:
+    bench = make_bench()
+
+    def act() -> None:
+        for record_id in bench.store.open_records("ann"):
+            first = len(bench.state.batches) == 1
+            bench.store.submit(
+                record_id, "ann", "fruit" if first else gold(bench.tools.data.pool, record_id)
+            )
+
+    state = bench.run_until(lambda state: bool(state.evaluated), act)
+    assert state.phase is Phase.DECIDE
+    assert metrics_log.rows(state)[0]["labels"] == 12
+
+
+def test_edits_and_late_answers_count_in_the_next_round(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.run_until(trained(0), lambda: answer_all(bench))
+    record_id = bench.state.batches[0].record_ids[0]
+    before = targets(bench.state)[record_id]
+    other = "tool" if before == "fruit" else "fruit"
+    bench.store.submit(record_id, "ann", other)
+    assert targets(bench.state)[record_id] == before
+    bench.run_until(trained(1), lambda: answer_all(bench))
+    assert targets(bench.state)[record_id] == other
+
+
+def test_a_withdrawn_answer_leaves_the_training_set(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.run_until(trained(0), lambda: answer_all(bench))
+    record_id = bench.state.batches[0].record_ids[0]
+    bench.store.withdraw(record_id, "ann")
+
+    def act() -> None:
+        for open_id in bench.store.open_records("ann"):
+            if open_id != record_id or len(bench.store.open_records("ann")) == 1:
+                bench.store.submit(open_id, "ann", gold(bench.tools.data.pool, open_id))
+                return
+
+    bench.run_until(lambda state: record_id not in targets(state), act)
+    assert bench.state.phase is Phase.COLLECT
+    bench.run_until(trained(1), act)
+    assert targets(bench.state)[record_id] == gold(bench.tools.data.pool, record_id)
+
+
+def test_a_second_opinion_is_kept_and_the_majority_counts(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.run_until(trained(0), lambda: answer_all(bench))
+    record_id = bench.state.batches[0].record_ids[0]
+    right = gold(bench.tools.data.pool, record_id)
+    wrong = "tool" if right == "fruit" else "fruit"
+    bench.store.submit(record_id, "bob", wrong)
+    bench.store.submit(record_id, "cyd", wrong)
+    bench.run_until(trained(1), lambda: answer_all(bench))
+    assert targets(bench.state)[record_id] == wrong
+    people = {person for known, person in bench.state.answers if known == record_id}
+    assert people == {"ann", "bob", "cyd"}
+
+
+def test_a_deleted_record_is_skipped(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
+    gone = bench.state.batch.record_ids[2]
+    bench.store.delete(gone)
+    bench.run_until(trained(0), lambda: answer_all(bench))
+    assert gone in bench.state.deleted
+    assert bench.state.trained[0].labels == 5
+    bench.run_until(trained(2), lambda: answer_all(bench))
+    assert gone not in bench.store.open_records("nobody")
+
+
+def test_an_unknown_label_is_skipped_and_does_not_block(make_bench: MakeBench) -> None:
+    bench = make_bench()
+
+    def act() -> None:
+        for place, record_id in enumerate(bench.store.open_records("ann")):
+            value = "zebra" if place == 0 else gold(bench.tools.data.pool, record_id)
+            bench.store.submit(record_id, "ann", value)
+
+    state = bench.run_until(trained(0), act)
+    assert state.trained[0].labels == 5
+    assert "zebra" not in targets(state).values()
+
+
+def test_an_emptied_dataset_ends_the_loop_and_keeps_the_answers(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    bench.run_until(trained(0), lambda: answer_all(bench))
+    known = targets(bench.state)
+
+    def act() -> None:
+        for record_id in bench.store.open_records("nobody"):
+            bench.store.delete(record_id)
+
+    with pytest.raises(DatasetError, match="emptied"):
+        bench.run_until(trained(1), act)
+    assert targets(bench.state) == known
+
+
+def test_a_partial_batch_is_used_after_the_patience(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "patience": 10})
+
+    def act() -> None:
+        for record_id in bench.state.batch.record_ids[:4]:
+            bench.store.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(trained(0), act)
+    assert state.trained[0].labels == 4
+    closing = next(event for event in bench.events if isinstance(event, BatchCollected))
+    assert (closing.reason, closing.open_records) == ("patience", 2)
+    assert closing.at - state.published[0].at >= 10
+    bench.run_until(trained(1), act)
+    assert not set(state.batches[0].record_ids) & set(bench.state.batches[1].record_ids)
+
+
+def test_patience_waits_for_a_label_of_this_batch(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "patience": 10})
+    bench.run_until(lambda state: len(state.published) == 2, lambda: answer_all(bench))
+    with pytest.raises(RuntimeError, match="does not get on"):
+        bench.run_until(trained(1), lambda: None)
+
+
+def test_the_label_budget_is_met_exactly(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"label_budget": 15})
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert state.stopped is not None
+    assert state.stopped.reason == "label_budget"
+    assert len(targets(state)) == 15
+
+
+def test_accuracy_must_hold_for_the_patience(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"target_accuracy": 0.9, "patience": 2})
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert state.stopped is not None
+    assert state.stopped.reason == "target_accuracy"
+    flags = [row["stop.target_accuracy.stop"] for row in metrics_log.rows(state)]
+    assert flags[-2:] == [True, True]
+    assert flags[-3:-2] != [True]
+
+
+def test_a_finished_run_goes_on_with_a_larger_budget(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"max_rounds": 2})
+    bench.run_until(never, lambda: answer_all(bench))
+    larger = bench.tools.config.model_copy(
+        update={"stopping": bench.tools.config.stopping.model_copy(update={"max_rounds": 3})}
+    )
+    object.__setattr__(bench.tools, "config", larger)
+    event = begin(bench.state, bench.tools)
+    assert event is not None
+    bench.state = bench.loop.record(bench.state, event)
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert len(state.evaluated) == 3
+
+
+def test_another_pool_is_refused(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    other = make_bench(size=59)
+    with pytest.raises(RunError, match="the pool changed"):
+        begin(bench.state, other.tools)
+
+
+def test_replaying_the_events_gives_the_same_state(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert fold(bench.events) == state
+
+
+def test_suggestions_can_be_switched_off(make_bench: MakeBench) -> None:
+    for wanted in (True, False):
+        bench = make_bench(queue={"batch_size": 6, "suggestions": wanted})
+        state = bench.run_until(
+            lambda state: len(state.batches) == 2, lambda bench=bench: answer_all(bench)
+        )
+        assert all((item.suggestion is not None) is wanted for item in state.batches[1].items)
+
+
+def test_a_transient_failure_is_waited_out(make_bench: MakeBench) -> None:
+    bench = make_bench(argilla={"max_backoff": 0.01})
+    failures = iter([True, True, True, False])
+
+    def flaky() -> str:
+        if next(failures):
+            raise TransientError("down")
+        return "up"
+
+    assert bench.loop.patiently(flaky) == "up"
+
+
+def test_a_stop_ends_the_waiting(make_bench: MakeBench) -> None:
+    bench = make_bench(argilla={"max_backoff": 60})
+
+    def down() -> str:
+        bench.stop.set()
+        raise TransientError("down")
+
+    assert bench.loop.patiently(down) is None
+
+
+def test_giving_up_after_the_configured_outage(make_bench: MakeBench) -> None:
+    bench = make_bench(argilla={"max_backoff": 0.01, "give_up_after": 5})
+
+    def down() -> str:
+        bench.now[0] += 2
+        raise TransientError("down")
+
+    with pytest.raises(TransientError):
+        bench.loop.patiently(down)
+
+
+def test_a_batch_is_planned_before_it_is_published(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    state = bench.run_until(lambda state: state.phase is Phase.PUBLISH, lambda: None)
+    assert bench.store.open_records("ann") == ()
+    assert isinstance(bench.events[-1], BatchPlanned)
+    assert not any(isinstance(event, ModelTrained) for event in bench.events)
+    assert state.batch.items
