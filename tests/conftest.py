@@ -5,3 +5,17 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("ARGILLA_API_KEY", None)
+
+from collections.abc import Iterator  # noqa: E402 - the environment must be set first
+
+import pytest  # noqa: E402
+
+from tests.live import LiveArgilla  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArgilla]:
+    """One real embedded Argilla for all tests of a worker; each test has its own dataset."""
+    live = LiveArgilla.start(tmp_path_factory.mktemp("argilla"))
+    yield live
+    live.server.stop()

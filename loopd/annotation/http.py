@@ -1,7 +1,6 @@
 """Owns how a request to Argilla fails: every failure becomes one of loopd's errors.
 
-Must not know what is asked for. The client itself is the one that the Argilla SDK builds and
-authenticates; no request is retried here, that is the loop's business.
+Must not know what is asked for, and retries nothing: that is the loop's business.
 """
 
 from __future__ import annotations
@@ -33,12 +32,9 @@ class ArgillaHttp:
     """
 
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
-        from argilla import Argilla
-
         self.url = url
-        client = Argilla(api_url=url, api_key=api_key, timeout=int(timeout) or 1, retries=0)
-        self._client: httpx.Client = client.http_client
-        self._client.timeout = httpx.Timeout(timeout)
+        headers = {"X-Argilla-Api-Key": api_key}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout)
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer to a GET."""

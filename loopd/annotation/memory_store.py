@@ -77,6 +77,12 @@ class MemoryStore:
 
     # -- what people do ------------------------------------------------------------------------
 
+    @property
+    def ids(self) -> Mapping[str, str]:
+        """Identifier by name of each person who answered; here they are the same."""
+        records = self._dataset().values()
+        return {name: name for stored in records for name in stored.answers}
+
     def open_records(self, annotator: str) -> tuple[str, ...]:
         """Records without an answer of this person, in the order of publication."""
         return tuple(
@@ -107,6 +113,9 @@ class MemoryStore:
     def delete(self, record_id: str) -> None:
         """Delete the record; the trigger does not move, as on the real server."""
         del self._dataset()[record_id]
+
+    def add_label(self, label: str) -> None:
+        """Labels are not checked here: the task says what is valid."""
 
     def drop(self) -> None:
         """Delete the dataset."""

@@ -20,7 +20,10 @@ from loopd.learning.dataset import IndexedDataset, unlabeled
 
 @dataclass(frozen=True)
 class PoolScores:
-    """Probabilities of pool records, each computed once.
+    """Probabilities of all pool records, computed once and together.
+
+    Together, because a model's last bits depend on which texts share a batch: a daemon that was
+    killed between two questions must get the same answers as one that was not.
 
     Attributes:
         classifier: the trained classifier.
@@ -33,16 +36,14 @@ class PoolScores:
     num_classes: int
 
     @cached_property
-    def _proba(self) -> NDArray[np.float32]:
-        return np.full((self.features.shape[0], self.num_classes), np.nan, dtype=np.float32)
+    def all(self) -> NDArray[np.float32]:
+        """Probabilities (pool, C)."""
+        dataset = unlabeled(self.features, self.num_classes)
+        return checked_proba(self.classifier, dataset, self.num_classes)
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Probabilities (k, C) at pool positions (k,)."""
-        missing = np.unique(rows[np.isnan(self._proba[rows, 0])])
-        if missing.size:
-            dataset = unlabeled(self.features, self.num_classes)[missing]
-            self._proba[missing] = checked_proba(self.classifier, dataset, self.num_classes)
-        return self._proba[rows]
+        return self.all[rows]
 
 
 def checked_proba(

@@ -18,7 +18,6 @@ from loopd.loop.start import begin, is_fresh
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
-from loopd.reports.learning_curve import plot_learning_curve
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
 
@@ -93,6 +92,8 @@ def _write(event: Event, state: State, journal: Journal, tools: Tools) -> None:
 
 def plot(state: State, folder: Path) -> None:
     """Draw the learning curve beside the journal."""
+    from loopd.reports.learning_curve import plot_learning_curve
+
     plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
 
 

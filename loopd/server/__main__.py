@@ -24,19 +24,13 @@ def main() -> int:
     try:
         serve(options, _print_info)
     except LoopdError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.exit_code
     return 0
 
 
 def _print_info(info: ServerInfo) -> None:
-    print(f"Argilla is at {info.url}", flush=True)
-    if not info.first_start:
-        return
-    for account in (info.owner, info.annotator):
-        print(f"{account.username}: password {account.password}, API key {account.api_key}")
+    sys.stdout.write("\n".join(info.lines()) + "\n")
     sys.stdout.flush()
 
 

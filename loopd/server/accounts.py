@@ -1,4 +1,4 @@
-"""The accounts of the embedded server: made once with random secrets; must not print or log them."""
+"""The embedded server's accounts, made once with random secrets; must not print or log them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 
 def prepare_database(path: Path) -> None:
@@ -29,42 +31,36 @@ def _migrate() -> None:
     command.upgrade(_alembic_config(), "head")
 
 
-def _alembic_config():  # type: ignore[no-untyped-def]
+def _alembic_config() -> Any:
     # Built without Argilla's alembic.ini, for with a file its env.py would reset all logging.
     import argilla_server
     from alembic.config import Config
 
     config = Config()
     scripts = Path(argilla_server.__file__).parent / "alembic"
-    config.set_main_option("script_location", str(scripts))
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     return config
 
 
 def _is_current(path: Path) -> bool:
     from alembic.script import ScriptDirectory
 
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         applied = {row[0] for row in db.execute("SELECT version_num FROM alembic_version")}
-    db.close()
     return applied == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
 
 
 def _has_users(path: Path) -> bool:
-    db = sqlite3.connect(path)
-    try:
-        return db.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        db.close()
+    with closing(sqlite3.connect(path)) as db:
+        try:
+            return db.execute("SELECT 1 FROM users LIMIT 1").fetchone() is not None
+        except sqlite3.OperationalError:
+            return False
 
 
 def _use_wal(path: Path) -> None:
     # Argilla has no setting for this, but the mode is a property of the file, so no connection of
     # Argilla's own has to be touched. `synchronous` stays at SQLite's FULL: an answer that an
     # annotator saw accepted survives a power cut. The busy timeout is Argilla's own setting.
-    db = sqlite3.connect(path)
-    try:
+    with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA journal_mode=WAL")
-    finally:
-        db.close()

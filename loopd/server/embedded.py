@@ -66,12 +66,16 @@ class EmbeddedServer:
     @property
     def process(self) -> subprocess.Popen[bytes]:
         """The child process; ServerError before the first start."""
-        return _started(self._process)
+        if self._process is None:
+            raise _not_started()
+        return self._process
 
     @property
     def url(self) -> str:
         """The server's address without a trailing slash; ServerError before the first start."""
-        return _started(self._url)
+        if self._url is None:
+            raise _not_started()
+        return self._url
 
     @property
     def port(self) -> int:
@@ -79,11 +83,17 @@ class EmbeddedServer:
 
     @property
     def owner(self) -> Account:
-        return _started(self._accounts)[0]
+        return self._both_accounts[0]
 
     @property
     def annotator(self) -> Account:
-        return _started(self._accounts)[1]
+        return self._both_accounts[1]
+
+    @property
+    def _both_accounts(self) -> tuple[Account, Account]:
+        if self._accounts is None:
+            raise _not_started()
+        return self._accounts
 
     def start(self) -> EmbeddedServer:
         """Start the process and wait until it is ready; a no-op while it runs."""
@@ -217,7 +227,5 @@ def _read_info(home: ServerHome) -> dict[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _started(value: Any) -> Any:
-    if value is None:
-        raise ServerError("The embedded server has not been started.")
-    return value
+def _not_started() -> ServerError:
+    return ServerError("The embedded server has not been started.")

@@ -88,12 +88,12 @@ def _redis_server(path: str) -> socketserver.BaseServer:
     """
     from fakeredis import TcpFakeServer
 
-    class UnixFakeServer(TcpFakeServer):
+    class UnixFakeServer(TcpFakeServer):  # type: ignore[misc]
         address_family = socket.AF_UNIX
 
         def __init__(self, path: str) -> None:
             self._clients_seen = itertools.count(1)
-            super().__init__(path)  # type: ignore[arg-type]
+            super().__init__(path)
             self.daemon_threads = True
 
         def get_request(self) -> tuple[socket.socket, Any]:

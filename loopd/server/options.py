@@ -44,3 +44,14 @@ class ServerInfo:
     owner: Account
     annotator: Account
     workspace: str
+    accounts_file: Path
+
+    def lines(self) -> list[str]:
+        """Return what to tell the person who started the server, with secrets the first time."""
+        lines = [f"Argilla is at {self.url} (workspace {self.workspace})"]
+        if self.first_start:
+            lines += [
+                f"{account.username}: password {account.password}  API key {account.api_key}"
+                for account in (self.owner, self.annotator)
+            ]
+        return [*lines, f"The accounts are kept in {self.accounts_file}"]

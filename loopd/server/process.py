@@ -1,11 +1,10 @@
-"""`serve`: brings the embedded Argilla up in this process and takes it down; no command line here."""
+"""`serve`: brings the embedded Argilla up in this process and down again; has no command line."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import gc
 import importlib.util
-import ipaddress
 import logging
 import signal
 import socket
@@ -28,6 +27,7 @@ from loopd.server.database import prepare_database
 from loopd.server.environment import apply_environment
 from loopd.server.home import ServerHome, locked, open_home
 from loopd.server.jobs import running_redis, running_worker
+from loopd.server.listening import bound_socket, is_loopback, listen, url_of
 from loopd.server.options import ServerInfo, ServerOptions
 
 _LOG = logging.getLogger("loopd.server")
@@ -37,45 +37,48 @@ _GRACEFUL_SECONDS = 5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NEEDED = ("argilla_server", "fakeredis")
 
+Announce = Callable[[ServerInfo], None]
 
-def serve(options: ServerOptions, announce: Callable[[ServerInfo], None]) -> None:
+
+def serve(options: ServerOptions, announce: Announce) -> None:
     """Serve Argilla in this process until SIGINT or SIGTERM; a second signal forces.
 
-    `announce` is called once, from this thread, when the server answers on its own URL. It must be
-    called from the main thread. Raises ServerError, before Argilla is imported where possible, when
-    the port is taken, the home cannot be used or is in use, the host is not a loopback address
-    (unless allowed), or the `server` extra is missing.
+    `announce` is called once, from this thread, when the server answers on its own URL. Must be
+    called from the main thread. Raises ServerError when the port is taken, the home cannot be used
+    or is in use, the host is not a loopback address (unless allowed) or the `server` extra is
+    missing, all before the slow import of Argilla; and when Argilla does not come up.
     """
     _check_installed()
     _check_host(options)
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signals())
-        listener = stack.enter_context(_bound_socket(options.host, options.port))
+        listener = stack.enter_context(bound_socket(options.host, options.port))
         home = open_home(options.home)
         stack.enter_context(locked(home))
         home.info.unlink(missing_ok=True)
         stack.callback(home.info.unlink, missing_ok=True)
-        start = _prepare(options, home, stack)
+        prepared = _prepare(options, home, stack)
         if not stop.is_set():
-            _run(options, home, listener, start, lambda info: _ready(home, info, announce), stop)
+            _run(prepared, listener, stop, announce)
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class _Prepared:
+    """What serving needs once everything before it is done; `app` is Argilla's ASGI application."""
+
+    home: ServerHome
     accounts: Accounts
-    app: Any
+    workspace: str
     log_path: Path
+    app: Any
 
 
-def _ready(home: ServerHome, info: ServerInfo, announce: Callable[[ServerInfo], None]) -> None:
-    home.write_info(info.url)
-    announce(info)
-
-
-def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Start:
-    """Do everything that comes before serving: secrets, environment, Redis, imports, migration."""
+def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Prepared:
+    """Do everything that comes before serving: secrets, Redis, environment, import, migration."""
     log_path = options.log_file or home.log
     _log_to(log_path)
+    if not is_loopback(options.host):
+        _LOG.warning("other machines can reach this server, and it speaks plain HTTP")
     accounts = load_or_create_accounts(home)
     home.clear_temporary()
     stack.callback(home.clear_temporary)
@@ -84,54 +87,69 @@ def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Sta
     app = _import_argilla(home)
     prepare_database(home.database)
     home.database.chmod(0o600)
-    return _Start(accounts, app, log_path)
+    return _Prepared(home, accounts, options.workspace, log_path, app)
+
+
+def _import_argilla(home: ServerHome) -> Any:
+    # The import copies Argilla's web pages into a new temporary folder and leaves it there; ours is
+    # emptied at every start and stop.
+    tempfile.tempdir = str(home.temporary)
+    from argilla_server import app
+
+    import loopd.server.search  # noqa: F401  (registers the engine named in the environment)
+
+    # What was imported stays until the end. Kept out of garbage collection it costs nothing while
+    # serving, nor at exit, where collecting it would take seconds.
+    gc.freeze()
+    return app
 
 
 def _run(
-    options: ServerOptions,
-    home: ServerHome,
-    listener: socket.socket,
-    start: _Start,
-    ready: Callable[[ServerInfo], None],
-    stop: threading.Event,
+    prepared: _Prepared, listener: socket.socket, stop: threading.Event, announce: Announce
 ) -> None:
-    info = ServerInfo(
-        url=_url(listener),
-        first_start=start.accounts.fresh,
-        owner=start.accounts.owner,
-        annotator=start.accounts.annotator,
-        workspace=options.workspace,
-    )
-    _listen(listener, options)
-    with start.log_path.open("ab") as log, running_worker(log):
-        asyncio.run(_serve_until_stopped(start, info, listener, ready, stop))
+    listen(listener)
+    with prepared.log_path.open("ab") as log, running_worker(log):
+        asyncio.run(_serve(prepared, listener, stop, announce))
 
 
-async def _serve_until_stopped(
-    start: _Start,
-    info: ServerInfo,
-    listener: socket.socket,
-    ready: Callable[[ServerInfo], None],
-    stop: threading.Event,
+async def _serve(
+    prepared: _Prepared, listener: socket.socket, stop: threading.Event, announce: Announce
 ) -> None:
-    await ensure_accounts(start.accounts, info.workspace)
-    server = _http_server(start.app)
+    await ensure_accounts(prepared.accounts, prepared.workspace)
+    server = _http_server(prepared.app)
     server.should_exit = stop.is_set()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    if await _healthy(info.url, serving):
-        ready(info)
+    url = url_of(listener)
+    if await _healthy(url, serving):
+        # A signal may have come just before uvicorn took over from us.
+        server.should_exit = server.should_exit or stop.is_set()
+        prepared.home.write_info(url)
+        announce(_info(prepared, url))
     await serving
-    if not server.started:
+    if not server.started and not stop.is_set():
         raise ServerError(
-            "Argilla did not start.", hint=f"The reason is at the end of {start.log_path}."
+            "Argilla did not start.", hint=f"The reason is at the end of {prepared.log_path}."
         )
+
+
+def _info(prepared: _Prepared, url: str) -> ServerInfo:
+    return ServerInfo(
+        url=url,
+        first_start=prepared.accounts.fresh,
+        owner=prepared.accounts.owner,
+        annotator=prepared.accounts.annotator,
+        workspace=prepared.workspace,
+        accounts_file=prepared.home.accounts,
+    )
 
 
 def _http_server(app: Any) -> Any:
     import uvicorn
 
-    class Server(uvicorn.Server):
-        def handle_exit(self, sig: int, frame: Any) -> None:
+    class Server(uvicorn.Server):  # type: ignore[misc]
+        should_exit: bool
+
+        def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
             # uvicorn forces on a second SIGINT only; a second SIGTERM means the same to us.
             self.force_exit = self.should_exit
             self.should_exit = True
@@ -155,23 +173,13 @@ async def _healthy(url: str, serving: asyncio.Task[None]) -> bool:
         while not serving.done():
             try:
                 (await client.get(url + _HEALTH_PATH)).raise_for_status()
-                return True
             except httpx.HTTPError as error:
                 if asyncio.get_running_loop().time() > deadline:
                     raise ServerError(f"{url} does not answer: {error}.") from error
+            else:
+                return True
             await asyncio.wait([serving], timeout=0.05)
     return False
-
-
-def _import_argilla(home: ServerHome) -> Any:
-    # The import copies Argilla's web pages into a new temporary folder and leaves it there; ours is
-    # emptied at every start and stop.
-    tempfile.tempdir = str(home.temporary)
-    from argilla_server import app
-
-    import loopd.server.search  # noqa: F401  (registers the engine named in the environment)
-
-    return app
 
 
 def _check_installed() -> None:
@@ -184,67 +192,25 @@ def _check_installed() -> None:
 
 
 def _check_host(options: ServerOptions) -> None:
-    if options.allow_remote or is_loopback(options.host):
-        return
-    raise ServerError(
-        f"{options.host} would let other machines reach this server.",
-        hint="Argilla here speaks plain HTTP. Keep 127.0.0.1, or allow remote access explicitly.",
-    )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` can only be reached from this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@contextmanager
-def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Hold the port from the start, but refuse connections until the server can answer them."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise _cannot_bind(host, port, error) from error
-        yield listener
-
-
-def _listen(listener: socket.socket, options: ServerOptions) -> None:
-    # Two starting servers can both bind one port; only one of them can listen on it.
-    try:
-        listener.listen(2048)
-    except OSError as error:
-        raise _cannot_bind(options.host, options.port, error) from error
-
-
-def _cannot_bind(host: str, port: int, error: OSError) -> ServerError:
-    if error.errno == errno.EADDRINUSE:
-        return ServerError(
-            f"Port {port} on {host} is taken by another program.",
-            hint="Stop that program, or choose another with --port (0 takes any free one).",
+    if not (options.allow_remote or is_loopback(options.host)):
+        raise ServerError(
+            f"{options.host} would let other machines reach this server.",
+            hint="It speaks plain HTTP: keep 127.0.0.1, or allow remote access explicitly.",
         )
-    return ServerError(f"{host}:{port} cannot be served on: {error.strerror or error}.")
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):
-        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """Set the event on a signal during start-up; later uvicorn takes over and hands back to this.
-
-    uvicorn raises the signals it caught again when it is done, which must not kill the process.
-    """
+    """Set the event on a signal, and die of a second; while serving, uvicorn takes over."""
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in _SIGNALS}
+
+    def handle(number: int, _frame: Any) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield stop
     finally:

@@ -6,9 +6,9 @@ Started by `loopd.server.jobs` with the environment of the server, never by hand
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 _SCHEDULER_SECONDS = 1.0
@@ -17,8 +17,7 @@ _SCHEDULER_SECONDS = 1.0
 def main() -> None:
     """Work on Argilla's queues until SIGTERM, or until standard input closes."""
     threading.Thread(target=_exit_with_parent, name="parent", daemon=True).start()
-    home = os.environ["ARGILLA_HOME_PATH"]
-    with tempfile.TemporaryDirectory(dir=os.path.join(home, "tmp")) as folder:
+    with tempfile.TemporaryDirectory(dir=Path(os.environ["ARGILLA_HOME_PATH"]) / "tmp") as folder:
         # Importing argilla_server copies its web pages into a new temporary folder and leaves it.
         tempfile.tempdir = folder
         _work()
@@ -57,7 +56,7 @@ def _exit_with_parent() -> None:
 
     Nothing is lost: SQLite rolls an open transaction back, and the queue died with the parent.
     """
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):
         pass
     os._exit(0)
 

@@ -10,7 +10,7 @@ import csv
 import io
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -66,7 +66,7 @@ class Question:
 
 def generate(seed: int = SEED) -> tuple[tuple[Question, ...], tuple[Question, ...]]:
     """The pool and the test set: all texts differ, also when case and punctuation are ignored."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
     found: dict[str, tuple[str, str]] = {}
     while len(found) < POOL_SIZE + TEST_SIZE:
         label, text = _question(rng)
@@ -137,29 +137,33 @@ def _fill(rng: random.Random, pattern: str) -> str:
 
 
 def _word(rng: random.Random, name: str, used: set[str]) -> str:
-    word = _number(rng, name)
+    word = _filler(rng, name)
     while word in used:
-        word = _number(rng, name)
+        word = _filler(rng, name)
     used.add(word)
     return word
 
 
-def _number(rng: random.Random, name: str) -> str:
-    match name:
-        case "number":
-            return str(_between(rng, 20_000, 99_999))
-        case "amount":
-            cents = _pick(rng, ("", ".50", ".90", ".99"))
-            return f"{_between(rng, 4, 240)}{cents} {_pick(rng, ('euros', 'EUR', 'dollars'))}"
-        case "days":
-            return str(_between(rng, 2, 12))
-        case "date":
-            return f"{_pick(rng, MONTHS)} {_between(rng, 1, 28)}"
-        case "year":
-            return str(_between(rng, 2014, 2024))
-        case "code":
-            return f"{_pick(rng, 'EFHX')}{_between(rng, 10, 99)}"
-    return _pick(rng, _phrases()["words"][name])
+def _filler(rng: random.Random, name: str) -> str:
+    if name in _MADE:
+        return _MADE[name](rng)
+    return str(_pick(rng, _phrases()["words"][name]))
+
+
+def _amount(rng: random.Random) -> str:
+    cents = _pick(rng, ("", ".50", ".90", ".99"))
+    return f"{_between(rng, 4, 240)}{cents} {_pick(rng, ('euros', 'EUR', 'dollars'))}"
+
+
+_MADE: Mapping[str, Callable[[random.Random], str]] = {
+    "number": lambda rng: str(_between(rng, 20_000, 99_999)),
+    "amount": _amount,
+    "days": lambda rng: str(_between(rng, 2, 12)),
+    "date": lambda rng: f"{_pick(rng, MONTHS)} {_between(rng, 1, 28)}",
+    "year": lambda rng: str(_between(rng, 2014, 2024)),
+    "code": lambda rng: f"{_pick(rng, 'EFHX')}{_between(rng, 10, 99)}",
+}
+"""Words that are made up on the spot."""
 
 
 def _compose(rng: random.Random, core: str) -> str:
@@ -181,7 +185,9 @@ def _sentence(core: str) -> str:
 
 def _open_with(opener: str, parts: list[str]) -> list[str]:
     first = parts[0]
-    small = first if opener.endswith(".") or first.startswith("I ") else first[0].lower() + first[1:]
+    small = (
+        first if opener.endswith(".") or first.startswith("I ") else first[0].lower() + first[1:]
+    )
     return [opener, small, *parts[1:]]
 
 
@@ -226,14 +232,10 @@ def _mistype(rng: random.Random, text: str) -> str:
 
 def _slip(rng: random.Random, word: str) -> str:
     at = _between(rng, 1, len(word) - 3)
-    kinds: Iterator[str] = iter(
-        (
-            word[:at] + word[at + 1] + word[at] + word[at + 2 :],
-            word[:at] + word[at + 1 :],
-            word[:at] + word[at] + word[at:],
-        )
-    )
-    return _pick(rng, tuple(kinds))
+    swapped = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    dropped = word[:at] + word[at + 1 :]
+    doubled = word[:at] + word[at] + word[at:]
+    return _pick(rng, (swapped, dropped, doubled))
 
 
 if __name__ == "__main__":

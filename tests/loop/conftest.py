@@ -1,22 +1,29 @@
-"""Parts for loops in memory: a small pool, the tf-idf classifier, people who answer at once."""
+"""Parts for loops: a small pool, the tf-idf classifier, people; in memory and on a real Argilla."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config, parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
+from loopd.loop.start import begin
+from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, build_task
 from loopd.machine import Event, Phase, State
 from loopd.records import Record
+from tests.live import LiveArgilla
 
 LABELS = ("fruit", "tool")
 WORDS = {
@@ -41,15 +48,14 @@ def make_pool(size: int, prefix: str = "r") -> Pool:
 
 @dataclass
 class Bench:
-    """A loop in memory with its parts in reach."""
+    """A loop with its parts in reach; ``people`` is the memory store itself or ``ArgillaPeople``."""
 
     tools: Tools
-    store: MemoryStore
+    people: Any
     stop: Stop
     now: list[float]
     events: list[Event] = field(default_factory=list)
     state: State = field(default_factory=State)
-    before_wait: Callable[[], None] | None = None
 
     def write(self, event: Event, state: State) -> None:
         self.events.append(event)
@@ -61,8 +67,6 @@ class Bench:
 
     def run_until(self, done: Callable[[State], bool], act: Callable[[], None]) -> State:
         """Step the loop; whenever it waits for people, let them act."""
-        from loopd.loop.steps import STEPS
-
         for _ in range(1000):
             if self.state.phase is Phase.DONE or done(self.state):
                 return self.state
@@ -82,15 +86,23 @@ def gold(pool: Pool, record_id: str) -> str:
 MakeBench = Callable[..., Bench]
 
 
+@pytest.fixture(
+    params=["memory", pytest.param("argilla", marks=pytest.mark.integration)], ids=str
+)
+def place(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
-    number = 0
+def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeBench]:
+    made: list[Bench] = []
 
     def make(size: int = 60, **sections: object) -> Bench:
-        nonlocal number
-        number += 1
+        name = f"bench-{uuid.uuid4().hex[:10]}"
+        argilla = sections.pop("argilla", {})
         defaults: dict[str, object] = {
-            "run": {"dir": f"run{number}", "seed": 1},
+            "run": {"dir": name, "seed": 1},
+            "argilla": {"dataset": name, **argilla},  # type: ignore[dict-item]
             "task": {"labels": list(LABELS)},
             "pool": {"path": "unused.csv"},
             "test": {"path": "unused.csv", "label": "label"},
@@ -98,30 +110,53 @@ def make_bench(tmp_path: Path) -> Iterator[MakeBench]:
             "queue": {"batch_size": 6},
             "stopping": {"max_rounds": 3},
         }
-        config: Config = parse_config({**defaults, **sections}, tmp_path)
-        data = DataSets(make_pool(size), make_pool(20, "t"), {})
-        return _assemble(config, data)
+        settings = {**defaults, **sections}
+        parts = _in_memory if place == "memory" else _on_argilla(request)
+        bench = _assemble(settings, size, tmp_path, parts)
+        made.append(bench)
+        return bench
 
-    return make
+    yield make
+    for bench in made:
+        bench.tools.store.close()
+        bench.people.close()
 
 
-def _assemble(config: Config, data: DataSets) -> Bench:
-    from loopd.loop.start import begin
+Parts = Callable[[Config], tuple[AnnotationStore, Any]]
 
+
+def _in_memory(config: Config) -> tuple[AnnotationStore, Any]:
+    store = MemoryStore(build_task(config))
+    return store, store
+
+
+def _on_argilla(request: pytest.FixtureRequest) -> Parts:
+    server: LiveArgilla = request.getfixturevalue("argilla")
+
+    def parts(config: Config) -> tuple[AnnotationStore, Any]:
+        section = config.argilla.model_copy(update={"url": server.url})
+        plan = DatasetPlan(build_task(config), "", config.queue.min_submitted)
+        return ArgillaStore(section, server.owner_key, plan), server.people(section.dataset)
+
+    return parts
+
+
+def _assemble(settings: dict[str, object], size: int, folder: Path, parts: Parts) -> Bench:
+    config = parse_config(settings, folder)
     stop, now = Stop(), [1000.0]
-    task = build_task(config)
-    store = MemoryStore(task)
+    store, people = parts(config)
     clock = Clock(wall=lambda: now[0], monotonic=lambda: now[0])
+    data = DataSets(make_pool(size), make_pool(20, "t"), {})
     tools = Tools(
         config=config,
-        task=task,
+        task=build_task(config),
         data=data,
         store=store,
         learner=build_learner(config, data.pool, stop),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
     )
-    bench = Bench(tools, store, stop, now)
+    bench = Bench(tools, people, stop, now)
     store.open(fresh=True)
     first = begin(bench.state, tools)
     if first is not None:

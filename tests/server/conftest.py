@@ -122,7 +122,11 @@ class Api:
         page: str = "",
     ) -> dict[str, Any]:
         """Search as the SDK does, or as the UI does (`me`)."""
-        body = {"query": query, "sort": sort, "filters": {"and": list(filters)} if filters else None}
+        body = {
+            "query": query,
+            "sort": sort,
+            "filters": {"and": list(filters)} if filters else None,
+        }
         prefix = "me/" if me else ""
         path = f"{prefix}datasets/{dataset.id}/records/search{page}"
         return self.post(path, {key: value for key, value in body.items() if value is not None})
@@ -215,7 +219,11 @@ def contract(owner: Api, annotator: Api, second_annotator: Api) -> Dataset:
         },
         questions={
             "label": LABEL,
-            "topics": {**LABEL, "type": "multi_label_selection", "options": _options("fast", "kind")},
+            "topics": {
+                **LABEL,
+                "type": "multi_label_selection",
+                "options": _options("fast", "kind"),
+            },
             "rating": {"type": "rating", "options": [{"value": value} for value in range(6)]},
             "comment": {"type": "text", "use_markdown": False},
         },

@@ -278,7 +278,7 @@ def test_sort_by_updated_at_and_id(owner, contract):
     listed = owner.get(f"datasets/{contract.id}/records")["items"]
     records = {each["external_id"]: each for each in listed}
     for name in ("updated_at", "id"):
-        expected = sorted(records, key=lambda key: records[key][name])  # noqa: B023
+        expected = sorted(records, key=lambda key: records[key][name])
         assert owner.found(contract, sort=ordered(record(name), "asc")) == expected
         assert owner.found(contract, sort=ordered(record(name), "desc")) == expected[::-1]
 
@@ -377,7 +377,19 @@ def test_query_unknown_field(owner, contract):
 
 def test_query_any_text(owner, contract):
     """Whatever somebody types is a query: it may find nothing, it never fails."""
-    for query in ("((((", "-", "+|", '"', "~2", "a~9", "*", "\\", "' OR 1=1", "(" * 5000, "a " * 3000):
+    for query in (
+        "((((",
+        "-",
+        "+|",
+        '"',
+        "~2",
+        "a~9",
+        "*",
+        "\\",
+        "' OR 1=1",
+        "(" * 5000,
+        "a " * 3000,
+    ):
         owner.search(contract, query=text(query))
 
 
@@ -401,7 +413,7 @@ def test_pages_of_a_query(owner, contract):
 
 
 def test_scores(owner, contract):
-    """All the same without an order, none with one, as on a stock server; similarity has real ones."""
+    """All the same without an order and none with one, as on a stock server."""
     scores = {item["query_score"] for item in owner.search(contract)["items"]}
     assert scores == {1.0}
     by_date = ordered(record("inserted_at"), "asc")

@@ -83,6 +83,8 @@ def fit_head(
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps one row: the second class against the first
         weight, bias = np.vstack([0 * weight, weight]), np.concatenate([[0.0], bias])
+    # Row-major, as it is read back: another order of the same numbers adds up differently.
+    weight = np.ascontiguousarray(weight, dtype=np.float32)
     return LinearHead(
-        weight.astype(np.float32), bias.astype(np.float32), model.classes_.astype(np.int64), num_classes
+        weight, bias.astype(np.float32), model.classes_.astype(np.int64), num_classes
     )

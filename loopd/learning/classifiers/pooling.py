@@ -5,7 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,32 +64,19 @@ class Embedder:
     def embed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Vectors (k, d) float32 of rows, in full precision.
 
-        A row always meets the same other rows in its batch, whatever else is asked for, so that its
-        vector is the same to the last bit before and after a restart.
+        The last bits depend on which rows are asked for together: they share batches.
         """
-        wanted = np.unique(rows)
-        found: NDArray[np.float32] | None = None
-        done = 0
-        for batch in self._touched(wanted):
-            self.interrupt()
-            part = self._frozen(batch)
-            found = np.empty((len(wanted), part.shape[1]), np.float32) if found is None else found
-            inside = np.isin(batch, wanted)
-            found[np.searchsorted(wanted, batch[inside])] = part[inside]
-            done += int(inside.sum())
-            self.progress(done, len(wanted))
-        return np.empty((0, 0), np.float32) if found is None else found[np.searchsorted(wanted, rows)]
-
-    def _touched(self, rows: NDArray[np.int64]) -> Iterable[NDArray[np.int64]]:
-        """The fixed batches of the whole store that hold any of the rows."""
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
-        wanted = np.zeros(len(self.tokens), dtype=bool)
-        wanted[rows] = True
-        return [batch for batch in batches(self.tokens.lengths, budget) if wanted[batch].any()]
-
-    def _frozen(self, batch: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            vectors: NDArray[np.float32] = self._pooled(batch).float().cpu().numpy()
+        groups = batches(self.tokens.lengths[rows], budget)
+        done, parts = 0, []
+        for group in groups:
+            self.interrupt()
+            with torch.inference_mode():
+                parts.append(self._pooled(rows[group]).cpu().numpy())
+            done += len(group)
+            self.progress(done, len(rows))
+        back = np.argsort(np.concatenate(groups), kind="stable")
+        vectors: NDArray[np.float32] = np.concatenate(parts)[back]
         return vectors
 
     def _pooled(self, rows: NDArray[np.int64]) -> torch.Tensor:

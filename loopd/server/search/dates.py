@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta, timezone
 
 from argilla_server.errors.future import UnprocessableEntityError
 
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (Argilla keeps UTC without a zone)
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
 # Python 3.10 reads three or six digits of a second's fraction, and no other number of them.
 _FRACTION = re.compile(r"\.(\d+)")

@@ -44,6 +44,7 @@ from loopd.server.search.similarity import cosine_scores
 from loopd.server.search.texts import TextSearch, text_search
 
 ENGINE_NAME = "loopd"
+_VECTORS_AT_A_TIME = 1000
 
 
 @SearchEngine.register(ENGINE_NAME)
@@ -115,7 +116,7 @@ class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
         self,
         dataset: Dataset,
         query: TextQuery | str | None = None,
-        filter: Filter | None = None,
+        filter: Filter | None = None,  # noqa: A002  (Argilla's keyword)
         sort: list[Order] | None = None,
         offset: int = 0,
         limit: int = 100,
@@ -135,14 +136,14 @@ class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
         items = [SearchResponseItem(record_id=id_, score=score) for id_ in ids]
         return SearchResponses(items=items, total=total)
 
-    async def similarity_search(
+    async def similarity_search(  # noqa: PLR0913, PLR0917  (Argilla's signature)
         self,
         dataset: Dataset,
         vector_settings: VectorSettings,
         value: list[float] | None = None,
         record: Record | None = None,
         query: TextQuery | str | None = None,
-        filter: Filter | None = None,
+        filter: Filter | None = None,  # noqa: A002
         max_results: int = 100,
         order: SimilarityOrder = SimilarityOrder.most_similar,
         threshold: float | None = None,
@@ -158,14 +159,22 @@ class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
             if not reference:
                 raise ValueError("The record has no such vector.")
             schema = await load_schema(db, dataset)
-            conditions = [*_conditions(schema, filter), Vector.vector_settings_id == vector_settings.id]
+            conditions = [
+                *_conditions(schema, filter),
+                Vector.vector_settings_id == vector_settings.id,
+            ]
             if record is not None:
                 conditions.append(Record.id != record.id)
-            rows = await _vectors(db, conditions, query, schema)
-        negate = order == SimilarityOrder.least_similar
-        return await asyncio.to_thread(
-            _nearest, rows, reference, negate=negate, most=max_results, threshold=threshold
-        )
+            search = None if query is None else text_search(query, schema)
+            negate = order == SimilarityOrder.least_similar
+            scored = await _scored(db, conditions, search, reference, negate=negate)
+        best = sorted(scored, key=lambda pair: -pair[1])[:max_results]
+        items = [
+            SearchResponseItem(record_id=id_, score=score)
+            for id_, score in best
+            if threshold is None or score >= threshold
+        ]
+        return SearchResponses(items=items, total=len(best))
 
 
 @asynccontextmanager
@@ -183,8 +192,8 @@ async def _reading(model: Any) -> AsyncIterator[AsyncSession]:
         yield new
 
 
-def _conditions(schema: DatasetSchema, filter: Filter | None) -> list[ColumnElement[bool]]:
-    asked = true() if filter is None else filter_condition(filter, schema)
+def _conditions(schema: DatasetSchema, wanted: Filter | None) -> list[ColumnElement[bool]]:
+    asked = true() if wanted is None else filter_condition(wanted, schema)
     return [Record.dataset_id == schema.id, asked]
 
 
@@ -209,9 +218,7 @@ async def _text_matches(
     order: list[ColumnElement[Any]],
 ) -> list[UUID]:
     rows = await db.execute(
-        select(Record.id, *search.columns())
-        .where(*conditions, search.narrowing())
-        .order_by(*order)
+        select(Record.id, *search.columns()).where(*conditions, search.narrowing()).order_by(*order)
     )
     return await asyncio.to_thread(search.keep, rows.all())
 
@@ -228,41 +235,36 @@ async def _vector_of(
     )
 
 
-async def _vectors(
+async def _scored(
     db: AsyncSession,
     conditions: list[ColumnElement[bool]],
-    query: TextQuery | str | None,
-    schema: DatasetSchema,
-) -> list[tuple[UUID, str]]:
-    """Return the ids of the records that meet the conditions, with their vectors as JSON text."""
-    vectors = (
-        select(Record.id, cast(Vector.value, Text))
-        .join(Vector, Vector.record_id == Record.id)
-        .where(*conditions)
-        .order_by(Record.inserted_at, Record.id)
-    )
-    if query is None:
-        return [(id_, text) for id_, text in await db.execute(vectors)]
-    search = text_search(query, schema)
-    rows = await db.execute(vectors.add_columns(*search.columns()).where(search.narrowing()))
-    texts = {row[0]: (row[1], (row[0], *row[2:])) for row in rows}
-    kept = await asyncio.to_thread(search.keep, [row for _, row in texts.values()])
-    return [(id_, texts[id_][0]) for id_ in kept]
-
-
-def _nearest(
-    rows: list[tuple[UUID, str]],
+    search: TextSearch | None,
     reference: Sequence[float],
     *,
     negate: bool,
-    most: int,
-    threshold: float | None,
-) -> SearchResponses:
-    if not rows:
-        return SearchResponses(items=[], total=0)
-    scores = cosine_scores([text for _, text in rows], reference, negate=negate)
-    ranked = (-scores).argsort(kind="stable")[:most]
-    items = [SearchResponseItem(record_id=rows[i][0], score=float(scores[i])) for i in ranked]
-    if threshold is not None:
-        items = [item for item in items if item.score >= threshold]
-    return SearchResponses(items=items, total=len(ranked))
+) -> list[tuple[UUID, float]]:
+    """Return the similarity of every record that meets the conditions, in order of insertion.
+
+    Vectors are most of what a database holds, so they are read a part at a time.
+    """
+    vectors = (
+        select(Record.id, cast(Vector.value, Text), *(search.columns() if search else ()))
+        .join(Vector, Vector.record_id == Record.id)
+        .where(*conditions, search.narrowing() if search else true())
+        .order_by(Record.inserted_at, Record.id)
+    )
+    scored: list[tuple[UUID, float]] = []
+    async for rows in (await db.stream(vectors)).partitions(_VECTORS_AT_A_TIME):
+        scored += await asyncio.to_thread(_score, rows, search, reference, negate)
+    return scored
+
+
+def _score(
+    rows: Sequence[Any], search: TextSearch | None, reference: Sequence[float], negate: bool
+) -> list[tuple[UUID, float]]:
+    vectors = {row[0]: row[1] for row in rows}
+    kept = search.keep((row[0], *row[2:]) for row in rows) if search else list(vectors)
+    if not kept:
+        return []
+    scores = cosine_scores([vectors[id_] for id_ in kept], reference, negate=negate)
+    return list(zip(kept, scores.tolist(), strict=True))

@@ -36,59 +36,60 @@ from loopd.server.search.schema import DatasetSchema, QuestionInfo
 Condition = ColumnElement[bool]
 
 
-def filter_condition(filter: Filter, schema: DatasetSchema) -> Condition:
+def filter_condition(wanted: Filter, schema: DatasetSchema) -> Condition:
     """Return the condition that a record must meet; UnprocessableEntityError if there is none."""
-    if isinstance(filter, AndFilter):
-        return and_(True, *(filter_condition(each, schema) for each in filter.filters))
-    scope = filter.scope
+    if isinstance(wanted, AndFilter):
+        return and_(True, *(filter_condition(each, schema) for each in wanted.filters))
+    scope = wanted.scope
     if isinstance(scope, RecordFilterScope):
-        return _record_condition(filter, str(scope.property))
+        return _record_condition(wanted, str(scope.property))
     if isinstance(scope, MetadataFilterScope):
-        return _metadata_condition(filter, scope, schema)
+        return _metadata_condition(wanted, scope, schema)
     if isinstance(scope, SuggestionFilterScope):
-        return _suggestion_condition(filter, scope, schema)
-    return _response_condition(filter, scope, schema)
+        return _suggestion_condition(wanted, scope, schema)
+    return _response_condition(wanted, scope, schema)
 
 
 # Records
 
 
-def _record_condition(filter: TermsFilter | RangeFilter, name: str) -> Condition:
+def _record_condition(wanted: TermsFilter | RangeFilter, name: str) -> Condition:
     if name in ("inserted_at", "updated_at"):
-        return _date_condition(filter, getattr(Record, name))
+        return _date_condition(wanted, getattr(Record, name))
     if name == "id":
-        return _id_condition(filter)
+        return _id_condition(wanted)
     if name == "status":
-        return _status_condition(filter)
+        return _status_condition(wanted)
     if name == "external_id":
-        return text_condition(filter, Record.external_id)
+        return text_condition(wanted, Record.external_id)
     raise UnprocessableEntityError(f"Records cannot be filtered by {name!r}.")
 
 
-def _status_condition(filter: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(filter, RangeFilter):
-        return text_condition(filter, cast(Record.status, String))
-    return Record.status.in_(_members(RecordStatus, filter.values))
+def _status_condition(wanted: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(wanted, RangeFilter):
+        return text_condition(wanted, cast(Record.status, String))
+    return _is_in(Record.status, _members(RecordStatus, wanted.values))
 
 
-def _id_condition(filter: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(filter, RangeFilter):
-        bare = RangeFilter(filter.scope, *(_without_dashes(end) for end in (filter.ge, filter.le)))
+def _id_condition(wanted: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(wanted, RangeFilter):
+        bare = RangeFilter(wanted.scope, *(_without_dashes(end) for end in (wanted.ge, wanted.le)))
         return text_condition(bare, cast(Record.id, String))
-    return Record.id.in_([id_ for value in filter.values if (id_ := _uuid(value)) is not None])
+    ids = [id_ for value in wanted.values if (id_ := _uuid(value)) is not None]
+    return _is_in(Record.id, ids)
 
 
-def _date_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
-    if isinstance(filter, TermsFilter):
+def _date_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
+    if isinstance(wanted, TermsFilter):
         return or_(
             false(),
-            *(column.between(lower_bound(value), upper_bound(value)) for value in filter.values),
+            *(column.between(lower_bound(value), upper_bound(value)) for value in wanted.values),
         )
     ends: list[Condition] = []
-    if filter.ge is not None:
-        ends.append(column >= lower_bound(filter.ge))
-    if filter.le is not None:
-        ends.append(column <= upper_bound(filter.le))
+    if wanted.ge is not None:
+        ends.append(column >= lower_bound(wanted.ge))
+    if wanted.le is not None:
+        ends.append(column <= upper_bound(wanted.le))
     return and_(True, *ends)
 
 
@@ -96,58 +97,58 @@ def _date_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition
 
 
 def _metadata_condition(
-    filter: TermsFilter | RangeFilter, scope: MetadataFilterScope, schema: DatasetSchema
+    wanted: TermsFilter | RangeFilter, scope: MetadataFilterScope, schema: DatasetSchema
 ) -> Condition:
     kind = schema.metadata.get(scope.metadata_property)
     if kind is None:
         return false()
     rows = json_values(Record.metadata_, scope.metadata_property)
-    return _any_row(rows, _value_condition(filter, rows, kind != MetadataPropertyType.terms))
+    return _any_row(rows, _value_condition(wanted, rows, kind != MetadataPropertyType.terms))
 
 
 # Suggestions
 
 
 def _suggestion_condition(
-    filter: TermsFilter | RangeFilter, scope: SuggestionFilterScope, schema: DatasetSchema
+    wanted: TermsFilter | RangeFilter, scope: SuggestionFilterScope, schema: DatasetSchema
 ) -> Condition:
     question = schema.questions.get(scope.question)
     if question is None:
         return false()
     mine = and_(Suggestion.record_id == Record.id, Suggestion.question_id == question.id)
     if scope.property == "agent":
-        return exists().where(mine, text_condition(filter, Suggestion.agent))
+        return exists().where(mine, text_condition(wanted, Suggestion.agent))
     if scope.property == "type":
-        return exists().where(mine, _suggestion_type_condition(filter))
+        return exists().where(mine, _suggestion_type_condition(wanted))
     score = scope.property == "score"
     if not (score or question.is_text or question.is_number):
         return false()
     rows = json_values(Suggestion.score if score else Suggestion.value)
-    condition = _value_condition(filter, rows, score or question.is_number)
+    condition = _value_condition(wanted, rows, score or question.is_number)
     return exists(select(1).select_from(Suggestion).join(rows, condition).where(mine))
 
 
-def _suggestion_type_condition(filter: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(filter, RangeFilter):
-        return text_condition(filter, cast(Suggestion.type, String))
-    return Suggestion.type.in_(_members(SuggestionType, filter.values))
+def _suggestion_type_condition(wanted: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(wanted, RangeFilter):
+        return text_condition(wanted, cast(Suggestion.type, String))
+    return _is_in(Suggestion.type, _members(SuggestionType, wanted.values))
 
 
 # Responses
 
 
 def _response_condition(
-    filter: TermsFilter | RangeFilter, scope: ResponseFilterScope, schema: DatasetSchema
+    wanted: TermsFilter | RangeFilter, scope: ResponseFilterScope, schema: DatasetSchema
 ) -> Condition:
     if scope.question is not None:
-        return _response_value_condition(filter, scope, schema.questions.get(scope.question))
-    if scope.property == "status" and isinstance(filter, TermsFilter):
-        return _response_status_condition(filter.values, scope)
+        return _response_value_condition(wanted, scope, schema.questions.get(scope.question))
+    if scope.property == "status" and isinstance(wanted, TermsFilter):
+        return _response_status_condition(wanted.values, scope)
     raise UnprocessableEntityError("Responses can be filtered by a question or by status only.")
 
 
 def _response_value_condition(
-    filter: TermsFilter | RangeFilter, scope: ResponseFilterScope, question: QuestionInfo | None
+    wanted: TermsFilter | RangeFilter, scope: ResponseFilterScope, question: QuestionInfo | None
 ) -> Condition:
     if question is None or not (question.is_text or question.is_number):
         return false()
@@ -155,7 +156,7 @@ def _response_value_condition(
     return exists(
         select(1)
         .select_from(Response)
-        .join(rows, _value_condition(filter, rows, question.is_number))
+        .join(rows, _value_condition(wanted, rows, question.is_number))
         .where(Response.record_id == Record.id, _user_condition(scope))
     )
 
@@ -184,35 +185,39 @@ def _user_condition(scope: ResponseFilterScope) -> Condition:
 # Values
 
 
-def text_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
+def text_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
     """Compare a column as text, character by character."""
-    if isinstance(filter, TermsFilter):
-        return column.in_([str(value) for value in filter.values])  # type: ignore[no-any-return]
-    return _between(column, _as_str(filter.ge), _as_str(filter.le))
+    if isinstance(wanted, TermsFilter):
+        return _is_in(column, [str(value) for value in wanted.values])
+    return _between(column, _as_str(wanted.ge), _as_str(wanted.le))
 
 
-def number_condition(filter: TermsFilter | RangeFilter, column: Any) -> Condition:
+def number_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
     """Compare a column as numbers; a filter value that is no number matches nothing."""
-    if isinstance(filter, TermsFilter):
-        return column.in_(  # type: ignore[no-any-return]
-            [number for value in filter.values if (number := _number(value)) is not None]
-        )
-    ends = [_number(end) for end in (filter.ge, filter.le)]
-    if any(given is not None and end is None for given, end in zip((filter.ge, filter.le), ends)):
+    if isinstance(wanted, TermsFilter):
+        numbers = [_number(value) for value in wanted.values]
+        return _is_in(column, [number for number in numbers if number is not None])
+    ge, le = _number(wanted.ge), _number(wanted.le)
+    if (ge is None) != (wanted.ge is None) or (le is None) != (wanted.le is None):
         return false()
-    return _between(column, *ends)
+    return _between(column, ge, le)
 
 
 def _value_condition(
-    filter: TermsFilter | RangeFilter, rows: TableValuedAlias, number: bool
+    wanted: TermsFilter | RangeFilter, rows: TableValuedAlias, number: bool
 ) -> Condition:
-    return (
-        number_condition(filter, as_number(rows)) if number else text_condition(filter, as_text(rows))
-    )
+    if number:
+        return number_condition(wanted, as_number(rows))
+    return text_condition(wanted, as_text(rows))
 
 
 def _any_row(rows: TableValuedAlias, condition: Condition) -> Condition:
     return exists(select(1).select_from(rows).where(condition))
+
+
+def _is_in(column: Any, values: list[Any]) -> Condition:
+    condition: Condition = column.in_(values)
+    return condition
 
 
 def _between(column: Any, ge: Any, le: Any) -> Condition:

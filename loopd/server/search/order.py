@@ -95,7 +95,9 @@ def _suggestion_value(
     rows = json_values(Suggestion.score if score else Suggestion.value)
     value = _comparable(rows, score or question.is_number)
     chosen = func.max(value) if largest else func.min(value)
-    return select(chosen).select_from(Suggestion).join(rows, and_(True)).where(mine).scalar_subquery()
+    return (
+        select(chosen).select_from(Suggestion).join(rows, and_(True)).where(mine).scalar_subquery()
+    )
 
 
 def _response_value(
@@ -114,7 +116,9 @@ def _response_value(
     extreme = func.max(value) if largest else func.min(value)
     # Several people's ratings of a record sort by their mean, as in Elasticsearch.
     chosen = func.avg(value) if question.is_number else extreme
-    return select(chosen).select_from(Response).join(rows, and_(True)).where(*mine).scalar_subquery()
+    return (
+        select(chosen).select_from(Response).join(rows, and_(True)).where(*mine).scalar_subquery()
+    )
 
 
 def _response_status(

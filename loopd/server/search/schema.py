@@ -1,4 +1,4 @@
-"""What the engine has to know of a dataset before it can build a query; reads three small tables."""
+"""What the engine has to know of a dataset to build a query; reads three small tables, no more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class QuestionInfo:
 
     @property
     def is_number(self) -> bool:
-        return self.type == QuestionType.rating
+        return bool(self.type == QuestionType.rating)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,4 +23,5 @@ def cosine_scores(
     matrix = numbers.reshape(len(vectors), len(target))
     norms = np.linalg.norm(matrix, axis=1) * np.linalg.norm(target)
     cosines = np.divide(matrix @ target, norms, out=np.zeros(len(vectors)), where=norms > 0)
-    return (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
+    scores: npt.NDArray[np.float64] = (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
+    return scores

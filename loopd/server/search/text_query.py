@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Union
+from typing import Literal, TypeAlias
 
 from loopd.server.search.words import split_words
 
@@ -61,7 +61,7 @@ class Group:
     steps: tuple[Step, ...]
 
 
-Part = Union[Words, Prefix, Phrase, Group]
+Part: TypeAlias = Words | Prefix | Phrase | Group
 
 
 def parse(query: str) -> Group | None:
@@ -129,10 +129,8 @@ class _Parser:
         words = tuple(split_words(text[: found.start()] if found else text))
         return Words(words, edits) if words else None
 
-    def _read(
-        self, ends: frozenset[str], at: int, *, space_ends: bool = False
-    ) -> tuple[str, int]:
-        """Return the text from `at` to the next ending letter, unescaped, and that letter's place."""
+    def _read(self, ends: frozenset[str], at: int, *, space_ends: bool = False) -> tuple[str, int]:
+        """Return the text from `at` to the next ending letter, unescaped, and where that is."""
         letters: list[str] = []
         while at < len(self._query):
             letter = self._query[at]

@@ -23,7 +23,7 @@ def split_words(text: str) -> list[str]:
 @cache
 def _pattern() -> re.Pattern[str]:
     part = rf"(?:(?![{_SINGLES}])[\w{_marks()}])+"
-    joint = r"(?:(?<=[^\W\d_])[.:'’·](?=[^\W\d_])|(?<=\d)[.,;'](?=\d))"
+    joint = r"(?:(?<=[^\W\d_])[.:'\u2019\u00b7](?=[^\W\d_])|(?<=\d)[.,;'](?=\d))"
     return re.compile(rf"[{_SINGLES}]|{part}(?:{joint}{part})*")
 
 

@@ -1,4 +1,4 @@
-"""The loop over the in-memory store with real small-text: people's behaviour, step by step."""
+"""What people really do, with real small-text: in memory and on a real embedded Argilla."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def trained(number: int) -> Callable[[State], bool]:
 
 
 def answer_all(bench: Bench, person: str = "ann") -> None:
-    for record_id in bench.store.open_records(person):
-        bench.store.submit(record_id, person, gold(bench.tools.data.pool, record_id))
+    for record_id in bench.people.open_records(person):
+        bench.people.submit(record_id, person, gold(bench.tools.data.pool, record_id))
 
 
 def test_the_loop_learns_and_ends_by_itself(make_bench: MakeBench) -> None:
@@ -61,13 +61,13 @@ def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order
     bench = make_bench()
 
     def answer_one() -> None:
-        open_ids = list(bench.store.open_records("ann"))
+        open_ids = list(bench.people.open_records("ann"))
         if order == "reverse":
             open_ids.reverse()
         if order == "random":
             random.Random(bench.now[0]).shuffle(open_ids)
         if open_ids:
-            bench.store.submit(open_ids[0], "ann", gold(bench.tools.data.pool, open_ids[0]))
+            bench.people.submit(open_ids[0], "ann", gold(bench.tools.data.pool, open_ids[0]))
 
     state = bench.run_until(never, answer_one)
     pool = bench.tools.data.pool
@@ -87,11 +87,11 @@ def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None
     bench = make_bench()
 
     def act() -> None:
-        for place, record_id in enumerate(bench.store.open_records("ann")):
+        for place, record_id in enumerate(bench.people.open_records("ann")):
             if place < 2:
-                bench.store.discard(record_id, "ann")
+                bench.people.discard(record_id, "ann")
             else:
-                bench.store.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+                bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
 
     state = bench.run_until(trained(1), act)
     assert state.trained[0].labels == 4
@@ -103,9 +103,9 @@ def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench) -> None:
     bench = make_bench()
 
     def act() -> None:
-        for record_id in bench.store.open_records("ann"):
+        for record_id in bench.people.open_records("ann"):
             if len(bench.state.batches) == 1:
-                bench.store.discard(record_id, "ann")
+                bench.people.discard(record_id, "ann")
             else:
                 answer_all(bench)
 
@@ -118,9 +118,9 @@ def test_a_first_batch_with_one_class_only_is_not_fatal(make_bench: MakeBench) -
     bench = make_bench()
 
     def act() -> None:
-        for record_id in bench.store.open_records("ann"):
+        for record_id in bench.people.open_records("ann"):
             first = len(bench.state.batches) == 1
-            bench.store.submit(
+            bench.people.submit(
                 record_id, "ann", "fruit" if first else gold(bench.tools.data.pool, record_id)
             )
 
@@ -135,7 +135,7 @@ def test_edits_and_late_answers_count_in_the_next_round(make_bench: MakeBench) -
     record_id = bench.state.batches[0].record_ids[0]
     before = targets(bench.state)[record_id]
     other = "tool" if before == "fruit" else "fruit"
-    bench.store.submit(record_id, "ann", other)
+    bench.people.submit(record_id, "ann", other)
     assert targets(bench.state)[record_id] == before
     bench.run_until(trained(1), lambda: answer_all(bench))
     assert targets(bench.state)[record_id] == other
@@ -145,12 +145,12 @@ def test_a_withdrawn_answer_leaves_the_training_set(make_bench: MakeBench) -> No
     bench = make_bench()
     bench.run_until(trained(0), lambda: answer_all(bench))
     record_id = bench.state.batches[0].record_ids[0]
-    bench.store.withdraw(record_id, "ann")
+    bench.people.withdraw(record_id, "ann")
 
     def act() -> None:
-        for open_id in bench.store.open_records("ann"):
-            if open_id != record_id or len(bench.store.open_records("ann")) == 1:
-                bench.store.submit(open_id, "ann", gold(bench.tools.data.pool, open_id))
+        for open_id in bench.people.open_records("ann"):
+            if open_id != record_id or len(bench.people.open_records("ann")) == 1:
+                bench.people.submit(open_id, "ann", gold(bench.tools.data.pool, open_id))
                 return
 
     bench.run_until(lambda state: record_id not in targets(state), act)
@@ -165,33 +165,35 @@ def test_a_second_opinion_is_kept_and_the_majority_counts(make_bench: MakeBench)
     record_id = bench.state.batches[0].record_ids[0]
     right = gold(bench.tools.data.pool, record_id)
     wrong = "tool" if right == "fruit" else "fruit"
-    bench.store.submit(record_id, "bob", wrong)
-    bench.store.submit(record_id, "cyd", wrong)
+    bench.people.submit(record_id, "bob", wrong)
+    bench.people.submit(record_id, "cyd", wrong)
     bench.run_until(trained(1), lambda: answer_all(bench))
     assert targets(bench.state)[record_id] == wrong
     people = {person for known, person in bench.state.answers if known == record_id}
-    assert people == {"ann", "bob", "cyd"}
+    assert people == {bench.people.ids[name] for name in ("ann", "bob", "cyd")}
 
 
 def test_a_deleted_record_is_skipped(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
     gone = bench.state.batch.record_ids[2]
-    bench.store.delete(gone)
+    bench.people.delete(gone)
     bench.run_until(trained(0), lambda: answer_all(bench))
     assert gone in bench.state.deleted
     assert bench.state.trained[0].labels == 5
     bench.run_until(trained(2), lambda: answer_all(bench))
-    assert gone not in bench.store.open_records("nobody")
+    assert gone not in bench.people.open_records("nobody")
 
 
 def test_an_unknown_label_is_skipped_and_does_not_block(make_bench: MakeBench) -> None:
     bench = make_bench()
 
     def act() -> None:
-        for place, record_id in enumerate(bench.store.open_records("ann")):
+        for place, record_id in enumerate(bench.people.open_records("ann")):
+            if place == 0:
+                bench.people.add_label("zebra")
             value = "zebra" if place == 0 else gold(bench.tools.data.pool, record_id)
-            bench.store.submit(record_id, "ann", value)
+            bench.people.submit(record_id, "ann", value)
 
     state = bench.run_until(trained(0), act)
     assert state.trained[0].labels == 5
@@ -204,8 +206,8 @@ def test_an_emptied_dataset_ends_the_loop_and_keeps_the_answers(make_bench: Make
     known = targets(bench.state)
 
     def act() -> None:
-        for record_id in bench.store.open_records("nobody"):
-            bench.store.delete(record_id)
+        for record_id in bench.people.open_records("nobody"):
+            bench.people.delete(record_id)
 
     with pytest.raises(DatasetError, match="emptied"):
         bench.run_until(trained(1), act)
@@ -217,7 +219,7 @@ def test_a_partial_batch_is_used_after_the_patience(make_bench: MakeBench) -> No
 
     def act() -> None:
         for record_id in bench.state.batch.record_ids[:4]:
-            bench.store.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+            bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
 
     state = bench.run_until(trained(0), act)
     assert state.trained[0].labels == 4
@@ -325,7 +327,26 @@ def test_giving_up_after_the_configured_outage(make_bench: MakeBench) -> None:
 def test_a_batch_is_planned_before_it_is_published(make_bench: MakeBench) -> None:
     bench = make_bench()
     state = bench.run_until(lambda state: state.phase is Phase.PUBLISH, lambda: None)
-    assert bench.store.open_records("ann") == ()
+    assert bench.people.open_records("ann") == ()
     assert isinstance(bench.events[-1], BatchPlanned)
     assert not any(isinstance(event, ModelTrained) for event in bench.events)
     assert state.batch.items
+
+
+def test_drafts_and_null_discards_on_argilla(make_bench: MakeBench, place: str) -> None:
+    if place == "memory":
+        pytest.skip("the memory store has no drafts")
+    bench = make_bench()
+    bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
+    first, second, *rest = bench.state.batch.record_ids
+    bench.people.draft(first, "ann", "fruit")
+    bench.people.discard_null(second, "ann")
+    for record_id in rest:
+        bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+    with pytest.raises(RuntimeError, match="does not get on"):
+        bench.run_until(trained(0), lambda: None)
+    assert first not in targets(bench.state)
+    bench.people.submit(first, "ann", gold(bench.tools.data.pool, first))
+    state = bench.run_until(trained(0), lambda: None)
+    assert state.trained[0].labels == 5
+    assert state.trained[0].discarded == 1

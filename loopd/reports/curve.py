@@ -1,0 +1,188 @@
+"""Owns the learning curve as a picture; must not compute any metric.
+
+matplotlib is imported when a picture is drawn, and used without its global state (no pyplot), so
+that any thread may draw.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopd.reports.rounds import Row, class_names, criterion_names, number
+from loopd.state.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, distinct for colour-blind people (2008, "Color Universal Design").
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+ACCURACY, MACRO_F1, GREY = COLOURS[0], COLOURS[1], "#B8B8B8"
+
+NAMED_CLASSES = 8
+"""With more classes than this, only the weakest are named and coloured."""
+
+LONGEST_NAME = 26
+"""Characters of a class name in the legend."""
+
+
+def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
+    """Draw accuracy with its interval, macro-F1 and the F1 of each class over the labels.
+
+    Without a test set the stopping criteria are drawn instead. Class names may hold anything.
+
+    Args:
+        rows: rounds, oldest first; may be one or none.
+        path: the PNG to write.
+        title: heading of the picture.
+
+    Raises:
+        StorageError: the picture cannot be written.
+    """
+    write_atomic(path, _png(_figure(rows, title)))
+
+
+def _figure(rows: Sequence[Row], title: str) -> Figure:
+    from matplotlib.figure import Figure
+
+    names = class_names(rows)
+    figure = Figure(figsize=(8.0, 7.2 if names else 4.6), dpi=130, layout="constrained")
+    figure.suptitle(_plain(title, 90), x=0.02, ha="left", fontsize=13, parse_math=False)
+    if names:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        _draw_classes(lower, rows, names)
+    else:
+        upper = lower = figure.subplots()
+    _draw_quality(upper, rows)
+    _label_axis(lower, rows)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A character that the font lacks is drawn as a box; that is no reason to fail.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
+        figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
+    axes.set_ylim(0, 1.02)
+    axes.grid(color="#E4E4E4", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    if any(number(row, "accuracy") is not None for row in rows):
+        _draw_accuracy(axes, rows)
+    else:
+        _draw_criteria(axes, rows)
+
+
+def _draw_accuracy(axes: Axes, rows: Sequence[Row]) -> None:
+    labels, accuracy = _series(rows, "labels"), _series(rows, "accuracy")
+    low, high = _series(rows, "accuracy_low"), _series(rows, "accuracy_high")
+    if len(rows) == 1:
+        axes.vlines(labels, low, high, color=ACCURACY, alpha=0.35, linewidth=6)
+    axes.fill_between(labels, low, high, color=ACCURACY, alpha=0.18, linewidth=0)
+    (line,) = axes.plot(labels, accuracy, color=ACCURACY, marker="o", linewidth=2.2)
+    (dashed,) = axes.plot(
+        labels, _series(rows, "macro_f1"), color=MACRO_F1, marker="s", markersize=4, linestyle="--"
+    )
+    axes.set_ylabel("on the test set")
+    axes.set_title(_summary(rows), loc="left", fontsize=10, color="#444444")
+    axes.legend([line, dashed], ["accuracy, 95 % interval", "macro-F1"], loc="lower right")
+
+
+def _summary(rows: Sequence[Row]) -> str:
+    """The first and the last accuracy in words."""
+    known = [row for row in rows if number(row, "accuracy") is not None]
+    first, last = (
+        f"{number(row, 'accuracy'):.3f} at {number(row, 'labels') or 0:.0f} labels"
+        for row in (known[0], known[-1])
+    )
+    return f"accuracy {first}" if len(known) == 1 else f"accuracy {first}, {last}"
+
+
+def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
+    labels = _series(rows, "labels")
+    lines: list[Any] = []
+    names: list[str] = []
+    for name in criterion_names(rows):
+        values = _series(rows, f"stop.{name}.value")
+        if all(math.isnan(value) or 0 <= value <= 1 for value in values):
+            lines += axes.plot(labels, values, **_style(len(lines)), linewidth=1.6)
+            names.append(name)
+    axes.set_title("no test set: stopping criteria", loc="left", fontsize=10, color="#444444")
+    if lines:
+        _legend(axes, lines, names)
+
+
+def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel("F1 of each class")
+    axes.grid(color="#E4E4E4", linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    strongest = sorted(names, key=lambda name: _last(rows, f"f1.{name}"), reverse=True)
+    named = strongest[-NAMED_CLASSES:]
+    labels = _series(rows, "labels")
+    for name in strongest[:-NAMED_CLASSES]:
+        axes.plot(labels, _series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
+    lines = [
+        axes.plot(labels, _series(rows, f"f1.{name}"), **_style(place), linewidth=1.1)[0]
+        for place, name in enumerate(named)
+    ]
+    if len(named) < len(names):
+        note = f"the {len(named)} weakest of {len(names)} classes are named"
+        axes.set_title(note, loc="left", fontsize=9, color="#444444")
+    _legend(axes, lines, named)
+
+
+def _legend(axes: Axes, lines: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend right of the panel that takes names as they are: no TeX, no hidden underscores."""
+    legend = axes.legend(
+        lines, ["." for _ in names], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_fontsize(9)
+        text.set_text(_plain(name, LONGEST_NAME))
+
+
+def _style(place: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "marker": MARKERS[place % len(MARKERS)],
+        "markersize": 4,
+    }
+
+
+def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("labels")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(0, max([*_series(rows, "labels"), 1.0]) * 1.04)
+
+
+def _series(rows: Sequence[Row], key: str) -> list[float]:
+    values = (number(row, key) for row in rows)
+    return [math.nan if value is None else value for value in values]
+
+
+def _last(rows: Sequence[Row], key: str) -> float:
+    """The last known value; below all others where there is none."""
+    known = [value for row in rows if (value := number(row, key)) is not None]
+    return known[-1] if known else -1.0
+
+
+def _plain(text: str, longest: int) -> str:
+    """One printable line, cut in the middle of nowhere if it is too long."""
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    line = " ".join(clean.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

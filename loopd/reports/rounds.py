@@ -1,0 +1,69 @@
+"""Owns reading the metrics log of a run; must not write it, nor look at the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from loopd.errors import DataError
+from loopd.records import JsonValue
+
+Row = dict[str, JsonValue]
+"""One flat line of the metrics log: what one round measured."""
+
+F1_PREFIX = "f1."
+STOP_PREFIX = "stop."
+
+
+def read_metrics(path: Path) -> list[Row]:
+    """The rows of a ``metrics.jsonl``, oldest first; none where the file is not there yet.
+
+    Raises:
+        DataError: it cannot be read, or a line is not a JSON object.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+    return [_parse(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def number(row: Row, key: str) -> float | None:
+    """A number of a row, or ``None`` where it is absent or is none."""
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def class_names(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The labels that have an F1 in any of the rows, in the order in which they turn up."""
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith(F1_PREFIX))
+    return tuple(key.removeprefix(F1_PREFIX) for key in keys)
+
+
+def criterion_names(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The stopping criteria and rules that any of the rows records."""
+    end = ".value"
+    keys = [key for row in rows for key in row if key.startswith(STOP_PREFIX) and key.endswith(end)]
+    return tuple(dict.fromkeys(key[len(STOP_PREFIX) : -len(end)] for key in keys))
+
+
+def advice(row: Row) -> tuple[str, ...]:
+    """The stopping criteria and rules that advise to stop after this round."""
+    names = criterion_names([row])
+    return tuple(name for name in names if row.get(f"{STOP_PREFIX}{name}.stop") is True)
+
+
+def _parse(path: Path, number: int, line: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise DataError(
+            f"{path}, line {number}: not a JSON object",
+            "delete the file: the daemon writes it again from the journal",
+        )
+    return row

@@ -1,0 +1,70 @@
+"""Owns the table of rounds for a terminal; must not read files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from loopd.reports.rounds import Row, advice, number
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: a heading, a width in characters, and how a row becomes a cell."""
+
+    heading: str
+    width: int
+    cell: Callable[[Row], str]
+
+
+def round_header() -> str:
+    """The heading above the lines of :func:`round_line`, ruled."""
+    headings = "  ".join(column.heading.rjust(column.width) for column in COLUMNS)
+    return f"{headings}  {ADVICE}\n{'-' * (len(headings) + 2 + len(ADVICE))}"
+
+
+def round_line(row: Row) -> str:
+    """One round as a line of fixed columns; what the round did not measure is ``-``."""
+    cells = "  ".join(column.cell(row).rjust(column.width) for column in COLUMNS)
+    return f"{cells}  {', '.join(advice(row)) or '-'}"
+
+
+def round_table(rows: Iterable[Row]) -> str:
+    """Heading and one line for each round."""
+    return "\n".join([round_header(), *(round_line(row) for row in rows)])
+
+
+def _count(key: str) -> Callable[[Row], str]:
+    return lambda row: _shown(number(row, key), "{:.0f}")
+
+
+def _share(key: str) -> Callable[[Row], str]:
+    return lambda row: _shown(number(row, key), "{:.3f}")
+
+
+def _seconds(key: str) -> Callable[[Row], str]:
+    return lambda row: _shown(number(row, key), "{:.1f} s")
+
+
+def _accuracy(row: Row) -> str:
+    accuracy, low, high = (number(row, f"accuracy{end}") for end in ("", "_low", "_high"))
+    if accuracy is None or low is None or high is None:
+        return _shown(accuracy, "{:.3f}")
+    return f"{accuracy:.3f} [{low:.3f}-{high:.3f}]"
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
+
+
+ADVICE = "advise to stop"
+
+COLUMNS = (
+    Column("round", 5, _count("round")),
+    Column("labels", 6, _count("labels")),
+    Column("discarded", 9, _count("discarded")),
+    Column("accuracy [95 % interval]", 24, _accuracy),
+    Column("macro-F1", 8, _share("macro_f1")),
+    Column("training", 9, _seconds("seconds.training")),
+    Column("waiting", 9, _seconds("seconds.waiting")),
+)

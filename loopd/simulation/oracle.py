@@ -1,0 +1,166 @@
+"""Owns the oracle: simulated annotators at work on any Argilla 2 server, over its HTTP API.
+
+Must not import the loop's state or the Argilla SDK: the people know what the UI shows them and
+the right answers, nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from loopd.errors import ConfigError, DatasetError, TransientError
+from loopd.loop.retry import delays
+from loopd.simulation.behaviour import OracleOptions
+from loopd.simulation.people_api import PeopleApi, TakenError
+from loopd.simulation.person import LONGEST_PAUSE, OracleTask, Person
+from loopd.simulation.room import OracleReport, Room
+
+__all__ = ["OracleOptions", "OracleReport", "OracleTask", "Stoppable", "run_oracle"]
+
+T = TypeVar("T")
+
+WATCH_SECONDS = 0.1
+"""How often the oracle looks whether it should end."""
+
+
+class Stoppable(Protocol):
+    """What tells the oracle to end, such as ``threading.Event``."""
+
+    def wait(self, seconds: float, /) -> bool:
+        """Wait so long or until the end is asked for; returns whether it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's login; the key is never printed."""
+
+    name: str
+    api_key: str
+
+
+def run_oracle(
+    url: str,
+    api_key: str,
+    task: OracleTask,
+    *,
+    options: OracleOptions,
+    stop: Stoppable,
+    report: Callable[[str], None],
+) -> OracleReport:
+    """Play annotators until a stop is asked for, or until nothing is left for ``idle_exit``.
+
+    With an owner's key it creates or reuses the accounts ``oracle-1`` to ``oracle-N``; with any
+    other key it answers as that account alone. A server that is away and a dataset that does not
+    exist yet are waited for.
+
+    Args:
+        url: address of the Argilla server.
+        api_key: key of an owner, or of the account that is to answer.
+        task: the dataset and the right answers.
+        options: how many people, how fast, how careless.
+        stop: ends the oracle when set.
+        report: called with one line for people about everything notable, from any thread.
+
+    Raises:
+        ConfigError: more than one person without an owner's key.
+        DatasetError: there is no such workspace.
+        AuthError, ArgillaError: Argilla refuses for good.
+    """
+    room = Room(report)
+    watch = threading.Thread(target=_watch, args=(room, stop, options), daemon=True)
+    watch.start()
+    try:
+        _staff(url, api_key, room, task, options)
+    finally:
+        room.close()
+        watch.join()
+    if room.error is not None:
+        raise room.error
+    return room.summary()
+
+
+def _watch(room: Room, stop: Stoppable, options: OracleOptions) -> None:
+    """Close the room when a stop is asked for, or after a long time without work."""
+    while not room.closed and not stop.wait(WATCH_SECONDS):
+        if options.idle_exit is not None and room.idle_seconds >= options.idle_exit:
+            break
+    room.close()
+
+
+def _staff(url: str, api_key: str, room: Room, task: OracleTask, options: OracleOptions) -> None:
+    """Let all people in and wait until they went home."""
+    accounts = _patiently(room, lambda: _accounts(url, api_key, task.workspace, options))
+    if accounts is None:
+        return
+    room.people = tuple(account.name for account in accounts)
+    room.say(f"at work: {', '.join(room.people)}")
+    people = [
+        Person(each.name, PeopleApi(url, each.api_key), room, task, options) for each in accounts
+    ]
+    threads = [threading.Thread(target=each.work, name=each.name, daemon=True) for each in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _patiently(room: Room, call: Callable[[], T]) -> T | None:
+    """The result of a call that is repeated while Argilla is away; ``None`` if the room closed."""
+    for pause in delays(LONGEST_PAUSE):
+        try:
+            return call()
+        except TransientError as error:
+            room.count("outages")
+            room.say(f"{error.message}; the people wait")
+        if room.wait(pause):
+            break
+    return None
+
+
+def _accounts(
+    url: str, api_key: str, workspace: str, options: OracleOptions
+) -> tuple[Account, ...]:
+    api = PeopleApi(url, api_key)
+    try:
+        me = api.me()
+        workspace_id = api.workspace_id(workspace)
+        if workspace_id is None:
+            raise DatasetError(
+                f"the account {me['username']} sees no workspace {workspace!r}",
+                "check argilla.workspace, or add the account to it",
+            )
+        if me["role"] == "owner":
+            return _annotators(api, workspace_id, options.people)
+    finally:
+        api.close()
+    if options.people > 1:
+        raise ConfigError(
+            f"{options.people} people need an owner's API key, {me['username']} is {me['role']}",
+            "use the key of an owner, or one person",
+        )
+    return (Account(me["username"], api_key),)
+
+
+def _annotators(api: PeopleApi, workspace_id: str, people: int) -> tuple[Account, ...]:
+    """The accounts oracle-1 to oracle-N, all members of the workspace."""
+    known = {user["username"]: user for user in api.users()}
+    found = []
+    for number in range(1, people + 1):
+        name = f"oracle-{number}"
+        user = known.get(name) or _hire(api, name)
+        api.join(workspace_id, user["id"])
+        found.append(Account(name, user["api_key"]))
+    return tuple(found)
+
+
+def _hire(api: PeopleApi, name: str) -> dict[str, str]:
+    try:
+        user: dict[str, str] = api.create_annotator(name, secrets.token_urlsafe(24))
+        return user
+    except TakenError:
+        # Another oracle was faster.
+        return next(user for user in api.users() if user["username"] == name)

@@ -1,0 +1,184 @@
+"""Owns the HTTP requests of a person who annotates in Argilla; must not decide what to answer.
+
+The loop has its own client in ``annotation``: this one sees only what a person in the UI sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from loopd.errors import ArgillaError, AuthError, TransientError
+
+PAGE = 100
+"""Records asked for at once."""
+
+
+class GoneError(ArgillaError):
+    """HTTP 404: the dataset, the record or the response is not there (any more)."""
+
+
+class TakenError(ArgillaError):
+    """HTTP 409: the user, the membership or the response exists already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A dataset as people meet it.
+
+    Attributes:
+        id: Argilla's id.
+        min_submitted: answers that one record needs.
+    """
+
+    id: str
+    min_submitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A record as people meet it, with their own answer if they gave one.
+
+    Attributes:
+        id: Argilla's id.
+        external_id: the loop's id, ``None`` for a record that somebody else logged.
+        response_id: Argilla's id of the own answer or ``None``.
+        values: the own answer's value by question.
+    """
+
+    id: str
+    external_id: str | None
+    response_id: str | None = None
+    values: tuple[tuple[str, Any], ...] = ()
+
+
+class PeopleApi:
+    """One account's view of one Argilla server.
+
+    Every method raises ``TransientError`` for what waiting may mend, ``AuthError`` for a refused
+    key or permission, ``GoneError`` and ``TakenError`` for HTTP 404 and 409, and ``ArgillaError``
+    for any other refusal.
+
+    Args:
+        url: address of the server.
+        api_key: key of the account; never in a message.
+        timeout: seconds until a request is given up.
+    """
+
+    def __init__(self, url: str, api_key: str, timeout: float = 30.0) -> None:
+        self._url = url.rstrip("/")
+        self._client = httpx.Client(
+            base_url=f"{self._url}/api/v1/",
+            headers={"X-Argilla-Api-Key": api_key},
+            timeout=timeout,
+        )
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._client.close()
+
+    def me(self) -> Any:
+        """The account itself: ``id``, ``username``, ``role``, ..."""
+        return self._json("GET", "me")
+
+    def users(self) -> list[Any]:
+        """All accounts with their API keys; for owners only."""
+        return list(self._json("GET", "users")["items"])
+
+    def create_annotator(self, username: str, password: str) -> Any:
+        """Create an annotator account; for owners only."""
+        body = {"username": username, "first_name": username, "password": password}
+        return self._json("POST", "users", json={**body, "role": "annotator"})
+
+    def workspace_id(self, name: str) -> str | None:
+        """Id of a workspace that the account may see, or ``None``."""
+        found = self._json("GET", "me/workspaces")["items"]
+        return next((str(each["id"]) for each in found if each["name"] == name), None)
+
+    def join(self, workspace_id: str, user_id: str) -> None:
+        """Make a user a member of a workspace; for owners only."""
+        # A member already: that is what was asked for.
+        with suppress(TakenError):
+            self._json("POST", f"workspaces/{workspace_id}/users", json={"user_id": user_id})
+
+    def desk(self, workspace_id: str, name: str) -> Desk | None:
+        """The dataset of that name if it is open for annotation, else ``None``."""
+        wanted = {"workspace_id": workspace_id, "name": name, "status": "ready"}
+        for found in self._json("GET", "me/datasets", params=wanted)["items"]:
+            distribution = found.get("distribution") or {}
+            return Desk(str(found["id"]), int(distribution.get("min_submitted") or 1))
+        return None
+
+    def pending(self, desk: Desk) -> list[Sheet]:
+        """The first page of the own queue, as the UI asks for it."""
+        return self._search(desk, [_status("response", "pending"), _status("record", "pending")], 0)
+
+    def submitted(self, desk: Desk) -> Iterator[Sheet]:
+        """All records that the person has submitted an answer to."""
+        offset = 0
+        while page := self._search(desk, [_status("response", "submitted")], offset):
+            yield from page
+            offset += PAGE
+
+    def answer(self, sheet: Sheet, question: str, value: str | None) -> str:
+        """Submit a value, or discard the record where it is ``None``; returns the response's id."""
+        path = f"records/{sheet.id}/responses"
+        return str(self._json("POST", path, json=_response(question, value))["id"])
+
+    def correct(self, response_id: str, question: str, value: str) -> None:
+        """Replace the value of an own answer."""
+        self._json("PUT", f"responses/{response_id}", json=_response(question, value))
+
+    def _search(self, desk: Desk, filters: list[Any], offset: int) -> list[Sheet]:
+        found = self._json(
+            "POST",
+            f"me/datasets/{desk.id}/records/search",
+            params={"include": "responses", "limit": PAGE, "offset": offset},
+            json={"query": {}, "filters": {"and": filters}},
+        )
+        return [_sheet(item["record"]) for item in found["items"]]
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            response = self._client.request(method, path, **arguments)
+            self._check(response)
+            return response.json() if response.content else None
+        except (httpx.TransportError, httpx.DecodingError, ValueError) as error:
+            kind = type(error).__name__
+            raise TransientError(f"Argilla at {self._url} does not answer ({kind})") from error
+
+    def _check(self, response: httpx.Response) -> None:
+        code = response.status_code
+        if code < 300:
+            return
+        what = f"{response.request.method} {response.request.url.path} gave HTTP {code}"
+        if code >= 500 or code in (408, 425, 429):
+            raise TransientError(f"Argilla at {self._url} fails: {what}")
+        if code in (401, 403):
+            raise AuthError(f"Argilla at {self._url} refuses: {what}", "check the API key")
+        kind = {404: GoneError, 409: TakenError}.get(code, ArgillaError)
+        raise kind(f"Argilla refuses: {what}: {response.text[:300]}")
+
+
+def _status(entity: str, value: str) -> dict[str, Any]:
+    scope = {"entity": entity, "property": "status"}
+    return {"type": "terms", "scope": scope, "values": [value]}
+
+
+def _response(question: str, value: str | None) -> dict[str, Any]:
+    if value is None:
+        return {"status": "discarded"}
+    return {"status": "submitted", "values": {question: {"value": value}}}
+
+
+def _sheet(record: Any) -> Sheet:
+    """A record of the search route; its responses are the asking person's only."""
+    for response in record.get("responses") or ():
+        values = response.get("values") or {}
+        given = tuple((name, answer.get("value")) for name, answer in values.items())
+        return Sheet(str(record["id"]), record.get("external_id"), str(response["id"]), given)
+    return Sheet(str(record["id"]), record.get("external_id"))

@@ -1,0 +1,202 @@
+"""Owns one simulated person at work; must not know how many others there are."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from loopd.errors import LoopdError, TransientError
+from loopd.loop.retry import delays
+from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
+from loopd.simulation.people_api import Desk, GoneError, PeopleApi, Sheet, TakenError
+from loopd.simulation.room import Room
+
+STRETCH = 10
+"""Records answered before the queue is looked at again."""
+
+EDIT_DELAY = 3
+"""Later answers after which a first, wrong one is corrected; sooner when there is nothing to do."""
+
+LONGEST_PAUSE = 10.0
+"""Longest pause in seconds between tries while Argilla is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class OracleTask:
+    """What the people are asked, and what is right.
+
+    Attributes:
+        workspace: name of the Argilla workspace.
+        dataset: name of the dataset in it; it may appear later.
+        question: name of the label question.
+        labels: the labels of the question.
+        gold: right label by the records' external id.
+    """
+
+    workspace: str
+    dataset: str
+    question: str
+    labels: tuple[str, ...]
+    gold: Mapping[str, str]
+
+
+class Person:
+    """One annotator: takes records from the own queue, thinks, answers, sometimes edits.
+
+    Args:
+        name: of the account.
+        api: the account's requests.
+        room: what all people share.
+        task: the dataset and the right answers.
+        options: how people behave.
+    """
+
+    def __init__(
+        self, name: str, api: PeopleApi, room: Room, task: OracleTask, options: OracleOptions
+    ) -> None:
+        self.name = name
+        self._api = api
+        self._room = room
+        self._task = task
+        self._options = options
+        self._rng = random.Random(f"{options.seed}|{name}")  # noqa: S311 - not a secret
+        self._slips: deque[tuple[str, str]] = deque()
+        """Own answers to correct, oldest first: response id and right label."""
+        self._remembers = False
+        """Whether the slips that an earlier process left behind are among them."""
+
+    def work(self) -> None:
+        """Annotate until the room closes; an error that waiting cannot mend closes it."""
+        try:
+            while not self._room.closed:
+                self._through_outages()
+        except LoopdError as error:
+            self._room.close(error)
+        finally:
+            self._api.close()
+
+    def _through_outages(self) -> None:
+        """Work until the room closes or, after an outage, until a turn went well again."""
+        for pause in delays(LONGEST_PAUSE, seed=self._rng.randrange(2**31)):
+            if self._room.closed or self._went_well():
+                return
+            self._room.wait(pause)
+
+    def _went_well(self) -> bool:
+        """Whether a turn ended without an outage."""
+        try:
+            self._turn()
+        except TransientError as error:
+            self._room.count("outages")
+            self._room.say(f"{error.message}; the people wait")
+            return False
+        return True
+
+    def _turn(self) -> None:
+        """Look into the queue once and answer a stretch of it."""
+        try:
+            desk = self._find_desk()
+            if desk is None or not self._stretch(desk):
+                self._correct(keep=0)
+                self._room.rest(self.name, idle=True)
+                self._room.wait(self._options.poll_seconds)
+        except GoneError:
+            # The dataset went away between two requests: look for it again.
+            self._room.wait(self._options.poll_seconds)
+
+    def _find_desk(self) -> Desk | None:
+        workspace_id = self._api.workspace_id(self._task.workspace)
+        desk = workspace_id and self._api.desk(workspace_id, self._task.dataset)
+        if not desk:
+            self._room.say(f"no dataset {self._task.dataset} yet; the people wait")
+            return None
+        if not self._remembers:
+            self._remember(desk)
+        return desk
+
+    def _remember(self, desk: Desk) -> None:
+        """Find own answers that are still as wrong as they were meant to be at first."""
+        self._slips.clear()
+        for sheet in self._api.submitted(desk):
+            behaviour = self._behaviour(sheet)
+            value = dict(sheet.values).get(self._task.question)
+            if behaviour and behaviour.later and behaviour.first == value and sheet.response_id:
+                self._slips.append((sheet.response_id, behaviour.later))
+        self._remembers = True
+
+    def _stretch(self, desk: Desk) -> bool:
+        """Answer some records of the queue; returns whether there was any to answer."""
+        sheets = self._api.pending(desk)
+        if self._options.shuffle:
+            self._rng.shuffle(sheets)
+        free = (each for each in sheets if self._room.take(each.id, self.name, desk.min_submitted))
+        answered = 0
+        for sheet in islice(free, STRETCH):
+            self._room.rest(self.name, idle=False)
+            self._answer(sheet)
+            answered += 1
+            if self._room.closed:
+                break
+        return answered > 0
+
+    def _answer(self, sheet: Sheet) -> None:
+        """Think, then answer; a record that was not answered goes back."""
+        done = False
+        try:
+            done = not self._think() and self._send(sheet)
+        finally:
+            if not done:
+                self._room.put_back(sheet.id, self.name)
+        self._correct(keep=EDIT_DELAY)
+
+    def _think(self) -> bool:
+        """Let the time of one answer pass; returns whether the room closed meanwhile."""
+        mean = self._options.seconds_per_answer
+        return self._room.wait(mean * (0.5 + self._rng.random())) if mean else self._room.closed
+
+    def _send(self, sheet: Sheet) -> bool:
+        """Answer a record; returns whether it still counts as answered by this person."""
+        behaviour = self._behaviour(sheet)
+        first = behaviour.first if behaviour else None
+        try:
+            response_id = self._api.answer(sheet, self._task.question, first)
+        except GoneError:
+            self._room.count("gone")
+            return False
+        except TakenError:
+            # The answer arrived although its receipt was lost: look at what it says.
+            self._remembers = False
+            return True
+        if behaviour and behaviour.later:
+            self._slips.append((response_id, behaviour.later))
+        self._room.count(*_counts(behaviour))
+        # A discarded record stays open: somebody else may answer it.
+        return first is not None
+
+    def _behaviour(self, sheet: Sheet) -> Behaviour | None:
+        task = self._task
+        return behave(
+            self._options, task.gold, task.labels, person=self.name, external_id=sheet.external_id
+        )
+
+    def _correct(self, keep: int) -> None:
+        """Correct first, wrong answers, all but the latest ``keep``."""
+        while len(self._slips) > keep and not self._room.closed:
+            response_id, right = self._slips[0]
+            try:
+                self._api.correct(response_id, self._task.question, right)
+                self._room.count("corrected")
+            except GoneError:
+                self._room.count("gone")
+            self._slips.popleft()
+
+
+def _counts(behaviour: Behaviour | None) -> tuple[str, ...]:
+    if behaviour is None:
+        return ("unknown",)
+    if behaviour.first is None:
+        return ("discarded",)
+    return ("submitted", "wrong") if behaviour.wrong else ("submitted",)

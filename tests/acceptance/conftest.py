@@ -1,0 +1,31 @@
+"""Daemons for acceptance tests."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon import Daemon
+from tests.live import LiveArgilla
+
+MakeDaemon = Callable[..., Daemon]
+
+
+@pytest.fixture
+def make_daemon(tmp_path: Path) -> Iterator[MakeDaemon]:
+    made: list[Daemon] = []
+
+    def make(live: LiveArgilla, /, *, url: str = "", **sections: dict[str, Any]) -> Daemon:
+        folder = tmp_path / f"live-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        daemon = Daemon(folder, url or live.url, live.owner_key, **sections)
+        made.append(daemon)
+        return daemon
+
+    yield make
+    for daemon in made:
+        daemon.kill()

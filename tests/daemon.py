@@ -1,0 +1,166 @@
+"""A real loopd daemon as a process of its own, with its configuration, data and journal in reach."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loopd.errors import JournalError, StorageError
+from loopd.machine import State, fold
+from loopd.state.journal import Journal
+from tests.loop.conftest import LABELS, make_pool
+
+COMMAND = (sys.executable, "-m", "loopd", "run")
+Condition = Callable[[State], bool]
+
+
+class Daemon:
+    """``loopd run`` on a folder of its own.
+
+    Args:
+        folder: gets configuration, data and run directory.
+        url, api_key: of the Argilla server.
+        sections: overrides of the configuration, by section.
+    """
+
+    def __init__(self, folder: Path, url: str, api_key: str, **sections: dict[str, Any]) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.run_dir = folder / "run"
+        self.api_key = api_key
+        self.process: subprocess.Popen[bytes] | None = None
+        self.settings = _settings(folder, url, sections)
+        self.save()
+        write_csv(folder / "pool.csv", 60, "r")
+        write_csv(folder / "test.csv", 20, "t")
+
+    @property
+    def dataset(self) -> str:
+        return str(self.settings["argilla"]["dataset"])
+
+    def save(self) -> None:
+        """Write the configuration after a change of ``settings``."""
+        self.config.write_text(yaml.safe_dump(self.settings), encoding="utf-8")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "ARGILLA_API_KEY": self.api_key}
+
+    def start(self, command: Sequence[str] = COMMAND, **env: str) -> subprocess.Popen[bytes]:
+        """Start the process; its stderr goes to ``daemon.log``."""
+        with (self.folder / "daemon.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, str(self.config)],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**self.environment, **env},
+            )
+        return self.process
+
+    def loopd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another loopd command on this configuration to its end."""
+        verb, *rest = arguments
+        return subprocess.run(
+            [sys.executable, "-m", "loopd", verb, str(self.config), *rest],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+        )
+
+    @property
+    def log(self) -> str:
+        path = self.folder / "daemon.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    @property
+    def state(self) -> State:
+        """The state that the journal gives now."""
+        path = self.run_dir / "journal.sqlite"
+        if not path.exists():
+            return State()
+        try:
+            with Journal(path, read_only=True) as journal:
+                return fold(journal.read())
+        except (JournalError, StorageError):
+            return State()  # being created this very moment
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The metrics log."""
+        path = self.run_dir / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def wait(self, condition: Condition, seconds: float = 90) -> State:
+        """Poll the journal until the condition holds; the daemon must stay alive."""
+        return wait_for(lambda: self._holding(condition), seconds, lambda: self.log[-3000:])
+
+    def wait_log(self, words: str, seconds: float = 60) -> None:
+        """Poll the log until the words are in it."""
+        wait_for(lambda: words in self.log, seconds, lambda: self.log[-3000:])
+
+    def ended(self, seconds: float = 60) -> int:
+        """Exit code, once the process has ended by itself."""
+        if self.process is None:
+            raise RuntimeError("not started")
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL, if it still lives."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def _holding(self, condition: Condition) -> State | None:
+        state = self.state
+        if condition(state):
+            return state
+        if self.process is not None and self.process.poll() is not None:
+            raise RuntimeError(f"the daemon ended with {self.process.returncode}: {self.log[-2000:]}")
+        return None
+
+
+def wait_for(look: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:
+    """Poll until ``look`` gives something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing within {seconds} s: {explain()}")
+
+
+def write_csv(path: Path, size: int, prefix: str) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "label"])
+        writer.writerows([record.id, record.text, record.gold] for record in make_pool(size, prefix))
+
+
+def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    settings: dict[str, dict[str, Any]] = {
+        "run": {"dir": "run", "seed": 1},
+        "argilla": {"url": url, "dataset": folder.name.replace("_", "-"), "max_backoff": 0.5},
+        "task": {"labels": list(LABELS)},
+        "pool": {"path": "pool.csv", "id": "id"},
+        "test": {"path": "test.csv", "id": "id", "label": "label"},
+        "classifier": {"name": "tfidf"},
+        "queue": {"batch_size": 6, "poll_interval": 0.1, "sweep_interval": 1.0},
+        "stopping": {"max_rounds": 3},
+    }
+    for name, values in sections.items():
+        settings[name] = {**settings.get(name, {}), **values}
+    return settings

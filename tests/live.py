@@ -1,0 +1,41 @@
+"""A real embedded Argilla for tests, with three annotators besides its owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopd.server.embedded import EmbeddedServer, create_annotator
+from tests.people import ArgillaPeople
+
+NAMES = ("ann", "bob", "cyd")
+
+
+@dataclass
+class LiveArgilla:
+    """The server and the keys of its people."""
+
+    server: EmbeddedServer
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def start(cls, home: Path) -> LiveArgilla:
+        server = EmbeddedServer(home).start()
+        live = cls(server)
+        for name in NAMES:
+            account = create_annotator(
+                server.url, server.owner.api_key, name, workspace=server.workspace
+            )
+            live.keys[name] = account.api_key
+        return live
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def owner_key(self) -> str:
+        return self.server.owner.api_key
+
+    def people(self, dataset: str) -> ArgillaPeople:
+        return ArgillaPeople(self.url, self.owner_key, self.keys, (self.server.workspace, dataset))

@@ -1,0 +1,115 @@
+"""People who answer on a real Argilla over its HTTP API, with the in-memory store's verbs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+
+class ArgillaPeople:
+    """Answers as several annotators; every method is one person's click.
+
+    Args:
+        url: address of the server.
+        owner_key: API key of the owner, who sees everything.
+        keys: API key by person's name.
+        place: names of the workspace and the dataset.
+    """
+
+    def __init__(
+        self, url: str, owner_key: str, keys: dict[str, str], place: tuple[str, str]
+    ) -> None:
+        self._owner = _client(url, owner_key)
+        self._people = {name: _client(url, key) for name, key in keys.items()}
+        self.ids = {name: client.get("me").json()["id"] for name, client in self._people.items()}
+        self._workspace, self._dataset = place
+        self._record_ids: dict[str, str] = {}
+        self._response_ids: dict[tuple[str, str], str] = {}
+
+    def close(self) -> None:
+        for client in (self._owner, *self._people.values()):
+            client.close()
+
+    @cached_property
+    def _dataset_id(self) -> str:
+        return str(self.dataset["id"])
+
+    @property
+    def dataset(self) -> dict[str, Any]:
+        found = self._owner.get("me/datasets").json()["items"]
+        return next(each for each in found if each["name"] == self._dataset)
+
+    def records(self) -> list[dict[str, Any]]:
+        params = {"include": ["responses", "suggestions"], "limit": 1000}
+        path = f"datasets/{self._dataset_id}/records"
+        items: list[dict[str, Any]] = self._owner.get(path, params=params).json()["items"]
+        return items
+
+    def record(self, record_id: str) -> dict[str, Any]:
+        return next(each for each in self.records() if each["external_id"] == record_id)
+
+    def open_records(self, person: str) -> tuple[str, ...]:
+        user = self.ids[person]
+        return tuple(
+            record["external_id"]
+            for record in self.records()
+            if all(response["user_id"] != user for response in record["responses"])
+        )
+
+    def submit(self, record_id: str, person: str, value: object) -> None:
+        self._respond(record_id, person, "submitted", {"label": {"value": value}})
+
+    def discard(self, record_id: str, person: str) -> None:
+        self._respond(record_id, person, "discarded", {"label": {"value": "fruit"}})
+
+    def discard_null(self, record_id: str, person: str) -> None:
+        self._respond(record_id, person, "discarded", None)
+
+    def draft(self, record_id: str, person: str, value: object) -> None:
+        self._respond(record_id, person, "draft", {"label": {"value": value}})
+
+    def withdraw(self, record_id: str, person: str) -> None:
+        response_id = self._response_ids.pop((record_id, person))
+        _ok(self._people[person].delete(f"responses/{response_id}"))
+
+    def delete(self, record_id: str) -> None:
+        _ok(self._owner.delete(f"records/{self._record_id(record_id)}"))
+
+    def add_label(self, label: str) -> None:
+        """Somebody extends the question in Argilla's settings."""
+        path = f"datasets/{self.dataset['id']}/questions"
+        question = self._owner.get(path).json()["items"][0]
+        options = [*question["settings"]["options"], {"value": label, "text": label}]
+        settings = {"type": "label_selection", "options": options}
+        _ok(self._owner.patch(f"questions/{question['id']}", json={"settings": settings}))
+
+    def drop(self) -> None:
+        _ok(self._owner.delete(f"datasets/{self.dataset['id']}"))
+
+    def _record_id(self, record_id: str) -> str:
+        if record_id not in self._record_ids:
+            self._record_ids = {each["external_id"]: each["id"] for each in self.records()}
+        return self._record_ids[record_id]
+
+    def _respond(self, record_id: str, person: str, status: str, values: object) -> None:
+        client, key = self._people[person], (record_id, person)
+        body = {"status": status, "values": values}
+        if key in self._response_ids:
+            _ok(client.put(f"responses/{self._response_ids[key]}", json=body))
+            return
+        created = _ok(client.post(f"records/{self._record_id(record_id)}/responses", json=body))
+        self._response_ids[key] = created.json()["id"]
+
+
+def _client(url: str, key: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=f"{url}/api/v1/", headers={"X-Argilla-Api-Key": key}, timeout=30, trust_env=False
+    )
+
+
+def _ok(response: httpx.Response) -> httpx.Response:
+    if response.status_code >= 300:
+        raise RuntimeError(f"HTTP {response.status_code}: {response.text[:300]}")
+    return response

@@ -1,0 +1,147 @@
+"""Datasets with records on the real Argilla, and what is answered in them."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from loopd.errors import LoopdError
+from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from tests.live import LiveArgilla
+
+LABELS = ("red", "green", "blue")
+
+
+def gold_of(number: int) -> str:
+    return LABELS[number % 3]
+
+
+GOLD = {f"r{number:03d}": gold_of(number) for number in range(60)}
+
+
+@dataclass
+class Board:
+    """One dataset and the owner's view of it."""
+
+    live: LiveArgilla
+    owner: httpx.Client
+    name: str
+    id: str = ""
+
+    @property
+    def task(self) -> OracleTask:
+        return OracleTask(self.live.server.workspace, self.name, "label", LABELS, GOLD)
+
+    def create(self, min_submitted: int = 1) -> None:
+        workspaces = self.owner.get("me/workspaces").json()["items"]
+        workspace = next(
+            each["id"] for each in workspaces if each["name"] == self.live.server.workspace
+        )
+        distribution = {"strategy": "overlap", "min_submitted": min_submitted}
+        body = {"name": self.name, "workspace_id": workspace, "distribution": distribution}
+        self.id = self._made("datasets", body)["id"]
+        field = {"name": "text", "title": "Text", "settings": {"type": "text"}, "required": True}
+        self._made(f"datasets/{self.id}/fields", field)
+        options = [{"value": label, "text": label} for label in LABELS]
+        settings = {"type": "label_selection", "options": options}
+        question = {"name": "label", "title": "Label", "settings": settings, "required": True}
+        self._made(f"datasets/{self.id}/questions", question)
+        checked(self.owner.put(f"datasets/{self.id}/publish"))
+
+    def log(self, *external_ids: str) -> None:
+        items = [{"external_id": each, "fields": {"text": f"text {each}"}} for each in external_ids]
+        checked(self.owner.put(f"datasets/{self.id}/records/bulk", json={"items": items}))
+
+    def records(self) -> list[dict[str, Any]]:
+        params = {"include": "responses", "limit": 1000}
+        found = checked(self.owner.get(f"datasets/{self.id}/records", params=params))
+        return list(found["items"])
+
+    def answers(self) -> dict[str, list[str | None]]:
+        """All answers by external id: the submitted value, ``None`` for a discard."""
+        return {
+            record["external_id"]: [_value(response) for response in record["responses"]]
+            for record in self.records()
+        }
+
+    def _made(self, path: str, body: dict[str, Any]) -> Any:
+        return checked(self.owner.post(path, json=body))
+
+
+def _value(response: dict[str, Any]) -> str | None:
+    if response["status"] == "discarded":
+        return None
+    return str(response["values"]["label"]["value"])
+
+
+def checked(response: httpx.Response) -> Any:
+    if response.status_code >= 300:
+        raise RuntimeError(f"HTTP {response.status_code}: {response.text[:300]}")
+    return response.json() if response.content else None
+
+
+@dataclass
+class Running:
+    """An oracle in a thread of its own."""
+
+    thread: threading.Thread
+    stop: threading.Event
+    lines: list[str]
+    found: list[OracleReport | LoopdError]
+
+    def end(self) -> OracleReport:
+        """Stop it, and its report; raises what it raised."""
+        self.stop.set()
+        return self.ended()
+
+    def ended(self) -> OracleReport:
+        """Its report once it has ended by itself."""
+        self.thread.join(30)
+        if not self.found:
+            raise TimeoutError("the oracle does not end")
+        if isinstance(self.found[0], LoopdError):
+            raise self.found[0]
+        return self.found[0]
+
+
+def start(url: str, key: str, task: OracleTask, options: OracleOptions) -> Running:
+    stop, lines, found = threading.Event(), [], []
+
+    def work() -> None:
+        try:
+            found.append(
+                run_oracle(url, key, task, options=options, stop=stop, report=lines.append)
+            )
+        except LoopdError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return Running(thread, stop, lines, found)
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 30) -> Any:
+    """Poll until ``look`` gives something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing within {seconds} s")
+
+
+@pytest.fixture
+def board(argilla: LiveArgilla, request: pytest.FixtureRequest) -> Iterator[Board]:
+    """A name for a dataset that is not created yet."""
+    with httpx.Client(
+        base_url=f"{argilla.url}/api/v1/",
+        headers={"X-Argilla-Api-Key": argilla.owner_key},
+        timeout=30,
+        trust_env=False,
+    ) as owner:
+        name = "".join(char if char.isalnum() else "-" for char in request.node.name)
+        yield Board(argilla, owner, f"oracle-{name}"[:60].rstrip("-"))

@@ -1,0 +1,68 @@
+"""What simulated people do with a record is a pure function with the promised rates."""
+
+from collections import Counter
+
+import pytest
+
+from loopd.errors import ConfigError
+from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
+
+LABELS = ("a", "b", "c")
+GOLD = {f"r{number}": LABELS[number % 3] for number in range(2000)}
+
+
+def plan(options: OracleOptions, record: str | None, person: str = "oracle-1") -> Behaviour | None:
+    return behave(options, GOLD, LABELS, person=person, external_id=record)
+
+
+def test_careful_people_are_right() -> None:
+    assert all(plan(OracleOptions(), each) == Behaviour(GOLD[each]) for each in GOLD)
+
+
+def test_the_rates_hold_and_wrong_labels_are_wrong() -> None:
+    options = OracleOptions(error_rate=0.1, discard_rate=0.2, edit_rate=0.3, seed=3)
+    kinds: Counter[str] = Counter()
+    for record, right in GOLD.items():
+        found = plan(options, record)
+        assert found is not None
+        if found.first is None:
+            kinds["discard"] += 1
+        elif found.later is not None:
+            assert found.first != found.later == right
+            kinds["edit"] += 1
+        elif found.wrong:
+            assert found.first != right
+            kinds["error"] += 1
+    shares = {kind: count / len(GOLD) for kind, count in kinds.items()}
+    expected = {"discard": 0.2, "edit": 0.3, "error": 0.1}
+    assert shares == pytest.approx(expected, abs=0.03)
+
+
+def test_the_same_seed_record_and_person_behave_the_same() -> None:
+    options = OracleOptions(error_rate=0.3, discard_rate=0.3, edit_rate=0.4)
+    first = [plan(options, each) for each in GOLD]
+    assert [plan(options, each) for each in GOLD] == first
+    assert [plan(options, each, "oracle-2") for each in GOLD] != first
+
+
+def test_unknown_records_have_no_behaviour() -> None:
+    assert plan(OracleOptions(), None) is None
+    assert plan(OracleOptions(), "stranger") is None
+    assert behave(OracleOptions(), {"r": "d"}, LABELS, person="p", external_id="r") is None
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"error_rate": -0.1},
+        {"discard_rate": 1.1},
+        {"error_rate": 0.5, "edit_rate": 0.6},
+        {"people": 0},
+        {"seconds_per_answer": -1},
+        {"poll_seconds": 0},
+        {"error_rate": float("nan")},
+    ],
+)
+def test_impossible_options_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        OracleOptions(**bad)  # type: ignore[arg-type]
