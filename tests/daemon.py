@@ -53,7 +53,8 @@ class Daemon:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "ARGILLA_API_KEY": self.api_key}
+        root = str(Path(__file__).parent.parent)
+        return {**os.environ, "ARGILLA_API_KEY": self.api_key, "PYTHONPATH": root}
 
     def start(self, command: Sequence[str] = COMMAND, **env: str) -> subprocess.Popen[bytes]:
         """Start the process; its stderr goes to ``daemon.log``."""

@@ -60,7 +60,7 @@ def evaluate_criteria(
     exact = np.asarray(proba, dtype=np.float64)
     present = exact.argmax(axis=1)
     earlier = [decode(text) for text in history]
-    verdicts = {
+    verdicts: dict[str, dict[str, JsonValue]] = {
         criterion.name: _evaluate(criterion, earlier, present, exact) for criterion in criteria
     }
     return verdicts, encode(present)
@@ -75,7 +75,7 @@ def check_criteria(criteria: Sequence[CriterionSection], num_classes: int) -> No
     for criterion in criteria:
         if criterion.name in BINARY_ONLY and num_classes != 2:
             raise ConfigError(
-                f"stopping criterion {criterion.name} works with two labels only, not {num_classes}",
+                f"stopping criterion {criterion.name} needs two labels, not {num_classes}",
                 "use kappa_average or classification_change",
             )
         _build(criterion, num_classes)
@@ -160,7 +160,7 @@ def _build(section: CriterionSection, num_classes: int) -> Any:
         return getattr(small_text, CLASSES[section.name])(**options)
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"stopping criterion {section.name}: {reason}", "see its options") from None
+        raise ConfigError(f"stopping criterion {section.name}: {reason}") from None
 
 
 def _mean_kappa(seen: _Seen) -> float | None:

@@ -67,9 +67,7 @@ def _refuse_bad_choice(strategy: Any, chosen: Positions, size: int, allowed: Pos
         raise ModelError(f"the query strategy {strategy} chose records that it must not choose")
 
 
-def _ordered(
-    chosen: Positions, scores: list[float] | None
-) -> tuple[Positions, list[float] | None]:
+def _ordered(chosen: Positions, scores: list[float] | None) -> tuple[Positions, list[float] | None]:
     """Most informative first, ties in the order of the pool."""
     if scores is None:
         return chosen, None

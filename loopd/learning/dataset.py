@@ -18,10 +18,10 @@ UNLABELED = -1
 
 
 class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
-    """Chosen rows of shared features, with labels; indexing gives a view without copying features.
+    """Chosen rows of shared features, with labels; indexing gives a view and copies no feature.
 
-    Source: small-text's ``Dataset`` and ``DatasetView`` interfaces. Works for single label (``y`` is
-    an integer array) and multi label (``y`` is a sparse matrix).
+    Source: small-text's ``Dataset`` and ``DatasetView`` interfaces. Works for single label (``y``
+    is an integer array) and multi label (``y`` is a sparse matrix).
 
     Args:
         features: anything with a length that an integer array can index (token store, sparse

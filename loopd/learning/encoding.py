@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -63,9 +62,7 @@ class TokenStore:
         return ids, mask.astype(np.int64)
 
 
-def batches(
-    lengths: NDArray[np.int64], budget: int, at_most: int = 512
-) -> list[NDArray[np.int64]]:
+def batches(lengths: NDArray[np.int64], budget: int, at_most: int = 512) -> list[NDArray[np.int64]]:
     """Split texts into batches of similar length, shortest first.
 
     Args:
@@ -102,7 +99,9 @@ def tokenized(
         tick(start, len(texts))
         some = tokenize(texts[start : start + TEXTS_AT_ONCE])
         lengths += [len(ids) for ids in some]
-        parts.append(np.fromiter((token for ids in some for token in ids), np.int32, sum(map(len, some))))
+        parts.append(
+            np.fromiter((token for ids in some for token in ids), np.int32, sum(map(len, some)))
+        )
     tick(len(texts), len(texts))
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
     return TokenStore(np.concatenate([np.empty(0, np.int32), *parts]), offsets)
@@ -149,7 +148,7 @@ def _write(place: Path, store: TokenStore) -> None:
             np.save(fresh / "offsets.npy", store.offsets)
             (fresh / "digest").write_text(_digest(store.ids, store.offsets), encoding="ascii")
             shutil.rmtree(place, ignore_errors=True)
-            os.replace(fresh, place)
+            fresh.replace(place)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
@@ -159,5 +158,5 @@ def _write(place: Path, store: TokenStore) -> None:
 def _digest(*arrays: NDArray[Any]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

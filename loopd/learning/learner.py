@@ -25,8 +25,8 @@ from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import (
     ClassifierFactory,
     Surroundings,
-    _never,
-    _silent,
+    never_interrupted,
+    silent,
 )
 from loopd.learning.store import ModelStore
 from loopd.learning.strategies import registry as strategies
@@ -68,7 +68,7 @@ class Learner:
         progress: called with (what, done, total) during long steps.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (the border to the whole loop; all but two by keyword)
         self,
         pool: Pool,
         labels: tuple[str, ...],
@@ -78,8 +78,8 @@ class Learner:
         seed: int,
         cache: Path,
         code_paths: Sequence[Path] = (),
-        interrupt: Callable[[], None] = _never,
-        progress: Callable[[str, int, int], None] = _silent,
+        interrupt: Callable[[], None] = never_interrupted,
+        progress: Callable[[str, int, int], None] = silent,
     ) -> None:
         self._pool = pool
         self._labels = labels
@@ -94,7 +94,11 @@ class Learner:
         self._encoded: dict[str, Any] = {}
 
     def first_batch(
-        self, size: int, *, round: int, exclude: Collection[str]  # noqa: A002
+        self,
+        size: int,
+        *,
+        round: int,  # noqa: A002
+        exclude: Collection[str],
     ) -> tuple[BatchItem, ...]:
         """Records drawn at random: the start of a run, or as long as no model can be trained.
 
@@ -103,7 +107,8 @@ class Learner:
             round: number of the batch.
             exclude: ids that must not be drawn.
         """
-        free = [record.id for record in self._pool if record.id not in set(exclude)]
+        taken = frozenset(exclude)
+        free = [record.id for record in self._pool if record.id not in taken]
         order = seeding.rng(self._seed, round, "first batch").permutation(len(free))
         return tuple(BatchItem(free[place]) for place in order[:size])
 
@@ -183,7 +188,11 @@ class Learner:
         strategy = strategies.create(self._strategy, len(self._labels), self._code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
             chosen, scores = choosing.query(
-                strategy, model.scores, size, labelled=(positions, y), ignored=np.array(ignored, int)
+                strategy,
+                model.scores,
+                size,
+                labelled=(positions, y),
+                ignored=np.array(ignored, int),
             )
         return self._items(model, chosen, scores)
 
@@ -195,6 +204,8 @@ class Learner:
         from loopd.learning.dataset import unlabeled
         from loopd.learning.fitted import checked_proba
 
+        if not len(texts):
+            return np.empty((0, len(self._labels)), dtype=np.float32)
         dataset = unlabeled(self._features(texts), len(self._labels))
         return checked_proba(model.scores.classifier, dataset, len(self._labels))
 

@@ -1,4 +1,4 @@
-"""Owns the models on disk, as safetensors that may all be deleted; must not know what is in them."""
+"""Owns the models on disk, safetensors that may all be deleted; knows not what is in them."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name}/{array.dtype}/{array.shape}".encode())
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

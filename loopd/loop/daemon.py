@@ -92,7 +92,7 @@ def _write(event: Event, state: State, journal: Journal, tools: Tools) -> None:
 
 def plot(state: State, folder: Path) -> None:
     """Draw the learning curve beside the journal."""
-    from loopd.reports.learning_curve import plot_learning_curve
+    from loopd.reports.curve import plot_learning_curve
 
     plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
 

@@ -21,7 +21,7 @@ from loopd.server.options import Account
 
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 15.0
-_COMMAND = (sys.executable, "-m", "loopd.server")
+_COMMAND = (sys.executable, "-m", "loopd", "serve")
 
 
 class EmbeddedServer:

@@ -36,7 +36,8 @@ class ServerInfo:
     """What `serve` announces once the server answers over HTTP.
 
     `first_start` is true exactly when the accounts were made by this start, which is the one time
-    that a command line should print their secrets.
+    that a command line should print their secrets. `remote` warns that the server listens on more
+    than a loopback address.
     """
 
     url: str
@@ -45,6 +46,7 @@ class ServerInfo:
     annotator: Account
     workspace: str
     accounts_file: Path
+    remote: bool
 
     def lines(self) -> list[str]:
         """Return what to tell the person who started the server, with secrets the first time."""
@@ -54,4 +56,10 @@ class ServerInfo:
                 f"{account.username}: password {account.password}  API key {account.api_key}"
                 for account in (self.owner, self.annotator)
             ]
-        return [*lines, f"The accounts are kept in {self.accounts_file}"]
+        lines.append(f"The accounts are kept in {self.accounts_file}")
+        if self.remote:
+            lines.append(
+                "WARNING: OTHER MACHINES CAN REACH THIS SERVER. It speaks plain HTTP: passwords and"
+                " keys can be read on the way. Put a proxy with TLS before it."
+            )
+        return lines

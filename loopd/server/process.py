@@ -70,6 +70,7 @@ class _Prepared:
     accounts: Accounts
     workspace: str
     log_path: Path
+    remote: bool
     app: Any
 
 
@@ -77,7 +78,8 @@ def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Pre
     """Do everything that comes before serving: secrets, Redis, environment, import, migration."""
     log_path = options.log_file or home.log
     _log_to(log_path)
-    if not is_loopback(options.host):
+    remote = not is_loopback(options.host)
+    if remote:
         _LOG.warning("other machines can reach this server, and it speaks plain HTTP")
     accounts = load_or_create_accounts(home)
     home.clear_temporary()
@@ -87,7 +89,7 @@ def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Pre
     app = _import_argilla(home)
     prepare_database(home.database)
     home.database.chmod(0o600)
-    return _Prepared(home, accounts, options.workspace, log_path, app)
+    return _Prepared(home, accounts, options.workspace, log_path, remote, app)
 
 
 def _import_argilla(home: ServerHome) -> Any:
@@ -140,6 +142,7 @@ def _info(prepared: _Prepared, url: str) -> ServerInfo:
         annotator=prepared.accounts.annotator,
         workspace=prepared.workspace,
         accounts_file=prepared.home.accounts,
+        remote=prepared.remote,
     )
 
 

@@ -66,7 +66,9 @@ class Person:
         self._slips: deque[tuple[str, str]] = deque()
         """Own answers to correct, oldest first: response id and right label."""
         self._remembers = False
-        """Whether the slips that an earlier process left behind are among them."""
+        """Whether the slips of answers without a receipt, also of earlier runs, are among them."""
+        self._unsure: set[str] = set()
+        """Records whose answer may or may not have arrived: they stay with this person."""
 
     def work(self) -> None:
         """Annotate until the room closes; an error that waiting cannot mend closes it."""
@@ -132,7 +134,12 @@ class Person:
         sheets = self._api.pending(desk)
         if self._options.shuffle:
             self._rng.shuffle(sheets)
-        free = (each for each in sheets if self._room.take(each.id, self.name, desk.min_submitted))
+        needed = desk.min_submitted
+        free = (
+            each
+            for each in sheets
+            if each.id in self._unsure or self._room.take(each.id, self.name, needed)
+        )
         answered = 0
         for sheet in islice(free, STRETCH):
             self._room.rest(self.name, idle=False)
@@ -144,12 +151,8 @@ class Person:
 
     def _answer(self, sheet: Sheet) -> None:
         """Think, then answer; a record that was not answered goes back."""
-        done = False
-        try:
-            done = not self._think() and self._send(sheet)
-        finally:
-            if not done:
-                self._room.put_back(sheet.id, self.name)
+        if self._think() or not self._send(sheet):
+            self._room.put_back(sheet.id, self.name)
         self._correct(keep=EDIT_DELAY)
 
     def _think(self) -> bool:
@@ -158,23 +161,36 @@ class Person:
         return self._room.wait(mean * (0.5 + self._rng.random())) if mean else self._room.closed
 
     def _send(self, sheet: Sheet) -> bool:
-        """Answer a record; returns whether it still counts as answered by this person."""
+        """Answer a record; returns whether it now counts as answered by this person."""
         behaviour = self._behaviour(sheet)
         first = behaviour.first if behaviour else None
         try:
-            response_id = self._api.answer(sheet, self._task.question, first)
+            response_id = self._deliver(sheet, first)
         except GoneError:
             self._room.count("gone")
             return False
-        except TakenError:
-            # The answer arrived although its receipt was lost: look at what it says.
-            self._remembers = False
-            return True
-        if behaviour and behaviour.later:
-            self._slips.append((response_id, behaviour.later))
-        self._room.count(*_counts(behaviour))
+        if response_id is not None:
+            self._room.count(*_counts(behaviour))
+            if behaviour and behaviour.later:
+                self._slips.append((response_id, behaviour.later))
         # A discarded record stays open: somebody else may answer it.
         return first is not None
+
+    def _deliver(self, sheet: Sheet, value: str | None) -> str | None:
+        """The id of the answer; ``None`` where an earlier try had arrived already."""
+        self._unsure.add(sheet.id)
+        try:
+            response_id = self._api.answer(sheet, self._task.question, value)
+        except TransientError:
+            self._remembers = False
+            raise
+        except TakenError:
+            response_id = None
+        except GoneError:
+            self._unsure.discard(sheet.id)
+            raise
+        self._unsure.discard(sheet.id)
+        return response_id
 
     def _behaviour(self, sheet: Sheet) -> Behaviour | None:
         task = self._task

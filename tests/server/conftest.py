@@ -162,7 +162,7 @@ def api_for(url: str, account: Account) -> Iterator[Api]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(tmp_path_factory.mktemp("argilla") / "home") as server:
+    with EmbeddedServer(tmp_path_factory.mktemp("argilla") / "its home") as server:
         yield server
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ def gold_of(number: int) -> str:
     return LABELS[number % 3]
 
 
-GOLD = {f"r{number:03d}": gold_of(number) for number in range(60)}
+GOLD = {f"r{number:03d}": gold_of(number) for number in range(24)}
 
 
 @dataclass
@@ -93,6 +94,10 @@ class Running:
     lines: list[str]
     found: list[OracleReport | LoopdError]
 
+    def until(self, look: Callable[[], Any]) -> Any:
+        """Poll until ``look`` gives something true, while the oracle works."""
+        return wait_for(look, explain=lambda: f"{self.lines} {self.found}")
+
     def end(self) -> OracleReport:
         """Stop it, and its report; raises what it raised."""
         self.stop.set()
@@ -124,18 +129,18 @@ def start(url: str, key: str, task: OracleTask, options: OracleOptions) -> Runni
     return Running(thread, stop, lines, found)
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(look: Callable[[], Any], seconds: float = 45, explain: Callable[[], str] = str) -> Any:
     """Poll until ``look`` gives something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := look():
             return found
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing within {seconds} s")
+        time.sleep(0.05)
+    raise TimeoutError(f"nothing within {seconds} s: {explain()}")
 
 
 @pytest.fixture
-def board(argilla: LiveArgilla, request: pytest.FixtureRequest) -> Iterator[Board]:
+def board(argilla: LiveArgilla) -> Iterator[Board]:
     """A name for a dataset that is not created yet."""
     with httpx.Client(
         base_url=f"{argilla.url}/api/v1/",
@@ -143,5 +148,4 @@ def board(argilla: LiveArgilla, request: pytest.FixtureRequest) -> Iterator[Boar
         timeout=30,
         trust_env=False,
     ) as owner:
-        name = "".join(char if char.isalnum() else "-" for char in request.node.name)
-        yield Board(argilla, owner, f"oracle-{name}"[:60].rstrip("-"))
+        yield Board(argilla, owner, f"oracle-{uuid.uuid4().hex[:12]}")

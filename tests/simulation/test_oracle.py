@@ -9,7 +9,7 @@ from loopd.simulation.behaviour import behave
 from loopd.simulation.oracle import OracleOptions, OracleTask
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
-from tests.simulation.conftest import GOLD, LABELS, Board, start, wait_for
+from tests.simulation.conftest import GOLD, LABELS, Board, start
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +30,7 @@ def test_people_answer_everything_once_and_right(argilla: LiveArgilla, board: Bo
     assert report.submitted == len(IDS)
     people = {each["responses"][0]["user_id"] for each in board.records()}
     assert len(people) == 3
-    assert report.line() == "60 answers"
+    assert report.line() == "24 answers"
 
 
 def test_the_accounts_are_used_again_and_their_secrets_are_not_told(
@@ -62,7 +62,7 @@ def test_one_account_without_the_owner(argilla: LiveArgilla, board: Board) -> No
 def test_errors_discards_and_edits_follow_the_plan(argilla: LiveArgilla, board: Board) -> None:
     board.create()
     board.log(*IDS)
-    options = fast(error_rate=0.2, discard_rate=0.2, edit_rate=0.3, seed=5, idle_exit=1)
+    options = fast(error_rate=0.25, discard_rate=0.25, edit_rate=0.3, seed=5, idle_exit=1)
     report = start(argilla.url, argilla.owner_key, board.task, options).ended()
     given = board.answers()
     for each in IDS:
@@ -84,11 +84,11 @@ def test_records_without_a_right_answer_are_discarded(argilla: LiveArgilla, boar
 
 def test_the_dataset_may_come_later_and_come_again(argilla: LiveArgilla, board: Board) -> None:
     oracle = start(argilla.url, argilla.owner_key, board.task, fast(people=2))
-    wait_for(lambda: any("no dataset" in line for line in oracle.lines))
+    oracle.until(lambda: any("no dataset" in line for line in oracle.lines))
     for _ in range(2):
         board.create()
         board.log(*IDS[:6])
-        wait_for(lambda: all(board.answers().values()))
+        oracle.until(lambda: all(board.answers().values()))
         assert board.owner.delete(f"datasets/{board.id}").is_success
     assert oracle.end().submitted == 12
 
@@ -110,19 +110,19 @@ def test_outages_are_waited_out_and_nothing_is_answered_twice(
     argilla: LiveArgilla, board: Board, mode: str
 ) -> None:
     board.create()
-    board.log(*IDS[:20])
+    board.log(*IDS[:12])
     with FaultProxy(int(argilla.url.rsplit(":", 1)[1])) as proxy:
         options = fast(people=2, seconds_per_answer=0.05)
         oracle = start(proxy.url, argilla.owner_key, board.task, options)
-        wait_for(lambda: any(board.answers().values()))
+        oracle.until(lambda: any(board.answers().values()))
         proxy.mode = mode
         if mode != "hole":  # a hole is silent until the request times out
-            wait_for(lambda: any("the people wait" in line for line in oracle.lines))
+            oracle.until(lambda: any("the people wait" in line for line in oracle.lines))
         proxy.mode = "pass"
-        board.log(*IDS[20:24])
-        wait_for(lambda: all(board.answers().values()) or None)
+        board.log(*IDS[12:14])
+        oracle.until(lambda: all(board.answers().values()) or None)
         oracle.end()
-    assert board.answers() == {each: [GOLD[each]] for each in IDS[:24]}
+    assert board.answers() == {each: [GOLD[each]] for each in IDS[:14]}
 
 
 def test_edits_are_finished_by_the_next_run(argilla: LiveArgilla, board: Board) -> None:
@@ -160,5 +160,5 @@ def test_what_cannot_be_mended_ends_with_an_error(argilla: LiveArgilla, board: B
 
 def test_a_stop_during_an_outage_ends_at_once(board: Board) -> None:
     oracle = start("http://127.0.0.1:9", "key", board.task, fast())
-    wait_for(lambda: any("the people wait" in line for line in oracle.lines))
+    oracle.until(lambda: any("the people wait" in line for line in oracle.lines))
     assert oracle.end().submitted == 0

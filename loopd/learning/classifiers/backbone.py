@@ -10,7 +10,6 @@ import copy
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 import transformers
@@ -39,14 +38,12 @@ class Backbone:
         self.device = _device(section.device)
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
-        with _quiet(), _explained(section.model):
-            # The tokenizer's word pieces and the weights of layers that the file lacks (a pooler)
-            # must be the same in every process.
-            with seeding.seeded(0):
-                self._tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-                self._pristine = transformers.AutoModel.from_pretrained(
-                    source, use_safetensors=True, dtype=torch.float32
-                ).eval()
+        # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
+        with _quiet(), _explained(section.model), seeding.seeded(0):
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+            self._pristine = transformers.AutoModel.from_pretrained(
+                source, use_safetensors=True, dtype=torch.float32
+            ).eval()
         self.max_tokens = min(section.max_tokens, self._most_tokens())
         self.padding = int(self._tokenizer.pad_token_id or 0)
 
@@ -82,7 +79,7 @@ class Backbone:
 def bf16_pays(device: torch.device) -> bool:
     """Whether the device multiplies bf16 matrices in hardware."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu":
         return False
     # Private in torch, hence the guard: without them the answer is no, which is always right.
@@ -122,10 +119,10 @@ def _quiet() -> Iterator[None]:
     logger = logging.getLogger("transformers")
     level, bars = logger.level, transformers_logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logger.setLevel(level)
         if bars:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]

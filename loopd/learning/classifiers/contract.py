@@ -1,4 +1,4 @@
-"""Owns what the learner asks of every kind of classifier; must not import a machine-learning library."""
+"""Owns what the learner asks of every kind of classifier; must import no learning library."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
 
 
-def _never() -> None:
+def never_interrupted() -> None:
     """The interrupt check of a run that nobody stops."""
 
 
-def _silent(what: str, done: int, total: int) -> None:
+def silent(what: str, done: int, total: int) -> None:
     """The progress report that nobody reads."""
     del what, done, total
 
@@ -42,8 +42,8 @@ class Surroundings:
     section: ClassifierSection
     cache: Path
     code_paths: Sequence[Path] = ()
-    interrupt: Callable[[], None] = field(default=_never)
-    progress: Callable[[str, int, int], None] = field(default=_silent)
+    interrupt: Callable[[], None] = field(default=never_interrupted)
+    progress: Callable[[str, int, int], None] = field(default=silent)
 
 
 class ClassifierFactory(Protocol):

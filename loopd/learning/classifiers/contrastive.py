@@ -1,4 +1,4 @@
-"""Owns supervised contrastive fine-tuning of an encoder; must not know texts, labels' names or heads.
+"""Owns supervised contrastive fine-tuning of an encoder; must not know texts, names or heads.
 
 Imports torch at once, so import this module only where it is needed.
 """
@@ -63,8 +63,8 @@ class Lesson:
 def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> None:
     """Change the encoder in place so that texts of one class lie together.
 
-    Source: Khosla et al. 2020, Supervised Contrastive Learning (arXiv 2004.11362, L_out); dropout as
-    augmentation from Gao et al. 2021, SimCSE (2104.08821).
+    Source: Khosla et al. 2020, Supervised Contrastive Learning (arXiv 2004.11362, L_out); dropout
+    as augmentation from Gao et al. 2021, SimCSE (2104.08821).
 
     Args:
         embedder: the encoder with its tokens.
@@ -82,7 +82,8 @@ def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> 
         lesson.tick(step, len(plan))
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, len(plan), recipe.warmup)
-        _step(embedder, recipe, lesson, batch).backward()
+        loss = _step(embedder, recipe, lesson, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -129,9 +130,7 @@ def _plan(count: int, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[
     in_epoch = -(-count // recipe.batch_size)
     epochs = max(recipe.epochs, -(-recipe.min_steps // in_epoch))
     return [
-        batch
-        for _ in range(epochs)
-        for batch in np.array_split(rng.permutation(count), in_epoch)
+        batch for _ in range(epochs) for batch in np.array_split(rng.permutation(count), in_epoch)
     ]
 
 

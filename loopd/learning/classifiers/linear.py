@@ -1,4 +1,4 @@
-"""Owns the linear head that ends every classifier of ours; must not know where features come from."""
+"""Owns the linear head that ends every classifier of ours; must not know what features mean."""
 
 from __future__ import annotations
 
@@ -85,6 +85,4 @@ def fit_head(
         weight, bias = np.vstack([0 * weight, weight]), np.concatenate([[0.0], bias])
     # Row-major, as it is read back: another order of the same numbers adds up differently.
     weight = np.ascontiguousarray(weight, dtype=np.float32)
-    return LinearHead(
-        weight, bias.astype(np.float32), model.classes_.astype(np.int64), num_classes
-    )
+    return LinearHead(weight, bias.astype(np.float32), model.classes_.astype(np.int64), num_classes)

@@ -56,7 +56,7 @@ class Embedder:
             self.interrupt()
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
                 part = self._pooled(rows[group])
-            part.register_hook(lambda _: self.interrupt())
+            part.register_hook(lambda _: self.interrupt())  # type: ignore[no-untyped-call]
             parts.append(part)
         back = np.argsort(np.concatenate(groups), kind="stable")
         return torch.cat(parts)[torch.from_numpy(back).to(self.device)]
@@ -81,7 +81,8 @@ class Embedder:
 
     def _pooled(self, rows: NDArray[np.int64]) -> torch.Tensor:
         ids, mask = (
-            torch.from_numpy(array).to(self.device) for array in self.tokens.padded(rows, self.padding)
+            torch.from_numpy(array).to(self.device)
+            for array in self.tokens.padded(rows, self.padding)
         )
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         weight = mask.unsqueeze(-1).to(hidden.dtype)

@@ -19,6 +19,9 @@ from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.dataset import IndexedDataset
 
+WORD = r"(?u)\b\w+\b"
+"""A word; unlike scikit-learn's default, single letters too."""
+
 
 class TfidfFactory:
     """Makes TF-IDF classifiers whose vocabulary is that of the pool, computed once per process.
@@ -51,7 +54,7 @@ class TfidfFactory:
             min_df=self.options["min_df"],
             max_features=self.options["max_features"],
             sublinear_tf=True,
-            token_pattern=r"(?u)\b\w+\b",  # single letters too: "what is a ..."
+            token_pattern=WORD,
             dtype=np.float32,
         )
         try:

@@ -165,7 +165,10 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         """
         ones = np.ones(len(train_set), dtype=np.float32)
         lesson = Lesson(
-            train_set.rows, train_set.y, ones if weights is None else weights, self._factory.training
+            train_set.rows,
+            train_set.y,
+            ones if weights is None else weights,
+            self._factory.training,
         )
         embedder = self._factory.embedder(self.encoder, train_set.features, "embedding")
         torch.manual_seed(self._seed)

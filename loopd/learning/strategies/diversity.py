@@ -37,9 +37,9 @@ class SafeContrastive(ContrastiveActiveLearning):  # type: ignore[misc] # small-
         **options: Any,
     ) -> Positions:
         """As upstream, which fails with fewer records than neighbours or than internal batches."""
-        self.k = min(self.k, len(dataset))
         smallest = -(-len(dataset) // len(indices_unlabeled))
-        self.batch_size = max(self.batch_size, smallest)
+        self.k: int = min(self.k, len(dataset))
+        self.batch_size: int = max(self.batch_size, smallest)
         with np.errstate(invalid="ignore", divide="ignore"):
             chosen: Positions = super().sample(
                 clf, dataset, indices_unlabeled, indices_labeled, *rest, **options

@@ -1,4 +1,4 @@
-"""Owns how a strategy's own numbers become informativeness, higher first; must not choose records."""
+"""Owns how a strategy's numbers become informativeness, higher first; must not choose."""
 
 from __future__ import annotations
 

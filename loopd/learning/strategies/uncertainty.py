@@ -36,7 +36,7 @@ class FastPredictionEntropy(PredictionEntropy):  # type: ignore[misc] # small-te
 
 
 class ScoredBALD(BALD):  # type: ignore[misc] # small-text is not typed
-    """Largest mutual information between prediction and weights under dropout (Houlsby et al. 2011).
+    """Largest mutual information of prediction and weights under dropout (Houlsby et al. 2011).
 
     As upstream, but keeps the scores, so that the most informative record comes first.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from loopd.server.search.text_query import Group, Part, Phrase, Prefix, Words
 from loopd.server.search.words import split_words
@@ -49,16 +48,13 @@ def _matches_part(part: Part, fields: Sequence[FieldText]) -> bool:
 def _field_matches(part: Words | Prefix | Phrase, field: FieldText) -> bool:
     if isinstance(part, Prefix):
         return any(word.startswith(part.start) for word in field.words)
-    if not part.edits if isinstance(part, Words) else True:
-        if not field.words.issuperset(part.words):
-            return False
-        return isinstance(part, Words) or any(_in_order(part, each) for each in field.segments)
-    return _all_near(part, field.words)
-
-
-def _all_near(part: Any, words: Iterable[str]) -> bool:
-    known = tuple(words)
-    return all(any(_near(wanted, word, part.edits) for word in known) for wanted in part.words)
+    if isinstance(part, Words) and part.edits:
+        return all(
+            any(_near(wanted, word, part.edits) for word in field.words) for wanted in part.words
+        )
+    if not field.words.issuperset(part.words):
+        return False
+    return isinstance(part, Words) or any(_in_order(part, each) for each in field.segments)
 
 
 def _in_order(phrase: Phrase, words: Sequence[str]) -> bool:

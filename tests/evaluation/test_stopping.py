@@ -1,0 +1,173 @@
+"""Stopping criteria: replayed equals uninterrupted, values agree with small-text's verdicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopd.config import CriterionSection
+from loopd.errors import ConfigError, JournalError
+from loopd.evaluation.stopping import (
+    CLASSES,
+    check_criteria,
+    decode,
+    encode,
+    evaluate_criteria,
+)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "kappa_average": {"kappa": 0.9, "window_size": 3},
+    "delta_f_score": {"threshold": 0.1},
+    "classification_change": {"threshold": 0.02},
+    "overall_uncertainty": {"threshold": 0.3},
+    "max_iterations": {"max_iterations": 5},
+}
+
+
+def sections(*names: str) -> list[CriterionSection]:
+    return [
+        CriterionSection.model_validate({"name": name, "options": OPTIONS[name]})
+        for name in names or CLASSES
+    ]
+
+
+def rounds(classes: int, count: int = 12, texts: int = 60) -> list[np.ndarray]:
+    """Probabilities that settle: noise falls and confidence grows from round to round."""
+    rng = np.random.default_rng(classes)
+    logits = rng.normal(size=(texts, classes))
+    found = []
+    for number in range(count):
+        noisy = (logits + rng.normal(size=logits.shape) * 2.0 / (1 + number) ** 1.5) * (1 + number)
+        grown = np.exp(noisy - noisy.max(axis=1, keepdims=True))
+        found.append((grown / grown.sum(axis=1, keepdims=True)).astype(np.float32))
+    return found
+
+
+def replayed(criteria: list[CriterionSection], probas: list[np.ndarray]) -> list[Any]:
+    history: list[str] = []
+    verdicts = []
+    for proba in probas:
+        verdict, encoded = evaluate_criteria(criteria, tuple(history), proba)
+        assert evaluate_criteria(criteria, tuple(history), proba) == (verdict, encoded)
+        history.append(encoded)
+        verdicts.append(verdict)
+    return verdicts
+
+
+def uninterrupted(section: CriterionSection, probas: list[np.ndarray]) -> list[bool]:
+    """The verdicts of one small-text object that sees every round, as small-text means it."""
+    import small_text
+
+    options = dict(section.options)
+    if section.name != "max_iterations":
+        options["num_classes"] = probas[0].shape[1]
+    criterion = getattr(small_text, CLASSES[section.name])(**options)
+    return [
+        bool(
+            criterion.stop(
+                predictions=proba.argmax(axis=1),
+                proba=proba.astype(np.float64),
+                indices_stopping=np.arange(len(proba)),
+            )
+        )
+        for proba in probas
+    ]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", CLASSES)
+def test_replay_equals_small_text_without_interruption(classes: int, name: str) -> None:
+    if name == "delta_f_score" and classes > 2:
+        pytest.skip("binary only")
+    probas = rounds(classes)
+    verdicts = [verdict[name]["stop"] for verdict in replayed(sections(name), probas)]
+    expected = uninterrupted(sections(name)[0], probas)
+    assert verdicts == expected
+    assert any(expected)
+    assert not all(expected)
+
+
+def test_values_explain_the_verdicts() -> None:
+    """Where a value exists, comparing it with the threshold gives small-text's verdict."""
+    verdicts = replayed(sections(), rounds(2))
+    for number, verdict in enumerate(verdicts):
+        kappa, change, uncertain, f_score, count = (
+            verdict[name]
+            for name in (
+                "kappa_average",
+                "classification_change",
+                "overall_uncertainty",
+                "delta_f_score",
+                "max_iterations",
+            )
+        )
+        window = number >= 3
+        assert kappa["stop"] == (window and kappa["value"] >= 0.9)
+        assert f_score["stop"] == (window and f_score["value"] < 0.1)
+        assert change["stop"] == (number > 0 and change["value"] <= 0.02)
+        assert uncertain["stop"] == (uncertain["value"] < 0.3)
+        assert count == {"value": number + 1.0, "stop": number + 1 >= 5}
+
+
+def test_the_first_round_has_no_value_where_two_are_needed() -> None:
+    (verdict,) = replayed(sections(), rounds(2, count=1))
+    for name in ("kappa_average", "classification_change", "delta_f_score"):
+        assert verdict[name] == {"value": None, "stop": False}
+    assert verdict["overall_uncertainty"]["value"] > 0
+
+
+def test_delta_f_score_with_more_than_two_labels_says_why() -> None:
+    (verdict, *_) = replayed(sections("delta_f_score"), rounds(3))
+    assert verdict["delta_f_score"]["value"] is None
+    assert verdict["delta_f_score"]["stop"] is False
+    assert "two labels" in verdict["delta_f_score"]["reason"]
+    with pytest.raises(ConfigError, match="two labels"):
+        check_criteria(sections("delta_f_score"), 3)
+
+
+def test_delta_f_score_without_any_positive_has_no_value() -> None:
+    never = np.tile(np.array([[0.9, 0.1]], dtype=np.float32), (20, 1))
+    verdicts = replayed(sections("delta_f_score"), [never] * 5)
+    assert verdicts[-1]["delta_f_score"] == {"value": None, "stop": False}
+
+
+def test_a_stop_set_of_another_size_starts_afresh() -> None:
+    before, after = rounds(3, count=5), rounds(3, count=5, texts=30)
+    verdicts = replayed(sections("kappa_average", "max_iterations"), before + after)
+    alone = replayed(sections("kappa_average"), after)
+    assert [each["kappa_average"] for each in verdicts[5:]] == [
+        each["kappa_average"] for each in alone
+    ]
+    assert verdicts[-1]["max_iterations"]["value"] == 10
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"name": "kappa_average", "options": {"kapa": 1}},
+        {"name": "classification_change", "options": {"threshold": 2}},
+        {"name": "max_iterations"},
+        {"name": "max_iterations", "options": {"max_iterations": 0}},
+    ],
+)
+def test_options_that_small_text_refuses_are_config_errors(section: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=section["name"]):
+        check_criteria([CriterionSection.model_validate(section)], 2)
+
+
+@pytest.mark.parametrize("classes", [2, 255, 256, 257, 1000])
+def test_encoding_is_exact_and_compact(classes: int) -> None:
+    predictions = np.random.default_rng(0).integers(0, classes, size=1000)
+    predictions[-1] = classes - 1
+    text = encode(predictions)
+    assert np.array_equal(decode(text), predictions)
+    assert len(text) < 3000
+    assert np.array_equal(decode(encode(predictions[:0])), predictions[:0])
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '[1, "???"]', '[3, ""]'])
+def test_damaged_history_is_a_journal_error(text: str) -> None:
+    with pytest.raises(JournalError):
+        decode(text)
