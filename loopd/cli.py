@@ -103,6 +103,43 @@ def status(config: Path, *, as_json: bool) -> None:
 
 
 @main.command()
+@_CONFIG
+@click.option("--gold", required=True, metavar="COLUMN",
+              help="Column of the pool that holds the right labels.")
+@click.option("--people", default=1, show_default=True, type=click.IntRange(1, 200),
+              help="How many annotate at the same time; more than one needs an owner's key.")
+@click.option("--seconds", default=1.0, show_default=True, type=click.FloatRange(0),
+              help="Mean time of one answer.")
+@click.option("--error-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
+              help="Share of wrong answers.")
+@click.option("--discard-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
+              help="Share of discarded records.")
+@click.option("--edit-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
+              help="Share of answers that are wrong first and corrected later.")
+@click.option("--in-order", is_flag=True, help="Take records as the server lists them.")
+@click.option("--seed", default=0, show_default=True, help="Seed of their behaviour.")
+@click.option("--idle-exit", type=click.FloatRange(0), metavar="SECONDS",
+              help="End after so long with nothing to answer; default: never.")
+def oracle(config: Path, gold: str, **options: Any) -> None:
+    """Play annotators who know the right labels, on the Argilla of CONFIG.
+
+    For rehearsals and tests: they answer over Argilla's own HTTP API while `loopd run` works.
+    """
+    from loopd.config import load_config
+    from loopd.simulation.rehearsal import play_people
+
+    played = play_people(load_config(config), gold, _behaviour(options), click.echo)
+    click.echo(played)
+
+
+def _behaviour(options: dict[str, Any]) -> Any:
+    from loopd.simulation.behaviour import OracleOptions
+
+    shuffle, seconds = not options.pop("in_order"), options.pop("seconds")
+    return OracleOptions(shuffle=shuffle, seconds_per_answer=seconds, **options)
+
+
+@main.command()
 @click.option("--home", type=click.Path(path_type=Path), default=Path("argilla-home"),
               show_default=True, help="Folder of the database, the accounts and the log.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -419,9 +419,17 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def _expanded(path: Path) -> Path:
+    """The path with ``~`` and environment variables such as ``$DATA`` filled in."""
+    text = os.path.expandvars(path.expanduser())
+    if "$" in text:
+        raise ConfigError(f"the path {path} names a variable that is unset", "export it first")
+    return Path(text)
+
+
 def _absolute(config: Config, folder: Path) -> Config:
     def fix(path: Path | None) -> Path | None:
-        return None if path is None else (folder / path.expanduser())
+        return None if path is None else (folder / _expanded(path))
 
     return config.model_copy(
         update={

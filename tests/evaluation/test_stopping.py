@@ -20,7 +20,7 @@ from loopd.evaluation.stopping import (
 OPTIONS: dict[str, dict[str, Any]] = {
     "kappa_average": {"kappa": 0.9, "window_size": 3},
     "delta_f_score": {"threshold": 0.1},
-    "classification_change": {"threshold": 0.02},
+    "classification_change": {"threshold": 0.05},
     "overall_uncertainty": {"threshold": 0.3},
     "max_iterations": {"max_iterations": 5},
 }
@@ -106,7 +106,7 @@ def test_values_explain_the_verdicts() -> None:
         window = number >= 3
         assert kappa["stop"] == (window and kappa["value"] >= 0.9)
         assert f_score["stop"] == (window and f_score["value"] < 0.1)
-        assert change["stop"] == (number > 0 and change["value"] <= 0.02)
+        assert change["stop"] == (number > 0 and change["value"] <= 0.05)
         assert uncertain["stop"] == (uncertain["value"] < 0.3)
         assert count == {"value": number + 1.0, "stop": number + 1 >= 5}
 

@@ -1,4 +1,4 @@
-"""The real packaged weights: fine-tuning learns, repeats itself, stops at once, fails in one line."""
+"""The real packaged weights: fine-tuning learns, repeats itself, stops at once, fails well."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
-from loopd.loop import metrics_log
+from loopd.loop import metrics_log, steps
 from loopd.loop.start import begin
 from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
 from tests.loop.conftest import Bench, MakeBench, gold
@@ -56,8 +56,8 @@ def test_the_pool_may_run_out(make_bench: MakeBench) -> None:
     assert len(targets(state)) == 15
 
 
-@pytest.mark.parametrize("order", ["reverse", "random", "as published"])
-def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order: str) -> None:
+def assert_aligned(make_bench: MakeBench, order: str) -> None:
+    """Answers that arrive in this order give the labels, models and batches of query order."""
     bench = make_bench()
 
     def answer_one() -> None:
@@ -71,16 +71,44 @@ def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order
 
     state = bench.run_until(never, answer_one)
     pool = bench.tools.data.pool
-    assert targets(state) == {record_id: gold(pool, record_id) for record_id in targets(state)}
+    labels = steps.targets(state)
+    assert labels == {record_id: gold(pool, record_id) for record_id in labels}
     reference = make_bench()
     expected = reference.run_until(never, lambda: answer_all(reference))
-    assert targets(state) == targets(expected)
+    assert labels == steps.targets(expected)
     assert [event.model_id for event in state.trained.values()] == [
         event.model_id for event in expected.trained.values()
     ]
     assert [batch.record_ids for batch in state.batches] == [
         batch.record_ids for batch in expected.batches
     ]
+
+
+@pytest.mark.parametrize("order", ["reverse", "random", "as published"])
+def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order: str) -> None:
+    assert_aligned(make_bench, order)
+
+
+@pytest.mark.parametrize("order", ["reverse", "random"])
+def test_the_alignment_test_notices_alignment_by_position(
+    make_bench: MakeBench, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The public tutorial's bug, planted: the n-th answer is put on the n-th record."""
+
+    def by_position(state: State) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for batch in state.batches:
+            answers = [a for a in state.answers.values() if a.record_id in batch.record_ids]
+            arrived = sorted(answers, key=lambda answer: answer.time)
+            labels |= {
+                record_id: str(answer.value)
+                for record_id, answer in zip(batch.record_ids, arrived, strict=False)
+            }
+        return labels
+
+    monkeypatch.setattr(steps, "targets", by_position)
+    with pytest.raises(AssertionError):
+        assert_aligned(make_bench, order)
 
 
 def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None:

@@ -1,0 +1,307 @@
+"""Owns the demo: a real Argilla, the daemon and simulated people, put together to be watched.
+
+Must not do anything that a user could not do with the other commands: server and daemon are
+processes of their own, and the people use Argilla's HTTP API.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loopd.config import DataSection
+from loopd.data.reading import read_pool
+from loopd.errors import LoopdError, ServerError
+from loopd.loop.stop import Stop, on_signals
+from loopd.reports.curve import plot_learning_curve
+from loopd.reports.rounds import Row, number, read_metrics
+from loopd.reports.table import round_header, round_line, round_table
+from loopd.server.embedded import EmbeddedServer
+from loopd.simulation import sample_data
+from loopd.simulation.demo_folder import DATASET, QUESTION, WORKSPACE, DemoFolder, opened
+from loopd.simulation.leash import Leash
+from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+
+WATCH_SECONDS = 0.3
+"""How often the demo looks for a new round."""
+
+POLL_SECONDS = 0.02
+
+DAEMON_STOP_SECONDS = 20.0
+"""Time that the daemon has to end after SIGTERM."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the demo does.
+
+    Attributes:
+        dir: its folder; an earlier demo's folder is cleared, any other is refused.
+        resume: go on in an earlier demo's folder instead of clearing it.
+        label_yourself: no simulated people: whoever watches labels in the UI.
+        rounds: rounds after which the daemon ends; ``None`` for no end.
+        port: of the Argilla server; 0 takes any free one.
+        people: how many simulated people.
+        seconds_per_answer: mean time of one answer.
+        seed: of the run and of the people.
+        classifier: name of the classifier.
+    """
+
+    dir: Path = Path("demo-run")
+    resume: bool = False
+    label_yourself: bool = False
+    rounds: int | None = 9
+    port: int = 0
+    people: int = 3
+    seconds_per_answer: float = 0.3
+    seed: int = 42
+    classifier: str = "transformer"
+
+
+def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
+    """Run the demo to its end, or until Ctrl-C; must be called from the main thread.
+
+    Args:
+        options: what to do.
+        out: takes each line for people; called from more than one thread.
+
+    Returns:
+        0 when the daemon came to its end (or when people who label themselves end it), 130 after
+        Ctrl-C, else the daemon's exit code.
+
+    Raises:
+        LoopdError: the folder, the server or the simulated people fail.
+    """
+    stop = Stop()
+    with ExitStack() as stack:
+        stack.enter_context(on_signals(stop))
+        folder = stack.enter_context(opened(options.dir, options.resume))
+        demo = Demo(options, folder, stop, out, stack.enter_context(Leash()))
+        try:
+            demo.start(stack)
+            code = demo.watch()
+        except LoopdError:
+            if not stop.is_set():
+                raise
+            # Ctrl-C reached the server before it was ready: that is no failure.
+            code = INTERRUPTED
+        return 0 if options.label_yourself and code == INTERRUPTED else code
+
+
+@dataclass
+class Demo:
+    """The parts of a running demo."""
+
+    options: DemoOptions
+    folder: DemoFolder
+    stop: Stop
+    out: Callable[[str], None]
+    leash: Leash
+    people: People | None = None
+    shown: int = 0
+    """Rounds that are printed already."""
+    daemon: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self, stack: ExitStack) -> None:
+        """Start server, daemon and people; ``stack`` ends them in the opposite order."""
+        self.out("Starting Argilla ...")
+        server = EmbeddedServer(self.folder.server_home, self.options.port, workspace=WORKSPACE)
+        stack.callback(server.stop)
+        holding = threading.Thread(target=self._hold_early, args=(server,), daemon=True)
+        holding.start()
+        server.start()
+        holding.join()
+        self._greet(server)
+        self.folder.write_config(self._settings(server.url))
+        self.daemon = self._spawn(server.owner.api_key)
+        stack.callback(self._end_daemon)
+        self.leash.hold(self.daemon.pid)
+        if not self.options.label_yourself:
+            self.people = People(server.url, server.owner.api_key, self.options, self.out)
+            stack.callback(self.people.go_home)
+
+    def _hold_early(self, server: EmbeddedServer) -> None:
+        """Hold the server as soon as it is born: it takes seconds until it is ready."""
+        while not self.stop.wait(POLL_SECONDS):
+            try:
+                self.leash.hold(server.process.pid)
+            except ServerError:
+                continue  # not born yet
+            return
+
+    def _greet(self, server: EmbeddedServer) -> None:
+        account = server.annotator
+        self.out("")
+        self.out(f"  Argilla   {server.url}")
+        self.out(f"  log in    {account.username}  password {account.password}")
+        self.out(f"  dataset   {DATASET}, as soon as the first batch is out")
+        self.out(f"  daemon    its log is {_shown_path(self.folder.daemon_log)}")
+        self.out("")
+        if self.options.label_yourself:
+            self.out("Label the records there; a line appears here after each batch. Ctrl-C ends.")
+
+    def _settings(self, url: str) -> dict[str, dict[str, Any]]:
+        stopping = {} if self.options.rounds is None else {"max_rounds": self.options.rounds}
+        return {
+            "run": {"seed": self.options.seed},
+            "argilla": {"url": url},
+            "classifier": {"name": self.options.classifier},
+            "stopping": stopping,
+        }
+
+    def _spawn(self, api_key: str) -> subprocess.Popen[bytes]:
+        with self.folder.daemon_log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "loopd", "run", str(self.folder.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "ARGILLA_API_KEY": api_key},
+                # Ctrl-C is the demo's alone: it ends the people first, then the daemon.
+                start_new_session=True,
+            )
+
+    def watch(self) -> int:
+        """Print each round as it comes until the daemon ends or a stop is asked for."""
+        while self.daemon.poll() is None and not self.stop.wait(WATCH_SECONDS):
+            self._show_new_rounds()
+            if self.people is not None:
+                self.people.check()
+        self._show_new_rounds()
+        if self.stop.is_set():
+            self.out("Ending ...")
+            return INTERRUPTED
+        if self.daemon.returncode != 0:
+            return self._explain_failure(self.daemon.returncode)
+        self._conclude()
+        return 0
+
+    def _show_new_rounds(self) -> None:
+        rows = read_metrics(self.folder.metrics)
+        if self.shown == 0 and rows:
+            self.out(round_header())
+        for row in rows[self.shown :]:
+            self.out(round_line(row))
+        self.shown = max(self.shown, len(rows))
+
+    def _explain_failure(self, code: int) -> int:
+        self.out(f"The daemon failed with exit code {code}:")
+        for line in last_words(self.folder.daemon_log):
+            self.out(f"  {line}")
+        return code if code > 0 else 1
+
+    def _conclude(self) -> None:
+        rows = read_metrics(self.folder.metrics)
+        if not self.folder.curve.exists():
+            plot_learning_curve(rows, self.folder.curve, "Learning curve")
+        self.out("")
+        self.out(round_table(rows))
+        self.out("")
+        if self.people is not None:
+            self.out(f"  people          {self.people.go_home().line()}")
+        self.out(f"  accuracy        {comparison(rows)}")
+        self.out(f"  learning curve  {_shown_path(self.folder.curve)}")
+        self.out(f"  metrics         {_shown_path(self.folder.metrics)}")
+
+    def _end_daemon(self) -> None:
+        if self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+            try:
+                self.daemon.wait(DAEMON_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+        self.leash.release(self.daemon.pid)
+
+
+class People:
+    """The simulated annotators, in threads of this process."""
+
+    def __init__(
+        self, url: str, api_key: str, options: DemoOptions, out: Callable[[str], None]
+    ) -> None:
+        self._stop = threading.Event()
+        self._report = OracleReport()
+        self._error: LoopdError | None = None
+        self._arguments = (url, api_key, options, out)
+        self._thread = threading.Thread(target=self._work, name="people", daemon=True)
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what sent the people home early, if anything did."""
+        if self._error is not None:
+            raise self._error
+
+    def go_home(self) -> OracleReport:
+        """End their work; returns what they did."""
+        self._stop.set()
+        self._thread.join()
+        return self._report
+
+    def _work(self) -> None:
+        url, api_key, options, out = self._arguments
+        try:
+            self._report = run_oracle(
+                url,
+                api_key,
+                sample_task(),
+                options=_manners(options),
+                stop=self._stop,
+                report=lambda line: out(f"people: {line}"),
+            )
+        except LoopdError as error:
+            self._error = error
+
+
+def sample_task() -> OracleTask:
+    """The bundled data set as the simulated people know it."""
+    section = DataSection.model_validate(
+        {"path": sample_data.POOL_FILE, "id": "id", "label": "label"}
+    )
+    pool, _ = read_pool(section, labels=sample_data.LABELS)
+    gold = {record.id: record.gold for record in pool if record.gold is not None}
+    return OracleTask(WORKSPACE, DATASET, QUESTION, sample_data.LABELS, gold)
+
+
+def _manners(options: DemoOptions) -> OracleOptions:
+    return OracleOptions(
+        people=options.people,
+        seconds_per_answer=options.seconds_per_answer,
+        discard_rate=0.04,
+        edit_rate=0.04,
+        seed=options.seed,
+    )
+
+
+def comparison(rows: list[Row]) -> str:
+    """The first and the last accuracy in words."""
+    known = [row for row in rows if number(row, "accuracy") is not None]
+    if not known:
+        return "not measured"
+    first, last = (number(row, "accuracy") or 0.0 for row in (known[0], known[-1]))
+    labels = number(known[-1], "labels") or 0
+    return f"{first:.3f} -> {last:.3f} ({last - first:+.3f}) with {labels:.0f} labels"
+
+
+def last_words(log: Path, count: int = 4) -> list[str]:
+    """The error that a daemon's log ends with: from its last ``error:`` line on."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    starts = [place for place, line in enumerate(lines) if line.startswith("loopd: ")]
+    return lines[starts[-1] :][:count] if starts else lines[-count:]
+
+
+def _shown_path(path: Path) -> str:
+    """A path relative to the working folder where it lies in it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

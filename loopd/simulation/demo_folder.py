@@ -1,0 +1,133 @@
+"""Owns the demo's folder: what lies in it, and that no other folder is ever cleared."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loopd.errors import ConfigError, LockedError, StorageError
+from loopd.simulation import sample_data
+from loopd.state.files import write_atomic
+from loopd.state.lock import holder, run_lock
+
+MARKER = ".loopd-demo"
+"""A file of this name says that the demo made the folder and may clear it."""
+
+LOCK = "daemon.lock"
+DATASET = "customer-questions"
+WORKSPACE = "loopd"
+QUESTION = "label"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFolder:
+    """Where the demo keeps what."""
+
+    path: Path
+
+    @property
+    def server_home(self) -> Path:
+        """The embedded Argilla's database and accounts."""
+        return self.path / "argilla"
+
+    @property
+    def config(self) -> Path:
+        """The daemon's configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def run(self) -> Path:
+        """The run folder: journal, metrics log, models, learning curve."""
+        return self.path / "run"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics log."""
+        return self.run / "metrics.jsonl"
+
+    @property
+    def curve(self) -> Path:
+        """The picture of the learning curve."""
+        return self.run / "learning_curve.png"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon writes."""
+        return self.path / "daemon.log"
+
+    def write_data(self) -> None:
+        """Copy the bundled sample data, so that the folder explains itself."""
+        for source in (sample_data.POOL_FILE, sample_data.TEST_FILE):
+            write_atomic(self.path / "data" / source.name, source.read_bytes())
+
+    def write_config(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the configuration; ``sections`` replace or extend the demo's own."""
+        settings: dict[str, dict[str, Any]] = {
+            "run": {"dir": "run"},
+            "argilla": {"workspace": WORKSPACE, "dataset": DATASET, "max_backoff": 2.0},
+            "task": {
+                "labels": list(sample_data.LABELS),
+                "question": QUESTION,
+                "title": "What does the customer ask for?",
+                "guidelines": sample_data.GUIDELINES,
+            },
+            "pool": _data(sample_data.POOL_FILE),
+            "test": _data(sample_data.TEST_FILE),
+            "strategy": {"name": "breaking_ties"},
+            "queue": {"batch_size": 20, "poll_interval": 0.5, "sweep_interval": 10.0},
+            "log": {"format": "text"},
+        }
+        for name, values in sections.items():
+            settings[name] = {**settings.get(name, {}), **values}
+        write_atomic(self.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+
+@contextmanager
+def opened(path: Path, resume: bool) -> Iterator[DemoFolder]:
+    """The demo's folder, locked; what an earlier demo left is cleared unless ``resume``.
+
+    Raises:
+        ConfigError: the folder holds something that no demo made.
+        LockedError: another demo or its daemon still works in it.
+        StorageError: it cannot be cleared.
+    """
+    folder = DemoFolder(path.absolute())
+    _refuse_foreign(folder.path)
+    write_atomic(folder.path / MARKER, "Made by `loopd demo`, which may clear this folder.\n")
+    with run_lock(folder.path):
+        if holder(folder.run) is not None:
+            raise LockedError(
+                f"the daemon of an earlier demo still works in {path}", "end it first"
+            )
+        if not resume:
+            _clear(folder.path)
+        folder.write_data()
+        yield folder
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise ConfigError(f"{path} is not a folder", "choose another with --dir")
+    if path.is_dir() and not (path / MARKER).is_file() and any(path.iterdir()):
+        raise ConfigError(f"{path} is not empty and no demo made it", "choose another with --dir")
+
+
+def _clear(path: Path) -> None:
+    try:
+        for each in path.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            elif each.name not in (MARKER, LOCK):
+                each.unlink()
+    except OSError as error:
+        raise StorageError(f"cannot clear {path}: {error}", "remove it by hand") from error
+
+
+def _data(source: Path) -> dict[str, str]:
+    return {"path": f"data/{source.name}", "id": "id", "text": "text", "label": "label"}

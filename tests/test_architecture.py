@@ -1,0 +1,126 @@
+"""The layers: imports point down, folders on one level never import each other, heavy things wait."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "loopd"
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"__main__"}),
+    frozenset({"cli"}),
+    frozenset({"simulation"}),
+    frozenset({"loop"}),
+    frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
+    frozenset({"tasks"}),
+    frozenset({"state", "data"}),
+    frozenset({"log", "progress"}),
+    frozenset({"config"}),
+    frozenset({"machine"}),
+    frozenset({"records"}),
+    frozenset({"errors", "__init__"}),
+)
+"""From high to low."""
+
+ONLY_IN: dict[str, tuple[str, ...]] = {
+    "argilla": ("server",),
+    "argilla_server": ("server",),
+    "small_text": ("learning", "evaluation/stopping.py"),
+    "torch": ("learning",),
+    "transformers": ("learning",),
+    "click": ("cli.py",),
+    "yaml": ("config.py", "simulation"),
+    "sqlite3": ("state", "server"),
+}
+"""Which parts may import a package."""
+
+HEAVY = ("torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server")
+"""Must not be imported at the top of a module outside ``learning`` and ``server``."""
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    """The folder or module directly under the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def level(name: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if name in layer)
+
+
+def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
+    """Full names of everything that the module imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_only else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(names: Iterator[str]) -> Iterator[str]:
+    """Parts of loopd among the imported names."""
+    for name in names:
+        pieces = name.split(".")
+        if pieces[0] == "loopd":
+            known = (PACKAGE / pieces[1]).is_dir() or (PACKAGE / f"{pieces[1]}.py").is_file()
+            yield pieces[1] if known else "__init__"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    here = part(path)
+    wrong = [
+        other for other in own(imports(path)) if other != here and level(other) <= level(here)
+    ]
+    assert not wrong, f"{here} imports {wrong}"
+
+
+def test_every_part_has_a_layer() -> None:
+    assert {part(path) for path in modules()} <= {name for layer in LAYERS for name in layer}
+
+
+def test_a_planted_upward_import_is_noticed(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text("from loopd.loop.steps import STEPS\n")
+    assert [level(name) for name in own(imports(planted))] < [level("annotation")]
+
+
+@pytest.mark.parametrize("package", ONLY_IN)
+def test_each_package_is_imported_only_where_it_belongs(package: str) -> None:
+    for path in modules():
+        place = str(path.relative_to(PACKAGE))
+        if any(name.split(".")[0] == package for name in imports(path)):
+            assert place.startswith(ONLY_IN[package]), f"{place} imports {package}"
+
+
+def test_heavy_packages_are_imported_late() -> None:
+    for path in modules():
+        heavy = {name.split(".")[0] for name in imports(path, top_only=True)} & set(HEAVY)
+        if part(path) not in ("learning", "server"):
+            assert not heavy, f"{path.name} imports {heavy} at the top"
+
+
+@pytest.mark.parametrize("module", ["loopd", "loopd.cli", "loopd.loop.daemon"])
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*set(sys.modules) & set({HEAVY!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.split() == []
+
+
+def test_every_module_says_what_it_owns() -> None:
+    for path in modules():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
