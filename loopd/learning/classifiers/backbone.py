@@ -20,7 +20,7 @@ from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers.source import locate
 
-ABSENT = "classifier.model is `packaged`, a local folder or a hub name; is the hub reachable?"
+ABSENT = "it must be an encoder with safetensors weights: `packaged`, a folder or a hub name"
 
 
 class Backbone:
@@ -39,10 +39,12 @@ class Backbone:
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
         # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
-        with _quiet(), _explained(section.model), seeding.seeded(0):
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+        with _quiet(), explained(section.model), seeding.seeded(0):
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(
+                source, trust_remote_code=False
+            )
             self._pristine = transformers.AutoModel.from_pretrained(
-                source, use_safetensors=True, dtype=torch.float32
+                source, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             ).eval()
         self.max_tokens = min(section.max_tokens, self._most_tokens())
         self.padding = int(self._tokenizer.pad_token_id or 0)
@@ -104,11 +106,15 @@ def _cores() -> int:
 
 
 @contextlib.contextmanager
-def _explained(model: str) -> Iterator[None]:
-    """One line with a hint for whatever transformers raises: its messages run over many."""
+def explained(model: str) -> Iterator[None]:
+    """One line with a hint for whatever transformers raises: its messages run over many.
+
+    Raises:
+        ModelError: in place of the error inside.
+    """
     try:
         yield
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"cannot load the model {model!r}: {reason}", ABSENT) from error
 

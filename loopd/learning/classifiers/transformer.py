@@ -20,7 +20,7 @@ from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
-from loopd.learning.classifiers.backbone import Backbone, bf16_pays
+from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
@@ -106,8 +106,12 @@ class TransformerFactory:
         return classifier
 
     def describe(self) -> str:
-        """Model, size and device."""
-        return f"transformer {self.backbone.describe()}"
+        """Model, size and device; one text is embedded, which tells whether it is an encoder."""
+        described = self.backbone.describe()
+        with explained(self.backbone.name):
+            tokens = self.encode(["a text"])
+            self.embedder(self.backbone.copy(), tokens, "checking").embed(np.zeros(1, dtype=int))
+        return f"transformer {described}"
 
     def recipe(self) -> Recipe:
         """The settings of the fine-tuning."""

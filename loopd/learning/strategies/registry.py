@@ -59,7 +59,9 @@ STRATEGIES: Mapping[str, Entry] = {
     "greedy_coreset": Entry("small_text:GreedyCoreset", needs=("embed",)),
     "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
     "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
-    "seals": Entry("small_text:SEALS", scores=True, needs=("embed", "hnswlib"), wraps=True),
+    "seals": Entry(
+        "small_text:SEALS", seedable=False, scores=True, needs=("embed", "hnswlib"), wraps=True
+    ),
     "anchor_subsampling": Entry(
         "small_text:AnchorSubsampling",
         seedable=False,

@@ -1,0 +1,118 @@
+"""The user's own small-text classifier by dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loopd.errors import ModelError
+from loopd.learning.learner import Learner
+from loopd.records import Targets
+
+Build = Callable[..., Learner]
+
+OWN = '''
+import numpy as np
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from small_text import SklearnClassifier, SklearnClassifierFactory, Classifier
+
+class Hashed:
+    """A small-text factory over scikit-learn, with features of its own."""
+
+    def __init__(self, num_classes, alpha=1.0):
+        self.factory = SklearnClassifierFactory(MultinomialNB(alpha=alpha), num_classes)
+
+    def encode(self, texts):
+        return HashingVectorizer(n_features=512, alternate_sign=False).transform(texts)
+
+    def new(self):
+        return self.factory.new()
+
+class Length(Classifier):
+    """Sees the texts themselves; draws from numpy's global generator."""
+
+    def __init__(self, num_classes):
+        self.num_classes = num_classes
+
+    def fit(self, train_set, weights=None):
+        self.noise = np.random.random(self.num_classes)
+        return self
+
+    def predict(self, data_set, return_proba=False):
+        return self.predict_proba(data_set).argmax(axis=1)
+
+    def predict_proba(self, data_set):
+        lengths = np.array([len(text) for text in data_set.x], dtype=float)
+        raw = lengths[:, None] * self.noise[None, :] + 1
+        return raw / raw.sum(axis=1, keepdims=True)
+
+class Lengths:
+    def __init__(self, num_classes):
+        self.num_classes = num_classes
+
+    def new(self):
+        return Length(self.num_classes)
+
+class NoFactory:
+    def __init__(self, num_classes):
+        pass
+'''
+
+
+@pytest.fixture(autouse=True)
+def _own_code(tmp_path: Path) -> None:
+    (tmp_path / "own_model.py").write_text(OWN)
+
+
+def test_small_text_s_own_class_over_features_of_the_user(
+    learner_of: Build, targets: Targets, tmp_path: Path
+) -> None:
+    learner = learner_of(
+        classifier="own_model:Hashed", options={"alpha": 0.5}, code_paths=(tmp_path,)
+    )
+    assert "own_model:Hashed" in learner.check()
+    model = learner.fit(1, targets)
+    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=())) == 5
+    assert learner.predict_proba(model, ["a dog", "some bread"]).shape == (2, 3)
+
+
+def test_training_is_seeded_and_a_model_that_is_not_on_disk_is_trained_again(
+    learner_of: Build, targets: Targets, tmp_path: Path
+) -> None:
+    learners = [
+        learner_of(classifier="own_model:Lengths", code_paths=(tmp_path,)) for _ in range(2)
+    ]
+    first, second = (learner.fit(1, targets) for learner in learners)
+    assert np.array_equal(first.scores.all, second.scores.all)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_classifier_that_drops_unseen_classes_is_refused(
+    learner_of: Build, targets: Targets, tmp_path: Path
+) -> None:
+    learner = learner_of(classifier="own_model:Hashed", code_paths=(tmp_path,))
+    two = {id_: label for id_, label in targets.items() if label != "food"}
+    model = learner.fit(1, two)
+    with pytest.raises(ModelError, match="shape") as caught:
+        learner.choose(model, 5, round=2, targets=two, exclude=())
+    assert "column" in caught.value.hint
+
+
+def test_embeddings_are_refused_where_there_are_none(
+    learner_of: Build, targets: Targets, tmp_path: Path
+) -> None:
+    learner = learner_of("badge", "own_model:Lengths", code_paths=(tmp_path,))
+    with pytest.raises(ModelError, match="embeddings"):
+        learner.choose(learner.fit(1, targets), 5, round=2, targets=targets, exclude=())
+
+
+@pytest.mark.parametrize("name", ["own_model:NoFactory", "own_model:Missing", "own_model:Hashed"])
+def test_what_cannot_be_built_is_explained(learner_of: Build, tmp_path: Path, name: str) -> None:
+    options = {"beta": 1} if name.endswith("Hashed") else {}
+    learner = learner_of(classifier=name, options=options, code_paths=(tmp_path,))
+    with pytest.raises(ModelError):
+        learner.check()
