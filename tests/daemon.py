@@ -81,6 +81,17 @@ class Daemon:
             check=False,
         )
 
+    def spawn(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start another loopd command on this configuration."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "loopd", verb, str(self.config), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+            env=self.environment,
+        )
+
     @property
     def log(self) -> str:
         path = self.folder / "daemon.log"

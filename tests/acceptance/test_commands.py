@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 def test_a_whole_run_with_simulated_people(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, pool={"label": "label"})
     daemon.start()
-    played = daemon.loopd(
-        "oracle", "--gold", "label", "--people", "2", "--seconds", "0", "--discard-rate", "0.1",
-        "--edit-rate", "0.1", "--seed", "3", "--idle-exit", "6",
-    )  # fmt: skip
-    assert played.returncode == 0, played.stderr
-    assert daemon.ended() == 0, daemon.log
-    assert "submitted" in played.stdout
+    options = "--gold label --people 2 --seconds 0 --discard-rate 0.1 --edit-rate 0.1 --seed 3"
+    oracle = daemon.spawn("oracle", *options.split())
+    assert daemon.ended(120) == 0, daemon.log
+    oracle.send_signal(signal.SIGINT)
+    played, _ = oracle.communicate(timeout=20)
+    assert oracle.returncode == 0, played
+    assert "submitted" in played
     assert [row["round"] for row in daemon.rows] == [0, 1, 2]
     assert daemon.rows[-1]["labels"] == len(targets(daemon.state))
     assert (daemon.run_dir / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
