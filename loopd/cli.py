@@ -81,7 +81,9 @@ def check(config: Path) -> None:
     worst = 0
     for finding in look(settings):
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
-        click.echo(click.style(f"{finding.level:<8}", fg=color) + f"{finding.topic}: {finding.text}")
+        click.echo(
+            click.style(f"{finding.level:<8}", fg=color) + f"{finding.topic}: {finding.text}"
+        )
         if finding.hint:
             click.echo(f"        hint: {finding.hint}")
         worst = worst or finding.exit_code
@@ -104,22 +106,55 @@ def status(config: Path, *, as_json: bool) -> None:
 
 @main.command()
 @_CONFIG
-@click.option("--gold", required=True, metavar="COLUMN",
-              help="Column of the pool that holds the right labels.")
-@click.option("--people", default=1, show_default=True, type=click.IntRange(1, 200),
-              help="How many annotate at the same time; more than one needs an owner's key.")
-@click.option("--seconds", default=1.0, show_default=True, type=click.FloatRange(0),
-              help="Mean time of one answer.")
-@click.option("--error-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
-              help="Share of wrong answers.")
-@click.option("--discard-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
-              help="Share of discarded records.")
-@click.option("--edit-rate", default=0.0, show_default=True, type=click.FloatRange(0, 1),
-              help="Share of answers that are wrong first and corrected later.")
+@click.option(
+    "--gold",
+    required=True,
+    metavar="COLUMN",
+    help="Column of the pool that holds the right labels.",
+)
+@click.option(
+    "--people",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="How many annotate at the same time; more than one needs an owner's key.",
+)
+@click.option(
+    "--seconds",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Mean time of one answer.",
+)
+@click.option(
+    "--error-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of wrong answers.",
+)
+@click.option(
+    "--discard-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of discarded records.",
+)
+@click.option(
+    "--edit-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of answers that are wrong first and corrected later.",
+)
 @click.option("--in-order", is_flag=True, help="Take records as the server lists them.")
 @click.option("--seed", default=0, show_default=True, help="Seed of their behaviour.")
-@click.option("--idle-exit", type=click.FloatRange(0), metavar="SECONDS",
-              help="End after so long with nothing to answer; default: never.")
+@click.option(
+    "--idle-exit",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End after so long with nothing to answer; default: never.",
+)
 def oracle(config: Path, gold: str, **options: Any) -> None:
     """Play annotators who know the right labels, on the Argilla of CONFIG.
 
@@ -140,11 +175,21 @@ def _behaviour(options: dict[str, Any]) -> Any:
 
 
 @main.command()
-@click.option("--home", type=click.Path(path_type=Path), default=Path("argilla-home"),
-              show_default=True, help="Folder of the database, the accounts and the log.")
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    default=Path("argilla-home"),
+    show_default=True,
+    help="Folder of the database, the accounts and the log.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=6900, show_default=True, type=click.IntRange(0, 65535),
-              help="Port; 0 takes any free one.")
+@click.option(
+    "--port",
+    default=6900,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port; 0 takes any free one.",
+)
 @click.option("--workspace", default="loopd", show_default=True, help="Workspace to create.")
 @click.option("--allow-remote", is_flag=True, help="Permit an address that is not loopback.")
 def serve(**options: Any) -> None:

@@ -438,9 +438,6 @@ def _absolute(config: Config, folder: Path) -> Config:
                 update={"api_key_file": fix(config.argilla.api_key_file)}
             ),
             "pool": config.pool.model_copy(update={"path": fix(config.pool.path)}),
-            "test": config.test
-            and config.test.model_copy(update={"path": fix(config.test.path)}),
+            "test": config.test and config.test.model_copy(update={"path": fix(config.test.path)}),
         }
     )
-
-

@@ -108,7 +108,7 @@ class TransientError(LoopdError):
     name = "unreachable"
 
 
-class Interrupted(LoopdError):
+class Interrupted(LoopdError):  # noqa: N818 - not an error
     """A long step was left because a stop was asked for; nothing is wrong."""
 
     exit_code = 0

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import TypeAlias
 
 JsonValue: TypeAlias = (
-    "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue] | tuple[JsonValue, ...]"
+    "str | int | float | bool | list[JsonValue] | tuple[JsonValue, ...]"
+    " | dict[str, JsonValue] | None"
 )
 
 

@@ -6,11 +6,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("ARGILLA_API_KEY", None)
 
-from collections.abc import Iterator  # noqa: E402 - the environment must be set first
+from collections.abc import Iterator
 
-import pytest  # noqa: E402
+import pytest
 
-from tests.live import LiveArgilla  # noqa: E402
+from tests.live import LiveArgilla
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A real loopd daemon as a process of its own, with its configuration, data and journal in reach."""
+"""A real loopd daemon as a process of its own, its configuration and journal in reach."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ class Daemon:
         if condition(state):
             return state
         if self.process is not None and self.process.poll() is not None:
-            raise RuntimeError(f"the daemon ended with {self.process.returncode}: {self.log[-2000:]}")
+            raise RuntimeError(
+                f"the daemon ended with {self.process.returncode}: {self.log[-2000:]}"
+            )
         return None
 
 
@@ -159,7 +161,9 @@ def write_csv(path: Path, size: int, prefix: str) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "label"])
-        writer.writerows([record.id, record.text, record.gold] for record in make_pool(size, prefix))
+        writer.writerows(
+            [record.id, record.text, record.gold] for record in make_pool(size, prefix)
+        )
 
 
 def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The layers: imports point down, folders on one level never import each other, heavy things wait."""
+"""The layers: imports point down, folders on one level stay apart, heavy packages wait."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Which parts may import a package."""
 
-HEAVY = ("torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server")
+HEAVY = (
+    "torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server",
+)  # fmt: skip
 """Must not be imported at the top of a module outside ``learning`` and ``server``."""
 
 
@@ -81,9 +83,7 @@ def own(names: Iterator[str]) -> Iterator[str]:
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
     here = part(path)
-    wrong = [
-        other for other in own(imports(path)) if other != here and level(other) <= level(here)
-    ]
+    wrong = [other for other in own(imports(path)) if other != here and level(other) <= level(here)]
     assert not wrong, f"{here} imports {wrong}"
 
 

@@ -44,7 +44,7 @@ class ArgillaHttp:
         """The JSON answer, ``None`` when there is no body.
 
         Raises:
-            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or an answer that is not JSON.
+            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or an answer without JSON.
             AuthError: HTTP 401 or 403.
             NotFoundError, ConflictError, ArgillaError: other refusals.
         """
@@ -54,7 +54,9 @@ class ArgillaHttp:
             return response.json() if response.content else None
         except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
             kind = type(error).__name__
-            raise TransientError(f"Argilla at {self.url} is unreachable ({kind}: {error})") from error
+            raise TransientError(
+                f"Argilla at {self.url} is unreachable ({kind}: {error})"
+            ) from error
         except ValueError as error:
             raise TransientError(f"Argilla at {self.url} sent no JSON ({error})") from error
 

@@ -126,9 +126,7 @@ class MemoryStore:
             raise DatasetError("the dataset is gone")
         return self._records
 
-    def _put(
-        self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue
-    ) -> None:
+    def _put(self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue) -> None:
         self._ticks += 1
         self._activity += 1
         time = f"{self._ticks:012d}"

@@ -89,13 +89,17 @@ def _value(task: Task, response: Mapping[str, Any]) -> Any:
     return ((response.get("values") or {}).get(task.question_name) or {}).get("value")
 
 
-def misfits(task: Task, fields: list[Json], questions: list[Json], properties: list[Json]) -> list[str]:
+def misfits(
+    task: Task, fields: list[Json], questions: list[Json], properties: list[Json]
+) -> list[str]:
     """What keeps an existing dataset from serving the run, one line each."""
     problems: list[str] = []
     types = {each["name"]: each["settings"]["type"] for each in fields}
     if types.get(task.field_name) != "text":
         problems.append(f"it has no text field `{task.field_name}` (fields: {sorted(types)})")
-    others = [each["name"] for each in fields if each["required"] and each["name"] != task.field_name]
+    others = [
+        each["name"] for each in fields if each["required"] and each["name"] != task.field_name
+    ]
     problems += [f"it requires another field `{name}`" for name in others]
     problems += _question_misfits(task, questions)
     kinds = {each["name"]: each["settings"]["type"] for each in properties}

@@ -1,4 +1,4 @@
-"""Owns ``loopd check``: looks at everything a run needs before people are asked; changes nothing."""
+"""Owns ``loopd check``: looks at everything that a run needs, and changes nothing."""
 
 from __future__ import annotations
 

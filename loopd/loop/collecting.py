@@ -22,7 +22,9 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
     _refuse_emptied(state, sweep)
     present = {(answer.record_id, answer.annotator): answer for answer in sweep.answers}
     missing = set(sweep.missing)
-    changed = [answer for key, answer in present.items() if _differs(state.answers.get(key), answer)]
+    changed = [
+        answer for key, answer in present.items() if _differs(state.answers.get(key), answer)
+    ]
     changed += [
         _withdrawn(answer)
         for key, answer in state.answers.items()

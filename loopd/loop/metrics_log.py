@@ -32,7 +32,7 @@ KEYS: dict[str, str] = {
     "macro_f1": "Mean of the F1 of all classes on the test set.",
     "f1.<label>": "F1 of one class on the test set.",
     "test_size": "Texts in the test set.",
-    "stop.<criterion>.value": "Present value of a stopping criterion or rule; null if not known yet.",
+    "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
     "seconds.scoring": "Choosing this round's batch.",
     "seconds.publishing": "Publishing it.",

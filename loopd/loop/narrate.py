@@ -75,4 +75,6 @@ def _evaluated(event: RoundEvaluated, state: State) -> None:
     }
     advice = [name for name, verdict in event.stopping.items() if verdict["stop"]]
     labels = state.trained[event.round].labels
-    log.get("loop").info("round_evaluated", round=event.round, labels=labels, **shown, advice=advice)
+    log.get("loop").info(
+        "round_evaluated", round=event.round, labels=labels, **shown, advice=advice
+    )

@@ -41,7 +41,8 @@ class Loop:
         """Step until the run is done or a stop is asked for; returns the state then."""
         while state.phase is not Phase.DONE and not self.stop.is_set():
             try:
-                event = self.patiently(partial(STEPS[state.phase], state, self.tools))
+                step: Callable[[], Event | None] = partial(STEPS[state.phase], state, self.tools)
+                event = self.patiently(step)
             except Interrupted:
                 break
             if event is not None:
@@ -72,7 +73,10 @@ class Loop:
                 if section.give_up_after is not None and outage >= section.give_up_after:
                     raise
                 log.get("loop").warning(
-                    "waiting_for_argilla", problem=error.message, attempt=attempt, wait=round(delay, 1)
+                    "waiting_for_argilla",
+                    problem=error.message,
+                    attempt=attempt,
+                    wait=round(delay, 1),
                 )
                 if self.stop.wait(delay):
                     return None

@@ -195,5 +195,3 @@ def _criteria(
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
     proba = tools.learner.predict_pool(model, tools.stop_set)
     return evaluate_criteria(tools.config.stopping.criteria, history, proba)
-
-

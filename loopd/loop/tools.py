@@ -90,9 +90,7 @@ def build_task(config: Config) -> Task:
 
 def build_store(config: Config) -> ArgillaStore:
     """A client for the Argilla that the configuration names; does not connect yet."""
-    plan = DatasetPlan(
-        build_task(config), config.task.guidelines, config.queue.min_submitted
-    )
+    plan = DatasetPlan(build_task(config), config.task.guidelines, config.queue.min_submitted)
     return ArgillaStore(config.argilla, configuration.api_key(config.argilla), plan)
 
 
@@ -114,7 +112,10 @@ def build_learner(
 
 
 def build_tools(
-    config: Config, data: DataSets, stop: Stop, progress: Callable[[str, int, int], None] | None = None
+    config: Config,
+    data: DataSets,
+    stop: Stop,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Tools:
     """All parts of the live loop."""
     store = build_store(config)

@@ -56,7 +56,9 @@ class Journal:
         seq, before = self._last
         digest = _digest(before, seq + 1, name, payload)
         with _translated(self.path):
-            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", (seq + 1, name, payload, digest))
+            self._db.execute(
+                "INSERT INTO events VALUES (?, ?, ?, ?)", (seq + 1, name, payload, digest)
+            )
         self._last = (seq + 1, digest)
 
     def read(self) -> list[Event]:
@@ -118,7 +120,9 @@ def _create(db: sqlite3.Connection) -> None:
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise JournalError(f"{path} was written by a newer loopd (format {version})", "upgrade loopd")
+        raise JournalError(
+            f"{path} was written by a newer loopd (format {version})", "upgrade loopd"
+        )
     if version < 1:
         raise JournalError(f"{path} is not a loopd journal", "choose another run.dir")
     if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":

@@ -63,5 +63,3 @@ class SingleLabelTask:
     def suggestion(self, proposal: Suggestion) -> dict[str, Any]:
         """The most probable label with its probability."""
         return {"value": proposal.value, "score": min(1.0, max(0.0, proposal.score))}
-
-

@@ -17,9 +17,14 @@ class Task(Protocol):
         field_name: name of the Argilla field that shows the text.
     """
 
-    labels: tuple[str, ...]
-    question_name: str
-    field_name: str
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    @property
+    def question_name(self) -> str: ...
+
+    @property
+    def field_name(self) -> str: ...
 
     def question(self) -> dict[str, Any]:
         """The question as Argilla's API wants it at creation."""

@@ -55,9 +55,7 @@ def test_the_log_is_json_lines_without_secrets(
     assert daemon.api_key.encode() not in everything
 
 
-def test_a_signal_while_a_transformer_trains(
-    argilla: LiveArgilla, make_daemon: MakeDaemon
-) -> None:
+def test_a_signal_while_a_transformer_trains(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, classifier={"name": "transformer"})
     daemon.start()
     daemon.wait(collecting)
@@ -187,6 +185,9 @@ def _seconds(command: list[str]) -> float:
 def test_every_command_has_help() -> None:
     for verb in ("run", "check", "status", "serve", "oracle", "demo"):
         done = subprocess.run(
-            [sys.executable, "-m", "loopd", verb, "--help"], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "loopd", verb, "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert "Usage: " in done.stdout

@@ -44,7 +44,7 @@ SETTINGS = {
 
 @contextmanager
 def slow_people(people: ArgillaPeople, seed: int) -> Iterator[None]:
-    """Answers one open record after the other, out of order; what is answered depends on it only."""
+    """Answers one open record after the other, out of order; the answer depends on it only."""
     stop = threading.Event()
     gold = {record.id: record.gold for record in make_pool(60)}
     rng = random.Random(seed)
@@ -108,15 +108,13 @@ def undisturbed(daemon: Daemon, people: ArgillaPeople) -> tuple[dict[str, Any], 
 
 def kill_at_boundaries(daemon: Daemon) -> int:
     """Kill before and after each event until the run is done; returns the number of kills."""
-    kills = 0
-    for number in range(400):
-        when = ("before", "after")[number % 2]
+    for kills in range(400):
+        when = ("before", "after")[kills % 2]
         process = daemon.start((sys.executable, "-m", "tests.crash.kill_at", when, "1"))
         code = process.wait(60)
         if code == 0:
             return kills
         assert code == -signal.SIGKILL, daemon.log[-3000:]
-        kills += 1
     raise RuntimeError("the killed run does not get on")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from types import TracebackType
@@ -51,10 +52,8 @@ class FaultProxy:
 
     def _close(self, each: socket.socket) -> None:
         self._sockets.discard(each)
-        try:
+        with contextlib.suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         each.close()
 
     def _accept(self) -> None:

@@ -41,14 +41,12 @@ def make_pool(size: int, prefix: str = "r") -> Pool:
         words = WORDS[gold_of(number)]
         return f"the {words[number % 5]} and the {words[number * 3 % 5]} number {prefix} {number}"
 
-    return Pool(
-        tuple(Record(f"{prefix}{n:03d}", text(n), gold_of(n)) for n in range(size))
-    )
+    return Pool(tuple(Record(f"{prefix}{n:03d}", text(n), gold_of(n)) for n in range(size)))
 
 
 @dataclass
 class Bench:
-    """A loop with its parts in reach; ``people`` is the memory store itself or ``ArgillaPeople``."""
+    """A loop with its parts in reach; ``people`` is the memory store or ``ArgillaPeople``."""
 
     tools: Tools
     people: Any
@@ -86,9 +84,7 @@ def gold(pool: Pool, record_id: str) -> str:
 MakeBench = Callable[..., Bench]
 
 
-@pytest.fixture(
-    params=["memory", pytest.param("argilla", marks=pytest.mark.integration)], ids=str
-)
+@pytest.fixture(params=["memory", pytest.param("argilla", marks=pytest.mark.integration)], ids=str)
 def place(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

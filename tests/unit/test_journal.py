@@ -91,6 +91,11 @@ def test_a_newer_format_is_refused(path: Path) -> None:
     assert "upgrade" in caught.value.hint
 
 
+def _append_many(journal: Journal) -> None:
+    for _ in range(2000):
+        journal.append(EVENTS[next(iter(EVENTS))])
+
+
 def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
     size = path.stat().st_size
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -100,8 +105,7 @@ def test_a_full_disk_keeps_what_was_written(path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
         try:
             with pytest.raises(StorageError, match="cannot write the journal"):
-                for _ in range(2000):
-                    journal.append(EVENTS[next(iter(EVENTS))])
+                _append_many(journal)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with Journal(path) as journal:

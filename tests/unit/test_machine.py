@@ -70,7 +70,9 @@ def test_deleted_records_come_back() -> None:
 
 
 def test_resuming_a_finished_run_decides_again() -> None:
-    state = apply(State(phase=Phase.DONE, stopped=RunStopped(1.0, "max_rounds")), EVENTS[RunResumed])
+    state = apply(
+        State(phase=Phase.DONE, stopped=RunStopped(1.0, "max_rounds")), EVENTS[RunResumed]
+    )
     assert state.phase is Phase.DECIDE
     assert state.stopped is None
     assert state.config_digest == "d"

@@ -114,7 +114,15 @@ def explained(model: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RuntimeError,
+    ) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"cannot load the model {model!r}: {reason}", ABSENT) from error
 
