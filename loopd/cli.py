@@ -176,6 +176,40 @@ def _behaviour(options: dict[str, Any]) -> Any:
 
 @main.command()
 @click.option(
+    "--dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-run"),
+    show_default=True,
+    help="Folder of the demo; an earlier demo's is cleared, any other is refused.",
+)
+@click.option("--resume", is_flag=True, help="Go on in an earlier demo's folder.")
+@click.option("--label-yourself", is_flag=True, help="No simulated people: you label in the UI.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Rehearse this configuration instead of the sample data; the pool needs its label column.",
+)
+@click.option("--rounds", type=click.IntRange(1), help="Rounds until it ends.")
+@click.option("--people", default=3, show_default=True, type=click.IntRange(1, 200),
+              help="How many simulated people.")  # fmt: skip
+@click.option("--seconds", "seconds_per_answer", default=0.3, show_default=True,
+              type=click.FloatRange(0), help="Mean time of one answer.")  # fmt: skip
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535),
+              help="Port of Argilla; 0 takes any free one.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), help="Seed of the run and of the people.")
+@click.option("--classifier", help="Another classifier.")
+def demo(**options: Any) -> None:
+    """Watch the whole loop: embedded Argilla, the daemon, and simulated people who label.
+
+    Ends by itself after a few minutes with an accuracy table and a learning curve.
+    """
+    from loopd.simulation.demo import DemoOptions, run_demo
+
+    sys.exit(run_demo(DemoOptions(**options), click.echo))
+
+
+@main.command()
+@click.option(
     "--home",
     type=click.Path(path_type=Path),
     default=Path("argilla-home"),

@@ -143,7 +143,7 @@ class ClassifierSection(Section):
 
     name: str = Field(
         "transformer",
-        description="`transformer`, `tfidf`, or the dotted path of a small-text classifier factory.",
+        description="`transformer`, `tfidf`, or the dotted path of a classifier factory.",
     )
     model: str = Field(
         PACKAGED_MODEL,
@@ -162,7 +162,7 @@ class StrategySection(Section):
 
     name: str = Field(
         "breaking_ties",
-        description="A registered query strategy, or the dotted path of a small-text QueryStrategy.",
+        description="A registered query strategy, or the dotted path of a QueryStrategy.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the strategy."

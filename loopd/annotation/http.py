@@ -44,7 +44,7 @@ class ArgillaHttp:
         """The JSON answer, ``None`` when there is no body.
 
         Raises:
-            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or an answer without JSON.
+            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or no JSON.
             AuthError: HTTP 401 or 403.
             NotFoundError, ConflictError, ArgillaError: other refusals.
         """

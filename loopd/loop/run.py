@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 from loopd import log
@@ -41,8 +40,7 @@ class Loop:
         """Step until the run is done or a stop is asked for; returns the state then."""
         while state.phase is not Phase.DONE and not self.stop.is_set():
             try:
-                step: Callable[[], Event | None] = partial(STEPS[state.phase], state, self.tools)
-                event = self.patiently(step)
+                event = self._step(state)
             except Interrupted:
                 break
             if event is not None:
@@ -57,7 +55,13 @@ class Loop:
         self.write(event, after)
         return after
 
-    def patiently(self, action: Callable[[], Result | None]) -> Result | None:
+    def _step(self, state: State) -> Event | None:
+        def attempt() -> Event | None:
+            return STEPS[state.phase](state, self.tools)
+
+        return self.patiently(attempt)
+
+    def patiently(self, action: Callable[[], Result]) -> Result | None:
         """Repeat the action while it fails transiently; ``None`` if a stop comes first.
 
         Raises:
