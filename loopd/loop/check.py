@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loopd.config import Config
 from loopd.errors import LoopdError
+from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
@@ -83,6 +84,9 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
 
 def _model(config: Config, data: DataSets) -> Iterator[Finding]:
     yield Finding("model", "ok", build_learner(config, data.pool, Stop()).check())
+    check_criteria(config.stopping.criteria, len(config.task.labels))
+    names = ", ".join(criterion.name for criterion in config.stopping.criteria)
+    yield Finding("stopping", "ok", f"criteria on record: {names or 'none'}")
 
 
 def _argilla(config: Config) -> Iterator[Finding]:

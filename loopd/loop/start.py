@@ -10,6 +10,7 @@ import platform
 
 from loopd import __version__
 from loopd.errors import RunError
+from loopd.evaluation.stopping import check_criteria
 from loopd.loop.tools import Tools
 from loopd.machine import Event, Phase, RunResumed, RunStarted, State
 
@@ -22,13 +23,15 @@ def begin(state: State, tools: Tools) -> Event | None:
     Raises:
         RunError: labels, seed, pool or test set are not those of the journal.
     """
-    if state.started is None:
-        tools.learner.check()
-        return _started(tools)
-    _same_run(state.started, tools)
     digest = tools.config.digest()
+    if state.started is not None:
+        _same_run(state.started, tools)
     if digest == state.config_digest:
         return None
+    tools.learner.check()
+    check_criteria(tools.config.stopping.criteria, len(tools.config.task.labels))
+    if state.started is None:
+        return _started(tools)
     return RunResumed(tools.clock.wall(), digest, "the configuration changed")
 
 

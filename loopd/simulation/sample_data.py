@@ -29,8 +29,8 @@ LABELS = ("account", "billing", "delivery", "product", "returns", "technical")
 """The six kinds of questions, as the gold column names them."""
 
 SEED = 20
-POOL_SIZE = 2000
-TEST_SIZE = 500
+POOL_SIZE = 1800
+TEST_SIZE = 450
 
 GUIDELINES = """\
 What is the **main request** of the customer? Take the last one if there are two.
@@ -169,7 +169,7 @@ _MADE: Mapping[str, Callable[[random.Random], str]] = {
 def _compose(rng: random.Random, core: str) -> str:
     """Put something before and after the question, more or less often."""
     parts = [_sentence(core)]
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         parts.insert(0, _fill(rng, _pick(rng, _phrases()["asides"])))
     if rng.random() < 0.35:
         parts = _open_with(_pick(rng, _phrases()["openers"]), parts)
@@ -197,7 +197,7 @@ def _style(rng: random.Random, text: str) -> str:
         text = text.lower().rstrip(".")
     if rng.random() < 0.15:
         text = _shorten(text)
-    if rng.random() < 0.2:
+    if rng.random() < 0.18:
         text = _mistype(rng, text)
     return text
 

@@ -142,6 +142,15 @@ def test_an_answer_that_changes_is_journaled_with_its_history(
         ({"classifier": {"name": "transformer", "model": "no/such-model"}}, 12, "no/such-model"),
         ({"strategy": {"name": "braking_ties"}}, 12, "breaking_ties"),
         ({"strategy": {"name": "nowhere.module:Class"}}, 12, "nowhere"),
+        ({"stopping": {"criteria": [{"name": "max_iterations"}]}}, 10, "max_iterations"),
+        (
+            {
+                "stopping": {"criteria": [{"name": "delta_f_score"}]},
+                "task": {"labels": ["fruit", "tool", "animal"]},
+            },
+            10,
+            "needs two labels",
+        ),
     ],
 )
 def test_mistakes_end_with_a_clear_line(

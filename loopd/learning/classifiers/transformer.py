@@ -1,6 +1,6 @@
 """Owns the fine-tuned transformer as a small-text classifier; must not know ids or strategies.
 
-The recipe: supervised contrastive fine-tuning for a few epochs with mean pooling, then a logistic
+The recipe: supervised contrastive fine-tuning for ten epochs with mean pooling, then a logistic
 head on the vectors. It needs no validation split, which 20 labels could not spare, and works with
 a class that has one example or none.
 
@@ -37,7 +37,7 @@ class TransformerFactory:
     """Makes fine-tuned classifiers from one pretrained encoder, loaded at the first use."""
 
     OPTIONS: Mapping[str, Any] = {
-        "epochs": 5,
+        "epochs": 10,
         "min_steps": 20,
         "learning_rate": 1e-4,
         "batch_size": 32,

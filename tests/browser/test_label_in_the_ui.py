@@ -1,0 +1,187 @@
+"""A person labels the loop's batch in Argilla's own pages, by keyboard, in a real browser."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.consensus import targets
+from loopd.config import ArgillaSection
+from loopd.machine import Phase, State
+from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.server.embedded import create_annotator
+from loopd.server.options import Account
+from loopd.tasks.single_label import SingleLabelTask
+from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
+from tests.acceptance.test_failures import answer_all, collecting, rounds
+from tests.browser.conftest import Desk
+from tests.live import LiveArgilla
+from tests.loop.conftest import LABELS, make_pool
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import MakeDaemon
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+]
+
+ACTIVE = ".label-active .label-text__text"
+SCORE = ".label-active .label-text__suggestion__score"
+FIELD = ".text_field_component .content-area"
+
+
+@pytest.fixture
+def person(argilla: LiveArgilla) -> Account:
+    """Somebody new, who has answered nothing yet."""
+    name = f"lena-{uuid.uuid4().hex[:8]}"
+    return create_annotator(
+        argilla.url, argilla.owner_key, name, workspace=argilla.server.workspace
+    )
+
+
+def other(label: str) -> str:
+    return next(each for each in LABELS if each != label)
+
+
+class Labelling:
+    """The annotation page: what it shows, and the keys one presses there.
+
+    With a single question, the number of a label that is not chosen chooses it and submits at
+    once; the number of the chosen label takes the choice back; Enter submits what is chosen.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.page = desk.page
+
+    def sees(self, text: str, item: BatchItem) -> None:
+        """The record is there with the model's suggestion chosen, and the keyboard is ready."""
+        self.page.locator(FIELD).get_by_text(text, exact=True).wait_for()
+        self.page.locator(ACTIVE).get_by_text(item.suggestion.value, exact=True).wait_for()
+        shown = float(self.page.locator(SCORE).inner_text())
+        assert shown == pytest.approx(item.suggestion.score, abs=0.0501)
+        self.page.locator("input[data-keyboard]:focus").wait_for(state="attached")
+
+    def press(self, key: str) -> None:
+        """Press a key that submits, and wait until the server has the answer."""
+        with self.page.expect_response(
+            lambda response: response.request.method == "POST" and "/responses" in response.url
+        ) as answered:
+            self.page.keyboard.press(key)
+        assert answered.value.status == 201
+
+    def agree(self, item: BatchItem) -> str:
+        self.press("Enter")
+        return item.suggestion.value
+
+    def disagree(self, item: BatchItem) -> str:
+        label = other(item.suggestion.value)
+        self.press(_key(label))
+        return label
+
+    def waver(self, item: BatchItem) -> str:
+        """Take the suggested label back, then choose it again."""
+        self.page.keyboard.press(_key(item.suggestion.value))
+        self.page.locator(ACTIVE).wait_for(state="detached")
+        self.press(_key(item.suggestion.value))
+        return item.suggestion.value
+
+
+def _key(label: str) -> str:
+    return str(LABELS.index(label) + 1)
+
+
+def test_five_labels_by_keyboard(
+    argilla: LiveArgilla,
+    make_daemon: MakeDaemon,  # noqa: F811 - the fixture
+    person: Account,
+    desk: Desk,
+) -> None:
+    daemon = make_daemon(argilla)
+    pool = make_pool(60)
+    daemon.start()
+    daemon.wait(collecting)
+    people = argilla.people(daemon.dataset)
+    answer_all(daemon, people)
+    before = daemon.wait(rounds(2))
+    batch = before.batch
+
+    desk.log_in(person)
+    desk.page.get_by_text(daemon.dataset, exact=True).first.click()
+    labelling = Labelling(desk)
+    desk.page.get_by_text("of 6", exact=True).wait_for()
+    chosen: dict[str, str] = {}
+    verbs = ("disagree", "agree", "disagree", "waver", "agree")
+    for item, verb in zip(batch.items, verbs, strict=False):
+        labelling.sees(pool[item.record_id].text, item)
+        chosen[item.record_id] = getattr(labelling, verb)(item)
+    sixth = batch.items[5]
+    labelling.sees(pool[sixth.record_id].text, sixth)
+    proposals = {item.record_id: item.suggestion.value for item in batch.items}
+    assert sum(chosen[record_id] != proposals[record_id] for record_id in chosen) == 2
+
+    after = daemon.wait(lambda state: len(targets(state)) >= 11)
+    assert targets(after) == {**targets(before), **chosen}
+    assert after.phase is Phase.COLLECT
+    assert _answers(after) == {record_id: {label} for record_id, label in chosen.items()}
+
+    people.submit(sixth.record_id, "ann", other(sixth.suggestion.value))
+    people.close()
+    last = daemon.wait(rounds(3))
+    assert last.trained[1].labels == 12
+    assert {key: targets(last)[key] for key in chosen} == chosen
+
+    desk.page.reload()
+    first = last.batch.items[0]
+    labelling.sees(pool[first.record_id].text, first)
+
+
+def _answers(state: State) -> dict[str, set[str]]:
+    """Every answer on the present batch, by record."""
+    found: dict[str, set[str]] = {}
+    for answer in state.answers.values():
+        if answer.record_id in state.batch.record_ids:
+            assert answer.status is AnswerStatus.SUBMITTED
+            found.setdefault(answer.record_id, set()).add(str(answer.value))
+    return found
+
+
+IMAGE = '<img src="/hostile.png" onerror="window.hostile = 1; alert(1)">'
+SCRIPT = "<script>window.hostile = 2; alert(2)</script>"
+FRAME = '<iframe src="javascript:parent.hostile = 3"></iframe> {{ 7 * 7 }} **bold** &amp; `code`'
+TEXT = f"{IMAGE} {SCRIPT} {FRAME}"
+
+
+@pytest.fixture
+def hostile(argilla: LiveArgilla) -> Iterator[ArgillaStore]:
+    """A dataset in which whatever a person reads tries to run."""
+    task = SingleLabelTask((IMAGE, SCRIPT, "fine"), "label", "text", f"Title {IMAGE}")
+    section = ArgillaSection(url=argilla.url, dataset=f"hostile-{uuid.uuid4().hex[:8]}")
+    plan = DatasetPlan(task, f"# Guide\n{TEXT}\n[link](javascript:alert(4))", 1)
+    store = ArgillaStore(section, argilla.owner_key, plan)
+    store.open(fresh=True)
+    item = BatchItem("r1", 0.5, Suggestion(IMAGE, 0.9))
+    store.publish(Batch("b0001", 1, "breaking_ties", "model", (item,)), {"r1": TEXT})
+    yield store
+    store.close()
+
+
+def test_markup_is_shown_and_not_run(hostile: ArgillaStore, person: Account, desk: Desk) -> None:
+    desk.log_in(person)
+    page = desk.page
+    for address in (hostile.describe(), f"{hostile.describe()}?status=pending&query=bold"):
+        page.goto(address)
+        page.locator(FIELD).get_by_text(TEXT, exact=True).wait_for()
+        assert page.locator(".label-text__text").all_inner_texts() == [IMAGE, SCRIPT, "fine"]
+        assert page.locator(ACTIVE).inner_text() == IMAGE
+    page.get_by_label("Expand Panel").first.click()
+    page.get_by_role("heading", name="Guide").wait_for()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+    assert page.evaluate("window.hostile") is None
+    assert page.locator("[onerror], iframe, a[href^='javascript']").count() == 0
+    assert page.locator(f"{FIELD} :is(img, script, strong, code)").count() == 0
