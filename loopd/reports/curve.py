@@ -118,7 +118,8 @@ def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
         if all(math.isnan(value) or 0 <= value <= 1 for value in values):
             lines += axes.plot(labels, values, **_style(len(lines)), linewidth=1.6)
             names.append(name)
-    axes.set_title("no test set: stopping criteria", loc="left", fontsize=10, color="#444444")
+    note = "no test set: stopping criteria" if rows else "no round is finished yet"
+    axes.set_title(note, loc="left", fontsize=10, color="#444444")
     if lines:
         _legend(axes, lines, names)
 
@@ -167,7 +168,8 @@ def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
 
     axes.set_xlabel("labels")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(0, max([*_series(rows, "labels"), 1.0]) * 1.04)
+    most = max((number(row, "labels") or 0.0 for row in rows), default=0.0)
+    axes.set_xlim(0, max(most, 1.0) * 1.04)
 
 
 def _series(rows: Sequence[Row], key: str) -> list[float]:

@@ -15,20 +15,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from loopd.config import DataSection
-from loopd.data.reading import read_pool
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
 from loopd.reports.curve import plot_learning_curve
 from loopd.reports.rounds import Row, number, read_metrics
 from loopd.reports.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
-from loopd.simulation import sample_data
-from loopd.simulation.demo_folder import DATASET, QUESTION, WORKSPACE, DemoFolder, opened
+from loopd.simulation.demo_folder import DemoFolder, opened
 from loopd.simulation.leash import Leash
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.simulation.play import Play, Sections, config_play, merged, sample_play
 
 WATCH_SECONDS = 0.3
 """How often the demo looks for a new round."""
@@ -50,23 +47,26 @@ class DemoOptions:
         dir: its folder; an earlier demo's folder is cleared, any other is refused.
         resume: go on in an earlier demo's folder instead of clearing it.
         label_yourself: no simulated people: whoever watches labels in the UI.
-        rounds: rounds after which the daemon ends; ``None`` for no end.
+        config: a configuration to rehearse instead of the sample data.
+        rounds: rounds after which the daemon ends; ``None``: nine with the sample data, as the
+            configuration says otherwise, and no end for people who label themselves.
         port: of the Argilla server; 0 takes any free one.
         people: how many simulated people.
         seconds_per_answer: mean time of one answer.
-        seed: of the run and of the people.
-        classifier: name of the classifier.
+        seed: of the run and of the people; ``None``: the configuration's.
+        classifier: name of another classifier.
     """
 
     dir: Path = Path("demo-run")
     resume: bool = False
     label_yourself: bool = False
-    rounds: int | None = 9
+    config: Path | None = None
+    rounds: int | None = None
     port: int = 0
     people: int = 3
     seconds_per_answer: float = 0.3
-    seed: int = 42
-    classifier: str = "transformer"
+    seed: int | None = None
+    classifier: str | None = None
 
 
 def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
@@ -84,10 +84,11 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
         LoopdError: the folder, the server or the simulated people fail.
     """
     stop = Stop()
+    play = sample_play() if options.config is None else config_play(options.config)
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
-        demo = Demo(options, folder, stop, out, stack.enter_context(Leash()))
+        demo = Demo(options, play, folder, stop, out, stack.enter_context(Leash()))
         try:
             demo.start(stack)
             code = demo.watch()
@@ -104,6 +105,7 @@ class Demo:
     """The parts of a running demo."""
 
     options: DemoOptions
+    play: Play
     folder: DemoFolder
     stop: Stop
     out: Callable[[str], None]
@@ -116,7 +118,8 @@ class Demo:
     def start(self, stack: ExitStack) -> None:
         """Start server, daemon and people; ``stack`` ends them in the opposite order."""
         self.out("Starting Argilla ...")
-        server = EmbeddedServer(self.folder.server_home, self.options.port, workspace=WORKSPACE)
+        home, workspace = self.folder.server_home, self.play.task.workspace
+        server = EmbeddedServer(home, self.options.port, workspace=workspace)
         stack.callback(server.stop)
         holding = threading.Thread(target=self._hold_early, args=(server,), daemon=True)
         holding.start()
@@ -128,7 +131,7 @@ class Demo:
         stack.callback(self._end_daemon)
         self.leash.hold(self.daemon.pid)
         if not self.options.label_yourself:
-            self.people = People(server.url, server.owner.api_key, self.options, self.out)
+            self.people = People(server, self.play.task, self.options, self.out)
             stack.callback(self.people.go_home)
 
     def _hold_early(self, server: EmbeddedServer) -> None:
@@ -145,25 +148,33 @@ class Demo:
         self.out("")
         self.out(f"  Argilla   {server.url}")
         self.out(f"  log in    {account.username}  password {account.password}")
-        self.out(f"  dataset   {DATASET}, as soon as the first batch is out")
+        self.out(f"  dataset   {self.play.task.dataset}, as soon as the first batch is out")
         self.out(f"  daemon    its log is {_shown_path(self.folder.daemon_log)}")
         self.out("")
         if self.options.label_yourself:
             self.out("Label the records there; a line appears here after each batch. Ctrl-C ends.")
 
-    def _settings(self, url: str) -> dict[str, dict[str, Any]]:
-        stopping = {} if self.options.rounds is None else {"max_rounds": self.options.rounds}
-        return {
+    def _settings(self, url: str) -> Sections:
+        rounds = self.options.rounds
+        if rounds is None and not self.options.label_yourself:
+            rounds = self.play.rounds
+        wanted: Sections = {
             "run": {"seed": self.options.seed},
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
-            "stopping": stopping,
+            "stopping": {"max_rounds": rounds},
         }
+        changes = {
+            name: {key: value for key, value in values.items() if value is not None}
+            for name, values in wanted.items()
+        }
+        return merged(self.play.sections, changes)
 
     def _spawn(self, api_key: str) -> subprocess.Popen[bytes]:
         with self.folder.daemon_log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "loopd", "run", str(self.folder.config)],
+                cwd=self.play.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -229,12 +240,16 @@ class People:
     """The simulated annotators, in threads of this process."""
 
     def __init__(
-        self, url: str, api_key: str, options: DemoOptions, out: Callable[[str], None]
+        self,
+        server: EmbeddedServer,
+        task: OracleTask,
+        options: DemoOptions,
+        out: Callable[[str], None],
     ) -> None:
         self._stop = threading.Event()
         self._report = OracleReport()
         self._error: LoopdError | None = None
-        self._arguments = (url, api_key, options, out)
+        self._arguments = (server.url, server.owner.api_key, task, options, out)
         self._thread = threading.Thread(target=self._work, name="people", daemon=True)
         self._thread.start()
 
@@ -250,12 +265,12 @@ class People:
         return self._report
 
     def _work(self) -> None:
-        url, api_key, options, out = self._arguments
+        url, api_key, task, options, out = self._arguments
         try:
             self._report = run_oracle(
                 url,
                 api_key,
-                sample_task(),
+                task,
                 options=_manners(options),
                 stop=self._stop,
                 report=lambda line: out(f"people: {line}"),
@@ -264,23 +279,13 @@ class People:
             self._error = error
 
 
-def sample_task() -> OracleTask:
-    """The bundled data set as the simulated people know it."""
-    section = DataSection.model_validate(
-        {"path": sample_data.POOL_FILE, "id": "id", "label": "label"}
-    )
-    pool, _ = read_pool(section, labels=sample_data.LABELS)
-    gold = {record.id: record.gold for record in pool if record.gold is not None}
-    return OracleTask(WORKSPACE, DATASET, QUESTION, sample_data.LABELS, gold)
-
-
 def _manners(options: DemoOptions) -> OracleOptions:
     return OracleOptions(
         people=options.people,
         seconds_per_answer=options.seconds_per_answer,
         discard_rate=0.04,
         edit_rate=0.04,
-        seed=options.seed,
+        seed=options.seed or 0,
     )
 
 

@@ -20,9 +20,6 @@ MARKER = ".loopd-demo"
 """A file of this name says that the demo made the folder and may clear it."""
 
 LOCK = "daemon.lock"
-DATASET = "customer-questions"
-WORKSPACE = "loopd"
-QUESTION = "label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +64,9 @@ class DemoFolder:
             write_atomic(self.path / "data" / source.name, source.read_bytes())
 
     def write_config(self, sections: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write the configuration; ``sections`` replace or extend the demo's own."""
-        settings: dict[str, dict[str, Any]] = {
-            "run": {"dir": "run"},
-            "argilla": {"workspace": WORKSPACE, "dataset": DATASET, "max_backoff": 2.0},
-            "task": {
-                "labels": list(sample_data.LABELS),
-                "question": QUESTION,
-                "title": "What does the customer ask for?",
-                "guidelines": sample_data.GUIDELINES,
-            },
-            "pool": _data(sample_data.POOL_FILE),
-            "test": _data(sample_data.TEST_FILE),
-            "strategy": {"name": "breaking_ties"},
-            "queue": {"batch_size": 20, "poll_interval": 0.5, "sweep_interval": 10.0},
-            "log": {"format": "text"},
-        }
-        for name, values in sections.items():
-            settings[name] = {**settings.get(name, {}), **values}
-        write_atomic(self.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+        """Write the daemon's configuration."""
+        plain = {name: dict(values) for name, values in sections.items()}
+        write_atomic(self.config, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
 @contextmanager
@@ -127,7 +108,3 @@ def _clear(path: Path) -> None:
                 each.unlink()
     except OSError as error:
         raise StorageError(f"cannot clear {path}: {error}", "remove it by hand") from error
-
-
-def _data(source: Path) -> dict[str, str]:
-    return {"path": f"data/{source.name}", "id": "id", "text": "text", "label": "label"}

@@ -1,0 +1,109 @@
+"""Owns what a demo plays: the bundled sample data, or a configuration of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopd.config import Config, DataSection, load_config
+from loopd.data.reading import read_pool
+from loopd.errors import ConfigError
+from loopd.simulation import sample_data
+from loopd.simulation.oracle import OracleTask
+from loopd.simulation.rehearsal import oracle_task
+
+DATASET = "customer-questions"
+WORKSPACE = "loopd"
+QUESTION = "label"
+SAMPLE_ROUNDS = 9
+
+Sections = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is played.
+
+    Attributes:
+        sections: the daemon's configuration, without the server's address.
+        task: what the simulated people are asked, and what is right.
+        folder: where the daemon works, so that dotted paths of a configuration are found.
+        rounds: rounds after which it ends unless told otherwise; ``None``: as configured.
+    """
+
+    sections: Sections
+    task: OracleTask
+    folder: Path
+    rounds: int | None
+
+
+def sample_play() -> Play:
+    """The bundled customer questions."""
+    return Play(sample_sections(), sample_task(), Path.cwd(), SAMPLE_ROUNDS)
+
+
+def config_play(path: Path) -> Play:
+    """A configuration of the user's; the labels of its pool play the people.
+
+    Raises:
+        ConfigError: the pool's label column is not named.
+    """
+    config = load_config(path)
+    if config.pool.label is None:
+        raise ConfigError(
+            "a rehearsal needs `pool.label`, the column with the right labels",
+            "add it, or label yourself: `loopd serve` and `loopd run`",
+        )
+    task = oracle_task(config, config.pool.label)
+    return Play(_sections(config), task, config.folder, rounds=None)
+
+
+def sample_task() -> OracleTask:
+    """The bundled data set as the simulated people know it."""
+    section = DataSection.model_validate(
+        {"path": sample_data.POOL_FILE, "id": "id", "label": "label"}
+    )
+    pool, _ = read_pool(section, labels=sample_data.LABELS)
+    gold = {record.id: record.gold for record in pool if record.gold is not None}
+    return OracleTask(WORKSPACE, DATASET, QUESTION, sample_data.LABELS, gold)
+
+
+def sample_sections() -> Sections:
+    """The configuration of the sample data; its files lie beside it."""
+    return {
+        "run": {"dir": "run"},
+        "argilla": {"workspace": WORKSPACE, "dataset": DATASET, "max_backoff": 2.0},
+        "task": {
+            "labels": list(sample_data.LABELS),
+            "question": QUESTION,
+            "title": "What does the customer ask for?",
+            "guidelines": sample_data.GUIDELINES,
+        },
+        "pool": _data(sample_data.POOL_FILE),
+        "test": _data(sample_data.TEST_FILE),
+        "strategy": {"name": "breaking_ties"},
+        "queue": {"batch_size": 20, "poll_interval": 0.5, "sweep_interval": 10.0},
+        "log": {"format": "text"},
+    }
+
+
+def merged(sections: Mapping[str, Mapping[str, Any]], changes: Sections) -> Sections:
+    """The sections with some keys replaced or added."""
+    names = [*sections, *(name for name in changes if name not in sections)]
+    return {name: {**sections.get(name, {}), **changes.get(name, {})} for name in names}
+
+
+def _sections(config: Config) -> Sections:
+    """Everything the configuration says, with its data where it lies and its run in the demo."""
+    dumped: Sections = {
+        name: values
+        for name, values in config.model_dump(mode="json").items()
+        if values is not None
+    }
+    return merged(dumped, {"run": {"dir": "run"}, "log": {"format": "text"}})
+
+
+def _data(source: Path) -> dict[str, str]:
+    return {"path": f"data/{source.name}", "id": "id", "text": "text", "label": "label"}
