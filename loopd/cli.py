@@ -164,7 +164,7 @@ def oracle(config: Path, gold: str, **options: Any) -> None:
     from loopd.simulation.rehearsal import play_people
 
     played = play_people(load_config(config), gold, _behaviour(options), click.echo)
-    click.echo(played)
+    click.echo(played.line())
 
 
 def _behaviour(options: dict[str, Any]) -> Any:
@@ -187,21 +187,30 @@ def _behaviour(options: dict[str, Any]) -> Any:
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Rehearse this configuration instead of the sample data; the pool needs its label column.",
+    help="Rehearse this configuration instead of the sample data; it must name `pool.label`.",
 )
-@click.option("--rounds", type=click.IntRange(1), help="Rounds until it ends.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    help="Rounds until it ends; default: 9 with the sample data, else as configured.",
+)
 @click.option("--people", default=3, show_default=True, type=click.IntRange(1, 200),
               help="How many simulated people.")  # fmt: skip
 @click.option("--seconds", "seconds_per_answer", default=0.3, show_default=True,
               type=click.FloatRange(0), help="Mean time of one answer.")  # fmt: skip
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535),
               help="Port of Argilla; 0 takes any free one.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), help="Seed of the run and of the people.")
-@click.option("--classifier", help="Another classifier.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Seed of the run and of the people; default: the configuration's.",
+)
+@click.option("--classifier", help="Another classifier; default: the configuration's.")
 def demo(**options: Any) -> None:
     """Watch the whole loop: embedded Argilla, the daemon, and simulated people who label.
 
-    Ends by itself after a few minutes with an accuracy table and a learning curve.
+    With the sample data it ends by itself after a few minutes, with an accuracy table and a
+    learning curve; Ctrl-C ends it at any time.
     """
     from loopd.simulation.demo import DemoOptions, run_demo
 

@@ -147,7 +147,7 @@ class ClassifierSection(Section):
     )
     model: str = Field(
         PACKAGED_MODEL,
-        description="Hugging Face name, local folder, or `packaged` (all-MiniLM-L6-v2, offline).",
+        description="Hugging Face name, folder, or `packaged` (all-MiniLM-L6-v2, offline).",
     )
     max_tokens: int = Field(256, ge=8, description="Longer texts are cut to so many tokens.")
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
@@ -429,7 +429,13 @@ def _expanded(path: Path) -> Path:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def fix(path: Path | None) -> Path | None:
-        return None if path is None else (folder / _expanded(path))
+        return None if path is None else Path(os.path.normpath(folder / _expanded(path)))
+
+    name = config.classifier.model
+    model = None if name == PACKAGED_MODEL else fix(Path(name))
+    if model is not None and model.is_dir():
+        classifier = config.classifier.model_copy(update={"model": str(model)})
+        config = config.model_copy(update={"classifier": classifier})
 
     return config.model_copy(
         update={

@@ -12,6 +12,7 @@ import httpx
 from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
+_IS_IT_UP = "is it running, and is argilla.url right?"
 
 
 class NotFoundError(ArgillaError):
@@ -54,9 +55,8 @@ class ArgillaHttp:
             return response.json() if response.content else None
         except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
             kind = type(error).__name__
-            raise TransientError(
-                f"Argilla at {self.url} is unreachable ({kind}: {error})"
-            ) from error
+            message = f"Argilla at {self.url} is unreachable ({kind}: {error})"
+            raise TransientError(message, _IS_IT_UP) from error
         except ValueError as error:
             raise TransientError(f"Argilla at {self.url} sent no JSON ({error})") from error
 

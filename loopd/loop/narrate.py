@@ -26,7 +26,7 @@ def narrate(event: Event, state: State) -> None:
     logger = log.get("loop").bind(round=state.round)
     match event:
         case RunStarted():
-            logger.info("run_started", config=event.config_digest, labels=len(event.labels))
+            logger.info("run_started", config=event.config_digest, classes=len(event.labels))
         case BatchPlanned(batch=batch):
             logger.info(
                 "batch_planned", batch=batch.id, records=len(batch.items), strategy=batch.strategy
@@ -54,8 +54,8 @@ def narrate(event: Event, state: State) -> None:
 
 def _answers(event: AnswersCollected, state: State) -> None:
     logger = log.get("loop").bind(round=state.round)
-    counts = Counter(answer.status.value for answer in event.answers)
-    logger.info("answers", **counts)
+    if event.answers:
+        logger.info("answers", **Counter(answer.status.value for answer in event.answers))
     for answer in event.answers:
         if answer.status is AnswerStatus.INVALID:
             logger.warning(

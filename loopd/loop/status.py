@@ -64,7 +64,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         "run": status["run_dir"],
         "daemon": "not running" if daemon is None else f"running (process {daemon})",
         "phase": f"{status['phase']}, waits for {status['waits_for']}",
-        "round": f"{status['round']} (batch {status['batch']})",
+        "round": f"{status['round']} (batch {status['batch']})" if status["batch"] else "none yet",
         "labels": f"{status['labels']} ({status['discarded']} discarded, {status['open']} open)",
         "accuracy": shown,
         "advice": ", ".join(status["advice"]) or "go on",

@@ -102,7 +102,13 @@ def _sections(config: Config) -> Sections:
         for name, values in config.model_dump(mode="json").items()
         if values is not None
     }
-    return merged(dumped, {"run": {"dir": "run"}, "log": {"format": "text"}})
+    changes: Sections = {
+        "run": {"dir": "run"},
+        # The embedded server's own key, never the person's.
+        "argilla": {"api_key_env": "ARGILLA_API_KEY", "api_key_file": None, "give_up_after": None},
+        "log": {"format": "text"},
+    }
+    return merged(dumped, changes)
 
 
 def _data(source: Path) -> dict[str, str]:

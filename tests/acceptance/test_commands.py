@@ -30,7 +30,7 @@ def test_a_whole_run_with_simulated_people(argilla: LiveArgilla, make_daemon: Ma
     oracle.send_signal(signal.SIGINT)
     played, _ = oracle.communicate(timeout=20)
     assert oracle.returncode == 0, played
-    assert "submitted" in played
+    assert "answers" in played
     assert [row["round"] for row in daemon.rows] == [0, 1, 2]
     assert daemon.rows[-1]["labels"] == len(targets(daemon.state))
     assert (daemon.run_dir / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
