@@ -60,7 +60,7 @@ def run(config: Path) -> None:
     Start it again at any time, after a crash too: it goes on where it was.
     """
     from loopd import log
-    from loopd.config import load_config
+    from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
 
     settings = load_config(config)
@@ -73,7 +73,7 @@ def run(config: Path) -> None:
 def check(config: Path) -> None:
     """Look at everything that CONFIG needs: data, labels, model, server, permissions."""
     from loopd import log
-    from loopd.config import load_config
+    from loopd.config_file import load_config
     from loopd.loop.check import check as look
 
     settings = load_config(config)
@@ -97,7 +97,7 @@ def status(config: Path, *, as_json: bool) -> None:
     """Say where the run of CONFIG stands; works while the daemon runs, and when it does not."""
     import json
 
-    from loopd.config import load_config
+    from loopd.config_file import load_config
     from loopd.loop.status import read_status, status_lines
 
     found = read_status(load_config(config))
@@ -160,7 +160,7 @@ def oracle(config: Path, gold: str, **options: Any) -> None:
 
     For rehearsals and tests: they answer over Argilla's own HTTP API while `loopd run` works.
     """
-    from loopd.config import load_config
+    from loopd.config_file import load_config
     from loopd.simulation.rehearsal import play_people
 
     played = play_people(load_config(config), gold, _behaviour(options), click.echo)

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
     frozenset({"state", "data"}),
-    frozenset({"log", "progress"}),
+    frozenset({"log", "progress", "config_file"}),
     frozenset({"config"}),
     frozenset({"machine"}),
     frozenset({"records"}),
@@ -36,7 +36,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "torch": ("learning",),
     "transformers": ("learning",),
     "click": ("cli.py",),
-    "yaml": ("config.py", "simulation"),
+    "yaml": ("config_file.py", "simulation"),
     "sqlite3": ("state", "server"),
 }
 """Which parts may import a package."""

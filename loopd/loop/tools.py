@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from loopd import config as configuration
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
+from loopd.config_file import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import Interrupted
@@ -91,7 +91,7 @@ def build_task(config: Config) -> Task:
 def build_store(config: Config) -> ArgillaStore:
     """A client for the Argilla that the configuration names; does not connect yet."""
     plan = DatasetPlan(build_task(config), config.task.guidelines, config.queue.min_submitted)
-    return ArgillaStore(config.argilla, configuration.api_key(config.argilla), plan)
+    return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 
 
 def build_learner(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loopd.config import Config, DataSection, load_config
+from loopd.config import Config, DataSection
+from loopd.config_file import load_config
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError
 from loopd.simulation import sample_data

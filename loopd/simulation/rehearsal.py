@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loopd import config as configuration
 from loopd.config import Config
+from loopd.config_file import api_key
 from loopd.data.reading import read_pool
 from loopd.errors import DataError
 from loopd.loop.stop import Stop, on_signals
@@ -30,7 +30,7 @@ def play_people(
     with on_signals(stop):
         return run_oracle(
             config.argilla.url,
-            configuration.api_key(config.argilla),
+            api_key(config.argilla),
             oracle_task(config, gold_column),
             options=options,
             stop=stop,

@@ -16,7 +16,8 @@ import yaml
 
 from loopd import errors
 from loopd.cli import main
-from loopd.config import Config, key_names, load_config, parse_config
+from loopd.config import Config
+from loopd.config_file import key_names, load_config, parse_config
 from loopd.errors import ConfigError
 from loopd.loop.metrics_log import KEYS
 from loopd.machine import TRANSITIONS, Phase

@@ -14,7 +14,8 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
-from loopd.config import Config, parse_config
+from loopd.config import Config
+from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
 from loopd.loop.start import begin

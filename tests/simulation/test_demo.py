@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loopd.config import load_config
+from loopd.config_file import load_config
 from loopd.errors import ConfigError, LockedError
 from loopd.simulation.demo import DemoOptions, comparison, last_words, run_demo
 from loopd.simulation.demo_folder import MARKER, opened

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loopd.config import ArgillaSection, Config, api_key, load_config, parse_config
+from loopd.config import ArgillaSection, Config
+from loopd.config_file import api_key, load_config, parse_config
 from loopd.errors import ConfigError
 
 MINIMAL = {"task": {"labels": ["a", "b"]}, "pool": {"path": "pool.csv"}}

@@ -1,0 +1,149 @@
+"""Owns reading a configuration file; must not know a default or a meaning of a setting.
+
+The file is YAML. Unknown keys are refused with the nearest known spelling. Relative paths are
+taken from the folder of the file, and environment variables in them are filled in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from loopd.config import PACKAGED_MODEL, ArgillaSection, Config
+from loopd.errors import ConfigError
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Args:
+        path: a YAML file.
+
+    Raises:
+        ConfigError: missing, not YAML, unknown key or wrong value, with all problems in one line.
+    """
+    return parse_config(_read_yaml(path), folder=path.parent.resolve())
+
+
+def parse_config(content: object, folder: Path) -> Config:
+    """Check parsed YAML; relative paths are taken from ``folder``."""
+    if not isinstance(content, dict):
+        raise ConfigError("the configuration is not a mapping of keys", "see configs/ for examples")
+    try:
+        config = Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(each) for each in error.errors())) from None
+    config = _absolute(config, folder)
+    config._folder = folder
+    return config
+
+
+def api_key(section: ArgillaSection) -> str:
+    """The API key from the environment or from the file.
+
+    Raises:
+        ConfigError: neither holds one.
+    """
+    key = os.environ.get(section.api_key_env, "").strip()
+    if not key and section.api_key_file is not None:
+        try:
+            key = section.api_key_file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read argilla.api_key_file: {error}") from None
+    if not key or not key.isprintable() or not key.isascii():
+        raise ConfigError(
+            f"no usable API key: the variable {section.api_key_env} is unset or malformed",
+            "export it, or set argilla.api_key_file; the key is on Argilla's page `My settings`",
+        )
+    return key
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _explain(error: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key `{place}`{_nearest(error['loc'])}"
+    if error["type"] == "missing":
+        return f"`{place}` is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    known = sorted(name for path, name in key_names() if path == _section_path(location))
+    match = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    return f" (did you mean `{match[0]}`?)" if match else ""
+
+
+def _section_path(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    return tuple(str(part) for part in location[:-1] if isinstance(part, str))
+
+
+def key_names(
+    section: type[BaseModel] = Config, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], str]]:
+    """All keys as (path of the section, name), depth first."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    for name, field in section.model_fields.items():
+        found.append((path, name))
+        inner = _section_of(field.annotation)
+        if inner is not None:
+            found += key_names(inner, (*path, name))
+    return found
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section class inside an annotation such as ``X``, ``X | None`` or ``tuple[X, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        inner = _section_of(part)
+        if inner is not None:
+            return inner
+    return None
+
+
+def _expanded(path: Path) -> Path:
+    """The path with ``~`` and environment variables such as ``$DATA`` filled in."""
+    text = os.path.expandvars(path.expanduser())
+    if "$" in text:
+        raise ConfigError(f"the path {path} names a variable that is unset", "export it first")
+    return Path(text)
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def fix(path: Path | None) -> Path | None:
+        return None if path is None else Path(os.path.normpath(folder / _expanded(path)))
+
+    name = config.classifier.model
+    model = None if name == PACKAGED_MODEL else fix(Path(name))
+    if model is not None and model.is_dir():
+        classifier = config.classifier.model_copy(update={"model": str(model)})
+        config = config.model_copy(update={"classifier": classifier})
+
+    return config.model_copy(
+        update={
+            "run": config.run.model_copy(update={"dir": fix(config.run.dir)}),
+            "argilla": config.argilla.model_copy(
+                update={"api_key_file": fix(config.argilla.api_key_file)}
+            ),
+            "pool": config.pool.model_copy(update={"path": fix(config.pool.path)}),
+            "test": config.test and config.test.model_copy(update={"path": fix(config.test.path)}),
+        }
+    )
