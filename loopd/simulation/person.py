@@ -173,8 +173,8 @@ class Person:
             self._room.count(*_counts(behaviour))
             if behaviour and behaviour.later:
                 self._slips.append((response_id, behaviour.later))
-        # A discarded record stays open: somebody else may answer it.
-        return first is not None
+        # A discard counts, too: the others leave the record alone, as the loop does.
+        return True
 
     def _deliver(self, sheet: Sheet, value: str | None) -> str | None:
         """The id of the answer; ``None`` where an earlier try had arrived already."""

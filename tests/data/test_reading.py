@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopd.config import DataSection
@@ -279,6 +279,7 @@ def test_leaks_ignore_case_and_spaces() -> None:
     assert leaks(pool, Pool((Record("9", "where is IT? "),))) == ("1",)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=12))
 def test_whatever_the_csv_holds_the_rest_is_clean(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str]
