@@ -16,6 +16,6 @@ from tests.live import LiveArgilla
 @pytest.fixture(scope="session")
 def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArgilla]:
     """One real embedded Argilla for all tests of a worker; each test has its own dataset."""
-    live = LiveArgilla.start(tmp_path_factory.mktemp("argilla"))
+    live = LiveArgilla.start(tmp_path_factory.mktemp("argilla") / "its home")
     yield live
     live.server.stop()

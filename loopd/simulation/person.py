@@ -63,8 +63,8 @@ class Person:
         self._task = task
         self._options = options
         self._rng = random.Random(f"{options.seed}|{name}")  # noqa: S311 - not a secret
-        self._slips: deque[tuple[str, str]] = deque()
-        """Own answers to correct, oldest first: response id and right label."""
+        self._slips: deque[tuple[Sheet, str]] = deque()
+        """Own answers to correct, oldest first, with the right label."""
         self._remembers = False
         """Whether the slips of answers without a receipt, also of earlier runs, are among them."""
         self._unsure: set[str] = set()
@@ -125,8 +125,8 @@ class Person:
         for sheet in self._api.submitted(desk):
             behaviour = self._behaviour(sheet)
             value = dict(sheet.values).get(self._task.question)
-            if behaviour and behaviour.later and behaviour.first == value and sheet.response_id:
-                self._slips.append((sheet.response_id, behaviour.later))
+            if behaviour and behaviour.later and behaviour.first == value:
+                self._slips.append((sheet, behaviour.later))
         self._remembers = True
 
     def _stretch(self, desk: Desk) -> bool:
@@ -165,32 +165,32 @@ class Person:
         behaviour = self._behaviour(sheet)
         first = behaviour.first if behaviour else None
         try:
-            response_id = self._deliver(sheet, first)
+            answered = self._deliver(sheet, first)
         except GoneError:
             self._room.count("gone")
             return False
-        if response_id is not None:
+        if answered is not None:
             self._room.count(*_counts(behaviour))
             if behaviour and behaviour.later:
-                self._slips.append((response_id, behaviour.later))
+                self._slips.append((answered, behaviour.later))
         # A discard counts, too: the others leave the record alone, as the loop does.
         return True
 
-    def _deliver(self, sheet: Sheet, value: str | None) -> str | None:
-        """The id of the answer; ``None`` where an earlier try had arrived already."""
+    def _deliver(self, sheet: Sheet, value: str | None) -> Sheet | None:
+        """The sheet with the answer; ``None`` where an earlier try had arrived already."""
         self._unsure.add(sheet.id)
         try:
-            response_id = self._api.answer(sheet, self._task.question, value)
+            answered = self._api.answer(sheet, self._task.question, value)
         except TransientError:
             self._remembers = False
             raise
         except TakenError:
-            response_id = None
+            answered = None
         except GoneError:
             self._unsure.discard(sheet.id)
             raise
         self._unsure.discard(sheet.id)
-        return response_id
+        return answered
 
     def _behaviour(self, sheet: Sheet) -> Behaviour | None:
         task = self._task
@@ -201,9 +201,9 @@ class Person:
     def _correct(self, keep: int) -> None:
         """Correct first, wrong answers, all but the latest ``keep``."""
         while len(self._slips) > keep and not self._room.closed:
-            response_id, right = self._slips[0]
+            sheet, right = self._slips[0]
             try:
-                self._api.correct(response_id, self._task.question, right)
+                self._api.correct(sheet, self._task.question, right)
                 self._room.count("corrected")
             except GoneError:
                 self._room.count("gone")

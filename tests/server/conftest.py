@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from loopd.server import Account, EmbeddedServer, create_annotator
+from tests.live import LiveArgilla
 
 DEADLINE_SECONDS = 30.0
 
@@ -161,9 +162,8 @@ def api_for(url: str, account: Account) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(tmp_path_factory.mktemp("argilla") / "its home") as server:
-        yield server
+def server(argilla: LiveArgilla) -> EmbeddedServer:
+    return argilla.server
 
 
 @pytest.fixture(scope="session")
