@@ -91,7 +91,7 @@ def test_the_dataset_may_come_later_and_come_again(argilla: LiveArgilla, board: 
         oracle.until(lambda: all(board.answers().values()))
         assert board.owner.delete(f"datasets/{board.id}").is_success
     # A receipt may be lost when the dataset goes away at once.
-    assert oracle.end().submitted >= 10
+    assert oracle.end().submitted >= 8
 
 
 def test_a_discard_is_left_alone_by_the_others(argilla: LiveArgilla, board: Board) -> None:

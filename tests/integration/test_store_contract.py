@@ -1,0 +1,428 @@
+"""One contract for every annotation store: in memory, and on a real Argilla."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.schema import METADATA
+from loopd.annotation.store import AnnotationStore
+from loopd.config import ArgillaSection
+from loopd.errors import AuthError, DatasetError
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.tasks.single_label import SingleLabelTask
+from tests.integration.conftest import LABEL, TEXT, Api, Made, item
+from tests.live import LiveArgilla
+
+pytestmark = pytest.mark.integration
+
+LABELS = ("fruit", "tool")
+TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
+
+
+def batch(number: int, *record_ids: str, suggestions: bool = False) -> Batch:
+    proposal = Suggestion("tool", 0.75) if suggestions else None
+    items = tuple(BatchItem(record_id, 0.5, proposal) for record_id in record_ids)
+    return Batch(f"b{number:04d}", number, "breaking_ties", f"model-{number}", items)
+
+
+def texts(published: Batch) -> dict[str, str]:
+    return {record_id: f"text of {record_id}" for record_id in published.record_ids}
+
+
+def put(store: AnnotationStore, published: Batch) -> None:
+    store.publish(published, texts(published))
+
+
+def answers(store: AnnotationStore, *record_ids: str) -> dict[str, tuple[AnswerStatus, Any]]:
+    """Status and value by record, where one person answered."""
+    found = store.sweep(record_ids).answers
+    assert len({each.record_id for each in found}) == len(found)
+    return {each.record_id: (each.status, each.value) for each in found}
+
+
+MakeStore = Callable[..., ArgillaStore]
+
+
+@pytest.fixture
+def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
+    made: list[ArgillaStore] = []
+
+    def make(
+        dataset: str = "",
+        *,
+        labels: tuple[str, ...] = LABELS,
+        min_submitted: int = 1,
+        key: str = "",
+    ) -> ArgillaStore:
+        task = SingleLabelTask(labels, "label", "text", "Which?")
+        name = dataset or f"contract-{uuid.uuid4().hex[:10]}"
+        section = ArgillaSection(url=argilla.url, dataset=name)
+        plan = DatasetPlan(task, "Read closely.", min_submitted)
+        made.append(ArgillaStore(section, key or argilla.owner_key, plan))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "argilla"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[AnnotationStore, Any]]:
+    """A store, not open yet, and the people who answer in it."""
+    if request.param == "memory":
+        store = MemoryStore(TASK)
+        yield store, store
+        return
+    live: LiveArgilla = request.getfixturevalue("argilla")
+    name = f"contract-{uuid.uuid4().hex[:10]}"
+    people = live.people(name)
+    yield request.getfixturevalue("make_store")(name), people
+    people.close()
+
+
+# -- every store -------------------------------------------------------------------------------
+
+
+def test_publishing_twice_is_publishing_once(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    first = batch(0, "r1", "r2", "r3")
+    for _ in range(3):
+        put(store, first)
+    assert sorted(people.open_records("ann")) == ["r1", "r2", "r3"]
+
+
+def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    first = batch(0, "r1", "r2", "r3", suggestions=True)
+    put(store, first)
+    people.submit("r1", "ann", "fruit")
+    people.discard("r2", "ann")
+    before = store.sweep(first.record_ids)
+    put(store, first)
+    after = store.sweep(first.record_ids)
+    assert set(after.answers) == set(before.answers)
+    assert answers(store, *first.record_ids) == {
+        "r1": (AnswerStatus.SUBMITTED, "fruit"),
+        "r2": (AnswerStatus.DISCARDED, None),
+    }
+
+
+def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    put(store, batch(0, "r1", "r2"))
+    people.submit("r1", "ann", "fruit")
+    people.submit("r2", "ann", "tool")
+    assert answers(store, "r2") == {"r2": (AnswerStatus.SUBMITTED, "tool")}
+    nothing = store.sweep(())
+    assert (nothing.answers, nothing.missing) == ((), ())
+
+
+def test_a_sweep_reports_what_is_missing(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    put(store, batch(0, "r1", "r2", "r3"))
+    people.submit("r1", "ann", "fruit")
+    people.delete("r1")
+    people.delete("r3")
+    sweep = store.sweep(("r3", "r1", "r2", "never"))
+    assert sweep.missing == ("never", "r1", "r3")
+    assert sweep.answers == ()
+
+
+def test_an_edit_a_withdrawal_and_a_second_person(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    put(store, batch(0, "r1"))
+    people.submit("r1", "ann", "fruit")
+    (first,) = store.sweep(("r1",)).answers
+    people.submit("r1", "ann", "tool")
+    (second,) = store.sweep(("r1",)).answers
+    assert (first.value, second.value) == ("fruit", "tool")
+    assert first.time < second.time
+    people.submit("r1", "bob", "fruit")
+    found = {each.annotator: each.value for each in store.sweep(("r1",)).answers}
+    assert found == {people.ids["ann"]: "tool", people.ids["bob"]: "fruit"}
+    people.withdraw("r1", "ann")
+    (left,) = store.sweep(("r1",)).answers
+    assert isinstance(left, Answer)
+    assert left.value == "fruit"
+
+
+def test_the_trigger_moves_with_every_answer(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(fresh=True)
+    put(store, batch(0, "r1", "r2"))
+    seen = [store.activity()]
+    assert store.activity() == seen[0]
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: people.submit("r1", "ann", "fruit"),
+        lambda: people.submit("r1", "ann", "tool"),
+        lambda: people.discard("r2", "ann"),
+        lambda: people.withdraw("r1", "ann"),
+    )
+    for act in acts:
+        act()
+        seen.append(store.activity())
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_fresh_open_may_be_repeated_until_a_batch_is_out(
+    place: tuple[AnnotationStore, Any],
+) -> None:
+    store, _ = place
+    for _ in range(3):
+        store.open(fresh=True)
+    put(store, batch(0, "r1"))
+    with pytest.raises(DatasetError, match="another run"):
+        store.open(fresh=True)
+    store.open(fresh=False)
+    assert store.sweep(("r1",)).missing == ()
+
+
+def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
+    place: tuple[AnnotationStore, Any],
+) -> None:
+    store, people = place
+    with pytest.raises(DatasetError, match="gone"):
+        store.open(fresh=False)
+    store.open(fresh=True)
+    put(store, batch(0, "r1"))
+    people.drop()
+    calls: tuple[Callable[[], object], ...] = (
+        store.activity,
+        lambda: store.sweep(("r1",)),
+        lambda: put(store, batch(0, "r1")),
+        lambda: store.open(fresh=False),
+    )
+    for call in calls:
+        with pytest.raises(DatasetError, match="gone"):
+            call()
+
+
+# -- only a real Argilla -----------------------------------------------------------------------
+
+
+def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"large-{uuid.uuid4().hex[:8]}")
+    store.open(fresh=True)
+    made = _existing(api, name)
+    names = [f"r{number:04d}" for number in range(1005)]
+    for start in range(0, len(names), 500):
+        api.upsert(made, *(item(name, "x") for name in names[start : start + 500]))
+    last = api.listed(made, offset=1004)[0]["external_id"]
+    api.answer(made, last, "tool")
+    sweep = store.sweep(names)
+    assert sweep.missing == ()
+    assert [(each.record_id, each.value) for each in sweep.answers] == [(last, "tool")]
+    api.call("DELETE", f"records/{made.records['r0500']}")
+    sweep = store.sweep([*names, "never"])
+    assert sweep.missing == ("never", "r0500")
+    assert len(sweep.answers) == 1
+
+
+def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"shared-{uuid.uuid4().hex[:8]}")
+    store.open(fresh=True)
+    made = _existing(api, name)
+    api.upsert(made, item("theirs", metadata={"source": "import"}), {"fields": {"text": "no id"}})
+    api.answer(made, "theirs", "tool")
+    store.open(fresh=True)  # these records are no batch of a run
+    put(store, batch(0, "r1"))
+    made.records["r1"] = api.record(made, "r1")["id"]
+    api.answer(made, "r1", "fruit")
+    assert answers(store, "r1") == {"r1": (AnswerStatus.SUBMITTED, "fruit")}
+    assert store.sweep(("r1",)).missing == ()
+    assert api.record(made, "theirs")["metadata"] == {"source": "import"}
+
+
+def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"carried-{uuid.uuid4().hex[:8]}")
+    store.open(fresh=True)
+    put(store, batch(1, "r1", "r2", suggestions=True))
+    plain = Batch("b0002", 2, "random", None, (BatchItem("r3"),))
+    put(store, plain)
+    made = _existing(api, name)
+    first, second, third = (api.record(made, each) for each in ("r1", "r2", "r3"))
+    assert first["fields"] == {"text": "text of r1"}
+    assert set(first["metadata"]) == set(METADATA)
+    assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
+    (proposal,) = first["suggestions"]
+    assert (proposal["value"], proposal["score"]) == ("tool", 0.75)
+    assert proposal["agent"] == "loopd:model-1"
+    assert third["suggestions"] == []
+    assert set(third["metadata"]) == {"batch_id", "round", "strategy", "priority"}
+    dataset = api.call("GET", f"datasets/{made.id}")
+    assert (dataset["status"], dataset["guidelines"]) == ("ready", "Read closely.")
+    assert store.describe().endswith(f"/dataset/{made.id}/annotation-mode")
+
+
+def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"drafts-{uuid.uuid4().hex[:8]}")
+    store.open(fresh=True)
+    put(store, batch(0, "r1", "r2", "r3"))
+    made = _existing(api, name)
+    api.answer(made, "r1", "tool", status="draft")
+    api.answer(made, "r2", None, status="draft")
+    api.answer(made, "r3", None, status="discarded")
+    api.answer(made, "r3", "tool", status="discarded", by="bob")
+    found = store.sweep(("r1", "r2", "r3")).answers
+    assert [(each.record_id, each.status, each.value) for each in found] == [
+        ("r3", AnswerStatus.DISCARDED, None)
+    ] * 2
+
+
+@pytest.mark.parametrize("parts", ["nothing", "field", "field, question", "field, question, one"])
+def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts: str) -> None:
+    """What a crash in the middle of creating leaves behind, at each place."""
+    name = f"half-{uuid.uuid4().hex[:8]}"
+    made = api.draft(name)
+    if "field" in parts:
+        api.add_field(made, "text")
+    if "question" in parts:
+        api.add_question(made, "label", TASK.question()["settings"])
+    if "one" in parts:
+        api.add_property(made, "round", "integer")
+    store = make_store(name)
+    store.open(fresh=True)
+    put(store, batch(0, "r1"))
+    assert store.sweep(("r1",)).missing == ()
+    assert api.call("GET", f"datasets/{made.id}")["status"] == "ready"
+    kinds = api.call("GET", f"me/datasets/{made.id}/metadata-properties")["items"]
+    assert {each["name"] for each in kinds} == set(METADATA)
+
+
+def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api) -> None:
+    """Other fields and questions are fine as long as nobody has to fill them in."""
+    made = _other_dataset(api, required=False)
+    store = make_store(made.name)
+    assert "exists and fits" in store.preview()
+    store.open(fresh=True)
+    put(store, batch(0, "r1", suggestions=True))
+    made.records["r1"] = api.record(made, "r1")["id"]
+    api.answer(made, "r1", "none")  # a label that the task does not know
+    assert answers(store, "r1") == {"r1": (AnswerStatus.INVALID, "none")}
+
+
+def test_attaching_to_a_dataset_with_more_that_is_required(make_store: MakeStore, api: Api) -> None:
+    store = make_store(_other_dataset(api, required=True).name)
+    for call in (store.preview, lambda: store.open(fresh=True)):
+        with pytest.raises(DatasetError, match=r"another field `more`.*another question `why`"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": ("fruit", "animal")}, r"lacks the labels \['animal'\]"),
+        ({"min_submitted": 2}, "completes a record at 1 answers, too few"),
+    ],
+    ids=("labels", "min_submitted"),
+)
+def test_a_dataset_that_does_not_fit(
+    make_store: MakeStore, api: Api, change: dict[str, Any], words: str
+) -> None:
+    name = f"unfit-{uuid.uuid4().hex[:8]}"
+    api.dataset(name=name)
+    for fresh in (True, False):
+        with pytest.raises(DatasetError, match=words):
+            make_store(name, **change).open(fresh=fresh)
+
+
+@pytest.mark.parametrize(
+    ("field_settings", "question_settings", "words"),
+    [
+        (
+            {"type": "chat", "use_markdown": False},
+            LABEL,
+            r"no text field `text` \(fields: \['text'\]\)",
+        ),
+        (TEXT, {"type": "text"}, "`label` is a text, not label_selection"),
+        (TEXT, {**LABEL, "type": "multi_label_selection"}, "is a multi_label_selection"),
+    ],
+    ids=("field", "question", "multi"),
+)
+def test_parts_of_another_kind(
+    make_store: MakeStore,
+    api: Api,
+    field_settings: dict[str, Any],
+    question_settings: dict[str, Any],
+    words: str,
+) -> None:
+    made = api.draft(name := f"kind-{uuid.uuid4().hex[:8]}")
+    api.add_field(made, "text", **field_settings)
+    api.add_question(made, "label", question_settings)
+    api.publish(made)
+    with pytest.raises(DatasetError, match=words):
+        make_store(name).open(fresh=True)
+
+
+def test_metadata_of_another_kind(make_store: MakeStore, api: Api) -> None:
+    name = f"kind-{uuid.uuid4().hex[:8]}"
+    api.dataset(name=name, priority="terms")
+    with pytest.raises(DatasetError, match="metadata `priority` is terms, not float"):
+        make_store(name).open(fresh=True)
+
+
+def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api) -> None:
+    """Our own properties are added before anything is published."""
+    made = api.draft(name := f"closed-{uuid.uuid4().hex[:8]}")
+    api.call("PATCH", f"datasets/{made.id}", {"allow_extra_metadata": False})
+    api.add_field(made, "text")
+    api.add_question(made, "label", LABEL)
+    api.publish(made)
+    store = make_store(name)
+    store.open(fresh=True)
+    put(store, batch(0, "r1", suggestions=True))
+    assert store.sweep(("r1",)).missing == ()
+
+
+def test_looking_changes_nothing(make_store: MakeStore, api: Api) -> None:
+    name = f"looked-{uuid.uuid4().hex[:8]}"
+    assert "will be created" in make_store(name).preview()
+    assert name not in {each["name"] for each in api.call("GET", "me/datasets")["items"]}
+    made = api.draft(name)
+    make_store(name).preview()
+    assert api.call("GET", f"datasets/{made.id}/fields")["items"] == []
+
+
+def test_who_may_open(make_store: MakeStore, argilla: LiveArgilla) -> None:
+    assert make_store().account() == (argilla.server.owner.username, "owner")
+    with pytest.raises(AuthError, match="refuses the API key"):
+        make_store(key="wrong").open(fresh=True)
+    with pytest.raises(AuthError, match="may not do this"):
+        make_store(key=argilla.keys["ann"]).open(fresh=True)
+
+
+class _Named(Made):
+    name: str = ""
+
+
+def _other_dataset(api: Api, *, required: bool) -> _Named:
+    """Somebody's own dataset: ours and more fields, questions, labels and metadata."""
+    name = f"attached-{uuid.uuid4().hex[:8]}"
+    made = _Named(api.draft(name).id)
+    made.name = name
+    api.add_field(made, "more", required=required)
+    api.add_field(made, "text")
+    api.add_question(made, "why", {"type": "text", "use_markdown": False}, required=required)
+    api.add_question(made, "label", LABEL)
+    api.add_property(made, "source", "terms")
+    api.publish(made)
+    return made
+
+
+def _existing(api: Api, name: str) -> Made:
+    """A dataset that the store made."""
+    found = {each["name"]: each["id"] for each in api.call("GET", "me/datasets")["items"]}
+    made = Made(found[name])
+    made.records.update({each["external_id"]: each["id"] for each in api.listed(made)})
+    return made
