@@ -114,6 +114,8 @@ class RoundEvaluated:
 
     ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
     each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
+    ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
+    ``seconds`` into everything else.
     """
 
     at: float
@@ -122,6 +124,7 @@ class RoundEvaluated:
     stopping: Mapping[str, Mapping[str, JsonValue]]
     stop_set: str
     config_digest: str
+    scoring_seconds: float
     seconds: float
 
 

@@ -34,11 +34,12 @@ KEYS: dict[str, str] = {
     "test_size": "Texts in the test set.",
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
-    "seconds.scoring": "Choosing this round's batch.",
+    "seconds.choosing": "Choosing this round's batch, the pool being scored.",
     "seconds.publishing": "Publishing it.",
     "seconds.waiting": "From published to collected: people at work.",
     "seconds.training": "Training on all labels so far.",
-    "seconds.evaluation": "Measuring on the test set and on the stop set.",
+    "seconds.scoring": "Scoring the pool with the new model, for the criteria and the next choice.",
+    "seconds.evaluation": "Measuring on the test set, and the stopping criteria.",
     "strategy": "Query strategy that chose this round's batch.",
     "model_id": "The model that was trained in this round.",
     "config_digest": "Configuration in force.",
@@ -80,10 +81,11 @@ def _row(state: State, number: int) -> Row:
 def _seconds(state: State, number: int) -> Row:
     waiting = state.collected[number].at - state.published[number].at
     durations = {
-        "scoring": state.planned[number].seconds,
+        "choosing": state.planned[number].seconds,
         "publishing": state.published[number].seconds,
         "waiting": max(0.0, waiting),
         "training": state.trained[number].seconds,
+        "scoring": state.evaluated[number].scoring_seconds,
         "evaluation": state.evaluated[number].seconds,
     }
     return {f"seconds.{name}": round(value, 3) for name, value in durations.items()}

@@ -27,7 +27,7 @@ from loopd.machine import (
     RunStopped,
     State,
 )
-from loopd.records import Batch, BatchItem, JsonValue
+from loopd.records import Batch, BatchItem
 
 Step = Callable[[State, Tools], Event | None]
 
@@ -83,10 +83,13 @@ def train(state: State, tools: Tools) -> Event:
 
 def evaluate(state: State, tools: Tools) -> Event:
     """Measure the model on the test set and the stopping criteria on the stop set."""
-    started = tools.clock.monotonic()
     model = _model(state, tools)
+    started = tools.clock.monotonic()
+    proba = tools.learner.predict_pool(model, tools.stop_set)
+    scored = tools.clock.monotonic()
     metrics = _test_metrics(model, tools)
-    stopping, stop_set = _criteria(state, model, tools)
+    history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
+    stopping, stop_set = evaluate_criteria(tools.config.stopping.criteria, history, proba)
     stopping |= rules(
         tools.config.stopping,
         labels=state.trained[state.round].labels,
@@ -100,7 +103,8 @@ def evaluate(state: State, tools: Tools) -> Event:
         stopping=stopping,
         stop_set=stop_set,
         config_digest=state.config_digest,
-        seconds=tools.clock.monotonic() - started,
+        scoring_seconds=scored - started,
+        seconds=tools.clock.monotonic() - scored,
     )
 
 
@@ -187,11 +191,3 @@ def _test_metrics(model: Model, tools: Tools) -> dict[str, float]:
     labels = tools.config.task.labels
     gold = [record.gold or "" for record in test]
     return classification_metrics(gold, [labels[column] for column in columns], labels)
-
-
-def _criteria(
-    state: State, model: Model, tools: Tools
-) -> tuple[dict[str, dict[str, JsonValue]], str]:
-    history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
-    proba = tools.learner.predict_pool(model, tools.stop_set)
-    return evaluate_criteria(tools.config.stopping.criteria, history, proba)

@@ -53,18 +53,12 @@ MakeStore = Callable[..., ArgillaStore]
 def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
     made: list[ArgillaStore] = []
 
-    def make(
-        dataset: str = "",
-        *,
-        labels: tuple[str, ...] = LABELS,
-        min_submitted: int = 1,
-        key: str = "",
-    ) -> ArgillaStore:
-        task = SingleLabelTask(labels, "label", "text", "Which?")
+    def make(dataset: str = "", **change: Any) -> ArgillaStore:
+        task = SingleLabelTask(change.get("labels", LABELS), "label", "text", "Which?")
         name = dataset or f"contract-{uuid.uuid4().hex[:10]}"
         section = ArgillaSection(url=argilla.url, dataset=name)
-        plan = DatasetPlan(task, "Read closely.", min_submitted)
-        made.append(ArgillaStore(section, key or argilla.owner_key, plan))
+        plan = DatasetPlan(task, "Read closely.", change.get("min_submitted", 1))
+        made.append(ArgillaStore(section, change.get("key", argilla.owner_key), plan))
         return made[-1]
 
     yield make
@@ -302,8 +296,8 @@ def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts:
 
 def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api) -> None:
     """Other fields and questions are fine as long as nobody has to fill them in."""
-    made = _other_dataset(api, required=False)
-    store = make_store(made.name)
+    made = _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=False)
+    store = make_store(name)
     assert "exists and fits" in store.preview()
     store.open(fresh=True)
     put(store, batch(0, "r1", suggestions=True))
@@ -313,7 +307,8 @@ def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api)
 
 
 def test_attaching_to_a_dataset_with_more_that_is_required(make_store: MakeStore, api: Api) -> None:
-    store = make_store(_other_dataset(api, required=True).name)
+    _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=True)
+    store = make_store(name)
     for call in (store.preview, lambda: store.open(fresh=True)):
         with pytest.raises(DatasetError, match=r"another field `more`.*another question `why`"):
             call()
@@ -402,15 +397,9 @@ def test_who_may_open(make_store: MakeStore, argilla: LiveArgilla) -> None:
         make_store(key=argilla.keys["ann"]).open(fresh=True)
 
 
-class _Named(Made):
-    name: str = ""
-
-
-def _other_dataset(api: Api, *, required: bool) -> _Named:
+def _other_dataset(api: Api, name: str, *, required: bool) -> Made:
     """Somebody's own dataset: ours and more fields, questions, labels and metadata."""
-    name = f"attached-{uuid.uuid4().hex[:8]}"
-    made = _Named(api.draft(name).id)
-    made.name = name
+    made = api.draft(name)
     api.add_field(made, "more", required=required)
     api.add_field(made, "text")
     api.add_question(made, "why", {"type": "text", "use_markdown": False}, required=required)

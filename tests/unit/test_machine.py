@@ -30,7 +30,7 @@ EVENTS = {
     AnswersCollected: AnswersCollected(4.0, ()),
     BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
     ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
-    RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1),
+    RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
     RunStopped: RunStopped(8.0, "max_rounds"),
     RunResumed: RunResumed(9.0, "d", "note"),
 }
