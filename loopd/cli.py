@@ -5,6 +5,7 @@ Must stay thin and import nothing heavy at the top: ``loopd --help`` answers at 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from loopd import __version__
-from loopd.errors import LoopdError
+from loopd.errors import LoopdError, UnexpectedError
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -27,6 +28,13 @@ class _Group(click.Group):
         except LoopdError as error:
             report(error)
             ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if os.environ.get("LOOPD_TRACEBACK"):
+                raise
+            report(UnexpectedError(f"{type(error).__name__}: {error}"))
+            ctx.exit(UnexpectedError.exit_code)
 
 
 def report(error: LoopdError) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -18,6 +19,9 @@ from pydantic import (
 
 PACKAGED_MODEL = "packaged"
 """Name of the all-MiniLM-L6-v2 weights that the ``offline`` extra installs."""
+
+LONGEST_LABEL = 200
+"""Characters of a label that Argilla takes."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 
@@ -45,7 +49,9 @@ class ArgillaSection(Section):
 
     url: str = Field("http://127.0.0.1:6900", description="Address of the Argilla 2 server.")
     api_key_env: str = Field(
-        "ARGILLA_API_KEY", description="Environment variable that holds the API key."
+        "ARGILLA_API_KEY",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable that holds the API key.",
     )
     api_key_file: Path | None = Field(
         None, description="File whose first line is the API key; used when the variable is unset."
@@ -65,8 +71,13 @@ class ArgillaSection(Section):
     @field_validator("url")
     @classmethod
     def _http_only(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must start with http:// or https:// and name a host")
+        if parts.username is not None:
+            raise ValueError("must not hold a user or a password")
+        if parts.port == 0:
+            raise ValueError("port 0 is no port")
         return value.rstrip("/")
 
 
@@ -77,7 +88,9 @@ class TaskSection(Section):
         "single_label", description="Kind of task; one label for each text."
     )
     labels: tuple[str, ...] = Field(
-        description="The labels, in the order in which they are shown.", min_length=2
+        description="The labels, in the order in which they are shown; at most 500.",
+        min_length=2,
+        max_length=500,
     )
     question: str = Field(
         "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
@@ -85,8 +98,15 @@ class TaskSection(Section):
     field: str = Field(
         "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
     )
-    title: str = Field("Which label fits?", description="Title of the question in the UI.")
-    guidelines: str = Field("", description="Annotation guidelines, Markdown; empty for none.")
+    title: str = Field(
+        "Which label fits?",
+        min_length=1,
+        max_length=500,
+        description="Title of the question in the UI.",
+    )
+    guidelines: str = Field(
+        "", max_length=10_000, description="Annotation guidelines, Markdown; empty for none."
+    )
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -100,6 +120,8 @@ class TaskSection(Section):
     def _labels_are_distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not label.strip() for label in value):
             raise ValueError("a label is empty")
+        if any(len(label) > LONGEST_LABEL for label in value):
+            raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
         if len(set(value)) != len(value):
             raise ValueError("a label is listed twice")
         return value

@@ -108,6 +108,17 @@ class TransientError(LoopdError):
     name = "unreachable"
 
 
+class UnexpectedError(LoopdError):
+    """Something that loopd did not foresee: a bug. ``LOOPD_TRACEBACK=1`` shows where."""
+
+    exit_code = 70
+    name = "unexpected"
+
+    def __init__(self, message: str) -> None:
+        hint = "please report it, with what LOOPD_TRACEBACK=1 shows; the journal is intact"
+        super().__init__(message, hint)
+
+
 class Interrupted(LoopdError):  # noqa: N818 - not an error
     """A long step was left because a stop was asked for; nothing is wrong."""
 

@@ -51,6 +51,7 @@ class RunStarted:
     labels: tuple[str, ...]
     pool_fingerprint: str
     test_fingerprint: str
+    dataset_id: str
     versions: Mapping[str, str]
 
 
@@ -173,12 +174,14 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         RunStopped: Phase.DONE,
         RunResumed: Phase.TRAIN,
     },
-    Phase.EVALUATE: {RoundEvaluated: Phase.DECIDE, RunResumed: Phase.EVALUATE},
+    # A new configuration may mean another model: train again (the same one comes from the cache).
+    Phase.EVALUATE: {RoundEvaluated: Phase.DECIDE, RunResumed: Phase.TRAIN},
     Phase.DECIDE: {
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,
     },
+    # Back to COLLECT instead where the last round was never evaluated: see `apply`.
     Phase.DONE: {RunResumed: Phase.DECIDE},
 }
 
@@ -192,11 +195,9 @@ class State:
         started: the first event, ``None`` before it.
         config_digest: of the configuration now in force.
         batches: all planned batches in order; the last one is current.
-        published_at: when each batch was completely published, by batch id.
         answers: the present answer by (record id, annotator).
         deleted: published records that are gone from Argilla.
-        collected: how each batch's collection ended, by batch id.
-        planned, published, trained, evaluated: the events by round, for the metrics log.
+        planned, published, collected, trained, evaluated: the events by round.
         stopped: why the loop ended, ``None`` while it runs.
     """
 
@@ -247,6 +248,8 @@ def apply(state: State, event: Event) -> State:
             f"event {type(event).__name__} is not allowed in phase {state.phase.value}",
             "the journal was damaged or written by another version of loopd",
         )
+    if state.phase is Phase.DONE and state.round not in state.evaluated:
+        target = Phase.COLLECT  # it ended without a model: look whether people answered since
     return replace(_fold(state, event), phase=target)
 
 
@@ -266,11 +269,13 @@ def _fold(state: State, event: Event) -> State:
             planned = {**state.planned, batch.round: event}
             return replace(state, batches=(*state.batches, batch), planned=planned)
         case BatchPublished():
-            return replace(state, published={**state.published, state.round: event})
+            published = {**state.published, _round_of(state, event.batch_id): event}
+            return replace(state, published=published)
         case AnswersCollected():
             return _fold_answers(state, event)
         case BatchCollected():
-            return replace(state, collected={**state.collected, state.round: event})
+            collected = {**state.collected, _round_of(state, event.batch_id): event}
+            return replace(state, collected=collected)
         case ModelTrained():
             return replace(state, trained={**state.trained, event.round: event})
         case RoundEvaluated():
@@ -279,6 +284,13 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, stopped=event)
         case RunResumed():
             return replace(state, stopped=None, config_digest=event.config_digest)
+
+
+def _round_of(state: State, batch_id: str) -> int:
+    for batch in reversed(state.batches):
+        if batch.id == batch_id:
+            return batch.round
+    raise JournalError(f"the journal holds no batch {batch_id}")
 
 
 def _fold_answers(state: State, event: AnswersCollected) -> State:

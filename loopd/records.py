@@ -48,7 +48,8 @@ class Answer:
         annotator: identifier of the person (Argilla's user id).
         status: what the person did.
         value: the submitted value; ``None`` unless the status is ``SUBMITTED`` or ``INVALID``.
-        time: when it was given, ISO 8601 in UTC as the server says.
+        time: when this person first answered, ISO 8601 in UTC as the server says; edits do not
+            move it, so that it settles ties the same way however often answers were read.
     """
 
     record_id: str

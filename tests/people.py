@@ -77,14 +77,6 @@ class ArgillaPeople:
     def delete(self, record_id: str) -> None:
         _ok(self._owner.delete(f"records/{self._record_id(record_id)}"))
 
-    def add_label(self, label: str) -> None:
-        """Somebody extends the question in Argilla's settings."""
-        path = f"datasets/{self.dataset['id']}/questions"
-        question = self._owner.get(path).json()["items"][0]
-        options = [*question["settings"]["options"], {"value": label, "text": label}]
-        settings = {"type": "label_selection", "options": options}
-        _ok(self._owner.patch(f"questions/{question['id']}", json={"settings": settings}))
-
     def drop(self) -> None:
         _ok(self._owner.delete(f"datasets/{self.dataset['id']}"))
 

@@ -6,7 +6,7 @@ the database, because a search index may lag, and matches them by external id, n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from loopd.annotation import schema
 from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
 from loopd.annotation.store import Sweep
 from loopd.config import ArgillaSection
+from loopd.data.pool import Pool
 from loopd.errors import DatasetError, TransientError
 from loopd.records import Answer, Batch
 from loopd.tasks.task import Task
@@ -55,7 +56,7 @@ class ArgillaStore:
         self._dataset_id = ""
         self._question_id = ""
 
-    def open(self, *, fresh: bool) -> None:
+    def open(self, pool: Pool, *, fresh: bool) -> str:
         """Find or create the dataset; see :meth:`AnnotationStore.open`."""
         workspace_id = self._workspace_id()
         dataset = self._find(workspace_id)
@@ -68,7 +69,9 @@ class ArgillaStore:
             self._complete()
         self._check_fit(dataset)
         if fresh:
-            self._refuse_other_runs()
+            self._refuse_foreign_records(pool)
+            self._add_metadata()
+        return self._dataset_id
 
     def preview(self) -> str:
         """Say in one line what :meth:`open` would find, without changing anything."""
@@ -168,6 +171,7 @@ class ArgillaStore:
         if not self._items("questions"):
             self._on_dataset("POST", "/questions", json=task.question())
         self._add_metadata()
+        self._refuse_misfits()
         self._on_dataset("PUT", "/publish")
 
     def _add_metadata(self) -> None:
@@ -178,27 +182,42 @@ class ArgillaStore:
                 self._on_dataset("POST", "/metadata-properties", json=body)
 
     def _check_fit(self, dataset: Json) -> None:
-        task = self._plan.task
-        questions = self._items("questions")
-        problems = schema.misfits(task, self._items("fields"), questions, self._properties())
         asked = dataset["distribution"]["min_submitted"]
-        if asked < self._plan.min_submitted:
-            problems.append(f"it completes a record at {asked} answers, too few")
+        too_few = asked < self._plan.min_submitted
+        self._refuse_misfits([f"it completes a record at {asked} answers"] if too_few else [])
+        name = self._plan.task.question_name
+        questions = self._items("questions")
+        self._question_id = next(each["id"] for each in questions if each["name"] == name)
+
+    def _refuse_misfits(self, problems: Sequence[str] = ()) -> None:
+        fields, questions = self._items("fields"), self._items("questions")
+        found = schema.misfits(self._plan.task, fields, questions, self._properties())
+        problems = [*found, *problems]
         if problems:
             raise DatasetError(
                 f"dataset `{self._section.dataset}` does not fit: {'; '.join(problems)}",
                 "choose another argilla.dataset, or change the task to match",
             )
-        self._question_id = next(q["id"] for q in questions if q["name"] == task.question_name)
 
-    def _refuse_other_runs(self) -> None:
-        self._add_metadata()
+    def _refuse_foreign_records(self, pool: Pool) -> None:
+        """Records of another run, or other texts under our ids: publishing would replace them."""
         for page in self._pages(_PAGES[0]):
-            if any((record["metadata"] or {}).get("batch_id") for record in page):
-                raise DatasetError(
-                    f"dataset `{self._section.dataset}` already holds batches of another run",
-                    "restore that run's directory, or choose another argilla.dataset",
-                )
+            for record in page:
+                if (record.get("metadata") or {}).get("batch_id"):
+                    raise DatasetError(
+                        f"dataset `{self._section.dataset}` already holds batches of another run",
+                        "restore that run's directory, or choose another argilla.dataset",
+                    )
+                self._refuse_other_text(record, pool)
+
+    def _refuse_other_text(self, record: Json, pool: Pool) -> None:
+        record_id = record["external_id"]
+        text = record["fields"].get(self._plan.task.field_name)
+        if record_id in pool and text not in (None, schema.shown(pool[record_id].text)):
+            raise DatasetError(
+                f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
+                "give the pool other ids, or choose another argilla.dataset",
+            )
 
     def _gone(self) -> DatasetError:
         return DatasetError(

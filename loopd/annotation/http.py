@@ -6,12 +6,14 @@ Must not know what is asked for, and retries nothing: that is the loop's busines
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IS_IT_UP = "is it running, and is argilla.url right?"
 
 
@@ -35,7 +37,14 @@ class ArgillaHttp:
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
         self.url = url
         headers = {"X-Argilla-Api-Key": api_key}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        # A proxy of the environment never leads to this machine itself.
+        proxied = urlsplit(url).hostname not in _LOOPBACK
+        try:
+            self._client = httpx.Client(
+                base_url=url, headers=headers, timeout=timeout, trust_env=proxied
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            raise ArgillaError(f"cannot connect to {url}: {error}", "check the proxy") from error
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer to a GET."""
@@ -52,13 +61,18 @@ class ArgillaHttp:
         try:
             response = self._client.request(method, f"/api/v1/{path}", **arguments)
             _check(response, self.url)
-            return response.json() if response.content else None
         except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
             kind = type(error).__name__
             message = f"Argilla at {self.url} is unreachable ({kind}: {error})"
             raise TransientError(message, _IS_IT_UP) from error
+        return self._json(response)
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json() if response.content else None
         except ValueError as error:
-            raise TransientError(f"Argilla at {self.url} sent no JSON ({error})") from error
+            message = f"Argilla at {self.url} sent no JSON ({error})"
+            raise TransientError(message, "is argilla.url that of an Argilla server?") from error
 
     def close(self) -> None:
         """Release the connections."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from loopd.annotation.store import Sweep
+from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue
 from loopd.tasks.task import Task
@@ -36,13 +37,17 @@ class MemoryStore:
 
     # -- what the loop asks --------------------------------------------------------------------
 
-    def open(self, *, fresh: bool) -> None:
+    def open(self, pool: Pool, *, fresh: bool) -> str:
         """See :meth:`AnnotationStore.open`."""
         if self._records is None and not fresh:
             raise DatasetError("the dataset is gone")
+        for record_id, stored in (self._records or {}).items():
+            if record_id in pool and pool[record_id].text != stored.text:
+                raise DatasetError(f"the dataset has another text under the id `{record_id}`")
         if self._records and fresh:
             raise DatasetError("the dataset already holds batches of another run")
         self._records = self._records or {}
+        return "memory"
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Upsert by record id: answers that are there stay."""
@@ -114,9 +119,6 @@ class MemoryStore:
         """Delete the record; the trigger does not move, as on the real server."""
         del self._dataset()[record_id]
 
-    def add_label(self, label: str) -> None:
-        """Labels are not checked here: the task says what is valid."""
-
     def drop(self) -> None:
         """Delete the dataset."""
         self._records = None
@@ -129,6 +131,6 @@ class MemoryStore:
     def _put(self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue) -> None:
         self._ticks += 1
         self._activity += 1
-        time = f"{self._ticks:012d}"
-        answer = Answer(record_id, annotator, status, value, time)
-        self._dataset()[record_id].answers[annotator] = answer
+        answers = self._dataset()[record_id].answers
+        time = answers[annotator].time if annotator in answers else f"{self._ticks:012d}"
+        answers[annotator] = Answer(record_id, annotator, status, value, time)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +11,9 @@ from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_REFERENCE = re.compile(r"&(?:#[xX]?[0-9A-Fa-f]+|[A-Za-z0-9]{1,32});?")
 
 METADATA: dict[str, tuple[str, str]] = {
     "batch_id": ("terms", "Batch"),
@@ -22,7 +27,7 @@ METADATA: dict[str, tuple[str, str]] = {
 
 
 def field(task: Task) -> Json:
-    """The text field; plain text, so that markup in texts is shown and not run."""
+    """The text field; no Markdown, and see :func:`shown` for HTML."""
     settings = {"type": "text", "use_markdown": False}
     return {"name": task.field_name, "title": "Text", "required": True, "settings": settings}
 
@@ -43,7 +48,7 @@ def record(task: Task, batch: Batch, place: int, text: str, question_id: str) ->
     item = batch.items[place]
     body: Json = {
         "external_id": item.record_id,
-        "fields": {task.field_name: text},
+        "fields": {task.field_name: shown(text)},
         "metadata": _metadata(batch, item, priority=1.0 - place / len(batch.items)),
     }
     if item.suggestion is not None:
@@ -51,6 +56,20 @@ def record(task: Task, batch: Batch, place: int, text: str, question_id: str) ->
         agent = f"loopd:{batch.model_id}"
         body["suggestions"] = [{"question_id": question_id, "agent": agent, **proposal}]
     return body
+
+
+def shown(text: str) -> str:
+    """The text as Argilla's page needs it: the page puts text fields in as HTML, even plain ones.
+
+    Only what a browser would read as the start of a tag or of a character reference is escaped, so
+    that most texts stay as they are. ``html.unescape`` gives the original back.
+    """
+    return _TAG.sub("&lt;", _REFERENCE.sub(_escaped, text))
+
+
+def _escaped(reference: re.Match[str]) -> str:
+    found = reference[0]
+    return found if html.unescape(found) == found else f"&amp;{found[1:]}"
 
 
 def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
@@ -81,7 +100,7 @@ def answer(task: Task, record_id: str, response: Mapping[str, Any]) -> Answer | 
         annotator=str(response["user_id"]),
         status=known,
         value=value,
-        time=response["updated_at"],
+        time=response["inserted_at"],
     )
 
 

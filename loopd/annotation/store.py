@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from loopd.data.pool import Pool
 from loopd.records import Answer, Batch
 
 
@@ -29,10 +30,11 @@ class AnnotationStore(Protocol):
     ``DatasetError`` or ``ArgillaError``; every method may be repeated without harm.
     """
 
-    def open(self, *, fresh: bool) -> None:
-        """Find the dataset and check that it fits.
+    def open(self, pool: Pool, *, fresh: bool) -> str:
+        """Find the dataset and check that it fits; returns its identifier.
 
         Args:
+            pool: a dataset with other texts under the pool's ids is refused.
             fresh: the run has published nothing yet: create the dataset if it is absent, finish
                 one that was half created, refuse one that holds another run's batches. Otherwise
                 an absent dataset is an error.

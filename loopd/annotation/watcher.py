@@ -41,7 +41,3 @@ class AnswerWatcher:
         sweep = self._store.sweep(record_ids)
         self._token, self._swept_at = token, now
         return sweep
-
-    def forget(self) -> None:
-        """Read everything at the next look."""
-        self._token = None

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from small_text import PoolBasedActiveLearner
 
-from loopd.errors import LoopdError, ModelError
+from loopd.errors import ModelError
 from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
+from loopd.learning.foreign import calling
 from loopd.learning.strategies.scores import informativeness
 
 Positions = NDArray[np.int64]
@@ -48,13 +49,8 @@ def query(
     dataset = unlabeled(scores.features, scores.num_classes)
     learner = PoolBasedActiveLearner(FittedClassifier(scores), strategy, dataset)
     learner.initialize_data(*labelled, indices_ignored=ignored)
-    try:
+    with calling(f"the query strategy {strategy}"):
         chosen = np.asarray(learner.query(num_samples=size))
-    except LoopdError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ModelError(f"the query strategy {strategy} failed: {reason}") from error
     allowed = np.setdiff1d(np.arange(len(dataset)), np.concatenate([labelled[0], ignored]))
     _refuse_bad_choice(strategy, chosen, size, allowed)
     return _ordered(chosen, informativeness(strategy, chosen, len(dataset)))

@@ -16,6 +16,7 @@ from small_text import Classifier
 
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
+from loopd.learning.foreign import calling
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,21 @@ def checked_proba(
     """What the classifier predicts, (n, C) float32.
 
     Raises:
-        ModelError: it gives another number of columns, as classifiers do that drop unseen classes.
+        ModelError: it gives another number of columns, as classifiers do that drop unseen classes,
+            or something that is not a number.
     """
-    proba = np.asarray(classifier.predict_proba(dataset), dtype=np.float32)
+    with calling("predicting with the classifier"):
+        proba = np.asarray(classifier.predict_proba(dataset), dtype=np.float32)
     if proba.shape != (len(dataset), num_classes):
         raise ModelError(
             f"the classifier gave probabilities of shape {proba.shape}, "
             f"not ({len(dataset)}, {num_classes})",
             "a classifier must have one column for each label, seen in training or not",
+        )
+    if not np.isfinite(proba).all():
+        raise ModelError(
+            "the classifier gave probabilities that are not numbers",
+            "its training diverged: lower its learning rate",
         )
     return proba
 

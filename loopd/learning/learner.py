@@ -267,6 +267,7 @@ class Learner:
         y: NDArray[np.int64],
     ) -> Any:
         from loopd.learning.dataset import IndexedDataset
+        from loopd.learning.foreign import calling
 
         seed = seeding.for_step(self._seed, round, "fit")
         with seeding.seeded(seed):
@@ -274,7 +275,8 @@ class Learner:
             train_set = IndexedDataset(
                 self._factory.pool_features, y, np.arange(len(self._labels)), rows=positions
             )
-            classifier.fit(train_set)
+            with calling("training the classifier"):
+                classifier.fit(train_set)
         tensors = self._factory.save(classifier)
         if tensors is not None:
             self._store.put(model_id, tensors)

@@ -14,7 +14,7 @@ from loopd.config import Config
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
-from loopd.loop.start import begin, is_fresh
+from loopd.loop.start import at_dataset, begin, is_fresh
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
@@ -55,7 +55,9 @@ def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None 
 
 def _run(loop: Loop, state: State) -> State:
     first = begin(state, loop.tools)
-    if _open_store(loop, state):
+    dataset_id = _open_store(loop, state)
+    if dataset_id is not None:
+        first = at_dataset(state, first, dataset_id)
         if first is not None:
             state = loop.record(state, first)
         metrics_log.write(state, loop.tools.config.run.dir)
@@ -65,15 +67,14 @@ def _run(loop: Loop, state: State) -> State:
     return state
 
 
-def _open_store(loop: Loop, state: State) -> bool:
-    """Connect; ``False`` when a stop came before Argilla answered."""
+def _open_store(loop: Loop, state: State) -> str | None:
+    """Connect; ``None`` when a stop came before Argilla answered."""
 
-    def attempt() -> bool:
-        loop.tools.store.open(fresh=is_fresh(state))
-        return True
+    def attempt() -> str:
+        return loop.tools.store.open(loop.tools.data.pool, fresh=is_fresh(state))
 
-    opened = loop.patiently(attempt) is True
-    if opened:
+    opened = loop.patiently(attempt)
+    if opened is not None:
         log.get("loop").info("annotate_here", url=loop.tools.store.describe())
     return opened
 

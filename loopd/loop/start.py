@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from dataclasses import replace
 
 from loopd import __version__
 from loopd.errors import RunError
@@ -35,6 +36,22 @@ def begin(state: State, tools: Tools) -> Event | None:
     return RunResumed(tools.clock.wall(), digest, "the configuration changed")
 
 
+def at_dataset(state: State, first: Event | None, dataset_id: str) -> Event | None:
+    """The first event with the dataset that was found.
+
+    Raises:
+        RunError: the run began with another dataset.
+    """
+    if isinstance(first, RunStarted):
+        return replace(first, dataset_id=dataset_id)
+    if state.started is not None and state.started.dataset_id != dataset_id:
+        raise RunError(
+            "the Argilla dataset is not the one that this run began with",
+            "restore argilla.url and argilla.dataset, or begin a new run in another run.dir",
+        )
+    return first
+
+
 def is_fresh(state: State) -> bool:
     """Whether nothing of the run can be in Argilla yet."""
     return not state.published and state.phase in (Phase.NEW, Phase.SEED)
@@ -48,6 +65,7 @@ def _started(tools: Tools) -> RunStarted:
         labels=tools.config.task.labels,
         pool_fingerprint=tools.data.pool.fingerprint,
         test_fingerprint=_test_fingerprint(tools),
+        dataset_id="",  # known once the store is open
         versions=versions(),
     )
 

@@ -15,7 +15,7 @@ from loopd.evaluation.stopping import evaluate_criteria
 from loopd.learning.learner import Model
 from loopd.loop.collecting import changes
 from loopd.loop.tools import Tools
-from loopd.loop.verdict import rules, stop_reason
+from loopd.loop.verdict import labels_left, limit_reached, rules, stop_reason
 from loopd.machine import (
     BatchCollected,
     BatchPlanned,
@@ -67,6 +67,10 @@ def train(state: State, tools: Tools) -> Event:
     """Train on everything known; with too little to train on, ask for another random batch."""
     labels = targets(state)
     if not tools.learner.can_fit(labels):
+        section = tools.config.stopping
+        limit = limit_reached(section, labels=len(labels), rounds=len(state.batches))
+        if limit is not None:
+            return RunStopped(tools.clock.wall(), limit)
         return _random_batch(state, tools, tools.config.queue.batch_size)
     started = tools.clock.monotonic()
     model = tools.learner.fit(state.round, labels)
@@ -114,16 +118,16 @@ def decide(state: State, tools: Tools) -> Event:
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
     started = tools.clock.monotonic()
-    labels = targets(state)
+    labels, model = targets(state), _model(state, tools)
+    queue, stopping = tools.config.queue, tools.config.stopping
     items = tools.learner.choose(
-        _model(state, tools),
-        _next_size(state, tools),
+        model,
+        labels_left(stopping, len(labels), queue.batch_size),
         round=state.round + 1,
         targets=labels,
         exclude=state.planned_ids - set(labels),
     )
-    model_id = state.trained[state.round].model_id
-    return _plan(state, tools, items, (tools.config.strategy.name, model_id, started))
+    return _plan(state, tools, items, (tools.config.strategy.name, model.id, started))
 
 
 STEPS: dict[Phase, Step] = {
@@ -138,6 +142,7 @@ STEPS: dict[Phase, Step] = {
 
 def _random_batch(state: State, tools: Tools, size: int) -> Event:
     started = tools.clock.monotonic()
+    size = labels_left(tools.config.stopping, len(targets(state)), size)
     items = tools.learner.first_batch(size, round=state.round + 1, exclude=state.planned_ids)
     return _plan(state, tools, items, (FIRST_STRATEGY, None, started))
 
@@ -162,20 +167,15 @@ def _collection_over(state: State, tools: Tools, waiting: int) -> str | None:
     queue = tools.config.queue
     if waiting == 0:
         return "complete"
-    if waiting <= queue.low_watermark:
+    exhausted = len(state.planned_ids) >= len(tools.data.pool)
+    untouched = set(state.batch.record_ids) <= unresolved(state, queue.min_submitted)
+    if waiting <= queue.low_watermark and not untouched and not exhausted:
         return "watermark"
     waited = tools.clock.wall() - state.published[state.round].at
     labelled = not set(state.batch.record_ids).isdisjoint(targets(state))
     if queue.patience is not None and waited >= queue.patience and labelled:
         return "patience"
     return None
-
-
-def _next_size(state: State, tools: Tools) -> int:
-    """The batch size, less where the label budget ends earlier."""
-    budget = tools.config.stopping.label_budget
-    size = tools.config.queue.batch_size
-    return size if budget is None else min(size, budget - state.trained[state.round].labels)
 
 
 def _model(state: State, tools: Tools) -> Model:

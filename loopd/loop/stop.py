@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 
 class Stop:
-    """Set once, by a signal or by a caller; waits end at once."""
+    """Set once, by a signal or by a caller; waits end at once.
+
+    A pipe and not a ``threading.Event``: a signal handler that sets an event can dead-lock with
+    the ``wait`` that it interrupts, because both take the event's lock.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._wanted = False
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def __del__(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
 
     def set(self) -> None:
-        """Ask the loop to end after the present step."""
-        self._event.set()
+        """Ask the loop to end after the present step; may be called from a signal handler."""
+        if not self._wanted:
+            self._wanted = True
+            os.write(self._writer, b".")
 
     def is_set(self) -> bool:
         """Whether the loop was asked to end."""
-        return self._event.is_set()
+        return self._wanted
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until the wish is there; returns whether it is."""
-        return self._event.wait(seconds)
+        select.select([self._reader], [], [], max(0.0, seconds))
+        return self._wanted
 
 
 @contextmanager
@@ -33,8 +47,8 @@ def on_signals(stop: Stop) -> Iterator[None]:
     """SIGINT and SIGTERM set the flag; a second one acts as if loopd had no handler."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        stop.set()
         signal.signal(number, signal.SIG_DFL)
+        stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

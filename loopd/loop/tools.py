@@ -116,10 +116,13 @@ def build_tools(
     data: DataSets,
     stop: Stop,
     progress: Callable[[str, int, int], None] | None = None,
+    *,
+    store: AnnotationStore | None = None,
+    clock: Clock | None = None,
 ) -> Tools:
-    """All parts of the live loop."""
-    store = build_store(config)
-    clock = Clock()
+    """All parts of the loop; live unless another store and clock are given."""
+    store = store or build_store(config)
+    clock = clock or Clock()
     return Tools(
         config=config,
         task=build_task(config),

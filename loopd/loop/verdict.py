@@ -2,60 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from loopd.config import StoppingSection
-from loopd.machine import State
+from loopd.machine import RoundEvaluated, State
 from loopd.records import JsonValue
 
-Verdicts = Mapping[str, Mapping[str, JsonValue]]
+LIMITS = ("label_budget", "max_rounds")
+"""Rules that end the loop at once; the others must hold for the patience."""
+
+Verdicts = dict[str, dict[str, JsonValue]]
 
 
 def rules(
-    section: StoppingSection, *, labels: int, rounds: int, accuracy: float | None
-) -> dict[str, dict[str, JsonValue]]:
-    """Value and verdict of each configured rule that needs no small-text."""
-    found: dict[str, dict[str, JsonValue]] = {}
+    section: StoppingSection, *, labels: int, rounds: int, accuracy: JsonValue = None
+) -> Verdicts:
+    """Value and verdict of each configured rule that needs no small-text.
+
+    Args:
+        section: the configuration.
+        labels: records with a label.
+        rounds: rounds so far.
+        accuracy: on the test set, ``None`` without one.
+    """
+    found: Verdicts = {}
     if section.label_budget is not None:
         found["label_budget"] = {"value": labels, "stop": labels >= section.label_budget}
     if section.max_rounds is not None:
         found["max_rounds"] = {"value": rounds, "stop": rounds >= section.max_rounds}
-    if section.target_accuracy is not None and accuracy is not None:
+    if section.target_accuracy is not None and isinstance(accuracy, float):
         reached = accuracy >= section.target_accuracy
         found["target_accuracy"] = {"value": accuracy, "stop": reached}
     return found
 
 
+def limit_reached(section: StoppingSection, *, labels: int, rounds: int) -> str | None:
+    """The limit that ends the loop at once, if one does."""
+    verdicts = rules(section, labels=labels, rounds=rounds)
+    return next((name for name in LIMITS if _stops(verdicts, name)), None)
+
+
 def stop_reason(state: State, section: StoppingSection) -> str | None:
     """Why the loop ends after the round just evaluated, ``None`` to go on.
 
-    Budgets count at once. Accuracy and criteria must hold ``patience`` rounds in a row, and a
-    criterion ends the loop only when its ``stop`` is set.
+    Everything is judged by the configuration now in force. Accuracy and criteria must hold
+    ``patience`` rounds in a row, and a criterion ends the loop only when its ``stop`` is set; its
+    rounds under another configuration do not count.
     """
-    history: list[Verdicts] = [
-        state.evaluated[number].stopping for number in sorted(state.evaluated)
-    ]
-    patient = ["target_accuracy"] if section.target_accuracy is not None else []
-    patient += [criterion.name for criterion in section.criteria if criterion.stop]
-    for name in ("label_budget", "max_rounds"):
-        if _limit_reached(name, state, section):
-            return name
-    for name in patient:
-        if _held(history, name, section.patience):
-            return name
+    rounds = [state.evaluated[number] for number in sorted(state.evaluated)]
+    labels = state.trained[state.round].labels
+    limit = limit_reached(section, labels=labels, rounds=len(rounds))
+    if limit is not None:
+        return limit
+    recent = rounds[-section.patience :]
+    if len(recent) < section.patience:
+        return None
+    if all(_target_met(section, each) for each in recent):
+        return "target_accuracy"
+    for criterion in section.criteria:
+        if criterion.stop and all(_advised(state, each, criterion.name) for each in recent):
+            return criterion.name
     return None
 
 
-def _limit_reached(name: str, state: State, section: StoppingSection) -> bool:
-    """Limits are judged by the configuration now in force, not by the one of the round."""
-    if name == "max_rounds":
-        return section.max_rounds is not None and len(state.evaluated) >= section.max_rounds
-    trained = state.trained[max(state.trained)]
-    return section.label_budget is not None and trained.labels >= section.label_budget
+def labels_left(section: StoppingSection, labels: int, size: int) -> int:
+    """The batch size, less where the label budget ends earlier."""
+    return size if section.label_budget is None else min(size, section.label_budget - labels)
 
 
-def _held(history: list[Verdicts], name: str, patience: int) -> bool:
-    recent = history[-patience:]
-    return len(recent) == patience and all(
-        verdicts.get(name, {}).get("stop") is True for verdicts in recent
-    )
+def _target_met(section: StoppingSection, evaluated: RoundEvaluated) -> bool:
+    accuracy = evaluated.metrics.get("accuracy")
+    return _stops(rules(section, labels=0, rounds=0, accuracy=accuracy), "target_accuracy")
+
+
+def _advised(state: State, evaluated: RoundEvaluated, name: str) -> bool:
+    same = evaluated.config_digest == state.config_digest
+    return same and evaluated.stopping.get(name, {}).get("stop") is True
+
+
+def _stops(verdicts: Verdicts, name: str) -> bool:
+    return verdicts.get(name, {}).get("stop") is True

@@ -90,11 +90,13 @@ def _redis_server(path: str) -> socketserver.BaseServer:
 
     class UnixFakeServer(TcpFakeServer):  # type: ignore[misc]
         address_family = socket.AF_UNIX
+        RequestHandlerClass: Any
 
         def __init__(self, path: str) -> None:
             self._clients_seen = itertools.count(1)
             super().__init__(path)
             self.daemon_threads = True
+            self.RequestHandlerClass = _answering_errors(self.RequestHandlerClass)
 
         def get_request(self) -> tuple[socket.socket, Any]:
             # Clients of a Unix socket have no address, but the server tells them apart by it.
@@ -103,3 +105,27 @@ def _redis_server(path: str) -> socketserver.BaseServer:
 
     Path(path).unlink(missing_ok=True)
     return UnixFakeServer(path)
+
+
+def _answering_errors(handler: type[Any]) -> type[Any]:
+    """Keep a connection open after an error reply, as Redis does.
+
+    fakeredis hangs up. RQ asks for INFO, which fakeredis does not know, before each job it
+    enqueues: its next command then fails now and then, and Argilla answers 500.
+    """
+    from redis.exceptions import ResponseError
+
+    class AnsweringHandler(handler):  # type: ignore[misc]
+        def setup(self) -> None:
+            super().setup()
+            read = self.current_client.read_response
+
+            def answer() -> Any:
+                try:
+                    return read()
+                except ResponseError as error:
+                    return error
+
+            self.current_client.read_response = answer
+
+    return AnsweringHandler

@@ -147,6 +147,8 @@ class _translated:  # noqa: N801 - reads as a word: `with _translated(path):`
 
 def _journal_error(path: Path, error: sqlite3.Error) -> JournalError | StorageError:
     text = str(error)
+    if "locked" in text:
+        return StorageError(f"the journal {path} is locked", "close what has it open")
     if any(word in text for word in ("full", "disk I/O", "readonly", "unable to open")):
         return StorageError(f"cannot write the journal {path}: {text}", _FULL)
     return JournalError(f"cannot read the journal {path}: {text}", _DAMAGED)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import LockedError, StorageError
+
+_TRIES, _PAUSE = 5, 0.05
 
 
 @contextmanager
@@ -47,15 +50,26 @@ def holder(folder: Path) -> int | None:
 
 
 def _take(handle: int, folder: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(handle):
         raise LockedError(
             f"another loopd (process {_read_pid(handle)}) works on {folder}",
             "end it first, or choose another run.dir",
-        ) from None
+        )
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock; a ``loopd status`` that looks right now has it for a moment only."""
+    pause = threading.Event()
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pause.wait(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def _read_pid(handle: int) -> int:

@@ -248,7 +248,22 @@ def test_a_signal_while_people_label(
     daemon.wait(rounds(2))
 
 
-def test_a_changed_pool_and_other_labels(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
+def test_another_dataset_in_the_middle_of_a_run(
+    argilla: LiveArgilla, make_daemon: MakeDaemon
+) -> None:
+    other = make_daemon(argilla)
+    other.start()
+    other.wait(collecting)
+    daemon = make_daemon(argilla)
+    daemon.start()
+    daemon.wait(collecting)
+    daemon.kill()
+    daemon.settings["argilla"]["dataset"] = other.dataset
+    daemon.save()
+    fails(daemon, 13, "not the one that this run began with")
+
+
+def test_a_changed_pool(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla)
     daemon.start()
     daemon.wait(collecting)

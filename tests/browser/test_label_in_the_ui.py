@@ -11,6 +11,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.consensus import targets
 from loopd.config import ArgillaSection
+from loopd.data.pool import Pool
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.server.embedded import create_annotator
@@ -24,6 +25,8 @@ from tests.loop.conftest import LABELS, make_pool
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import MakeDaemon
+
+NO_POOL = Pool(())
 
 pytestmark = [
     pytest.mark.integration,
@@ -177,7 +180,7 @@ def publish(argilla: LiveArgilla) -> Iterator[Callable[..., ArgillaStore]]:
         section = ArgillaSection(url=argilla.url, dataset=f"hostile-{uuid.uuid4().hex[:8]}")
         store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, guidelines, 1))
         stores.append(store)
-        store.open(fresh=True)
+        store.open(NO_POOL, fresh=True)
         item = BatchItem("r1", 0.5, Suggestion(labels[0], 0.9))
         store.publish(Batch("b0001", 1, "breaking_ties", "model", (item,)), {"r1": text})
         return store

@@ -12,9 +12,12 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.schema import METADATA
 from loopd.config import ArgillaSection
+from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
+
+NO_POOL = Pool(())
 
 pytestmark = [
     pytest.mark.integration,
@@ -53,7 +56,7 @@ def open_store(argilla: LiveArgilla) -> Iterator[OpenStore]:
     def open_it(name: str) -> ArgillaStore:
         section = ArgillaSection(url=argilla.url, dataset=name)
         opened.append(ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1)))
-        opened[-1].open(fresh=True)
+        opened[-1].open(NO_POOL, fresh=True)
         return opened[-1]
 
     yield open_it

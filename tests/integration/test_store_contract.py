@@ -13,11 +13,14 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.schema import METADATA
 from loopd.annotation.store import AnnotationStore
 from loopd.config import ArgillaSection
+from loopd.data.pool import Pool
 from loopd.errors import AuthError, DatasetError
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
+
+NO_POOL = Pool(())
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +88,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[AnnotationStore, Any
 
 def test_publishing_twice_is_publishing_once(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     first = batch(0, "r1", "r2", "r3")
     for _ in range(3):
         put(store, first)
@@ -94,7 +97,7 @@ def test_publishing_twice_is_publishing_once(place: tuple[AnnotationStore, Any])
 
 def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     first = batch(0, "r1", "r2", "r3", suggestions=True)
     put(store, first)
     people.submit("r1", "ann", "fruit")
@@ -111,7 +114,7 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
 
 def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", "r2"))
     people.submit("r1", "ann", "fruit")
     people.submit("r2", "ann", "tool")
@@ -122,7 +125,7 @@ def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, A
 
 def test_a_sweep_reports_what_is_missing(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", "r2", "r3"))
     people.submit("r1", "ann", "fruit")
     people.delete("r1")
@@ -134,7 +137,7 @@ def test_a_sweep_reports_what_is_missing(place: tuple[AnnotationStore, Any]) -> 
 
 def test_an_edit_a_withdrawal_and_a_second_person(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
     people.submit("r1", "ann", "fruit")
     (first,) = store.sweep(("r1",)).answers
@@ -153,7 +156,7 @@ def test_an_edit_a_withdrawal_and_a_second_person(place: tuple[AnnotationStore, 
 
 def test_the_trigger_moves_with_every_answer(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", "r2"))
     seen = [store.activity()]
     assert store.activity() == seen[0]
@@ -174,11 +177,11 @@ def test_a_fresh_open_may_be_repeated_until_a_batch_is_out(
 ) -> None:
     store, _ = place
     for _ in range(3):
-        store.open(fresh=True)
+        store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
     with pytest.raises(DatasetError, match="another run"):
-        store.open(fresh=True)
-    store.open(fresh=False)
+        store.open(NO_POOL, fresh=True)
+    store.open(NO_POOL, fresh=False)
     assert store.sweep(("r1",)).missing == ()
 
 
@@ -187,15 +190,15 @@ def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
 ) -> None:
     store, people = place
     with pytest.raises(DatasetError, match="gone"):
-        store.open(fresh=False)
-    store.open(fresh=True)
+        store.open(NO_POOL, fresh=False)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
     people.drop()
     calls: tuple[Callable[[], object], ...] = (
         store.activity,
         lambda: store.sweep(("r1",)),
         lambda: put(store, batch(0, "r1")),
-        lambda: store.open(fresh=False),
+        lambda: store.open(NO_POOL, fresh=False),
     )
     for call in calls:
         with pytest.raises(DatasetError, match="gone"):
@@ -207,7 +210,7 @@ def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
 
 def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"large-{uuid.uuid4().hex[:8]}")
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     made = _existing(api, name)
     names = [f"r{number:04d}" for number in range(1005)]
     for start in range(0, len(names), 500):
@@ -225,11 +228,11 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
 
 def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"shared-{uuid.uuid4().hex[:8]}")
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     made = _existing(api, name)
     api.upsert(made, item("theirs", metadata={"source": "import"}), {"fields": {"text": "no id"}})
     api.answer(made, "theirs", "tool")
-    store.open(fresh=True)  # these records are no batch of a run
+    store.open(NO_POOL, fresh=True)  # these records are no batch of a run
     put(store, batch(0, "r1"))
     made.records["r1"] = api.record(made, "r1")["id"]
     api.answer(made, "r1", "fruit")
@@ -238,9 +241,20 @@ def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, 
     assert api.record(made, "theirs")["metadata"] == {"source": "import"}
 
 
+def test_other_texts_under_the_pools_ids_are_refused(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"taken-{uuid.uuid4().hex[:8]}")
+    store.open(NO_POOL, fresh=True)
+    made = _existing(api, name)
+    api.upsert(made, {"external_id": "r1", "fields": {"text": "the team's own text"}})
+    pool = Pool((Record("r1", "our text"), Record("r2", "another text")))
+    with pytest.raises(DatasetError, match="another text under the id `r1`"):
+        store.open(pool, fresh=True)
+    assert api.record(made, "r1")["fields"] == {"text": "the team's own text"}
+
+
 def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"carried-{uuid.uuid4().hex[:8]}")
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(1, "r1", "r2", suggestions=True))
     plain = Batch("b0002", 2, "random", None, (BatchItem("r3"),))
     put(store, plain)
@@ -261,7 +275,7 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
 
 def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"drafts-{uuid.uuid4().hex[:8]}")
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", "r2", "r3"))
     made = _existing(api, name)
     api.answer(made, "r1", "tool", status="draft")
@@ -286,7 +300,7 @@ def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts:
     if "one" in parts:
         api.add_property(made, "round", "integer")
     store = make_store(name)
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
     assert store.sweep(("r1",)).missing == ()
     assert api.call("GET", f"datasets/{made.id}")["status"] == "ready"
@@ -299,7 +313,7 @@ def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api)
     made = _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=False)
     store = make_store(name)
     assert "exists and fits" in store.preview()
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", suggestions=True))
     made.records["r1"] = api.record(made, "r1")["id"]
     api.answer(made, "r1", "none")  # a label that the task does not know
@@ -309,7 +323,7 @@ def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api)
 def test_attaching_to_a_dataset_with_more_that_is_required(make_store: MakeStore, api: Api) -> None:
     _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=True)
     store = make_store(name)
-    for call in (store.preview, lambda: store.open(fresh=True)):
+    for call in (store.preview, lambda: store.open(NO_POOL, fresh=True)):
         with pytest.raises(DatasetError, match=r"another field `more`.*another question `why`"):
             call()
 
@@ -329,7 +343,7 @@ def test_a_dataset_that_does_not_fit(
     api.dataset(name=name)
     for fresh in (True, False):
         with pytest.raises(DatasetError, match=words):
-            make_store(name, **change).open(fresh=fresh)
+            make_store(name, **change).open(NO_POOL, fresh=fresh)
 
 
 @pytest.mark.parametrize(
@@ -357,14 +371,14 @@ def test_parts_of_another_kind(
     api.add_question(made, "label", question_settings)
     api.publish(made)
     with pytest.raises(DatasetError, match=words):
-        make_store(name).open(fresh=True)
+        make_store(name).open(NO_POOL, fresh=True)
 
 
 def test_metadata_of_another_kind(make_store: MakeStore, api: Api) -> None:
     name = f"kind-{uuid.uuid4().hex[:8]}"
     api.dataset(name=name, priority="terms")
     with pytest.raises(DatasetError, match="metadata `priority` is terms, not float"):
-        make_store(name).open(fresh=True)
+        make_store(name).open(NO_POOL, fresh=True)
 
 
 def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api) -> None:
@@ -375,7 +389,7 @@ def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api)
     api.add_question(made, "label", LABEL)
     api.publish(made)
     store = make_store(name)
-    store.open(fresh=True)
+    store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", suggestions=True))
     assert store.sweep(("r1",)).missing == ()
 
@@ -392,9 +406,9 @@ def test_looking_changes_nothing(make_store: MakeStore, api: Api) -> None:
 def test_who_may_open(make_store: MakeStore, argilla: LiveArgilla) -> None:
     assert make_store().account() == (argilla.server.owner.username, "owner")
     with pytest.raises(AuthError, match="refuses the API key"):
-        make_store(key="wrong").open(fresh=True)
+        make_store(key="wrong").open(NO_POOL, fresh=True)
     with pytest.raises(AuthError, match="may not do this"):
-        make_store(key=argilla.keys["ann"]).open(fresh=True)
+        make_store(key=argilla.keys["ann"]).open(NO_POOL, fresh=True)
 
 
 def _other_dataset(api: Api, name: str, *, required: bool) -> Made:

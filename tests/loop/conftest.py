@@ -18,12 +18,13 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
-from loopd.loop.start import begin
+from loopd.loop.start import at_dataset, begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, build_task
 from loopd.machine import Event, Phase, State
 from loopd.records import Record
+from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
 
 LABELS = ("fruit", "tool")
@@ -94,7 +95,7 @@ def place(request: pytest.FixtureRequest) -> str:
 def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeBench]:
     made: list[Bench] = []
 
-    def make(size: int = 60, **sections: object) -> Bench:
+    def make(size: int = 60, *, offered: tuple[str, ...] = LABELS, **sections: object) -> Bench:
         name = f"bench-{uuid.uuid4().hex[:10]}"
         argilla = sections.pop("argilla", {})
         defaults: dict[str, object] = {
@@ -108,7 +109,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
             "stopping": {"max_rounds": 3},
         }
         settings = {**defaults, **sections}
-        parts = _in_memory if place == "memory" else _on_argilla(request)
+        parts = _in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, size, tmp_path, parts)
         made.append(bench)
         return bench
@@ -127,12 +128,17 @@ def _in_memory(config: Config) -> tuple[AnnotationStore, Any]:
     return store, store
 
 
-def _on_argilla(request: pytest.FixtureRequest) -> Parts:
+def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Parts:
     server: LiveArgilla = request.getfixturevalue("argilla")
 
     def parts(config: Config) -> tuple[AnnotationStore, Any]:
         section = config.argilla.model_copy(update={"url": server.url})
         plan = DatasetPlan(build_task(config), "", config.queue.min_submitted)
+        if offered != LABELS:  # somebody made the dataset before, with more labels
+            task = SingleLabelTask(offered, "label", "text", "Which label fits?")
+            early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1))
+            early.open(make_pool(0), fresh=True)
+            early.close()
         return ArgillaStore(section, server.owner_key, plan), server.people(section.dataset)
 
     return parts
@@ -154,8 +160,7 @@ def _assemble(settings: dict[str, object], size: int, folder: Path, parts: Parts
         clock=clock,
     )
     bench = Bench(tools, people, stop, now)
-    store.open(fresh=True)
-    first = begin(bench.state, tools)
+    first = at_dataset(bench.state, begin(bench.state, tools), store.open(data.pool, fresh=True))
     if first is not None:
         bench.state = bench.loop.record(bench.state, first)
     return bench

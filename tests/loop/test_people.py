@@ -12,7 +12,7 @@ from loopd.errors import DatasetError, RunError, TransientError
 from loopd.loop import metrics_log, steps
 from loopd.loop.start import begin
 from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
-from tests.loop.conftest import Bench, MakeBench, gold
+from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
 
 def never(_: State) -> bool:
@@ -214,12 +214,10 @@ def test_a_deleted_record_is_skipped(make_bench: MakeBench) -> None:
 
 
 def test_an_unknown_label_is_skipped_and_does_not_block(make_bench: MakeBench) -> None:
-    bench = make_bench()
+    bench = make_bench(offered=(*LABELS, "zebra"))
 
     def act() -> None:
         for place, record_id in enumerate(bench.people.open_records("ann")):
-            if place == 0:
-                bench.people.add_label("zebra")
             value = "zebra" if place == 0 else gold(bench.tools.data.pool, record_id)
             bench.people.submit(record_id, "ann", value)
 
@@ -265,6 +263,156 @@ def test_patience_waits_for_a_label_of_this_batch(make_bench: MakeBench) -> None
         bench.run_until(trained(1), lambda: None)
 
 
+def test_an_answer_to_a_closed_batch_counts_in_the_next_round(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "patience": 10})
+    late = ""
+
+    def act() -> None:
+        nonlocal late
+        first = bench.state.batches[0].record_ids
+        late = first[-1]
+        for record_id in bench.people.open_records("ann"):
+            if record_id != late or len(bench.state.batches) > 1:
+                bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(trained(0), act)
+    assert late not in targets(state)
+    state = bench.run_until(trained(1), act)
+    assert targets(state)[late] == gold(bench.tools.data.pool, late)
+    assert state.trained[1].labels == 12
+
+
+def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
+
+    def act() -> None:
+        for record_id in bench.people.open_records("ann")[:1]:
+            bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(lambda state: len(state.published) == 3, act)
+    assert [state.collected[number].reason for number in (0, 1)] == ["watermark", "watermark"]
+    assert state.collected[0].open_records == 2
+    ids = [record_id for batch in state.batches for record_id in batch.record_ids]
+    assert len(ids) == len(set(ids)) == 18
+
+
+def test_a_watermark_above_a_small_batch_waits_for_somebody(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 8, "first_batch_size": 3, "low_watermark": 5})
+    with pytest.raises(RuntimeError, match="does not get on"):
+        bench.run_until(lambda state: len(state.batches) == 2, lambda: None)
+
+
+def test_no_answer_is_lost_when_the_pool_runs_out(make_bench: MakeBench) -> None:
+    bench = make_bench(size=15, queue={"batch_size": 10, "low_watermark": 5}, stopping={})
+
+    def act() -> None:
+        for record_id in bench.people.open_records("ann")[:1]:
+            bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(never, act)
+    assert state.stopped is not None
+    assert state.stopped.reason == "pool_exhausted"
+    assert len(targets(state)) == 15
+
+
+def test_two_answers_for_each_record(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "min_submitted": 2})
+
+    def act() -> None:
+        open_to_ann = bench.people.open_records("ann")
+        if open_to_ann:
+            answer_all(bench, "ann")
+        elif bench.people.open_records("bob"):
+            for place, record_id in enumerate(bench.people.open_records("bob")):
+                if place == 0:
+                    bench.people.discard(record_id, "bob")
+                else:
+                    right = gold(bench.tools.data.pool, record_id)
+                    bench.people.submit(record_id, "bob", right)
+
+    bench.run_until(lambda state: len(targets(state)) == 6, act)
+    assert bench.state.phase is Phase.COLLECT
+    state = bench.run_until(trained(0), act)
+    assert state.trained[0].labels == 6
+    assert {answer.status.value for answer in state.answers.values()} == {"submitted", "discarded"}
+
+
+def test_a_tie_goes_to_the_answer_that_was_there_first(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "min_submitted": 2})
+    bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
+    record_id = bench.state.batch.record_ids[0]
+    for person, value in (("ann", "fruit"), ("bob", "tool"), ("ann", "tool"), ("ann", "fruit")):
+        bench.people.submit(record_id, person, value)
+    bench.run_until(lambda state: record_id in targets(state), lambda: None)
+    assert targets(bench.state)[record_id] == "fruit"
+
+
+def test_a_criterion_ends_the_loop_only_when_it_may(make_bench: MakeBench) -> None:
+    criterion = {"name": "max_iterations", "options": {"max_iterations": 1}}
+    free = make_bench(stopping={"criteria": [criterion], "max_rounds": 4})
+    state = free.run_until(never, lambda: answer_all(free))
+    assert state.stopped is not None
+    assert state.stopped.reason == "max_rounds"
+    flags = [row["stop.max_iterations.stop"] for row in metrics_log.rows(state)]
+    bound = make_bench(
+        stopping={"criteria": [{**criterion, "stop": True}], "patience": 2, "max_rounds": 9}
+    )
+    state = bound.run_until(never, lambda: answer_all(bound))
+    assert state.stopped is not None
+    assert state.stopped.reason == "max_iterations"
+    assert len(state.evaluated) == flags.index(True) + 2
+
+
+def test_one_kind_of_label_for_ever_ends_at_the_budget(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"label_budget": 10})
+
+    def act() -> None:
+        for record_id in bench.people.open_records("ann"):
+            bench.people.submit(record_id, "ann", "fruit")
+
+    state = bench.run_until(never, act)
+    assert state.stopped is not None
+    assert state.stopped.reason == "label_budget"
+    assert len(targets(state)) == 10
+
+
+def _go_on(bench: Bench, **stopping: object) -> None:
+    """Start again with another stopping section."""
+    section = bench.tools.config.stopping.model_copy(update=stopping)
+    config = bench.tools.config.model_copy(update={"stopping": section})
+    object.__setattr__(bench.tools, "config", config)
+    event = begin(bench.state, bench.tools)
+    assert event is not None
+    bench.state = bench.loop.record(bench.state, event)
+
+
+def test_a_run_that_ended_without_a_model_may_go_on(make_bench: MakeBench) -> None:
+    bench = make_bench(size=10, stopping={})
+
+    def act() -> None:
+        for record_id in bench.people.open_records("ann"):
+            bench.people.submit(record_id, "ann", "fruit")
+
+    state = bench.run_until(never, act)
+    assert state.stopped is not None
+    assert state.stopped.reason == "pool_exhausted"
+    for record_id in state.batches[0].record_ids[:3]:
+        bench.people.submit(record_id, "ann", "tool")
+    _go_on(bench, max_rounds=9)
+    bench.now[0] += 100
+    state = bench.run_until(never, act)
+    assert len(state.evaluated) == 1
+
+
+def test_a_raised_target_is_the_one_that_counts(make_bench: MakeBench) -> None:
+    bench = make_bench(stopping={"target_accuracy": 0.1, "patience": 1, "max_rounds": 5})
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert len(state.evaluated) == 1
+    _go_on(bench, target_accuracy=1.0, patience=5)
+    state = bench.run_until(never, lambda: answer_all(bench))
+    assert len(state.evaluated) == 5
+
+
 def test_the_label_budget_is_met_exactly(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"label_budget": 15})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -286,13 +434,7 @@ def test_accuracy_must_hold_for_the_patience(make_bench: MakeBench) -> None:
 def test_a_finished_run_goes_on_with_a_larger_budget(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 2})
     bench.run_until(never, lambda: answer_all(bench))
-    larger = bench.tools.config.model_copy(
-        update={"stopping": bench.tools.config.stopping.model_copy(update={"max_rounds": 3})}
-    )
-    object.__setattr__(bench.tools, "config", larger)
-    event = begin(bench.state, bench.tools)
-    assert event is not None
-    bench.state = bench.loop.record(bench.state, event)
+    _go_on(bench, max_rounds=3)
     state = bench.run_until(never, lambda: answer_all(bench))
     assert len(state.evaluated) == 3
 

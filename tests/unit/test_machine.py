@@ -24,7 +24,7 @@ from loopd.machine import (
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 
 EVENTS = {
-    RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", {}),
+    RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {}),
     BatchPlanned: BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem("x"),)), 0.1),
     BatchPublished: BatchPublished(3.0, "b0000", 0.1),
     AnswersCollected: AnswersCollected(4.0, ()),
@@ -38,7 +38,8 @@ EVENTS = {
 
 @pytest.mark.parametrize(("phase", "kind"), list(itertools.product(Phase, EVENTS)))
 def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type) -> None:
-    state = State(phase=phase)
+    batch = EVENTS[BatchPlanned].batch
+    state = State(phase=phase, batches=(batch,), evaluated={0: EVENTS[RoundEvaluated]})
     target = TRANSITIONS[phase].get(kind)
     if target is None:
         with pytest.raises(JournalError, match="not allowed"):
@@ -69,10 +70,16 @@ def test_deleted_records_come_back() -> None:
     assert apply(state, AnswersCollected(2.0, (), restored=("x",))).deleted == {"y"}
 
 
+def test_resuming_a_run_that_ended_without_a_model_looks_for_answers_again() -> None:
+    state = apply(State(phase=Phase.DONE), EVENTS[RunResumed])
+    assert state.phase is Phase.COLLECT
+
+
 def test_resuming_a_finished_run_decides_again() -> None:
-    state = apply(
-        State(phase=Phase.DONE, stopped=RunStopped(1.0, "max_rounds")), EVENTS[RunResumed]
-    )
+    order = [kind for kind in EVENTS if kind is not RunResumed]
+    done = fold(EVENTS[kind] for kind in order)
+    assert done.phase is Phase.DONE
+    state = apply(done, EVENTS[RunResumed])
     assert state.phase is Phase.DECIDE
     assert state.stopped is None
     assert state.config_digest == "d"

@@ -27,7 +27,8 @@ def informativeness(strategy: Any, chosen: NDArray[np.int64], size: int) -> list
     places = _places(strategy, chosen)
     if picked.ndim != 1 or places.size != chosen.size or (picked.size != size and places is chosen):
         return None
-    return [float(value) for value in _oriented(owner, picked)[places]]
+    oriented = _oriented(owner, picked)[places]
+    return [float(value) for value in oriented] if np.isfinite(oriented).all() else None
 
 
 def _owner(strategy: Any) -> Any:

@@ -1,0 +1,27 @@
+"""Owns calls into code that is not ours, classifiers and strategies; must not know what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from loopd.errors import LoopdError, ModelError
+
+
+@contextmanager
+def calling(what: str) -> Iterator[None]:
+    """Turn whatever the code raises into one line.
+
+    Args:
+        what: who is called, such as ``the query strategy X``.
+
+    Raises:
+        ModelError: instead of any other error; loopd's own pass through.
+    """
+    try:
+        yield
+    except LoopdError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ModelError(f"{what} failed: {reason}") from error
