@@ -51,7 +51,7 @@ class ArgillaPeople:
         return next(each for each in self.records() if each["external_id"] == record_id)
 
     def open_records(self, person: str) -> tuple[str, ...]:
-        user = self.ids[person]
+        user = self.ids.get(person)
         return tuple(
             record["external_id"]
             for record in self.records()

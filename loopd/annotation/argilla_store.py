@@ -184,7 +184,9 @@ class ArgillaStore:
     def _check_fit(self, dataset: Json) -> None:
         asked = dataset["distribution"]["min_submitted"]
         too_few = asked < self._plan.min_submitted
-        self._refuse_misfits([f"it completes a record at {asked} answers"] if too_few else [])
+        self._refuse_misfits(
+            [f"it completes a record at {asked} answers, too few"] if too_few else []
+        )
         name = self._plan.task.question_name
         questions = self._items("questions")
         self._question_id = next(each["id"] for each in questions if each["name"] == name)

@@ -14,7 +14,7 @@ from loopd.config import Config
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
-from loopd.loop.start import at_dataset, begin, is_fresh
+from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
@@ -54,10 +54,10 @@ def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None 
 
 
 def _run(loop: Loop, state: State) -> State:
-    first = begin(state, loop.tools)
+    same_run(state, loop.tools)
     dataset_id = _open_store(loop, state)
     if dataset_id is not None:
-        first = at_dataset(state, first, dataset_id)
+        first = begin(state, loop.tools, dataset_id)
         if first is not None:
             state = loop.record(state, first)
         metrics_log.write(state, loop.tools.config.run.dir)

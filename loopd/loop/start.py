@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from dataclasses import replace
 
 from loopd import __version__
 from loopd.errors import RunError
@@ -18,38 +17,41 @@ from loopd.machine import Event, Phase, RunResumed, RunStarted, State
 _PACKAGES = ("argilla", "small-text", "torch", "transformers", "numpy", "scikit-learn")
 
 
-def begin(state: State, tools: Tools) -> Event | None:
-    """The event with which this process begins, ``None`` when it simply goes on.
+def same_run(state: State, tools: Tools) -> None:
+    """Refuse to go on with what is not the run of the journal; cheap, and changes nothing.
 
     Raises:
         RunError: labels, seed, pool or test set are not those of the journal.
     """
-    digest = tools.config.digest()
     if state.started is not None:
-        _same_run(state.started, tools)
-    if digest == state.config_digest:
-        return None
-    tools.learner.check()
-    check_criteria(tools.config.stopping.criteria, len(tools.config.task.labels))
-    if state.started is None:
-        return _started(tools)
-    return RunResumed(tools.clock.wall(), digest, "the configuration changed")
+        _refuse_changes(state.started, _started(tools, state.started.dataset_id))
 
 
-def at_dataset(state: State, first: Event | None, dataset_id: str) -> Event | None:
-    """The first event with the dataset that was found.
+def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
+    """The event with which this process begins, ``None`` when it simply goes on.
+
+    Args:
+        state: what the journal says.
+        tools: the parts of the loop; the model is loaded once if anything is new.
+        dataset_id: of the dataset that was found or made.
 
     Raises:
         RunError: the run began with another dataset.
+        ModelError, ConfigError: classifier, strategy or stopping criteria cannot be used.
     """
-    if isinstance(first, RunStarted):
-        return replace(first, dataset_id=dataset_id)
     if state.started is not None and state.started.dataset_id != dataset_id:
         raise RunError(
             "the Argilla dataset is not the one that this run began with",
             "restore argilla.url and argilla.dataset, or begin a new run in another run.dir",
         )
-    return first
+    digest = tools.config.digest()
+    if digest == state.config_digest:
+        return None
+    tools.learner.check()
+    check_criteria(tools.config.stopping.criteria, len(tools.config.task.labels))
+    if state.started is None:
+        return _started(tools, dataset_id)
+    return RunResumed(tools.clock.wall(), digest, "the configuration changed")
 
 
 def is_fresh(state: State) -> bool:
@@ -57,7 +59,7 @@ def is_fresh(state: State) -> bool:
     return not state.published and state.phase in (Phase.NEW, Phase.SEED)
 
 
-def _started(tools: Tools) -> RunStarted:
+def _started(tools: Tools, dataset_id: str) -> RunStarted:
     return RunStarted(
         at=tools.clock.wall(),
         config_digest=tools.config.digest(),
@@ -65,7 +67,7 @@ def _started(tools: Tools) -> RunStarted:
         labels=tools.config.task.labels,
         pool_fingerprint=tools.data.pool.fingerprint,
         test_fingerprint=_test_fingerprint(tools),
-        dataset_id="",  # known once the store is open
+        dataset_id=dataset_id,
         versions=versions(),
     )
 
@@ -80,8 +82,7 @@ def _test_fingerprint(tools: Tools) -> str:
     return tools.data.test.fingerprint if tools.data.test is not None else ""
 
 
-def _same_run(started: RunStarted, tools: Tools) -> None:
-    now = _started(tools)
+def _refuse_changes(started: RunStarted, now: RunStarted) -> None:
     changed = [
         what
         for what, before, after in (

@@ -18,7 +18,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
-from loopd.loop.start import at_dataset, begin
+from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, build_task
@@ -56,6 +56,7 @@ class Bench:
     now: list[float]
     events: list[Event] = field(default_factory=list)
     state: State = field(default_factory=State)
+    dataset_id: str = ""
 
     def write(self, event: Event, state: State) -> None:
         self.events.append(event)
@@ -65,9 +66,15 @@ class Bench:
     def loop(self) -> Loop:
         return Loop(self.tools, self.stop, self.write)
 
-    def run_until(self, done: Callable[[State], bool], act: Callable[[], None]) -> State:
-        """Step the loop; whenever it waits for people, let them act."""
-        for _ in range(1000):
+    def run_until(
+        self, done: Callable[[State], bool], act: Callable[[], None], steps: int = 1000
+    ) -> State:
+        """Step the loop; whenever it waits for people, let them act.
+
+        Raises:
+            RuntimeError: it is not done after so many steps, each a second of the bench's clock.
+        """
+        for _ in range(steps):
             if self.state.phase is Phase.DONE or done(self.state):
                 return self.state
             event = STEPS[self.state.phase](self.state, self.tools)
@@ -160,7 +167,8 @@ def _assemble(settings: dict[str, object], size: int, folder: Path, parts: Parts
         clock=clock,
     )
     bench = Bench(tools, people, stop, now)
-    first = at_dataset(bench.state, begin(bench.state, tools), store.open(data.pool, fresh=True))
+    bench.dataset_id = store.open(data.pool, fresh=True)
+    first = begin(bench.state, tools, bench.dataset_id)
     if first is not None:
         bench.state = bench.loop.record(bench.state, first)
     return bench

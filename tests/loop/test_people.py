@@ -10,7 +10,7 @@ import pytest
 from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
 from loopd.loop import metrics_log, steps
-from loopd.loop.start import begin
+from loopd.loop.start import begin, same_run
 from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
@@ -260,7 +260,7 @@ def test_patience_waits_for_a_label_of_this_batch(make_bench: MakeBench) -> None
     bench = make_bench(queue={"batch_size": 6, "patience": 10})
     bench.run_until(lambda state: len(state.published) == 2, lambda: answer_all(bench))
     with pytest.raises(RuntimeError, match="does not get on"):
-        bench.run_until(trained(1), lambda: None)
+        bench.run_until(trained(1), lambda: None, steps=60)
 
 
 def test_an_answer_to_a_closed_batch_counts_in_the_next_round(make_bench: MakeBench) -> None:
@@ -299,7 +299,7 @@ def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -
 def test_a_watermark_above_a_small_batch_waits_for_somebody(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 8, "first_batch_size": 3, "low_watermark": 5})
     with pytest.raises(RuntimeError, match="does not get on"):
-        bench.run_until(lambda state: len(state.batches) == 2, lambda: None)
+        bench.run_until(lambda state: len(state.batches) == 2, lambda: None, steps=60)
 
 
 def test_no_answer_is_lost_when_the_pool_runs_out(make_bench: MakeBench) -> None:
@@ -381,7 +381,7 @@ def _go_on(bench: Bench, **stopping: object) -> None:
     section = bench.tools.config.stopping.model_copy(update=stopping)
     config = bench.tools.config.model_copy(update={"stopping": section})
     object.__setattr__(bench.tools, "config", config)
-    event = begin(bench.state, bench.tools)
+    event = begin(bench.state, bench.tools, bench.dataset_id)
     assert event is not None
     bench.state = bench.loop.record(bench.state, event)
 
@@ -443,7 +443,7 @@ def test_another_pool_is_refused(make_bench: MakeBench) -> None:
     bench = make_bench()
     other = make_bench(size=59)
     with pytest.raises(RunError, match="the pool changed"):
-        begin(bench.state, other.tools)
+        same_run(bench.state, other.tools)
 
 
 def test_replaying_the_events_gives_the_same_state(make_bench: MakeBench) -> None:
@@ -514,7 +514,7 @@ def test_drafts_and_null_discards_on_argilla(make_bench: MakeBench, place: str) 
     for record_id in rest:
         bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
     with pytest.raises(RuntimeError, match="does not get on"):
-        bench.run_until(trained(0), lambda: None)
+        bench.run_until(trained(0), lambda: None, steps=60)
     assert first not in targets(bench.state)
     bench.people.submit(first, "ann", gold(bench.tools.data.pool, first))
     state = bench.run_until(trained(0), lambda: None)
