@@ -18,6 +18,8 @@ from typing import IO, Any
 from loopd.server.home import ServerHome
 
 _STOP_SECONDS = 5.0
+_WATCH_SECONDS = 0.5
+_RESTART_SECONDS = 1.0
 # The kernel's limit on a socket's path is 104 bytes on macOS and 108 on Linux.
 _LONGEST_SOCKET_PATH = 100
 
@@ -38,34 +40,74 @@ def running_redis(home: ServerHome) -> Iterator[str]:
 
 
 @contextmanager
-def running_worker(log: IO[bytes] | int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the job worker beside this process, with its output to `log`.
+def running_worker(log: IO[bytes] | int) -> Iterator[None]:
+    """Keep a job worker running beside this process, with its output to `log`.
 
     The worker holds the other end of a pipe and ends when the pipe breaks, so it does not outlive
-    this process even when that is killed. Its own session keeps a Ctrl-C meant for us from it.
+    this process even when that is killed. A worker that dies is replaced: jobs must not silently
+    stop being done.
     """
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "loopd.server.worker"],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    keeper = _WorkerKeeper(log)
+    keeper.start()
     try:
-        yield worker
+        yield
     finally:
-        _stop(worker)
+        keeper.stop()
 
 
-def _stop(worker: subprocess.Popen[bytes]) -> None:
+class _WorkerKeeper:
+    """Starts the worker, and starts it again when it ends by itself."""
+
+    def __init__(self, log: IO[bytes] | int) -> None:
+        self._log = log
+        self._ending = threading.Event()
+        self._worker = self._spawn()
+        self._thread = threading.Thread(target=self._keep, name="worker keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the worker for good."""
+        self._ending.set()
+        self._worker.terminate()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while True:
+            self._wait()
+            if self._ending.wait(_RESTART_SECONDS):
+                return
+            self._worker = self._spawn()
+            if self._ending.is_set():
+                self._worker.terminate()
+
+    def _wait(self) -> None:
+        """Until the worker has ended; one that ignores the wish to end is killed."""
+        while self._worker.poll() is None:
+            if self._ending.wait(_WATCH_SECONDS):
+                _end(self._worker)
+        if self._worker.stdin is not None:
+            self._worker.stdin.close()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        # Its own session keeps a Ctrl-C meant for us from it.
+        return subprocess.Popen(
+            [sys.executable, "-m", "loopd.server.worker"],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
     worker.terminate()
     try:
         worker.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         worker.kill()
         worker.wait()
-    if worker.stdin is not None:
-        worker.stdin.close()
 
 
 @contextmanager

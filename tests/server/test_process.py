@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from loopd.server import (
     create_annotator,
     serve,
 )
+from loopd.server.home import ServerHome
+from loopd.server.jobs import running_redis
 
 pytestmark = pytest.mark.integration
 
@@ -335,3 +338,26 @@ def test_stop_while_starting(tmp_path, until):
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, b"", b"")
+
+
+def test_a_worker_that_dies_is_replaced(tmp_path: Path, until: Callable[..., None]) -> None:
+    with EmbeddedServer(tmp_path / "home") as server:
+        until(lambda: bool(children_of(server.process.pid)))
+        (before,) = children_of(server.process.pid)
+        os.kill(before, signal.SIGKILL)
+        until(lambda: set(children_of(server.process.pid)) - {before} != set())
+        (after,) = set(children_of(server.process.pid)) - {before}
+    until(lambda: not is_running(after))
+
+
+def test_a_connection_outlives_an_error_as_on_a_real_redis(tmp_path: Path) -> None:
+    """RQ sends a command that the stand-in does not know, and then goes on."""
+    import redis
+
+    home = ServerHome(tmp_path)
+    home.temporary.mkdir(parents=True, exist_ok=True)
+    with running_redis(home) as url, redis.Redis.from_url(url, single_connection_client=True) as db:
+        for _ in range(50):
+            with pytest.raises(redis.ResponseError):
+                db.execute_command("NOSUCHCOMMAND")
+            assert db.ping()
