@@ -66,6 +66,19 @@ def test_an_argilla_that_fails_is_waited_out(
         assert len(targets(daemon.state)) == 6
 
 
+def test_a_slow_argilla_is_only_slow(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
+    with FaultProxy(int(argilla.url.rsplit(":", 1)[1])) as proxy:
+        proxy.mode = "slow"
+        daemon = make_daemon(argilla, url=proxy.url)
+        daemon.start()
+        daemon.wait(collecting)
+        people = argilla.people(daemon.dataset)
+        answer_all(daemon, people)
+        people.close()
+        daemon.wait(rounds(2))
+        assert "waiting_for_argilla" not in daemon.log
+
+
 def test_an_argilla_that_is_not_there_yet_is_waited_for(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:

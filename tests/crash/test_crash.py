@@ -143,14 +143,38 @@ def test_kills_change_nothing(
     argilla: LiveArgilla, make_daemon: MakeDaemon, kill: Callable[[Daemon], int], least: int
 ) -> None:
     """At least 60 kills in the two of them."""
-    reference = make_daemon(argilla, **SETTINGS)
+    compare(argilla, make_daemon, kill, least, SETTINGS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_kills_change_nothing_with_a_transformer(
+    argilla: LiveArgilla, make_daemon: MakeDaemon
+) -> None:
+    settings = {
+        **SETTINGS,
+        "classifier": {"name": "transformer", "options": {"epochs": 2, "min_steps": 4}},
+        "stopping": {"max_rounds": 2},
+    }
+    compare(argilla, make_daemon, kill_at_boundaries, 20, settings)
+
+
+def compare(
+    argilla: LiveArgilla,
+    make_daemon: MakeDaemon,
+    kill: Callable[[Daemon], int],
+    least: int,
+    settings: dict[str, Any],
+) -> None:
+    """Run undisturbed, run with kills, and hold the one against the other."""
+    reference = make_daemon(argilla, **settings)
     people = argilla.people(reference.dataset)
     expected, records = undisturbed(reference, people)
     people.close()
     assert expected["stopped"] == "max_rounds"
-    assert len(expected["metrics"]) == ROUNDS
+    assert len(expected["metrics"]) == settings["stopping"]["max_rounds"]
     assert set(records.values()) == {1}
-    daemon = make_daemon(argilla, **SETTINGS)
+    daemon = make_daemon(argilla, **settings)
     people = argilla.people(daemon.dataset)
     with slow_people(people, seed=2):
         kills = kill(daemon)

@@ -15,7 +15,8 @@ class FaultProxy:
     """Forwards to one port; ``mode`` says how new connections fare.
 
     Modes: ``pass``; ``error`` answers 500; ``garbage`` answers 200 with no JSON; ``cut`` hangs up;
-    ``hole`` accepts and never answers; ``truncate`` hangs up in the middle of the answer.
+    ``hole`` accepts and never answers; ``truncate`` hangs up in the middle of the answer;
+    ``slow`` holds every piece back for a fifth of a second.
     Set ``mode`` at any time: open connections are dropped.
     """
 
@@ -26,6 +27,7 @@ class FaultProxy:
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
         self.connections = 0
+        self._pause = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -69,8 +71,8 @@ class FaultProxy:
     def _serve(self, client: socket.socket) -> None:
         mode = self._mode
         try:
-            if mode in ("pass", "truncate"):
-                self._forward(client, limit=None if mode == "pass" else 40)
+            if mode in ("pass", "slow", "truncate"):
+                self._forward(client, limit=40 if mode == "truncate" else None)
             elif mode in ("error", "garbage"):
                 client.recv(65536)
                 client.sendall(_ERROR if mode == "error" else _GARBAGE)
@@ -89,6 +91,8 @@ class FaultProxy:
     def _pump(self, source: socket.socket, sink: socket.socket, limit: int | None) -> None:
         try:
             while data := source.recv(65536):
+                if self._mode == "slow":
+                    self._pause.wait(0.2)
                 sink.sendall(data if limit is None else data[:limit])
                 if limit is not None:
                     break
