@@ -1,4 +1,5 @@
-# The short verbs. `make demo` and `make test` need Python 3.10 to 3.13 and nothing else.
+# The short verbs. `make demo` and `make test` need Python 3.11 to 3.13 and nothing else.
+# (loopd itself also runs on 3.10, but some versions in constraints.txt do not.)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,8 +16,8 @@ help: ## list the verbs
 install: $(STAMP) ## build the virtual environment
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
-	  || { echo "loopd needs Python 3.10 to 3.13; try: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "constraints.txt is for Python 3.11 to 3.13; try: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[server,offline,dev]"
 	touch $(STAMP)
