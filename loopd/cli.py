@@ -226,6 +226,75 @@ def demo(**options: Any) -> None:
 
 
 @main.command()
+@_CONFIG
+@click.option(
+    "--seeds",
+    default="5",
+    show_default=True,
+    metavar="N|LIST",
+    help="How many seeds (from 0), or which: `1,2,7`; one alone is `7,`.",
+)
+@click.option(
+    "--strategies",
+    metavar="NAMES",
+    help="Query strategies, with commas; default: the configuration's and `random_sampling`.",
+)
+@click.option(
+    "--classifiers",
+    metavar="NAMES",
+    help="Classifiers, with commas; default: the configuration's.",
+)
+@click.option(
+    "--arms",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file with a list of arms, each with options of its own.",
+)
+@click.option(
+    "--noise",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of wrong answers.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), help="Rounds of each run; default: as configured."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Runs at a time, sharing the cores; default: one for each core.",
+)
+@click.option(
+    "--targets",
+    metavar="LIST",
+    help="Accuracies to reach, such as `.8,.9`; default: the highest that are reached.",
+)
+@click.option(
+    "--own-first-batch",
+    is_flag=True,
+    help="Each arm chooses its own first batch; else all arms of a seed share one.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the results; default: `run.dir` with `-simulated` behind it.",
+)
+@click.option("--force", is_flag=True, help="Clear what an earlier backtest left in that folder.")
+def simulate(config: Path, **options: Any) -> None:
+    """Compare strategies and classifiers on CONFIG with known labels: no Argilla, no people.
+
+    Killed or ended with Ctrl-C, it goes on where it was when it is started again.
+    """
+    from loopd import log
+    from loopd.config_file import load_config
+    from loopd.simulation.backtest import BacktestOptions, run_backtest
+
+    settings = load_config(config)
+    log.set_up(settings.log)
+    sys.exit(run_backtest(settings, BacktestOptions(**options), click.echo))
+
+
+@main.command()
 @click.option(
     "--home",
     type=click.Path(path_type=Path),

@@ -154,13 +154,20 @@ class ClassifierSection(Section):
 
     name: str = Field(
         "transformer",
-        description="`transformer`, `tfidf`, or the dotted path of a classifier factory.",
+        description="`transformer`, `frozen-head`, `setfit`, `tfidf`, or the dotted path of a "
+        "classifier factory.",
     )
     model: str = Field(
         PACKAGED_MODEL,
         description="Hugging Face name, folder, or `packaged` (all-MiniLM-L6-v2, offline).",
     )
     max_tokens: int = Field(256, ge=8, description="Longer texts are cut to so many tokens.")
+    candidates: int = Field(
+        20_000,
+        ge=1000,
+        description="Of a larger pool, so many texts go to `transformer` or `setfit` in a round: "
+        "those that a quick head is least sure of, and a tenth at random.",
+    )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
     threads: int | None = Field(None, ge=1, description="CPU threads for torch; empty: all cores.")
     options: dict[str, Any] = Field(
@@ -178,6 +185,14 @@ class StrategySection(Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the strategy."
     )
+    cold_start: str = Field(
+        "typiclust",
+        description="The strategy that chooses as long as there is no model; "
+        "`random_sampling` draws at random.",
+    )
+    cold_start_options: dict[str, Any] = Field(
+        default_factory=dict, description="Keyword arguments of the cold start."
+    )
 
 
 class QueueSection(Section):
@@ -185,7 +200,7 @@ class QueueSection(Section):
 
     batch_size: int = Field(20, ge=1, le=500, description="Records in one batch.")
     first_batch_size: int | None = Field(
-        None, ge=1, le=500, description="Records in the first, random batch; empty: `batch_size`."
+        None, ge=1, le=500, description="Records in the first batch; empty: `batch_size`."
     )
     min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
     low_watermark: int = Field(

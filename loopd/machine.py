@@ -169,7 +169,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     },
     Phase.TRAIN: {
         ModelTrained: Phase.EVALUATE,
-        # Too few labels to train on: another random batch, or the end of the pool.
+        # Too few labels to train on: another cold batch, or the end of the pool.
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.TRAIN,

@@ -13,7 +13,7 @@ from small_text import PoolBasedActiveLearner
 
 from loopd.errors import ModelError
 from loopd.learning.dataset import unlabeled
-from loopd.learning.fitted import FittedClassifier, PoolScores
+from loopd.learning.fitted import ColdClassifier, FittedClassifier
 from loopd.learning.foreign import calling
 from loopd.learning.strategies.scores import informativeness
 
@@ -22,7 +22,8 @@ Positions = NDArray[np.int64]
 
 def query(
     strategy: Any,
-    scores: PoolScores,
+    model: FittedClassifier | ColdClassifier,
+    features: Any,
     size: int,
     *,
     labelled: tuple[Positions, NDArray[np.int64]],
@@ -35,31 +36,39 @@ def query(
 
     Args:
         strategy: a fresh query strategy.
-        scores: the trained classifier.
-        size: how many records; so many must be left.
+        model: the trained classifier, or what stands for it before there is one.
+        features: of the pool.
+        size: how many records; where fewer are left, all of them are chosen.
         labelled: positions (k,) and class numbers (k,).
         ignored: positions that must not be chosen.
 
     Returns:
-        Positions (size,), most informative first, and their scores if the strategy has any.
+        Positions, most informative first, and their scores if the strategy has any.
 
     Raises:
         ModelError: the strategy fails, or returns something that breaks its contract.
     """
-    dataset = unlabeled(scores.features, scores.num_classes)
-    learner = PoolBasedActiveLearner(FittedClassifier(scores), strategy, dataset)
+    dataset = unlabeled(features, model.num_classes)
+    free = np.ones(len(dataset), dtype=bool)
+    free[labelled[0]] = free[ignored] = False
+    size = min(size, int(free.sum()))
+    if size <= 0:
+        return np.empty(0, dtype=np.int64), None
+    learner = PoolBasedActiveLearner(model, strategy, dataset)
     learner.initialize_data(*labelled, indices_ignored=ignored)
     with calling(f"the query strategy {strategy}"):
         chosen = np.asarray(learner.query(num_samples=size))
-    allowed = np.setdiff1d(np.arange(len(dataset)), np.concatenate([labelled[0], ignored]))
-    _refuse_bad_choice(strategy, chosen, size, allowed)
+    _refuse_bad_choice(strategy, chosen, size, free)
     return _ordered(chosen, informativeness(strategy, chosen, len(dataset)))
 
 
-def _refuse_bad_choice(strategy: Any, chosen: Positions, size: int, allowed: Positions) -> None:
-    if np.unique(chosen).size != size or chosen.shape != (size,):
+def _refuse_bad_choice(
+    strategy: Any, chosen: Positions, size: int, free: NDArray[np.bool_]
+) -> None:
+    whole = np.issubdtype(chosen.dtype, np.integer)
+    if not whole or chosen.shape != (size,) or np.unique(chosen).size != size:
         raise ModelError(f"the query strategy {strategy} did not choose {size} different records")
-    if not np.isin(chosen, allowed).all():
+    if chosen.min() < 0 or chosen.max() >= len(free) or not free[chosen].all():
         raise ModelError(f"the query strategy {strategy} chose records that it must not choose")
 
 

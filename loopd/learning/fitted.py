@@ -1,12 +1,14 @@
-"""Owns a trained model and how small-text asks it; must not train or choose.
+"""Owns a model, trained or still missing, and how strategies ask it; must not train or choose.
 
 Imports small-text at once, so import this module only where small-text is needed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,47 +19,94 @@ from small_text import Classifier
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
+from loopd.learning.preselect import Preselection
+from loopd.learning.representation import Background, Representation
+from loopd.learning.screening import shortlist
+from loopd.learning.strategies.scores import top
+
+Positions = NDArray[np.int64]
+Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+"""Informativeness (m,) of probabilities (m, C), row by row; higher is more informative."""
+
+
+def _everything() -> None:
+    """No preselection."""
 
 
 @dataclass(frozen=True)
 class PoolScores:
-    """Probabilities of all pool records, computed once and together.
+    """Probabilities of pool records, computed when they are asked for and then kept.
 
-    Together, because a model's last bits depend on which texts share a batch: a daemon that was
-    killed between two questions must get the same answers as one that was not.
+    A model's last bits depend on which texts share a batch. A daemon that was killed between two
+    questions must get the same answers as one that was not: what is computed depends on the
+    question alone, never on what was asked before.
 
     Attributes:
         classifier: the trained classifier.
         features: of the pool.
         num_classes: C.
+        preselect: narrows a pool that is too big for the classifier; called at most once.
     """
 
     classifier: Any
     features: Any
     num_classes: int
+    preselect: Callable[[], Preselection | None] = _everything
+    _kept: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @cached_property
+    def preselection(self) -> Preselection | None:
+        """The candidates; ``None`` where the classifier can look at the whole pool."""
+        return self.preselect()
+
+    @property
     def all(self) -> NDArray[np.float32]:
         """Probabilities (pool, C)."""
-        dataset = unlabeled(self.features, self.num_classes)
-        return checked_proba(self.classifier, dataset, self.num_classes)
+        return self.of(np.arange(self.features.shape[0]))
 
-    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Probabilities (k, C) at pool positions (k,)."""
-        return self.all[rows]
+    def of(self, rows: Positions) -> NDArray[np.float32]:
+        """Probabilities (k, C) at pool positions (k,), in full precision.
+
+        Where more rows are asked for than there are candidates, only candidates are shown to the
+        classifier; the others have the probabilities of the head that chose these.
+        """
+        chosen = self.preselection
+        if chosen is None or len(rows) <= len(chosen.positions):
+            return self._asked(rows, self.classifier.predict_proba, b"exact")
+        proba, places = chosen.proba[rows], chosen.among(rows)
+        proba[places] = self._asked(rows[places], self.classifier.predict_proba, b"exact")
+        return proba
+
+    def screen(self, rows: Positions) -> NDArray[np.float32] | None:
+        """Probabilities (k, C), fast and rough; ``None`` where nothing is faster than ``of``."""
+        screen = getattr(self.classifier, "screen_proba", None)
+        chosen = self.preselection
+        if screen is None or (chosen is not None and len(rows) > len(chosen.positions)):
+            return None
+        return self._asked(rows, screen, b"rough")
+
+    def _asked(
+        self, rows: Positions, predict: Callable[[Any], Any], kind: bytes
+    ) -> NDArray[np.float32]:
+        key = kind + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
+        if key not in self._kept:
+            dataset = unlabeled(self.features, self.num_classes)
+            asked = dataset if len(rows) == len(dataset) else dataset[rows]
+            self._kept[key] = checked_proba(predict, asked, self.num_classes)
+        return self._kept[key]
 
 
 def checked_proba(
-    classifier: Any, dataset: IndexedDataset, num_classes: int
+    predict: Callable[[Any], Any], dataset: IndexedDataset, num_classes: int
 ) -> NDArray[np.float32]:
-    """What the classifier predicts, (n, C) float32.
+    """What a classifier's ``predict_proba`` gives, (n, C) float32.
 
     Raises:
         ModelError: it gives another number of columns, as classifiers do that drop unseen classes,
             or something that is not a number.
     """
     with calling("predicting with the classifier"):
-        proba = np.asarray(classifier.predict_proba(dataset), dtype=np.float32)
+        proba = np.asarray(predict(dataset), dtype=np.float32)
     if proba.shape != (len(dataset), num_classes):
         raise ModelError(
             f"the classifier gave probabilities of shape {proba.shape}, "
@@ -76,11 +125,67 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
     """A trained classifier as small-text's learner sees it: nothing is trained or scored twice.
 
     It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
+
+    Args:
+        scores: the trained classifier.
+        background: what is known without it.
     """
 
-    def __init__(self, scores: PoolScores) -> None:
+    cold = False
+    """Whether there is no model yet; see :class:`ColdClassifier`."""
+
+    def __init__(self, scores: PoolScores, background: Background | None = None) -> None:
         self._scores = scores
+        self._background = background or Background()
         self.num_classes = scores.num_classes
+
+    @property
+    def representation(self) -> Representation:
+        """Vectors that no label has changed.
+
+        Raises:
+            ModelError: the classifier has none.
+        """
+        return self._background.representation
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels, in the order of probability columns."""
+        return self._background.label_names
+
+    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
+        """Positions that must not be chosen: with what is no candidate, if enough are left."""
+        chosen = self._scores.preselection
+        if chosen is None:
+            return ignored
+        taken = np.concatenate([ignored, labelled])
+        if len(np.setdiff1d(chosen.positions, taken)) < size:
+            return ignored
+        return np.setdiff1d(np.union1d(ignored, chosen.others()), labelled)
+
+    def most_informative(
+        self, score: Score, among: Positions, n: int
+    ) -> tuple[Positions, NDArray[np.float64]]:
+        """The exact best ``n`` of some pool positions, with their scores.
+
+        Args:
+            score: of probabilities (m, C), row by row and vectorised, higher is better.
+            among: pool positions (k,).
+            n: how many, at most k.
+
+        Returns:
+            Positions (n,) best first, ties in the order of the pool, and their scores (n,).
+        """
+        rough = self._scores.screen(among)
+        if rough is None:
+            rows, values = among, score(self._scores.of(among))
+        else:
+            places, values = shortlist(
+                score(rough), n, lambda places: score(self._scores.of(among[places]))
+            )
+            rows = among[places]
+        best = top(values, rows, n)
+        return rows[best], values[best]
 
     def new(self) -> FittedClassifier:
         """The classifier itself, for small-text's factory interface."""
@@ -134,3 +239,67 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
             )
         embedded = embed(data_set, **options)
         return (embedded, self.predict_proba(data_set)) if return_proba else embedded
+
+
+class ColdClassifier(Classifier):  # type: ignore[misc] # small-text is not typed
+    """What strategies see before there is a model: only what is known without labels."""
+
+    cold = True
+
+    def __init__(self, num_classes: int, background: Background) -> None:
+        self._background = background
+        self.num_classes = num_classes
+
+    @property
+    def representation(self) -> Representation:
+        """Vectors of the texts.
+
+        Raises:
+            ModelError: the classifier has none.
+        """
+        return self._background.representation
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self._background.label_names
+
+    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
+        """Positions that must not be chosen: those that were given."""
+        del size, labelled
+        return ignored
+
+    def new(self) -> ColdClassifier:
+        """The object itself, for small-text's factory interface."""
+        return self
+
+    def fit(self, train_set: Any, weights: Any = None) -> ColdClassifier:
+        """Nothing: there is too little to train on."""
+        del train_set, weights
+        return self
+
+    def predict(self, data_set: Any, return_proba: bool = False) -> Any:
+        """Never.
+
+        Raises:
+            ModelError: there is no model yet.
+        """
+        del data_set, return_proba
+        raise _no_model()
+
+    def predict_proba(self, data_set: Any, **options: Any) -> Any:
+        """Never; raises as ``predict``."""
+        del data_set, options
+        raise _no_model()
+
+    def embed(self, data_set: Any, **options: Any) -> Any:
+        """Never; raises as ``predict``."""
+        del data_set, options
+        raise _no_model()
+
+
+def _no_model() -> ModelError:
+    return ModelError(
+        "the strategy asks the model, but there is none before the first labels",
+        "name as strategy.cold_start a strategy that needs no model, such as `typiclust`",
+    )

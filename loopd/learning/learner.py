@@ -28,6 +28,7 @@ from loopd.learning.classifiers.contract import (
     never_interrupted,
     silent,
 )
+from loopd.learning.representation import Background, Representation
 from loopd.learning.store import ModelStore
 from loopd.learning.strategies import registry as strategies
 from loopd.records import BatchItem, Suggestion, Targets
@@ -49,6 +50,19 @@ class Model:
     id: str
     round: int
     scores: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Records that are chosen for a batch.
+
+    Attributes:
+        items: the records, most informative first.
+        strategy: name of the query strategy that really chose them.
+    """
+
+    items: tuple[BatchItem, ...]
+    strategy: str
 
 
 class Learner:
@@ -99,18 +113,30 @@ class Learner:
         *,
         round: int,  # noqa: A002
         exclude: Collection[str],
-    ) -> tuple[BatchItem, ...]:
-        """Records drawn at random: the start of a run, or as long as no model can be trained.
+        targets: Targets | None = None,
+    ) -> Choice:
+        """Records chosen without a model: the start of a run, or as long as none can be trained.
+
+        The cold start of the settings chooses; random sampling does where that needs a
+        representation and the classifier has none.
 
         Args:
             size: how many; fewer are returned where fewer are left.
             round: number of the batch.
-            exclude: ids that must not be drawn.
+            exclude: ids that must not be chosen.
+            targets: label name by record id, as far as there are any: covered already.
+
+        Raises:
+            ModelError: the cold start cannot be built, needs a model, or breaks its contract.
         """
-        taken = frozenset(exclude)
-        free = [record.id for record in self._pool if record.id not in taken]
-        order = seeding.rng(self._seed, round, "first batch").permutation(len(free))
-        return tuple(BatchItem(free[place]) for place in order[:size])
+        known = targets or {}
+        section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
+        if section.name == strategies.RANDOM:
+            return Choice(self._at_random(size, round, {*known, *exclude}), section.name)
+        from loopd.learning.fitted import ColdClassifier
+
+        cold = ColdClassifier(len(self._labels), self._background)
+        return self._ask(section, cold, size, round=round, targets=known, exclude=exclude)
 
     def can_fit(self, targets: Targets) -> bool:
         """Whether there are enough labels to train on: two different ones."""
@@ -153,7 +179,7 @@ class Learner:
         model_id = self.model_id(round, targets)
         if model_id not in self._in_memory:
             classifier = self._loaded(model_id) or self._trained(model_id, round, positions, y)
-            self._remember(Model(model_id, round, self._scores(classifier)))
+            self._remember(Model(model_id, round, self._scores(classifier, round, (positions, y))))
         return self._in_memory[model_id]
 
     def choose(
@@ -164,7 +190,7 @@ class Learner:
         round: int,  # noqa: A002
         targets: Targets,
         exclude: Collection[str],
-    ) -> tuple[BatchItem, ...]:
+    ) -> Choice:
         """Ask the query strategy for the next records, most informative first.
 
         Args:
@@ -177,24 +203,13 @@ class Learner:
         Raises:
             ModelError: the strategy cannot be built, fails, or breaks its contract.
         """
-        from loopd.learning import choosing
+        from loopd.learning.fitted import FittedClassifier
 
-        positions, y = self._aligned(targets)
-        known = set(positions.tolist())
-        ignored = sorted(set(self._positions(exclude)) - known)
-        size = min(size, len(self._pool) - len(known) - len(ignored))
-        if size <= 0:
-            return ()
-        strategy = strategies.create(self._strategy, len(self._labels), self._code_paths)
-        with seeding.seeded(seeding.for_step(self._seed, round, "query")):
-            chosen, scores = choosing.query(
-                strategy,
-                model.scores,
-                size,
-                labelled=(positions, y),
-                ignored=np.array(ignored, int),
-            )
-        return self._items(model, chosen, scores)
+        fitted = FittedClassifier(model.scores, self._background)
+        choice = self._ask(
+            self._strategy, fitted, size, round=round, targets=targets, exclude=exclude
+        )
+        return Choice(self._with_suggestions(model, choice.items), choice.strategy)
 
     def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (n, C) of texts, columns in the order of the labels.
@@ -207,11 +222,12 @@ class Learner:
         if not len(texts):
             return np.empty((0, len(self._labels)), dtype=np.float32)
         dataset = unlabeled(self._features(texts), len(self._labels))
-        return checked_proba(model.scores.classifier, dataset, len(self._labels))
+        return checked_proba(model.scores.classifier.predict_proba, dataset, len(self._labels))
 
     def predict_pool(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (n, C) of records of the pool, by id."""
-        proba: NDArray[np.float32] = model.scores.of(np.array(self._positions(ids), dtype=np.int64))
+        rows = np.array(self._positions(ids), dtype=np.int64)
+        proba: NDArray[np.float32] = model.scores.of(rows)
         return proba
 
     def keep(self, model_ids: Collection[str]) -> None:
@@ -227,12 +243,65 @@ class Learner:
             ModelError: one of them is missing, unknown or cannot be loaded.
         """
         described = self._factory.describe()
-        strategies.create(self._strategy, len(self._labels), self._code_paths)
-        return f"{described}; strategy {self._strategy.name}"
+        represented = self._representation is not None
+        chosen_by = strategies.check(
+            self._strategy, len(self._labels), self._code_paths, represented=represented
+        )
+        return f"{described}; {chosen_by}"
 
     @cached_property
     def _factory(self) -> ClassifierFactory:
         return classifiers.create(self._surroundings)
+
+    @property
+    def _representation(self) -> Representation | None:
+        """Vectors that no label changes; ``None`` where the classifier has none."""
+        found: Representation | None = getattr(self._factory, "representation", None)
+        return found
+
+    @cached_property
+    def _background(self) -> Background:
+        return Background(self._labels, lambda: self._representation)
+
+    def _at_random(
+        self,
+        size: int,
+        round: int,  # noqa: A002
+        taken: Collection[str],
+    ) -> tuple[BatchItem, ...]:
+        """Records drawn at random; imports nothing heavy."""
+        free = [record.id for record in self._pool if record.id not in taken]
+        order = seeding.rng(self._seed, round, "first batch").permutation(len(free))
+        return tuple(BatchItem(free[place]) for place in order[:size])
+
+    def _ask(
+        self,
+        section: StrategySection,
+        classifier: Any,
+        size: int,
+        *,
+        round: int,  # noqa: A002
+        targets: Targets,
+        exclude: Collection[str],
+    ) -> Choice:
+        from loopd.learning import choosing
+
+        positions, y = self._aligned(targets)
+        ignored = sorted(set(self._positions(exclude)) - set(positions.tolist()))
+        strategy = strategies.create(section, len(self._labels), self._code_paths)
+        with seeding.seeded(seeding.for_step(self._seed, round, "query")):
+            chosen, scores = choosing.query(
+                strategy,
+                classifier,
+                self._factory.pool_features,
+                size,
+                labelled=(positions, y),
+                ignored=classifier.narrowed(np.array(ignored, dtype=np.int64), size, positions),
+            )
+        records = [self._pool.records[position].id for position in chosen]
+        known: Sequence[float | None] = scores or [None] * len(records)
+        items = tuple(map(BatchItem, records, known))
+        return Choice(items, strategies.used(section, strategy))
 
     def _aligned(self, targets: Targets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions and class numbers in the order of the pool: labels meet texts by id."""
@@ -282,10 +351,22 @@ class Learner:
             self._store.put(model_id, tensors)
         return classifier
 
-    def _scores(self, classifier: Any) -> Any:
+    def _scores(
+        self,
+        classifier: Any,
+        round: int,  # noqa: A002
+        labelled: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> Any:
         from loopd.learning.fitted import PoolScores
+        from loopd.learning.preselect import candidates
 
-        return PoolScores(classifier, self._factory.pool_features, len(self._labels))
+        seed = seeding.for_step(self._seed, round, "candidates")
+        return PoolScores(
+            classifier,
+            self._factory.pool_features,
+            len(self._labels),
+            lambda: candidates(self._factory, self._surroundings, labelled, seed),
+        )
 
     def _remember(self, model: Model) -> None:
         while len(self._in_memory) >= MODELS_IN_MEMORY:
@@ -302,16 +383,16 @@ class Learner:
             self._encoded[key] = self._factory.encode(texts.texts, key)
         return self._encoded[key]
 
-    def _items(
-        self, model: Model, chosen: NDArray[np.int64], scores: Sequence[float] | None
+    def _with_suggestions(
+        self, model: Model, items: tuple[BatchItem, ...]
     ) -> tuple[BatchItem, ...]:
-        proba = model.scores.of(chosen)
+        proba = self.predict_pool(model, [item.record_id for item in items])
         best = proba.argmax(axis=1)
         return tuple(
             BatchItem(
-                self._pool.records[position].id,
-                None if scores is None else scores[place],
+                item.record_id,
+                item.score,
                 Suggestion(self._labels[best[place]], float(proba[place, best[place]])),
             )
-            for place, position in enumerate(chosen)
+            for place, item in enumerate(items)
         )

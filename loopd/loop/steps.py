@@ -12,7 +12,7 @@ from collections.abc import Callable
 from loopd.annotation.consensus import discarded, label_counts, targets, unresolved
 from loopd.evaluation.metrics import classification_metrics
 from loopd.evaluation.stopping import evaluate_criteria
-from loopd.learning.learner import Model
+from loopd.learning.learner import Choice, Model
 from loopd.loop.collecting import changes
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left, limit_reached, rules, stop_reason
@@ -31,13 +31,12 @@ from loopd.records import Batch, BatchItem
 
 Step = Callable[[State, Tools], Event | None]
 
-FIRST_STRATEGY = "random"
 EXHAUSTED = "pool_exhausted"
 
 
 def seed(state: State, tools: Tools) -> Event:
-    """Draw the first batch at random."""
-    return _random_batch(state, tools, tools.config.queue.first_size)
+    """Choose the first batch, without a model."""
+    return _cold_batch(state, tools, tools.config.queue.first_size)
 
 
 def publish(state: State, tools: Tools) -> Event:
@@ -64,14 +63,14 @@ def collect(state: State, tools: Tools) -> Event | None:
 
 
 def train(state: State, tools: Tools) -> Event:
-    """Train on everything known; with too little to train on, ask for another random batch."""
+    """Train on everything known; with too little to train on, ask for another cold batch."""
     labels = targets(state)
     if not tools.learner.can_fit(labels):
         section = tools.config.stopping
         limit = limit_reached(section, labels=len(labels), rounds=len(state.batches))
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
-        return _random_batch(state, tools, tools.config.queue.batch_size)
+        return _cold_batch(state, tools, tools.config.queue.batch_size)
     started = tools.clock.monotonic()
     model = tools.learner.fit(state.round, labels)
     return ModelTrained(
@@ -120,14 +119,14 @@ def decide(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     labels, model = targets(state), _model(state, tools)
     queue, stopping = tools.config.queue, tools.config.stopping
-    items = tools.learner.choose(
+    choice = tools.learner.choose(
         model,
         labels_left(stopping, len(labels), queue.batch_size),
         round=state.round + 1,
         targets=labels,
         exclude=state.planned_ids - set(labels),
     )
-    return _plan(state, tools, items, (tools.config.strategy.name, model.id, started))
+    return _plan(state, tools, choice, (model.id, started))
 
 
 STEPS: dict[Phase, Step] = {
@@ -140,26 +139,27 @@ STEPS: dict[Phase, Step] = {
 }
 
 
-def _random_batch(state: State, tools: Tools, size: int) -> Event:
+def _cold_batch(state: State, tools: Tools, size: int) -> Event:
     started = tools.clock.monotonic()
-    size = labels_left(tools.config.stopping, len(targets(state)), size)
-    items = tools.learner.first_batch(size, round=state.round + 1, exclude=state.planned_ids)
-    return _plan(state, tools, items, (FIRST_STRATEGY, None, started))
+    labels = targets(state)
+    choice = tools.learner.first_batch(
+        labels_left(tools.config.stopping, len(labels), size),
+        round=state.round + 1,
+        targets=labels,
+        exclude=state.planned_ids - set(labels),
+    )
+    return _plan(state, tools, choice, (None, started))
 
 
-def _plan(
-    state: State,
-    tools: Tools,
-    items: tuple[BatchItem, ...],
-    origin: tuple[str, str | None, float],
-) -> Event:
-    strategy, model_id, started = origin
+def _plan(state: State, tools: Tools, choice: Choice, origin: tuple[str | None, float]) -> Event:
+    model_id, started = origin
+    items = choice.items
     if not items:
         return RunStopped(tools.clock.wall(), EXHAUSTED)
     number = state.round + 1
     if not tools.config.queue.suggestions:
         items = tuple(BatchItem(item.record_id, item.score) for item in items)
-    batch = Batch(f"b{number:04d}", number, strategy, model_id, items)
+    batch = Batch(f"b{number:04d}", number, choice.strategy, model_id, items)
     return BatchPlanned(tools.clock.wall(), batch, tools.clock.monotonic() - started)
 
 

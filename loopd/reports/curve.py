@@ -6,13 +6,12 @@ that any thread may draw.
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
 from loopd.reports.rounds import Row, class_names, criterion_names, number
 from loopd.state.files import write_atomic
 
@@ -20,16 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, distinct for colour-blind people (2008, "Color Universal Design").
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 ACCURACY, MACRO_F1, GREY = COLOURS[0], COLOURS[1], "#B8B8B8"
 
 NAMED_CLASSES = 8
 """With more classes than this, only the weakest are named and coloured."""
-
-LONGEST_NAME = 26
-"""Characters of a class name in the legend."""
 
 
 def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
@@ -45,15 +38,12 @@ def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
     Raises:
         StorageError: the picture cannot be written.
     """
-    write_atomic(path, _png(_figure(rows, title)))
+    write_atomic(path, png(_figure(rows, title)))
 
 
 def _figure(rows: Sequence[Row], title: str) -> Figure:
-    from matplotlib.figure import Figure
-
     names = class_names(rows)
-    figure = Figure(figsize=(8.0, 7.2 if names else 4.6), dpi=130, layout="constrained")
-    figure.suptitle(_plain(title, 90), x=0.02, ha="left", fontsize=13, parse_math=False)
+    figure = new_figure(title, height=7.2 if names else 4.6)
     if names:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         _draw_classes(lower, rows, names)
@@ -62,16 +52,6 @@ def _figure(rows: Sequence[Row], title: str) -> Figure:
     _draw_quality(upper, rows)
     _label_axis(lower, rows)
     return figure
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A character that the font lacks is drawn as a box; that is no reason to fail.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
-        figure.savefig(buffer, format="png")
-    return buffer.getvalue()
 
 
 def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
@@ -116,12 +96,12 @@ def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
     for name in criterion_names(rows):
         values = _series(rows, f"stop.{name}.value")
         if all(math.isnan(value) or 0 <= value <= 1 for value in values):
-            lines += axes.plot(labels, values, **_style(len(lines)), linewidth=1.6)
+            lines += axes.plot(labels, values, **style(len(lines)), linewidth=1.6)
             names.append(name)
     note = "no test set: stopping criteria" if rows else "no round is finished yet"
     axes.set_title(note, loc="left", fontsize=10, color="#444444")
     if lines:
-        _legend(axes, lines, names)
+        legend(axes, lines, names)
 
 
 def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -135,32 +115,13 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
     for name in strongest[:-NAMED_CLASSES]:
         axes.plot(labels, _series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
     lines = [
-        axes.plot(labels, _series(rows, f"f1.{name}"), **_style(place), linewidth=1.1)[0]
+        axes.plot(labels, _series(rows, f"f1.{name}"), **style(place), linewidth=1.1)[0]
         for place, name in enumerate(named)
     ]
     if len(named) < len(names):
         note = f"the {len(named)} weakest of {len(names)} classes are named"
         axes.set_title(note, loc="left", fontsize=9, color="#444444")
-    _legend(axes, lines, named)
-
-
-def _legend(axes: Axes, lines: Sequence[Any], names: Sequence[str]) -> None:
-    """A legend right of the panel that takes names as they are: no TeX, no hidden underscores."""
-    legend = axes.legend(
-        lines, ["." for _ in names], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
-    )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_parse_math(False)
-        text.set_fontsize(9)
-        text.set_text(_plain(name, LONGEST_NAME))
-
-
-def _style(place: int) -> dict[str, Any]:
-    return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[place % len(MARKERS)],
-        "markersize": 4,
-    }
+    legend(axes, lines, named)
 
 
 def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
@@ -181,10 +142,3 @@ def _last(rows: Sequence[Row], key: str) -> float:
     """The last known value; below all others where there is none."""
     known = [value for row in rows if (value := number(row, key)) is not None]
     return known[-1] if known else -1.0
-
-
-def _plain(text: str, longest: int) -> str:
-    """One printable line, cut in the middle of nowhere if it is too long."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    line = " ".join(clean.split())
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"

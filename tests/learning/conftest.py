@@ -16,6 +16,8 @@ from loopd.records import Record, Targets
 
 LABELS = ("animal", "food", "sport")
 
+COLD = ("cold_start", "cold_start_options")
+
 WORDS = {
     "animal": ("cat", "dog", "horse", "bird", "fish", "lion", "mouse", "goat"),
     "food": ("bread", "cheese", "apple", "soup", "rice", "cake", "salad", "bean"),
@@ -64,11 +66,12 @@ def learner_of(pool: Pool, tmp_path: Path) -> Callable[..., Learner]:
         **more: Any,
     ) -> Learner:
         settings: dict[str, Any] = {"seed": 7, "cache": tmp_path / "cache", **more}
+        cold = {key: settings.pop(key) for key in COLD if key in settings}
         return Learner(
             settings.pop("pool", pool),
             LABELS,
             classifier=ClassifierSection(name=classifier, options=options or {}),
-            strategy=StrategySection(name=strategy, options=strategy_options or {}),
+            strategy=StrategySection(name=strategy, options=strategy_options or {}, **cold),
             **settings,
         )
 

@@ -76,7 +76,7 @@ def test_small_text_s_own_class_over_features_of_the_user(
     )
     assert "own_model:Hashed" in learner.check()
     model = learner.fit(1, targets)
-    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=())) == 5
+    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=()).items) == 5
     assert learner.predict_proba(model, ["a dog", "some bread"]).shape == (2, 3)
 
 

@@ -19,26 +19,6 @@ from tests.learning.conftest import LABELS, gold, make_pool
 Build = Callable[..., Learner]
 
 
-def ids_of(items: object) -> list[str]:
-    return [item.record_id for item in items]  # type: ignore[attr-defined]
-
-
-def test_first_batch_is_random_seeded_and_needs_no_heavy_import(learner_of: Build) -> None:
-    batch = learner_of().first_batch(10, round=0, exclude=())
-    assert batch == learner_of().first_batch(10, round=0, exclude=())
-    assert ids_of(batch) != ids_of(learner_of().first_batch(10, round=1, exclude=()))
-    assert ids_of(batch) != ids_of(learner_of(seed=8).first_batch(10, round=0, exclude=()))
-    assert len(set(ids_of(batch))) == 10
-    assert batch[0].score is None
-    assert batch[0].suggestion is None
-
-
-def test_first_batch_leaves_out_and_runs_out(learner_of: Build, pool: Pool) -> None:
-    ids = [record.id for record in pool]
-    assert sorted(ids_of(learner_of().first_batch(10, round=0, exclude=ids[4:]))) == ids[:4]
-    assert learner_of().first_batch(10, round=0, exclude=ids) == ()
-
-
 def test_importing_the_learner_imports_nothing_heavy() -> None:
     code = (
         "import sys, loopd.learning.learner, loopd.evaluation.stopping, loopd.evaluation.metrics;"
@@ -145,7 +125,7 @@ def test_two_labels_are_enough(learner_of: Build) -> None:
     learner = learner_of()
     targets = {"id-001": "food", "id-000": "animal"}
     model = learner.fit(1, targets)
-    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=())) == 5
+    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=()).items) == 5
 
 
 def test_a_class_without_examples_has_probability_zero(learner_of: Build, pool: Pool) -> None:

@@ -85,7 +85,7 @@ def test_strategies_that_need_a_network(tmp_path: Path, targets: Targets, name: 
     model = learner.fit(1, targets)
     first = learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
     assert first == learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
-    ids = {item.record_id for item in first}
+    ids = {item.record_id for item in first.items}
     assert len(ids) == 5
     assert not ids & {*targets, "id-050"}
 

@@ -127,8 +127,9 @@ def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None
     assert state.trained[1].labels == 8
 
 
-def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench) -> None:
-    bench = make_bench()
+@pytest.mark.parametrize("cold_start", ["random_sampling", "typiclust"])
+def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench, cold_start: str) -> None:
+    bench = make_bench(strategy={"cold_start": cold_start})
 
     def act() -> None:
         for record_id in bench.people.open_records("ann"):
@@ -138,7 +139,7 @@ def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench) -> None:
                 answer_all(bench)
 
     state = bench.run_until(trained(1), act)
-    assert state.batches[1].strategy == "random"
+    assert state.batches[0].strategy == state.batches[1].strategy == cold_start
     assert state.trained[1].labels == 6
 
 

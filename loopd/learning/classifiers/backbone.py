@@ -39,7 +39,7 @@ class Backbone:
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
         # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
-        with _quiet(), explained(section.model), seeding.seeded(0):
+        with quiet(), explained(section.model), seeding.seeded(0):
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(
                 source, trust_remote_code=False
             )
@@ -128,7 +128,7 @@ def explained(model: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and no load report (unused keys are expected: we drop the model's heads)."""
     logger = logging.getLogger("transformers")
     level, bars = logger.level, transformers_logging.is_progress_bar_enabled()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
+from loopd.learning.representation import Representation
 
 
 def never_interrupted() -> None:
@@ -57,6 +58,19 @@ class ClassifierFactory(Protocol):
     @property
     def pool_features(self) -> Any:
         """Features of the pool, one row for each record in order; computed at the first use."""
+        ...
+
+    @property
+    def representation(self) -> Representation | None:
+        """Vectors that no label changes, ``None`` where this kind has none; cheap, made later."""
+        ...
+
+    @property
+    def screening(self) -> Any | None:
+        """Features (n, d) of the pool by which a big one is narrowed before this kind scores it.
+
+        ``None`` where scoring everything is cheap; computed at the first use.
+        """
         ...
 
     def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:

@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 from loopd.learning.classifiers.pooling import Embedder
 
-VIEWS = 2
-"""Each text is embedded twice under different dropout, so that it always has a partner."""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -26,7 +23,9 @@ class Recipe:
         epochs: passes over the labelled texts.
         min_steps: least number of optimiser steps, for the first rounds with few texts.
         learning_rate: highest rate, after the warm-up.
-        batch_size: texts of one step; each comes in two views.
+        batch_size: texts of one step.
+        views: how often each text of a step is embedded, under different dropout. With one view a
+            text learns from the others of its class alone, at half the cost.
         temperature: of the contrastive loss.
         weight_decay: AdamW's.
         warmup: share of the steps in which the rate grows; afterwards it falls to zero.
@@ -37,6 +36,7 @@ class Recipe:
     min_steps: int
     learning_rate: float
     batch_size: int
+    views: int
     temperature: float
     weight_decay: float = 0.01
     warmup: float = 0.1
@@ -70,9 +70,12 @@ def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> 
         embedder: the encoder with its tokens.
         recipe: the settings.
         lesson: the texts and labels.
-        seed: of the order; dropout draws from torch's generator, which the caller seeds.
+        seed: of the order and of dropout; encoders that are not ``lean`` draw their dropout from
+            torch's generator, which the caller seeds.
     """
-    plan = _plan(len(lesson.rows), recipe, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    plan = _plan(len(lesson.rows), recipe, rng)
+    drop = Dropout(float(getattr(embedder.encoder.config, "hidden_dropout_prob", 0.1)), rng)
     weights = [weight for weight in embedder.encoder.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(
         weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -82,7 +85,7 @@ def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> 
         lesson.tick(step, len(plan))
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _rate(step, len(plan), recipe.warmup)
-        loss = _step(embedder, recipe, lesson, batch)
+        loss = _step(embedder, recipe, lesson, (batch, drop))
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
         optimizer.step()
@@ -98,8 +101,9 @@ def supervised_contrastive_loss(
 
     Args:
         embedded: (m, d), of length 1.
-        y: (m,) class numbers; each row has a partner, another row of the same class.
-        weights: (m,) of the anchors.
+        y: (m,) class numbers.
+        weights: (m,) of the anchors. A row without a partner, another row of the same class, is no
+            anchor; it still stands against the others.
         temperature: divides the cosines.
     """
     cosines = embedded @ embedded.T / temperature
@@ -107,20 +111,43 @@ def supervised_contrastive_loss(
     logits = cosines.masked_fill(itself, -torch.inf)
     logs = (logits - torch.logsumexp(logits, dim=1, keepdim=True)).masked_fill(itself, 0.0)
     partners = (y[:, None] == y[None, :]) & ~itself
-    each = -(logs * partners).sum(dim=1) / partners.sum(dim=1)
-    return (each * weights).sum() / weights.sum()
+    counts = partners.sum(dim=1)
+    each = -(logs * partners).sum(dim=1) / counts.clamp(min=1)
+    weights = weights * (counts > 0)
+    return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+class Dropout:
+    """Dropout whose masks come from a numpy generator: bytes, ten times faster than torch's.
+
+    Args:
+        rate: share of zeros, rounded to 1/256.
+        rng: draws the masks.
+    """
+
+    def __init__(self, rate: float, rng: np.random.Generator) -> None:
+        self._below, self._rng = round(rate * 256), rng
+
+    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The input with zeros, the rest scaled up."""
+        if self._below == 0:
+            return hidden
+        drawn = np.frombuffer(bytearray(self._rng.bytes(hidden.numel())), dtype=np.uint8)
+        kept = torch.from_numpy(drawn).view(hidden.shape) >= self._below
+        return hidden * (kept.to(hidden.dtype) * (256 / (256 - self._below)))
 
 
 def _step(
-    embedder: Embedder, recipe: Recipe, lesson: Lesson, batch: NDArray[np.int64]
+    embedder: Embedder, recipe: Recipe, lesson: Lesson, drawn: tuple[NDArray[np.int64], Dropout]
 ) -> torch.Tensor:
-    twice = np.tile(batch, VIEWS)
-    embedded = embedder.with_gradient(lesson.rows[twice])
+    batch, drop = drawn
+    seen = np.tile(batch, recipe.views)
+    embedded = embedder.with_gradient(lesson.rows[seen], drop)
     device = embedded.device
     return supervised_contrastive_loss(
         torch.nn.functional.normalize(embedded, dim=1),
-        torch.from_numpy(lesson.y[twice]).to(device),
-        torch.from_numpy(lesson.weights[twice]).to(device),
+        torch.from_numpy(lesson.y[seen]).to(device),
+        torch.from_numpy(lesson.weights[seen]).to(device),
         recipe.temperature,
     )
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.dotted import resolve
+from loopd.learning.foreign import calling
 
 
 class CustomFactory:
@@ -21,6 +24,8 @@ class CustomFactory:
     each time, whose ``predict_proba`` has C columns. The data sets it is given hold the texts
     (``dataset.x`` is an array of ``str``), or, if the factory has a method ``encode(texts)``, rows
     of what that returned for the whole pool; anything that an integer array can index will do.
+    A method ``represent(texts)`` that gives a dense matrix (n, d) serves strategies that need to
+    know texts before there are labels; without it a dense matrix of ``encode`` does.
     Python's, numpy's and torch's global generators are seeded before ``new().fit(...)``.
 
     Such a model is not kept on disk: after a restart it is trained again.
@@ -52,6 +57,11 @@ class CustomFactory:
         """Texts of the pool, or what the factory makes of them."""
         return self.encode(self._around.pool.texts)
 
+    @property
+    def screening(self) -> None:
+        """Nothing: its features are its own."""
+        return None
+
     def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
         """Texts as an array of objects, or what the factory makes of them."""
         del fingerprint
@@ -61,6 +71,16 @@ class CustomFactory:
         array = np.empty(len(texts), dtype=object)
         array[:] = list(texts)
         return array
+
+    @cached_property
+    def representation(self) -> CustomRepresentation | None:
+        """What the factory's ``represent`` gives, else ``encode`` where that is a dense matrix."""
+        represent = getattr(self._made, "represent", None)
+        if represent is None and _is_dense(self.pool_features):
+            represent = self._made.encode
+        if represent is None:
+            return None
+        return CustomRepresentation(self._around.section.name, represent, self._around.pool)
 
     def new(self, seed: int) -> Any:
         """A fresh classifier; the learner has seeded the global generators."""
@@ -80,3 +100,46 @@ class CustomFactory:
         """The dotted path."""
         self._made.new()
         return f"classifier {self._around.section.name}"
+
+
+@dataclass(frozen=True)
+class CustomRepresentation:
+    """Vectors of the user's own factory, scaled to length 1.
+
+    Attributes:
+        name: of the classifier, for messages.
+        represent: gives the vectors of texts.
+        texts: the pool.
+    """
+
+    name: str
+    represent: Callable[[list[str]], Any]
+    texts: Pool
+
+    @cached_property
+    def pool(self) -> NDArray[np.float32]:
+        """Vectors of the pool (n, d)."""
+        return self.of(self.texts.texts)
+
+    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of other texts (k, d).
+
+        Raises:
+            ModelError: the factory's method fails or gives no dense matrix with one row for each.
+        """
+        with calling(f"representing texts with {self.name}"):
+            found = self.represent(list(texts))
+        if not _is_dense(found) or len(found) != len(texts) or not np.isfinite(found).all():
+            raise ModelError(
+                f"classifier {self.name} gives no representation of the texts",
+                "its method `represent` must return a dense matrix of numbers, a row for each text",
+            )
+        vectors = np.asarray(found, dtype=np.float32)
+        scaled: NDArray[np.float32] = vectors / np.maximum(
+            np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12
+        )
+        return scaled
+
+
+def _is_dense(found: Any) -> bool:
+    return isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype.kind == "f"

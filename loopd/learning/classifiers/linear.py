@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, issparse
+
+MULTI_LABEL = "head.multi_label"
+"""Name of the array that marks a saved head as one for several labels per text."""
+
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -19,25 +25,37 @@ class LinearHead:
         bias: (K,) float32.
         classes: (K,) class numbers, ascending.
         num_classes: C, the number of columns that ``proba`` gives.
+        multi_label: whether the classes are independent of each other, each with a sigmoid.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
     classes: NDArray[np.int64]
     num_classes: int
+    multi_label: bool = False
 
     def proba(self, features: Any) -> NDArray[np.float32]:
         """Probabilities (n, C) of dense or sparse features (n, d)."""
         logits = np.asarray(features @ self.weight.T, dtype=np.float64) + self.bias
-        logits -= logits.max(axis=1, keepdims=True)
-        grown = np.exp(logits)
-        result = np.zeros((grown.shape[0], self.num_classes), dtype=np.float32)
-        result[:, self.classes] = grown / grown.sum(axis=1, keepdims=True)
+        result = np.zeros((logits.shape[0], self.num_classes), dtype=np.float32)
+        result[:, self.classes] = _sigmoid(logits) if self.multi_label else _softmax(logits)
         return result
+
+    def decided(self, proba: NDArray[np.float32]) -> Any:
+        """Class numbers (n,), or a sparse (n, C) matrix of what is likelier than not."""
+        if self.multi_label:
+            return csr_matrix(proba > 0.5, dtype=np.int64)
+        return proba.argmax(axis=1)
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """The head as arrays."""
-        return {"head.weight": self.weight, "head.bias": self.bias, "head.classes": self.classes}
+        mark = {MULTI_LABEL: np.ones(1, dtype=np.uint8)} if self.multi_label else {}
+        return {
+            "head.weight": self.weight,
+            "head.bias": self.bias,
+            "head.classes": self.classes,
+            **mark,
+        }
 
 
 def from_tensors(tensors: Mapping[str, NDArray[np.generic]], num_classes: int) -> LinearHead:
@@ -51,38 +69,113 @@ def from_tensors(tensors: Mapping[str, NDArray[np.generic]], num_classes: int) -
         bias=tensors["head.bias"].astype(np.float32),
         classes=tensors["head.classes"].astype(np.int64),
         num_classes=num_classes,
+        multi_label=MULTI_LABEL in tensors,
     )
-    if head.weight.shape[0] != head.classes.shape[0] or head.classes.max() >= num_classes:
+    count = head.classes.shape[0]
+    fits = head.weight.shape[:1] == head.bias.shape == (count,)
+    if not fits or (count and head.classes.max() >= num_classes):
         raise ValueError("the head belongs to other classes")
     return head
 
 
 def fit_head(
     features: Any,
-    y: NDArray[np.int64],
+    y: Any,
     num_classes: int,
     *,
     c: float,
     balanced: bool = False,
     weights: NDArray[np.float32] | None = None,
 ) -> LinearHead:
-    """Multinomial logistic regression by L-BFGS (scikit-learn), deterministic.
+    """Logistic regression by L-BFGS (scikit-learn), deterministic.
+
+    One label for each row is multinomial regression; several are one regression for each class
+    against the rest. Dense features with more columns than rows are first turned into the span of
+    their rows: the best weights lie in it, so that the result is the same and much sooner found.
 
     Args:
         features: (n, d) dense or sparse.
-        y: (n,) class numbers; classes may be missing but not all but one.
+        y: (n,) class numbers, of which some may be missing but not all but one; or a sparse (n, C)
+            matrix of zeros and ones.
         num_classes: C.
         c: inverse strength of the L2 penalty.
         balanced: whether rare classes weigh more.
         weights: (n,) sample weights.
     """
+    rows, back = _spanned(features)
+    options = {"C": c, "max_iter": 2000, "class_weight": "balanced" if balanced else None}
+    if back is not None:
+        options["tol"] = 1e-5  # cheap in the small space, and nearer to the one true optimum
+    fit = _one_against_rest if issparse(y) else _multinomial
+    weight, bias, classes = fit(rows, y, options, weights)
+    if back is not None:
+        weight = back(weight)
+    # Row-major, as it is read back: another order of the same numbers adds up differently.
+    weight = np.ascontiguousarray(weight, dtype=np.float32)
+    return LinearHead(
+        weight, bias.astype(np.float32), classes, num_classes, multi_label=bool(issparse(y))
+    )
+
+
+def _multinomial(
+    rows: Any, y: NDArray[np.int64], options: dict[str, Any], weights: NDArray[np.float32] | None
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=c, max_iter=2000, class_weight="balanced" if balanced else None)
-    model.fit(features, y, sample_weight=weights)
+    model = LogisticRegression(**options).fit(rows, y, sample_weight=weights)
     weight, bias = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps one row: the second class against the first
         weight, bias = np.vstack([0 * weight, weight]), np.concatenate([[0.0], bias])
-    # Row-major, as it is read back: another order of the same numbers adds up differently.
-    weight = np.ascontiguousarray(weight, dtype=np.float32)
-    return LinearHead(weight, bias.astype(np.float32), model.classes_.astype(np.int64), num_classes)
+    return weight, bias, model.classes_.astype(np.int64)
+
+
+def _one_against_rest(
+    rows: Any, y: Any, options: dict[str, Any], weights: NDArray[np.float32] | None
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """One regression for each class that some row has; the others are not among the classes."""
+    from sklearn.linear_model import LogisticRegression
+
+    given = y.toarray() > 0
+    classes = np.flatnonzero(given.any(axis=0))
+    weight = np.zeros((len(classes), rows.shape[1]))
+    bias = np.full(len(classes), np.log(given.shape[0] + 1.0))  # all rows have it, but for one more
+    for place, number in enumerate(classes):
+        if not given[:, number].all():
+            model = LogisticRegression(**options)
+            model.fit(rows, given[:, number], sample_weight=weights)
+            weight[place], bias[place] = model.coef_[0], model.intercept_[0]
+    return weight, bias, classes.astype(np.int64)
+
+
+def _spanned(features: Any) -> tuple[Any, Callable[[Floats], Floats] | None]:
+    """Coordinates (n, r) of the rows in an orthonormal basis of their span, and the way back.
+
+    The L2 penalty is the length of the weights, which a rotation leaves as it is; what is
+    orthogonal to all rows changes no score, so the best weights have none of it.
+    """
+    if issparse(features) or features.shape[0] >= features.shape[1]:
+        return features, None
+    dense = np.asarray(features, dtype=np.float64)
+    squares, basis = np.linalg.eigh(dense @ dense.T)
+    kept = squares > 1e-10 * squares[-1]
+    if not kept.any():  # nothing but zeros
+        return features, None
+    lengths, basis = np.sqrt(squares[kept]), basis[:, kept]
+
+    def back(weight: Floats) -> Floats:
+        original: Floats = (weight @ (basis / lengths).T) @ dense
+        return original
+
+    return basis * lengths, back
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    halves: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * logits))
+    return halves

@@ -5,13 +5,15 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports
 from loopd.learning.encoding import TokenStore, batches
 
 TRAINING_BUDGET = 4096
@@ -22,16 +24,23 @@ SCORING_BUDGET = 2048
 
 SCORING_BUDGET_CUDA = 65536
 
+LAST = (-1,)
+"""The last layer alone, as transformers counts ``hidden_states``."""
+
+Rows = NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Embedder:
     """An encoder over one token store.
 
+    Encoders that ``lean`` supports go through its forward pass, others through their own.
+
     Attributes:
         encoder: gives ``last_hidden_state`` for token ids and a mask.
         tokens: the texts.
         padding: token id of the padding.
-        bf16: whether training multiplies in bf16 (autocast).
+        bf16: whether training multiplies in bf16.
         interrupt: called before each forward and backward pass; may raise.
         progress: called with (done, total) rows in scoring.
     """
@@ -48,43 +57,100 @@ class Embedder:
         """Where the encoder is."""
         return next(self.encoder.parameters()).device
 
-    def with_gradient(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Vectors (k, d) of rows that may repeat, in their order, for training."""
+    @cached_property
+    def lean(self) -> bool:
+        """Whether the encoder goes through ``LeanEncoder``."""
+        return supports(self.encoder)
+
+    def with_gradient(self, rows: Rows, drop: Drop | None = None) -> torch.Tensor:
+        """Vectors (k, d) of rows that may repeat, in their order, for training.
+
+        Args:
+            rows: which texts.
+            drop: dropout for encoders that go the lean way; others have their own.
+        """
+        lean = LeanEncoder(self.encoder, self._dtype(self.bf16), frozen=False) if self.lean else None
         groups = batches(self.tokens.lengths[rows], TRAINING_BUDGET)
         parts = []
         for group in groups:
             self.interrupt()
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
-                part = self._pooled(rows[group])
+            if lean is None:
+                part = self._padded(rows[group], LAST, self.bf16)[:, 0]
+            else:
+                part = lean.pooled(flat(self.tokens[rows[group]]), LAST, drop)[:, 0]
             part.register_hook(lambda _: self.interrupt())  # type: ignore[no-untyped-call]
             parts.append(part)
         back = np.argsort(np.concatenate(groups), kind="stable")
         return torch.cat(parts)[torch.from_numpy(back).to(self.device)]
 
-    def embed(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors (k, d) float32 of rows, in full precision.
+    def embed(
+        self, rows: Rows, layers: Sequence[int] = LAST, *, bf16: bool = False
+    ) -> NDArray[np.float32]:
+        """Mean-pooled states of some layers, one layer after the other.
 
         The last bits depend on which rows are asked for together: they share batches.
+
+        Args:
+            rows: (k,) which texts.
+            layers: which, as transformers counts ``hidden_states``: 0 is the embeddings.
+            bf16: whether to multiply in bf16, two to four times faster where the device has it.
+
+        Returns:
+            (k, layers * d) float32.
         """
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
-        groups = batches(self.tokens.lengths[rows], budget)
-        done, parts = 0, []
-        for group in groups:
+        # Dropout (Monte Carlo samples) is the module's own affair.
+        lean = self.lean and not self.encoder.training
+        scorer = LeanEncoder(self.encoder, self._dtype(bf16), frozen=True) if lean else None
+        find = flat_batches if lean else batches
+        vectors, done = np.empty((0, 0), dtype=np.float32), 0
+        for group in find(self.tokens.lengths[rows], budget):
             self.interrupt()
             with torch.inference_mode():
-                parts.append(self._pooled(rows[group]).cpu().numpy())
+                if scorer is None:
+                    part = self._padded(rows[group], layers, bf16)
+                else:
+                    part = scorer.pooled(flat(self.tokens[rows[group]]), layers)
+            if not done:
+                vectors = np.empty((len(rows), part[0].numel()), dtype=np.float32)
+            vectors[group] = part.flatten(1).cpu().numpy()
             done += len(group)
             self.progress(done, len(rows))
-        back = np.argsort(np.concatenate(groups), kind="stable")
-        vectors: NDArray[np.float32] = np.concatenate(parts)[back]
         return vectors
 
-    def _pooled(self, rows: NDArray[np.int64]) -> torch.Tensor:
+    def _dtype(self, bf16: bool) -> torch.dtype:
+        return torch.bfloat16 if bf16 else torch.float32
+
+    def _padded(self, rows: Rows, layers: Sequence[int], bf16: bool) -> torch.Tensor:
+        """The encoder's own forward pass: (k, layers, d) float32."""
         ids, mask = (
             torch.from_numpy(array).to(self.device)
             for array in self.tokens.padded(rows, self.padding)
         )
-        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        weight = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled: torch.Tensor = (hidden * weight).sum(dim=1).float() / mask.sum(dim=1, keepdim=True)
-        return pooled
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+            states = self.encoder(
+                input_ids=ids, attention_mask=mask, output_hidden_states=True
+            ).hidden_states
+        share = mask / mask.sum(dim=1, keepdim=True)
+        means = [(states[layer].float() * share.unsqueeze(-1)).sum(dim=1) for layer in layers]
+        return torch.stack(means, dim=1)
+
+
+def flat_batches(lengths: NDArray[np.int64], budget: int) -> list[Rows]:
+    """Split texts into batches, shortest text first, by the sum of their tokens.
+
+    Args:
+        lengths: tokens of each text (n,).
+        budget: most tokens of one batch; a longer text is a batch of its own.
+
+    Returns:
+        Positions in ``lengths``, each in exactly one batch.
+    """
+    order = np.argsort(lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
+    found, start, before = [], 0, 0
+    while start < len(order):
+        end = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
+        found.append(order[start:end])
+        start, before = end, int(ends[end - 1])
+    return found

@@ -13,15 +13,20 @@ from loopd.learning.spelling import refuse_unknown_options, unknown_name
 from loopd.records import JsonValue
 
 FACTORIES: Mapping[str, str] = {
+    "frozen-head": "loopd.learning.classifiers.frozen_head:FrozenHeadFactory",
+    "setfit": "loopd.learning.classifiers.setfit:SetFitFactory",
     "transformer": "loopd.learning.classifiers.transformer:TransformerFactory",
     "tfidf": "loopd.learning.classifiers.tfidf:TfidfFactory",
 }
 """Where the factory of each classifier is; imported at the first use."""
 
-RECIPES: Mapping[str, int] = {"transformer": 1, "tfidf": 1}
+SPELLINGS: Mapping[str, str] = {"frozen_head": "frozen-head"}
+"""Other ways to write a name."""
+
+RECIPES: Mapping[str, int] = {"frozen-head": 1, "setfit": 1, "transformer": 2, "tfidf": 1}
 """Raised whenever the same settings begin to train another model, so that no cache outlives it."""
 
-WITH_A_BACKBONE = ("transformer",)
+WITH_A_BACKBONE = ("frozen-head", "setfit", "transformer")
 """Classifiers that read ``classifier.model``."""
 
 
@@ -36,13 +41,19 @@ def create(surroundings: Surroundings) -> ClassifierFactory:
         from loopd.learning.classifiers.custom import CustomFactory
 
         return CustomFactory(surroundings)
-    if section.name not in FACTORIES:
-        raise unknown_name("classifier", section.name, FACTORIES)
-    module_name, _, attribute = FACTORIES[section.name].partition(":")
+    name = canonical(section.name)
+    if name not in FACTORIES:
+        raise unknown_name("classifier", name, FACTORIES)
+    module_name, _, attribute = FACTORIES[name].partition(":")
     factory = getattr(importlib.import_module(module_name), attribute)
     refuse_unknown_options(f"classifier {section.name!r}", section.options, factory.OPTIONS)
     built: ClassifierFactory = factory(surroundings)
     return built
+
+
+def canonical(name: str) -> str:
+    """The registered spelling of a name."""
+    return SPELLINGS.get(name, name)
 
 
 def identity(section: ClassifierSection) -> dict[str, JsonValue]:
@@ -50,11 +61,12 @@ def identity(section: ClassifierSection) -> dict[str, JsonValue]:
 
     Device and threads are left out: they change a result's last bits, not what it is.
     """
+    name = canonical(section.name)
     known: dict[str, JsonValue] = {
-        "name": section.name,
-        "recipe": RECIPES.get(section.name, 0),
+        "name": name,
+        "recipe": RECIPES.get(name, 0),
         "options": {key: section.options[key] for key in sorted(section.options)},
     }
-    if section.name in WITH_A_BACKBONE:
+    if name in WITH_A_BACKBONE:
         known |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
     return known

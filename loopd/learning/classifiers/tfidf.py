@@ -6,6 +6,7 @@ Imports small-text at once, so the registry imports this module at the first use
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +69,11 @@ class TfidfFactory:
         """Sparse (n, terms) float32 matrix of the pool."""
         return self._vectorized[1]
 
+    @property
+    def screening(self) -> None:
+        """Nothing: the whole pool is scored in seconds."""
+        return None
+
     def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
         """Sparse (n, terms) float32 matrix; computing it is cheaper than keeping it."""
         del fingerprint
@@ -81,6 +87,11 @@ class TfidfFactory:
 
         size = min(self.options["components"], min(self.pool_features.shape) - 1)
         return TruncatedSVD(max(1, size), random_state=0).fit(self.pool_features)
+
+    @cached_property
+    def representation(self) -> TfidfRepresentation:
+        """The truncated SVD."""
+        return TfidfRepresentation(self)
 
     def new(self, seed: int) -> TfidfClassifier:
         """An untrained classifier; training draws nothing, so the seed is not needed."""
@@ -103,6 +114,33 @@ class TfidfFactory:
         """Terms and texts of the pool."""
         texts, terms = self.pool_features.shape
         return f"tfidf over {terms} terms of {texts} texts"
+
+
+@dataclass(frozen=True)
+class TfidfRepresentation:
+    """The truncated SVD of TF-IDF rows as what strategies know of a text without any label.
+
+    Attributes:
+        factory: whose vocabulary and projection it is.
+    """
+
+    factory: TfidfFactory
+
+    @cached_property
+    def pool(self) -> NDArray[np.float32]:
+        """Vectors of the pool (n, components), of length 1, zero for a text without a term."""
+        return self._vectors(self.factory.pool_features)
+
+    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of other texts (k, components), of length 1."""
+        return self._vectors(self.factory.encode(texts))
+
+    def _vectors(self, features: Any) -> NDArray[np.float32]:
+        from sklearn.preprocessing import normalize
+
+        reduced = self.factory.projection.transform(features)
+        vectors: NDArray[np.float32] = normalize(reduced).astype(np.float32)
+        return vectors
 
 
 class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
@@ -131,13 +169,13 @@ class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small
         )
         weight = np.zeros((head.weight.shape[0], features.shape[1]), dtype=np.float32)
         weight[:, terms] = head.weight
-        self.head = LinearHead(weight, head.bias, head.classes, self.num_classes)
+        self.head = replace(head, weight=weight)
         return self
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
-        """Class numbers (n,), and probabilities (n, C) if asked."""
+        """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
-        labels = proba.argmax(axis=1)
+        labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels
 
     def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:

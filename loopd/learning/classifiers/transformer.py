@@ -9,7 +9,7 @@ Imports torch and small-text at once, so the registry imports this module at the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,8 @@ from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.encoding import TokenStore, cached, tokenized
+from loopd.learning.feature_store import FeatureStore
+from loopd.learning.features import FrozenFeatures, FrozenRepresentation
 
 ENCODER = "encoder."
 """Prefix of the encoder's weights in the saved form."""
@@ -41,6 +43,7 @@ class TransformerFactory:
         "min_steps": 20,
         "learning_rate": 1e-4,
         "batch_size": 32,
+        "views": 1,
         "temperature": 0.1,
         "head_c": 10.0,
         "freeze_embeddings": True,
@@ -66,6 +69,20 @@ class TransformerFactory:
         """Tokens of the pool, memory-mapped."""
         pool = self._around.pool
         return self.encode(pool.texts, pool.fingerprint)
+
+    @cached_property
+    def representation(self) -> FrozenRepresentation:
+        """The frozen encoder's last layer."""
+        return FrozenRepresentation(self._frozen)
+
+    @property
+    def screening(self) -> FeatureStore:
+        """Features of the frozen encoder, by which a big pool is narrowed."""
+        return self._frozen.pool
+
+    @cached_property
+    def _frozen(self) -> FrozenFeatures:
+        return FrozenFeatures(self._around, lambda: self.backbone)
 
     def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> TokenStore:
         """Tokens of the texts; with a fingerprint they are kept on disk."""
@@ -115,20 +132,25 @@ class TransformerFactory:
 
     def recipe(self) -> Recipe:
         """The settings of the fine-tuning."""
-        names = ("epochs", "min_steps", "learning_rate", "batch_size", "temperature")
+        names = ("epochs", "min_steps", "learning_rate", "batch_size", "views", "temperature")
         return Recipe(**{name: self.options[name] for name in names})
 
     def embedder(self, encoder: torch.nn.Module, tokens: TokenStore, what: str) -> Embedder:
         """An encoder over tokens that reports and may be interrupted."""
-        bf16 = self.options["bf16"]
         return Embedder(
             encoder,
             tokens,
             self.backbone.padding,
-            bf16_pays(self.backbone.device) if bf16 == "auto" else bf16,
+            self.bf16,
             self._around.interrupt,
             lambda done, total: self._around.progress(what, done, total),
         )
+
+    @property
+    def bf16(self) -> bool:
+        """Whether to train and to screen in bf16."""
+        wish = self.options["bf16"]
+        return bf16_pays(self.backbone.device) if wish == "auto" else bool(wish)
 
     def training(self, done: int, total: int) -> None:
         """Between two optimiser steps."""
@@ -203,19 +225,29 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             self.encoder.eval()
         return np.stack(samples, axis=1)
 
+    @property
+    def screen_proba(self) -> Callable[[IndexedDataset], NDArray[np.float32]] | None:
+        """Rough probabilities in bf16, ``None`` where the device does not gain from it."""
+        if not self._factory.bf16:
+            return None
+        return lambda data_set: self.head.proba(self._vectors(data_set, bf16=True))
+
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
     ) -> Any:
         """Mean-pooled vectors (n, d) of length 1 without padding, and probabilities if asked."""
         del pbar
-        embedder = self._factory.embedder(self.encoder, data_set.features, "scoring")
-        vectors = _normalized(embedder.embed(data_set.rows))
+        vectors = self._vectors(data_set)
         return (vectors, self.head.proba(vectors)) if return_proba else vectors
+
+    def _vectors(self, data_set: IndexedDataset, *, bf16: bool = False) -> NDArray[np.float32]:
+        embedder = self._factory.embedder(self.encoder, data_set.features, "scoring")
+        return _normalized(embedder.embed(data_set.rows, bf16=bf16))
 
     def _proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
         if len(data_set) == 0:
             return np.empty((0, self.num_classes), dtype=np.float32)
-        return self.head.proba(self.embed(data_set))
+        return self.head.proba(self._vectors(data_set))
 
 
 def _normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -225,7 +257,7 @@ def _normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _refuse_bad_values(options: Mapping[str, Any]) -> None:
-    for name in ("epochs", "min_steps", "batch_size"):
+    for name in ("epochs", "min_steps", "batch_size", "views"):
         if not isinstance(options[name], int) or options[name] < (name != "min_steps"):
             raise ModelError(f"classifier option {name} must be a whole number above 0")
     for name in ("learning_rate", "temperature", "head_c"):

@@ -6,47 +6,54 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from small_text import EmbeddingBasedQueryStrategy
+from small_text import QueryStrategy
 
-from loopd.learning.strategies.kmeans import spread
+from loopd.learning.strategies.kmeans import spread, squared
+from loopd.learning.strategies.space import CANDIDATES, candidates, generator
 
-Floats = NDArray[np.floating[Any]]
 
+class SeededBADGE(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """k-means++ over gradient embeddings: uncertain records that differ from each other.
 
-class SeededBADGE(EmbeddingBasedQueryStrategy):  # type: ignore[misc] # small-text is not typed
-    """k-means++ over gradient embeddings (Ash et al. 2020, arXiv 1906.03671, algorithm 1).
+    Paper: Ash et al. 2020, arXiv 1906.03671, algorithm 1. The gradient embedding of a record is the
+    outer product of ``p - onehot(argmax p)`` and its embedding; distances between outer products
+    need only the two factors, so that memory stays linear in the pool. The first record is the one
+    with the longest gradient, as in the authors' code.
 
     small-text's class draws from a generator that cannot be seeded, leaves out the one-hot term of
     the gradient, and hands norms to k-means++ that should be squared.
 
-    The gradient embedding of a record is the outer product of ``p - onehot(argmax p)`` and its
-    embedding; distances between outer products need only the two factors, so that memory stays
-    linear in the pool.
+    Cost: embedding the candidates; then time n x candidates x (d + C), memory candidates x d.
+    Needs: probabilities and embeddings. Draws. No scores.
 
     Args:
         num_classes: C; part of small-text's signature.
+        candidates: a larger pool is narrowed to so many random records.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, candidates: int = CANDIDATES) -> None:
         self.num_classes = num_classes
+        self.candidates = candidates
 
-    def sample(
+    def query(
         self,
         clf: Any,
         dataset: Any,
         indices_unlabeled: NDArray[np.int64],
         indices_labeled: NDArray[np.int64],
         y: Any,
-        n: int,
-        embeddings: Floats,
-        embeddings_proba: Floats | None = None,
+        n: int = 10,
     ) -> NDArray[np.int64]:
-        """Positions (n,) of the chosen among the unlabelled."""
+        """Indices (n,) in the order of drawing."""
         del indices_labeled, y
-        proba = clf.predict_proba(dataset) if embeddings_proba is None else embeddings_proba
-        residual = proba[indices_unlabeled].astype(np.float64)
+        self._validate_query_input(indices_unlabeled, n)
+        rng = generator()
+        free = candidates(indices_unlabeled, self.candidates, n, rng)
+        residual = clf.predict_proba(dataset[free]).astype(np.float64)
         residual[np.arange(len(residual)), residual.argmax(axis=1)] -= 1
-        return indices_unlabeled[spread(residual, embeddings[indices_unlabeled], n)]
+        embedded = np.asarray(clf.embed(dataset[free], pbar=None))
+        longest = int((squared(residual) * squared(embedded)).argmax())
+        return free[spread(residual, embedded, n, rng, first=longest)]
 
     def __str__(self) -> str:
         return f"BADGE(num_classes={self.num_classes})"

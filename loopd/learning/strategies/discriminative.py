@@ -18,6 +18,9 @@ class EmbeddingDiscriminative(QueryStrategy):  # type: ignore[misc] # small-text
     small-text's strategy trains a whole classifier in each of its iterations to tell labelled from
     unlabelled. As in the paper, here it is a small one over the present model's embeddings.
 
+    Cost: embedding the pool, then ``num_iterations`` small fits and passes over the embeddings.
+    Needs: embeddings. Draws. No scores.
+
     Args:
         num_iterations: in how many steps the batch is chosen; at most its size.
         unlabeled_factor: unlabelled examples for each labelled one.

@@ -9,23 +9,37 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from small_text import ContrastiveActiveLearning, EmbeddingKMeans, LightweightCoreset
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from loopd.learning.strategies.space import generator
 
 Positions = NDArray[np.int64]
 
 
 class QuietEmbeddingKMeans(EmbeddingKMeans):  # type: ignore[misc] # small-text is not typed
-    """The record nearest to each centre of a k-means over embeddings (Yuan et al. 2020)."""
+    """The record nearest to each centre of a k-means over embeddings (Yuan et al. 2020).
+
+    Cost: embedding the pool, k-means with a centre for each record that is chosen. Needs:
+    embeddings. Draws. No scores.
+    """
 
     def sample(self, *arguments: Any, **options: Any) -> Positions:
-        """As upstream, without a warning where fewer different embeddings exist than centres."""
-        with warnings.catch_warnings():
+        """As upstream, without a warning where fewer different embeddings exist than centres.
+
+        On one thread: several add up in the order in which they come, and the last bits differ.
+        """
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore", ConvergenceWarning)
             chosen: Positions = super().sample(*arguments, **options)
         return chosen
 
 
 class SafeContrastive(ContrastiveActiveLearning):  # type: ignore[misc] # small-text is not typed
-    """Largest divergence of a record's prediction from its neighbours' (Margatina et al. 2021)."""
+    """Largest divergence of a record's prediction from its neighbours' (Margatina et al. 2021).
+
+    Cost: embedding the pool, neighbours in time pool^2, a loop over the pool in Python. Needs:
+    embeddings and probabilities. Draws nothing. No scores.
+    """
 
     def sample(
         self,
@@ -48,10 +62,30 @@ class SafeContrastive(ContrastiveActiveLearning):  # type: ignore[misc] # small-
 
 
 class SafeLightweightCoreset(LightweightCoreset):  # type: ignore[misc] # small-text is not typed
-    """A sample weighted by the distance from the mean embedding (Bachem et al. 2018)."""
+    """A sample weighted by the distance from the mean embedding (Bachem et al. 2018).
 
-    def sample(self, *arguments: Any, **options: Any) -> Positions:
-        """As upstream, whose arc cosine of a rounded 1.0000001 is not a number."""
-        *before, embeddings = arguments
-        chosen: Positions = super().sample(*before, np.asarray(embeddings, np.float64), **options)
-        return chosen
+    Cost: embedding the pool. Needs: embeddings. Draws. No scores.
+    """
+
+    def sample(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int,
+        embeddings: Any,
+        embeddings_proba: Any = None,
+    ) -> Positions:
+        """As upstream, which fails where rounding makes a cosine 1.0000001 or all are alike."""
+        del clf, dataset, indices_labeled, y, embeddings_proba
+        some = np.asarray(embeddings, np.float64)[indices_unlabeled]
+        mean = some.mean(axis=0)
+        scale = np.linalg.norm(some, axis=1) * np.linalg.norm(mean)
+        cosines = np.clip((some @ mean) / np.maximum(scale, 1e-12), -1, 1)
+        distances = (np.arccos(cosines) / np.pi) ** 2
+        if distances.sum() == 0:
+            distances = np.ones(len(some))
+        mass = 0.5 / len(some) + 0.5 * distances / distances.sum()
+        return generator().choice(len(some), n, replace=False, p=mass / mass.sum())

@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loopd.config import StrategySection
-from loopd.errors import ModelError
+from loopd.errors import LoopdError, ModelError
 from loopd.learning.dotted import is_dotted, resolve
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
+from loopd.learning.strategies import plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,9 @@ class Entry:
         path: ``module:Class``, imported at the first use.
         seedable: whether the same seed gives the same batch.
         scores: whether each chosen record has an informativeness score.
-        needs: what it needs: ``embed`` and ``dropout`` of the classifier, the package ``hnswlib``.
+        cold: whether it can choose without a model.
+        needs: what it needs: ``embed``, ``dropout`` or a ``representation`` of the classifier, the
+            package ``hnswlib``.
         wraps: whether it narrows the pool for another strategy, named by its option ``base``.
         num_classes: whether the class is told the number of labels.
         options: options that are passed unless the user sets them.
@@ -34,6 +36,7 @@ class Entry:
     path: str
     seedable: bool = True
     scores: bool = False
+    cold: bool = False
     needs: tuple[str, ...] = ()
     wraps: bool = False
     num_classes: bool = False
@@ -42,13 +45,31 @@ class Entry:
 
 _OWN = "loopd.learning.strategies"
 
+_MARGIN = Entry(f"{_OWN}.uncertainty:MarginSampling", scores=True)
+_ENTROPY = Entry(f"{_OWN}.uncertainty:EntropySampling", scores=True)
+
 STRATEGIES: Mapping[str, Entry] = {
-    "random_sampling": Entry("small_text:RandomSampling"),
-    "breaking_ties": Entry(f"{_OWN}.uncertainty:FastBreakingTies", scores=True),
-    "least_confidence": Entry("small_text:LeastConfidence", scores=True),
-    "prediction_entropy": Entry(f"{_OWN}.uncertainty:FastPredictionEntropy", scores=True),
-    "bald": Entry(f"{_OWN}.uncertainty:ScoredBALD", scores=True, needs=("dropout",)),
-    "subsampling": Entry("small_text:SubsamplingQueryStrategy", scores=True, wraps=True),
+    "auto": Entry(f"{_OWN}.auto:Auto", scores=True, cold=True, needs=("embed",), num_classes=True),
+    "random_sampling": Entry("small_text:RandomSampling", cold=True),
+    "typiclust": Entry(f"{_OWN}.typiclust:TypiClust", cold=True, needs=("representation",)),
+    "probcover": Entry(f"{_OWN}.probcover:ProbCover", cold=True, needs=("representation",)),
+    "class_coverage": Entry(
+        f"{_OWN}.class_coverage:ClassCoverage", cold=True, needs=("representation",)
+    ),
+    "margin": _MARGIN,
+    "breaking_ties": _MARGIN,
+    "least_confidence": Entry(f"{_OWN}.uncertainty:LeastConfidence", scores=True),
+    "entropy": _ENTROPY,
+    "prediction_entropy": _ENTROPY,
+    "bald": Entry(f"{_OWN}.bald:ScoredBALD", scores=True, needs=("dropout",)),
+    "committee": Entry(
+        f"{_OWN}.committee:QueryByCommittee", scores=True, needs=("representation",)
+    ),
+    "cluster_margin": Entry(f"{_OWN}.cluster_margin:ClusterMargin", scores=True, needs=("embed",)),
+    "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
+    "greedy_coreset": Entry(f"{_OWN}.coreset:GreedyCoreset", cold=True, needs=("embed",)),
+    "kmeans_pp": Entry(f"{_OWN}.coreset:KMeansPlusPlus", cold=True, needs=("embed",)),
+    "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
     "embedding_kmeans": Entry(f"{_OWN}.diversity:QuietEmbeddingKMeans", needs=("embed",)),
     "contrastive_active_learning": Entry(
         f"{_OWN}.diversity:SafeContrastive", needs=("embed",), options={"pbar": None}
@@ -56,9 +77,7 @@ STRATEGIES: Mapping[str, Entry] = {
     "discriminative_active_learning": Entry(
         f"{_OWN}.discriminative:EmbeddingDiscriminative", needs=("embed",)
     ),
-    "greedy_coreset": Entry("small_text:GreedyCoreset", needs=("embed",)),
-    "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
-    "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
+    "subsampling": Entry("small_text:SubsamplingQueryStrategy", scores=True, wraps=True),
     "seals": Entry(
         "small_text:SEALS", seedable=False, scores=True, needs=("embed", "hnswlib"), wraps=True
     ),
@@ -70,7 +89,10 @@ STRATEGIES: Mapping[str, Entry] = {
         wraps=True,
     ),
 }
-"""Every strategy of small-text 1.4.1 that works on this stack; see docs/strategies.md."""
+"""Our own strategies, and those of small-text 1.4.1 that work here; see docs/strategies.md."""
+
+RANDOM = "random_sampling"
+"""What chooses where a cold start cannot."""
 
 _GIVEN = ("self", "num_classes", "base_query_strategy", "classifier_factory")
 _FOR_WRAPPERS = ("base", "base_options")
@@ -80,7 +102,7 @@ def create(section: StrategySection, num_classes: int, code_paths: Sequence[Path
     """A fresh small-text ``QueryStrategy``.
 
     Args:
-        section: name (registered or dotted) and options.
+        section: name (registered, offered by a package, or dotted) and options.
         num_classes: number of labels.
         code_paths: folders in which the user's own class is looked for.
 
@@ -88,9 +110,12 @@ def create(section: StrategySection, num_classes: int, code_paths: Sequence[Path
         ModelError: unknown name or option, missing package, or the class refuses its options.
     """
     if is_dotted(section.name):
-        return _own(section, code_paths)
+        return _checked(section, resolve(section.name, code_paths))
+    offered = plugins.offered(section.name, STRATEGIES)
+    if offered is not None:
+        return _checked(section, plugins.load(offered))
     if section.name not in STRATEGIES:
-        raise unknown_name("strategy", section.name, STRATEGIES)
+        raise unknown_name("strategy", section.name, {*STRATEGIES, *plugins.names()})
     entry = STRATEGIES[section.name]
     _refuse_missing_packages(section.name, entry)
     chosen = _load(entry)
@@ -101,6 +126,57 @@ def create(section: StrategySection, num_classes: int, code_paths: Sequence[Path
     if entry.num_classes:
         options["num_classes"] = num_classes
     return _call(section.name, chosen, options)
+
+
+def cold_start(section: StrategySection, represented: Callable[[], bool]) -> StrategySection:
+    """The strategy that chooses without a model.
+
+    Args:
+        section: the settings.
+        represented: whether the classifier has a representation; only asked where it matters.
+
+    Returns:
+        ``strategy.cold_start`` with its options, or random sampling where that is one of loopd's
+        own and the classifier lacks the representation that it needs.
+
+    Raises:
+        ModelError: it is registered and needs a model.
+    """
+    name = section.cold_start
+    entry = STRATEGIES.get(name)
+    if entry is not None and not entry.cold:
+        fit = ", ".join(other for other in STRATEGIES if STRATEGIES[other].cold)
+        raise ModelError(f"strategy.cold_start: {name!r} needs a model", f"without one work: {fit}")
+    if entry is not None and name != RANDOM and not represented():
+        return StrategySection(name=RANDOM)
+    return StrategySection(name=name, options=section.cold_start_options)
+
+
+def used(section: StrategySection, strategy: Any) -> str:
+    """What the journal calls a strategy after its query: ``auto/margin`` where it has a choice."""
+    inner = getattr(strategy, "used_", None)
+    return section.name if inner is None else f"{section.name}/{inner}"
+
+
+def check(
+    section: StrategySection, num_classes: int, code_paths: Sequence[Path], *, represented: bool
+) -> str:
+    """Build what the settings name and describe it in a few words.
+
+    Raises:
+        ModelError: it cannot be built, or lacks the representation that it needs.
+    """
+    create(section, num_classes, code_paths)
+    entry = STRATEGIES.get(section.name)
+    if entry is not None and "representation" in entry.needs and not represented:
+        raise ModelError(
+            f"strategy {section.name!r} needs a representation of the texts, which the classifier "
+            "has not",
+            "use one of loopd's own classifiers, or another strategy",
+        )
+    cold = cold_start(section, lambda: represented)
+    create(cold, num_classes, code_paths)
+    return f"strategy {section.name}, cold start {cold.name}"
 
 
 def _load(entry: Entry) -> Any:
@@ -129,8 +205,8 @@ def _with_base(
     return {**rest, "base_query_strategy": inner}
 
 
-def _own(section: StrategySection, code_paths: Sequence[Path]) -> Any:
-    strategy = _call(section.name, resolve(section.name, code_paths), dict(section.options))
+def _checked(section: StrategySection, build: Any) -> Any:
+    strategy = _call(section.name, build, dict(section.options))
     if not callable(getattr(strategy, "query", None)):
         raise ModelError(
             f"{section.name} is no query strategy: it has no method `query`",
@@ -141,10 +217,9 @@ def _own(section: StrategySection, code_paths: Sequence[Path]) -> Any:
 
 def _call(name: str, build: Any, options: Mapping[str, Any]) -> Any:
     try:
-        with warnings.catch_warnings():
-            # GreedyCoreset warns of a default that changed in small-text 1.2, whatever one does.
-            warnings.filterwarnings("ignore", "Default distance metric has changed")
-            return build(**options)
+        return build(**options)
+    except LoopdError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"strategy {name!r} refuses its options: {reason}") from error

@@ -1,4 +1,4 @@
-"""Every registered strategy on a small pool: limits, seeds, exhaustion, options, the user's own."""
+"""Every registered strategy on a real learner: limits, seeds, options, the user's own."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SEEDABLE = [name for name in USABLE if STRATEGIES[name].seedable]
 
 def chosen(learner: Learner, targets: Targets, size: int, exclude: Any = ()) -> list[str]:
     model = learner.fit(1, targets)
-    items = learner.choose(model, size, round=2, targets=targets, exclude=exclude)
-    return [item.record_id for item in items]
+    choice = learner.choose(model, size, round=2, targets=targets, exclude=exclude)
+    return [item.record_id for item in choice.items]
 
 
 @pytest.mark.parametrize("name", USABLE)
@@ -65,7 +65,7 @@ def test_scores_fall_and_the_most_informative_comes_first(
     learner_of: Build, targets: Targets, name: str
 ) -> None:
     learner = learner_of(name)
-    items = learner.choose(learner.fit(1, targets), 10, round=2, targets=targets, exclude=())
+    items = learner.choose(learner.fit(1, targets), 10, round=2, targets=targets, exclude=()).items
     scores = [item.score for item in items]
     assert None not in scores
     assert scores == sorted(scores, reverse=True)  # type: ignore[type-var]
@@ -74,7 +74,7 @@ def test_scores_fall_and_the_most_informative_comes_first(
 @pytest.mark.parametrize("name", [name for name in USABLE if not STRATEGIES[name].scores])
 def test_strategies_without_scores_say_so(learner_of: Build, targets: Targets, name: str) -> None:
     learner = learner_of(name)
-    items = learner.choose(learner.fit(1, targets), 3, round=2, targets=targets, exclude=())
+    items = learner.choose(learner.fit(1, targets), 3, round=2, targets=targets, exclude=()).items
     assert [item.score for item in items] == [None] * 3
 
 
@@ -83,7 +83,7 @@ def test_suggestions_are_the_model_s_best_label(
 ) -> None:
     learner = learner_of()
     model = learner.fit(1, targets)
-    items = learner.choose(model, 10, round=2, targets=targets, exclude=())
+    items = learner.choose(model, 10, round=2, targets=targets, exclude=()).items
     proba = learner.predict_pool(model, [item.record_id for item in items])
     for item, row in zip(items, proba, strict=True):
         assert item.suggestion is not None
@@ -103,36 +103,35 @@ def test_breaking_ties_takes_the_smallest_margins(
     assert set(ids) == {pool.records[place].id for place in best}
 
 
-def test_vectorised_strategies_score_as_small_text_does() -> None:
+def test_vectorised_scores_are_small_texts() -> None:
     import small_text
+    from small_text.query_strategies.bayesian import _bald
 
-    from loopd.learning.strategies import uncertainty
+    from loopd.learning.strategies.bald import mutual_information
+    from loopd.learning.strategies.uncertainty import entropy, largest, margin
 
     proba = np.random.default_rng(0).dirichlet(np.ones(5), size=40)
     model = type("Fixed", (), {"predict_proba": lambda self, dataset: proba})()
     for ours, theirs in (
-        (uncertainty.FastBreakingTies(), small_text.BreakingTies()),
-        (uncertainty.FastPredictionEntropy(), small_text.PredictionEntropy()),
+        (-margin(proba), small_text.BreakingTies()),
+        (-largest(proba), small_text.LeastConfidence()),
+        (entropy(proba), small_text.PredictionEntropy()),
     ):
-        expected = theirs.get_confidence(model, None, None, None, None)
-        assert np.allclose(ours.get_confidence(model, None, None, None, None), expected)
-        assert ours.lower_is_better == theirs.lower_is_better
+        assert np.allclose(ours, theirs.get_confidence(model, None, None, None, None))
     sampled = np.stack([proba, np.roll(proba, 1, axis=1)], axis=1)
-    from small_text.query_strategies.bayesian import _bald
-
-    assert np.allclose(uncertainty.mutual_information(sampled), _bald(sampled), atol=1e-6)
+    assert np.allclose(mutual_information(sampled), _bald(sampled), atol=1e-6)
 
 
-def test_badge_spreads_over_uncertain_and_different_records() -> None:
-    from loopd.learning.seeding import seeded
-    from loopd.learning.strategies.kmeans import spread
+def test_the_core_set_is_small_texts() -> None:
+    from small_text.query_strategies.coresets import greedy_coreset
 
-    residual = np.array([[0.5, -0.5], [0.5, -0.5], [0.0, 0.0], [0.5, -0.5]])
-    embedded = np.array([[1.0, 0.0], [1.0, 0.0], [5.0, 5.0], [0.0, 1.0]])
-    with seeded(0):
-        assert spread(residual, embedded, 3)[0] == 0  # the longest gradient, first of the equal
-        assert 1 not in spread(residual, embedded, 3)  # repeats 0
-        assert sorted(spread(residual, embedded, 4)) == [0, 1, 2, 3]
+    from loopd.learning.strategies.coreset import farthest
+
+    rng = np.random.default_rng(0)
+    some = rng.normal(size=(60, 8)).astype(np.float32)
+    some /= np.linalg.norm(some, axis=1, keepdims=True)
+    theirs = greedy_coreset(some, np.arange(50), np.arange(50, 60), 12, distance_metric="euclidean")
+    assert farthest(some[:50], some[50:], 12).tolist() == theirs.tolist()
 
 
 def test_no_global_generator_is_left_changed(learner_of: Build, targets: Targets) -> None:
@@ -143,7 +142,7 @@ def test_no_global_generator_is_left_changed(learner_of: Build, targets: Targets
         return random.getstate(), numpy_state[1].tolist(), torch.get_rng_state().tolist()
 
     before = state()
-    for name in ("random_sampling", "embedding_kmeans", "badge"):
+    for name in ("random_sampling", "embedding_kmeans", "badge", "typiclust", "committee"):
         chosen(learner_of(name), targets, 5)
     assert state() == before
 
@@ -153,7 +152,10 @@ def test_no_global_generator_is_left_changed(learner_of: Build, targets: Targets
     [
         ({"name": "breaking_tie"}, "`breaking_ties`"),
         ({"name": "embedding_kmeans", "options": {"normalise": True}}, "`normalize`"),
-        ({"name": "greedy_coreset", "options": {"distance_metric": "x"}}, "x"),
+        ({"name": "greedy_coreset", "options": {"space": "outer"}}, "outer"),
+        ({"name": "committee", "options": {"disagreement": "loud"}}, "loud"),
+        ({"name": "committee", "options": {"members": 1}}, "disagree"),
+        ({"name": "class_coverage", "options": {"template": "x"}}, "template"),
         ({"name": "subsampling", "options": {"base": "subsampling"}}, "subsampling"),
         ({"name": "subsampling", "options": {"base": "nope"}}, "nope"),
         ({"name": "no_such_module:Thing"}, "no_such_module"),
@@ -222,7 +224,7 @@ def test_subsampling_scores_belong_to_the_chosen(learner_of: Build, targets: Tar
     options = {"subsample_size": 30, "base": "least_confidence"}
     learner = learner_of("subsampling", strategy_options=options)
     model = learner.fit(1, targets)
-    items = learner.choose(model, 5, round=2, targets=targets, exclude=())
+    items = learner.choose(model, 5, round=2, targets=targets, exclude=()).items
     proba = learner.predict_pool(model, [item.record_id for item in items])
     expected = [pytest.approx(1 - row.max(), abs=1e-6) for row in proba]
     assert [item.score for item in items] == expected

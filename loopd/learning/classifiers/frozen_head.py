@@ -1,0 +1,160 @@
+"""Owns the linear head over a frozen encoder as a small-text classifier; must not tune encoders.
+
+Imports small-text at once, so the registry imports this module at the first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import Classifier
+from small_text.classifiers.classification import EmbeddingMixin
+
+from loopd.errors import ModelError
+from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.feature_store import FeatureStore, blocks
+from loopd.learning.features import FeatureOptions, FrozenFeatures, FrozenRepresentation
+
+if TYPE_CHECKING:
+    from loopd.learning.classifiers.backbone import Backbone
+
+SPACE = "features.key"
+"""Array of the saved form that names the space in which the head lives."""
+
+
+class FrozenHeadFactory:
+    """Makes logistic regressions over features that are computed once for each pool."""
+
+    OPTIONS: Mapping[str, Any] = {
+        "layers": "all",
+        "dimensions": 512,
+        "c": 10.0,
+        "balanced": False,
+        "bf16": "auto",
+    }
+    """Layers of the encoder whose mean-pooled states are taken (``all``, or numbers, 0 being the
+    word embeddings), dimensions to which they are reduced (empty: not at all), inverse penalty,
+    whether rare classes weigh more, and whether the encoder multiplies in bf16."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._around = surroundings
+        self.options = {**self.OPTIONS, **surroundings.section.options}
+        self.num_classes = surroundings.num_classes
+        c = self.options["c"]
+        if not isinstance(c, (int, float)) or isinstance(c, bool) or c <= 0:
+            raise ModelError("classifier option c must be a number above 0")
+        self._features = FrozenFeatures(
+            surroundings, lambda: self.backbone, FeatureOptions.of(self.options)
+        )
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained encoder."""
+        from loopd.learning.classifiers.backbone import Backbone
+
+        return Backbone(self._around.section)
+
+    @property
+    def pool_features(self) -> FeatureStore:
+        """Features (n, dimensions) of the pool, on disk."""
+        return self._features.pool
+
+    @cached_property
+    def representation(self) -> FrozenRepresentation:
+        """The encoder's last layer."""
+        return FrozenRepresentation(self._features)
+
+    @property
+    def screening(self) -> None:
+        """Nothing: the whole pool is scored in seconds."""
+        return None
+
+    def encode(
+        self, texts: Sequence[str], fingerprint: str | None = None
+    ) -> FeatureStore | NDArray[np.float32]:
+        """Features (k, dimensions) of other texts."""
+        return self._features.of(texts, fingerprint)
+
+    def new(self, seed: int) -> FrozenHeadClassifier:
+        """An untrained classifier; training draws nothing, so the seed is not needed."""
+        del seed
+        return FrozenHeadClassifier(self, self._around)
+
+    def save(self, classifier: FrozenHeadClassifier) -> dict[str, NDArray[np.generic]]:
+        """The head and the name of its space."""
+        return {**classifier.head.tensors(), SPACE: self._space()}
+
+    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> FrozenHeadClassifier:
+        """The classifier with a saved head."""
+        classifier = self.new(0)
+        classifier.head = from_tensors(tensors, self.num_classes)
+        if not np.array_equal(tensors[SPACE], self._space()):
+            raise ValueError("the head belongs to other features")
+        return classifier
+
+    def describe(self) -> str:
+        """Model, size and device; one text is embedded, which tells whether it is an encoder."""
+        from loopd.learning.classifiers.backbone import explained
+
+        described = self.backbone.describe()
+        with explained(self.backbone.name):
+            self._features.last_of(["a text"])
+        return f"frozen head over {described}"
+
+    def _space(self) -> NDArray[np.uint8]:
+        return np.frombuffer(bytes.fromhex(self._features.key), dtype=np.uint8)
+
+
+class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
+    """Logistic regression over frozen features, as a small-text classifier."""
+
+    head: LinearHead
+
+    def __init__(self, factory: FrozenHeadFactory, around: Surroundings) -> None:
+        self._options = factory.options
+        self._around = around
+        self.num_classes = around.num_classes
+
+    def fit(
+        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
+    ) -> FrozenHeadClassifier:
+        """Fit the head; ``y`` may be class numbers or a sparse matrix of several labels."""
+        self.head = fit_head(
+            train_set.x,
+            train_set.y,
+            self.num_classes,
+            c=self._options["c"],
+            balanced=self._options["balanced"],
+            weights=weights,
+        )
+        return self
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+        """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
+        proba = self.predict_proba(data_set)
+        labels = self.head.decided(proba)
+        return (labels, proba) if return_proba else labels
+
+    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+        """Probabilities (n, C), block by block: no more than one block of features in memory."""
+        rows = data_set.rows
+        proba = np.empty((len(rows), self.num_classes), dtype=np.float32)
+        for block in blocks(rows):
+            self._around.interrupt()
+            proba[block] = self.head.proba(data_set.features[rows[block]])
+            self._around.progress("scoring", block.stop, len(rows))
+        return proba
+
+    def embed(
+        self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
+    ) -> Any:
+        """The features (n, dimensions), and probabilities if asked."""
+        del pbar
+        features: NDArray[np.float32] = data_set.x
+        return (features, self.predict_proba(data_set)) if return_proba else features

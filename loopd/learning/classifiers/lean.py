@@ -1,0 +1,286 @@
+"""Owns a forward pass of BERT-like encoders over unpadded tokens; must not own weights or losses.
+
+Imports torch at once, so import this module only where it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 (torch's own habit)
+from numpy.typing import NDArray
+
+Runs = Sequence[tuple[int, int]]
+"""(texts, tokens of each) of neighbouring texts of one length, in the order of the flat tokens."""
+
+Drop = Callable[[torch.Tensor], torch.Tensor]
+Attention = Callable[[torch.Tensor], torch.Tensor]
+"""From queries, keys and values of all tokens (t, 3 * width) to what each token sees."""
+
+BLOCK = 64
+"""Flat tokens come in multiples of this: few different shapes, so that oneDNN, which prepares and
+keeps a program for each shape it meets, stays quick and small."""
+
+KEYS = 16
+"""torch's attention on CPUs is vectorised over keys: their number is filled up to a multiple."""
+
+_FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Token ids of some texts one after the other, shortest text first, filled up to ``BLOCK``.
+
+    Attributes:
+        ids: (t,) token ids; zeros at the end, which belong to no text.
+        places: (t,) position of each token in its text.
+        runs: texts of equal length.
+    """
+
+    ids: torch.Tensor
+    places: torch.Tensor
+    runs: Runs
+
+    def padding(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """How to pad the texts and back.
+
+        Returns:
+            For n texts of at most m tokens: the flat token behind each padded one (n, m), the
+            padded token of each flat one (t,), and what is added to a key's scores (n, m).
+        """
+        counts, sizes = zip(*self.runs, strict=True)
+        lengths = torch.tensor(sizes).repeat_interleave(torch.tensor(counts))
+        longest = -(-int(lengths[-1]) // KEYS) * KEYS
+        starts = lengths.cumsum(0) - lengths
+        inside = torch.arange(longest)[None, :] < lengths[:, None]
+        there = (starts[:, None] + torch.arange(longest)[None, :]).where(inside, 0)
+        back = torch.zeros(len(self.ids), dtype=torch.int64)
+        back[: int(lengths.sum())] = inside.view(-1).nonzero()[:, 0]
+        mask = torch.zeros(inside.shape, dtype=dtype).masked_fill_(~inside, -torch.inf)
+        return there, back, mask
+
+
+def flat(texts: Sequence[NDArray[np.int32]]) -> Flat:
+    """Lay texts, which must be sorted by length, one after the other."""
+    lengths = np.array([len(text) for text in texts])
+    filled = -(-int(lengths.sum()) // BLOCK) * BLOCK
+    ids, places = np.zeros(filled, dtype=np.int64), np.zeros(filled, dtype=np.int64)
+    ids[: lengths.sum()] = np.concatenate(texts)
+    places[: lengths.sum()] = np.concatenate([np.arange(length) for length in lengths])
+    different, counts = np.unique(lengths, return_counts=True)
+    runs = tuple((int(count), int(tokens)) for tokens, count in zip(different, counts, strict=True))
+    return Flat(torch.from_numpy(ids), torch.from_numpy(places), runs)
+
+
+class LeanEncoder:
+    """The forward pass of a BERT-like ``transformers`` encoder without its padding.
+
+    Linear layers, norms and activations see all tokens of all texts as one matrix; only attention
+    looks at texts, and sees those of one length together. Same weights, same result as the
+    module's own forward pass up to rounding.
+
+    Source: Devlin et al. 2019 (1810.04805); unpadding as in Zeng et al. 2022 (2208.08124).
+
+    Args:
+        encoder: the module whose weights are used; see ``supports``.
+        dtype: of weights and activations.
+        frozen: whether the weights stay as they are while this object lives. They are then laid
+            out for oneDNN once, and no gradient flows.
+    """
+
+    def __init__(self, encoder: Any, dtype: torch.dtype, *, frozen: bool) -> None:
+        embeddings, config = encoder.embeddings, encoder.config
+        self._dtype, self._frozen, self._eps = dtype, frozen, float(config.layer_norm_eps)
+        self._heads, self.width = int(config.num_attention_heads), int(config.hidden_size)
+        self._words = embeddings.word_embeddings.weight
+        self._positions = embeddings.position_embeddings.weight[_first_position(encoder) :]
+        self._kind = embeddings.token_type_embeddings.weight[0]
+        self._norm = self._cast(embeddings.LayerNorm)
+        self._layers = [self._layer(layer) for layer in encoder.encoder.layer]
+
+    def pooled(
+        self, tokens: Flat, layers: Sequence[int] = (-1,), drop: Drop | None = None
+    ) -> torch.Tensor:
+        """Mean over each text's tokens of the states of some layers.
+
+        Args:
+            tokens: of n texts.
+            layers: which, as transformers counts ``hidden_states``: 0 is the embeddings, -1 the
+                last layer.
+            drop: dropout, applied where BERT has it but for the attention's probabilities.
+
+        Returns:
+            (n, layers, width), float32.
+        """
+        drop = drop or _kept
+        wanted = {layer % (len(self._layers) + 1) for layer in layers}
+        attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
+        hidden = F.embedding(tokens.ids, self._words) + self._kind
+        hidden = hidden + F.embedding(tokens.places, self._positions)
+        hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
+        found = {0: _means(hidden, tokens.runs)} if 0 in wanted else {}
+        for number, layer in enumerate(self._layers, start=1):
+            mixed = attention(self._linear(hidden, layer["mix"]))
+            hidden = self._normed(self._added(mixed, layer["out"], hidden, drop), layer["norm"])
+            grown = self._grown(hidden, layer["up"])
+            hidden = self._normed(self._added(grown, layer["down"], hidden, drop), layer["last"])
+            if number in wanted:
+                found[number] = _means(hidden, tokens.runs)
+        return torch.stack([found[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
+
+    def _layer(self, layer: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+        attention, inside = layer.attention, layer.attention.self
+        three = (inside.query, inside.key, inside.value)
+        mix = (torch.cat([part.weight for part in three]), torch.cat([part.bias for part in three]))
+        return {
+            "mix": self._packed(*mix),
+            "out": self._packed(attention.output.dense.weight, attention.output.dense.bias),
+            "norm": self._cast(attention.output.LayerNorm),
+            "up": self._packed(layer.intermediate.dense.weight, layer.intermediate.dense.bias),
+            "down": self._packed(layer.output.dense.weight, layer.output.dense.bias),
+            "last": self._cast(layer.output.LayerNorm),
+        }
+
+    def _cast(self, norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return norm.weight.to(self._dtype), norm.bias.to(self._dtype)
+
+    def _packed(
+        self, weight: torch.Tensor, bias: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        weight, bias = weight.to(self._dtype), bias.to(self._dtype)
+        if self._frozen:
+            weight, bias = weight.detach(), bias.detach()
+            weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
+        return weight, bias
+
+    def _normed(
+        self, hidden: torch.Tensor, norm: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        return F.layer_norm(hidden, (self.width,), *norm, self._eps)
+
+    def _linear(
+        self, hidden: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        if self._frozen:
+            return _pointwise(hidden, *weights, ("none", [], ""))
+        return F.linear(hidden, *weights)
+
+    def _grown(
+        self, hidden: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
+    ) -> torch.Tensor:
+        if self._frozen:
+            return _pointwise(hidden, *weights, ("gelu", [], "none"))
+        return F.gelu(F.linear(hidden, *weights))
+
+    def _added(
+        self,
+        inside: torch.Tensor,
+        weights: tuple[torch.Tensor, torch.Tensor],
+        hidden: torch.Tensor,
+        drop: Drop,
+    ) -> torch.Tensor:
+        if self._frozen:
+            added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+                inside, hidden, *weights, "add"
+            )
+            return added
+        return hidden + drop(F.linear(inside, *weights))
+
+    def _by_runs(self, runs: Runs) -> Attention:
+        """Texts of one length at a time, through torch's fused kernel."""
+        size = self.width // self._heads
+
+        def attention(mixed: torch.Tensor) -> torch.Tensor:
+            parts, start = [], 0
+            for count, tokens in runs:
+                run = mixed[start : start + count * tokens]
+                parts.append(_attended(run.view(count, tokens, 3, self._heads, size)))
+                start += count * tokens
+            parts.append(mixed.new_zeros(len(mixed) - start, self.width))
+            return torch.cat(parts)
+
+        return attention
+
+    def _padded(self, tokens: Flat) -> Attention:
+        """All texts at once, padded here only: the fused kernel's backward pass is slow on CPUs."""
+        size = self.width // self._heads
+        there, back, mask = tokens.padding(self._dtype)
+
+        def attention(mixed: torch.Tensor) -> torch.Tensor:
+            wide: torch.Tensor = mixed.index_select(0, there.view(-1))
+            query, key, value = wide.view(*there.shape, 3, self._heads, size).permute(2, 0, 3, 1, 4)
+            scores = query @ (key * size**-0.5).transpose(2, 3) + mask[:, None, None, :]
+            seen: torch.Tensor = (scores.softmax(dim=-1) @ value).transpose(1, 2)
+            return seen.reshape(-1, self.width).index_select(0, back)
+
+        return attention
+
+
+def supports(encoder: Any) -> bool:
+    """Whether ``LeanEncoder`` knows the architecture and torch has what it needs.
+
+    The weights must lie on a CPU; other devices are better served by the module's own kernels.
+    """
+    config = encoder.config
+    known = (
+        config.model_type in _FAMILIES
+        and config.hidden_act == "gelu"
+        and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
+        and not getattr(config, "is_decoder", False)
+        and not getattr(config, "add_cross_attention", False)
+        and hasattr(encoder, "embeddings")
+        and hasattr(encoder, "encoder")
+    )
+    place = next(encoder.parameters()).device.type
+    return bool(known and place == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+
+
+def _pointwise(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, after: tuple[Any, ...]
+) -> torch.Tensor:
+    """oneDNN's matrix product with what comes after it in one program; the weight is laid out."""
+    result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, *after)
+    return result
+
+
+def _kept(hidden: torch.Tensor) -> torch.Tensor:
+    return hidden
+
+
+def _first_position(encoder: Any) -> int:
+    """Roberta-like encoders count positions from behind the padding's index."""
+    if encoder.config.model_type == "bert":
+        return 0
+    return int(encoder.embeddings.padding_idx) + 1
+
+
+def _attended(run: torch.Tensor) -> torch.Tensor:
+    """Attention over texts of one length: (n, tokens, 3, heads, size) to (n * tokens, width).
+
+    The keys are filled up by repeating the last one behind a mask.
+    """
+    count, tokens, _, heads, size = run.shape
+    filled = -(-tokens // KEYS) * KEYS
+    query, key, value = run.permute(2, 0, 3, 1, 4)
+    if filled == tokens or tokens <= KEYS // 2:
+        seen = F.scaled_dot_product_attention(query, key, value)
+        return seen.transpose(1, 2).reshape(count * tokens, -1)
+    places = torch.arange(filled).clamp_(max=tokens - 1)
+    key, value = run[:, :, 1:].index_select(1, places).permute(2, 0, 3, 1, 4)
+    mask = torch.zeros(tokens, filled, dtype=run.dtype)
+    mask[:, tokens:] = -torch.inf
+    seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return seen.transpose(1, 2).reshape(count * tokens, -1)
+
+
+def _means(hidden: torch.Tensor, runs: Runs) -> torch.Tensor:
+    parts, start = [], 0
+    for count, tokens in runs:
+        part = hidden[start : start + count * tokens].view(count, tokens, -1)
+        parts.append(part.mean(dim=1, dtype=torch.float32))
+        start += count * tokens
+    return torch.cat(parts)

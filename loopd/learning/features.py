@@ -1,0 +1,319 @@
+"""Owns the features of texts under a frozen encoder, on disk once for each pool; must not train.
+
+One pass over the pool gives two things: the mean-pooled states of several layers, reduced to fewer
+dimensions, for a linear head; and the mean of the last layer, which represents a text wherever no
+label is involved. Torch is imported at the first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.errors import ModelError
+from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.source import identity
+from loopd.learning.encoding import TokenStore, cached, tokenized
+from loopd.learning.feature_store import ROWS, FeatureStore, Positions, blocks, fill
+from loopd.learning.projection import Projection, fitted, kept
+
+if TYPE_CHECKING:
+    from loopd.learning.classifiers.backbone import Backbone
+    from loopd.learning.classifiers.pooling import Embedder
+
+SAMPLE = 4096
+"""Texts of the pool on which the projection is fitted."""
+
+VERSION = 1
+"""Raised whenever the same settings begin to give other features."""
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureOptions:
+    """Which features are taken.
+
+    Attributes:
+        layers: ``all``, or numbers of layers, 0 for the word embeddings; negative ones count from
+            the last.
+        dimensions: how many are kept of the layers together; ``None`` keeps all.
+        bf16: whether the encoder multiplies in bf16; ``auto`` where the device gains from it.
+    """
+
+    layers: str | Sequence[int] = "all"
+    dimensions: int | None = 512
+    bf16: str | bool = "auto"
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> FeatureOptions:
+        """The options of a classifier.
+
+        Raises:
+            ModelError: a value that cannot be meant.
+        """
+        chosen = cls(*(options[name] for name in ("layers", "dimensions", "bf16")))
+        numbers = isinstance(chosen.layers, (list, tuple)) and len(chosen.layers) > 0
+        if chosen.layers != "all" and not (numbers and all(map(_whole, chosen.layers))):
+            raise ModelError("classifier option layers must be `all` or a list of layer numbers")
+        if chosen.dimensions is not None and not (
+            _whole(chosen.dimensions) and chosen.dimensions > 0
+        ):
+            raise ModelError("classifier option dimensions must be a whole number above 0 or empty")
+        if chosen.bf16 not in ("auto", True, False):
+            raise ModelError("classifier option bf16 must be `auto`, true or false")
+        return chosen
+
+
+def embed_layers(embedder: Embedder, rows: Positions, layers: Sequence[int]) -> Vectors:
+    """Mean-pooled states of some layers, one layer after the other.
+
+    Args:
+        embedder: the encoder over the tokens; its ``bf16`` counts here too.
+        rows: (k,) rows of the tokens.
+        layers: numbers of layers from 0, the word embeddings.
+
+    Returns:
+        (k, len(layers) * d) float32. The last bits depend on which rows are asked for together.
+    """
+    return embedder.embed(rows, layers, bf16=embedder.bf16)
+
+
+class FrozenFeatures:
+    """Features of the pool and of other texts; everything is made at the first use.
+
+    Args:
+        around: pool, cache and settings.
+        find_backbone: gives the pretrained encoder.
+        options: which features.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        find_backbone: Callable[[], Backbone],
+        options: FeatureOptions | None = None,
+    ) -> None:
+        self.around = around
+        self._find_backbone = find_backbone
+        self._options = options or FeatureOptions()
+        self._whole: Vectors | None = None
+
+    @cached_property
+    def pool(self) -> FeatureStore:
+        """Features (n, dimensions) of the pool."""
+        return self._stores[0]
+
+    @cached_property
+    def last(self) -> FeatureStore:
+        """Means of the last layer (n, d) of the pool, of length 1."""
+        return self._stores[1]
+
+    @property
+    def key(self) -> str:
+        """Changes whenever the same text begins to have other features."""
+        return self._projection.digest
+
+    def of(self, texts: Sequence[str], fingerprint: str | None = None) -> FeatureStore | Vectors:
+        """Features of other texts in the same space; with a fingerprint they are kept on disk."""
+        tokens = self.tokens(texts, fingerprint)
+
+        def make(rows: Positions) -> Vectors:
+            return self._projection.apply(self._layers(tokens, rows))
+
+        if fingerprint is None:
+            everything = np.arange(len(tokens))
+            parts = [make(everything[block]) for block in blocks(everything)]
+            return np.concatenate([np.empty((0, self._projection.width), np.float32), *parts])
+        store = self._store(fingerprint, self.key, len(tokens), self._projection.width)
+        fill([store], lambda rows: [make(rows)], self._tick)
+        return store
+
+    def last_of(self, texts: Sequence[str]) -> Vectors:
+        """Means of the last layer (k, d) of other texts, of length 1."""
+        tokens = self.tokens(texts)
+        rows = np.arange(len(tokens))
+        return _unit(embed_layers(self._embedder(tokens, len(rows)), rows, [self._all_layers[-1]]))
+
+    def tokens(self, texts: Sequence[str], fingerprint: str | None = None) -> TokenStore:
+        """Tokens of texts; with a fingerprint they are kept on disk, for any classifier."""
+        backbone = self._find_backbone()
+
+        def make() -> TokenStore:
+            return tokenized(texts, backbone.tokenize, self._tick_of("tokenising"))
+
+        if fingerprint is None:
+            return make()
+        key = f"{fingerprint}/{identity(self.around.section.model)}/{backbone.max_tokens}"
+        return cached(self.around.cache / "tokens", key, len(texts), make)
+
+    @cached_property
+    def _stores(self) -> tuple[FeatureStore, FeatureStore]:
+        """Both files of the pool, filled in one pass."""
+        count = len(self.around.pool)
+        fingerprint = self.around.pool.fingerprint
+        sample = self._projection  # made first: it may need the encoder too
+        stores = (
+            self._store(fingerprint, sample.digest, count, sample.width),
+            self._store(fingerprint, "last", count, self._width),
+        )
+        fill(stores, self._both, self._tick)
+        self._whole = None
+        return stores
+
+    def _both(self, rows: Positions) -> tuple[Vectors, Vectors]:
+        raw = self._raw(rows) if self._whole is None else self._whole[rows]
+        return self._projection.apply(raw[:, : -self._width]), raw[:, -self._width :]
+
+    def _raw(self, rows: Positions) -> Vectors:
+        """The chosen layers of rows of the pool and behind them the last one, each of length 1."""
+        embedder = self._embedder(self._pool_tokens, len(self.around.pool), int(rows[0]))
+        return self._unit_layers(
+            embed_layers(embedder, rows, [*self._chosen, self._all_layers[-1]])
+        )
+
+    def _layers(self, tokens: TokenStore, rows: Positions) -> Vectors:
+        return self._unit_layers(
+            embed_layers(self._embedder(tokens, len(tokens), int(rows[0])), rows, self._chosen)
+        )
+
+    def _unit_layers(self, raw: Vectors) -> Vectors:
+        layered = raw.reshape(len(raw), -1, self._width)
+        return _unit(layered).reshape(len(raw), -1)
+
+    @cached_property
+    def _projection(self) -> Projection:
+        """What reduces the layers; fitted on a sample of the pool and kept beside the features."""
+        fingerprint = self.around.pool.fingerprint
+        place = self.around.cache / "features" / f"{self._hash(fingerprint, 'projection')}.npy"
+        return kept(place, self._fitted)
+
+    def _fitted(self) -> Projection:
+        count, width = len(self.around.pool), self._width * len(self._chosen)
+        dimensions = self._options.dimensions
+        if dimensions is None or dimensions >= min(count, width):
+            return Projection.none(width)
+        sample = np.random.default_rng(0).permutation(count)[:SAMPLE]
+        if count <= ROWS:  # the whole pool is one piece: it is embedded once
+            self._whole = self._raw(np.arange(count))
+            sampled = self._whole[sample, :width]
+        else:
+            sampled = self._layers(self._pool_tokens, np.sort(sample))
+        self.around.interrupt()
+        return fitted(sampled, dimensions)
+
+    @cached_property
+    def _pool_tokens(self) -> TokenStore:
+        pool = self.around.pool
+        return self.tokens(pool.texts, pool.fingerprint)
+
+    @cached_property
+    def _all_layers(self) -> range:
+        config: Any = self._encoder.config
+        return range(int(config.num_hidden_layers) + 1)
+
+    @cached_property
+    def _width(self) -> int:
+        """Numbers of one layer."""
+        return int(getattr(self._encoder.config, "hidden_size"))  # noqa: B009 - a torch Module
+
+    @cached_property
+    def _chosen(self) -> tuple[int, ...]:
+        layers = self._all_layers
+        if isinstance(self._options.layers, str):
+            return tuple(layers)
+        try:
+            return tuple(layers[number] for number in self._options.layers)
+        except IndexError:
+            raise ModelError(
+                f"classifier option layers: the model has the layers 0 to {layers[-1]}"
+            ) from None
+
+    @cached_property
+    def _encoder(self) -> Any:
+        return self._find_backbone().copy()
+
+    def _embedder(self, tokens: TokenStore, total: int, start: int = 0) -> Embedder:
+        from loopd.learning.classifiers.pooling import Embedder
+
+        progress = self._tick_of("encoding")
+        return Embedder(
+            self._encoder,
+            tokens,
+            self._find_backbone().padding,
+            self._bf16,
+            self.around.interrupt,
+            lambda done, _: progress(start + done, total),
+        )
+
+    @cached_property
+    def _bf16(self) -> bool:
+        from loopd.learning.classifiers.backbone import bf16_pays
+
+        chosen = self._options.bf16
+        return bf16_pays(self._find_backbone().device) if chosen == "auto" else bool(chosen)
+
+    def _store(self, fingerprint: str, kind: str, count: int, width: int) -> FeatureStore:
+        folder = self.around.cache / "features" / self._hash(fingerprint, kind)
+        return FeatureStore(folder, (count, width))
+
+    def _hash(self, fingerprint: str, kind: str) -> str:
+        """Name of a file: whatever its content depends on."""
+        backbone = self._find_backbone()
+        parts: list[object] = [VERSION, fingerprint, identity(self.around.section.model)]
+        parts += [backbone.max_tokens, self._bf16, kind]
+        if kind == "projection":
+            parts += [self._chosen, self._options.dimensions]
+        return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
+
+    def _tick(self, done: int, total: int) -> None:
+        self._tick_of("encoding")(done, total)
+
+    def _tick_of(self, what: str) -> Callable[[int, int], None]:
+        def tick(done: int, total: int) -> None:
+            self.around.interrupt()
+            self.around.progress(what, done, total)
+
+        return tick
+
+
+@dataclass(frozen=True)
+class FrozenRepresentation:
+    """The frozen encoder's last layer as what strategies know of a text without any label.
+
+    Attributes:
+        features: shared with the frozen head, so that a pool is encoded once.
+    """
+
+    features: FrozenFeatures
+
+    @cached_property
+    def pool(self) -> Vectors:
+        """Vectors of the pool (n, d), of length 1, in memory: 1.5 kB for each text at d = 384."""
+        store = self.features.last
+        found = np.empty(store.shape, dtype=np.float32)
+        everything = np.arange(len(store))
+        for block in blocks(everything):
+            self.features.around.interrupt()
+            found[block] = _unit(store[everything[block]])
+        return found
+
+    def of(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of other texts (k, d), of length 1."""
+        return self.features.last_of(texts)
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
+    return scaled
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,64 @@
+"""Owns what strategies may know of a text before any label: its vector, and the labels' names.
+
+Must not compute vectors: each kind of classifier brings its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.errors import ModelError
+
+
+class Representation(Protocol):
+    """Vectors of length 1 that no label has changed, so that they stay valid for the whole run.
+
+    Near vectors mean texts that are alike: the mean over a frozen encoder's last layer, or the
+    truncated SVD of TF-IDF rows.
+    """
+
+    @property
+    def pool(self) -> NDArray[np.float32]:
+        """Vectors of the pool (n, d) in its order; may be memory-mapped; made at the first use."""
+        ...
+
+    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of other texts (k, d) in the same space."""
+        ...
+
+
+def _none() -> None:
+    """The representation of a classifier that has none."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is known without a model.
+
+    Attributes:
+        label_names: names of the labels in the order of probability columns; empty if unknown.
+        find: gives the representation, or ``None`` where the classifier has none; must be cheap.
+    """
+
+    label_names: tuple[str, ...] = ()
+    find: Callable[[], Representation | None] = _none
+
+    @property
+    def representation(self) -> Representation:
+        """The representation.
+
+        Raises:
+            ModelError: the classifier has none.
+        """
+        found = self.find()
+        if found is None:
+            raise ModelError(
+                "the strategy needs a representation of the texts, which the classifier has not",
+                "use one of loopd's own classifiers, or another strategy",
+            )
+        return found

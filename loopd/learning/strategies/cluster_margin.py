@@ -1,0 +1,88 @@
+"""Owns cluster margin: uncertain records that differ; must not weigh certain ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import QueryStrategy
+
+from loopd.learning.strategies.space import most_informative, refuse_unknown_space, vectors
+from loopd.learning.strategies.uncertainty import margin
+
+Positions = NDArray[np.int64]
+
+MOST = 5000
+"""Uncertain records that are clustered at most: the distances between them take 100 MB."""
+
+
+class ClusterMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """The least certain records, from different clusters in turn, small clusters first.
+
+    Paper: Citovsky et al. 2021, arXiv 2107.14263. The paper clusters the whole pool once; here the
+    uncertain records alone are clustered (average linkage), into as many clusters as records are
+    asked for, so that the pool may be of any size. From a cluster the least certain record comes
+    next, where the paper draws one.
+
+    Cost: scoring the pool and embedding ``factor * n`` records; then time and memory
+    (factor * n)^2. Needs: probabilities and embeddings, or a representation. Draws nothing.
+    Scores: 1 - margin.
+
+    Args:
+        factor: uncertain records for each one that is chosen.
+        space: ``embedding`` (the present model's) or ``representation``.
+    """
+
+    def __init__(self, factor: int = 10, space: str = "embedding") -> None:
+        refuse_unknown_space(space)
+        self.factor = factor
+        self.space = space
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,)."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        wanted = min(len(indices_unlabeled), max(n, min(self.factor * n, MOST)))
+        unsure, values = most_informative(clf, dataset, indices_unlabeled, wanted, margin)
+        places = np.arange(n)
+        if wanted > n:
+            places = in_turn(linked(vectors(clf, dataset, unsure, self.space), n))[:n]
+        self.chosen_scores_ = 1 + values[places]
+        return unsure[places]
+
+    def __str__(self) -> str:
+        return f"ClusterMargin(factor={self.factor}, space={self.space})"
+
+
+def linked(some: NDArray[np.float32], count: int) -> Positions:
+    """Cluster (m,) of each vector by average linkage, cut into at most ``count`` clusters."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    tree = linkage(some, method="average", metric="euclidean")
+    return np.asarray(fcluster(tree, t=count, criterion="maxclust"), dtype=np.int64)
+
+
+def in_turn(cluster: Positions) -> Positions:
+    """Places (m,) of all members: the first of each cluster, then the second of each, and so on.
+
+    Args:
+        cluster: (m,) of the records in the order of preference.
+
+    Returns:
+        Places in that order; within a turn small clusters first, then the preferred record.
+    """
+    _, inverse, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    turn = np.zeros(len(cluster), dtype=np.int64)
+    for number in range(len(sizes)):
+        members = np.flatnonzero(inverse == number)
+        turn[members] = np.arange(len(members))
+    return np.lexsort((np.arange(len(cluster)), sizes[inverse], turn))

@@ -1,0 +1,117 @@
+"""Owns query by committee over vectors that no label changes; must not ask the classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import QueryStrategy
+
+from loopd.errors import ModelError
+from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.strategies.scores import top
+from loopd.learning.strategies.space import blocks, generator, represented
+from loopd.learning.strategies.uncertainty import entropy
+
+Positions = NDArray[np.int64]
+
+DISAGREEMENTS = ("vote_entropy", "kl")
+
+
+class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """What a committee of resampled logistic regressions disagrees about most.
+
+    Paper: Seung et al. 1992; vote entropy: Dagan and Engelson 1995; mean Kullback-Leibler
+    divergence from the consensus: McCallum and Nigam 1998. Each member weighs the labelled records
+    anew (Bayesian bootstrap, Rubin 1981), so that no member loses a class, however rare. Equal
+    votes are told apart by the divergence.
+
+    Cost: ``members`` logistic regressions on the labelled records and one pass over the pool's
+    representation; memory linear. Needs: a representation and labels of two classes; the
+    classifier itself is not asked. Draws. Scores: the disagreement, in nats.
+
+    Args:
+        members: of the committee.
+        disagreement: ``vote_entropy`` or ``kl``.
+        c: inverse strength of the members' L2 penalty.
+    """
+
+    def __init__(
+        self, members: int = 7, disagreement: str = "vote_entropy", c: float = 10.0
+    ) -> None:
+        if disagreement not in DISAGREEMENTS:
+            raise ModelError(
+                f"unknown disagreement {disagreement!r}", f"known: {', '.join(DISAGREEMENTS)}"
+            )
+        if members < 2:
+            raise ModelError(f"a committee of {members} cannot disagree", "members is at least 2")
+        self.members = members
+        self.disagreement = disagreement
+        self.c = c
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), most disputed first."""
+        self._validate_query_input(indices_unlabeled, n)
+        known = represented(clf, dataset, indices_labeled)
+        heads = self._elected(known, np.asarray(y), clf.num_classes)
+        votes = np.empty(len(indices_unlabeled))
+        divergence = np.empty(len(indices_unlabeled))
+        for part in blocks(len(indices_unlabeled)):
+            some = represented(clf, dataset, indices_unlabeled[part])
+            votes[part], divergence[part] = disagreement([head.proba(some) for head in heads])
+        if self.disagreement == "kl":
+            votes = divergence
+        best = _first(votes, divergence, indices_unlabeled, n)
+        self.chosen_scores_ = votes[best]
+        return indices_unlabeled[best]
+
+    def _elected(self, known: NDArray[np.float32], y: Positions, classes: int) -> list[LinearHead]:
+        rng = generator()
+        return [
+            fit_head(
+                known,
+                y,
+                classes,
+                c=self.c,
+                weights=rng.standard_exponential(len(y)).astype(np.float32),
+            )
+            for _ in range(self.members)
+        ]
+
+    def __str__(self) -> str:
+        return f"QueryByCommittee(members={self.members}, disagreement={self.disagreement})"
+
+
+def disagreement(
+    probas: list[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vote entropy and mean divergence from the consensus (m,), in nats, of members (m, C) each."""
+    count = len(probas)
+    consensus = np.asarray(np.mean(probas, axis=0, dtype=np.float64))
+    divergence = entropy(consensus) - np.mean([entropy(proba) for proba in probas], axis=0)
+    shares = np.zeros_like(consensus)
+    for proba in probas:
+        shares[np.arange(len(shares)), proba.argmax(axis=1)] += 1 / count
+    return entropy(shares), divergence
+
+
+def _first(
+    votes: NDArray[np.float64], divergence: NDArray[np.float64], indices: Positions, n: int
+) -> Positions:
+    """Places (n,) of the largest votes, then divergences, then in the order of the pool.
+
+    Votes come in few values, so many are equal: only those that may be among the first are sorted.
+    """
+    votes = np.round(votes, 9)  # the same split of votes adds up to other last bits
+    least = votes[top(votes, indices, n)].min()
+    near = np.flatnonzero(votes >= least)
+    return near[np.lexsort((indices[near], -divergence[near], -votes[near]))[:n]]

@@ -1,0 +1,105 @@
+"""Owns the learning curves of a backtest, one for each arm and seed; must not compare them."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from loopd.reports.rounds import Row, number
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """What one run measured, by round.
+
+    Attributes:
+        arm: name of the arm.
+        seed: of the run.
+        labels: labels that the model of each round was trained on, never falling.
+        accuracy: on the test set, as long as ``labels``.
+        seconds: from the last answer of a round to the next batch chosen: training, scoring the
+            pool, choosing; without the last round, after which none is chosen.
+    """
+
+    arm: str
+    seed: int
+    labels: tuple[int, ...]
+    accuracy: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    def at(self, labels: float) -> float | None:
+        """Accuracy with so many labels: that of the last round that had no more.
+
+        ``None`` before the first round and after the last one: nothing was measured there.
+        """
+        place = bisect_right(self.labels, labels)
+        measured = place > 0 and labels <= self.labels[-1]
+        return self.accuracy[place - 1] if measured else None
+
+    def labels_to_reach(self, accuracy: float) -> int | None:
+        """Labels of the first round with at least this accuracy, ``None`` if there is none."""
+        pairs = zip(self.labels, self.accuracy, strict=True)
+        return next((labels for labels, value in pairs if value >= accuracy), None)
+
+    def area(self, low: float, high: float) -> float | None:
+        """Area under the curve from ``low`` to ``high`` labels, divided by their distance.
+
+        By trapezoids between rounds; ``None`` where the curve does not cover the range.
+        """
+        if not self.labels or not self.labels[0] <= low < high <= self.labels[-1]:
+            return None
+        inner = [labels for labels in self.labels if low < labels < high]
+        places = [low, *dict.fromkeys(inner), high]
+        heights = [self._between(place) for place in places]
+        area = math.fsum(
+            (right - left) * (first + second) / 2
+            for (left, right), (first, second) in zip(
+                pairwise(places), pairwise(heights), strict=True
+            )
+        )
+        return area / (high - low)
+
+    def _between(self, labels: float) -> float:
+        """Accuracy on the straight line between two rounds; of two rounds alike, the later."""
+        place = bisect_right(self.labels, labels)
+        if place == len(self.labels) or self.labels[place - 1] == labels:
+            return self.accuracy[place - 1]
+        left, right = self.labels[place - 1 : place + 1]
+        first, second = self.accuracy[place - 1 : place + 1]
+        return first + (second - first) * (labels - left) / (right - left)
+
+
+def learning_curves(rows: Iterable[Row]) -> tuple[LearningCurve, ...]:
+    """The curves in rows of the metrics log that also name ``arm`` and ``seed``.
+
+    Rows of one run stand in the order of rounds; a round without an accuracy is left out.
+    """
+    runs: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        runs.setdefault((str(row["arm"]), int(number(row, "seed") or 0)), []).append(row)
+    return tuple(_curve(arm, seed, found) for (arm, seed), found in runs.items())
+
+
+def _curve(arm: str, seed: int, rows: Sequence[Row]) -> LearningCurve:
+    points = [
+        (int(labels), accuracy)
+        for row in rows
+        if (labels := number(row, "labels")) is not None
+        and (accuracy := number(row, "accuracy")) is not None
+    ]
+    seconds = tuple(_turnaround(row, after) for row, after in pairwise(rows))
+    return LearningCurve(
+        arm,
+        seed,
+        tuple(labels for labels, _ in points),
+        tuple(accuracy for _, accuracy in points),
+        seconds,
+    )
+
+
+def _turnaround(row: Row, after: Row) -> float:
+    own = sum(number(row, f"seconds.{name}") or 0.0 for name in ("training", "scoring"))
+    return own + (number(after, "seconds.choosing") or 0.0)

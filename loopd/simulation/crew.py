@@ -1,0 +1,181 @@
+"""Owns the worker processes of a backtest, as their starter sees them; must not know what they do.
+
+Processes of their own and not ``multiprocessing``: each gets its threads by environment before a
+library is loaded, nothing is pickled, and the pipe to it ends with its starter, however that dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopd import errors
+from loopd.errors import LoopdError, UnexpectedError
+from loopd.loop.stop import Stop
+
+STOP_SECONDS = 5.0
+"""Time that workers have to leave the step at hand; after that they are killed, and lose it."""
+
+LOOK_SECONDS = 0.1
+"""How often the wish to end is looked at."""
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+Message = dict[str, Any]
+
+
+class Task:
+    """What a worker is given.
+
+    Args:
+        name: how errors call it, such as ``arm x, seed 3``.
+        message: what the worker reads.
+        heard: called with each message about it.
+    """
+
+    def __init__(self, name: str, message: Message, heard: Callable[[Message], None]) -> None:
+        self.name = name
+        self.message = message
+        self.heard = heard
+
+
+def run_tasks(tasks: Sequence[Task], jobs: int, threads: int, log_file: Path, stop: Stop) -> None:
+    """Do all tasks in parallel processes; returns early when a stop is asked for.
+
+    Args:
+        tasks: in the order in which they are begun.
+        jobs: processes at the same time.
+        threads: CPU threads of each.
+        log_file: takes what the workers write on standard error.
+        stop: the wish to end.
+
+    Raises:
+        LoopdError: a task failed; the others were stopped, and what they finished is kept.
+    """
+    waiting = deque(tasks)
+    inbox: queue.SimpleQueue[tuple[_Worker, Message | None]] = queue.SimpleQueue()
+    workers = [_Worker(threads, log_file, inbox) for _ in range(min(jobs, len(tasks)))]
+    try:
+        for worker in workers:
+            worker.give(waiting.popleft())
+        while any(worker.task for worker in workers) and not stop.is_set():
+            try:
+                worker, message = inbox.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                continue
+            if worker.heard(message) and waiting:
+                worker.give(waiting.popleft())
+    finally:
+        _end(workers)
+
+
+class _Worker:
+    """One process; ``task`` is what it works on, ``None`` when it is idle."""
+
+    def __init__(
+        self, threads: int, log_file: Path, inbox: queue.SimpleQueue[tuple[_Worker, Message | None]]
+    ) -> None:
+        self.task: Task | None = None
+        self._inbox = inbox
+        self._log_file = log_file
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "loopd.simulation.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+            )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def give(self, task: Task) -> None:
+        """Begin a task."""
+        self.task = task
+        pipe = self._process.stdin
+        if pipe is not None:
+            try:
+                pipe.write(f"{json.dumps(task.message)}\n".encode())
+                pipe.flush()
+            except BrokenPipeError:
+                return  # it died: its output ends too, and says so
+
+    def heard(self, message: Message | None) -> bool:
+        """Take a message; returns whether the worker is free now.
+
+        Raises:
+            LoopdError: the task failed, or the process died.
+        """
+        task = self.task
+        if task is None:
+            return False
+        if message is None:
+            raise self._died(task)
+        if message["news"] == "error":
+            raise _error(task, message)
+        if message["news"] in ("done", "stopped"):
+            self.task = None
+        task.heard(message)
+        return self.task is None and message["news"] == "done"
+
+    def let_go(self) -> None:
+        """Tell the process to end, after the step at hand."""
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except BrokenPipeError:
+                return
+
+    def end(self, seconds: float) -> None:
+        """Wait so long for the process to end, then kill it."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _listen(self) -> None:
+        if self._process.stdout is not None:
+            for line in self._process.stdout:
+                self._inbox.put((self, json.loads(line)))
+        self._inbox.put((self, None))
+
+    def _died(self, task: Task) -> LoopdError:
+        code = self._process.wait()
+        lines = self._log_file.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        if code < 0:
+            return errors.RunError(
+                f"{task.name}: its process was killed by signal {-code}",
+                "if memory ran out, take fewer --jobs; start again to go on",
+            )
+        return UnexpectedError(f"{task.name}: its process ended with code {code}: {last}")
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.let_go()
+    deadline = time.monotonic() + STOP_SECONDS
+    for worker in workers:
+        worker.end(max(0.0, deadline - time.monotonic()))
+
+
+def _error(task: Task, message: Message) -> LoopdError:
+    """The worker's error with the name of the task, of the same class."""
+    text = f"{task.name}: {message['message']}"
+    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    for kind in kinds:
+        if issubclass(kind, LoopdError) and kind.exit_code == message["exit_code"]:
+            return UnexpectedError(text) if kind is UnexpectedError else kind(text, message["hint"])
+    return LoopdError(text, message["hint"])

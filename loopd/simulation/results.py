@@ -1,0 +1,216 @@
+"""Owns what a backtest writes down: curves, figures, tables and pictures, all from the journals."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from loopd.config import StrategySection
+from loopd.loop import metrics_log
+from loopd.loop.start import versions
+from loopd.machine import State
+from loopd.reports.comparison import ArmSummary, Comparison, compare
+from loopd.reports.comparison_plot import plot_curves, plot_seconds
+from loopd.reports.comparison_table import comparison_table
+from loopd.reports.interval import Estimate
+from loopd.reports.learning_curves import learning_curves
+from loopd.reports.rounds import Row
+from loopd.simulation.arms import BASELINE, Arm
+from loopd.simulation.experiment import Experiment
+from loopd.simulation.trial import Trial
+from loopd.state.files import write_atomic
+
+CURVES, RESULTS, TABLE = "curves.csv", "results.json", "table.md"
+CURVES_PLOT, SECONDS_PLOT = "learning_curves.png", "seconds.png"
+
+LEFT_OUT = ("batch_id", "collected", "config_digest", "model_id", "at", "open")
+"""Keys of the metrics log that say nothing in a backtest."""
+
+LEFT_OUT_SECONDS = ("seconds.publishing", "seconds.waiting")
+
+
+def write_results(
+    experiment: Experiment,
+    runs: Sequence[tuple[Trial, State]],
+    targets: Sequence[float] | None,
+    sizes: tuple[int, int],
+) -> str:
+    """Write everything into the experiment's folder; returns the tables.
+
+    Args:
+        experiment: what was compared.
+        runs: each finished run with what its journal says.
+        targets: accuracies to be reached, ``None`` for sensible ones.
+        sizes: texts of the pool and of the test set.
+    """
+    folder = experiment.folder
+    rows = [row for trial, state in runs for row in run_rows(trial, state)]
+    curves = learning_curves(rows)
+    comparison = compare(curves, targets, baselines(experiment.arms))
+    machine = this_machine(experiment.threads)
+    name = experiment.config.argilla.dataset
+    title = f"Backtest of {name}, {machine['date'][:10]}"
+    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison)
+    figures = _figures(experiment, machine, comparison, runs)
+    write_atomic(folder / CURVES, as_csv(rows))
+    write_atomic(folder / RESULTS, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(folder / TABLE, table)
+    plot_curves(comparison, folder / CURVES_PLOT, title)
+    plot_seconds(curves, folder / SECONDS_PLOT, title)
+    return table
+
+
+def run_rows(trial: Trial, state: State) -> Iterator[Row]:
+    """The rows of the metrics log with the run they belong to, without what says nothing here."""
+    for row in metrics_log.rows(state):
+        shown = {
+            key: value
+            for key, value in row.items()
+            if key not in LEFT_OUT and key not in LEFT_OUT_SECONDS
+        }
+        yield {"arm": trial.arm, "seed": trial.seed, **shown}
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line for each arm, seed and round; what a row lacks is empty."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(keys), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def baselines(arms: Sequence[Arm]) -> dict[str, str]:
+    """By arm the first one with random sampling and, but for the strategy, the same settings."""
+    randoms: dict[str, str] = {}
+    for arm in arms:
+        if arm.config.strategy.name == BASELINE:
+            randoms.setdefault(_but_for_the_strategy(arm), arm.name)
+    others = [arm for arm in arms if arm.config.strategy.name != BASELINE]
+    found = {arm.name: randoms.get(_but_for_the_strategy(arm)) for arm in others}
+    return {name: other for name, other in found.items() if other is not None}
+
+
+def _but_for_the_strategy(arm: Arm) -> str:
+    same = arm.config.model_copy(update={"strategy": StrategySection()})
+    return Arm(arm.name, same).digest
+
+
+def this_machine(threads: int) -> dict[str, Any]:
+    """Processor, cores, versions and date: what seconds depend on."""
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "processor": _processor(),
+        "cores": cores(),
+        "threads_per_run": threads,
+        "system": platform.platform(),
+        "versions": versions(),
+    }
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def batches_digest(state: State) -> str:
+    """Hash of all batches in order: equal for runs that chose the same records."""
+    ids = [batch.record_ids for batch in state.batches]
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]
+
+
+def _notes(
+    experiment: Experiment, sizes: tuple[int, int], machine: Mapping[str, Any]
+) -> Iterator[str]:
+    yield f"pool {sizes[0]:,} texts, test set {sizes[1]:,}, {len(_labels(experiment))} labels"
+    shared = experiment.shared_first_batch
+    first = "all arms share the first batch" if shared else "each arm chooses its first batch"
+    seeds = ", ".join(map(str, experiment.seeds))
+    yield f"seeds {seeds}; {first}; {experiment.noise:.0%} wrong answers"
+    count, threads = machine["cores"], machine["threads_per_run"]
+    yield f"{machine['processor']}; cores {count}, threads of each run {threads}"
+
+
+def _labels(experiment: Experiment) -> tuple[str, ...]:
+    return experiment.config.task.labels
+
+
+def _figures(
+    experiment: Experiment,
+    machine: Mapping[str, Any],
+    comparison: Comparison,
+    runs: Sequence[tuple[Trial, State]],
+) -> dict[str, Any]:
+    return {
+        "experiment": {**experiment.manifest, "seeds": experiment.seeds},
+        "machine": machine,
+        "interval": "95 % t interval over seeds (scipy.stats.t)",
+        "range": [comparison.low, comparison.high],
+        "arms": {arm.arm: _arm(arm) for arm in comparison.arms},
+        "runs": [
+            {
+                "arm": trial.arm,
+                "seed": trial.seed,
+                "rounds": len(state.evaluated),
+                "stopped": state.stopped and state.stopped.reason,
+                "batches": batches_digest(state),
+            }
+            for trial, state in runs
+        ],
+    }
+
+
+def _arm(arm: ArmSummary) -> dict[str, Any]:
+    against = arm.against
+    return {
+        "seeds": arm.seeds,
+        "aulc": _estimate(arm.area),
+        "final_accuracy": _estimate(arm.final),
+        "seconds_per_round": _estimate(arm.seconds),
+        "accuracy": [{"labels": labels, **_known(value)} for labels, value in arm.accuracy.items()],
+        "labels_to_reach": [
+            {
+                "accuracy": target,
+                "labels": reached.values,
+                "reached": reached.count,
+                "median": reached.median,
+                "mean": _estimate(reached.mean),
+            }
+            for target, reached in arm.reached.items()
+        ],
+        "against_random": against
+        and {
+            "arm": against.arm,
+            "seeds": against.seeds,
+            "aulc": _estimate(against.area),
+            "final_accuracy": _estimate(against.final),
+        },
+    }
+
+
+def _estimate(value: Estimate | None) -> dict[str, Any] | None:
+    return None if value is None else _known(value)
+
+
+def _known(value: Estimate) -> dict[str, Any]:
+    return {**asdict(value), "n": value.n}

@@ -1,0 +1,121 @@
+"""A big pool is narrowed: bounded work, the unsure first, some at random, nothing lost below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from loopd.config import ClassifierSection
+from loopd.learning.learner import Learner
+from loopd.learning.preselect import RANDOM_SHARE, Preselection, preselect
+from loopd.records import Targets
+from tests.learning.conftest import make_pool
+
+Build = Callable[..., Learner]
+
+
+def line(count: int = 200) -> NDArray[np.float32]:
+    """Points from -1 to 1: the nearer to 0, the less sure a head of two classes is."""
+    return np.linspace(-1, 1, count, dtype=np.float32)[:, None]
+
+
+def narrow(seed: int = 0, size: int = 20) -> Preselection:
+    labelled = np.array([0, 199, 1, 198]), np.array([0, 1, 0, 1])
+    return preselect(line(), labelled, 2, size=size, seed=seed, interrupt=lambda: None)
+
+
+def test_the_unsure_and_some_at_random() -> None:
+    found = narrow()
+    assert len(found.positions) == 20
+    assert not set(found.positions) & {0, 1, 198, 199}
+    unsure = set(range(91, 109))
+    assert unsure <= set(found.positions.tolist())
+    assert len(set(found.positions.tolist()) - unsure) == 20 * RANDOM_SHARE
+    assert sorted([*found.positions, *found.others()]) == list(range(200))
+    assert found.proba.shape == (200, 2)
+
+
+def test_the_seed_moves_only_the_random_share() -> None:
+    first, again, other = narrow(1), narrow(1), narrow(2)
+    assert np.array_equal(first.positions, again.positions)
+    assert 0 < len(np.setdiff1d(first.positions, other.positions)) <= 2
+
+
+def test_more_than_there_are_is_all_that_is_free() -> None:
+    assert len(narrow(size=1000).positions) == 196
+
+
+def test_candidates_are_found_by_position() -> None:
+    chosen = Preselection(np.array([3, 5, 9]), np.zeros((10, 2), np.float32))
+    assert chosen.among(np.array([9, 0, 5, 4])).tolist() == [0, 2]
+
+
+class Counting:
+    """A slow classifier's stand-in that counts what it is asked for."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.rows: list[int] = []
+
+    def predict_proba(self, dataset: Any) -> Any:
+        self.rows += dataset.rows.tolist()
+        return self.real.predict_proba(dataset)
+
+
+@pytest.fixture
+def narrowed(learner_of: Build, targets: Targets, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A learner whose classifier is slow, over a pool that is too big for it."""
+    from loopd.learning.classifiers.tfidf import TfidfFactory
+
+    monkeypatch.setattr(TfidfFactory, "screening", property(lambda factory: factory.pool_features))
+    section = ClassifierSection.model_construct(
+        **{**ClassifierSection(name="tfidf").model_dump(), "candidates": 30}
+    )
+
+    def build(strategy: str = "breaking_ties") -> tuple[Learner, Any, Counting]:
+        learner = learner_of(strategy, pool=make_pool(90))
+        object.__setattr__(learner._surroundings, "section", section)
+        model = learner.fit(1, targets)
+        counting = Counting(model.scores.classifier)
+        object.__setattr__(model.scores, "classifier", counting)
+        return learner, model, counting
+
+    return build
+
+
+@pytest.mark.parametrize("strategy", ["breaking_ties", "least_confidence"])
+def test_only_candidates_are_scored_and_chosen(
+    narrowed: Any, targets: Targets, strategy: str
+) -> None:
+    learner, model, counting = narrowed(strategy)
+    items = learner.choose(model, 10, round=2, targets=targets, exclude=["id-050"]).items
+    chosen = {learner._pool.positions[item.record_id] for item in items}
+    assert len(chosen) == 10
+    assert chosen <= set(model.scores.preselection.positions.tolist())
+    assert len(set(counting.rows)) <= 30
+
+
+def test_where_too_few_candidates_are_left_the_others_may_be_chosen(
+    narrowed: Any, targets: Targets
+) -> None:
+    learner, model, _ = narrowed()
+    out = [learner._pool.records[place].id for place in model.scores.preselection.positions[:25]]
+    items = learner.choose(model, 10, round=2, targets=targets, exclude=out).items
+    assert len({item.record_id for item in items} - {*out, *targets}) == 10
+
+
+def test_predictions_for_people_come_from_the_classifier_itself(
+    narrowed: Any, targets: Targets
+) -> None:
+    learner, model, counting = narrowed()
+    ids = [record.id for record in learner._pool.records[60:80]]
+    learner.predict_pool(model, ids)
+    assert set(counting.rows) == set(range(60, 80))
+
+
+def test_a_small_pool_is_scored_as_a_whole(learner_of: Build, targets: Targets) -> None:
+    assert learner_of().fit(1, targets).scores.preselection is None
