@@ -43,7 +43,7 @@ class PublicRecipe:
         epochs: small-text's default is 10.
     """
 
-    def __init__(  # noqa: PLR0913 (a benchmark's settings, all but three by keyword)
+    def __init__(
         self,
         texts: Sequence[str],
         num_classes: int,

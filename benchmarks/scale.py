@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import os
 import platform
@@ -36,7 +37,6 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 
-PARTS = ("read", "rounds")
 LABELS = 4
 SEED = 1
 
@@ -196,7 +196,7 @@ def report(results: dict[str, Any], sizes: list[int]) -> None:
         if "transformer" in results["sizes"][str(size)]:
             slow = results["sizes"][str(size)]["transformer"]
             print(f"{'':>9} transformer: later rounds {slow['later rounds']} s")
-    for smaller, larger in zip(sizes, sizes[1:], strict=False):
+    for smaller, larger in itertools.pairwise(sizes):
         before, after = (results["sizes"][str(size)]["frozen-head"] for size in (smaller, larger))
         ratios = {
             "texts": larger / smaller,
@@ -231,7 +231,8 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
         "threads": arguments.threads or "all",
         "candidates": arguments.candidates,
         "sizes": {},

@@ -49,7 +49,7 @@ class Command:
 
     def ended(self) -> tuple[int, str, str]:
         """Exit code, standard output and the rest of the log."""
-        printed, log = self.process.communicate(timeout=100)
+        printed, log = self.process.communicate(timeout=200)
         return self.process.returncode, printed, log
 
     def signal_all(self, number: int) -> None:

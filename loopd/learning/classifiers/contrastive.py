@@ -26,6 +26,8 @@ class Recipe:
         batch_size: texts of one step.
         views: how often each text of a step is embedded, under different dropout. With one view a
             text learns from the others of its class alone, at half the cost.
+        dropout: share of each layer's outputs that a step does not see; 0 for none. Above 0,
+            encoders that are not ``lean`` use the share they were made with.
         temperature: of the contrastive loss.
         weight_decay: AdamW's.
         warmup: share of the steps in which the rate grows; afterwards it falls to zero.
@@ -37,6 +39,7 @@ class Recipe:
     learning_rate: float
     batch_size: int
     views: int
+    dropout: float
     temperature: float
     weight_decay: float = 0.01
     warmup: float = 0.1
@@ -75,12 +78,12 @@ def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> 
     """
     rng = np.random.default_rng(seed)
     plan = _plan(len(lesson.rows), recipe, rng)
-    drop = Dropout(float(getattr(embedder.encoder.config, "hidden_dropout_prob", 0.1)), rng)
+    drop = Dropout(recipe.dropout, rng)
     weights = [weight for weight in embedder.encoder.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(
         weights, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    embedder.encoder.train()
+    embedder.encoder.train(recipe.dropout > 0)
     for step, batch in enumerate(plan):
         lesson.tick(step, len(plan))
         for group in optimizer.param_groups:

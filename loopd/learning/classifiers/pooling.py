@@ -69,7 +69,8 @@ class Embedder:
             rows: which texts.
             drop: dropout for encoders that go the lean way; others have their own.
         """
-        lean = LeanEncoder(self.encoder, self._dtype(self.bf16), frozen=False) if self.lean else None
+        dtype = self._dtype(self.bf16)
+        lean = LeanEncoder(self.encoder, dtype, frozen=False) if self.lean else None
         groups = batches(self.tokens.lengths[rows], TRAINING_BUDGET)
         parts = []
         for group in groups:

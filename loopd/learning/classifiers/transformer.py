@@ -1,6 +1,6 @@
 """Owns the fine-tuned transformer as a small-text classifier; must not know ids or strategies.
 
-The recipe: supervised contrastive fine-tuning for ten epochs with mean pooling, then a logistic
+The recipe: supervised contrastive fine-tuning for a few epochs with mean pooling, then a logistic
 head on the vectors. It needs no validation split, which 20 labels could not spare, and works with
 a class that has one example or none.
 
@@ -39,12 +39,13 @@ class TransformerFactory:
     """Makes fine-tuned classifiers from one pretrained encoder, loaded at the first use."""
 
     OPTIONS: Mapping[str, Any] = {
-        "epochs": 10,
+        "epochs": 6,
         "min_steps": 20,
-        "learning_rate": 1e-4,
+        "learning_rate": 1.5e-4,
         "batch_size": 32,
         "views": 1,
-        "temperature": 0.1,
+        "dropout": 0.0,
+        "temperature": 0.2,
         "head_c": 10.0,
         "freeze_embeddings": True,
         "bf16": "auto",
@@ -132,8 +133,10 @@ class TransformerFactory:
 
     def recipe(self) -> Recipe:
         """The settings of the fine-tuning."""
-        names = ("epochs", "min_steps", "learning_rate", "batch_size", "views", "temperature")
-        return Recipe(**{name: self.options[name] for name in names})
+        names = ("epochs", "min_steps", "learning_rate", "batch_size", "views", "dropout")
+        return Recipe(
+            **{name: self.options[name] for name in names}, temperature=self.options["temperature"]
+        )
 
     def embedder(self, encoder: torch.nn.Module, tokens: TokenStore, what: str) -> Embedder:
         """An encoder over tokens that reports and may be interrupted."""
@@ -263,6 +266,9 @@ def _refuse_bad_values(options: Mapping[str, Any]) -> None:
     for name in ("learning_rate", "temperature", "head_c"):
         if not isinstance(options[name], (int, float)) or options[name] <= 0:
             raise ModelError(f"classifier option {name} must be a number above 0 (write 0.0001)")
+    dropout = options["dropout"]
+    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
+        raise ModelError("classifier option dropout must be a number from 0 to below 1")
     for name, allowed in (("freeze_embeddings", (True, False)), ("bf16", ("auto", True, False))):
         if options[name] not in allowed:
             raise ModelError(f"classifier option {name} must be one of {allowed}")

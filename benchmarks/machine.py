@@ -1,0 +1,68 @@
+"""Owns what every benchmark says of the machine and how it writes its figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("torch", "transformers", "small-text", "scikit-learn", "numpy")
+
+
+def described() -> dict[str, Any]:
+    """Processor, cores, versions and time."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def write(name: str, figures: Mapping[str, Any], folder: Path | None = None) -> Path:
+    """Write a benchmark's figures as JSON under ``benchmarks/results``."""
+    path = (folder or RESULTS) / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds and result of a call."""
+    began = time.perf_counter()
+    result = action()
+    return time.perf_counter() - began, result
+
+
+def matmul_peak(
+    bf16: bool, *, sizes: tuple[int, ...] = (1024, 2048, 4096), tries: int = 5
+) -> float:
+    """The most GFLOP/s that torch reaches on square matrices, on all its threads."""
+    import torch
+
+    kind, best = (torch.bfloat16 if bf16 else torch.float32), 0.0
+    for size in sizes:
+        left, right = (torch.randn(size, size).to(kind) for _ in range(2))
+        left @ right
+        for _ in range(tries):
+            seconds, _ = timed(lambda left=left, right=right: left @ right)
+            best = max(best, 2 * size**3 / seconds / 1e9)
+    return best
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,115 @@
+"""How fast a pool is scored: loopd's encoder against small-text's, and against the machine.
+
+    python benchmarks/scoring.py SET [--threads N] [--repeats 3] [--sample 300]
+
+SET is a folder with ``pool.jsonl`` (``text``), as ``make_sets.py`` writes them. All arms score the
+same texts with the same pretrained weights, one after the other in this one process:
+
+- loopd in fp32 and in bf16 (tokenised before; mean-pooled vectors of every text);
+- small-text's ``TransformerBasedClassification.predict_proba`` at padding 64 on the whole pool and
+  at padding 512 on a sample, whose seconds are scaled up by the number of texts (its cost is the
+  same for each text: all are padded to one length);
+- square matrix products of several sizes: what the machine can reach.
+
+The share of that peak is the encoder's own arithmetic (linear layers; attention is left out) over
+the seconds. Prints ratios and writes ``benchmarks/results/scoring.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import machine
+import numpy as np
+import torch
+from public_recipe import PublicRecipe
+
+from loopd.config import ClassifierSection, DataSection
+from loopd.data.pool import Pool
+from loopd.data.reading import read_pool
+from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.source import locate
+from loopd.learning.classifiers.transformer import TransformerFactory
+
+
+def loopds(pool: Pool, threads: int, repeats: int) -> dict[str, Any]:
+    """Seconds of loopd's encoder over the pool in fp32 and bf16; the best of some tries."""
+    with tempfile.TemporaryDirectory() as cache:
+        section = ClassifierSection(threads=threads)
+        factory = TransformerFactory(Surroundings(pool, 2, section, Path(cache)))
+        tokens, encoder = factory.pool_features, factory.backbone.copy()
+        embedder = factory.embedder(encoder, tokens, "scoring")
+        rows = np.arange(len(pool))
+        found: dict[str, Any] = {"tokens": int(tokens.lengths.sum())}
+        found["gflop"] = found["tokens"] * flops_of_a_token(encoder) / 1e9
+        for name, bf16 in (("fp32", False), ("bf16", True)):
+            embedder.embed(rows[:500], bf16=bf16)
+            score = partial(embedder.embed, rows, bf16=bf16)
+            tries = [machine.timed(score)[0] for _ in range(repeats)]
+            found[name] = {"seconds": min(tries), "tries": tries}
+    return found
+
+
+def flops_of_a_token(encoder: Any) -> float:
+    """Of the linear layers of a BERT-like encoder."""
+    width, inner = encoder.config.hidden_size, encoder.config.intermediate_size
+    layer = 2 * (4 * width * width + 2 * width * inner)
+    return float(layer * encoder.config.num_hidden_layers)
+
+
+def small_texts(texts: list[str], padding: int) -> float:
+    """Seconds of small-text's own classifier, with untrained head, over the texts."""
+    recipe = PublicRecipe(texts, 2, locate("packaged"), padding=padding)
+    classifier = recipe._factory.new()
+    classifier.initialize_transformer(classifier.cache_dir)
+    classifier.model = classifier.model.eval()
+    seconds, _ = machine.timed(lambda: classifier.predict_proba(recipe.pool))
+    return seconds
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("set", type=Path, help="folder with pool.jsonl")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repeats", type=int, default=3, help="tries; the best counts")
+    parser.add_argument("--sample", type=int, default=300, help="texts at padding 512")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    figures: dict[str, Any] = {"machine": machine.described(), "threads": arguments.threads}
+    pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl"))
+    texts = list(pool.texts)
+    peaks = {"fp32": machine.matmul_peak(False), "bf16": machine.matmul_peak(True)}
+    ours = loopds(pool, arguments.threads, arguments.repeats)
+    theirs = {"64": small_texts(texts, 64)}
+    some = texts[:: max(1, len(texts) // arguments.sample)]
+    theirs["512"] = small_texts(some, 512) * len(texts) / len(some)
+    # Once more at the end: what the machine reaches drifts while others use it.
+    for name, bf16 in (("fp32", False), ("bf16", True)):
+        peaks[name] = max(peaks[name], machine.matmul_peak(bf16))
+    figures |= {"texts": len(texts), "peaks_gflops": peaks, "loopd": ours}
+    figures |= {"small_text_seconds": theirs, "sampled_at_512": len(some), "ratios": {}}
+    for name in ("fp32", "bf16"):
+        seconds = ours[name]["seconds"]
+        share = ours["gflop"] / seconds / peaks[name]
+        ratios = {padding: theirs[padding] / seconds for padding in theirs}
+        figures["ratios"][name] = {"share_of_peak": share, **ratios}
+        print(
+            f"loopd {name}: {seconds:.2f} s, {len(texts) / seconds:.0f} texts/s, "
+            f"{ours['tokens'] / seconds:.0f} tokens/s, {ours['gflop'] / seconds:.0f} GFLOP/s = "
+            f"{share:.0%} of {peaks[name]:.0f}; small-text / loopd: "
+            f"{ratios['64']:.1f} at padding 64, {ratios['512']:.1f} at 512"
+        )
+    print(f"small-text: {theirs['64']:.1f} s at padding 64, {theirs['512']:.0f} s at 512 (scaled)")
+    print(machine.write("scoring", figures))
+
+
+if __name__ == "__main__":
+    main()
