@@ -179,14 +179,14 @@ class StrategySection(Section):
     """How the next texts are chosen."""
 
     name: str = Field(
-        "breaking_ties",
+        "auto",
         description="A registered query strategy, or the dotted path of a QueryStrategy.",
     )
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the strategy."
     )
     cold_start: str = Field(
-        "typiclust",
+        "facility_location",
         description="The strategy that chooses as long as there is no model; "
         "`random_sampling` draws at random.",
     )

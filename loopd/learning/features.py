@@ -285,7 +285,11 @@ class FrozenFeatures:
 
 @dataclass(frozen=True)
 class FrozenRepresentation:
-    """The frozen encoder's last layer as what strategies know of a text without any label.
+    """The frozen encoder's states as what strategies know of a text without any label.
+
+    A vector joins two views of equal weight: the features of all layers, in which form and wording
+    show, and the last layer, in which the subject shows; each shifted to mean zero, without which
+    all texts of one language look alike, and scaled to length 1.
 
     Attributes:
         features: shared with the frozen head, so that a pool is encoded once.
@@ -293,20 +297,59 @@ class FrozenRepresentation:
 
     features: FrozenFeatures
 
-    @cached_property
-    def pool(self) -> Vectors:
-        """Vectors of the pool (n, d), of length 1, in memory: 1.5 kB for each text at d = 384."""
-        store = self.features.last
-        found = np.empty(store.shape, dtype=np.float32)
-        everything = np.arange(len(store))
-        for block in blocks(everything):
-            self.features.around.interrupt()
-            found[block] = _unit(store[everything[block]])
-        return found
+    @property
+    def pool(self) -> JoinedVectors:
+        """Vectors of the pool (n, dimensions + d), of length 1, read from disk when asked for."""
+        return JoinedVectors(self)
 
     def of(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of other texts (k, d), of length 1."""
-        return self.features.last_of(texts)
+        """Vectors of other texts (k, dimensions + d), of length 1."""
+        everything = np.arange(len(texts))
+        return self.joined(self.features.of(texts)[everything], self.features.last_of(texts))
+
+    def joined(self, layers: Vectors, last: Vectors) -> Vectors:
+        """The two views of some texts side by side."""
+        of_layers, of_last = self._means
+        both = np.hstack([_unit(layers - of_layers), _unit(last - of_last)])
+        return _unit(both.astype(np.float32))
+
+    @cached_property
+    def _means(self) -> tuple[Vectors, Vectors]:
+        """Means of the two views over a fixed part of the pool."""
+        count = len(self.features.last)
+        sample = np.sort(np.random.default_rng(0).permutation(count)[:SAMPLE])
+        return self.features.pool[sample].mean(axis=0), self.features.last[sample].mean(axis=0)
+
+
+@dataclass(frozen=True)
+class JoinedVectors:
+    """The rows of a representation as an array that is not in memory.
+
+    Attributes:
+        source: what joins them.
+    """
+
+    source: FrozenRepresentation
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, dimensions + d)."""
+        features = self.source.features
+        return len(features.last), features.pool.shape[1] + features.last.shape[1]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Positions) -> Vectors:
+        """Vectors (k, dimensions + d) of rows."""
+        features = self.source.features
+        found = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        for block in blocks(rows):
+            features.around.interrupt()
+            found[block] = self.source.joined(
+                features.pool[rows[block]], features.last[rows[block]]
+            )
+        return found
 
 
 def _unit(vectors: Vectors) -> Vectors:

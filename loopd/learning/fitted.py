@@ -301,5 +301,5 @@ class ColdClassifier(Classifier):  # type: ignore[misc] # small-text is not type
 def _no_model() -> ModelError:
     return ModelError(
         "the strategy asks the model, but there is none before the first labels",
-        "name as strategy.cold_start a strategy that needs no model, such as `typiclust`",
+        "name as strategy.cold_start a strategy that needs no model, such as `facility_location`",
     )

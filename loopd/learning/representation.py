@@ -15,16 +15,29 @@ from numpy.typing import NDArray
 from loopd.errors import ModelError
 
 
+class Rows(Protocol):
+    """An array (n, d), or something that gives its rows as one does."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+        ...
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors (k, d) of rows (k,)."""
+        ...
+
+
 class Representation(Protocol):
     """Vectors of length 1 that no label has changed, so that they stay valid for the whole run.
 
-    Near vectors mean texts that are alike: the mean over a frozen encoder's last layer, or the
-    truncated SVD of TF-IDF rows.
+    Near vectors mean texts that are alike: a frozen encoder's states, or the truncated SVD of
+    TF-IDF rows.
     """
 
     @property
-    def pool(self) -> NDArray[np.float32]:
-        """Vectors of the pool (n, d) in its order; may be memory-mapped; made at the first use."""
+    def pool(self) -> Rows:
+        """Vectors of the pool in its order, made at the first use; they may lie on disk."""
         ...
 
     def of(self, texts: Sequence[str]) -> NDArray[np.float32]:

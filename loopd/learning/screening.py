@@ -37,7 +37,7 @@ def shortlist(rough: Scores, n: int, exact: Callable[[Places], Scores]) -> tuple
         Rows (k,) ascending, at least the best ``n``, and their exact scores (k,).
     """
     order = np.argsort(-rough, kind="stable")
-    size = min(len(rough), max(AT_LEAST, 10 * n))
+    size = min(len(rough), max(AT_LEAST, 2 * n))
     while True:
         inside = np.sort(order[:size])
         scores = exact(inside)

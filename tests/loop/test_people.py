@@ -127,7 +127,7 @@ def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None
     assert state.trained[1].labels == 8
 
 
-@pytest.mark.parametrize("cold_start", ["random_sampling", "typiclust"])
+@pytest.mark.parametrize("cold_start", ["random_sampling", "facility_location"])
 def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench, cold_start: str) -> None:
     bench = make_bench(strategy={"cold_start": cold_start})
 

@@ -263,7 +263,7 @@ def _attended(run: torch.Tensor) -> torch.Tensor:
 
     The keys are filled up by repeating the last one behind a mask.
     """
-    count, tokens, _, heads, size = run.shape
+    count, tokens = run.shape[:2]
     filled = -(-tokens // KEYS) * KEYS
     query, key, value = run.permute(2, 0, 3, 1, 4)
     if filled == tokens or tokens <= KEYS // 2:

@@ -14,15 +14,21 @@ from loopd.learning.strategies.space import is_cold
 
 Positions = NDArray[np.int64]
 
-LABELS_OF_EACH_CLASS = 10
-"""Labels for each class up to which a batch is uncertain and diverse, then uncertain alone."""
+FIRST = "facility_location"
+"""What chooses without a model."""
+
+THEN = "diverse_margin"
+"""What chooses with one."""
 
 
 class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
-    """Begins with the typical, goes on to the uncertain; the name of what chose is kept.
+    """Begins with what stands for the pool, goes on to the uncertain; says what really chose.
 
-    Without a model TypiClust chooses; with few labels cluster margin; then the smallest margin.
-    Paper: the change from typical to uncertain is that of Hacohen et al. 2022, arXiv 2202.02794.
+    Without a model facility location chooses: records that together are near to all others, by what
+    is known before any label. Then diverse margin does: of the least certain records those in the
+    middle of their kind. No threshold, nothing to tune. See docs/benchmarks.md for what it gains.
+
+    Paper: the order from typical to uncertain is that of Hacohen et al. 2022 (arXiv 2202.02794).
     Cost and needs: those of the strategy that chooses. Cold start. Scores: those of the strategy.
 
     Args:
@@ -47,7 +53,7 @@ class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
         from loopd.learning.strategies.registry import create
 
         self._validate_query_input(indices_unlabeled, n)
-        self.used_ = rule(is_cold(clf), len(indices_labeled), self.num_classes)
+        self.used_ = FIRST if is_cold(clf) else THEN
         inner = create(StrategySection(name=self.used_), self.num_classes)
         chosen = np.asarray(inner.query(clf, dataset, indices_unlabeled, indices_labeled, y, n=n))
         self.chosen_scores_ = informativeness(inner, chosen, len(dataset))
@@ -55,16 +61,3 @@ class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
 
     def __str__(self) -> str:
         return "Auto()"
-
-
-def rule(cold: bool, labels: int, num_classes: int) -> str:
-    """Name of the strategy that chooses.
-
-    Args:
-        cold: whether there is no model.
-        labels: how many records are labelled.
-        num_classes: C.
-    """
-    if cold:
-        return "typiclust"
-    return "cluster_margin" if labels < LABELS_OF_EACH_CLASS * num_classes else "breaking_ties"

@@ -51,6 +51,9 @@ _ENTROPY = Entry(f"{_OWN}.uncertainty:EntropySampling", scores=True)
 STRATEGIES: Mapping[str, Entry] = {
     "auto": Entry(f"{_OWN}.auto:Auto", scores=True, cold=True, needs=("embed",), num_classes=True),
     "random_sampling": Entry("small_text:RandomSampling", cold=True),
+    "facility_location": Entry(
+        f"{_OWN}.facility_location:FacilityLocation", cold=True, needs=("representation",)
+    ),
     "typiclust": Entry(f"{_OWN}.typiclust:TypiClust", cold=True, needs=("representation",)),
     "probcover": Entry(f"{_OWN}.probcover:ProbCover", cold=True, needs=("representation",)),
     "class_coverage": Entry(
@@ -65,6 +68,7 @@ STRATEGIES: Mapping[str, Entry] = {
     "committee": Entry(
         f"{_OWN}.committee:QueryByCommittee", scores=True, needs=("representation",)
     ),
+    "diverse_margin": Entry(f"{_OWN}.diverse_margin:DiverseMargin", scores=True, needs=("embed",)),
     "cluster_margin": Entry(f"{_OWN}.cluster_margin:ClusterMargin", scores=True, needs=("embed",)),
     "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
     "greedy_coreset": Entry(f"{_OWN}.coreset:GreedyCoreset", cold=True, needs=("embed",)),

@@ -8,7 +8,7 @@ import pytest
 from loopd.errors import ModelError
 from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
-from loopd.learning.strategies.auto import Auto, rule
+from loopd.learning.strategies.auto import Auto
 from loopd.learning.strategies.cluster_margin import in_turn
 from loopd.learning.strategies.committee import disagreement
 from loopd.learning.strategies.kmeans import clusters, plain, spread
@@ -115,17 +115,11 @@ def test_balls_reach_just_short_of_the_other_heap() -> None:
     assert radius == pytest.approx(2 * np.sin(np.radians(45)), rel=0.01)
 
 
-def test_auto_changes_with_the_labels() -> None:
-    assert rule(True, 0, 3) == "typiclust"
-    assert rule(False, 5, 3) == "cluster_margin"
-    assert rule(False, 500, 3) == "breaking_ties"
-
-
 def test_auto_chooses_and_scores_as_what_it_stands_for() -> None:
     vectors, proba = circle(*range(40)), two(*np.linspace(0.5, 0.9, 40))
-    few = World(vectors, proba, labelled={0: 0, 1: 1})
-    many = World(vectors, proba, labelled={place: place % 2 for place in range(25)})
-    for world, name in ((few, "cluster_margin"), (many, "breaking_ties")):
+    cold = World(vectors, None)
+    warm = World(vectors, proba, labelled={0: 0, 1: 1})
+    for world, name in ((cold, "facility_location"), (warm, "diverse_margin")):
         strategy = Auto(2)
         assert world.ask_with_scores(strategy, 3) == world.ask_with_scores(world.build(name), 3)
         assert strategy.used_ == name

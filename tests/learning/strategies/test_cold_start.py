@@ -39,7 +39,7 @@ def test_it_is_seeded_and_has_no_suggestions(learner_of: Build, name: str) -> No
     assert batch == first(learner_of(cold_start=name))
     assert len(set(ids_of(batch))) == 10
     assert all(item.suggestion is None for item in batch.items)
-    assert batch.strategy == ("auto/typiclust" if name == "auto" else name)
+    assert batch.strategy == ("auto/facility_location" if name == "auto" else name)
 
 
 @pytest.mark.parametrize("name", COLD)
@@ -56,10 +56,10 @@ def test_other_rounds_and_seeds_draw_others(learner_of: Build) -> None:
     assert drawn != ids_of(first(learner_of(cold_start="random_sampling", seed=8)))
 
 
-def test_the_default_takes_the_typical(learner_of: Build, pool: Pool) -> None:
-    assert StrategySection().cold_start == "typiclust"
+def test_the_default_covers_the_pool(learner_of: Build, pool: Pool) -> None:
+    assert StrategySection().cold_start == "facility_location"
     batch = first(learner_of())
-    assert batch.strategy == "typiclust"
+    assert batch.strategy == "facility_location"
     assert {pool[id_].gold for id_ in ids_of(batch)} == set(LABELS)
 
 
@@ -113,7 +113,7 @@ def test_without_a_representation_it_is_random_and_says_so(
 def test_a_cold_start_that_needs_a_model_is_refused(learner_of: Build) -> None:
     with pytest.raises(ModelError, match="needs a model") as caught:
         first(learner_of(cold_start="badge"))
-    assert "typiclust" in caught.value.hint
+    assert "facility_location" in caught.value.hint
     with pytest.raises(ModelError, match="`typiclust`"):
         first(learner_of(cold_start="typiclus"))
     with pytest.raises(ModelError, match="needs a model"):

@@ -224,11 +224,35 @@ def class_coverage_takes_turns_between_names(name: str) -> None:
     assert World(vectors, names=names, labelled={3: 0}).named(name, 1) == [0]
 
 
+APART = circle(-4, -2, 0, 2, 4, 118, 120, 122, 240)
+"""A heap of five, a heap of three and one text by itself, each far from the others."""
+
+
+@pick("facility_location")
+def facility_location_serves_the_most_first(name: str) -> None:
+    # 2 is the middle of five, 6 of three; then 8, alone, gains more than a second one nearby.
+    assert World(APART).named(name, 3) == [2, 6, 8]
+    assert World(APART, labelled={2: 0}).named(name, 1) == [6]
+    assert World(APART, ignored=[2, 6]).named(name, 1) == [8]
+
+
+@pick("diverse_margin")
+def diverse_margin_takes_the_middle_of_each_kind_of_doubt(name: str) -> None:
+    # Of the six least certain, three are one heap with the middle 1 and three another with 4.
+    world = World(circle(0, 1, 2, 90, 92, 94, 180), two(0.5, 0.52, 0.51, 0.53, 0.54, 0.55, 1.0))
+    for space in ("embedding", "representation"):
+        strategy = world.build(name, factor=3, space=space)
+        chosen, scores = world.ask_with_scores(strategy, 2)
+        assert chosen == [1, 4]
+        assert scores == pytest.approx([0.96, 0.92], abs=1e-6)
+    assert world.named("margin", 2) == [0, 2]
+
+
 @pick("auto")
-def auto_begins_with_the_typical(name: str) -> None:
-    strategy = World(HEAPS).build(name)
-    assert World(HEAPS).ask(strategy, 2) == [4, 11]
-    assert strategy.used_ == "typiclust"
+def auto_begins_with_what_stands_for_the_pool(name: str) -> None:
+    strategy = World(APART).build(name)
+    assert World(APART).ask(strategy, 2) == [2, 6]
+    assert strategy.used_ == "facility_location"
 
 
 @pick("seals")

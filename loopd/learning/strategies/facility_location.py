@@ -1,0 +1,90 @@
+"""Owns facility location, a cold start: records that stand for all others; must not need a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import QueryStrategy
+
+from loopd.learning.strategies.space import (
+    candidates,
+    covered,
+    generator,
+    nearest_similarity,
+    represented,
+)
+
+Positions = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+CITIZENS = 1200
+"""Random records that are to be represented, and as many that may be chosen."""
+
+
+class FacilityLocation(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Records so that every record of the pool is near to one that people know.
+
+    Each pick adds most to the sum, over a sample of the pool, of the largest cosine with any known
+    record: that is the greedy solution of facility location, within 63 % of the best there is.
+
+    Paper: Lin and Bilmes 2009 (Interspeech, "How to select a good training-data subset"); greedy
+    bound from Nemhauser et al. 1978.
+
+    Cost: time and memory sample x candidates, whatever the size of the pool. Needs: a
+    representation. Cold start. Draws the sample and the candidates. No scores.
+
+    Args:
+        sample: random records that are to be represented.
+        candidates: random records that may be chosen.
+    """
+
+    def __init__(self, sample: int = CITIZENS, candidates: int = CITIZENS) -> None:
+        self.sample = sample
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,) in the order of choice."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        rng = generator()
+        free = candidates(indices_unlabeled, self.candidates, n, rng)
+        sample = candidates(np.arange(len(dataset)), self.sample, 1, rng)
+        citizens = represented(clf, dataset, sample)
+        known = represented(clf, dataset, covered(dataset, indices_unlabeled))
+        served = np.maximum(nearest_similarity(citizens, known), 0)
+        return free[greedy(citizens @ represented(clf, dataset, free).T, served, n)]
+
+    def __str__(self) -> str:
+        return f"FacilityLocation(sample={self.sample}, candidates={self.candidates})"
+
+
+def greedy(similarity: Vectors, served: NDArray[Any], n: int) -> Positions:
+    """Columns that together serve the rows best, one after the other.
+
+    Args:
+        similarity: (citizens, candidates); below zero counts as zero.
+        served: (citizens,) what each has already, not below zero.
+        n: how many, at most the number of candidates.
+
+    Returns:
+        Columns (n,) in the order of choice; of equal ones the first.
+    """
+    served = served.copy()
+    chosen: list[int] = []
+    for _ in range(n):
+        gains = np.maximum(similarity - served[:, None], 0).sum(axis=0, dtype=np.float64)
+        gains[chosen] = -1
+        best = int(gains.argmax())
+        chosen.append(best)
+        served = np.maximum(served, similarity[:, best])
+    return np.array(chosen, dtype=np.int64)
