@@ -1,4 +1,4 @@
-"""What a round loses when a quick head narrows the pool before the transformer looks at it.
+"""What a round loses when the pool is narrowed before the transformer looks at it.
 
     python benchmarks/preselection.py SET [--seeds 3] [--rounds 10] [--shares 0.1 0.2] [--threads N]
 
@@ -6,7 +6,8 @@ SET is a folder with ``pool.jsonl`` and ``test.jsonl`` (``text``, ``label``), as
 writes them. Two questions, with the real learner:
 
 - **recall**: along a run over the whole pool, how many of the 20 texts that the transformer would
-  choose (breaking ties) are among the candidates, for each share of the pool;
+  choose (breaking ties) are among the candidates, for each share of the pool (chance finds just
+  that share);
 - **accuracy**: of runs that are narrowed in each round, against the run over the whole pool, from
   the same first batches.
 
@@ -87,17 +88,21 @@ def learner_of(
 
 
 def recalls(
-    learner: Learner, targets: dict[str, str], picks: Sequence[str], shares: Sequence[float]
+    learner: Learner,
+    model: Model,
+    targets: dict[str, str],
+    picks: Sequence[str],
+    shares: Sequence[float],
 ) -> dict[str, float]:
     """Share of the picks among the candidates, for each size of these."""
-    positions, y = learner._aligned(targets)
+    positions = np.array(sorted(learner._positions(targets)))
     wanted = [learner._pool.positions[id_] for id_ in picks]
     found = {}
     for share in shares:
         chosen = preselect(
             learner._factory.screening,
-            (positions, y),
-            len(learner._labels),
+            model.scores.of,
+            positions,
             size=round(len(learner._pool) * share),
             seed=len(targets),
             interrupt=lambda: None,
@@ -129,7 +134,7 @@ def run(
             "choose, s": round(ended - fitted, 2),
         }
         if share == 1:
-            figures["recall"] = recalls(learner, targets, picks, arguments.shares)
+            figures["recall"] = recalls(learner, model, targets, picks, arguments.shares)
         print(f"seed {seed}, {share:.0%} of the pool: {figures}", flush=True)
         rounds.append(figures)
         targets |= sets.gold(picks)

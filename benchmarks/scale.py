@@ -27,6 +27,7 @@ import os
 import platform
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -114,6 +115,7 @@ def measure(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     from loopd.data.reading import read_pool
     from loopd.learning.learner import Learner
 
+    shutil.rmtree(arguments.work / "cache" / path.stem / "models", ignore_errors=True)
     watch = Stopwatch()
     section = DataSection(path=path, label="label")
     pool, _ = watch("read", lambda: read_pool(section, labels=None))

@@ -84,7 +84,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     figures: dict[str, Any] = {"machine": machine.described(), "threads": arguments.threads}
-    pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl"))
+    pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl"), labels=None)
     texts = list(pool.texts)
     peaks = {"fp32": machine.matmul_peak(False), "bf16": machine.matmul_peak(True)}
     ours = loopds(pool, arguments.threads, arguments.repeats)

@@ -119,8 +119,8 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     figures: dict[str, Any] = {"machine": machine.described(), "threads": arguments.threads}
-    pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl", label="label"))
-    test, _ = read_pool(DataSection(path=arguments.set / "test.jsonl", label="label"))
+    pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl", label="label"), labels=None)
+    test, _ = read_pool(DataSection(path=arguments.set / "test.jsonl", label="label"), labels=None)
     texts, names = list(pool.texts), sorted({record.gold or "" for record in pool})
     gold = np.array([names.index(record.gold or "") for record in pool])
     torch.set_num_threads(arguments.threads)

@@ -166,7 +166,7 @@ class ClassifierSection(Section):
         20_000,
         ge=1000,
         description="Of a larger pool, so many texts go to `transformer` or `setfit` in a round: "
-        "those that a quick head is least sure of, and a tenth at random.",
+        "a random half, and those of which a student of the model is least sure.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
     threads: int | None = Field(None, ge=1, description="CPU threads for torch; empty: all cores.")

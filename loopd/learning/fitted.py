@@ -19,7 +19,7 @@ from small_text import Classifier
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
-from loopd.learning.preselect import Preselection
+from loopd.learning.preselect import Ask, Preselection
 from loopd.learning.representation import Background, Representation
 from loopd.learning.screening import shortlist
 from loopd.learning.strategies.scores import top
@@ -29,8 +29,9 @@ Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Informativeness (m,) of probabilities (m, C), row by row; higher is more informative."""
 
 
-def _everything() -> None:
+def _everything(ask: Ask) -> None:
     """No preselection."""
+    del ask
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,21 @@ class PoolScores:
         classifier: the trained classifier.
         features: of the pool.
         num_classes: C.
-        preselect: narrows a pool that is too big for the classifier; called at most once.
+        preselect: narrows a pool that is too big for the classifier, which it may ask; called at
+            most once.
     """
 
     classifier: Any
     features: Any
     num_classes: int
-    preselect: Callable[[], Preselection | None] = _everything
+    preselect: Callable[[Ask], Preselection | None] = _everything
     _kept: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def preselection(self) -> Preselection | None:
         """The candidates; ``None`` where the classifier can look at the whole pool."""
-        return self.preselect()
+        screen = getattr(self.classifier, "screen_proba", None) or self.classifier.predict_proba
+        return self.preselect(lambda rows: self._asked(rows, screen, b"rough"))
 
     @property
     def all(self) -> NDArray[np.float32]:
@@ -68,7 +71,7 @@ class PoolScores:
         """Probabilities (k, C) at pool positions (k,), in full precision.
 
         Where more rows are asked for than there are candidates, only candidates are shown to the
-        classifier; the others have the probabilities of the head that chose these.
+        classifier; the others have the probabilities of the student that chose these.
         """
         chosen = self.preselection
         if chosen is None or len(rows) <= len(chosen.positions):

@@ -179,7 +179,7 @@ class Learner:
         model_id = self.model_id(round, targets)
         if model_id not in self._in_memory:
             classifier = self._loaded(model_id) or self._trained(model_id, round, positions, y)
-            self._remember(Model(model_id, round, self._scores(classifier, round, (positions, y))))
+            self._remember(Model(model_id, round, self._scores(classifier, round, positions)))
         return self._in_memory[model_id]
 
     def choose(
@@ -355,7 +355,7 @@ class Learner:
         self,
         classifier: Any,
         round: int,  # noqa: A002
-        labelled: tuple[NDArray[np.int64], NDArray[np.int64]],
+        labelled: NDArray[np.int64],
     ) -> Any:
         from loopd.learning.fitted import PoolScores
         from loopd.learning.preselect import candidates
@@ -365,7 +365,7 @@ class Learner:
             classifier,
             self._factory.pool_features,
             len(self._labels),
-            lambda: candidates(self._factory, self._surroundings, labelled, seed),
+            lambda ask: candidates(self._factory, self._surroundings, labelled, seed, ask),
         )
 
     def _remember(self, model: Model) -> None:

@@ -1,9 +1,11 @@
 """Owns which texts of a big pool a slow classifier looks at; must not know what the classifier is.
 
-A linear head over cached features, fitted on the same labels, scores the whole pool in seconds. The
-texts it is least sure of, and some drawn at random in case it is sure of the wrong things, go to
-the slow classifier; all others keep the head's probabilities and cannot be chosen in this round.
-How much is lost by that is measured by ``benchmarks/preselection.py``.
+Half of what it may look at is drawn at random. A student, a linear map from cached features, learns
+from the probabilities that the classifier gives these; then it guesses those of the whole pool in
+seconds, and the texts it is least sure of are the other half. All other texts keep the student's
+probabilities and cannot be chosen in this round. ``benchmarks/preselection.py`` measures what that
+loses. (A head that is fitted on the labels instead, without asking the classifier, finds hardly
+more of the texts that the classifier is unsure of than chance does.)
 """
 
 from __future__ import annotations
@@ -16,17 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
-from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.feature_store import blocks
 from loopd.learning.strategies.scores import top
 
 Positions = NDArray[np.int64]
+Proba = NDArray[np.float32]
+Ask = Callable[[Positions], Proba]
+"""Probabilities (m, C) that the slow classifier gives at pool positions (m,); roughly will do."""
 
-RANDOM_SHARE = 0.1
-"""Share of the candidates that is drawn at random."""
+RANDOM_SHARE = 0.5
+"""Share of the candidates that is drawn at random, from which the student learns."""
 
-HEAD_C = 10.0
-"""Inverse penalty of the head, that of `frozen-head`."""
+PENALTY = 1.0
+"""Of the student's ridge regression."""
+
+FLOOR = 1e-4
+"""Added to probabilities before their logarithm is taken."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +42,11 @@ class Preselection:
 
     Attributes:
         positions: (k,) pool positions, ascending.
-        proba: (n, C) the head's probabilities of the whole pool.
+        proba: (n, C) the student's probabilities of the whole pool.
     """
 
     positions: Positions
-    proba: NDArray[np.float32]
+    proba: Proba
 
     def others(self) -> Positions:
         """Positions (n - k,) that must not be chosen."""
@@ -52,39 +59,65 @@ class Preselection:
         return np.flatnonzero(np.isin(rows, self.positions))
 
 
+@dataclass(frozen=True)
+class Student:
+    """A linear map from features to centred log probabilities.
+
+    Attributes:
+        weight: (d, C) float32.
+        bias: (C,) float32.
+    """
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def taught(cls, features: NDArray[np.float32], proba: Proba) -> Student:
+        """Ridge regression on the classifier's probabilities (m, C) of features (m, d).
+
+        Source: Hinton et al. 2015 (1503.02531), matching logits.
+        """
+        logits = np.log(proba.astype(np.float64) + FLOOR)
+        logits -= logits.mean(axis=1, keepdims=True)
+        middle, usual = features.mean(axis=0, dtype=np.float64), logits.mean(axis=0)
+        rows = features - middle
+        square = rows.T @ rows + PENALTY * np.eye(features.shape[1])
+        weight = np.linalg.solve(square, rows.T @ (logits - usual))
+        bias = usual - middle @ weight
+        return cls(weight.astype(np.float32), bias.astype(np.float32))
+
+    def proba(self, features: NDArray[np.float32]) -> Proba:
+        """Probabilities (m, C) of features (m, d)."""
+        logits = features @ self.weight + self.bias
+        grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
 def candidates(
-    factory: ClassifierFactory,
-    around: Surroundings,
-    labelled: tuple[Positions, NDArray[np.int64]],
-    seed: int,
+    factory: ClassifierFactory, around: Surroundings, labelled: Positions, seed: int, ask: Ask
 ) -> Preselection | None:
     """What a classifier looks at in one round; ``None`` means the whole pool.
 
     Args:
         factory: whose ``screening`` features narrow the pool; without them nothing is narrowed.
         around: the pool and ``candidates``, the size up to which it is scored as a whole.
-        labelled: positions (m,) and class numbers (m,).
+        labelled: positions (m,).
         seed: of the random share.
+        ask: the trained classifier.
     """
-    if len(around.pool) - len(labelled[0]) <= around.section.candidates:
+    size = around.section.candidates
+    if len(around.pool) - len(labelled) <= size:
         return None
     features = factory.screening
     if features is None:
         return None
-    return preselect(
-        features,
-        labelled,
-        around.num_classes,
-        size=around.section.candidates,
-        seed=seed,
-        interrupt=around.interrupt,
-    )
+    return preselect(features, ask, labelled, size=size, seed=seed, interrupt=around.interrupt)
 
 
 def preselect(
     features: Any,
-    labelled: tuple[Positions, NDArray[np.int64]],
-    num_classes: int,
+    ask: Ask,
+    labelled: Positions,
     *,
     size: int,
     seed: int,
@@ -94,36 +127,36 @@ def preselect(
 
     Args:
         features: (n, d) of the pool, any that an integer array can index.
-        labelled: positions (m,) and class numbers (m,) that the slow classifier was trained on.
-        num_classes: C.
+        ask: the slow classifier; it is asked once, for the random share.
+        labelled: positions (m,) that are no candidates.
         size: how many candidates, k.
         seed: of the random share.
         interrupt: called between blocks of rows; may raise.
     """
-    head = fit_head(features[labelled[0]], labelled[1], num_classes, c=HEAD_C)
-    proba = _proba(head, features, interrupt)
-    free = np.ones(len(proba), dtype=bool)
-    free[labelled[0]] = False
-    among = np.flatnonzero(free)
-    size = min(size, len(among))
-    drawn = int(size * RANDOM_SHARE)
-    unsure = among[top(-_margins(proba)[among], among, size - drawn)]
-    free[unsure] = False
+    rng = np.random.default_rng(seed)
+    free = np.ones(features.shape[0], dtype=bool)
+    free[labelled] = False
+    size = min(size, int(free.sum()))
+    drawn = max(1, int(size * RANDOM_SHARE))
+    sample = np.sort(rng.choice(np.flatnonzero(free), size=drawn, replace=False))
+    student = Student.taught(features[sample], ask(sample))
+    proba = _guessed(student, features, interrupt)
+    free[sample] = False
     rest = np.flatnonzero(free)
-    random = np.random.default_rng(seed).choice(rest, size=drawn, replace=False)
-    return Preselection(np.sort(np.concatenate([unsure, random])), proba)
+    unsure = rest[top(-_margins(proba[rest]), rest, size - drawn)]
+    return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 
-def _proba(head: LinearHead, features: Any, interrupt: Callable[[], None]) -> NDArray[np.float32]:
+def _guessed(student: Student, features: Any, interrupt: Callable[[], None]) -> Proba:
     everything = np.arange(features.shape[0])
-    proba = np.empty((len(everything), head.num_classes), dtype=np.float32)
+    proba = np.empty((len(everything), len(student.bias)), dtype=np.float32)
     for block in blocks(everything):
         interrupt()
-        proba[block] = head.proba(features[everything[block]])
+        proba[block] = student.proba(features[everything[block]])
     return proba
 
 
-def _margins(proba: NDArray[np.float32]) -> NDArray[np.float32]:
+def _margins(proba: Proba) -> NDArray[np.float32]:
     """Difference of the two largest probabilities (n,)."""
     two = np.partition(proba, -2, axis=1)[:, -2:]
     margins: NDArray[np.float32] = two[:, 1] - two[:, 0]

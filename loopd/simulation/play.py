@@ -84,7 +84,6 @@ def sample_sections() -> Sections:
         },
         "pool": _data(sample_data.POOL_FILE),
         "test": _data(sample_data.TEST_FILE),
-        "strategy": {"name": "breaking_ties"},
         "queue": {"batch_size": 20, "poll_interval": 0.5, "sweep_interval": 10.0},
         "log": {"format": "text"},
     }

@@ -6,6 +6,7 @@ that started it, however that one dies.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -100,6 +101,7 @@ class Worker:
 
     def _run(self, trial: Trial) -> bool:
         state = run_trial(trial, self._read(trial), self._stop, self._report)
+        gc.collect()  # a finished run's model and encoder hang together in a cycle
         return state.phase is Phase.DONE
 
     def _report(self, event: RoundEvaluated, state: State) -> None:

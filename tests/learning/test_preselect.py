@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection
+from loopd.learning.dataset import unlabeled
 from loopd.learning.learner import Learner
 from loopd.learning.preselect import RANDOM_SHARE, Preselection, preselect
 from loopd.records import Targets
@@ -19,30 +20,47 @@ Build = Callable[..., Learner]
 
 
 def line(count: int = 200) -> NDArray[np.float32]:
-    """Points from -1 to 1: the nearer to 0, the less sure a head of two classes is."""
+    """Points from -1 to 1: the nearer to 0, the less sure the classifier is."""
     return np.linspace(-1, 1, count, dtype=np.float32)[:, None]
 
 
-def narrow(seed: int = 0, size: int = 20) -> Preselection:
-    labelled = np.array([0, 199, 1, 198]), np.array([0, 1, 0, 1])
-    return preselect(line(), labelled, 2, size=size, seed=seed, interrupt=lambda: None)
+def ask(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """A classifier that is sure at the ends of the line."""
+    right = 1 / (1 + np.exp(-6 * line()[rows]))
+    return np.hstack([1 - right, right]).astype(np.float32)
 
 
-def test_the_unsure_and_some_at_random() -> None:
-    found = narrow()
-    assert len(found.positions) == 20
-    assert not set(found.positions) & {0, 1, 198, 199}
-    unsure = set(range(91, 109))
-    assert unsure <= set(found.positions.tolist())
-    assert len(set(found.positions.tolist()) - unsure) == 20 * RANDOM_SHARE
+def narrow(seed: int = 0, size: int = 40) -> Preselection:
+    labelled = np.array([0, 199, 1, 198])
+    return preselect(line(), ask, labelled, size=size, seed=seed, interrupt=lambda: None)
+
+
+def test_a_random_half_and_the_unsure() -> None:
+    asked: list[int] = []
+
+    def asking(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        asked.extend(rows.tolist())
+        return ask(rows)
+
+    found = preselect(line(), asking, np.array([0, 199]), size=40, seed=0, interrupt=lambda: None)
+    assert len(asked) == 40 * RANDOM_SHARE
+    assert len(found.positions) == 40
+    assert not set(found.positions) & {0, 199}
+    assert set(asked) <= set(found.positions.tolist())
+    assert set(range(93, 107)) <= set(found.positions.tolist())
     assert sorted([*found.positions, *found.others()]) == list(range(200))
-    assert found.proba.shape == (200, 2)
 
 
-def test_the_seed_moves_only_the_random_share() -> None:
+def test_the_student_guesses_what_it_was_not_told() -> None:
+    everything = np.arange(200)
+    assert np.abs(narrow().proba - ask(everything)).max() < 0.1
+    assert (narrow().proba.argmax(axis=1) == ask(everything).argmax(axis=1)).mean() > 0.97
+
+
+def test_the_seed_moves_the_random_half() -> None:
     first, again, other = narrow(1), narrow(1), narrow(2)
     assert np.array_equal(first.positions, again.positions)
-    assert 0 < len(np.setdiff1d(first.positions, other.positions)) <= 2
+    assert len(np.setdiff1d(first.positions, other.positions)) > 5
 
 
 def test_more_than_there_are_is_all_that_is_free() -> None:
@@ -71,7 +89,9 @@ def narrowed(learner_of: Build, targets: Targets, monkeypatch: pytest.MonkeyPatc
     """A learner whose classifier is slow, over a pool that is too big for it."""
     from loopd.learning.classifiers.tfidf import TfidfFactory
 
-    monkeypatch.setattr(TfidfFactory, "screening", property(lambda factory: factory.pool_features))
+    monkeypatch.setattr(
+        TfidfFactory, "screening", property(lambda factory: factory.representation.pool)
+    )
     section = ClassifierSection.model_construct(
         **{**ClassifierSection(name="tfidf").model_dump(), "candidates": 30}
     )
@@ -113,8 +133,11 @@ def test_predictions_for_people_come_from_the_classifier_itself(
 ) -> None:
     learner, model, counting = narrowed()
     ids = [record.id for record in learner._pool.records[60:80]]
-    learner.predict_pool(model, ids)
-    assert set(counting.rows) == set(range(60, 80))
+    proba = learner.predict_pool(model, ids)
+    rows = np.arange(60, 80)
+    assert set(rows.tolist()) <= set(counting.rows)
+    dataset = unlabeled(model.scores.features, 3)[rows]
+    assert np.array_equal(proba, counting.real.predict_proba(dataset))
 
 
 def test_a_small_pool_is_scored_as_a_whole(learner_of: Build, targets: Targets) -> None:

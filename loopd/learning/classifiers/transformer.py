@@ -214,7 +214,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
         """Class numbers (n,), and probabilities (n, C) if asked."""
         proba = self.predict_proba(data_set)
-        labels = proba.argmax(axis=1)
+        labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels
 
     def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Any:

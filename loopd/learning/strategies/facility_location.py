@@ -1,4 +1,4 @@
-"""Owns facility location, a cold start: records that stand for all others; must not need a model."""
+"""Owns facility location, a cold start: records that stand for all others; needs no model."""
 
 from __future__ import annotations
 
