@@ -30,7 +30,7 @@ def test_the_folder_is_made_and_its_configuration_is_valid(tmp_path: Path) -> No
     assert config.pool.path is not None
     assert config.pool.path.exists()
     assert config.argilla.dataset == "customer-questions"
-    assert config.strategy.name == "breaking_ties"
+    assert config.strategy.name == "auto"
 
 
 def test_an_earlier_demo_is_cleared_or_resumed(tmp_path: Path) -> None:
