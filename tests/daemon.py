@@ -174,7 +174,7 @@ def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> di
         "pool": {"path": "pool.csv", "id": "id"},
         "test": {"path": "test.csv", "id": "id", "label": "label"},
         "classifier": {"name": "tfidf"},
-        # Neither imports a learning library before the first fit: daemons that only wait start fast.
+        # Nothing heavy is imported before the first fit: daemons that only wait start fast.
         "strategy": {"name": "breaking_ties", "cold_start": "random_sampling"},
         "queue": {"batch_size": 6, "poll_interval": 0.1, "sweep_interval": 1.0},
         "stopping": {"max_rounds": 3},

@@ -24,7 +24,7 @@ MARGIN = 2.0
 def shortlist(rough: Scores, n: int, exact: Callable[[Places], Scores]) -> tuple[Places, Scores]:
     """The rows that may be among the best ``n``, with exact scores.
 
-    The best by rough score are scored exactly, twice as many each time, until even a row outside
+    The best by rough score are scored exactly, more of them each time, until even a row outside
     that is rough by ``MARGIN`` times the largest error seen could not reach the n-th best.
 
     Args:
@@ -45,6 +45,7 @@ def shortlist(rough: Scores, n: int, exact: Callable[[Places], Scores]) -> tuple
             return inside, scores
         error = np.abs(scores - rough[inside]).max()
         least = np.partition(scores, -n)[-n]
-        if rough[order[size]] + MARGIN * error < least:
+        possible = int((rough + MARGIN * error >= least).sum())
+        if possible <= size:
             return inside, scores
-        size = min(len(rough), 2 * size)
+        size = min(len(rough), max(possible, 2 * size))

@@ -66,6 +66,7 @@ def test_an_argilla_that_fails_is_waited_out(
         assert len(targets(daemon.state)) == 6
 
 
+@pytest.mark.slow
 def test_a_slow_argilla_is_only_slow(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     with FaultProxy(int(argilla.url.rsplit(":", 1)[1])) as proxy:
         proxy.mode = "slow"

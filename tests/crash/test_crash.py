@@ -122,7 +122,7 @@ def kill_at_random(daemon: Daemon) -> int:
     for _ in range(400):
         process = daemon.start()
         try:
-            code = process.wait(rng.uniform(0.2, 1.5) * (1 + kills / 8))
+            code = process.wait(rng.uniform(0.2, 1.5) * (1 + kills / 4))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -92,6 +92,16 @@ def gold(pool: Pool, record_id: str) -> str:
 
 MakeBench = Callable[..., Bench]
 
+WHATEVER_THE_STORE = "whatever_the_store"
+"""Marks tests of when the loop ends: on the real Argilla they only run in `make check-full`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        place = getattr(item, "callspec", None) and item.callspec.params.get("place")  # type: ignore[attr-defined]
+        if place == "argilla" and item.get_closest_marker(WHATEVER_THE_STORE):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(params=["memory", pytest.param("argilla", marks=pytest.mark.integration)], ids=str)
 def place(request: pytest.FixtureRequest) -> str:

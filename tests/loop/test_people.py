@@ -348,6 +348,7 @@ def test_a_tie_goes_to_the_answer_that_was_there_first(make_bench: MakeBench) ->
     assert targets(bench.state)[record_id] == "fruit"
 
 
+@pytest.mark.whatever_the_store
 def test_a_criterion_ends_the_loop_only_when_it_may(make_bench: MakeBench) -> None:
     criterion = {"name": "max_iterations", "options": {"max_iterations": 1}}
     free = make_bench(stopping={"criteria": [criterion], "max_rounds": 4})
@@ -364,6 +365,7 @@ def test_a_criterion_ends_the_loop_only_when_it_may(make_bench: MakeBench) -> No
     assert len(state.evaluated) == flags.index(True) + 2
 
 
+@pytest.mark.whatever_the_store
 def test_one_kind_of_label_for_ever_ends_at_the_budget(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"label_budget": 10})
 
@@ -387,6 +389,7 @@ def _go_on(bench: Bench, **stopping: object) -> None:
     bench.state = bench.loop.record(bench.state, event)
 
 
+@pytest.mark.whatever_the_store
 def test_a_run_that_ended_without_a_model_may_go_on(make_bench: MakeBench) -> None:
     bench = make_bench(size=10, stopping={})
 
@@ -405,6 +408,7 @@ def test_a_run_that_ended_without_a_model_may_go_on(make_bench: MakeBench) -> No
     assert len(state.evaluated) == 1
 
 
+@pytest.mark.whatever_the_store
 def test_a_raised_target_is_the_one_that_counts(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"target_accuracy": 0.1, "patience": 1, "max_rounds": 5})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -414,6 +418,7 @@ def test_a_raised_target_is_the_one_that_counts(make_bench: MakeBench) -> None:
     assert len(state.evaluated) == 5
 
 
+@pytest.mark.whatever_the_store
 def test_the_label_budget_is_met_exactly(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"label_budget": 15})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -422,6 +427,7 @@ def test_the_label_budget_is_met_exactly(make_bench: MakeBench) -> None:
     assert len(targets(state)) == 15
 
 
+@pytest.mark.whatever_the_store
 def test_accuracy_must_hold_for_the_patience(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"target_accuracy": 0.9, "patience": 2})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -432,6 +438,7 @@ def test_accuracy_must_hold_for_the_patience(make_bench: MakeBench) -> None:
     assert flags[-3:-2] != [True]
 
 
+@pytest.mark.whatever_the_store
 def test_a_finished_run_goes_on_with_a_larger_budget(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 2})
     bench.run_until(never, lambda: answer_all(bench))
@@ -447,6 +454,7 @@ def test_another_pool_is_refused(make_bench: MakeBench) -> None:
         same_run(bench.state, other.tools)
 
 
+@pytest.mark.whatever_the_store
 def test_replaying_the_events_gives_the_same_state(make_bench: MakeBench) -> None:
     bench = make_bench()
     state = bench.run_until(never, lambda: answer_all(bench))

@@ -112,7 +112,7 @@ def test_everything_is_written(through: Path) -> None:
 
 def test_ended_killed_and_started_again(config: Path, through: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = Command(config, out, "--jobs", "2")
+    command = Command(config, out, "--jobs", "1")
     command.until_rounds(3)
     command.signal_all(signal.SIGINT)
     asked = time.monotonic()
