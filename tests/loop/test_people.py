@@ -48,6 +48,7 @@ def test_no_record_is_published_twice(make_bench: MakeBench) -> None:
     assert len(ids) == len(set(ids)) == 48
 
 
+@pytest.mark.whatever_the_store
 def test_the_pool_may_run_out(make_bench: MakeBench) -> None:
     bench = make_bench(size=15, stopping={})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -127,6 +128,7 @@ def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None
     assert state.trained[1].labels == 8
 
 
+@pytest.mark.whatever_the_store
 @pytest.mark.parametrize("cold_start", ["random_sampling", "facility_location"])
 def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench, cold_start: str) -> None:
     bench = make_bench(strategy={"cold_start": cold_start})
@@ -143,6 +145,7 @@ def test_a_batch_of_discards_asks_for_another(make_bench: MakeBench, cold_start:
     assert state.trained[1].labels == 6
 
 
+@pytest.mark.whatever_the_store
 def test_a_first_batch_with_one_class_only_is_not_fatal(make_bench: MakeBench) -> None:
     bench = make_bench()
 
@@ -241,6 +244,7 @@ def test_an_emptied_dataset_ends_the_loop_and_keeps_the_answers(make_bench: Make
     assert targets(bench.state) == known
 
 
+@pytest.mark.whatever_the_store
 def test_a_partial_batch_is_used_after_the_patience(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "patience": 10})
 
@@ -257,6 +261,7 @@ def test_a_partial_batch_is_used_after_the_patience(make_bench: MakeBench) -> No
     assert not set(state.batches[0].record_ids) & set(bench.state.batches[1].record_ids)
 
 
+@pytest.mark.whatever_the_store
 def test_patience_waits_for_a_label_of_this_batch(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "patience": 10})
     bench.run_until(lambda state: len(state.published) == 2, lambda: answer_all(bench))
@@ -303,6 +308,7 @@ def test_a_watermark_above_a_small_batch_waits_for_somebody(make_bench: MakeBenc
         bench.run_until(lambda state: len(state.batches) == 2, lambda: None, steps=60)
 
 
+@pytest.mark.whatever_the_store
 def test_no_answer_is_lost_when_the_pool_runs_out(make_bench: MakeBench) -> None:
     bench = make_bench(size=15, queue={"batch_size": 10, "low_watermark": 5}, stopping={})
 

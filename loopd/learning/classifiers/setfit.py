@@ -253,19 +253,7 @@ def tune(
                 tick("training", state.global_step, state.max_steps)
 
         texts, y = list(train_set.x), [int(number) for number in train_set.y]
-        arguments = setfit.TrainingArguments(
-            output_dir=folder,
-            batch_size=options["batch_size"],
-            num_epochs=options["epochs"],
-            max_steps=options["max_steps"] or -1,
-            num_iterations=options["iterations"],
-            body_learning_rate=options["learning_rate"],
-            seed=seed % 2**31,
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            show_progress_bar=False,
-        )
+        arguments = _arguments(options, seed, folder)
         trainer = setfit.Trainer(
             model=setfit.SetFitModel(model_body=body, model_head=LogisticRegression()),
             args=arguments,
@@ -275,6 +263,24 @@ def tune(
         trainer.remove_callback(PrinterCallback)
         trainer.train_embeddings(texts, y, args=arguments)
     body.eval()
+
+
+def _arguments(options: Mapping[str, Any], seed: int, folder: str) -> Any:
+    import setfit
+
+    return setfit.TrainingArguments(
+        output_dir=folder,
+        batch_size=options["batch_size"],
+        num_epochs=options["epochs"],
+        max_steps=options["max_steps"] or -1,
+        num_iterations=options["iterations"],
+        body_learning_rate=options["learning_rate"],
+        seed=seed % 2**31,
+        report_to="none",
+        save_strategy="no",
+        logging_strategy="no",
+        show_progress_bar=False,
+    )
 
 
 @contextlib.contextmanager
