@@ -71,20 +71,6 @@ class FeatureOptions:
         return chosen
 
 
-def embed_layers(embedder: Embedder, rows: Positions, layers: Sequence[int]) -> Vectors:
-    """Mean-pooled states of some layers, one layer after the other.
-
-    Args:
-        embedder: the encoder over the tokens; its ``bf16`` counts here too.
-        rows: (k,) rows of the tokens.
-        layers: numbers of layers from 0, the word embeddings.
-
-    Returns:
-        (k, len(layers) * d) float32. The last bits depend on which rows are asked for together.
-    """
-    return embedder.embed(rows, layers, bf16=embedder.bf16)
-
-
 class FrozenFeatures:
     """Features of the pool and of other texts; everything is made at the first use.
 
@@ -139,7 +125,8 @@ class FrozenFeatures:
         """Means of the last layer (k, d) of other texts, of length 1."""
         tokens = self.tokens(texts)
         rows = np.arange(len(tokens))
-        return _unit(embed_layers(self._embedder(tokens, len(rows)), rows, [self._all_layers[-1]]))
+        embedder = self._embedder(tokens, len(rows))
+        return _unit(embedder.embed(rows, [self._all_layers[-1]], bf16=self._bf16))
 
     def tokens(self, texts: Sequence[str], fingerprint: str | None = None) -> TokenStore:
         """Tokens of texts; with a fingerprint they are kept on disk, for any classifier."""
@@ -175,13 +162,12 @@ class FrozenFeatures:
         """The chosen layers of rows of the pool and behind them the last one, each of length 1."""
         embedder = self._embedder(self._pool_tokens, len(self.around.pool), int(rows[0]))
         return self._unit_layers(
-            embed_layers(embedder, rows, [*self._chosen, self._all_layers[-1]])
+            embedder.embed(rows, [*self._chosen, self._all_layers[-1]], bf16=self._bf16)
         )
 
     def _layers(self, tokens: TokenStore, rows: Positions) -> Vectors:
-        return self._unit_layers(
-            embed_layers(self._embedder(tokens, len(tokens), int(rows[0])), rows, self._chosen)
-        )
+        embedder = self._embedder(tokens, len(tokens), int(rows[0]))
+        return self._unit_layers(embedder.embed(rows, self._chosen, bf16=self._bf16))
 
     def _unit_layers(self, raw: Vectors) -> Vectors:
         layered = raw.reshape(len(raw), -1, self._width)
