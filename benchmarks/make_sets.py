@@ -8,7 +8,8 @@ DATA_DIR holds the raw files as published, one folder for each data set:
 - ``tweeteval_emoji/{train,test}.jsonl.gz``: ``text``, ``label`` (20 emoji);
 - ``goemotions/{train,test}.jsonl.gz``: ``text``, ``labels`` (28, one or more);
 - ``politeness/{train,test}.jsonl``: ``text``; train with ``initial_annotations`` and
-  ``extra_annotations`` ({annotator: 0 or 1}), test with ``label`` (0 or 1).
+  ``extra_annotations`` ({annotator: 0 or 1}), test with ``label`` (0 or 1);
+- ``wnut17/{train,dev,test}.jsonl``: ``tokens``, ``tags`` (BIO, 6 types of entities).
 
 OUT_DIR receives a folder for each set, with ``pool.jsonl``, ``test.jsonl`` and ``config.yaml``.
 In every set a text that repeats (but for case and white space) is kept once, and a text of the
@@ -30,8 +31,9 @@ from typing import Any
 import yaml
 
 Row = dict[str, Any]
-Pair = tuple[str, str]
-"""A text and its label."""
+Label = str | list[str] | list[dict[str, Any]]
+Pair = tuple[str, Label]
+"""A text and its label, its labels, or its spans."""
 
 HELD_OUT = 1_000
 """Training texts that `trec_dev` holds out in place of the test set."""
@@ -61,11 +63,17 @@ class Recipe:
         title: what people are asked.
         read: pool and test set, from the folder of raw files.
         rounds: batches of a run.
+        kind: of task.
+        batch: texts of a batch.
+        size: of the pool at most; ``None``: all texts.
     """
 
     title: str
-    read: Callable[[Path, int], tuple[list[Pair], list[Pair]]]
+    read: Callable[[Path, int], tuple[Sequence[Pair], Sequence[Pair]]]
     rounds: int
+    kind: str = "single_label"
+    batch: int = 20
+    size: int | None = None
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -91,10 +99,10 @@ def distinct(pairs: Iterable[Pair], taken: Iterable[Pair] = ()) -> list[Pair]:
     return kept
 
 
-def trec(column: str) -> Callable[[Path, int], tuple[list[Pair], list[Pair]]]:
+def trec(column: str) -> Callable[[Path, int], tuple[Sequence[Pair], Sequence[Pair]]]:
     """TREC questions with the six kinds (``label``) or the fifty (``fine_label``)."""
 
-    def read(raw: Path, _seed: int) -> tuple[list[Pair], list[Pair]]:
+    def read(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
         train, test = (
             [(row["text"], row[column]) for row in rows_of(raw / "trec" / f"{name}.jsonl")]
             for name in ("train", "test")
@@ -104,7 +112,7 @@ def trec(column: str) -> Callable[[Path, int], tuple[list[Pair], list[Pair]]]:
     return read
 
 
-def trec_dev(raw: Path, seed: int) -> tuple[list[Pair], list[Pair]]:
+def trec_dev(raw: Path, seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """TREC's training texts alone, some held out: for choosing settings without the test set."""
     train, test = trec("label")(raw, seed)
     texts = distinct(train, test)
@@ -113,7 +121,7 @@ def trec_dev(raw: Path, seed: int) -> tuple[list[Pair], list[Pair]]:
     return pool, [texts[place] for place in sorted(held)]
 
 
-def emoji(raw: Path, _seed: int) -> tuple[list[Pair], list[Pair]]:
+def emoji(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Tweets by the emoji they came with."""
     folder = raw / "tweeteval_emoji"
     train, test = (
@@ -123,7 +131,7 @@ def emoji(raw: Path, _seed: int) -> tuple[list[Pair], list[Pair]]:
     return train, test
 
 
-def goemotions(raw: Path, _seed: int) -> tuple[list[Pair], list[Pair]]:
+def goemotions(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Comments whose emotions all fall into one group."""
     train, test = (
         [pair for row in rows_of(raw / "goemotions" / f"{name}.jsonl.gz") for pair in _grouped(row)]
@@ -137,7 +145,7 @@ def _grouped(row: Row) -> list[Pair]:
     return [(row["text"], groups.pop())] if len(groups) == 1 else []
 
 
-def politeness(raw: Path, _seed: int) -> tuple[list[Pair], list[Pair]]:
+def politeness(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
     """Requests by the majority of all annotations; texts with a tie are left out of the pool."""
     names = ("impolite", "polite")
     train = [
@@ -157,6 +165,40 @@ def _majority(row: Row) -> int | None:
     return None if 2 * ones == len(votes) else int(2 * ones > len(votes))
 
 
+def emotions(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """Comments with all their emotions."""
+    train, test = (
+        [(row["text"], row["labels"]) for row in rows_of(raw / "goemotions" / f"{name}.jsonl.gz")]
+        for name in ("train", "test")
+    )
+    return train, test
+
+
+def wnut(test_file: str) -> Callable[[Path, int], tuple[Sequence[Pair], Sequence[Pair]]]:
+    """Sentences with their entities; words are joined by blanks."""
+
+    def read(raw: Path, _seed: int) -> tuple[Sequence[Pair], Sequence[Pair]]:
+        train, test = (
+            [_marked(row) for row in rows_of(raw / "wnut17" / f"{name}.jsonl")]
+            for name in ("train", test_file)
+        )
+        return train, test
+
+    return read
+
+
+def _marked(row: Row) -> Pair:
+    text, spans = "", []
+    for token, tag in zip(row["tokens"], row["tags"], strict=True):
+        text += " " if text else ""
+        if tag.startswith("B-"):
+            spans.append({"start": len(text), "end": len(text), "label": tag[2:]})
+        text += token
+        if tag != "O":
+            spans[-1]["end"] = len(text)
+    return text, spans
+
+
 RECIPES: dict[str, Recipe] = {
     "trec": Recipe("What does the question ask for?", trec("label"), 13),
     "trec_dev": Recipe("What does the question ask for?", trec_dev, 13),
@@ -164,16 +206,21 @@ RECIPES: dict[str, Recipe] = {
     "emoji": Recipe("Which emoji fits?", emoji, 25),
     "goemotions": Recipe("Which emotion does it show?", goemotions, 25),
     "politeness": Recipe("Is the request polite?", politeness, 20),
+    "emotions": Recipe("Which emotions does it show?", emotions, 15, "multi_label", 50, 10_000),
+    "wnut": Recipe("Mark the names.", wnut("test"), 20, "spans", 25),
+    "wnut_dev": Recipe("Mark the names.", wnut("dev"), 20, "spans", 25),
 }
 
 
-def write_set(out: Path, recipe: Recipe, data: tuple[list[Pair], list[Pair]], test: int) -> str:
+def write_set(
+    out: Path, recipe: Recipe, data: tuple[Sequence[Pair], Sequence[Pair]], test: int
+) -> str:
     """Write one set; returns a line about it."""
-    pool = distinct(data[0], data[1])
+    pool = _sample(distinct(data[0], data[1]), recipe.size)
     tests = _sample(distinct(data[1]), test)
-    counts = Counter(label for _, label in pool)
+    counts = Counter(name for _, label in pool for name in names_in(label))
     labels = sorted(counts, key=lambda label: (-counts[label], label))
-    tests = [pair for pair in tests if pair[1] in counts]
+    tests = [pair for pair in tests if counts.keys() >= names_in(pair[1])]
     out.mkdir(parents=True, exist_ok=True)
     _write_rows(out / "pool.jsonl", pool)
     _write_rows(out / "test.jsonl", tests)
@@ -186,8 +233,15 @@ def write_set(out: Path, recipe: Recipe, data: tuple[list[Pair], list[Pair]], te
     )
 
 
-def _sample(pairs: Sequence[Pair], size: int, seed: int = 0) -> list[Pair]:
-    if len(pairs) <= size:
+def names_in(label: Label) -> set[str]:
+    """Names of labels in a label, a list of labels, or spans."""
+    if isinstance(label, str):
+        return {label}
+    return {each if isinstance(each, str) else each["label"] for each in label}
+
+
+def _sample(pairs: Sequence[Pair], size: int | None, seed: int = 0) -> list[Pair]:
+    if size is None or len(pairs) <= size:
         return list(pairs)
     places = sorted(random.Random(seed).sample(range(len(pairs)), size))  # noqa: S311
     return [pairs[place] for place in places]
@@ -205,10 +259,10 @@ def _config(name: str, labels: list[str], recipe: Recipe) -> dict[str, Any]:
     return {
         "run": {"dir": "run", "seed": 0},
         "argilla": {"dataset": name},
-        "task": {"labels": labels, "title": recipe.title},
+        "task": {"type": recipe.kind, "labels": labels, "title": recipe.title},
         "pool": {"path": "pool.jsonl", **data},
         "test": {"path": "test.jsonl", **data},
-        "queue": {"batch_size": 20},
+        "queue": {"batch_size": recipe.batch},
         "stopping": {"max_rounds": recipe.rounds},
     }
 

@@ -270,6 +270,11 @@ def demo(**options: Any) -> None:
     help="Accuracies to reach, such as `.8,.9`; default: the highest that are reached.",
 )
 @click.option(
+    "--metric",
+    metavar="NAME",
+    help="Measure to compare, such as `macro_f1`; default: accuracy, micro-F1 or entity F1.",
+)
+@click.option(
     "--own-first-batch",
     is_flag=True,
     help="Each arm chooses its own first batch; else all arms of a seed share one.",
@@ -292,6 +297,40 @@ def simulate(config: Path, **options: Any) -> None:
     settings = load_config(config)
     log.set_up(settings.log)
     sys.exit(run_backtest(settings, BacktestOptions(**options), click.echo))
+
+
+@main.command()
+@_CONFIG
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write; default: `run.dir` with `-export` behind it.",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["jsonl", "parquet", "dataset", "conll", "prodigy"]),
+    help="A format, several times for several; default: `jsonl`, `parquet` and `dataset`.",
+)
+@click.option(
+    "--model/--no-model",
+    default=None,
+    help="With the last model or without; default: with it if plain transformers can open it.",
+)
+@click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
+def export(config: Path, **options: Any) -> None:
+    """Write the labels of the run of CONFIG as a data set, and its last model.
+
+    Needs no Argilla and changes nothing; works while the daemon runs.
+    """
+    from loopd import log
+    from loopd.config_file import load_config
+    from loopd.export.run import ExportOptions, run_export
+
+    settings = load_config(config)
+    log.set_up(settings.log)
+    run_export(settings, ExportOptions(**options), click.echo, _progress())
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -84,13 +86,22 @@ class ArgillaSection(Section):
 class TaskSection(Section):
     """What people are asked."""
 
-    type: Literal["single_label"] = Field(
-        "single_label", description="Kind of task; one label for each text."
+    type: Literal["single_label", "multi_label", "spans"] = Field(
+        "single_label",
+        description="Kind of task: one label for each text, any number of labels, or labelled "
+        "pieces of the text (named entities).",
     )
     labels: tuple[str, ...] = Field(
         description="The labels, in the order in which they are shown; at most 500.",
-        min_length=2,
+        min_length=1,
         max_length=500,
+    )
+    none_label: str | None = Field(
+        None,
+        min_length=1,
+        max_length=LONGEST_LABEL,
+        description="`multi_label`: an option of its own for texts to which no label applies, such "
+        "as `None of these`; empty: each text has a label.",
     )
     question: str = Field(
         "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
@@ -98,11 +109,11 @@ class TaskSection(Section):
     field: str = Field(
         "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
     )
-    title: str = Field(
-        "Which label fits?",
+    title: str | None = Field(
+        None,
         min_length=1,
         max_length=500,
-        description="Title of the question in the UI.",
+        description="Title of the question in the UI; empty: one that fits the kind of task.",
     )
     guidelines: str = Field(
         "", max_length=10_000, description="Annotation guidelines, Markdown; empty for none."
@@ -117,7 +128,9 @@ class TaskSection(Section):
 
     @field_validator("labels")
     @classmethod
-    def _labels_are_distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _labels_are_distinct(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(value) < 2 and info.data.get("type") == "single_label":
+            raise ValueError("one label out of one is no question; list at least two")
         if any(not label.strip() for label in value):
             raise ValueError("a label is empty")
         if any(len(label) > LONGEST_LABEL for label in value):
@@ -126,12 +139,22 @@ class TaskSection(Section):
             raise ValueError("a label is listed twice")
         return value
 
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> TaskSection:
+        if self.none_label is not None and self.type != "multi_label":
+            raise ValueError("none_label: only a multi_label task has it")
+        if self.none_label in self.labels:
+            raise ValueError("none_label: the name is already a label")
+        return self
+
 
 class DataSection(Section):
     """A set of texts: a local file or folder, or a data set of the Hugging Face hub."""
 
     path: Path | None = Field(
-        None, description="CSV, JSONL (also .gz), Parquet, or a folder made by `save_to_disk`."
+        None,
+        description="CSV, JSONL or CoNLL (each also .gz), Parquet, or a folder made by "
+        "`save_to_disk`.",
     )
     hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
     hub_config: str | None = Field(None, description="Configuration of the hub data set.")
@@ -140,6 +163,22 @@ class DataSection(Section):
     id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
     label: str | None = Field(
         None, description="Column of known labels: needed for a test set and for `loopd oracle`."
+    )
+    answers: str | None = Field(
+        None,
+        description="Column of labels that people gave before: they are answers from the start.",
+    )
+    annotator: str = Field(
+        "imported",
+        min_length=1,
+        max_length=LONGEST_LABEL,
+        description="Who gave the `answers` whose cell does not name anybody.",
+    )
+    separator: str = Field(
+        "|",
+        min_length=1,
+        max_length=5,
+        description="`multi_label`: what stands between the labels of a cell that is no list.",
     )
 
     @model_validator(mode="after")
@@ -223,6 +262,37 @@ class QueueSection(Section):
         return self.first_batch_size or self.batch_size
 
 
+class ConsensusSection(Section):
+    """How the answers of several annotators become one label."""
+
+    strategy: Literal["majority", "weighted", "crowdlab", "dawid_skene"] = Field(
+        "majority",
+        description="`majority`; `weighted` by how well annotators agree with each other; "
+        "`crowdlab` weighs the model's own predictions too (needs the extra `annotators`); "
+        "`dawid_skene` estimates whom each annotator confuses with what.",
+    )
+    folds: int = Field(
+        5,
+        ge=2,
+        le=50,
+        description="Parts of the cross-validation that gives out-of-sample predictions, for "
+        "`crowdlab` and for the strategy `activelab`.",
+    )
+
+
+class RelabelSection(Section):
+    """Second opinions, for which the strategy `activelab` asks."""
+
+    max_annotations: int = Field(
+        5, ge=2, description="So many answers a text gets at most, the first one included."
+    )
+    another_person: bool = Field(
+        True,
+        description="Whether a second opinion must come from somebody who has not answered the "
+        "text; `false`: anybody's new answer replaces their old one.",
+    )
+
+
 CRITERIA = (
     "kappa_average",
     "delta_f_score",
@@ -289,6 +359,17 @@ class LogSection(Section):
     )
 
 
+ACTIVELAB = "activelab"
+"""The strategy that also asks for second opinions."""
+
+ACTIVELAB_TASKS: Mapping[str, tuple[str, ...]] = {ACTIVELAB: ("single_label",)}
+CONSENSUS_TASKS: Mapping[str, tuple[str, ...]] = {
+    "crowdlab": ("single_label",),
+    "dawid_skene": ("single_label", "multi_label"),
+}
+"""Kinds of tasks for which a strategy is defined; one that is not listed takes all."""
+
+
 class Config(Section):
     """The whole configuration of a run."""
 
@@ -306,6 +387,10 @@ class Config(Section):
         default_factory=StrategySection, description="The query strategy."
     )
     queue: QueueSection = Field(default_factory=QueueSection, description="The annotation queue.")
+    consensus: ConsensusSection = Field(
+        default_factory=ConsensusSection, description="Several annotators."
+    )
+    relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
     log: LogSection = Field(default_factory=LogSection, description="The log.")
 
@@ -324,7 +409,15 @@ class Config(Section):
             raise ValueError("stopping.target_accuracy needs a `test` set")
         if self.queue.low_watermark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
+        self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
+        self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self
+
+    def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
+        kinds = fitting.get(name)
+        if kinds is not None and self.task.type not in kinds:
+            wanted = " or ".join(kinds)
+            raise ValueError(f"{key}: {name} needs a {wanted} task, not {self.task.type}")
 
     def digest(self) -> str:
         """Hash of everything that shapes the results: 12 hexadecimal digits.

@@ -7,17 +7,21 @@ state::
     SEED -> PUBLISH -> COLLECT -> TRAIN -> EVALUATE -> DECIDE -> DONE
               ^                     |                    |
               +----- next batch ----+--------------------+
+
+A batch holds new texts and second opinions. A second opinion is a copy of a record that has an
+answer already; it lives in Argilla under an id of its own. Answers carry these *external* ids, and
+``State.originals`` leads from them to the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
 from loopd.errors import JournalError
-from loopd.records import Answer, Batch, JsonValue
+from loopd.records import Answer, Batch, BatchItem, JsonValue
 
 
 class Phase(str, Enum):
@@ -78,7 +82,10 @@ class BatchPublished:
 
 @dataclass(frozen=True, slots=True)
 class AnswersCollected:
-    """Answers that are new or changed, and records that vanished from Argilla or came back."""
+    """Answers that are new or changed, and records that vanished from Argilla or came back.
+
+    All ids are external ones. Before the first batch: the answers that came with the pool.
+    """
 
     at: float
     answers: tuple[Answer, ...]
@@ -98,7 +105,11 @@ class BatchCollected:
 
 @dataclass(frozen=True, slots=True)
 class ModelTrained:
-    """A model was trained on ``labels`` labels of the answers known then."""
+    """A model was trained on ``labels`` labels of the answers known then.
+
+    ``consensus`` are flat numbers about how several annotators agreed (see ``consensus``), empty in
+    journals of versions that had none.
+    """
 
     at: float
     round: int
@@ -107,6 +118,7 @@ class ModelTrained:
     discarded: int
     label_counts: Mapping[str, int]
     seconds: float
+    consensus: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +172,12 @@ Event: TypeAlias = (
 
 TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.NEW: {RunStarted: Phase.SEED},
-    Phase.SEED: {BatchPlanned: Phase.PUBLISH, RunResumed: Phase.SEED},
+    Phase.SEED: {
+        AnswersCollected: Phase.SEED,  # those that came with the pool
+        BatchPlanned: Phase.PUBLISH,
+        RunStopped: Phase.DONE,  # they leave nothing to ask
+        RunResumed: Phase.SEED,
+    },
     Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
@@ -181,7 +198,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,
     },
-    # Back to COLLECT instead where the last round was never evaluated: see `apply`.
+    # Back to COLLECT or SEED instead where the last round was never evaluated: see `apply`.
     Phase.DONE: {RunResumed: Phase.DECIDE},
 }
 
@@ -195,8 +212,8 @@ class State:
         started: the first event, ``None`` before it.
         config_digest: of the configuration now in force.
         batches: all planned batches in order; the last one is current.
-        answers: the present answer by (record id, annotator).
-        deleted: published records that are gone from Argilla.
+        answers: the present answer by (external id, annotator).
+        deleted: external ids of published records that are gone from Argilla.
         planned, published, collected, trained, evaluated: the events by round.
         stopped: why the loop ended, ``None`` while it runs.
     """
@@ -232,8 +249,22 @@ class State:
 
     @property
     def planned_ids(self) -> frozenset[str]:
-        """Pool ids of every record that was ever put into a batch."""
-        return frozenset(item.record_id for batch in self.batches for item in batch.items)
+        """Pool ids of every record that was ever put into a batch as a new text."""
+        return frozenset(item.record_id for item in self._items if item.copy_id is None)
+
+    @property
+    def external_ids(self) -> frozenset[str]:
+        """Ids in Argilla of everything that was ever put into a batch, copies included."""
+        return frozenset(item.external_id for item in self._items)
+
+    @property
+    def originals(self) -> Mapping[str, str]:
+        """Pool id by external id, in the order of planning."""
+        return {item.external_id: item.record_id for item in self._items}
+
+    @property
+    def _items(self) -> Iterator[BatchItem]:
+        return (item for batch in self.batches for item in batch.items)
 
 
 def apply(state: State, event: Event) -> State:
@@ -249,7 +280,8 @@ def apply(state: State, event: Event) -> State:
             "the journal was damaged or written by another version of loopd",
         )
     if state.phase is Phase.DONE and state.round not in state.evaluated:
-        target = Phase.COLLECT  # it ended without a model: look whether people answered since
+        # It ended without a model: look whether people answered since.
+        target = Phase.COLLECT if state.batches else Phase.SEED
     return replace(_fold(state, event), phase=target)
 
 

@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | list[JsonValue] | tuple[JsonValue, ...]"
     " | dict[str, JsonValue] | None"
 )
+
+
+class Span(NamedTuple):
+    """A labelled piece of a text.
+
+    Attributes:
+        start: first character, from 0 (Python's ``text[start:end]``).
+        end: the character after the last one.
+        label: name of its label.
+    """
+
+    start: int
+    end: int
+    label: str
+
+
+Target: TypeAlias = "str | tuple[str, ...] | tuple[Span, ...]"
+"""What a model learns from one text, by kind of task.
+
+Single label: the label's name. Multi label: names in the order of the configuration, maybe none.
+Spans: spans by their start, none overlapping another, maybe none.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +43,13 @@ class Record:
         id: stable identifier, unique in its set.
         text: the text itself, never empty.
         gold: the known target (test set, simulation) or ``None``.
+        answers: what people said before the run, as (annotator, value as Argilla would give it).
     """
 
     id: str
     text: str
-    gold: str | None = None
+    gold: Target | None = None
+    answers: tuple[tuple[str, JsonValue], ...] = ()
 
 
 class AnswerStatus(str, Enum):
@@ -39,13 +63,19 @@ class AnswerStatus(str, Enum):
     """Was submitted with a value the task does not know, such as a label outside the config."""
 
 
+IMPORT_PREFIX = "import:"
+"""Of annotators whose answers came with the pool; Argilla's ids never begin like this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The present answer of one annotator on one record; a newer one replaces an older one.
 
     Attributes:
-        record_id: pool id of the record.
-        annotator: identifier of the person (Argilla's user id).
+        record_id: external id of what was answered: a pool id, or the id of a copy that asks for a
+            second opinion (see :attr:`BatchItem.copy_id`).
+        annotator: identifier of the person (Argilla's user id), or ``import:`` and a name for an
+            answer that came with the pool.
         status: what the person did.
         value: the submitted value; ``None`` unless the status is ``SUBMITTED`` or ``INVALID``.
         time: when this person first answered, ISO 8601 in UTC as the server says; edits do not
@@ -58,18 +88,23 @@ class Answer:
     value: JsonValue
     time: str
 
+    @property
+    def imported(self) -> bool:
+        """Whether it came with the pool: nobody gave it in Argilla, or can take it back there."""
+        return self.annotator.startswith(IMPORT_PREFIX)
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
     """What the model proposes to the annotator.
 
     Attributes:
-        value: a label name (single label).
-        score: probability of the value in [0, 1].
+        value: what the task's ``suggestion`` takes.
+        score: probability of the value in [0, 1]; for multi label and spans one of each part.
     """
 
-    value: str
-    score: float
+    value: Target
+    score: float | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +115,19 @@ class BatchItem:
         record_id: pool id.
         score: informativeness, higher is more informative; ``None`` where the strategy has none.
         suggestion: the model's proposal or ``None``.
+        copy_id: external id of the copy that asks for a second opinion on a record that has an
+            answer already; ``None`` for a text that is new to annotators.
     """
 
     record_id: str
     score: float | None = None
     suggestion: Suggestion | None = None
+    copy_id: str | None = None
+
+    @property
+    def external_id(self) -> str:
+        """The id under which Argilla has the item."""
+        return self.record_id if self.copy_id is None else self.copy_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +153,11 @@ class Batch:
         """Pool ids in the order of informativeness."""
         return tuple(item.record_id for item in self.items)
 
+    @property
+    def external_ids(self) -> tuple[str, ...]:
+        """Ids in Argilla, in the same order."""
+        return tuple(item.external_id for item in self.items)
 
-Targets: TypeAlias = Mapping[str, str]
-"""Consensus label per record id: what a model is trained on."""
+
+Targets: TypeAlias = Mapping[str, Target]
+"""Consensus target per record id: what a model is trained on."""

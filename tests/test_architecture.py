@@ -16,14 +16,14 @@ PACKAGE = ROOT / "loopd"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
-    frozenset({"simulation"}),
+    frozenset({"simulation", "export"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
     frozenset({"state", "data"}),
     frozenset({"log", "progress", "config_file"}),
     frozenset({"config"}),
-    frozenset({"machine"}),
+    frozenset({"machine", "multiannotator"}),
     frozenset({"records"}),
     frozenset({"errors", "__init__"}),
 )
@@ -38,6 +38,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli.py",),
     "yaml": ("config_file.py", "simulation"),
     "sqlite3": ("state", "server"),
+    "cleanlab": ("multiannotator.py",),
 }
 """Which parts may import a package."""
 

@@ -7,6 +7,7 @@ the database, because a search index may lag, and matches them by external id, n
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ class ArgillaStore:
         self._check_fit(dataset)
         if fresh:
             self._refuse_foreign_records(pool)
-            self._add_metadata()
+        self._add_metadata()  # a run that goes on may have begun when there were fewer
         return self._dataset_id
 
     def preview(self) -> str:
@@ -91,7 +92,7 @@ class ArgillaStore:
         return me["username"], me["role"]
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Upsert the batch's records by external id, most informative first."""
+        """Upsert the batch's items by external id, most informative first."""
         places = range(len(batch.items))
         records = [
             schema.record(
@@ -110,18 +111,33 @@ class ArgillaStore:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
         return str(self._on_dataset("GET", "")["last_activity_at"])
 
-    def sweep(self, record_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read all responses on these records.
 
         A record counts as missing only when two listings with different page borders lack it.
         """
-        wanted = set(record_ids)
+        wanted = set(external_ids)
         found = self._listing(wanted, _PAGES[0])
         if len(found) < len(wanted):
             found = {**self._listing(wanted, _PAGES[1]), **found}
         missing = tuple(sorted(wanted - set(found)))
         answers = tuple(answer for each in found.values() for answer in each)
         return Sweep(answers=answers, missing=missing)
+
+    def set_aside(self, answers: Collection[Answer]) -> None:
+        """Make these submitted responses discards, with the values that they have.
+
+        Argilla completes a record by its submitted responses alone, and hides a completed record
+        from those who have not answered it. An owner, or an admin of the workspace, may change
+        anybody's response.
+        """
+        wanted = {(answer.record_id, answer.annotator) for answer in answers}
+        for page in self._pages(_PAGES[0]):
+            for record in page:
+                for response in record.get("responses") or ():
+                    key = (record["external_id"], str(response["user_id"]))
+                    if key in wanted and response["status"] == "submitted":
+                        self._discard(response)
 
     def describe(self) -> str:
         """Address of the dataset's annotation page."""
@@ -215,7 +231,8 @@ class ArgillaStore:
     def _refuse_other_text(self, record: Json, pool: Pool) -> None:
         record_id = record["external_id"]
         text = record["fields"].get(self._plan.task.field_name)
-        if record_id in pool and text not in (None, schema.shown(pool[record_id].text)):
+        task = self._plan.task
+        if record_id in pool and text not in (None, schema.field_text(task, pool[record_id].text)):
             raise DatasetError(
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",
@@ -234,6 +251,14 @@ class ArgillaStore:
             return self._http.request(method, f"datasets/{self._dataset_id}{path}", **arguments)
         except NotFoundError as error:
             raise self._gone() from error
+
+    def _discard(self, response: Json) -> None:
+        given = (response["values"] or {}).items()
+        values = {name: each for name, each in given if each.get("value") is not None}
+        body = {"status": "discarded", "values": values or None}
+        # Its author or its record may be gone since it was listed.
+        with suppress(NotFoundError):
+            self._http.request("PUT", f"responses/{response['id']}", json=body)
 
     def _items(self, what: str) -> list[Json]:
         items: list[Json] = self._on_dataset("GET", f"/{what}")["items"]
@@ -263,7 +288,7 @@ class ArgillaStore:
 
     def _answers(self, record: Json) -> tuple[Answer, ...]:
         parsed = (
-            schema.answer(self._plan.task, record["external_id"], response)
+            schema.answer(self._plan.task, record, response)
             for response in record.get("responses") or ()
         )
         return tuple(answer for answer in parsed if answer is not None)

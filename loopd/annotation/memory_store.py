@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from loopd.annotation.store import Sweep
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue
 from loopd.tasks.task import Task
+
+FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
+"""Where the store's own clock begins: it moves with each new answer."""
 
 
 @dataclass(slots=True)
@@ -50,21 +54,22 @@ class MemoryStore:
         return "memory"
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Upsert by record id: answers that are there stay."""
+        """Upsert by external id: answers that are there stay."""
         records = self._dataset()
-        for record_id in batch.record_ids:
-            kept = records[record_id].answers if record_id in records else {}
-            records[record_id] = _Stored(texts[record_id], batch.id, kept)
+        for item in batch.items:
+            id_ = item.external_id
+            kept = records[id_].answers if id_ in records else {}
+            records[id_] = _Stored(texts[item.record_id], batch.id, kept)
 
     def activity(self) -> str:
         """Moves with every answer."""
         self._dataset()
         return str(self._activity)
 
-    def sweep(self, record_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[str]) -> Sweep:
         """The present answers on these records."""
         records = self._dataset()
-        wanted = set(record_ids)
+        wanted = set(external_ids)
         answers = tuple(
             answer
             for record_id, stored in records.items()
@@ -72,6 +77,15 @@ class MemoryStore:
             for answer in stored.answers.values()
         )
         return Sweep(answers=answers, missing=tuple(sorted(wanted - set(records))))
+
+    def set_aside(self, answers: Collection[Answer]) -> None:
+        """Turn submitted answers into discards."""
+        records = self._dataset()
+        for answer in answers:
+            stored = records.get(answer.record_id)
+            present = stored and stored.answers.get(answer.annotator)
+            if present and present.status in (AnswerStatus.SUBMITTED, AnswerStatus.INVALID):
+                self._put(answer.record_id, answer.annotator, AnswerStatus.DISCARDED, None)
 
     def describe(self) -> str:
         """There is no address."""
@@ -95,6 +109,10 @@ class MemoryStore:
             for record_id, stored in self._dataset().items()
             if annotator not in stored.answers
         )
+
+    def holds(self, record_id: str) -> bool:
+        """Whether it was published."""
+        return record_id in self._dataset()
 
     def text(self, record_id: str) -> str:
         """What the annotator reads."""
@@ -129,8 +147,14 @@ class MemoryStore:
         return self._records
 
     def _put(self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue) -> None:
-        self._ticks += 1
         self._activity += 1
         answers = self._dataset()[record_id].answers
-        time = answers[annotator].time if annotator in answers else f"{self._ticks:012d}"
+        known = answers.get(annotator)
+        time = self._tick() if known is None else known.time
         answers[annotator] = Answer(record_id, annotator, status, value, time)
+
+    def _tick(self) -> str:
+        """The time of a new answer, a second after the last."""
+        self._ticks += 1
+        moment = FIRST_TICK + timedelta(seconds=self._ticks)
+        return moment.isoformat(timespec="microseconds")

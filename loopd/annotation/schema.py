@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from loopd.annotation.page import from_page, original, shown, to_page
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
-
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_REFERENCE = re.compile(r"&(?:#[xX]?[0-9A-Fa-f]+|[A-Za-z0-9]{1,32});?")
 
 METADATA: dict[str, tuple[str, str]] = {
     "batch_id": ("terms", "Batch"),
@@ -22,12 +18,13 @@ METADATA: dict[str, tuple[str, str]] = {
     "score": ("float", "Informativeness"),
     "priority": ("float", "Priority"),
     "model_id": ("terms", "Model"),
+    "second_opinion_of": ("terms", "Second opinion of"),
 }
-"""Metadata properties of every record: Argilla type and title by name."""
+"""Metadata properties of records: Argilla type and title by name."""
 
 
 def field(task: Task) -> Json:
-    """The text field; no Markdown, and see :func:`shown` for HTML."""
+    """The text field; no Markdown, and see ``page.shown`` for HTML."""
     settings = {"type": "text", "use_markdown": False}
     return {"name": task.field_name, "title": "Text", "required": True, "settings": settings}
 
@@ -47,33 +44,30 @@ def record(task: Task, batch: Batch, place: int, text: str, question_id: str) ->
     """One record of a batch as the bulk upsert wants it."""
     item = batch.items[place]
     body: Json = {
-        "external_id": item.record_id,
-        "fields": {task.field_name: shown(text)},
+        "external_id": item.external_id,
+        "fields": {task.field_name: field_text(task, text)},
         "metadata": _metadata(batch, item, priority=1.0 - place / len(batch.items)),
     }
-    if item.suggestion is not None:
-        proposal = task.suggestion(item.suggestion)
+    proposal = None if item.suggestion is None else task.suggestion(item.suggestion)
+    if proposal is not None:
+        if task.kind == "spans":
+            proposal["value"] = to_page(text, proposal["value"])
         agent = f"loopd:{batch.model_id}"
         body["suggestions"] = [{"question_id": question_id, "agent": agent, **proposal}]
     return body
 
 
-def shown(text: str) -> str:
-    """The text as Argilla's page needs it: the page puts text fields in as HTML, even plain ones.
-
-    Only what a browser would read as the start of a tag or of a character reference is escaped, so
-    that most texts stay as they are. ``html.unescape`` gives the original back.
-    """
-    return _TAG.sub("&lt;", _REFERENCE.sub(_escaped, text))
-
-
-def _escaped(reference: re.Match[str]) -> str:
-    found = reference[0]
-    return found if html.unescape(found) == found else f"&amp;{found[1:]}"
+def field_text(task: Task, text: str) -> str:
+    """What stands in the text field, so that the page shows the text."""
+    return shown(text, spans=task.kind == "spans")
 
 
 def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
-    optional = {"score": item.score, "model_id": batch.model_id}
+    optional = {
+        "score": item.score,
+        "model_id": batch.model_id,
+        "second_opinion_of": item.record_id if item.copy_id is not None else None,
+    }
     return {
         "batch_id": batch.id,
         "round": batch.round,
@@ -83,20 +77,20 @@ def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
     }
 
 
-def answer(task: Task, record_id: str, response: Mapping[str, Any]) -> Answer | None:
-    """The answer in one of Argilla's responses; ``None`` for a draft.
+def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | None:
+    """The answer in one of Argilla's responses to a record; ``None`` for a draft.
 
     Discarded responses carry whatever the form held, or ``null``: their value is never read.
     """
     status = response["status"]
     if status not in ("submitted", "discarded"):
         return None
-    value = _value(task, response) if status == "submitted" else None
+    value = _value(task, record, response) if status == "submitted" else None
     known = AnswerStatus.DISCARDED
     if status == "submitted":
         known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
     return Answer(
-        record_id=record_id,
+        record_id=record["external_id"],
         annotator=str(response["user_id"]),
         status=known,
         value=value,
@@ -104,8 +98,11 @@ def answer(task: Task, record_id: str, response: Mapping[str, Any]) -> Answer | 
     )
 
 
-def _value(task: Task, response: Mapping[str, Any]) -> Any:
-    return ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
+    value = ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+    if task.kind != "spans":
+        return value
+    return from_page(original(record["fields"].get(task.field_name) or ""), value)
 
 
 def misfits(

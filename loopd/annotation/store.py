@@ -16,7 +16,7 @@ class Sweep:
 
     Attributes:
         answers: present answers on the records asked for; drafts are left out.
-        missing: record ids that were asked for and are gone.
+        missing: external ids that were asked for and are gone.
     """
 
     answers: tuple[Answer, ...]
@@ -41,13 +41,24 @@ class AnnotationStore(Protocol):
         """
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Make all records of the batch visible to annotators; an upsert by record id."""
+        """Make all items of the batch visible to annotators; an upsert by external id.
+
+        Args:
+            batch: new texts, and copies that ask for a second opinion.
+            texts: by pool id.
+        """
 
     def activity(self) -> str:
         """A cheap token that changes when somebody answers (not with every kind of change)."""
 
-    def sweep(self, record_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read the answers on these records."""
+
+    def set_aside(self, answers: Collection[Answer]) -> None:
+        """Turn submitted answers into discards, so that their records are shown to others again.
+
+        What is not submitted any more is left alone.
+        """
 
     def describe(self) -> str:
         """The address at which people answer."""

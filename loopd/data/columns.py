@@ -10,8 +10,8 @@ from typing import TypeAlias
 from loopd.config import DataSection
 from loopd.errors import DataError
 
-Row: TypeAlias = "tuple[int, object, object, object]"
-"""Place in the source (line or row number, from 1), then the raw text, id and label cells.
+Row: TypeAlias = "tuple[int, object, object, object, object]"
+"""Place in the source (line or row number, from 1), then the cells text, id, label and answers.
 
 A cell is ``None`` where it is empty or where its column is not asked for. A text cell of
 :data:`BROKEN` marks a row that cannot be read at all; the id cell then says why.
@@ -30,12 +30,17 @@ class Columns:
     text: str
     id: str | None = None
     label: str | None = None
+    answers: str | None = None
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """The names in the order of the cells of a row."""
+        return self.text, self.id, self.label, self.answers
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The names in the order text, id, label, without repeats."""
-        names = (self.text, self.id, self.label)
-        return tuple(dict.fromkeys(name for name in names if name is not None))
+        """The names in the order of the cells of a row, without repeats."""
+        return tuple(dict.fromkeys(name for name in self.names if name is not None))
 
     def require(self, present: Iterable[str], source: str) -> None:
         """Check that all wanted columns are there, each once.
@@ -68,7 +73,7 @@ class Source:
 
 def columns_of(section: DataSection, gold_column: str | None) -> Columns:
     """The columns that the configuration names; ``gold_column`` replaces the label column."""
-    return Columns(section.text, section.id, gold_column or section.label)
+    return Columns(section.text, section.id, gold_column or section.label, section.answers)
 
 
 def missing_column(name: str, present: Iterable[str], source: str) -> DataError:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from loopd.records import Record
+from loopd.records import Record, Target
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,21 @@ class Pool:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all ids, texts and known labels in order: 16 hexadecimal digits."""
+        """Hash of all ids, texts and known targets in order: 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for record in self.records:
-            for part in (record.id, record.text, record.gold or ""):
+            for part in (record.id, record.text, _written(record.gold)):
                 digest.update(part.encode("utf-8", "surrogatepass"))
                 digest.update(b"\0")
         return digest.hexdigest()[:16]
+
+
+def content_id(text: str) -> str:
+    """The id of a text that has none: ``t-`` and 16 hexadecimal digits, the same everywhere."""
+    return f"t-{hashlib.sha256(text.encode('utf-8')).hexdigest()[:16]}"
+
+
+def _written(gold: Target | None) -> str:
+    if gold is None or isinstance(gold, str):
+        return gold or ""
+    return json.dumps(gold, ensure_ascii=False)

@@ -92,11 +92,7 @@ def _pick(loaded: Any, split: str | None, name: str) -> Any:
 
 def _dataset_rows(dataset: Any, columns: Columns, name: str) -> Iterator[Row]:
     columns.require(dataset.column_names, name)
-    names = {
-        column: tuple(feature.names)
-        for column, feature in dataset.features.items()
-        if hasattr(feature, "names")
-    }
+    names = _names_of(dataset.features.to_dict())
     chosen = dataset.with_format(None).select_columns(list(columns.wanted))
     yield from _numbered(chosen.iter(batch_size=CHUNK), columns, names)
 
@@ -106,12 +102,10 @@ def _numbered(
 ) -> Iterator[Row]:
     place = 0
     for batch in batches:
-        texts = batch[columns.text]
-        ids = _column(batch, columns.id, names)
-        labels = _column(batch, columns.label, names)
-        for text, identifier, label in zip(texts, ids, labels, strict=True):
+        cells = (_column(batch, column, names) for column in columns.names)
+        for text, identifier, label, answers in zip(*cells, strict=True):
             place += 1
-            yield place, text, identifier, label
+            yield place, text, identifier, label, answers
 
 
 def _column(
@@ -125,7 +119,14 @@ def _column(
 
 
 def _class_name(value: object, names: Sequence[str]) -> object:
-    """The name of a class number; -1 and nothing mean that the label is not known."""
+    """Names in place of class numbers, in lists and under ``label`` in objects too.
+
+    -1 and nothing mean that the label is not known.
+    """
+    if isinstance(value, list):
+        return [_class_name(each, names) for each in value]
+    if isinstance(value, dict):
+        return {**value, "label": _class_name(value.get("label"), names)}
     if not isinstance(value, int):
         return value
     return names[value] if 0 <= value < len(names) else None
@@ -134,14 +135,25 @@ def _class_name(value: object, names: Sequence[str]) -> object:
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> Names:
     """Class names that ``datasets`` leaves in a Parquet file; empty where it did not write it."""
     try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {
-            column: tuple(feature["names"])
-            for column, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-        }
+        return _names_of(json.loads((metadata or {})[b"huggingface"])["info"]["features"])
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _names_of(features: Mapping[str, object]) -> Names:
+    """Class names of each column that holds class numbers, alone, in lists or in spans."""
+    found = {column: _names_in(feature) for column, feature in features.items()}
+    return {column: names for column, names in found.items() if names is not None}
+
+
+def _names_in(feature: object) -> Sequence[str] | None:
+    if isinstance(feature, list):  # how older releases write a list
+        return _names_in(feature[0]) if feature else None
+    if not isinstance(feature, dict):
+        return None
+    if feature.get("_type") == "ClassLabel":
+        return tuple(feature["names"])
+    return _names_in(feature.get("feature") or feature.get("label"))
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import json
@@ -26,30 +27,45 @@ def csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
     Raises:
         DataError: unreadable, quotes that do not match, or a column is missing.
     """
-    with _open(path) as file:
-        try:
-            yield from _csv_rows(file, columns, path.name)
-        except _BROKEN_FILE as error:
-            raise _broken(path, error) from None
+    with opened(path) as file, whole(path):
+        yield from _csv_rows(file, columns, path.name)
 
 
-def jsonl_rows(path: Path, columns: Columns) -> Iterator[Row]:
+def jsonl_rows(path: Path, columns: Columns, *, judged: bool = False) -> Iterator[Row]:
     """Rows of a file with one JSON object on each line; empty lines are passed over.
+
+    Args:
+        path: the file.
+        columns: keys of the objects.
+        judged: whether an ``answer`` of ``reject`` or ``ignore`` empties the cells of labels, as
+            Prodigy means it.
 
     Raises:
         DataError: unreadable, a line is not a JSON object, or a column is on no line.
     """
-    with _open(path) as file:
-        try:
-            yield from _jsonl_rows(file, columns, path.name)
-        except _BROKEN_FILE as error:
-            raise _broken(path, error) from None
+    with opened(path) as file, whole(path):
+        yield from _jsonl_rows(file, columns, path.name, judged=judged)
 
 
-_BROKEN_FILE = (OSError, EOFError, zlib.error)
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turns what reading a damaged file raises into an error with its name.
+
+    Raises:
+        DataError: in place of the error inside.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path.name} is damaged: {error}", "is it complete?") from None
 
 
-def _open(path: Path) -> IO[str]:
+def opened(path: Path) -> IO[str]:
+    """A text file, maybe gzipped; its line ends are left as they are.
+
+    Raises:
+        DataError: it cannot be opened, or it is UTF-16.
+    """
     try:
         _refuse_utf16(path)
         # Bytes that are not UTF-8 become lone surrogates: their rows are refused, not the file.
@@ -64,10 +80,6 @@ def _refuse_utf16(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(2) in UTF16_MARKS:
             raise DataError(f"{path.name} is UTF-16", "save it as UTF-8")
-
-
-def _broken(path: Path, error: BaseException) -> DataError:
-    return DataError(f"{path.name} is damaged: {error}", "is it complete?")
 
 
 def _csv_rows(file: IO[str], columns: Columns, name: str) -> Iterator[Row]:
@@ -104,8 +116,8 @@ def _delimiter(header_line: str, columns: Columns) -> str:
 
 
 def _cells(reader: Iterable[list[str]], header: list[str], columns: Columns) -> Iterator[Row]:
-    places = [None if name is None else header.index(name) for name in _names(columns)]
-    text_at, id_at, label_at = places[0] or 0, places[1], places[2]
+    places = [None if name is None else header.index(name) for name in columns.names]
+    text_at, others = places[0] or 0, places[1:]
     width = len(header)
     for cells in reader:
         if len(cells) != width:
@@ -113,26 +125,18 @@ def _cells(reader: Iterable[list[str]], header: list[str], columns: Columns) -> 
                 continue
             if len(cells) < width or any(cells[width:]):
                 reason = f"{len(cells)} cells where the header has {width}"
-                yield _line(reader), BROKEN, reason, None
+                yield _line(reader), BROKEN, reason, None, None
                 continue
-        yield (
-            _line(reader),
-            cells[text_at],
-            None if id_at is None else cells[id_at],
-            None if label_at is None else cells[label_at],
-        )
-
-
-def _names(columns: Columns) -> tuple[str | None, ...]:
-    return columns.text, columns.id, columns.label
+        identifier, label, answers = (None if at is None else cells[at] for at in others)
+        yield _line(reader), cells[text_at], identifier, label, answers
 
 
 def _line(reader: object) -> int:
     return int(reader.line_num)  # type: ignore[attr-defined]
 
 
-def _jsonl_rows(file: IO[str], columns: Columns, name: str) -> Iterator[Row]:
-    text, identifier, label = columns.text, columns.id, columns.label
+def _jsonl_rows(file: IO[str], columns: Columns, name: str, *, judged: bool) -> Iterator[Row]:
+    text, *others = columns.names
     seen: dict[str, None] = {}
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -140,12 +144,10 @@ def _jsonl_rows(file: IO[str], columns: Columns, name: str) -> Iterator[Row]:
         item = _parse(line, name, number)
         if len(seen) < 200 and not seen.keys() >= item.keys():
             seen.update(dict.fromkeys(item))
-        yield (
-            number,
-            item.get(text),
-            None if identifier is None else item.get(identifier),
-            None if label is None else item.get(label),
-        )
+        identifier, label, answers = (None if key is None else item.get(key) for key in others)
+        if judged and item.get("answer") in ("reject", "ignore"):
+            label = answers = None
+        yield number, item.get(str(text)), identifier, label, answers
     for wanted in columns.wanted:
         if seen and wanted not in seen:
             raise missing_column(wanted, seen, name)

@@ -3,8 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from loopd.errors import DataError
+from loopd.records import JsonValue, Target
+from loopd.tasks.task import Task
+
+
+def measure(
+    task: Task, gold: Sequence[Target], predicted: Sequence[Target]
+) -> dict[str, JsonValue]:
+    """Measure predictions as the kind of task demands.
+
+    Args:
+        task: kind and labels.
+        gold: (n,) true targets.
+        predicted: (n,) predicted targets, in the same order.
+
+    Returns:
+        The numbers of :func:`classification_metrics`, ``multi_label_metrics`` or
+        ``entity_metrics``, and as ``metric`` the name of the one by which the kind is judged
+        (absent for single label: it is ``accuracy``).
+
+    Raises:
+        DataError: there is nothing to measure on.
+    """
+    known: Any = (gold, predicted, task.labels)
+    match task.kind:
+        case "multi_label":
+            from loopd.evaluation.multi_label import multi_label_metrics
+
+            return {"metric": task.metric, **multi_label_metrics(*known)}
+        case "spans":
+            from loopd.evaluation.entities import entity_metrics
+
+            return {"metric": task.metric, **entity_metrics(*known)}
+        case _:
+            return dict(classification_metrics(*known))
 
 
 def classification_metrics(

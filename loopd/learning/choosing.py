@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from small_text import PoolBasedActiveLearner
 
 from loopd.errors import ModelError
-from loopd.learning.dataset import unlabeled
-from loopd.learning.fitted import ColdClassifier, FittedClassifier
+from loopd.learning.dataset import IndexedDataset
 from loopd.learning.foreign import calling
 from loopd.learning.strategies.scores import informativeness
 
@@ -22,11 +21,11 @@ Positions = NDArray[np.int64]
 
 def query(
     strategy: Any,
-    model: FittedClassifier | ColdClassifier,
-    features: Any,
+    model: Any,
+    dataset: IndexedDataset,
     size: int,
     *,
-    labelled: tuple[Positions, NDArray[np.int64]],
+    labelled: tuple[Positions, Any],
     ignored: Positions,
 ) -> tuple[Positions, list[float] | None]:
     """One query of a learner that is built for it alone.
@@ -37,9 +36,9 @@ def query(
     Args:
         strategy: a fresh query strategy.
         model: the trained classifier, or what stands for it before there is one.
-        features: of the pool.
+        dataset: the pool without labels.
         size: how many records; where fewer are left, all of them are chosen.
-        labelled: positions (k,) and class numbers (k,).
+        labelled: positions (k,) and what is known there: class numbers (k,) or sparse rows (k, C).
         ignored: positions that must not be chosen.
 
     Returns:
@@ -48,7 +47,6 @@ def query(
     Raises:
         ModelError: the strategy fails, or returns something that breaks its contract.
     """
-    dataset = unlabeled(features, model.num_classes)
     free = np.ones(len(dataset), dtype=bool)
     free[labelled[0]] = free[ignored] = False
     size = min(size, int(free.sum()))

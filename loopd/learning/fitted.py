@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from small_text import Classifier
 
 from loopd.errors import ModelError
@@ -48,12 +49,14 @@ class PoolScores:
         num_classes: C.
         preselect: narrows a pool that is too big for the classifier, which it may ask; called at
             most once.
+        multi_label: whether a text may have several labels, with independent probabilities.
     """
 
     classifier: Any
     features: Any
     num_classes: int
     preselect: Callable[[Ask], Preselection | None] = _everything
+    multi_label: bool = False
     _kept: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -61,6 +64,14 @@ class PoolScores:
         """The candidates; ``None`` where the classifier can look at the whole pool."""
         screen = getattr(self.classifier, "screen_proba", None) or self.classifier.predict_proba
         return self.preselect(lambda rows: self._asked(rows, screen, b"rough"))
+
+    @property
+    def thresholds(self) -> NDArray[np.float32]:
+        """Probabilities (C,) from which on a text of several labels has a label."""
+        own = getattr(self.classifier, "thresholds", None)
+        if own is None:
+            return np.full(self.num_classes, 0.5, dtype=np.float32)
+        return np.asarray(own, dtype=np.float32)
 
     @property
     def all(self) -> NDArray[np.float32]:
@@ -156,6 +167,11 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
         """Names of the labels, in the order of probability columns."""
         return self._background.label_names
 
+    @property
+    def thresholds(self) -> NDArray[np.float32]:
+        """Probabilities (C,) from which on a text of several labels has a label."""
+        return self._scores.thresholds
+
     def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
         """Positions that must not be chosen: with what is no candidate, if enough are left."""
         chosen = self._scores.preselection
@@ -200,9 +216,12 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
         return self
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
-        """Class numbers (n,), and probabilities (n, C) if asked."""
+        """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
-        labels = proba.argmax(axis=1)
+        if self._scores.multi_label:
+            labels = csr_matrix(proba >= self.thresholds, dtype=np.int64)
+        else:
+            labels = proba.argmax(axis=1)
         return (labels, proba) if return_proba else labels
 
     def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,34 +22,14 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
-from loopd.learning.classifiers.contract import (
-    ClassifierFactory,
-    Surroundings,
-    never_interrupted,
-    silent,
-)
+from loopd.learning.classifiers.contract import Surroundings, never_interrupted, silent
+from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
-from loopd.learning.store import ModelStore
 from loopd.learning.strategies import registry as strategies
-from loopd.records import BatchItem, Suggestion, Targets
+from loopd.learning.trainer import Lesson, Model, Trainer
+from loopd.records import BatchItem, Target, Targets
 
-MODELS_IN_MEMORY = 2
-"""The model of this round, and of the last while its batch is still out."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A trained model.
-
-    Attributes:
-        id: digest of everything it depends on.
-        round: the round it was trained in.
-        scores: its small-text classifier with the pool's probabilities; private to ``learning``.
-    """
-
-    id: str
-    round: int
-    scores: Any = field(repr=False)
+__all__ = ["Choice", "Learner", "Model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +52,8 @@ class Learner:
 
     Args:
         pool: the texts to choose from.
-        labels: label names; their order is that of probability columns.
+        labels: label names; their order is that of probability columns. Or the whole problem,
+            where it is not one label for each text.
         classifier: the model's settings.
         strategy: the query strategy's settings.
         seed: seed of the run.
@@ -85,7 +66,7 @@ class Learner:
     def __init__(  # noqa: PLR0913 (the border to the whole loop; all but two by keyword)
         self,
         pool: Pool,
-        labels: tuple[str, ...],
+        labels: tuple[str, ...] | Problem,
         *,
         classifier: ClassifierSection,
         strategy: StrategySection,
@@ -96,16 +77,21 @@ class Learner:
         progress: Callable[[str, int, int], None] = silent,
     ) -> None:
         self._pool = pool
-        self._labels = labels
+        self._problem = problem_of("single_label", labels) if isinstance(labels, tuple) else labels
         self._strategy = strategy
         self._seed = seed
-        self._code_paths = tuple(code_paths)
-        self._store = ModelStore(cache / "models")
         self._surroundings = Surroundings(
-            pool, len(labels), classifier, cache, self._code_paths, interrupt, progress
+            pool,
+            len(self._problem.labels),
+            classifier,
+            cache,
+            tuple(code_paths),
+            interrupt,
+            progress,
+            labels=self._problem.labels,
+            kind=self._problem.kind,
         )
-        self._in_memory: dict[str, Model] = {}
-        self._encoded: dict[str, Any] = {}
+        self._trainer = Trainer(self._surroundings, self._problem, seed)
 
     def first_batch(
         self,
@@ -124,7 +110,7 @@ class Learner:
             size: how many; fewer are returned where fewer are left.
             round: number of the batch.
             exclude: ids that must not be chosen.
-            targets: label name by record id, as far as there are any: covered already.
+            targets: target by record id, as far as there are any: covered already.
 
         Raises:
             ModelError: the cold start cannot be built, needs a model, or breaks its contract.
@@ -135,12 +121,12 @@ class Learner:
             return Choice(self._at_random(size, round, {*known, *exclude}), section.name)
         from loopd.learning.fitted import ColdClassifier
 
-        cold = ColdClassifier(len(self._labels), self._background)
+        cold = ColdClassifier(len(self._problem.labels), self._background)
         return self._ask(section, cold, size, round=round, targets=known, exclude=exclude)
 
     def can_fit(self, targets: Targets) -> bool:
-        """Whether there are enough labels to train on: two different ones."""
-        return len(set(targets.values())) >= 2
+        """Whether there are enough labels to train on, such as two different ones."""
+        return self._problem.can_fit(list(targets.values()))
 
     def model_id(self, round: int, targets: Targets) -> str:  # noqa: A002
         """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
@@ -150,11 +136,13 @@ class Learner:
         what = {
             "pool": self._pool.fingerprint,
             "targets": sorted(targets.items()),
-            "labels": self._labels,
+            "labels": self._problem.labels,
             "classifier": classifiers.identity(self._surroundings.section),
             "seed": self._seed,
             "round": round,
         }
+        if self._problem.kind != "single_label":
+            what["problem"] = repr(self._problem)
         text = json.dumps(what, sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -163,24 +151,40 @@ class Learner:
 
         Args:
             round: number of the batch whose answers came last.
-            targets: label name by record id, in any order; labels may be missing.
+            targets: target by record id, in any order; records may be missing.
 
         Raises:
-            ModelError: fewer than two different labels, or a label or id that is not known.
+            ModelError: too few labels to train on, or a label or id that is not known.
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        positions, y = self._aligned(targets)
-        if not self.can_fit(targets):
-            raise ModelError(
-                f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
-                "label records of at least two different kinds",
-            )
-        model_id = self.model_id(round, targets)
-        if model_id not in self._in_memory:
-            classifier = self._loaded(model_id) or self._trained(model_id, round, positions, y)
-            self._remember(Model(model_id, round, self._scores(classifier, round, positions)))
-        return self._in_memory[model_id]
+        return self._trainer.model(self._lesson(round, targets))
+
+    def out_of_fold(
+        self,
+        round: int,  # noqa: A002
+        targets: Targets,
+        folds: int = 5,
+    ) -> dict[str, NDArray[np.float32]]:
+        """Probabilities (C,) of each labelled record by a model that was not trained on it.
+
+        Args:
+            round: number of the batch whose answers came last.
+            targets: target by record id.
+            folds: parts of the cross-validation.
+
+        Raises:
+            ModelError: as ``fit`` does; or the problem has no probabilities of texts.
+            Interrupted: a stop was asked for.
+            StorageError: the cache cannot be written.
+        """
+        if self._problem.kind == "spans":
+            raise ModelError("spans have no probability of a text", "use another consensus")
+        lesson = self._lesson(round, targets)
+        proba = self._trainer.out_of_fold(lesson, folds)
+        records = self._pool.records
+        ids = [records[place].id for place in lesson.positions]
+        return dict(zip(ids, proba, strict=True))
 
     def choose(
         self,
@@ -197,44 +201,64 @@ class Learner:
             model: what ``fit`` gave.
             size: how many; fewer are returned where fewer are left, none where none is.
             round: number of the batch that is chosen.
-            targets: label name by record id: what small-text is told to be labelled.
+            targets: target by record id: what small-text is told to be labelled.
             exclude: ids that must not be chosen: out with annotators, discarded or deleted.
 
         Raises:
             ModelError: the strategy cannot be built, fails, or breaks its contract.
         """
-        from loopd.learning.fitted import FittedClassifier
-
-        fitted = FittedClassifier(model.scores, self._background)
+        fitted = self._problem.fitted(model.scores, self._background)
         choice = self._ask(
             self._strategy, fitted, size, round=round, targets=targets, exclude=exclude
         )
-        return Choice(self._with_suggestions(model, choice.items), choice.strategy)
+        return Choice(self.suggested(model, choice.items), choice.strategy)
 
-    def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities (n, C) of texts, columns in the order of the labels.
+    def suggested(self, model: Model, items: Sequence[BatchItem]) -> tuple[BatchItem, ...]:
+        """The items with what the model proposes for their records."""
+        rows = self._rows([item.record_id for item in items])
+        proposals = self._problem.proposals(model.scores, rows)
+        return tuple(
+            replace(item, suggestion=proposal)
+            for item, proposal in zip(items, proposals, strict=True)
+        )
+
+    def predict(self, model: Model, texts: Pool | Sequence[str]) -> list[Target]:
+        """The most likely target of each text.
 
         The features of a ``Pool`` (such as the test set) are kept for the next call.
         """
-        from loopd.learning.dataset import unlabeled
+        return self._problem.predicted(model.scores.classifier, self._dataset(texts))
+
+    def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities (n, C) of texts, columns in the order of the labels; not for spans."""
         from loopd.learning.fitted import checked_proba
 
+        classes = len(self._problem.labels)
         if not len(texts):
-            return np.empty((0, len(self._labels)), dtype=np.float32)
-        dataset = unlabeled(self._features(texts), len(self._labels))
-        return checked_proba(model.scores.classifier.predict_proba, dataset, len(self._labels))
+            return np.empty((0, classes), dtype=np.float32)
+        return checked_proba(model.scores.classifier.predict_proba, self._dataset(texts), classes)
 
     def predict_pool(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities (n, C) of records of the pool, by id."""
-        rows = np.array(self._positions(ids), dtype=np.int64)
-        proba: NDArray[np.float32] = model.scores.of(rows)
+        """Probabilities (n, C) of records of the pool, by id; not for spans."""
+        proba: NDArray[np.float32] = model.scores.of(self._rows(ids))
         return proba
+
+    def decisions(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
+        """Probabilities (m, k) of all decisions about records of the pool.
+
+        A decision is a text's label, whether one label applies to a text, or a token's tag, by the
+        kind of problem; m depends on the records alone.
+        """
+        return self._problem.decisions(model.scores, self._rows(ids))
+
+    @property
+    def decision_classes(self) -> int:
+        """The number of columns k of ``decisions``."""
+        return self._problem.decision_classes
 
     def keep(self, model_ids: Collection[str]) -> None:
         """Drop all other models from memory and disk."""
-        self._store.keep(model_ids)
-        for model_id in set(self._in_memory) - set(model_ids):
-            del self._in_memory[model_id]
+        self._trainer.keep(model_ids)
 
     def check(self) -> str:
         """Load tokenizer, model and strategy, and describe them in one line.
@@ -242,26 +266,32 @@ class Learner:
         Raises:
             ModelError: one of them is missing, unknown or cannot be loaded.
         """
-        described = self._factory.describe()
+        described = self._trainer.factory.describe()
         represented = self._representation is not None
+        around = self._surroundings
         chosen_by = strategies.check(
-            self._strategy, len(self._labels), self._code_paths, represented=represented
+            self._strategy, around.num_classes, around.code_paths, represented=represented
         )
         return f"{described}; {chosen_by}"
-
-    @cached_property
-    def _factory(self) -> ClassifierFactory:
-        return classifiers.create(self._surroundings)
 
     @property
     def _representation(self) -> Representation | None:
         """Vectors that no label changes; ``None`` where the classifier has none."""
-        found: Representation | None = getattr(self._factory, "representation", None)
+        found: Representation | None = getattr(self._trainer.factory, "representation", None)
         return found
 
     @cached_property
     def _background(self) -> Background:
-        return Background(self._labels, lambda: self._representation)
+        return Background(self._problem.labels, lambda: self._representation)
+
+    def _lesson(self, round: int, targets: Targets) -> Lesson:  # noqa: A002
+        positions, y = self._aligned(targets)
+        if not self.can_fit(targets):
+            raise ModelError(
+                f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
+                "label records of at least two different kinds",
+            )
+        return Lesson(self.model_id(round, targets), round, positions, y)
 
     def _at_random(
         self,
@@ -288,14 +318,15 @@ class Learner:
 
         positions, y = self._aligned(targets)
         ignored = sorted(set(self._positions(exclude)) - set(positions.tolist()))
-        strategy = strategies.create(section, len(self._labels), self._code_paths)
+        around = self._surroundings
+        strategy = strategies.create(section, around.num_classes, around.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
             chosen, scores = choosing.query(
                 strategy,
                 classifier,
-                self._factory.pool_features,
+                self._problem.pool(self._trainer.factory.pool_features),
                 size,
-                labelled=(positions, y),
+                labelled=(positions, self._problem.told(y)),
                 ignored=classifier.narrowed(np.array(ignored, dtype=np.int64), size, positions),
             )
         records = [self._pool.records[position].id for position in chosen]
@@ -303,96 +334,27 @@ class Learner:
         items = tuple(map(BatchItem, records, known))
         return Choice(items, strategies.used(section, strategy))
 
-    def _aligned(self, targets: Targets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positions and class numbers in the order of the pool: labels meet texts by id."""
-        number = {label: place for place, label in enumerate(self._labels)}
-        unknown = sorted({*targets.values()} - set(number)) + sorted(
-            id_ for id_ in targets if id_ not in self._pool
-        )
-        if unknown:
-            raise ModelError(f"not a label or not a record of the pool: {unknown[0]!r}")
+    def _aligned(self, targets: Targets) -> tuple[NDArray[np.int64], Any]:
+        """Positions and targets in the order of the pool: labels meet texts by id."""
+        unknown = next((id_ for id_ in sorted(targets) if id_ not in self._pool), None)
+        if unknown is not None:
+            raise ModelError(f"not a record of the pool: {unknown!r}")
         positions = np.array(sorted(self._positions(targets)), dtype=np.int64)
         records = self._pool.records
-        y = np.array([number[targets[records[place].id]] for place in positions], dtype=np.int64)
-        return positions, y
+        return positions, self._problem.encode([targets[records[place].id] for place in positions])
 
     def _positions(self, ids: Collection[str]) -> list[int]:
         """Positions of the ids; ids that the pool does not hold are left out."""
         known = self._pool.positions
         return [known[id_] for id_ in ids if id_ in known]
 
-    def _loaded(self, model_id: str) -> Any:
-        tensors = self._store.get(model_id)
-        try:
-            return None if tensors is None else self._factory.load(tensors)
-        except (KeyError, ValueError):  # written by another version: train again
-            return None
+    def _rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        return np.array(self._positions(ids), dtype=np.int64)
 
-    def _trained(
-        self,
-        model_id: str,
-        round: int,  # noqa: A002
-        positions: NDArray[np.int64],
-        y: NDArray[np.int64],
-    ) -> Any:
-        from loopd.learning.dataset import IndexedDataset
-        from loopd.learning.foreign import calling
-
-        seed = seeding.for_step(self._seed, round, "fit")
-        with seeding.seeded(seed):
-            classifier = self._factory.new(seed)
-            train_set = IndexedDataset(
-                self._factory.pool_features, y, np.arange(len(self._labels)), rows=positions
-            )
-            with calling("training the classifier"):
-                classifier.fit(train_set)
-        tensors = self._factory.save(classifier)
-        if tensors is not None:
-            self._store.put(model_id, tensors)
-        return classifier
-
-    def _scores(
-        self,
-        classifier: Any,
-        round: int,  # noqa: A002
-        labelled: NDArray[np.int64],
-    ) -> Any:
-        from loopd.learning.fitted import PoolScores
-        from loopd.learning.preselect import candidates
-
-        seed = seeding.for_step(self._seed, round, "candidates")
-        return PoolScores(
-            classifier,
-            self._factory.pool_features,
-            len(self._labels),
-            lambda ask: candidates(self._factory, self._surroundings, labelled, seed, ask),
+    def _dataset(self, texts: Pool | Sequence[str]) -> Any:
+        features = self._trainer.features(
+            texts.texts if isinstance(texts, Pool) else list(texts),
+            texts.fingerprint if isinstance(texts, Pool) else None,
+            self._pool.fingerprint,
         )
-
-    def _remember(self, model: Model) -> None:
-        while len(self._in_memory) >= MODELS_IN_MEMORY:
-            del self._in_memory[next(iter(self._in_memory))]
-        self._in_memory[model.id] = model
-
-    def _features(self, texts: Pool | Sequence[str]) -> Any:
-        if not isinstance(texts, Pool):
-            return self._factory.encode(list(texts))
-        key = texts.fingerprint
-        if key == self._pool.fingerprint:
-            return self._factory.pool_features
-        if key not in self._encoded:
-            self._encoded[key] = self._factory.encode(texts.texts, key)
-        return self._encoded[key]
-
-    def _with_suggestions(
-        self, model: Model, items: tuple[BatchItem, ...]
-    ) -> tuple[BatchItem, ...]:
-        proba = self.predict_pool(model, [item.record_id for item in items])
-        best = proba.argmax(axis=1)
-        return tuple(
-            BatchItem(
-                item.record_id,
-                item.score,
-                Suggestion(self._labels[best[place]], float(proba[place, best[place]])),
-            )
-            for place, item in enumerate(items)
-        )
+        return self._problem.pool(features)

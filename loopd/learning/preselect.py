@@ -61,34 +61,43 @@ class Preselection:
 
 @dataclass(frozen=True)
 class Student:
-    """A linear map from features to centred log probabilities.
+    """A linear map from features to centred log probabilities, or for several labels to log odds.
 
     Attributes:
         weight: (d, C) float32.
         bias: (C,) float32.
+        multi_label: whether the labels' probabilities are independent.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
+    multi_label: bool = False
 
     @classmethod
-    def taught(cls, features: NDArray[np.float32], proba: Proba) -> Student:
+    def taught(
+        cls, features: NDArray[np.float32], proba: Proba, *, multi_label: bool = False
+    ) -> Student:
         """Ridge regression on the classifier's probabilities (m, C) of features (m, d).
 
         Source: Hinton et al. 2015 (1503.02531), matching logits.
         """
         logits = np.log(proba.astype(np.float64) + FLOOR)
-        logits -= logits.mean(axis=1, keepdims=True)
+        if multi_label:
+            logits -= np.log1p(FLOOR - proba.astype(np.float64))
+        else:
+            logits -= logits.mean(axis=1, keepdims=True)
         middle, usual = features.mean(axis=0, dtype=np.float64), logits.mean(axis=0)
         rows = features - middle
         square = rows.T @ rows + PENALTY * np.eye(features.shape[1])
         weight = np.linalg.solve(square, rows.T @ (logits - usual))
         bias = usual - middle @ weight
-        return cls(weight.astype(np.float32), bias.astype(np.float32))
+        return cls(weight.astype(np.float32), bias.astype(np.float32), multi_label)
 
     def proba(self, features: NDArray[np.float32]) -> Proba:
         """Probabilities (m, C) of features (m, d)."""
         logits = features @ self.weight + self.bias
+        if self.multi_label:
+            return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float32)
         grown = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
 
@@ -111,7 +120,15 @@ def candidates(
     features = factory.screening
     if features is None:
         return None
-    return preselect(features, ask, labelled, size=size, seed=seed, interrupt=around.interrupt)
+    return preselect(
+        features,
+        ask,
+        labelled,
+        size=size,
+        seed=seed,
+        interrupt=around.interrupt,
+        multi_label=around.multi_label,
+    )
 
 
 def preselect(
@@ -122,6 +139,7 @@ def preselect(
     size: int,
     seed: int,
     interrupt: Callable[[], None],
+    multi_label: bool = False,
 ) -> Preselection:
     """Narrow a pool to the texts that are worth a slow classifier's time.
 
@@ -132,6 +150,7 @@ def preselect(
         size: how many candidates, k.
         seed: of the random share.
         interrupt: called between blocks of rows; may raise.
+        multi_label: whether the labels' probabilities are independent.
     """
     rng = np.random.default_rng(seed)
     free = np.ones(features.shape[0], dtype=bool)
@@ -139,11 +158,12 @@ def preselect(
     size = min(size, int(free.sum()))
     drawn = max(1, int(size * RANDOM_SHARE))
     sample = np.sort(rng.choice(np.flatnonzero(free), size=drawn, replace=False))
-    student = Student.taught(features[sample], ask(sample))
+    student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
     proba = _guessed(student, features, interrupt)
     free[sample] = False
     rest = np.flatnonzero(free)
-    unsure = rest[top(-_margins(proba[rest]), rest, size - drawn)]
+    doubt = _doubts(proba[rest]) if multi_label else -_margins(proba[rest])
+    unsure = rest[top(doubt, rest, size - drawn)]
     return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 
@@ -154,6 +174,12 @@ def _guessed(student: Student, features: Any, interrupt: Callable[[], None]) -> 
         interrupt()
         proba[block] = student.proba(features[everything[block]])
     return proba
+
+
+def _doubts(proba: Proba) -> NDArray[np.float32]:
+    """Expected number of wrong labels (n,) where each label is given that is likelier than not."""
+    doubts: NDArray[np.float32] = np.minimum(proba, 1 - proba).sum(axis=1)
+    return doubts
 
 
 def _margins(proba: Proba) -> NDArray[np.float32]:

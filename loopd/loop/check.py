@@ -10,9 +10,11 @@ from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.start import check_consensus
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.machine import fold
+from loopd.records import Span, Target
 from loopd.state.journal import Journal
 
 
@@ -73,7 +75,7 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
     if data.test is None:
         yield Finding("test", "warning", "no test set", "without one there is no accuracy")
         return
-    counts = Counter(record.gold for record in data.test)
+    counts = Counter(label for record in data.test for label in _labels_of(record.gold))
     absent = [label for label in config.task.labels if not counts[label]]
     if absent:
         text = f"the test set has no text with the labels {absent}"
@@ -82,9 +84,17 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
         yield Finding("labels", "ok", f"all {len(config.task.labels)} labels are in the test set")
 
 
+def _labels_of(target: Target | None) -> tuple[str, ...]:
+    if target is None or isinstance(target, str):
+        return () if target is None else (target,)
+    return tuple(each.label if isinstance(each, Span) else each for each in target)
+
+
 def _model(config: Config, data: DataSets) -> Iterator[Finding]:
-    yield Finding("model", "ok", build_learner(config, data.pool, Stop()).check())
-    check_criteria(config.stopping.criteria, len(config.task.labels))
+    learner = build_learner(config, data.pool, Stop())
+    yield Finding("model", "ok", learner.check())
+    check_consensus(config)
+    check_criteria(config.stopping.criteria, learner.decision_classes)
     names = ", ".join(criterion.name for criterion in config.stopping.criteria)
     yield Finding("stopping", "ok", f"criteria on record: {names or 'none'}")
 

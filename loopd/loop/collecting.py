@@ -14,7 +14,8 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
     """What people did since the last look, ``None`` when nothing.
 
     New and edited answers are taken over; an answer that is gone or a draft again is withdrawn;
-    a record that is gone is deleted, together with its answers.
+    a record that is gone is deleted, together with its answers. Answers that came with the pool
+    are not Argilla's to withdraw.
 
     Raises:
         DatasetError: every record is gone, which is an accident and not people's work.
@@ -31,6 +32,7 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
         if key not in present
         and answer.record_id not in missing
         and answer.status is not AnswerStatus.WITHDRAWN
+        and not answer.imported
     ]
     deleted = tuple(sorted(missing - state.deleted))
     restored = tuple(sorted(state.deleted - missing))
@@ -50,7 +52,7 @@ def _withdrawn(answer: Answer) -> Answer:
 
 
 def _refuse_emptied(state: State, sweep: Sweep) -> None:
-    if len(state.planned_ids) > 1 and state.planned_ids <= set(sweep.missing):
+    if len(state.external_ids) > 1 and state.external_ids <= set(sweep.missing):
         raise DatasetError(
             "the Argilla dataset was emptied: none of the run's records is left",
             "restore it; the journal still holds every answer that was read",

@@ -29,7 +29,11 @@ def narrate(event: Event, state: State) -> None:
             logger.info("run_started", config=event.config_digest, classes=len(event.labels))
         case BatchPlanned(batch=batch):
             logger.info(
-                "batch_planned", batch=batch.id, records=len(batch.items), strategy=batch.strategy
+                "batch_planned",
+                batch=batch.id,
+                records=len(batch.items),
+                second_opinions=sum(item.copy_id is not None for item in batch.items),
+                strategy=batch.strategy,
             )
         case BatchPublished():
             logger.info("batch_published", batch=event.batch_id, seconds=round(event.seconds, 2))
@@ -41,6 +45,7 @@ def narrate(event: Event, state: State) -> None:
             logger.info(
                 "model_trained",
                 labels=event.labels,
+                annotations=event.consensus.get("annotations"),
                 discarded=event.discarded,
                 seconds=round(event.seconds, 2),
             )
@@ -71,7 +76,7 @@ def _evaluated(event: RoundEvaluated, state: State) -> None:
     shown = {
         name: round(value, 4)
         for name, value in event.metrics.items()
-        if name in ("accuracy", "macro_f1") and isinstance(value, float)
+        if name in ("accuracy", "f1", "macro_f1", "micro_f1") and isinstance(value, float)
     }
     advice = [name for name, verdict in event.stopping.items() if verdict["stop"]]
     labels = state.trained[event.round].labels

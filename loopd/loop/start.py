@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
-from loopd import __version__
+from loopd import __version__, multiannotator
+from loopd.config import Config
 from loopd.errors import RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.tools import Tools
@@ -48,10 +49,21 @@ def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
     if digest == state.config_digest:
         return None
     tools.learner.check()
-    check_criteria(tools.config.stopping.criteria, len(tools.config.task.labels))
+    check_consensus(tools.config)
+    check_criteria(tools.config.stopping.criteria, tools.learner.decision_classes)
     if state.started is None:
         return _started(tools, dataset_id)
     return RunResumed(tools.clock.wall(), digest, "the configuration changed")
+
+
+def check_consensus(config: Config) -> None:
+    """Look for what the consensus needs, before people work.
+
+    Raises:
+        ModelError: a package is missing.
+    """
+    if config.consensus.strategy == "crowdlab":
+        multiannotator.require()
 
 
 def is_fresh(state: State) -> bool:

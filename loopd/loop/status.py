@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopd.annotation.consensus import discarded, targets, unresolved
+from loopd.annotation.consensus import discarded, labelled, unresolved
 from loopd.config import Config
 from loopd.errors import RunError
 from loopd.loop.daemon import JOURNAL_NAME
@@ -39,14 +39,15 @@ def read_status(config: Config) -> dict[str, Any]:
 
 def describe(state: State, config: Config) -> dict[str, Any]:
     """The same for a state at hand."""
-    waiting = unresolved(state, config.queue.min_submitted) if state.batches else frozenset()
+    another = config.relabel.another_person
+    waiting = unresolved(state, config.queue.min_submitted, another_person=another)
     return {
         "run_dir": str(config.run.dir),
         "phase": state.phase.value,
         "waits_for": _waits_for(state, len(waiting)),
         "round": state.round,
         "batch": state.batch.id if state.batches else None,
-        "labels": len(targets(state)),
+        "labels": len(labelled(state)),
         "discarded": len(discarded(state)),
         "open": len(waiting),
         "deleted": len(state.deleted),
@@ -58,23 +59,23 @@ def describe(state: State, config: Config) -> dict[str, Any]:
 def status_lines(status: dict[str, Any]) -> list[str]:
     """The status for people, aligned."""
     daemon = status["daemon"]
-    accuracy = status["accuracy"]
-    shown = "not measured yet" if accuracy is None else _interval(status)
+    metric = status["metric"]
+    shown = "not measured yet" if status[metric] is None else _interval(status, metric)
     facts = {
         "run": status["run_dir"],
         "daemon": "not running" if daemon is None else f"running (process {daemon})",
         "phase": f"{status['phase']}, waits for {status['waits_for']}",
         "round": f"{status['round']} (batch {status['batch']})" if status["batch"] else "none yet",
         "labels": f"{status['labels']} ({status['discarded']} discarded, {status['open']} open)",
-        "accuracy": shown,
+        metric.replace("_", "-"): shown,
         "advice": ", ".join(status["advice"]) or "go on",
     }
     return [f"{name:<9} {value}" for name, value in facts.items()]
 
 
-def _interval(status: dict[str, Any]) -> str:
-    low, high = status["accuracy_low"], status["accuracy_high"]
-    return f"{status['accuracy']:.3f} [{low:.3f}, {high:.3f}] after round {status['evaluated']}"
+def _interval(status: dict[str, Any], metric: str) -> str:
+    low, high = status[f"{metric}_low"], status[f"{metric}_high"]
+    return f"{status[metric]:.3f} [{low:.3f}, {high:.3f}] after round {status['evaluated']}"
 
 
 def _waits_for(state: State, waiting: int) -> str:
@@ -84,13 +85,16 @@ def _waits_for(state: State, waiting: int) -> str:
 
 
 def _last_round(state: State) -> dict[str, Any]:
-    names = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1")
+    names: tuple[str, ...] = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1")
     if not state.evaluated:
-        return {"evaluated": None, "advice": [], **dict.fromkeys(names)}
+        return {"evaluated": None, "advice": [], "metric": "accuracy", **dict.fromkeys(names)}
     last = state.evaluated[max(state.evaluated)]
+    metric = str(last.metrics.get("metric", "accuracy"))
+    names = tuple(dict.fromkeys((metric, f"{metric}_low", f"{metric}_high", *names)))
     advice = [f"stop ({name})" for name, verdict in last.stopping.items() if verdict["stop"]]
     return {
         "evaluated": last.round,
         "advice": advice,
+        "metric": metric,
         **{name: last.metrics.get(name) for name in names},
     }

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loopd.annotation.consensus import discarded, label_counts, targets, unresolved
-from loopd.evaluation.metrics import classification_metrics
+from loopd import log
+from loopd.annotation.consensus import (
+    answered,
+    discarded,
+    label_counts,
+    labelled,
+    to_set_aside,
+    unresolved,
+)
+from loopd.evaluation.metrics import measure
 from loopd.evaluation.stopping import evaluate_criteria
-from loopd.learning.learner import Choice, Model
+from loopd.learning.learner import Model
+from loopd.loop.batches import Known, chosen_batch, cold_batch
 from loopd.loop.collecting import changes
 from loopd.loop.tools import Tools
-from loopd.loop.verdict import labels_left, limit_reached, rules, stop_reason
+from loopd.loop.verdict import limit_reached, rules, stop_reason
+from loopd.loop.warm_start import imported
 from loopd.machine import (
     BatchCollected,
-    BatchPlanned,
     BatchPublished,
     Event,
     ModelTrained,
@@ -27,16 +36,27 @@ from loopd.machine import (
     RunStopped,
     State,
 )
-from loopd.records import Batch, BatchItem
+from loopd.records import JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]
 
-EXHAUSTED = "pool_exhausted"
-
 
 def seed(state: State, tools: Tools) -> Event:
-    """Choose the first batch, without a model."""
-    return _cold_batch(state, tools, tools.config.queue.first_size)
+    """Take over the answers that came with the pool, then choose the first batch.
+
+    Where those are enough to train on, a model chooses.
+    """
+    news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
+    if news is not None:
+        return news
+    labels, size = _labels(state, tools), tools.config.queue.first_size
+    limit = limit_reached(tools.config.stopping, labels=len(labels), rounds=0)
+    if limit is not None:
+        return RunStopped(tools.clock.wall(), limit)
+    known = Known(state, labels, tools.clock.monotonic())
+    if not tools.learner.can_fit(labels):
+        return cold_batch(known, tools, size)
+    return chosen_batch(known, tools, _model(state, tools), size)
 
 
 def publish(state: State, tools: Tools) -> Event:
@@ -50,13 +70,18 @@ def publish(state: State, tools: Tools) -> Event:
 
 def collect(state: State, tools: Tools) -> Event | None:
     """Read new answers; when enough records are resolved, close the batch."""
-    sweep = tools.watcher.look(state.planned_ids)
+    sweep = tools.watcher.look(state.external_ids)
     if sweep is not None:
         news = changes(state, sweep, tools.clock.wall())
         if news is not None:
             return news
-    waiting = unresolved(state, tools.config.queue.min_submitted)
-    reason = _collection_over(state, tools, len(waiting))
+    another = tools.config.relabel.another_person
+    if another and (repeated := to_set_aside(state)):
+        tools.store.set_aside(repeated)
+        ids = [answer.record_id for answer in repeated]
+        log.get("loop").info("answers_set_aside", count=len(ids), records=ids[:5])
+    waiting = unresolved(state, tools.config.queue.min_submitted, another_person=another)
+    reason = _collection_over(state, tools, waiting)
     if reason is None:
         return None
     return BatchCollected(tools.clock.wall(), state.batch.id, reason, len(waiting))
@@ -64,14 +89,16 @@ def collect(state: State, tools: Tools) -> Event | None:
 
 def train(state: State, tools: Tools) -> Event:
     """Train on everything known; with too little to train on, ask for another cold batch."""
-    labels = targets(state)
+    started = tools.clock.monotonic()
+    consensus = tools.election.consensus(state, tools)
+    labels = consensus.targets
     if not tools.learner.can_fit(labels):
         section = tools.config.stopping
         limit = limit_reached(section, labels=len(labels), rounds=len(state.batches))
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
-        return _cold_batch(state, tools, tools.config.queue.batch_size)
-    started = tools.clock.monotonic()
+        known = Known(state, labels, started)
+        return cold_batch(known, tools, tools.config.queue.batch_size)
     model = tools.learner.fit(state.round, labels)
     return ModelTrained(
         at=tools.clock.wall(),
@@ -81,6 +108,7 @@ def train(state: State, tools: Tools) -> Event:
         discarded=len(discarded(state)),
         label_counts=label_counts(labels),
         seconds=tools.clock.monotonic() - started,
+        consensus=consensus.figures(),
     )
 
 
@@ -88,7 +116,7 @@ def evaluate(state: State, tools: Tools) -> Event:
     """Measure the model on the test set and the stopping criteria on the stop set."""
     model = _model(state, tools)
     started = tools.clock.monotonic()
-    proba = tools.learner.predict_pool(model, tools.stop_set)
+    proba = tools.learner.decisions(model, tools.stop_set)
     scored = tools.clock.monotonic()
     metrics = _test_metrics(model, tools)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
@@ -97,12 +125,12 @@ def evaluate(state: State, tools: Tools) -> Event:
         tools.config.stopping,
         labels=state.trained[state.round].labels,
         rounds=len(state.evaluated) + 1,
-        accuracy=metrics.get("accuracy"),
+        accuracy=metrics.get(tools.task.metric),
     )
     return RoundEvaluated(
         at=tools.clock.wall(),
         round=state.round,
-        metrics=dict(metrics),
+        metrics=metrics,
         stopping=stopping,
         stop_set=stop_set,
         config_digest=state.config_digest,
@@ -116,17 +144,8 @@ def decide(state: State, tools: Tools) -> Event:
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
-    started = tools.clock.monotonic()
-    labels, model = targets(state), _model(state, tools)
-    queue, stopping = tools.config.queue, tools.config.stopping
-    choice = tools.learner.choose(
-        model,
-        labels_left(stopping, len(labels), queue.batch_size),
-        round=state.round + 1,
-        targets=labels,
-        exclude=state.planned_ids - set(labels),
-    )
-    return _plan(state, tools, choice, (model.id, started))
+    known = Known(state, _labels(state, tools), tools.clock.monotonic())
+    return chosen_batch(known, tools, _model(state, tools), tools.config.queue.batch_size)
 
 
 STEPS: dict[Phase, Step] = {
@@ -139,55 +158,33 @@ STEPS: dict[Phase, Step] = {
 }
 
 
-def _cold_batch(state: State, tools: Tools, size: int) -> Event:
-    started = tools.clock.monotonic()
-    labels = targets(state)
-    choice = tools.learner.first_batch(
-        labels_left(tools.config.stopping, len(labels), size),
-        round=state.round + 1,
-        targets=labels,
-        exclude=state.planned_ids - set(labels),
-    )
-    return _plan(state, tools, choice, (None, started))
-
-
-def _plan(state: State, tools: Tools, choice: Choice, origin: tuple[str | None, float]) -> Event:
-    model_id, started = origin
-    items = choice.items
-    if not items:
-        return RunStopped(tools.clock.wall(), EXHAUSTED)
-    number = state.round + 1
-    if not tools.config.queue.suggestions:
-        items = tuple(BatchItem(item.record_id, item.score) for item in items)
-    batch = Batch(f"b{number:04d}", number, choice.strategy, model_id, items)
-    return BatchPlanned(tools.clock.wall(), batch, tools.clock.monotonic() - started)
-
-
-def _collection_over(state: State, tools: Tools, waiting: int) -> str | None:
-    queue = tools.config.queue
-    if waiting == 0:
+def _collection_over(state: State, tools: Tools, waiting: frozenset[str]) -> str | None:
+    queue, ids = tools.config.queue, set(state.batch.external_ids)
+    if not waiting:
         return "complete"
-    exhausted = len(state.planned_ids) >= len(tools.data.pool)
-    untouched = set(state.batch.record_ids) <= unresolved(state, queue.min_submitted)
-    if waiting <= queue.low_watermark and not untouched and not exhausted:
+    exhausted = len(state.planned_ids | labelled(state)) >= len(tools.data.pool)
+    if len(waiting) <= queue.low_watermark and not ids <= waiting and not exhausted:
         return "watermark"
     waited = tools.clock.wall() - state.published[state.round].at
-    labelled = not set(state.batch.record_ids).isdisjoint(targets(state))
-    if queue.patience is not None and waited >= queue.patience and labelled:
+    used = answered(state, another_person=tools.config.relabel.another_person)
+    if queue.patience is not None and waited >= queue.patience and not ids.isdisjoint(used):
         return "patience"
     return None
 
 
+def _labels(state: State, tools: Tools) -> Targets:
+    """What the answers so far amount to."""
+    return tools.election.consensus(state, tools).targets
+
+
 def _model(state: State, tools: Tools) -> Model:
     """The round's model: from memory or cache, else trained again with the same result."""
-    return tools.learner.fit(state.round, targets(state))
+    return tools.learner.fit(state.round, _labels(state, tools))
 
 
-def _test_metrics(model: Model, tools: Tools) -> dict[str, float]:
+def _test_metrics(model: Model, tools: Tools) -> dict[str, JsonValue]:
     test = tools.data.test
     if test is None:
         return {}
-    columns = tools.learner.predict_proba(model, test).argmax(axis=1)
-    labels = tools.config.task.labels
-    gold = [record.gold or "" for record in test]
-    return classification_metrics(gold, [labels[column] for column in columns], labels)
+    gold = [record.gold if record.gold is not None else "" for record in test]
+    return measure(tools.task, gold, tools.learner.predict(model, test))

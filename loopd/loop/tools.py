@@ -16,9 +16,11 @@ from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
+from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
+from loopd.loop.election import Election
 from loopd.loop.stop import Stop
-from loopd.tasks.single_label import SingleLabelTask
+from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 
 
@@ -60,6 +62,7 @@ class Tools:
     learner: Learner
     watcher: AnswerWatcher
     clock: Clock = field(default_factory=Clock)
+    election: Election = field(default_factory=Election)
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
@@ -74,23 +77,18 @@ class Tools:
 
 def read_data(config: Config) -> DataSets:
     """Read the pool and the test set."""
-    labels = config.task.labels
-    pool, pool_report = read_pool(config.pool, labels=labels)
+    labels, kind = config.task.labels, config.task.type
+    pool, pool_report = read_pool(config.pool, labels=labels, kind=kind)
     reports = {"pool": pool_report}
     test = None
     if config.test is not None:
-        test, reports["test"] = read_pool(config.test, labels=labels, require_gold=True)
+        test, reports["test"] = read_pool(config.test, labels=labels, kind=kind, require_gold=True)
     return DataSets(pool, test, reports)
-
-
-def build_task(config: Config) -> Task:
-    """The kind of task that the configuration names."""
-    return SingleLabelTask.from_config(config.task)
 
 
 def build_store(config: Config) -> ArgillaStore:
     """A client for the Argilla that the configuration names; does not connect yet."""
-    plan = DatasetPlan(build_task(config), config.task.guidelines, config.queue.min_submitted)
+    plan = DatasetPlan(build_task(config.task), config.task.guidelines, config.queue.min_submitted)
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 
 
@@ -98,9 +96,11 @@ def build_learner(
     config: Config, pool: Pool, stop: Stop, progress: Callable[[str, int, int], None] | None = None
 ) -> Learner:
     """The learner over a pool; loads nothing yet."""
+    task = config.task
+    empty = task.type != "multi_label" or task.none_label is not None
     return Learner(
         pool,
-        config.task.labels,
+        problem_of(task.type, task.labels, allow_empty=empty),
         classifier=config.classifier,
         strategy=config.strategy,
         seed=config.run.seed,
@@ -125,7 +125,7 @@ def build_tools(
     clock = clock or Clock()
     return Tools(
         config=config,
-        task=build_task(config),
+        task=build_task(config.task),
         data=data,
         store=store,
         learner=build_learner(config, data.pool, stop, progress),

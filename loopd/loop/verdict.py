@@ -69,7 +69,7 @@ def labels_left(section: StoppingSection, labels: int, size: int) -> int:
 
 
 def _target_met(section: StoppingSection, evaluated: RoundEvaluated) -> bool:
-    accuracy = evaluated.metrics.get("accuracy")
+    accuracy = evaluated.metrics.get(str(evaluated.metrics.get("metric", "accuracy")))
     return _stops(rules(section, labels=0, rounds=0, accuracy=accuracy), "target_accuracy")
 
 

@@ -19,8 +19,8 @@ LINEAR_RATIO = 12
 """Slowest to fastest round above which seconds are drawn on a logarithmic axis."""
 
 
-def plot_curves(comparison: Comparison, path: Path, title: str) -> None:
-    """Draw the mean accuracy of each arm over the labels, with its 95 % t interval over seeds.
+def plot_curves(comparison: Comparison, path: Path, title: str, measure: str = "accuracy") -> None:
+    """Draw the mean measure of each arm over the labels, with its 95 % t interval over seeds.
 
     Raises:
         StorageError: the picture cannot be written.
@@ -28,7 +28,7 @@ def plot_curves(comparison: Comparison, path: Path, title: str) -> None:
     figure = new_figure(title, height=5.2, width=9.6)
     axes = figure.subplots()
     lines = [_draw(axes, place, arm.accuracy) for place, arm in enumerate(comparison.arms)]
-    axes.set_ylabel("accuracy on the test set")
+    axes.set_ylabel(f"{measure} on the test set")
     axes.set_ylim(top=min(1.01, axes.get_ylim()[1]))
     axes.set_title(_note(comparison.arms), loc="left", fontsize=10, color="#444444")
     _finish(axes)

@@ -13,21 +13,24 @@ COUNTS_SHOWN = 26
 ABSENT = "-"
 
 
-def comparison_table(title: str, notes: Sequence[str], comparison: Comparison) -> str:
+def comparison_table(
+    title: str, notes: Sequence[str], comparison: Comparison, measure: str = "accuracy"
+) -> str:
     """All tables under a title.
 
     Args:
         title: heading.
         notes: lines about data, machine and settings.
         comparison: the figures.
+        measure: what they are of, in words.
     """
     parts = [
         f"# {title}",
         "\n".join(f"- {note}" for note in (*notes, *_legend(comparison))),
-        f"## Accuracy by labels\n\n{_accuracy(comparison.arms)}",
-        f"## Whole curves\n\n{_whole(comparison)}",
-        f"## Labels to reach an accuracy\n\n{_reached(comparison.arms)}",
-        f"## Against random, paired by seed\n\n{_against(comparison)}",
+        f"## {measure[:1].upper()}{measure[1:]} by labels\n\n{_accuracy(comparison.arms)}",
+        f"## Whole curves\n\n{_whole(comparison, measure)}",
+        f"## Labels to reach {_article(measure)} {measure}\n\n{_reached(comparison.arms, measure)}",
+        f"## Against random, paired by seed\n\n{_against(comparison, measure)}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -53,8 +56,12 @@ def _spread(counts: Sequence[int]) -> list[int]:
     return [counts[round(place * step)] for place in range(COUNTS_SHOWN)]
 
 
-def _whole(comparison: Comparison) -> str:
-    headings = ["arm", "runs", "AULC", f"accuracy at {comparison.high}", "seconds per round"]
+def _article(word: str) -> str:
+    return "an" if word[:1] in "aeiou" else "a"
+
+
+def _whole(comparison: Comparison, measure: str) -> str:
+    headings = ["arm", "runs", "AULC", f"{measure} at {comparison.high}", "seconds per round"]
     rows = [
         [arm.arm, str(len(arm.seeds)), _share(arm.area), _share(arm.final), _seconds(arm.seconds)]
         for arm in comparison.arms
@@ -62,12 +69,12 @@ def _whole(comparison: Comparison) -> str:
     return aligned(headings, rows)
 
 
-def _reached(arms: Sequence[ArmSummary]) -> str:
+def _reached(arms: Sequence[ArmSummary], measure: str) -> str:
     targets = list(dict.fromkeys(target for arm in arms for target in arm.reached))
     rows = [
         [f"{target:g}", *(_labels(arm, arm.reached[target]) for arm in arms)] for target in targets
     ]
-    return aligned(["accuracy", *(arm.arm for arm in arms)], rows)
+    return aligned([measure, *(arm.arm for arm in arms)], rows)
 
 
 def _labels(arm: ArmSummary, reached: Reached) -> str:
@@ -79,11 +86,11 @@ def _labels(arm: ArmSummary, reached: Reached) -> str:
     return f"{reached.count} of {len(reached.values)}; median {median}"
 
 
-def _against(comparison: Comparison) -> str:
+def _against(comparison: Comparison, measure: str) -> str:
     pairs = [(arm, arm.against) for arm in comparison.arms if arm.against is not None]
     if not pairs:
         return "There is no arm with random sampling and the same classifier to compare with."
-    headings = ["arm", "against", "AULC", f"accuracy at {comparison.high}", "seeds"]
+    headings = ["arm", "against", "AULC", f"{measure} at {comparison.high}", "seeds"]
     rows = [
         [
             arm.arm,

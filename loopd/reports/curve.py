@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
-from loopd.reports.rounds import Row, class_names, criterion_names, number
+from loopd.reports.rounds import (
+    Row,
+    class_names,
+    criterion_names,
+    measure_name,
+    metric_of,
+    number,
+)
 from loopd.state.files import write_atomic
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ NAMED_CLASSES = 8
 
 
 def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
-    """Draw accuracy with its interval, macro-F1 and the F1 of each class over the labels.
+    """Draw accuracy (or the task's own measure), macro-F1 and the F1 of each class over the labels.
 
     Without a test set the stopping criteria are drawn instead. Class names may hold anything.
 
@@ -58,35 +65,39 @@ def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_ylim(0, 1.02)
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    if any(number(row, "accuracy") is not None for row in rows):
-        _draw_accuracy(axes, rows)
+    metric = metric_of(rows)
+    if any(number(row, metric) is not None for row in rows):
+        _draw_measure(axes, rows, metric)
     else:
         _draw_criteria(axes, rows)
 
 
-def _draw_accuracy(axes: Axes, rows: Sequence[Row]) -> None:
-    labels, accuracy = _series(rows, "labels"), _series(rows, "accuracy")
-    low, high = _series(rows, "accuracy_low"), _series(rows, "accuracy_high")
+def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    labels, values = _series(rows, "labels"), _series(rows, metric)
+    low, high = _series(rows, f"{metric}_low"), _series(rows, f"{metric}_high")
     if len(rows) == 1:
         axes.vlines(labels, low, high, color=ACCURACY, alpha=0.35, linewidth=6)
     axes.fill_between(labels, low, high, color=ACCURACY, alpha=0.18, linewidth=0)
-    (line,) = axes.plot(labels, accuracy, color=ACCURACY, marker="o", linewidth=2.2)
+    (line,) = axes.plot(labels, values, color=ACCURACY, marker="o", linewidth=2.2)
     (dashed,) = axes.plot(
         labels, _series(rows, "macro_f1"), color=MACRO_F1, marker="s", markersize=4, linestyle="--"
     )
     axes.set_ylabel("on the test set")
-    axes.set_title(_summary(rows), loc="left", fontsize=10, color="#444444")
-    axes.legend([line, dashed], ["accuracy, 95 % interval", "macro-F1"], loc="lower right")
+    axes.set_title(_summary(rows, metric), loc="left", fontsize=10, color="#444444")
+    axes.legend(
+        [line, dashed], [f"{measure_name(metric)}, 95 % interval", "macro-F1"], loc="lower right"
+    )
 
 
-def _summary(rows: Sequence[Row]) -> str:
-    """The first and the last accuracy in words."""
-    known = [row for row in rows if number(row, "accuracy") is not None]
+def _summary(rows: Sequence[Row], metric: str) -> str:
+    """The first and the last value in words."""
+    known = [row for row in rows if number(row, metric) is not None]
     first, last = (
-        f"{number(row, 'accuracy'):.3f} at {number(row, 'labels') or 0:.0f} labels"
+        f"{number(row, metric):.3f} at {number(row, 'labels') or 0:.0f} labels"
         for row in (known[0], known[-1])
     )
-    return f"accuracy {first}" if len(known) == 1 else f"accuracy {first}, {last}"
+    name = measure_name(metric)
+    return f"{name} {first}" if len(known) == 1 else f"{name} {first}, {last}"
 
 
 def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:

@@ -19,7 +19,7 @@ class LearningCurve:
         arm: name of the arm.
         seed: of the run.
         labels: labels that the model of each round was trained on, never falling.
-        accuracy: on the test set, as long as ``labels``.
+        accuracy: on the test set, as long as ``labels``; another measure where it was asked for.
         seconds: from the last answer of a round to the next batch chosen: training, scoring the
             pool, choosing; without the last round, after which none is chosen.
     """
@@ -72,28 +72,27 @@ class LearningCurve:
         return first + (second - first) * (labels - left) / (right - left)
 
 
-def learning_curves(rows: Iterable[Row]) -> tuple[LearningCurve, ...]:
+def learning_curves(rows: Iterable[Row], metric: str = "accuracy") -> tuple[LearningCurve, ...]:
     """The curves in rows of the metrics log that also name ``arm`` and ``seed``.
 
-    Rows of one run stand in the order of rounds; a round without an accuracy is left out.
+    Rows of one run stand in the order of rounds; a round without the measure is left out.
     """
     runs: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         runs.setdefault((str(row["arm"]), int(number(row, "seed") or 0)), []).append(row)
-    return tuple(_curve(arm, seed, found) for (arm, seed), found in runs.items())
+    return tuple(_curve((arm, seed), found, metric) for (arm, seed), found in runs.items())
 
 
-def _curve(arm: str, seed: int, rows: Sequence[Row]) -> LearningCurve:
+def _curve(run: tuple[str, int], rows: Sequence[Row], metric: str) -> LearningCurve:
     points = [
         (int(labels), accuracy)
         for row in rows
         if (labels := number(row, "labels")) is not None
-        and (accuracy := number(row, "accuracy")) is not None
+        and (accuracy := number(row, metric)) is not None
     ]
     seconds = tuple(_turnaround(row, after) for row, after in pairwise(rows))
     return LearningCurve(
-        arm,
-        seed,
+        *run,
         tuple(labels for labels, _ in points),
         tuple(accuracy for _, accuracy in points),
         seconds,

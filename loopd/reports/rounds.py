@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from loopd.errors import DataError
@@ -67,3 +67,24 @@ def _parse(path: Path, number: int, line: str) -> Row:
             "delete the file: the daemon writes it again from the journal",
         )
     return row
+
+
+MEASURES = {
+    "accuracy": "accuracy",
+    "f1": "entity F1",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "precision": "entity precision",
+    "recall": "entity recall",
+}
+"""Measures on the test set, as people call them."""
+
+
+def metric_of(rows: Iterable[Row]) -> str:
+    """The measure by which the kind of task is judged, a key of the rows."""
+    return next((str(row["metric"]) for row in rows if row.get("metric")), "accuracy")
+
+
+def measure_name(metric: str) -> str:
+    """A measure as people call it."""
+    return MEASURES.get(metric, metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from loopd.reports.rounds import Row, advice, number
+from loopd.reports.rounds import Row, advice, measure_name, metric_of, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,12 @@ class Column:
     cell: Callable[[Row], str]
 
 
-def round_header() -> str:
+def round_header(metric: str = "accuracy") -> str:
     """The heading above the lines of :func:`round_line`, ruled."""
-    headings = "  ".join(column.heading.rjust(column.width) for column in COLUMNS)
+    names = [column.heading.format(measure=measure_name(metric)) for column in COLUMNS]
+    headings = "  ".join(
+        name.rjust(column.width) for name, column in zip(names, COLUMNS, strict=True)
+    )
     return f"{headings}  {ADVICE}\n{'-' * (len(headings) + 2 + len(ADVICE))}"
 
 
@@ -31,7 +34,8 @@ def round_line(row: Row) -> str:
 
 def round_table(rows: Iterable[Row]) -> str:
     """Heading and one line for each round."""
-    return "\n".join([round_header(), *(round_line(row) for row in rows)])
+    found = list(rows)
+    return "\n".join([round_header(metric_of(found)), *(round_line(row) for row in found)])
 
 
 def _count(key: str) -> Callable[[Row], str]:
@@ -46,11 +50,12 @@ def _seconds(key: str) -> Callable[[Row], str]:
     return lambda row: _shown(number(row, key), "{:.1f} s")
 
 
-def _accuracy(row: Row) -> str:
-    accuracy, low, high = (number(row, f"accuracy{end}") for end in ("", "_low", "_high"))
-    if accuracy is None or low is None or high is None:
-        return _shown(accuracy, "{:.3f}")
-    return f"{accuracy:.3f} [{low:.3f}-{high:.3f}]"
+def _measure(row: Row) -> str:
+    metric = metric_of([row])
+    value, low, high = (number(row, f"{metric}{end}") for end in ("", "_low", "_high"))
+    if value is None or low is None or high is None:
+        return _shown(value, "{:.3f}")
+    return f"{value:.3f} [{low:.3f}-{high:.3f}]"
 
 
 def _shown(value: float | None, form: str) -> str:
@@ -63,7 +68,7 @@ COLUMNS = (
     Column("round", 5, _count("round")),
     Column("labels", 6, _count("labels")),
     Column("discarded", 9, _count("discarded")),
-    Column("accuracy [95 % interval]", 24, _accuracy),
+    Column("{measure} [95 % interval]", 25, _measure),
     Column("macro-F1", 8, _share("macro_f1")),
     Column("training", 9, _seconds("seconds.training")),
     Column("waiting", 9, _seconds("seconds.waiting")),

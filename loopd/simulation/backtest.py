@@ -16,7 +16,7 @@ from loopd.loop.metrics_log import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
-from loopd.reports.rounds import Row, number
+from loopd.reports.rounds import Row, metric_of, number
 from loopd.simulation.arms import Arm, changed, crossed, read_arms
 from loopd.simulation.crew import Message, Task, run_tasks
 from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
@@ -44,6 +44,7 @@ class BacktestOptions:
         rounds: rounds of each run; ``None``: as configured.
         jobs: runs at the same time; ``None``: one for each core.
         targets: accuracies with commas; ``None`` for sensible ones.
+        metric: the measure that is compared; ``None`` for the task's own.
         own_first_batch: whether each arm chooses its own first batch.
         out: folder; ``None``: beside ``run.dir``.
         force: begin again in that folder.
@@ -57,6 +58,7 @@ class BacktestOptions:
     rounds: int | None = None
     jobs: int | None = None
     targets: str | None = None
+    metric: str | None = None
     own_first_batch: bool = False
     out: Path | None = None
     force: bool = False
@@ -103,7 +105,8 @@ def run_backtest(config: Config, options: BacktestOptions, out: Callable[[str], 
         unfinished = sum(state.phase is not Phase.DONE for _, state in runs)
         if unfinished:
             raise RunError(f"{unfinished} runs were ended from outside", "start again to go on")
-        out(write_results(experiment, runs, targets, (len(data.pool), len(data.test or ()))))
+        sizes = len(data.pool), len(data.test or ())
+        out(write_results(experiment, runs, targets, sizes, options.metric))
     return 0
 
 
@@ -232,13 +235,18 @@ class Backtest:
                 "round_simulated",
                 round=message["round"],
                 labels=row["labels"],
-                accuracy=round(row["accuracy"], 4),
+                **_measured(row),
                 done=self._forecast.done,
                 left=self._forecast.left,
             )
         elif message["news"] == "done":
             self._forecast.end(run)
             logger.info("run_simulated", done=self._forecast.done, left=self._forecast.left)
+
+
+def _measured(row: Row) -> dict[str, float]:
+    metric = metric_of([row])
+    return {metric: round(number(row, metric) or 0.0, 4)}
 
 
 def _threads(config: Config, jobs: int) -> Config:

@@ -19,7 +19,7 @@ from pathlib import Path
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
 from loopd.reports.curve import plot_learning_curve
-from loopd.reports.rounds import Row, number, read_metrics
+from loopd.reports.rounds import Row, measure_name, metric_of, number, read_metrics
 from loopd.reports.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
 from loopd.simulation.demo_folder import DemoFolder, opened
@@ -221,7 +221,7 @@ class Demo:
         self.out("")
         if self.people is not None:
             self.out(f"  people          {self.people.go_home().line()}")
-        self.out(f"  accuracy        {comparison(rows)}")
+        self.out(f"  {measure_name(metric_of(rows)):<14}  {comparison(rows)}")
         self.out(f"  learning curve  {_shown_path(self.folder.curve)}")
         self.out(f"  metrics         {_shown_path(self.folder.metrics)}")
 
@@ -290,11 +290,12 @@ def _manners(options: DemoOptions) -> OracleOptions:
 
 
 def comparison(rows: list[Row]) -> str:
-    """The first and the last accuracy in words."""
-    known = [row for row in rows if number(row, "accuracy") is not None]
+    """The first and the last value of the task's measure in words."""
+    metric = metric_of(rows)
+    known = [row for row in rows if number(row, metric) is not None]
     if not known:
         return "not measured"
-    first, last = (number(row, "accuracy") or 0.0 for row in (known[0], known[-1]))
+    first, last = (number(row, metric) or 0.0 for row in (known[0], known[-1]))
     labels = number(known[-1], "labels") or 0
     return f"{first:.3f} -> {last:.3f} ({last - first:+.3f}) with {labels:.0f} labels"
 

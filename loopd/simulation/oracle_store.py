@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.data.pool import Pool
-from loopd.records import Batch
+from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.simulation.behaviour import OracleOptions, behave
 from loopd.tasks.task import Task
 
@@ -16,27 +18,31 @@ class OracleStore:
     """An :class:`~loopd.annotation.store.AnnotationStore` that answers what is published.
 
     Answers depend on seed, person and record alone, so that a run which goes on after a crash, and
-    another arm, get the same ones. A record without a known label is discarded.
+    another arm, get the same ones. A record without a known label is discarded. A copy is answered
+    by one person who has not answered the record yet, or by anybody where there is none.
 
     Args:
         task: decides which values are valid.
-        labels: the labels that can be submitted.
-        people: how many answer each record, how often they err, and the seed.
+        people: how many there are, how often they err, and the seed.
+        needed: how many answer a new text; they take turns where there are more.
         published: batches that were published before, oldest first.
     """
 
     def __init__(
         self,
         task: Task,
-        labels: tuple[str, ...],
         people: OracleOptions,
         published: Sequence[Batch] = (),
+        *,
+        needed: int | None = None,
     ) -> None:
         self._memory = MemoryStore(task)
-        self._labels = labels
+        self._task = task
         self._options = people
+        self._needed = people.people if needed is None else min(needed, people.people)
         self._published = tuple(published)
-        self._gold: dict[str, str] = {}
+        self._gold: dict[str, Target] = {}
+        self._answered: defaultdict[str, list[int]] = defaultdict(list)
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Publish again what was published before; it gets the same answers at the same times."""
@@ -49,19 +55,24 @@ class OracleStore:
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Publish and answer."""
+        fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]
         self._memory.publish(batch, texts)
-        for number in range(self._options.people):
-            person = f"oracle-{number + 1}"
-            for record_id in self._memory.open_records(person):
-                self._answer(record_id, person)
+        for turn in range(self._needed):
+            for item in fresh:
+                if item.copy_id is None or turn == 0:
+                    self._answer(item)
 
     def activity(self) -> str:
         """Moves with every answer."""
         return self._memory.activity()
 
-    def sweep(self, record_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[str]) -> Sweep:
         """The present answers on these records."""
-        return self._memory.sweep(record_ids)
+        return self._memory.sweep(external_ids)
+
+    def set_aside(self, answers: Collection[Answer]) -> None:
+        """Turn submitted answers into discards; nobody here gives any that would have to be."""
+        self._memory.set_aside(answers)
 
     def describe(self) -> str:
         """There is no address."""
@@ -70,9 +81,20 @@ class OracleStore:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _answer(self, record_id: str, person: str) -> None:
-        done = behave(self._options, self._gold, self._labels, person=person, external_id=record_id)
+    def _answer(self, item: BatchItem) -> None:
+        number = self._next_person(item.record_id)
+        person, options = f"oracle-{number + 1}", self._options.of_person(number)
+        done = behave(options, self._gold, self._task, person=person, external_id=item.record_id)
         if done is None or done.first is None:
-            self._memory.discard(record_id, person)
+            self._memory.discard(item.external_id, person)
         else:
-            self._memory.submit(record_id, person, done.first)
+            self._memory.submit(item.external_id, person, done.first)
+
+    def _next_person(self, record_id: str) -> int:
+        """Who answers next: from the first where all answer all, else from one drawn for each."""
+        people, before = self._options.people, self._answered[record_id]
+        seed = f"{self._options.seed}|first|{record_id}"
+        begin = 0 if self._needed == people else random.Random(seed).randrange(people)  # noqa: S311
+        number = (begin + len(before)) % people
+        before.append(number)
+        return number

@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 
+from loopd.annotation.page import original
 from loopd.errors import ArgillaError, AuthError, TransientError
+from loopd.records import JsonValue
 
 PAGE = 100
 """Records asked for at once."""
@@ -46,6 +48,7 @@ class Sheet:
     Attributes:
         id: Argilla's id.
         external_id: the loop's id, ``None`` for a record that somebody else logged.
+        fields: what is shown, by field.
         response_id: Argilla's id of the own answer or ``None``.
         values: the own answer's value by question.
     """
@@ -54,6 +57,11 @@ class Sheet:
     external_id: str | None
     response_id: str | None = None
     values: tuple[tuple[str, Any], ...] = ()
+    fields: tuple[tuple[str, Any], ...] = ()
+
+    def text(self, field: str) -> str:
+        """The text that a field shows."""
+        return original(str(dict(self.fields).get(field) or ""))
 
 
 class PeopleApi:
@@ -124,13 +132,13 @@ class PeopleApi:
             yield from page
             offset += PAGE
 
-    def answer(self, sheet: Sheet, question: str, value: str | None) -> Sheet:
+    def answer(self, sheet: Sheet, question: str, value: JsonValue) -> Sheet:
         """Submit a value, or discard the record where it is ``None``; the sheet with the answer."""
         path = f"records/{sheet.id}/responses"
         made = self._write("POST", path, sheet, _response(question, value))
         return replace(sheet, response_id=str(made["id"]))
 
-    def correct(self, sheet: Sheet, question: str, value: str) -> None:
+    def correct(self, sheet: Sheet, question: str, value: JsonValue) -> None:
         """Replace the value of an own answer."""
         path = f"responses/{sheet.response_id}"
         self._write("PUT", path, sheet, _response(question, value))
@@ -189,7 +197,7 @@ def _status(entity: str, value: str) -> dict[str, Any]:
     return {"type": "terms", "scope": scope, "values": [value]}
 
 
-def _response(question: str, value: str | None) -> dict[str, Any]:
+def _response(question: str, value: JsonValue) -> dict[str, Any]:
     if value is None:
         return {"status": "discarded"}
     return {"status": "submitted", "values": {question: {"value": value}}}
@@ -197,8 +205,10 @@ def _response(question: str, value: str | None) -> dict[str, Any]:
 
 def _sheet(record: Any) -> Sheet:
     """A record of the search route; its responses are the asking person's only."""
+    fields = tuple((record.get("fields") or {}).items())
     for response in record.get("responses") or ():
         values = response.get("values") or {}
         given = tuple((name, answer.get("value")) for name, answer in values.items())
-        return Sheet(str(record["id"]), record.get("external_id"), str(response["id"]), given)
-    return Sheet(str(record["id"]), record.get("external_id"))
+        own = str(response["id"])
+        return Sheet(str(record["id"]), record.get("external_id"), own, given, fields)
+    return Sheet(str(record["id"]), record.get("external_id"), fields=fields)

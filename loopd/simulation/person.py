@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from loopd.annotation.page import to_page
 from loopd.errors import LoopdError, TransientError
 from loopd.loop.retry import delays
+from loopd.records import JsonValue, Target
 from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
 from loopd.simulation.people_api import Desk, GoneError, PeopleApi, Sheet, TakenError
 from loopd.simulation.room import Room
+from loopd.tasks.task import Task
 
 STRETCH = 10
 """Records answered before the queue is looked at again."""
@@ -31,16 +34,19 @@ class OracleTask:
     Attributes:
         workspace: name of the Argilla workspace.
         dataset: name of the dataset in it; it may appear later.
-        question: name of the label question.
-        labels: the labels of the question.
-        gold: right label by the records' external id.
+        task: the question, and what can be submitted.
+        gold: right target by the records' external id.
     """
 
     workspace: str
     dataset: str
-    question: str
-    labels: tuple[str, ...]
-    gold: Mapping[str, str]
+    task: Task
+    gold: Mapping[str, Target]
+
+    @property
+    def question(self) -> str:
+        """Name of the question."""
+        return self.task.question_name
 
 
 class Person:
@@ -63,8 +69,8 @@ class Person:
         self._task = task
         self._options = options
         self._rng = random.Random(f"{options.seed}|{name}")  # noqa: S311 - not a secret
-        self._slips: deque[tuple[Sheet, str]] = deque()
-        """Own answers to correct, oldest first, with the right label."""
+        self._slips: deque[tuple[Sheet, JsonValue]] = deque()
+        """Own answers to correct, oldest first, with the right value."""
         self._remembers = False
         """Whether the slips of answers without a receipt, also of earlier runs, are among them."""
         self._unsure: set[str] = set()
@@ -176,7 +182,7 @@ class Person:
         # A discard counts, too: the others leave the record alone, as the loop does.
         return True
 
-    def _deliver(self, sheet: Sheet, value: str | None) -> Sheet | None:
+    def _deliver(self, sheet: Sheet, value: JsonValue) -> Sheet | None:
         """The sheet with the answer; ``None`` where an earlier try had arrived already."""
         self._unsure.add(sheet.id)
         try:
@@ -193,10 +199,15 @@ class Person:
         return answered
 
     def _behaviour(self, sheet: Sheet) -> Behaviour | None:
-        task = self._task
-        return behave(
-            self._options, task.gold, task.labels, person=self.name, external_id=sheet.external_id
+        task = self._task.task
+        done = behave(
+            self._options, self._task.gold, task, person=self.name, external_id=sheet.external_id
         )
+        if done is None or task.kind != "spans":
+            return done
+        text = sheet.text(task.field_name)
+        first, later = to_page(text, done.first), to_page(text, done.later)
+        return replace(done, first=first, later=later)
 
     def _correct(self, keep: int) -> None:
         """Correct first, wrong answers, all but the latest ``keep``."""

@@ -14,10 +14,12 @@ from loopd.errors import ConfigError
 from loopd.simulation import sample_data
 from loopd.simulation.oracle import OracleTask
 from loopd.simulation.rehearsal import oracle_task
+from loopd.tasks.single_label import SingleLabelTask
 
 DATASET = "customer-questions"
 WORKSPACE = "loopd"
 QUESTION = "label"
+TITLE = "What does the customer ask for?"
 SAMPLE_ROUNDS = 9
 
 Sections = dict[str, dict[str, Any]]
@@ -68,7 +70,8 @@ def sample_task() -> OracleTask:
     )
     pool, _ = read_pool(section, labels=sample_data.LABELS)
     gold = {record.id: record.gold for record in pool if record.gold is not None}
-    return OracleTask(WORKSPACE, DATASET, QUESTION, sample_data.LABELS, gold)
+    task = SingleLabelTask(sample_data.LABELS, QUESTION, "text", TITLE)
+    return OracleTask(WORKSPACE, DATASET, task, gold)
 
 
 def sample_sections() -> Sections:
@@ -79,7 +82,7 @@ def sample_sections() -> Sections:
         "task": {
             "labels": list(sample_data.LABELS),
             "question": QUESTION,
-            "title": "What does the customer ask for?",
+            "title": TITLE,
             "guidelines": sample_data.GUIDELINES,
         },
         "pool": _data(sample_data.POOL_FILE),

@@ -10,6 +10,7 @@ from loopd.data.reading import read_pool
 from loopd.errors import DataError
 from loopd.loop.stop import Stop, on_signals
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.tasks.registry import build_task
 
 
 def play_people(
@@ -40,18 +41,14 @@ def play_people(
 
 def oracle_task(config: Config, gold_column: str) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
-    labels = config.task.labels
-    pool, _ = read_pool(config.pool, labels=labels, gold_column=gold_column)
-    gold = {record.id: record.gold for record in pool if record.gold in labels}
+    task = build_task(config.task)
+    pool, _ = read_pool(
+        config.pool, labels=task.labels, kind=config.task.type, gold_column=gold_column
+    )
+    gold = {record.id: record.gold for record in pool if record.gold is not None}
     if not gold:
         raise DataError(
             f"column `{gold_column}` of the pool holds none of the labels",
-            f"the labels are {', '.join(labels[:6])}",
+            f"the labels are {', '.join(task.labels[:6])}",
         )
-    return OracleTask(
-        workspace=config.argilla.workspace,
-        dataset=config.argilla.dataset,
-        question=config.task.question,
-        labels=labels,
-        gold={record_id: label for record_id, label in gold.items() if label is not None},
-    )
+    return OracleTask(config.argilla.workspace, config.argilla.dataset, task, gold)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.config import StrategySection
+from loopd.errors import ConfigError
 from loopd.loop import metrics_log
 from loopd.loop.start import versions
 from loopd.machine import State
@@ -23,7 +24,7 @@ from loopd.reports.comparison_plot import plot_curves, plot_seconds
 from loopd.reports.comparison_table import comparison_table
 from loopd.reports.interval import Estimate
 from loopd.reports.learning_curves import learning_curves
-from loopd.reports.rounds import Row
+from loopd.reports.rounds import MEASURES, Row, measure_name, metric_of
 from loopd.simulation.arms import BASELINE, Arm
 from loopd.simulation.experiment import Experiment
 from loopd.simulation.trial import Trial
@@ -43,6 +44,7 @@ def write_results(
     runs: Sequence[tuple[Trial, State]],
     targets: Sequence[float] | None,
     sizes: tuple[int, int],
+    metric: str | None = None,
 ) -> str:
     """Write everything into the experiment's folder; returns the tables.
 
@@ -51,22 +53,35 @@ def write_results(
         runs: each finished run with what its journal says.
         targets: accuracies to be reached, ``None`` for sensible ones.
         sizes: texts of the pool and of the test set.
+        metric: the measure that is compared, ``None`` for the one by which the task is judged.
+
+    Raises:
+        ConfigError: no run has the measure.
     """
     folder = experiment.folder
     rows = [row for trial, state in runs for row in run_rows(trial, state)]
-    curves = learning_curves(rows)
+    metric = _known_metric(metric or metric_of(rows), rows)
+    measure = measure_name(metric)
+    curves = learning_curves(rows, metric)
     comparison = compare(curves, targets, baselines(experiment.arms))
     machine = this_machine(experiment.threads)
     name = experiment.config.argilla.dataset
     title = f"Backtest of {name}, {machine['date'][:10]}"
-    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison)
-    figures = _figures(experiment, machine, comparison, runs)
+    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison, measure)
+    figures = {"metric": metric, **_figures(experiment, machine, comparison, runs)}
     write_atomic(folder / CURVES, as_csv(rows))
     write_atomic(folder / RESULTS, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     write_atomic(folder / TABLE, table)
-    plot_curves(comparison, folder / CURVES_PLOT, title)
+    plot_curves(comparison, folder / CURVES_PLOT, title, measure)
     plot_seconds(curves, folder / SECONDS_PLOT, title)
     return table
+
+
+def _known_metric(metric: str, rows: Sequence[Row]) -> str:
+    known = sorted({key for row in rows for key in row} & set(MEASURES))
+    if known and metric not in known:
+        raise ConfigError(f"no run has the measure `{metric}`", f"there are {', '.join(known)}")
+    return metric
 
 
 def run_rows(trial: Trial, state: State) -> Iterator[Row]:

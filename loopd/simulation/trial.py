@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loopd.config import Config
+from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
 from loopd.loop import metrics_log
@@ -20,7 +20,7 @@ from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, Tools, build_task, build_tools
+from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import BatchPlanned, Event, Phase, RoundEvaluated, RunStopped, State, fold
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore
@@ -28,6 +28,7 @@ from loopd.state.codec import decode, encode
 from loopd.state.files import storage_error, write_atomic
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
+from loopd.tasks.registry import build_task
 
 JOURNAL_NAME = "journal.sqlite"
 
@@ -137,11 +138,12 @@ def _begun(loop: Loop, state: State, first: Path | None) -> State:
 
 def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
     config = trial.config
-    people = OracleOptions(
-        people=config.queue.min_submitted, error_rate=trial.noise, seed=trial.seed
-    )
+    needed = config.queue.min_submitted
+    # Second opinions need somebody who has not answered the text yet.
+    asked = config.relabel.max_annotations if config.strategy.name == ACTIVELAB else needed
+    people = OracleOptions(people=max(needed, asked), error_rate=trial.noise, seed=trial.seed)
     published = [batch for batch in state.batches if batch.round in state.published]
-    store = OracleStore(build_task(config), config.task.labels, people, published)
+    store = OracleStore(build_task(config.task), people, published, needed=needed)
     return build_tools(config, data, stop, store=store)
 
 

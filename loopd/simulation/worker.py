@@ -109,7 +109,7 @@ class Worker:
 
     def _read(self, trial: Trial) -> DataSets:
         config = trial.config
-        key = repr((config.pool, config.test, config.task.labels))
+        key = repr((config.pool, config.test, config.task))
         if self._data is None or self._data[0] != key:
             self._data = (key, read_data(config))
         return self._data[1]

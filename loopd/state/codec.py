@@ -20,7 +20,7 @@ from loopd.machine import (
     RunStarted,
     RunStopped,
 )
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
 
 Fields = dict[str, Any]
 
@@ -63,7 +63,18 @@ def _batch(fields: Mapping[str, Any]) -> Batch:
 
 def _item(fields: Mapping[str, Any]) -> BatchItem:
     proposal = fields["suggestion"]
-    return BatchItem(**{**fields, "suggestion": proposal and Suggestion(**proposal)})
+    return BatchItem(**{**fields, "suggestion": proposal and _suggestion(**proposal)})
+
+
+def _suggestion(value: Any, score: Any) -> Suggestion:
+    return Suggestion(_target(value), tuple(score) if isinstance(score, list) else score)
+
+
+def _target(value: Any) -> Target:
+    """A label, labels, or spans: JSON knows neither tuples nor spans."""
+    if isinstance(value, list):
+        return tuple(Span(*each) if isinstance(each, list) else each for each in value)
+    return str(value)
 
 
 def _collected(fields: Fields) -> Event:

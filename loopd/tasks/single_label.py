@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.config import TaskSection
-from loopd.records import JsonValue, Suggestion
+from loopd.records import JsonValue, Suggestion, Target
+from loopd.tasks import question
 
 QUESTION_TYPE = "label_selection"
-MIN_VISIBLE_OPTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +28,39 @@ class SingleLabelTask:
     field_name: str
     title: str
 
-    @classmethod
-    def from_config(cls, section: TaskSection) -> SingleLabelTask:
-        """The task that the configuration describes."""
-        return cls(section.labels, section.question, section.field, section.title)
+    @property
+    def kind(self) -> str:
+        """``single_label``."""
+        return "single_label"
+
+    @property
+    def metric(self) -> str:
+        """Share of texts with the right label."""
+        return "accuracy"
 
     def question(self) -> dict[str, Any]:
-        """A label selection that shows all its options."""
-        options = [{"value": label, "text": label} for label in self.labels]
-        settings: dict[str, Any] = {"type": QUESTION_TYPE, "options": options}
-        if len(options) >= MIN_VISIBLE_OPTIONS:
-            settings["visible_options"] = len(options)
-        return {
-            "name": self.question_name,
-            "title": self.title,
-            "required": True,
-            "settings": settings,
-        }
+        """A label selection."""
+        return question.question(self.question_name, self.title, QUESTION_TYPE, self.labels)
 
-    def misfits(self, question: Mapping[str, Any]) -> list[str]:
+    def misfits(self, found: Mapping[str, Any]) -> list[str]:
         """What keeps an existing question from serving."""
-        settings = question["settings"]
-        if settings["type"] != QUESTION_TYPE:
-            return [f"question `{self.question_name}` is a {settings['type']}, not {QUESTION_TYPE}"]
-        offered = {option["value"] for option in settings["options"]}
-        absent = [label for label in self.labels if label not in offered]
-        return [f"question `{self.question_name}` lacks the labels {absent}"] if absent else []
+        return question.misfits(self.question_name, QUESTION_TYPE, self.labels, found)
+
+    def target(self, value: JsonValue) -> Target | None:
+        """The label; ``None`` for anything else."""
+        return value if isinstance(value, str) and value in self.labels else None
 
     def is_valid(self, value: JsonValue) -> bool:
         """Whether the value is one of the labels."""
-        return isinstance(value, str) and value in self.labels
+        return self.target(value) is not None
 
-    def suggestion(self, proposal: Suggestion) -> dict[str, Any]:
+    def value(self, target: Target) -> JsonValue:
+        """The label."""
+        return str(target)
+
+    def suggestion(self, proposal: Suggestion) -> dict[str, Any] | None:
         """The most probable label with its probability."""
-        return {"value": proposal.value, "score": min(1.0, max(0.0, proposal.score))}
+        score = proposal.score
+        if isinstance(score, tuple):
+            return None
+        return {"value": proposal.value, "score": question.probability(score)}

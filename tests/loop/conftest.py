@@ -21,9 +21,10 @@ from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Clock, DataSets, Tools, build_learner, build_task
+from loopd.loop.tools import Clock, DataSets, Tools, build_learner
 from loopd.machine import Event, Phase, State
 from loopd.records import Record
+from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
 
@@ -141,7 +142,7 @@ Parts = Callable[[Config], tuple[AnnotationStore, Any]]
 
 
 def _in_memory(config: Config) -> tuple[AnnotationStore, Any]:
-    store = MemoryStore(build_task(config))
+    store = MemoryStore(build_task(config.task))
     return store, store
 
 
@@ -150,7 +151,7 @@ def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Par
 
     def parts(config: Config) -> tuple[AnnotationStore, Any]:
         section = config.argilla.model_copy(update={"url": server.url})
-        plan = DatasetPlan(build_task(config), "", config.queue.min_submitted)
+        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted)
         if offered != LABELS:  # somebody made the dataset before, with more labels
             task = SingleLabelTask(offered, "label", "text", "Which label fits?")
             early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1))
@@ -169,7 +170,7 @@ def _assemble(settings: dict[str, object], size: int, folder: Path, parts: Parts
     data = DataSets(make_pool(size), make_pool(20, "t"), {})
     tools = Tools(
         config=config,
-        task=build_task(config),
+        task=build_task(config.task),
         data=data,
         store=store,
         learner=build_learner(config, data.pool, stop),

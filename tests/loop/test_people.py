@@ -11,6 +11,7 @@ from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
 from loopd.loop import metrics_log, steps
 from loopd.loop.start import begin, same_run
+from loopd.loop.tools import Tools
 from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
@@ -72,11 +73,11 @@ def assert_aligned(make_bench: MakeBench, order: str) -> None:
 
     state = bench.run_until(never, answer_one)
     pool = bench.tools.data.pool
-    labels = steps.targets(state)
+    labels = steps._labels(state, bench.tools)
     assert labels == {record_id: gold(pool, record_id) for record_id in labels}
     reference = make_bench()
     expected = reference.run_until(never, lambda: answer_all(reference))
-    assert labels == steps.targets(expected)
+    assert labels == targets(expected)
     assert [event.model_id for event in state.trained.values()] == [
         event.model_id for event in expected.trained.values()
     ]
@@ -96,7 +97,7 @@ def test_the_alignment_test_notices_alignment_by_position(
 ) -> None:
     """The public tutorial's bug, planted: the n-th answer is put on the n-th record."""
 
-    def by_position(state: State) -> dict[str, str]:
+    def by_position(state: State, tools: Tools) -> dict[str, str]:
         labels: dict[str, str] = {}
         for batch in state.batches:
             answers = [a for a in state.answers.values() if a.record_id in batch.record_ids]
@@ -107,7 +108,7 @@ def test_the_alignment_test_notices_alignment_by_position(
             }
         return labels
 
-    monkeypatch.setattr(steps, "targets", by_position)
+    monkeypatch.setattr(steps, "_labels", by_position)
     with pytest.raises(AssertionError):
         assert_aligned(make_bench, order)
 

@@ -12,9 +12,11 @@ import pytest
 
 from loopd.errors import LoopdError
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
 
 LABELS = ("red", "green", "blue")
+TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
 
 
 def gold_of(number: int) -> str:
@@ -35,7 +37,7 @@ class Board:
 
     @property
     def task(self) -> OracleTask:
-        return OracleTask(self.live.server.workspace, self.name, "label", LABELS, GOLD)
+        return OracleTask(self.live.server.workspace, self.name, TASK, GOLD)
 
     def create(self, min_submitted: int = 1) -> None:
         workspaces = self.owner.get("me/workspaces").json()["items"]

@@ -5,14 +5,20 @@ from collections import Counter
 import pytest
 
 from loopd.errors import ConfigError
+from loopd.records import Span
 from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
+from loopd.simulation.mistakes import mistaken
+from loopd.tasks.multi_label import MultiLabelTask
+from loopd.tasks.single_label import SingleLabelTask
+from loopd.tasks.spans import SpanTask
 
 LABELS = ("a", "b", "c")
+TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
 GOLD = {f"r{number}": LABELS[number % 3] for number in range(2000)}
 
 
 def plan(options: OracleOptions, record: str | None, person: str = "oracle-1") -> Behaviour | None:
-    return behave(options, GOLD, LABELS, person=person, external_id=record)
+    return behave(options, GOLD, TASK, person=person, external_id=record)
 
 
 def test_careful_people_are_right() -> None:
@@ -48,7 +54,7 @@ def test_the_same_seed_record_and_person_behave_the_same() -> None:
 def test_unknown_records_have_no_behaviour() -> None:
     assert plan(OracleOptions(), None) is None
     assert plan(OracleOptions(), "stranger") is None
-    assert behave(OracleOptions(), {"r": "d"}, LABELS, person="p", external_id="r") is None
+    assert behave(OracleOptions(), {"r": "d"}, TASK, person="p", external_id="r") is None
 
 
 @pytest.mark.parametrize(
@@ -66,3 +72,14 @@ def test_unknown_records_have_no_behaviour() -> None:
 def test_impossible_options_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         OracleOptions(**bad)  # type: ignore[arg-type]
+
+
+def test_a_mistake_is_wrong_and_can_be_submitted() -> None:
+    several = MultiLabelTask(("a", "b"), "label", "text", "Which?")
+    for slip in (0.0, 0.4, 0.9):
+        assert mistaken(several, ("a",), slip) == ("a", "b")  # none at all is no answer there
+    pair = (Span(0, 3, "a"), Span(5, 7, "b"))
+    found = {mistaken(SpanTask(LABELS, "label", "text", "?"), pair, n / 40) for n in range(40)}
+    assert pair not in found
+    assert {pair[:1], pair[1:]} < found
+    assert (Span(0, 3, "c"), pair[1]) in found

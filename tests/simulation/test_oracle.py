@@ -9,7 +9,7 @@ from loopd.simulation.behaviour import behave
 from loopd.simulation.oracle import OracleOptions, OracleTask
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
-from tests.simulation.conftest import GOLD, LABELS, Board, start
+from tests.simulation.conftest import GOLD, TASK, Board, start
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +66,7 @@ def test_errors_discards_and_edits_follow_the_plan(argilla: LiveArgilla, board: 
     report = start(argilla.url, argilla.owner_key, board.task, options).ended()
     given = board.answers()
     for each in IDS:
-        plan = behave(options, GOLD, LABELS, person="oracle-1", external_id=each)
+        plan = behave(options, GOLD, TASK, person="oracle-1", external_id=each)
         assert plan is not None
         assert given[each] == [plan.later or plan.first]
     assert report.discarded == sum(values == [None] for values in given.values()) > 0
@@ -130,7 +130,7 @@ def test_edits_are_finished_by_the_next_run(argilla: LiveArgilla, board: Board) 
     board.log(*IDS[:3])
     options = fast(edit_rate=1, idle_exit=0.5)
     plans = {
-        each: behave(options, GOLD, LABELS, person="oracle-1", external_id=each) for each in IDS[:3]
+        each: behave(options, GOLD, TASK, person="oracle-1", external_id=each) for each in IDS[:3]
     }
     start(argilla.url, argilla.owner_key, board.task, options).ended()
     for record in board.records():
@@ -153,7 +153,7 @@ def test_edits_are_finished_by_the_next_run(argilla: LiveArgilla, board: Board) 
 def test_what_cannot_be_mended_ends_with_an_error(argilla: LiveArgilla, board: Board) -> None:
     with pytest.raises(AuthError):
         start(argilla.url, "wrong", board.task, fast()).ended()
-    nowhere = OracleTask("nowhere", "x", "label", LABELS, GOLD)
+    nowhere = OracleTask("nowhere", "x", TASK, GOLD)
     with pytest.raises(DatasetError, match="sees no workspace 'nowhere'"):
         start(argilla.url, argilla.owner_key, nowhere, fast()).ended()
 

@@ -71,8 +71,23 @@ def test_deleted_records_come_back() -> None:
 
 
 def test_resuming_a_run_that_ended_without_a_model_looks_for_answers_again() -> None:
-    state = apply(State(phase=Phase.DONE), EVENTS[RunResumed])
+    batch = EVENTS[BatchPlanned].batch
+    state = apply(State(phase=Phase.DONE, batches=(batch,)), EVENTS[RunResumed])
     assert state.phase is Phase.COLLECT
+
+
+def test_resuming_a_run_that_ended_before_its_first_batch_begins_with_it() -> None:
+    assert apply(State(phase=Phase.DONE), EVENTS[RunResumed]).phase is Phase.SEED
+
+
+def test_copies_are_no_new_texts() -> None:
+    items = (BatchItem("x"), BatchItem("y", copy_id="y#2"))
+    state = State(batches=(Batch("b0000", 0, "activelab", None, items),))
+    assert state.batch.record_ids == ("x", "y")
+    assert state.batch.external_ids == ("x", "y#2")
+    assert state.planned_ids == {"x"}
+    assert state.external_ids == {"x", "y#2"}
+    assert state.originals == {"x": "x", "y#2": "y"}
 
 
 def test_resuming_a_finished_run_decides_again() -> None:

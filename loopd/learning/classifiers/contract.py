@@ -36,6 +36,8 @@ class Surroundings:
         code_paths: folders in which the user's own code is looked for.
         interrupt: called at least every second of a long step; may raise ``Interrupted``.
         progress: called with (what, done, total) during long steps.
+        labels: names of the labels, in the order of class numbers.
+        kind: kind of problem: ``single_label``, ``multi_label`` or ``spans``.
     """
 
     pool: Pool
@@ -45,6 +47,13 @@ class Surroundings:
     code_paths: Sequence[Path] = ()
     interrupt: Callable[[], None] = field(default=never_interrupted)
     progress: Callable[[str, int, int], None] = field(default=silent)
+    labels: tuple[str, ...] = ()
+    kind: str = "single_label"
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.kind == "multi_label"
 
 
 class ClassifierFactory(Protocol):

@@ -52,7 +52,7 @@ class Lesson:
 
     Attributes:
         rows: (n,) rows of the embedder's tokens.
-        y: (n,) class numbers.
+        y: (n,) class numbers, or (n, C) zeros and ones for several labels.
         weights: (n,) sample weights.
         tick: called before each step with (done, total); may raise.
     """
@@ -67,7 +67,9 @@ def fine_tune(embedder: Embedder, recipe: Recipe, lesson: Lesson, seed: int) -> 
     """Change the encoder in place so that texts of one class lie together.
 
     Source: Khosla et al. 2020, Supervised Contrastive Learning (arXiv 2004.11362, L_out); dropout
-    as augmentation from Gao et al. 2021, SimCSE (2104.08821).
+    as augmentation from Gao et al. 2021, SimCSE (2104.08821). With several labels for each text
+    partners weigh as much as their labels are alike (see ``likeness``; on such weights Huang et al.
+    2024, 2410.13439).
 
     Args:
         embedder: the encoder with its tokens.
@@ -104,8 +106,8 @@ def supervised_contrastive_loss(
 
     Args:
         embedded: (m, d), of length 1.
-        y: (m,) class numbers.
-        weights: (m,) of the anchors. A row without a partner, another row of the same class, is no
+        y: (m,) class numbers, or (m, C) zeros and ones for several labels.
+        weights: (m,) of the anchors. A row without a partner, another row that is like it, is no
             anchor; it still stands against the others.
         temperature: divides the cosines.
     """
@@ -113,11 +115,28 @@ def supervised_contrastive_loss(
     itself = torch.eye(len(y), dtype=torch.bool, device=y.device)
     logits = cosines.masked_fill(itself, -torch.inf)
     logs = (logits - torch.logsumexp(logits, dim=1, keepdim=True)).masked_fill(itself, 0.0)
-    partners = (y[:, None] == y[None, :]) & ~itself
+    partners = likeness(y).masked_fill(itself, 0.0)
     counts = partners.sum(dim=1)
-    each = -(logs * partners).sum(dim=1) / counts.clamp(min=1)
+    each = -(logs * partners).sum(dim=1) / torch.where(counts > 0, counts, 1.0)
     weights = weights * (counts > 0)
     return (each * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def likeness(y: torch.Tensor) -> torch.Tensor:
+    """How much rows are partners (m, m), from 0 to 1.
+
+    Of one class: 1, else 0. With several labels the share of common ones among all that either row
+    has (Jaccard); two rows without a label are alike.
+
+    Args:
+        y: (m,) class numbers, or (m, C) zeros and ones.
+    """
+    if y.ndim == 1:
+        return (y[:, None] == y[None, :]).float()
+    given = y.float()
+    common, sizes = given @ given.T, given.sum(dim=1)
+    either = sizes[:, None] + sizes[None, :] - common
+    return torch.where(either > 0, common / either.clamp(min=1), 1.0)
 
 
 class Dropout:

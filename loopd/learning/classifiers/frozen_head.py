@@ -17,6 +17,7 @@ from small_text.classifiers.classification import EmbeddingMixin
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.feature_store import FeatureStore, blocks
 from loopd.learning.features import FeatureOptions, FrozenFeatures, FrozenRepresentation
@@ -37,10 +38,12 @@ class FrozenHeadFactory:
         "c": 10.0,
         "balanced": False,
         "bf16": "auto",
+        "threshold_folds": 5,
     }
     """Layers of the encoder whose mean-pooled states are taken (``all``, or numbers, 0 being the
     word embeddings), dimensions to which they are reduced (empty: not at all), inverse penalty,
-    whether rare classes weigh more, and whether the encoder multiplies in bf16."""
+    whether rare classes weigh more, whether the encoder multiplies in bf16, and for several labels
+    the folds of the cross-validation that gives the thresholds (0: one half)."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
@@ -49,6 +52,7 @@ class FrozenHeadFactory:
         c = self.options["c"]
         if not isinstance(c, (int, float)) or isinstance(c, bool) or c <= 0:
             raise ModelError("classifier option c must be a number above 0")
+        refuse_bad_folds(self.options["threshold_folds"])
         self._features = FrozenFeatures(
             surroundings, lambda: self.backbone, FeatureOptions.of(self.options)
         )
@@ -116,16 +120,25 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
 
     head: LinearHead
 
-    def __init__(self, factory: FrozenHeadFactory, around: Surroundings) -> None:
+    def __init__(
+        self, factory: FrozenHeadFactory, around: Surroundings, *, thresholds: bool = True
+    ) -> None:
+        self._factory = factory
         self._options = factory.options
         self._around = around
+        self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = around.num_classes
+
+    @property
+    def thresholds(self) -> NDArray[np.float32] | None:
+        """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
+        return self.head.thresholds
 
     def fit(
         self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
     ) -> FrozenHeadClassifier:
         """Fit the head; ``y`` may be class numbers or a sparse matrix of several labels."""
-        self.head = fit_head(
+        head = fit_head(
             train_set.x,
             train_set.y,
             self.num_classes,
@@ -133,7 +146,14 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
             balanced=self._options["balanced"],
             weights=weights,
         )
+        self.head = with_thresholds(
+            head, train_set, self._bare, folds=self._folds, seed=0, weights=weights
+        )
         return self
+
+    def _bare(self, seed: int) -> FrozenHeadClassifier:
+        del seed
+        return FrozenHeadClassifier(self._factory, self._around, thresholds=False)
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""

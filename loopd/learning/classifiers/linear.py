@@ -13,6 +13,9 @@ from scipy.sparse import csr_matrix, issparse
 MULTI_LABEL = "head.multi_label"
 """Name of the array that marks a saved head as one for several labels per text."""
 
+THRESHOLDS = "head.thresholds"
+"""Name of the array of a saved head's thresholds."""
+
 Floats = NDArray[np.floating[Any]]
 
 
@@ -26,6 +29,8 @@ class LinearHead:
         classes: (K,) class numbers, ascending.
         num_classes: C, the number of columns that ``proba`` gives.
         multi_label: whether the classes are independent of each other, each with a sigmoid.
+        thresholds: (C,) float32, the probabilities from which on a text has a label; ``None`` is
+            one half for each.
     """
 
     weight: NDArray[np.float32]
@@ -33,6 +38,7 @@ class LinearHead:
     classes: NDArray[np.int64]
     num_classes: int
     multi_label: bool = False
+    thresholds: NDArray[np.float32] | None = None
 
     def proba(self, features: Any) -> NDArray[np.float32]:
         """Probabilities (n, C) of dense or sparse features (n, d)."""
@@ -42,14 +48,19 @@ class LinearHead:
         return result
 
     def decided(self, proba: NDArray[np.float32]) -> Any:
-        """Class numbers (n,), or a sparse (n, C) matrix of what is likelier than not."""
+        """Class numbers (n,), or a sparse (n, C) matrix of what reaches its threshold."""
         if self.multi_label:
-            return csr_matrix(proba > 0.5, dtype=np.int64)
+            least = 0.5 if self.thresholds is None else self.thresholds
+            return csr_matrix(proba >= least, dtype=np.int64)
         return proba.argmax(axis=1)
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """The head as arrays."""
-        mark = {MULTI_LABEL: np.ones(1, dtype=np.uint8)} if self.multi_label else {}
+        mark: dict[str, NDArray[np.generic]] = {}
+        if self.multi_label:
+            mark[MULTI_LABEL] = np.ones(1, dtype=np.uint8)
+        if self.thresholds is not None:
+            mark[THRESHOLDS] = self.thresholds
         return {
             "head.weight": self.weight,
             "head.bias": self.bias,
@@ -70,9 +81,11 @@ def from_tensors(tensors: Mapping[str, NDArray[np.generic]], num_classes: int) -
         classes=tensors["head.classes"].astype(np.int64),
         num_classes=num_classes,
         multi_label=MULTI_LABEL in tensors,
+        thresholds=tensors[THRESHOLDS].astype(np.float32) if THRESHOLDS in tensors else None,
     )
     count = head.classes.shape[0]
     fits = head.weight.shape[:1] == head.bias.shape == (count,)
+    fits = fits and (head.thresholds is None or head.thresholds.shape == (num_classes,))
     if not fits or (count and head.classes.max() >= num_classes):
         raise ValueError("the head belongs to other classes")
     return head

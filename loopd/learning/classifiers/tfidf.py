@@ -18,6 +18,7 @@ from small_text.classifiers.classification import EmbeddingMixin
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 
 WORD = r"(?u)\b\w+\b"
@@ -37,13 +38,16 @@ class TfidfFactory:
         "c": 10.0,
         "balanced": False,
         "components": 100,
+        "threshold_folds": 5,
     }
     """Longest n-gram, least number of texts with a term, most terms, inverse penalty, whether rare
-    classes weigh more, and the dimensions of an embedding (truncated SVD)."""
+    classes weigh more, the dimensions of an embedding (truncated SVD), and for several labels the
+    folds of the cross-validation that gives the thresholds (0: one half)."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self.options = {**self.OPTIONS, **surroundings.section.options}
+        refuse_bad_folds(self.options["threshold_folds"])
 
     @cached_property
     def _vectorized(self) -> tuple[Any, Any]:
@@ -148,9 +152,15 @@ class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small
 
     head: LinearHead
 
-    def __init__(self, factory: TfidfFactory, num_classes: int) -> None:
+    def __init__(self, factory: TfidfFactory, num_classes: int, *, thresholds: bool = True) -> None:
         self._factory = factory
+        self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = num_classes
+
+    @property
+    def thresholds(self) -> NDArray[np.float32] | None:
+        """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
+        return self.head.thresholds
 
     def fit(
         self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
@@ -169,8 +179,19 @@ class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small
         )
         weight = np.zeros((head.weight.shape[0], features.shape[1]), dtype=np.float32)
         weight[:, terms] = head.weight
-        self.head = replace(head, weight=weight)
+        self.head = with_thresholds(
+            replace(head, weight=weight),
+            train_set,
+            self._bare,
+            folds=self._folds,
+            seed=0,
+            weights=weights,
+        )
         return self
+
+    def _bare(self, seed: int) -> TfidfClassifier:
+        del seed
+        return TfidfClassifier(self._factory, self.num_classes, thresholds=False)
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""

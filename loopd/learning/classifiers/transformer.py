@@ -26,6 +26,7 @@ from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
+from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.encoding import TokenStore, cached, tokenized
 from loopd.learning.feature_store import FeatureStore
@@ -49,16 +50,19 @@ class TransformerFactory:
         "head_c": 10.0,
         "freeze_embeddings": True,
         "bf16": "auto",
+        "threshold_folds": 2,
     }
     """See ``contrastive.Recipe``; ``head_c`` is the logistic head's inverse penalty,
     ``freeze_embeddings`` keeps the word vectors as they are (they are half of a small model),
-    ``bf16`` is ``auto``, ``true`` or ``false``."""
+    ``bf16`` is ``auto``, ``true`` or ``false``, ``threshold_folds`` for several labels the folds of
+    the cross-validation that gives the thresholds (0: one half)."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self.options = {**self.OPTIONS, **surroundings.section.options}
         self.num_classes = surroundings.num_classes
         _refuse_bad_values(self.options)
+        refuse_bad_folds(self.options["threshold_folds"])
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -175,19 +179,27 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     head: LinearHead
 
-    def __init__(self, factory: TransformerFactory, seed: int) -> None:
+    def __init__(self, factory: TransformerFactory, seed: int, *, thresholds: bool = True) -> None:
         self._factory = factory
         self._seed = seed
+        self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = factory.backbone.copy()
         for name, weight in self.encoder.named_parameters():
             frozen = factory.options["freeze_embeddings"] and "word_embeddings" in name
             weight.requires_grad_(not frozen)
 
+    @property
+    def thresholds(self) -> NDArray[np.float32] | None:
+        """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
+        return self.head.thresholds
+
     def fit(
         self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
     ) -> TransformerClassifier:
         """Fine-tune the encoder, then fit the head; draws only from seeded generators.
+
+        With several labels for each text, each fold of the thresholds fine-tunes another encoder.
 
         Raises:
             Interrupted: a stop was asked for.
@@ -195,24 +207,30 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         ones = np.ones(len(train_set), dtype=np.float32)
         lesson = Lesson(
             train_set.rows,
-            train_set.y,
+            train_set.y.toarray() if train_set.is_multi_label else train_set.y,
             ones if weights is None else weights,
             self._factory.training,
         )
         embedder = self._factory.embedder(self.encoder, train_set.features, "embedding")
         torch.manual_seed(self._seed)
         fine_tune(embedder, self._factory.recipe(), lesson, self._seed)
-        self.head = fit_head(
+        head = fit_head(
             _normalized(embedder.embed(train_set.rows)),
             train_set.y,
             self.num_classes,
             c=self._factory.options["head_c"],
             weights=weights,
         )
+        self.head = with_thresholds(
+            head, train_set, self._bare, folds=self._folds, seed=self._seed, weights=weights
+        )
         return self
 
+    def _bare(self, seed: int) -> TransformerClassifier:
+        return TransformerClassifier(self._factory, seed, thresholds=False)
+
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
-        """Class numbers (n,), and probabilities (n, C) if asked."""
+        """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
         labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels

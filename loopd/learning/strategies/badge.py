@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from small_text import QueryStrategy
 
 from loopd.learning.strategies.kmeans import spread, squared
+from loopd.learning.strategies.multi_label import several, thresholds
 from loopd.learning.strategies.space import CANDIDATES, candidates, generator
 
 
@@ -22,6 +23,9 @@ class SeededBADGE(QueryStrategy):  # type: ignore[misc] # small-text is not type
 
     small-text's class draws from a generator that cannot be seeded, leaves out the one-hot term of
     the gradient, and hands norms to k-means++ that should be squared.
+
+    With several labels the gradient is that of their binary cross-entropies: the one-hot term
+    becomes the label set that the thresholds give.
 
     Cost: embedding the candidates; then time n x candidates x (d + C), memory candidates x d.
     Needs: probabilities and embeddings. Draws. No scores.
@@ -45,12 +49,15 @@ class SeededBADGE(QueryStrategy):  # type: ignore[misc] # small-text is not type
         n: int = 10,
     ) -> NDArray[np.int64]:
         """Indices (n,) in the order of drawing."""
-        del indices_labeled, y
+        del indices_labeled
         self._validate_query_input(indices_unlabeled, n)
         rng = generator()
         free = candidates(indices_unlabeled, self.candidates, n, rng)
         residual = clf.predict_proba(dataset[free]).astype(np.float64)
-        residual[np.arange(len(residual)), residual.argmax(axis=1)] -= 1
+        if several(y):
+            residual -= residual >= thresholds(clf)
+        else:
+            residual[np.arange(len(residual)), residual.argmax(axis=1)] -= 1
         embedded = np.asarray(clf.embed(dataset[free], pbar=None))
         longest = int((squared(residual) * squared(embedded)).argmax())
         return free[spread(residual, embedded, n, rng, first=longest)]

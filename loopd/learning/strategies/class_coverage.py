@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from small_text import QueryStrategy
 
 from loopd.errors import ModelError
+from loopd.learning.strategies.multi_label import several
 from loopd.learning.strategies.space import (
     CANDIDATES,
     candidates,
@@ -69,7 +70,10 @@ class ClassCoverage(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         lists = by_label(some @ self._names(clf).T)
         lot = self.shortlist * -(-n // len(lists))
         picks = [_spread(some, known, members, (lot, n)) for members in lists]
-        counts = np.bincount(np.asarray(y, dtype=np.int64), minlength=len(lists))
+        if several(y):
+            counts = np.asarray(y.sum(axis=0), dtype=np.int64).ravel()
+        else:
+            counts = np.bincount(np.asarray(y, dtype=np.int64), minlength=len(lists))
         return free[in_turn(picks, counts, n)]
 
     def _names(self, clf: Any) -> Vectors:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from small_text import QueryStrategy
 
+from loopd.learning.strategies.multi_label import refuse_unknown_aggregate
 from loopd.learning.strategies.space import most_informative, refuse_unknown_space, vectors
-from loopd.learning.strategies.uncertainty import margin
+from loopd.learning.strategies.uncertainty import margin_of
 
 Positions = NDArray[np.int64]
 
@@ -32,12 +33,15 @@ class ClusterMargin(QueryStrategy):  # type: ignore[misc] # small-text is not ty
     Args:
         factor: uncertain records for each one that is chosen.
         space: ``embedding`` (the present model's) or ``representation``.
+        aggregate: how the margins of several labels become one, as for ``margin``.
     """
 
-    def __init__(self, factor: int = 10, space: str = "embedding") -> None:
+    def __init__(self, factor: int = 10, space: str = "embedding", aggregate: str = "mean") -> None:
         refuse_unknown_space(space)
+        refuse_unknown_aggregate(aggregate)
         self.factor = factor
         self.space = space
+        self.aggregate = aggregate
 
     def query(
         self,
@@ -49,10 +53,11 @@ class ClusterMargin(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         n: int = 10,
     ) -> Positions:
         """Indices (n,)."""
-        del indices_labeled, y
+        del indices_labeled
         self._validate_query_input(indices_unlabeled, n)
         wanted = min(len(indices_unlabeled), max(n, min(self.factor * n, MOST)))
-        unsure, values = most_informative(clf, dataset, indices_unlabeled, wanted, margin)
+        score = margin_of(clf, y, self.aggregate)
+        unsure, values = most_informative(clf, dataset, indices_unlabeled, wanted, score)
         places = np.arange(n)
         if wanted > n:
             places = in_turn(linked(vectors(clf, dataset, unsure, self.space), n))[:n]

@@ -10,6 +10,7 @@ from small_text import QueryStrategy
 
 from loopd.errors import ModelError
 from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.strategies.multi_label import binary_entropy, several
 from loopd.learning.strategies.scores import top
 from loopd.learning.strategies.space import blocks, generator, represented
 from loopd.learning.strategies.uncertainty import entropy
@@ -25,7 +26,8 @@ class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not
     Paper: Seung et al. 1992; vote entropy: Dagan and Engelson 1995; mean Kullback-Leibler
     divergence from the consensus: McCallum and Nigam 1998. Each member weighs the labelled records
     anew (Bayesian bootstrap, Rubin 1981), so that no member loses a class, however rare. Equal
-    votes are told apart by the divergence.
+    votes are told apart by the divergence. With several labels each is voted on, yes or no, and the
+    disagreements are added up.
 
     Cost: ``members`` logistic regressions on the labelled records and one pass over the pool's
     representation; memory linear. Needs: a representation and labels of two classes; the
@@ -62,19 +64,20 @@ class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not
         """Indices (n,), most disputed first."""
         self._validate_query_input(indices_unlabeled, n)
         known = represented(clf, dataset, indices_labeled)
-        heads = self._elected(known, np.asarray(y), clf.num_classes)
+        heads = self._elected(known, y, clf.num_classes)
+        dispute = disagreement_on_labels if several(y) else disagreement
         votes = np.empty(len(indices_unlabeled))
         divergence = np.empty(len(indices_unlabeled))
         for part in blocks(len(indices_unlabeled)):
             some = represented(clf, dataset, indices_unlabeled[part])
-            votes[part], divergence[part] = disagreement([head.proba(some) for head in heads])
+            votes[part], divergence[part] = dispute([head.proba(some) for head in heads])
         if self.disagreement == "kl":
             votes = divergence
         best = _first(votes, divergence, indices_unlabeled, n)
         self.chosen_scores_ = votes[best]
         return indices_unlabeled[best]
 
-    def _elected(self, known: NDArray[np.float32], y: Positions, classes: int) -> list[LinearHead]:
+    def _elected(self, known: NDArray[np.float32], y: Any, classes: int) -> list[LinearHead]:
         rng = generator()
         return [
             fit_head(
@@ -82,7 +85,7 @@ class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not
                 y,
                 classes,
                 c=self.c,
-                weights=rng.standard_exponential(len(y)).astype(np.float32),
+                weights=rng.standard_exponential(len(known)).astype(np.float32),
             )
             for _ in range(self.members)
         ]
@@ -102,6 +105,16 @@ def disagreement(
     for proba in probas:
         shares[np.arange(len(shares)), proba.argmax(axis=1)] += 1 / count
     return entropy(shares), divergence
+
+
+def disagreement_on_labels(
+    probas: list[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As :func:`disagreement`, summed over labels with independent probabilities (m, C)."""
+    consensus = np.asarray(np.mean(probas, axis=0, dtype=np.float64))
+    each = np.mean([binary_entropy(proba) for proba in probas], axis=0)
+    yes = np.mean([proba >= 0.5 for proba in probas], axis=0, dtype=np.float64)
+    return binary_entropy(yes).sum(axis=1), (binary_entropy(consensus) - each).sum(axis=1)
 
 
 def _first(

@@ -41,7 +41,8 @@ class EmbeddingDiscriminative(QueryStrategy):  # type: ignore[misc] # small-text
     ) -> NDArray[np.int64]:
         """Positions (n,) of the unlabelled rows least like the labelled ones."""
         self._validate_query_input(indices_unlabeled, n)
-        embedded = IndexedDataset(clf.embed(dataset), dataset.y, dataset.target_labels)
+        nothing = np.zeros(len(dataset), dtype=np.int64)  # upstream refuses several labels unread
+        embedded = IndexedDataset(clf.embed(dataset), nothing, dataset.target_labels)
         strategy = DiscriminativeActiveLearning(
             Discriminators(),
             min(self.num_iterations, n),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from loopd import multiannotator
 from loopd.config import StrategySection
 from loopd.errors import LoopdError, ModelError
 from loopd.learning.dotted import is_dotted, resolve
@@ -27,9 +28,10 @@ class Entry:
         scores: whether each chosen record has an informativeness score.
         cold: whether it can choose without a model.
         needs: what it needs: ``embed``, ``dropout`` or a ``representation`` of the classifier, the
-            package ``hnswlib``.
+            package ``hnswlib`` or ``cleanlab``.
         wraps: whether it narrows the pool for another strategy, named by its option ``base``.
         num_classes: whether the class is told the number of labels.
+        kinds: the kinds of task for which it chooses well; the base of one that wraps decides too.
         options: options that are passed unless the user sets them.
     """
 
@@ -40,13 +42,18 @@ class Entry:
     needs: tuple[str, ...] = ()
     wraps: bool = False
     num_classes: bool = False
+    kinds: tuple[str, ...] = ("single_label", "multi_label")
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 _OWN = "loopd.learning.strategies"
 
+_ONE_LABEL = ("single_label",)
+_SEVERAL_LABELS = ("multi_label",)
+
 _MARGIN = Entry(f"{_OWN}.uncertainty:MarginSampling", scores=True)
 _ENTROPY = Entry(f"{_OWN}.uncertainty:EntropySampling", scores=True)
+_CVIRS = Entry(f"{_OWN}.category_vectors:CategoryVectors", scores=True, kinds=_SEVERAL_LABELS)
 
 STRATEGIES: Mapping[str, Entry] = {
     "auto": Entry(f"{_OWN}.auto:Auto", scores=True, cold=True, needs=("embed",), num_classes=True),
@@ -65,6 +72,14 @@ STRATEGIES: Mapping[str, Entry] = {
     "entropy": _ENTROPY,
     "prediction_entropy": _ENTROPY,
     "bald": Entry(f"{_OWN}.bald:ScoredBALD", scores=True, needs=("dropout",)),
+    "activelab": Entry(
+        "loopd.learning.second_opinion:ActiveLab",
+        scores=True,
+        needs=("cleanlab",),
+        kinds=_ONE_LABEL,
+    ),
+    "category_vector_inconsistency_and_ranking": _CVIRS,
+    "cvirs": _CVIRS,
     "committee": Entry(
         f"{_OWN}.committee:QueryByCommittee", scores=True, needs=("representation",)
     ),
@@ -76,7 +91,10 @@ STRATEGIES: Mapping[str, Entry] = {
     "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
     "embedding_kmeans": Entry(f"{_OWN}.diversity:QuietEmbeddingKMeans", needs=("embed",)),
     "contrastive_active_learning": Entry(
-        f"{_OWN}.diversity:SafeContrastive", needs=("embed",), options={"pbar": None}
+        f"{_OWN}.diversity:SafeContrastive",
+        needs=("embed",),
+        kinds=_ONE_LABEL,
+        options={"pbar": None},
     ),
     "discriminative_active_learning": Entry(
         f"{_OWN}.discriminative:EmbeddingDiscriminative", needs=("embed",)
@@ -91,6 +109,7 @@ STRATEGIES: Mapping[str, Entry] = {
         scores=True,
         needs=("embed", "hnswlib"),
         wraps=True,
+        kinds=_ONE_LABEL,
     ),
 }
 """Our own strategies, and those of small-text 1.4.1 that work here; see docs/strategies.md."""
@@ -162,15 +181,43 @@ def used(section: StrategySection, strategy: Any) -> str:
     return section.name if inner is None else f"{section.name}/{inner}"
 
 
+def refuse_unfit(section: StrategySection, kind: str) -> None:
+    """Check that the strategy, and the one that it wraps, choose well for a kind of task.
+
+    The user's own and those of other packages are taken at their word.
+
+    Args:
+        section: name and options.
+        kind: ``single_label``, ``multi_label`` or ``spans``.
+
+    Raises:
+        ModelError: one does not.
+    """
+    for name in (section.name, section.options.get("base")):
+        entry = STRATEGIES.get(str(name))
+        if entry is not None and kind not in entry.kinds:
+            fit = ", ".join(other for other in STRATEGIES if kind in STRATEGIES[other].kinds)
+            raise ModelError(
+                f"strategy {name!r} does not fit a task of the kind {kind}", f"those that do: {fit}"
+            )
+
+
 def check(
-    section: StrategySection, num_classes: int, code_paths: Sequence[Path], *, represented: bool
+    section: StrategySection,
+    num_classes: int,
+    code_paths: Sequence[Path],
+    *,
+    represented: bool,
+    kind: str = "single_label",
 ) -> str:
     """Build what the settings name and describe it in a few words.
 
     Raises:
-        ModelError: it cannot be built, or lacks the representation that it needs.
+        ModelError: it cannot be built, does not fit the kind of task, or lacks the representation
+            that it needs.
     """
     create(section, num_classes, code_paths)
+    refuse_unfit(section, kind)
     entry = STRATEGIES.get(section.name)
     if entry is not None and "representation" in entry.needs and not represented:
         raise ModelError(
@@ -180,6 +227,7 @@ def check(
         )
     cold = cold_start(section, lambda: represented)
     create(cold, num_classes, code_paths)
+    refuse_unfit(cold, kind)
     return f"strategy {section.name}, cold start {cold.name}"
 
 
@@ -191,6 +239,8 @@ def _load(entry: Entry) -> Any:
 def _refuse_missing_packages(name: str, entry: Entry) -> None:
     if "hnswlib" in entry.needs and importlib.util.find_spec("hnswlib") is None:
         raise ModelError(f"strategy {name!r} needs the package hnswlib", "pip install hnswlib")
+    if "cleanlab" in entry.needs:
+        multiannotator.require()
 
 
 def _option_names(chosen: Any, entry: Entry) -> Collection[str]:

@@ -55,7 +55,7 @@ def margin_takes_the_closest_race(name: str) -> None:
     assert scores == pytest.approx([0.95, 0.9, 0.88], abs=1e-6)
 
 
-@pick("least_confidence")
+@pick("least_confidence", "activelab")
 def least_confidence_takes_the_lowest_best(name: str) -> None:
     proba = np.array([[0.5, 0.5, 0.0], [0.4, 0.3, 0.3], [0.6, 0.2, 0.2], [0.45, 0.44, 0.11]])
     world = World(circle(0, 0, 0, 0), proba)

@@ -1,0 +1,37 @@
+"""How the answers of several annotators become one target for each record."""
+
+from loopd.annotation.consensus.resolving import (
+    Consensus,
+    Electorate,
+    label_counts,
+    resolve,
+    targets,
+)
+from loopd.annotation.consensus.votes import (
+    Ballots,
+    Vote,
+    answered,
+    ballots,
+    discarded,
+    labelled,
+    repeats,
+    to_set_aside,
+    unresolved,
+)
+
+__all__ = [
+    "Ballots",
+    "Consensus",
+    "Electorate",
+    "Vote",
+    "answered",
+    "ballots",
+    "discarded",
+    "label_counts",
+    "labelled",
+    "repeats",
+    "resolve",
+    "targets",
+    "to_set_aside",
+    "unresolved",
+]

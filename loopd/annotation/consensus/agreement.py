@@ -1,0 +1,105 @@
+"""Owns how far annotators agree, with each other and with the rest; pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from loopd.annotation.consensus.tally import leading
+from loopd.annotation.consensus.votes import Ballots, Vote
+from loopd.records import Span, Target
+
+SMOOTHING = 5.0
+"""Records of average agreement that each annotator is credited with: three answers prove little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far votes agree on records that have at least two.
+
+    Attributes:
+        pairs: mean over these records of the similarity of two votes, ``None`` without any.
+        alpha: Krippendorff's alpha, 1 for full agreement and 0 for chance; ``None`` where there
+            is nothing to agree on, and for spans, which other texts say nothing about.
+        disputed: records on which two people differ.
+    """
+
+    pairs: float | None
+    alpha: float | None
+    disputed: int
+
+
+def similarity(one: Target, other: Target) -> float:
+    """1 for the same, 0 for nothing in common; of several labels or spans the Jaccard index."""
+    if isinstance(one, str) or isinstance(other, str):
+        return float(one == other)
+    both: set[str | Span] = {*one, *other}
+    return len({*one} & {*other}) / len(both) if both else 1.0
+
+
+def agreement(ballots: Ballots) -> Agreement:
+    """Agreement over all records.
+
+    Source of alpha: Krippendorff, *Content Analysis*, 3rd ed. 2013, chapter 12, with one minus the
+    similarity as distance.
+    """
+    shared = [votes for votes in ballots.values() if len(votes) > 1]
+    if not shared:
+        return Agreement(None, None, 0)
+    means = [_mean_pair(votes) for votes in shared]
+    disputed = sum(len({vote.target for vote in votes}) > 1 for votes in shared)
+    return Agreement(sum(means) / len(means), _alpha(shared, means), disputed)
+
+
+def against_the_rest(ballots: Ballots, labels: Sequence[str]) -> dict[str, float]:
+    """How often each annotator agrees with the majority of the others, smoothed towards the mean.
+
+    Where the others are at a tie, agreeing with one side of it counts in part. An annotator who
+    never met another one has the mean; without any record that two people answered it is empty.
+    """
+    agreed: dict[str, float] = defaultdict(float)
+    met: Counter[str] = Counter()
+    for votes in ballots.values():
+        for vote in votes if len(votes) > 1 else ():
+            others = [other for other in votes if other is not vote]
+            best = leading(others, labels)
+            agreed[vote.annotator] += sum(similarity(vote.target, each) for each in best) / len(
+                best
+            )
+            met[vote.annotator] += 1
+    if not met:
+        return {}
+    mean = sum(agreed.values()) / sum(met.values())
+    people = sorted({vote.annotator for votes in ballots.values() for vote in votes})
+    return {
+        person: (agreed[person] + SMOOTHING * mean) / (met[person] + SMOOTHING) for person in people
+    }
+
+
+def _mean_pair(votes: Sequence[Vote]) -> float:
+    """Mean similarity of two votes; those on the same target are counted at once."""
+    given = Counter(vote.target for vote in votes)
+    same = sum(count * (count - 1) for count in given.values())
+    return (same + _across(given, given)) / (len(votes) * (len(votes) - 1))
+
+
+def _across(given: Mapping[Target, int], other: Mapping[Target, int]) -> float:
+    """Summed similarity of all ordered pairs of different targets."""
+    return sum(
+        count * others * similarity(target, another)
+        for target, count in given.items()
+        for another, others in other.items()
+        if target != another and not isinstance(target, str)
+    )
+
+
+def _alpha(shared: Sequence[Sequence[Vote]], means: Sequence[float]) -> float | None:
+    given = Counter(vote.target for votes in shared for vote in votes)
+    if any(isinstance(part, Span) for target in given for part in target):
+        return None
+    whole = sum(given.values())
+    observed = sum(len(votes) * (1 - mean) for votes, mean in zip(shared, means, strict=True))
+    same = sum(count * (count - 1) for count in given.values())
+    expected = 1 - (same + _across(given, given)) / (whole * (whole - 1))
+    return 1 - observed / whole / expected if expected > 0 else None

@@ -1,0 +1,154 @@
+"""Owns the choice of a consensus strategy and what it reports; pure but for the predictions asked.
+
+The result depends on its arguments alone: the steps of a round, and a daemon that was killed
+between them, see the same labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from loopd.annotation.consensus.agreement import Agreement, against_the_rest, agreement
+from loopd.annotation.consensus.tally import Tally, count
+from loopd.annotation.consensus.votes import Ballots, Read, as_given, ballots
+from loopd.annotation.consensus.weighted import weighted
+from loopd.machine import State
+from loopd.records import JsonValue, Target, Targets
+
+NAMED_ANNOTATORS = 20
+"""Up to so many annotators have a quality of their own in the figures."""
+
+Predict = Callable[[Targets], "Mapping[str, Any] | None"]
+"""Out-of-sample probabilities (C,) of each labelled record; ``None`` if no model can be trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Electorate:
+    """How votes are counted.
+
+    Attributes:
+        strategy: ``majority``, ``weighted``, ``crowdlab`` or ``dawid_skene``.
+        labels: all labels in the order of the configuration.
+        seed: for ties that nothing else breaks.
+        predict: asked by ``crowdlab`` alone, with the majority's labels.
+    """
+
+    strategy: str
+    labels: tuple[str, ...]
+    seed: int
+    predict: Predict
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What the votes say of all records that have any.
+
+    Attributes:
+        targets: by record id, ids in order.
+        quality: how likely each is right, or the share of votes behind it, by record id.
+        annotators: quality of each annotator in [0, 1]; empty as long as no two people met.
+        votes: how many votes count.
+        people: how many people have a vote.
+        ties: records on which a tie was settled.
+        agreement: of the annotators with each other.
+    """
+
+    targets: Targets
+    quality: Mapping[str, float]
+    annotators: Mapping[str, float]
+    votes: int
+    people: int
+    ties: int
+    agreement: Agreement = field(default_factory=lambda: Agreement(None, None, 0))
+
+    def figures(self) -> dict[str, JsonValue]:
+        """Flat numbers for the journal, rounded; of many annotators only a summary."""
+        known: dict[str, JsonValue] = {"annotations": self.votes, "annotators": self.people}
+        figures: dict[str, float | None] = {
+            "consensus.ties": self.ties,
+            "consensus.disputed": self.agreement.disputed,
+            "consensus.agreement": self.agreement.pairs,
+            "consensus.alpha": self.agreement.alpha,
+        }
+        if self.quality:
+            figures["consensus.quality"] = sum(self.quality.values()) / len(self.quality)
+        if self.annotators:
+            figures["annotators.lowest_quality"] = min(self.annotators.values())
+            figures["annotators.median_quality"] = median(self.annotators.values())
+        if len(self.annotators) <= NAMED_ANNOTATORS:
+            for person, quality in sorted(self.annotators.items()):
+                figures[f"annotators.{person}.quality"] = quality
+        known |= {name: round(value, 4) for name, value in figures.items() if value is not None}
+        return known
+
+
+def resolve(found: Ballots, electorate: Electorate) -> Consensus:
+    """One target for each record that has votes.
+
+    Args:
+        found: the votes.
+        electorate: how they are counted.
+
+    Raises:
+        ModelError: ``crowdlab`` without cleanlab, or as the predictions do.
+    """
+    tallies, annotators = _counted(found, electorate)
+    return Consensus(
+        targets={id_: tally.target for id_, tally in tallies.items()},
+        quality={id_: tally.share for id_, tally in tallies.items()},
+        annotators=annotators,
+        votes=sum(len(votes) for votes in found.values()),
+        people=len({vote.annotator for votes in found.values() for vote in votes}),
+        ties=sum(tally.tied for tally in tallies.values()),
+        agreement=agreement(found),
+    )
+
+
+def targets(
+    state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
+) -> dict[str, Target]:
+    """The majority's target of each record that is published or came with answers, and present."""
+    return {id_: count(votes, labels).target for id_, votes in ballots(state, read).items()}
+
+
+def label_counts(labels: Targets) -> dict[str, int]:
+    """How often each label occurs, by name; of several labels or spans each counts."""
+    counts: Counter[str] = Counter()
+    for target in labels.values():
+        parts = (target,) if isinstance(target, str) else target
+        counts.update(part if isinstance(part, str) else part.label for part in parts)
+    return dict(sorted(counts.items()))
+
+
+def _counted(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
+    labels = electorate.labels
+    match electorate.strategy:
+        case "weighted":
+            return weighted(found, labels)
+        case "dawid_skene":
+            from loopd.annotation.consensus.dawid_skene import dawid_skene
+
+            return dawid_skene(found, labels)
+        case "crowdlab" if any(len(votes) > 1 for votes in found.values()):
+            return _crowdlab(found, electorate)
+        case _:
+            return _majority(found, labels), against_the_rest(found, labels)
+
+
+def _majority(found: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
+    return {id_: count(votes, labels) for id_, votes in found.items()}
+
+
+def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
+    """CROWDLAB, or the majority where no model can be trained yet."""
+    from loopd.annotation.consensus.crowdlab import crowdlab
+
+    majority = _majority(found, electorate.labels)
+    proba = electorate.predict({id_: tally.target for id_, tally in majority.items()})
+    if proba is None:
+        return majority, against_the_rest(found, electorate.labels)
+    return crowdlab(found, electorate.labels, proba, electorate.seed)

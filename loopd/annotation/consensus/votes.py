@@ -1,0 +1,183 @@
+"""Owns what the answers in a state amount to: votes on records, and who still waits; pure.
+
+Answers come by external id, votes by pool record: a copy that asks for a second opinion counts for
+its original, and each person counts once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from loopd.machine import State
+from loopd.records import Answer, AnswerStatus, JsonValue, Span, Target
+
+Read = Callable[[JsonValue], "Target | None"]
+"""What a submitted value means; ``None`` where it is not allowed. A task's ``target``."""
+
+Key = tuple[str, str]
+"""External id and annotator of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's opinion of one record.
+
+    Attributes:
+        annotator: identifier of the person.
+        target: what the person says.
+        time: when the person first answered, as in :class:`~loopd.records.Answer`.
+    """
+
+    annotator: str
+    target: Target
+    time: str
+
+
+Ballots = Mapping[str, tuple[Vote, ...]]
+"""Votes by pool id, each record's in the order of their times."""
+
+
+def as_given(value: JsonValue) -> Target | None:
+    """The target that a valid value plainly is, where the task is not at hand."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_part(each) for each in value)  # type: ignore[return-value]
+    return None if value is None else str(value)
+
+
+def ballots(state: State, read: Read = as_given, *, another_person: bool = True) -> Ballots:
+    """Votes on each record that is present and has a submitted answer; ids in order.
+
+    Of several answers of one person on a record and its copies the one on the latest copy counts;
+    where the configuration wants another person for a second opinion, the earlier one does.
+
+    Args:
+        state: what the journal says.
+        read: what values mean.
+        another_person: ``relabel.another_person``.
+    """
+    place = {id_: number for number, id_ in enumerate(state.originals)}
+    ignored = repeats(state) if another_person else frozenset()
+    latest: dict[Key, Answer] = {}
+    for record_id, given in _submitted(state).items():
+        for answer in given:
+            if (answer.record_id, answer.annotator) not in ignored:
+                before = latest.get((record_id, answer.annotator))
+                if before is None or _place(before, place) < _place(answer, place):
+                    latest[record_id, answer.annotator] = answer
+    found: dict[str, list[Vote]] = defaultdict(list)
+    for (record_id, annotator), answer in latest.items():
+        target = read(answer.value)
+        if target is not None:
+            found[record_id].append(Vote(annotator, target, answer.time))
+    return {id_: tuple(sorted(found[id_], key=_by_time)) for id_ in sorted(found)}
+
+
+def repeats(state: State) -> frozenset[Key]:
+    """Answers on copies, discards too, of people who had submitted one on the record before."""
+    originals = state.originals
+    copies = {id_ for id_, record_id in originals.items() if id_ != record_id}
+    if not copies:
+        return frozenset()
+    first: dict[Key, tuple[str, str]] = {}
+    for record_id, given in _submitted(state).items():
+        for answer in given:
+            moment = (answer.time, answer.record_id)
+            key = (record_id, answer.annotator)
+            first[key] = min(first.get(key, moment), moment)
+    found = set()
+    for id_, annotator in state.answers:
+        if id_ in copies:
+            time, where = first.get((originals[id_], annotator), ("", id_))
+            if where != id_ and time <= state.answers[id_, annotator].time:
+                found.add((id_, annotator))
+    return frozenset(found)
+
+
+def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
+    """External ids that have a submitted answer which counts."""
+    ignored = repeats(state) if another_person else frozenset()
+    return frozenset(
+        answer.record_id
+        for given in _submitted(state).values()
+        for answer in given
+        if (answer.record_id, answer.annotator) not in ignored
+    )
+
+
+def labelled(state: State) -> frozenset[str]:
+    """Records that are present and have a submitted answer."""
+    return frozenset(_submitted(state))
+
+
+def discarded(state: State) -> frozenset[str]:
+    """Records that people discarded (or answered with something unknown) and nobody labelled."""
+    originals = state.originals
+    refused = {
+        originals.get(answer.record_id, answer.record_id)
+        for answer in state.answers.values()
+        if answer.status in (AnswerStatus.DISCARDED, AnswerStatus.INVALID) and not answer.imported
+    }
+    return frozenset(refused - labelled(state) - state.deleted)
+
+
+def unresolved(state: State, min_submitted: int, *, another_person: bool = True) -> frozenset[str]:
+    """External ids that still wait for somebody.
+
+    A record is resolved when as many people as asked for have submitted, discarded or answered
+    with something unknown, or when it is gone: a discard must never block a batch. A copy needs one
+    person, who must not have answered the record before where the configuration wants another one;
+    it is gone when its original is.
+    """
+    ignored = repeats(state) if another_person else frozenset()
+    done = Counter(
+        answer.record_id
+        for key, answer in state.answers.items()
+        if answer.status is not AnswerStatus.WITHDRAWN
+        and not answer.imported
+        and key not in ignored
+    )
+    return frozenset(
+        id_
+        for id_, record_id in state.originals.items()
+        if id_ not in state.deleted
+        and record_id not in state.deleted
+        and done[id_] < (min_submitted if id_ == record_id else 1)
+    )
+
+
+def to_set_aside(state: State) -> tuple[Answer, ...]:
+    """Answers on copies that must become discards, so that another person is shown the copy."""
+    counted = (AnswerStatus.SUBMITTED, AnswerStatus.INVALID)
+    return tuple(
+        state.answers[key]
+        for key in sorted(repeats(state))
+        if state.answers[key].status in counted and key[0] not in state.deleted
+    )
+
+
+def _submitted(state: State) -> Mapping[str, list[Answer]]:
+    """Submitted answers by record, without what is gone from Argilla."""
+    originals = state.originals
+    found: dict[str, list[Answer]] = defaultdict(list)
+    for answer in state.answers.values():
+        record_id = originals.get(answer.record_id, answer.record_id)
+        gone = answer.record_id in state.deleted or record_id in state.deleted
+        if answer.status is AnswerStatus.SUBMITTED and not gone:
+            found[record_id].append(answer)
+    return found
+
+
+def _place(answer: Answer, places: Mapping[str, int]) -> int:
+    return places.get(answer.record_id, -1)
+
+
+def _by_time(vote: Vote) -> tuple[str, str]:
+    return vote.time, vote.annotator
+
+
+def _part(value: JsonValue) -> Span | str:
+    if isinstance(value, dict):
+        return Span(int(str(value["start"])), int(str(value["end"])), str(value["label"]))
+    return str(value)

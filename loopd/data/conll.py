@@ -1,0 +1,186 @@
+"""Owns CoNLL files of tagged tokens, to rows and from records; must not judge texts or labels.
+
+One token on a line, its tag in the last column, an empty line between texts. A text is its tokens
+with one space between them, unless the comment ``# text =`` above them says how it really reads.
+
+What is written is canonical: for each text the comments that it needs, then token, tab and IOB2
+tag on each line, then an empty line. ``# id =`` is there unless the id is made from the text, and
+``# text =`` unless the text is its tokens with single spaces (in JSON where it has line breaks).
+Reading that gives the records back, and writing them gives the file back, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from loopd.data.columns import Columns, Row
+from loopd.data.pool import content_id
+from loopd.data.tags import TAG, Piece, TagReader, tags_of
+from loopd.data.text_files import opened, whole
+from loopd.data.tokens import WHITE, aligned, joined, pieces
+from loopd.errors import DataError
+from loopd.records import Record, Span
+
+SUFFIXES = (".conll", ".iob", ".iob2", ".bio")
+
+COLUMNS = ("text", "id", "tags")
+"""What the configuration calls the parts of such a file."""
+
+DOCUMENT = "-DOCSTART-"
+"""The token of a line between two documents of CoNLL-2003."""
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Is lost at the very beginning of a file."""
+
+_NOTE = re.compile(r"# (id|sent_id|text) = (.*)", re.DOTALL)
+
+
+def conll_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    """Texts of a file; the cells of ``tags`` are lists of spans.
+
+    Raises:
+        DataError: unreadable, another column is asked for, a line without a tag or with something
+            else in its place, tags that are neither IOB2 nor IOB1, or tokens that are not those of
+            the text that a comment gives.
+    """
+    columns.require(COLUMNS, path.name)
+    reader = TagReader(path.name, "line")
+    with opened(path) as file, whole(path):
+        for sentence in _sentences(file, path.name):
+            text, places = sentence.read(path.name)
+            spans = list(reader.spans(sentence.tags, places, sentence.lines))
+            cells = {"text": text, "id": sentence.id or content_id(text), "tags": spans}
+            asked = (None if name is None else cells[name] for name in columns.names)
+            yield sentence.lines[0], *asked  # type: ignore[misc] # four of them
+
+
+def conll_text(record: Record) -> str:
+    """The lines of one record, the empty line behind them included.
+
+    Raises:
+        DataError: its spans are not known or hold white space at a border, or a label has a tab or
+            a line break in it: a tag cannot say that.
+    """
+    spans = _spans_of(record)
+    places = pieces(record.text, spans)
+    tokens = [record.text[start:end] for start, end in places]
+    starts, ends = {start for start, _ in places}, {end for _, end in places}
+    for start, end, label in spans:
+        if start not in starts or end not in ends:
+            raise _refused(record, f"span {start}-{end} begins or ends with white space")
+        if any(sign in label for sign in WHITE.replace(" ", "")):
+            raise _refused(record, f"label {label!r} holds a tab or a line break")
+    lines = [f"{token}\t{tag}" for token, tag in zip(tokens, tags_of(places, spans), strict=True)]
+    return "".join(f"{line}\n" for line in (*_notes(record, tokens), *lines, ""))
+
+
+@dataclass(slots=True)
+class _Sentence:
+    """The lines of one text."""
+
+    notes: dict[str, str] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+
+    @property
+    def id(self) -> str | None:
+        """What a comment names it."""
+        return self.notes.get("id") or self.notes.get("sent_id")
+
+    @property
+    def is_border(self) -> bool:
+        """Whether this is no text but the beginning of a document."""
+        return self.tokens == [DOCUMENT] and "text" not in self.notes
+
+    def read(self, name: str) -> tuple[str, list[Piece]]:
+        """The text and the places of the tokens in it."""
+        noted = self.notes.get("text")
+        if noted is None:
+            return joined(self.tokens)
+        for text in (noted, _from_json(noted)):
+            places = None if text is None else aligned(self.tokens, text)
+            if text is not None and places is not None:
+                return text, places
+        raise DataError(
+            f"{name}, line {self.lines[0]}: the tokens are not those of the text above them",
+            "the comment `# text =` must hold them in order, with white space between them",
+        )
+
+
+def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
+    sentence = _Sentence()
+    for number, raw in enumerate(file, start=1):
+        line = raw.rstrip("\r\n")
+        if not line.strip(" \t"):
+            if sentence.tokens and not sentence.is_border:
+                yield sentence
+            sentence = _Sentence()
+        elif not sentence.tokens and (note := _NOTE.fullmatch(line)):
+            sentence.notes[note[1]] = note[2]
+        else:
+            _add(sentence, line, number, name)
+    if sentence.tokens and not sentence.is_border:
+        yield sentence
+
+
+def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
+    """Take a line with a token; a comment is passed over."""
+    cells = line.split("\t") if "\t" in line else line.split(" ")
+    cells = [cell for cell in cells if cell]
+    tagged = len(cells) > 1 and TAG.fullmatch(cells[-1]) is not None
+    if line.startswith("#") and not tagged:
+        return
+    if len(cells) < 2:
+        raise DataError(
+            f"{name}, line {number}: one column only",
+            "a line is a token and its tag, with a tab or a space between; further columns may "
+            "stand between the two",
+        )
+    sentence.tokens.append(cells[0])
+    sentence.tags.append(cells[-1])
+    sentence.lines.append(number)
+
+
+def _spans_of(record: Record) -> tuple[Span, ...]:
+    if not isinstance(record.gold, tuple):
+        raise _refused(record, "its spans are not known")
+    return tuple(each for each in record.gold if isinstance(each, Span))
+
+
+def _refused(record: Record, reason: str) -> DataError:
+    return DataError(
+        f"record {record.id[:60]!r} cannot be written as CoNLL: {reason}",
+        "write JSONL or Prodigy's JSONL, which say everything",
+    )
+
+
+def _notes(record: Record, tokens: list[str]) -> Iterable[str]:
+    if record.id != content_id(record.text) or record.text.startswith(BYTE_ORDER_MARK):
+        yield f"# id = {record.id}"
+    if record.text != " ".join(tokens) or tokens == [DOCUMENT]:
+        plain = record.text.strip(WHITE) == record.text
+        shown = record.text if plain and len(record.text.splitlines()) == 1 else None
+        yield f"# text = {json.dumps(record.text) if shown is None else shown}"
+
+
+def _from_json(noted: str) -> str | None:
+    try:
+        text = json.loads(noted)
+    except (ValueError, RecursionError):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def conll_lines(records: Iterable[Record]) -> Iterator[str]:
+    """A whole file, text by text.
+
+    Raises:
+        DataError: as ``conll_text`` does.
+    """
+    return map(conll_text, records)

@@ -1,0 +1,1 @@
+"""What a run is worth to others: its labels as a data set, its last model as a stock model."""

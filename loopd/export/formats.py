@@ -1,0 +1,251 @@
+"""Owns the files of an exported data set; must not decide what is in it.
+
+``datasets`` and ``pyarrow`` are imported only when their formats are written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopd.data.cells import json_value
+from loopd.data.conll import conll_text
+from loopd.data.json_lines import prodigy_lines
+from loopd.errors import ConfigError
+from loopd.export.rows import Row
+from loopd.records import Answer, JsonValue, Record, Target
+from loopd.state.files import storage_error
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the labels are.
+
+    Attributes:
+        kind: ``single_label``, ``multi_label`` or ``spans``.
+        names: of the task, in order.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way to write the data set.
+
+    Attributes:
+        place: name of its file or folder.
+        write: writes rows to a path that does not exist yet.
+        meaning: what it is, for the data card.
+        spans_only: whether it holds spans and nothing else.
+    """
+
+    place: str
+    write: Callable[[Sequence[Row], Labels, Path], None]
+    meaning: str
+    spans_only: bool = False
+
+
+def write_formats(names: Sequence[str], rows: Sequence[Row], labels: Labels, folder: Path) -> None:
+    """Write the data set in several formats.
+
+    Raises:
+        DataError: CoNLL cannot say something.
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    for name in names:
+        path = folder / FORMATS[name].place
+        try:
+            FORMATS[name].write(rows, labels, path)
+        except OSError as error:
+            raise storage_error(path, error) from error
+
+
+def refuse_unfit(names: Sequence[str], kind: str) -> None:
+    """Check that the formats can hold the kind of task.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    unfit = [name for name in names if FORMATS[name].spans_only and kind != "spans"]
+    if unfit:
+        fitting = ", ".join(name for name, each in FORMATS.items() if not each.spans_only)
+        raise ConfigError(
+            f"format {unfit[0]} holds spans, and the task is {kind}", f"these fit: {fitting}"
+        )
+
+
+def plain_row(row: Row) -> dict[str, JsonValue]:
+    """A row as JSON: what JSON Lines hold, and with typed answers what the tables hold."""
+    batch = row.batch
+    return {
+        "id": row.id,
+        "text": row.text,
+        "label": json_value(row.target),
+        "quality": row.quality,
+        "answers": [_answer(answer) for answer in row.answers],
+        "batch_id": None if batch is None else batch.id,
+        "round": None if batch is None else batch.round,
+        "strategy": None if batch is None else batch.strategy,
+        "score": row.score,
+    }
+
+
+def _answer(answer: Answer) -> dict[str, JsonValue]:
+    return {
+        "annotator": answer.annotator,
+        "value": answer.value,
+        "status": answer.status.value,
+        "time": answer.time,
+        "record_id": answer.record_id,
+    }
+
+
+# -- text files ------------------------------------------------------------------------------------
+
+
+def _write_jsonl(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+    del labels
+    _write_lines(path, (json.dumps(plain_row(row), ensure_ascii=False) + "\n" for row in rows))
+
+
+def _write_conll(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+    del labels
+    _write_lines(path, map(conll_text, _records(rows)))
+
+
+def _write_prodigy(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+    del labels
+    _write_lines(path, prodigy_lines(_records(rows)))
+
+
+def _write_lines(path: Path, lines: Iterator[str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.writelines(lines)
+
+
+def _records(rows: Sequence[Row]) -> Iterator[Record]:
+    return (Record(row.id, row.text, row.target) for row in rows)
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    text, number = pa.string(), pa.int32()
+    span = pa.struct([("start", number), ("end", number), ("label", text)])
+    value = {"single_label": text, "multi_label": pa.list_(text), "spans": pa.list_(span)}
+    kind = value[labels.kind]
+    answer = [(name, text) for name in ("annotator", "status", "time", "record_id")]
+    columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
+    columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
+    columns += [("batch_id", text), ("round", number), ("strategy", text), ("score", pa.float64())]
+    table = pa.Table.from_pylist([_typed(row, labels) for row in rows], pa.schema(columns))
+    parquet.write_table(table, path)
+
+
+def _write_dataset(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+    import datasets
+
+    numbers = {name: number for number, name in enumerate(labels.names)}
+    columns = [{**_typed(row, labels), "label": _numbered(row.target, numbers)} for row in rows]
+    with _silent():
+        found = datasets.Dataset.from_list(columns, features=_features(labels))
+        found.save_to_disk(str(path))
+
+
+def _features(labels: Labels) -> Any:
+    from datasets import ClassLabel, Features, Value
+
+    text, number = Value("string"), Value("int32")
+    label, value = ClassLabel(names=list(labels.names)), text
+    if labels.kind == "multi_label":
+        label, value = [label], [text]
+    elif labels.kind == "spans":
+        borders = {"start": number, "end": number}
+        label, value = [{**borders, "label": label}], [{**borders, "label": text}]
+    answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text)
+    return Features(
+        {
+            "id": text,
+            "text": text,
+            "label": label,
+            "quality": Value("float64"),
+            "answers": [{**answer, "value": value}],
+            "batch_id": text,
+            "round": number,
+            "strategy": text,
+            "score": Value("float64"),
+        }
+    )
+
+
+def _numbered(target: Target, numbers: Mapping[str, int]) -> Any:
+    """A target with class numbers in place of names."""
+    if isinstance(target, str):
+        return numbers[target]
+    return [
+        numbers[each]
+        if isinstance(each, str)
+        else {"start": each.start, "end": each.end, "label": numbers[each.label]}
+        for each in target
+    ]
+
+
+def _typed(row: Row, labels: Labels) -> dict[str, Any]:
+    """A row whose answers' values all have the type of the column; null where one has not."""
+    plain: dict[str, Any] = plain_row(row)
+    answers = [
+        {**_answer(answer), "value": _fitting(answer.value, labels.kind)} for answer in row.answers
+    ]
+    return {**plain, "answers": answers}
+
+
+def _fitting(value: JsonValue, kind: str) -> JsonValue:
+    if kind == "single_label":
+        return value if isinstance(value, str) else None
+    if not isinstance(value, (list, tuple)):
+        return None
+    if kind == "multi_label":
+        return list(value) if all(isinstance(each, str) for each in value) else None
+    spans = [each for each in value if isinstance(each, dict)]
+    names = ("start", "end", "label")
+    return [{name: span.get(name) for name in names} for span in spans]
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """No progress bars of ``datasets``."""
+    import datasets
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+FORMATS: Mapping[str, Format] = {
+    "jsonl": Format("labels.jsonl", _write_jsonl, "JSON Lines"),
+    "parquet": Format("labels.parquet", _write_parquet, "Parquet, labels by name"),
+    "dataset": Format(
+        "dataset", _write_dataset, "a folder for `datasets.load_from_disk`, labels as class numbers"
+    ),
+    "conll": Format("labels.conll", _write_conll, "CoNLL: tokens with IOB2 tags", spans_only=True),
+    "prodigy": Format(
+        "labels.prodigy.jsonl", _write_prodigy, "Prodigy's JSON Lines", spans_only=True
+    ),
+}
+"""All formats by the name that the command line knows."""
+
+DEFAULT_FORMATS = ("jsonl", "parquet", "dataset")

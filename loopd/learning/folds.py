@@ -1,0 +1,129 @@
+"""Owns out-of-sample predictions by cross-validation; must not know what they are used for.
+
+Imports small-text at once, so import this module only where small-text is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.fitted import checked_proba
+from loopd.learning.foreign import calling
+from loopd.learning.seeding import for_step, seeded
+
+Folds = NDArray[np.int64]
+
+
+def out_of_fold(
+    train_set: IndexedDataset,
+    make: Callable[[int], Any],
+    *,
+    folds: int,
+    seed: int,
+    weights: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Probabilities of labelled rows, each by a classifier that was not shown the row.
+
+    A fresh classifier is trained for each fold on the rows of the others. A label whose examples
+    all lie in one fold has probability 0 there. Where the others have no row, or rows of one class
+    only, which cannot be trained on, the fold gets their smoothed shares of the classes.
+
+    Args:
+        train_set: labelled rows, one label or several for each; at least one row.
+        make: gives an untrained small-text classifier for a seed.
+        folds: how many, at least 2; no more than there are rows.
+        seed: of the folds and of training.
+        weights: (n,) sample weights of training.
+
+    Returns:
+        (n, C) in the order of the rows.
+
+    Raises:
+        ModelError: the classifier fails or gives something else than probabilities.
+    """
+    labels = len(train_set.target_labels)
+    fold = assigned(train_set.y, labels, min(folds, len(train_set)), seed)
+    proba = np.empty((len(train_set), labels), dtype=np.float32)
+    for number in np.unique(fold):
+        held, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+        if _too_few(train_set.y[others]):
+            proba[held] = _shares(train_set.y[others], labels)
+            continue
+        step = for_step(seed, int(number), "fold")
+        some = {} if weights is None else {"weights": weights[others]}
+        with seeded(step):
+            classifier = make(step)
+            with calling("training the classifier"):
+                classifier.fit(train_set[others], **some)
+            proba[held] = checked_proba(classifier.predict_proba, train_set[held], labels)
+    return proba
+
+
+def assigned(y: Any, num_classes: int, folds: int, seed: int) -> Folds:
+    """The fold (n,) of each row, so that every label is spread evenly over the folds.
+
+    Source: for one label, dealing out class by class as scikit-learn's ``StratifiedKFold`` does;
+    for several, the greedy rule of Sechidis et al. 2011 (On the stratification of multi-label
+    data): the label with the fewest rows left first, each row to the fold that lacks it most.
+
+    Args:
+        y: (n,) class numbers, or a sparse (n, C) matrix of zeros and ones.
+        num_classes: C.
+        folds: k, at least 1.
+        seed: of the order in which rows are taken.
+
+    Returns:
+        Numbers from 0 to k - 1. For one label the folds' sizes differ by at most one.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(y.shape[0])
+    fold = np.empty(len(order), dtype=np.int64)
+    if not issparse(y):
+        by_class = order[np.argsort(y[order], kind="stable")]
+        fold[by_class] = np.arange(len(order)) % folds
+        return fold
+    given = np.asarray(y.toarray() > 0)[order]
+    fold[order] = _greedy(given.reshape(len(order), num_classes), folds)
+    return fold
+
+
+def _greedy(given: NDArray[np.bool_], folds: int) -> Folds:
+    """The fold (n,) of each row of a matrix (n, C), taken in their order."""
+    wanted = np.tile(given.sum(axis=0) / folds, (folds, 1))
+    room = np.full(folds, len(given) / folds)
+    fold = np.full(len(given), -1, dtype=np.int64)
+
+    def put(row: int, number: int) -> None:
+        fold[row] = number
+        wanted[number] -= given[row]
+        room[number] -= 1
+
+    left = given.sum(axis=0)
+    while left.any():
+        label = int(np.where(left > 0, left, len(given) + 1).argmin())
+        for row in np.flatnonzero(given[:, label] & (fold < 0)):
+            put(int(row), int(np.lexsort((-room, -wanted[:, label]))[0]))
+        left = given[fold < 0].sum(axis=0)
+    for row in np.flatnonzero(fold < 0):
+        put(int(row), int(room.argmax()))
+    return fold
+
+
+def _too_few(y: Any) -> bool:
+    """Whether nothing can be learned: no row at all, or for one label a single class."""
+    return y.shape[0] == 0 or (not issparse(y) and len(np.unique(y)) < 2)
+
+
+def _shares(y: Any, num_classes: int) -> NDArray[np.float64]:
+    """Shares of the classes (C,), each counted once more than it occurs."""
+    if issparse(y):
+        counts = np.asarray(y.sum(axis=0), dtype=np.float64).ravel()
+        return (counts + 1) / (y.shape[0] + 2)
+    counts = np.bincount(y, minlength=num_classes).astype(np.float64)
+    return np.asarray((counts + 1) / (counts.sum() + num_classes))

@@ -1,0 +1,1 @@
+"""Kinds of learning problems: how targets become numbers and predictions become targets."""

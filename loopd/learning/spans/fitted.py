@@ -1,0 +1,190 @@
+"""Owns a trained tagger and how strategies ask it; must not train or choose.
+
+Imports small-text at once, so import this module only where small-text is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import Classifier
+
+from loopd.errors import ModelError
+from loopd.learning.dataset import IndexedDataset, unlabeled
+from loopd.learning.foreign import calling
+from loopd.learning.representation import Background, Representation
+from loopd.learning.screening import shortlist
+from loopd.learning.strategies.scores import top
+
+Positions = NDArray[np.int64]
+TokenProba: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Tag probabilities (T, K) of all atoms, text by text, and where each text's begin (n + 1,).
+
+K is 2C + 1: outside, then begin and inside of each label (``alignment.Tags``).
+"""
+
+Score = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
+"""Informativeness (n,) of token probabilities, text by text; higher is more informative."""
+
+
+@dataclass(frozen=True)
+class TagScores:
+    """Token probabilities of pool records, computed when they are asked for and then kept.
+
+    As with ``fitted.PoolScores``, what is computed depends on the question alone, never on what
+    was asked before.
+
+    Attributes:
+        classifier: the trained tagger.
+        features: of the pool.
+        num_classes: C, the number of labels.
+    """
+
+    classifier: Any
+    features: Any
+    num_classes: int
+    _kept: dict[bytes, TokenProba] = field(default_factory=dict, repr=False)
+
+    def of(self, rows: Positions) -> TokenProba:
+        """Probabilities at pool positions (k,), in full precision."""
+        return self._asked(rows, self.classifier.token_proba, b"exact")
+
+    def screen(self, rows: Positions) -> TokenProba | None:
+        """Probabilities, fast and rough; ``None`` where nothing is faster than ``of``."""
+        screen = getattr(self.classifier, "screen_proba", None)
+        return None if screen is None else self._asked(rows, screen, b"rough")
+
+    def _asked(
+        self, rows: Positions, predict: Callable[[Any], TokenProba], kind: bytes
+    ) -> TokenProba:
+        key = kind + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
+        if key not in self._kept:
+            dataset = unlabeled(self.features, self.num_classes)[rows]
+            with calling("predicting with the classifier"):
+                proba, offsets = predict(dataset)
+            if not np.isfinite(proba).all():
+                raise ModelError(
+                    "the classifier gave probabilities that are not numbers",
+                    "its training diverged: lower its learning rate",
+                )
+            self._kept[key] = proba, offsets
+        return self._kept[key]
+
+
+class FittedTagger(Classifier):  # type: ignore[misc] # small-text is not typed
+    """A trained tagger as small-text's learner sees it: nothing is trained or scored twice.
+
+    It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
+
+    Args:
+        scores: the trained tagger.
+        background: what is known without it.
+    """
+
+    cold = False
+    """Whether there is no model yet; see ``fitted.ColdClassifier``."""
+
+    def __init__(self, scores: TagScores, background: Background | None = None) -> None:
+        self._scores = scores
+        self._background = background or Background()
+        self.num_classes = scores.num_classes
+
+    @property
+    def representation(self) -> Representation:
+        """Vectors that no label has changed.
+
+        Raises:
+            ModelError: the classifier has none.
+        """
+        return self._background.representation
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self._background.label_names
+
+    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
+        """Positions that must not be chosen: those that were given."""
+        del size, labelled
+        return ignored
+
+    def token_proba(self, data_set: IndexedDataset) -> TokenProba:
+        """Probabilities of the tags of all atoms."""
+        return self._scores.of(data_set.rows)
+
+    def most_informative_texts(
+        self, score: Score, among: Positions, n: int
+    ) -> tuple[Positions, NDArray[np.float64]]:
+        """The exact best ``n`` of some pool positions, with their scores.
+
+        Args:
+            score: of token probabilities, text by text, higher is better.
+            among: pool positions (k,).
+            n: how many, at most k.
+
+        Returns:
+            Positions (n,) best first, ties in the order of the pool, and their scores (n,).
+        """
+        rough = self._scores.screen(among)
+        if rough is None:
+            rows, values = among, score(*self._scores.of(among))
+        else:
+            places, values = shortlist(
+                score(*rough), n, lambda places: score(*self._scores.of(among[places]))
+            )
+            rows = among[places]
+        best = top(values, rows, n)
+        return rows[best], values[best]
+
+    def new(self) -> FittedTagger:
+        """The classifier itself, for small-text's factory interface."""
+        return self
+
+    def fit(self, train_set: Any, weights: Any = None) -> FittedTagger:
+        """Nothing: it is trained already."""
+        del train_set, weights
+        return self
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+        """Never; raises as ``predict_proba``."""
+        del data_set, return_proba
+        raise no_class()
+
+    def predict_proba(self, data_set: IndexedDataset, **options: Any) -> Any:
+        """Never.
+
+        Raises:
+            ModelError: a text with spans has no one class.
+        """
+        del data_set, options
+        raise no_class()
+
+    def embed(
+        self,
+        data_set: IndexedDataset,
+        return_proba: bool = False,
+        pbar: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Embeddings (n, d); never with a progress bar.
+
+        Raises:
+            ModelError: class probabilities are asked for too.
+        """
+        del pbar
+        if return_proba:
+            raise no_class()
+        return self._scores.classifier.embed(data_set, **options)
+
+
+def no_class() -> ModelError:
+    """What a strategy is told that asks a tagger for classes."""
+    return ModelError(
+        "the strategy asks for one label of each text, but spans are labelled",
+        "use `mnlp`, a `token_...` strategy, or one that only looks at vectors",
+    )

@@ -1,0 +1,299 @@
+"""Owns the strategies that ask a tagger how sure it is of each token; must not tag or train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import QueryStrategy
+
+from loopd.errors import ModelError
+from loopd.learning.spans.viterbi import best_paths
+from loopd.learning.strategies import uncertainty
+from loopd.learning.strategies.diverse_margin import central
+from loopd.learning.strategies.scores import top
+from loopd.learning.strategies.space import (
+    candidates,
+    generator,
+    refuse_unknown_space,
+    rows,
+    vectors,
+)
+
+Positions = NDArray[np.int64]
+Offsets = NDArray[np.int64]
+Proba = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Score = Callable[[Proba, Offsets], Floats]
+"""Informativeness of texts (n,) from their token probabilities (T, K) and offsets (n + 1,)."""
+
+CANDIDATES = 20_000
+"""Of a larger pool, so many random texts are tagged in a round."""
+
+
+def aggregated(values: Floats, offsets: Offsets, aggregate: str) -> Floats:
+    """From values of tokens to values of texts.
+
+    Args:
+        values: (T,) text by text.
+        offsets: (n + 1,) where each text's begin.
+        aggregate: ``mean``, ``max`` or ``sum``.
+
+    Returns:
+        (n,), 0 for a text without a token.
+    """
+    found = np.zeros(len(offsets) - 1)
+    some = np.flatnonzero(np.diff(offsets))
+    if len(some):
+        reduce = np.maximum if aggregate == "max" else np.add
+        found[some] = reduce.reduceat(values, offsets[some])
+    if aggregate == "mean":
+        found[some] /= np.diff(offsets)[some]
+    return found
+
+
+def mnlp(proba: Proba, offsets: Offsets) -> Floats:
+    """Minus the mean logarithm of the probabilities of a text's likeliest legal tags (n,), nats."""
+    _, totals = best_paths(proba, offsets)
+    return np.asarray(-totals / np.maximum(np.diff(offsets), 1)) + 0.0
+
+
+class TokenLeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Texts whose tokens' best tags are least probable.
+
+    Paper: Culotta and McCallum 2005 (AAAI), by token instead of by sequence. Cost: tagging the
+    pool. Needs: a tagger. Draws only to narrow the pool. Scores: 1 - probability of the best tag,
+    over the tokens.
+
+    Args:
+        aggregate: ``mean``, ``max`` or ``sum`` over the tokens; ``sum`` prefers long texts.
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    def __init__(self, aggregate: str = "mean", candidates: int = CANDIDATES) -> None:
+        self.score = _score(lambda proba: 1 + uncertainty.largest(proba), aggregate)
+        self.aggregate = aggregate
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), least confident first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        free = candidates(indices_unlabeled, self.candidates, n, generator())
+        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
+        return chosen
+
+    def __str__(self) -> str:
+        return f"TokenLeastConfidence(aggregate={self.aggregate})"
+
+
+class TokenEntropy(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Texts whose tokens' tags have the largest entropy.
+
+    Paper: Settles and Craven 2008 (EMNLP): token entropy for ``mean``, total for ``sum``. Cost,
+    needs and draws: as ``TokenLeastConfidence``. Scores: entropy in nats, over the tokens.
+
+    Args:
+        aggregate: ``mean``, ``max`` or ``sum`` over the tokens; ``sum`` prefers long texts.
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    def __init__(self, aggregate: str = "mean", candidates: int = CANDIDATES) -> None:
+        self.score = _score(uncertainty.entropy, aggregate)
+        self.aggregate = aggregate
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), largest entropy first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        free = candidates(indices_unlabeled, self.candidates, n, generator())
+        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
+        return chosen
+
+    def __str__(self) -> str:
+        return f"TokenEntropy(aggregate={self.aggregate})"
+
+
+class TokenMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Texts whose tokens' two likeliest tags are nearest to each other.
+
+    Paper: Scheffer et al. 2001, which scores tokens by their margin. Cost, needs and draws: as
+    ``TokenLeastConfidence``. Scores: 1 - margin, over the tokens.
+
+    Args:
+        aggregate: ``mean``, ``max`` or ``sum`` over the tokens; ``sum`` prefers long texts.
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    def __init__(self, aggregate: str = "mean", candidates: int = CANDIDATES) -> None:
+        self.score = _score(lambda proba: 1 + uncertainty.margin(proba), aggregate)
+        self.aggregate = aggregate
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), smallest margin first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        free = candidates(indices_unlabeled, self.candidates, n, generator())
+        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
+        return chosen
+
+    def __str__(self) -> str:
+        return f"TokenMargin(aggregate={self.aggregate})"
+
+
+class MNLP(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Texts whose likeliest tags are least probable, for their length.
+
+    Paper: Shen et al. 2018, arXiv 1707.05928 (maximum normalized log-probability). Cost, needs and
+    draws: as ``TokenLeastConfidence``, and the search for the likeliest tags. Scores: minus the
+    mean logarithm of the probabilities of these tags, in nats.
+
+    Args:
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    def __init__(self, candidates: int = CANDIDATES) -> None:
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), least probable first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        free = candidates(indices_unlabeled, self.candidates, n, generator())
+        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, mnlp)
+        return chosen
+
+    def __str__(self) -> str:
+        return "MNLP()"
+
+
+class DiverseTokens(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """The texts with the least sure tokens, clustered; of each cluster the one nearest its centre.
+
+    Paper: Zhdanov 2019 (arXiv 1901.05954), without weights, over token entropy. Cost: tagging the
+    pool and embedding ``factor * n`` texts; then k-means over these. Needs: a tagger. Draws the
+    start of k-means. Scores: entropy in nats, over the tokens.
+
+    Args:
+        factor: unsure texts for each one that is chosen.
+        aggregate: ``mean``, ``max`` or ``sum`` over the tokens.
+        space: ``embedding`` (the present model's) or ``representation``.
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    def __init__(
+        self,
+        factor: int = 3,
+        aggregate: str = "sum",
+        space: str = "embedding",
+        candidates: int = CANDIDATES,
+    ) -> None:
+        refuse_unknown_space(space)
+        self.score = _score(uncertainty.entropy, aggregate)
+        self.factor = factor
+        self.aggregate = aggregate
+        self.space = space
+        self.candidates = candidates
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), least sure first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        rng = generator()
+        free = candidates(indices_unlabeled, self.candidates, n, rng)
+        wanted = min(len(free), max(n, self.factor * n))
+        unsure, values = least_sure(clf, dataset, free, wanted, self.score)
+        places = np.arange(n)
+        if wanted > n:
+            places = central(vectors(clf, dataset, unsure, self.space), n, rng)
+        self.chosen_scores_ = values[places]
+        return unsure[places]
+
+    def __str__(self) -> str:
+        return (
+            f"DiverseTokens(factor={self.factor}, aggregate={self.aggregate}, space={self.space})"
+        )
+
+
+def least_sure(
+    clf: Any, dataset: Any, indices: Positions, n: int, score: Score
+) -> tuple[Positions, Floats]:
+    """The ``n`` best of the indices by a score of their tokens' probabilities, and the scores.
+
+    Ties are in the order of the pool.
+
+    Raises:
+        ModelError: the classifier is no tagger.
+    """
+    ask = getattr(clf, "most_informative_texts", None)
+    if ask is not None:
+        positions = rows(dataset, indices)
+        chosen, values = ask(score, positions, n)
+        order = np.argsort(positions, kind="stable")
+        return indices[order[np.searchsorted(positions[order], chosen)]], values
+    tag = getattr(clf, "token_proba", None)
+    if tag is None:
+        raise ModelError(
+            "the strategy needs a model that tags tokens", "use it with spans, or another strategy"
+        )
+    values = score(*tag(dataset[indices]))
+    best = top(values, indices, n)
+    return indices[best], values[best]
+
+
+AGGREGATES = ("mean", "max", "sum")
+
+
+def _score(of_tokens: Callable[[Proba], Floats], aggregate: str) -> Score:
+    """The score of texts that aggregates one of tokens.
+
+    Raises:
+        ModelError: the aggregate is none of ``AGGREGATES``.
+    """
+    if aggregate not in AGGREGATES:
+        raise ModelError(f"unknown aggregate {aggregate!r}", f"known: {', '.join(AGGREGATES)}")
+    return lambda proba, offsets: aggregated(of_tokens(proba), offsets, aggregate)

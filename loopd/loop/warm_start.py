@@ -1,0 +1,31 @@
+"""Owns the answers that came with the pool; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loopd.data.pool import Pool
+from loopd.machine import AnswersCollected, State
+from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Record
+from loopd.tasks.task import Task
+
+LONG_AGO = "1970-01-01T00:00:00.000000"
+"""When they were given, for all that is known: before any answer of the run."""
+
+
+def imported(state: State, pool: Pool, task: Task, now: float) -> AnswersCollected | None:
+    """The answers of the pool that the journal does not hold yet, ``None`` without any."""
+    answers = tuple(
+        answer
+        for record in pool
+        for answer in _answers(record, task)
+        if (answer.record_id, answer.annotator) not in state.answers
+    )
+    return AnswersCollected(at=now, answers=answers) if answers else None
+
+
+def _answers(record: Record, task: Task) -> Iterator[Answer]:
+    for name, value in record.answers:
+        valid = task.is_valid(value)
+        status = AnswerStatus.SUBMITTED if valid else AnswerStatus.INVALID
+        yield Answer(record.id, f"{IMPORT_PREFIX}{name}", status, value, LONG_AGO)
