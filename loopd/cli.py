@@ -142,6 +142,11 @@ def status(config: Path, *, as_json: bool) -> None:
     help="Share of wrong answers.",
 )
 @click.option(
+    "--error-rates",
+    metavar="LIST",
+    help="The same for each person, such as `.05,.3,.1`, in the place of --error-rate.",
+)
+@click.option(
     "--discard-rate",
     default=0.0,
     show_default=True,
@@ -179,7 +184,17 @@ def _behaviour(options: dict[str, Any]) -> Any:
     from loopd.simulation.behaviour import OracleOptions
 
     shuffle, seconds = not options.pop("in_order"), options.pop("seconds")
-    return OracleOptions(shuffle=shuffle, seconds_per_answer=seconds, **options)
+    rates = _rates(options.pop("error_rates"))
+    return OracleOptions(shuffle=shuffle, seconds_per_answer=seconds, error_rates=rates, **options)
+
+
+def _rates(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in (text or "").split(",") if each.strip())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no list of numbers", param_hint="--error-rates"
+        ) from None
 
 
 @main.command()

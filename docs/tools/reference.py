@@ -224,7 +224,9 @@ def _default(field: FieldInfo) -> Any:
 def _yaml_value(value: object) -> str:
     if value is None:
         return "null"
-    return json.dumps(value) if value == "" else _inline(value)
+    text = _inline(value)
+    special = isinstance(value, str) and (not value or yaml.safe_load(text) != value)
+    return json.dumps(value) if special else text
 
 
 # -- metrics log -----------------------------------------------------------------------------------

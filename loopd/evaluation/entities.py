@@ -71,10 +71,8 @@ def _by_seqeval(
     Source: Nakayama 2018, seqeval, in strict mode.
     """
     try:
-        from seqeval.metrics.v1 import (  # type: ignore[import-untyped]
-            precision_recall_fscore_support,
-        )
-        from seqeval.scheme import IOB2  # type: ignore[import-untyped]
+        from seqeval.metrics.v1 import precision_recall_fscore_support
+        from seqeval.scheme import IOB2
     except ImportError as error:
         raise ModelError(
             "spans are measured with the package seqeval, which is not installed",

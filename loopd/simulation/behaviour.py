@@ -82,6 +82,7 @@ def behave(
     *,
     person: str,
     external_id: str | None,
+    original_id: str | None = None,
 ) -> Behaviour | None:
     """What a person does with a record: always the same for the same seed, record and person.
 
@@ -91,11 +92,14 @@ def behave(
         task: what can be submitted.
         person: name of the account.
         external_id: the record's id in the loop.
+        original_id: of a copy that asks for a second opinion the id of the text's own record: a
+            person who thinks again may come to another answer.
 
     Returns:
         ``None`` where the right target is not known or cannot be submitted.
     """
-    target = None if external_id is None else gold.get(external_id)
+    known = original_id or external_id
+    target = None if known is None else gold.get(known)
     if target is None or not task.is_valid(task.value(target)):
         return None
     rng = random.Random(f"{options.seed}|{person}|{external_id}")  # noqa: S311 - not a secret

@@ -99,7 +99,8 @@ def _staff(url: str, api_key: str, room: Room, task: OracleTask, options: Oracle
     room.people = tuple(account.name for account in accounts)
     room.say(f"at work: {', '.join(room.people)}")
     people = [
-        Person(each.name, PeopleApi(url, each.api_key), room, task, options) for each in accounts
+        Person(each.name, PeopleApi(url, each.api_key), room, task, options.of_person(number))
+        for number, each in enumerate(accounts)
     ]
     threads = [threading.Thread(target=each.work, name=each.name, daemon=True) for each in people]
     for thread in threads:

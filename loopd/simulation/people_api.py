@@ -19,6 +19,9 @@ from loopd.records import JsonValue
 PAGE = 100
 """Records asked for at once."""
 
+SECOND_OPINION_OF = "second_opinion_of"
+"""Metadata of a copy that asks for a second opinion: the original's id, as people see it."""
+
 
 class GoneError(ArgillaError):
     """HTTP 404: the dataset, the record or the response is not there (any more)."""
@@ -48,6 +51,7 @@ class Sheet:
     Attributes:
         id: Argilla's id.
         external_id: the loop's id, ``None`` for a record that somebody else logged.
+        original_id: the same, or of a copy that asks for a second opinion the original's.
         fields: what is shown, by field.
         response_id: Argilla's id of the own answer or ``None``.
         values: the own answer's value by question.
@@ -55,6 +59,7 @@ class Sheet:
 
     id: str
     external_id: str | None
+    original_id: str | None = None
     response_id: str | None = None
     values: tuple[tuple[str, Any], ...] = ()
     fields: tuple[tuple[str, Any], ...] = ()
@@ -205,10 +210,12 @@ def _response(question: str, value: JsonValue) -> dict[str, Any]:
 
 def _sheet(record: Any) -> Sheet:
     """A record of the search route; its responses are the asking person's only."""
+    external_id = record.get("external_id")
+    original_id = (record.get("metadata") or {}).get(SECOND_OPINION_OF, external_id)
     fields = tuple((record.get("fields") or {}).items())
+    sheet = Sheet(str(record["id"]), external_id, original_id, fields=fields)
     for response in record.get("responses") or ():
         values = response.get("values") or {}
         given = tuple((name, answer.get("value")) for name, answer in values.items())
-        own = str(response["id"])
-        return Sheet(str(record["id"]), record.get("external_id"), own, given, fields)
-    return Sheet(str(record["id"]), record.get("external_id"), fields=fields)
+        return replace(sheet, response_id=str(response["id"]), values=given)
+    return sheet

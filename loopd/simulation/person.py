@@ -126,9 +126,10 @@ class Person:
         return desk
 
     def _remember(self, desk: Desk) -> None:
-        """Find own answers that are still as wrong as they were meant to be at first."""
+        """Find what one has answered, and what is still as wrong as it was meant to be at first."""
         self._slips.clear()
         for sheet in self._api.submitted(desk):
+            self._note(sheet)
             behaviour = self._behaviour(sheet)
             value = dict(sheet.values).get(self._task.question)
             if behaviour and behaviour.later and behaviour.first == value:
@@ -144,7 +145,8 @@ class Person:
         free = (
             each
             for each in sheets
-            if each.id in self._unsure or self._room.take(each.id, self.name, needed)
+            if each.id in self._unsure
+            or (self._fresh(each) and self._room.take(each.id, self.name, needed))
         )
         answered = 0
         for sheet in islice(free, STRETCH):
@@ -176,6 +178,7 @@ class Person:
             self._room.count("gone")
             return False
         if answered is not None:
+            self._note(sheet)
             self._room.count(*_counts(behaviour))
             if behaviour and behaviour.later:
                 self._slips.append((answered, behaviour.later))
@@ -201,13 +204,28 @@ class Person:
     def _behaviour(self, sheet: Sheet) -> Behaviour | None:
         task = self._task.task
         done = behave(
-            self._options, self._task.gold, task, person=self.name, external_id=sheet.external_id
+            self._options,
+            self._task.gold,
+            task,
+            person=self.name,
+            external_id=sheet.external_id,
+            original_id=sheet.original_id,
         )
         if done is None or task.kind != "spans":
             return done
         text = sheet.text(task.field_name)
         first, later = to_page(text, done.first), to_page(text, done.later)
         return replace(done, first=first, later=later)
+
+    def _note(self, sheet: Sheet) -> None:
+        if sheet.original_id is not None:
+            self._room.has_read(sheet.original_id, self.name)
+
+    def _fresh(self, sheet: Sheet) -> bool:
+        """Whether it is a new text, or a copy that asks for this person's opinion."""
+        if sheet.original_id is None or sheet.original_id == sheet.external_id:
+            return True
+        return self._room.is_for(sheet.original_id, self.name)
 
     def _correct(self, keep: int) -> None:
         """Correct first, wrong answers, all but the latest ``keep``."""

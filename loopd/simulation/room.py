@@ -57,6 +57,7 @@ class Room:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._holders: dict[str, set[str]] = {}
+        self._readers: dict[str, set[str]] = {}
         self._counts: Counter[str] = Counter()
         self._said = ""
         self._idle_since: dict[str, float] = {}
@@ -91,6 +92,20 @@ class Room:
                 return False
             holders.add(person)
             return True
+
+    def has_read(self, text_id: str, person: str) -> None:
+        """Note that a person has given an opinion of a text."""
+        with self._lock:
+            self._readers.setdefault(text_id, set()).add(person)
+
+    def is_for(self, text_id: str, person: str) -> bool:
+        """Whether a person should give a second opinion of a text.
+
+        Those who gave their first leave it to others, as long as there are any.
+        """
+        with self._lock:
+            readers = self._readers.get(text_id, set())
+            return person not in readers or readers >= set(self.people)
 
     def put_back(self, record_id: str, person: str) -> None:
         """Give up a record: others may take it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def random_spans(rng: np.random.Generator, texts: int) -> Spans:
         found.append(
             tuple(
                 Span(start, end, str(rng.choice(LABELS)))
-                for start, end in zip(cuts, cuts[1:], strict=False)
+                for start, end in pairwise(cuts)
                 if rng.random() < 0.6
             )
         )

@@ -205,7 +205,102 @@ def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
             call()
 
 
+def again(number: int, *record_ids: str) -> Batch:
+    """A batch that asks for second opinions."""
+    items = tuple(BatchItem(id_, 0.5, copy_id=f"{id_}#2") for id_ in record_ids)
+    return Batch(f"b{number:04d}", number, "activelab", f"model-{number}", items)
+
+
+def test_a_copy_is_a_record_of_its_own(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    put(store, batch(0, "r1", "r2"))
+    people.submit("r1", "ann", "fruit")
+    for _ in range(2):
+        put(store, again(1, "r1"))
+    assert sorted(people.open_records("ann")) == ["r1#2", "r2"]
+    people.submit("r1#2", "bob", "tool")
+    assert answers(store, "r1", "r1#2") == {
+        "r1": (AnswerStatus.SUBMITTED, "fruit"),
+        "r1#2": (AnswerStatus.SUBMITTED, "tool"),
+    }
+    people.delete("r1#2")
+    assert store.sweep(("r1", "r1#2")).missing == ("r1#2",)
+
+
+def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    put(store, batch(0, "r1", "r2"))
+    people.submit("r1", "ann", "fruit")
+    people.submit("r1", "bob", "tool")
+    people.submit("r2", "ann", "tool")
+    given = {(each.record_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    token = store.activity()
+    for _ in range(2):
+        store.set_aside([given["r1", people.ids["ann"]]])
+    assert store.activity() != token
+    found = {(each.record_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    assert {key: each.status for key, each in found.items()} == {
+        ("r1", people.ids["ann"]): AnswerStatus.DISCARDED,
+        ("r1", people.ids["bob"]): AnswerStatus.SUBMITTED,
+        ("r2", people.ids["ann"]): AnswerStatus.SUBMITTED,
+    }
+    assert all(each.time == given[key].time for key, each in found.items())
+    people.withdraw("r1", "bob")
+    people.delete("r2")
+    store.set_aside(list(given.values()))  # nothing of it is submitted any more
+    (left,) = store.sweep(("r1",)).answers
+    assert left.status is AnswerStatus.DISCARDED
+
+
 # -- only a real Argilla -----------------------------------------------------------------------
+
+
+def test_a_copy_says_what_it_is_and_proposes_nothing(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"copies-{uuid.uuid4().hex[:8]}")
+    store.open(NO_POOL, fresh=True)
+    put(store, batch(0, "r1", suggestions=True))
+    put(store, again(1, "r1"))
+    made = _existing(api, name)
+    first, copy = (api.record(made, each) for each in ("r1", "r1#2"))
+    assert copy["fields"] == first["fields"]
+    assert copy["suggestions"] == []
+    assert copy["metadata"]["second_opinion_of"] == "r1"
+    assert "second_opinion_of" not in first["metadata"]
+
+
+def test_a_run_of_an_older_version_gets_the_new_metadata(make_store: MakeStore, api: Api) -> None:
+    old = {"batch_id": "terms", "round": "integer", "strategy": "terms", "score": "float"}
+    old |= {"priority": "float", "model_id": "terms"}
+    made = api.dataset(name=(name := f"old-{uuid.uuid4().hex[:8]}"), **old)
+    api.call("PATCH", f"datasets/{made.id}", {"allow_extra_metadata": False})
+    store = make_store(name)
+    store.open(NO_POOL, fresh=False)
+    put(store, again(1, "r1"))
+    assert store.sweep(("r1#2",)).missing == ()
+
+
+def test_an_answer_that_is_set_aside_opens_its_record_and_keeps_its_value(
+    make_store: MakeStore, api: Api
+) -> None:
+    store = make_store(name := f"aside-{uuid.uuid4().hex[:8]}")
+    store.open(NO_POOL, fresh=True)
+    put(store, again(0, "r1"))
+    made = _existing(api, name)
+    made.records["r1#2"] = api.record(made, "r1#2")["id"]
+    api.answer(made, "r1#2", "tool")
+    assert api.record(made, "r1#2")["status"] == "completed"
+    store.set_aside(store.sweep(("r1#2",)).answers)
+    record = api.record(made, "r1#2")
+    assert record["status"] == "pending"
+    (response,) = record["responses"]
+    assert (response["status"], response["values"]) == (
+        "discarded",
+        {"label": {"value": "tool"}},
+    )
+    api.answer(made, "r1#2", "fruit", by="bob")
+    assert api.record(made, "r1#2")["status"] == "completed"
 
 
 def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
@@ -261,7 +356,7 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
     made = _existing(api, name)
     first, second, third = (api.record(made, each) for each in ("r1", "r2", "r3"))
     assert first["fields"] == {"text": "text of r1"}
-    assert set(first["metadata"]) == set(METADATA)
+    assert set(first["metadata"]) == set(METADATA) - {"second_opinion_of"}
     assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
     (proposal,) = first["suggestions"]
     assert (proposal["value"], proposal["score"]) == ("tool", 0.75)

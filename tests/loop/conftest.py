@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,15 @@ def make_pool(size: int, prefix: str = "r") -> Pool:
         return f"the {words[number % 5]} and the {words[number * 3 % 5]} number {prefix} {number}"
 
     return Pool(tuple(Record(f"{prefix}{n:03d}", text(n), gold_of(n)) for n in range(size)))
+
+
+GivenAnswers = Mapping[str, tuple[tuple[str, Any], ...]]
+"""(annotator, value) by record id."""
+
+
+def with_answers(pool: Pool, answers: GivenAnswers) -> Pool:
+    """The pool as it is where some texts come with answers."""
+    return Pool(tuple(replace(each, answers=answers.get(each.id, ())) for each in pool))
 
 
 @dataclass
@@ -113,7 +122,13 @@ def place(request: pytest.FixtureRequest) -> str:
 def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeBench]:
     made: list[Bench] = []
 
-    def make(size: int = 60, *, offered: tuple[str, ...] = LABELS, **sections: object) -> Bench:
+    def make(
+        size: int = 60,
+        *,
+        offered: tuple[str, ...] = LABELS,
+        answers: GivenAnswers | None = None,
+        **sections: object,
+    ) -> Bench:
         name = f"bench-{uuid.uuid4().hex[:10]}"
         argilla = sections.pop("argilla", {})
         defaults: dict[str, object] = {
@@ -128,7 +143,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         }
         settings = {**defaults, **sections}
         parts = _in_memory if place == "memory" else _on_argilla(request, offered)
-        bench = _assemble(settings, size, tmp_path, parts)
+        bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)
         return bench
 
@@ -162,12 +177,12 @@ def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Par
     return parts
 
 
-def _assemble(settings: dict[str, object], size: int, folder: Path, parts: Parts) -> Bench:
+def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Parts) -> Bench:
     config = parse_config(settings, folder)
     stop, now = Stop(), [1000.0]
     store, people = parts(config)
     clock = Clock(wall=lambda: now[0], monotonic=lambda: now[0])
-    data = DataSets(make_pool(size), make_pool(20, "t"), {})
+    data = DataSets(pool, make_pool(20, "t"), {})
     tools = Tools(
         config=config,
         task=build_task(config.task),

@@ -33,11 +33,11 @@ class SpanTaggerFactory:
     """Makes fine-tuned taggers from one pretrained encoder, loaded at the first use."""
 
     OPTIONS: Mapping[str, Any] = {
-        "epochs": 8,
-        "min_steps": 150,
-        "learning_rate": 4e-4,
+        "epochs": 5,
+        "min_steps": 200,
+        "learning_rate": 2e-4,
         "head_learning_rate": 5e-3,
-        "batch_size": 16,
+        "batch_size": 8,
         "dropout": 0.1,
         "freeze_embeddings": True,
         "bf16": "auto",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,7 +44,7 @@ def labelled_texts(draw: st.DrawFn) -> tuple[str, tuple[Span, ...]]:
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=10)))
     spans = [
         Span(start, end, draw(st.sampled_from(LABELS)))
-        for start, end in zip(cuts, cuts[1:], strict=False)
+        for start, end in pairwise(cuts)
         if draw(st.booleans())
     ]
     return text, tuple(spans)
@@ -77,8 +79,8 @@ def back_and_forth(text: str, spans: tuple[Span, ...], vocabulary: Vocabulary) -
     of_tokens = np.full(len(ids), -100)
     of_tokens[firsts] = tagged(store.borders(0), spans, LABELS)
     assert len(set(firsts.tolist())) == len(firsts) == store.counts[0]
-    assert ids[0] == vocabulary.before[0] and ids[-1] == vocabulary.after[0]
-    assert firsts.size == 0 or (0 < firsts.min() and firsts.max() < len(ids) - 1)
+    assert [ids[0], ids[-1]] == [vocabulary.before[0], vocabulary.after[0]]
+    assert all(0 < first < len(ids) - 1 for first in firsts.tolist())
     assert spans_of(store.borders(0), of_tokens[firsts], LABELS) == spans
 
 

@@ -192,7 +192,7 @@ def ask_real(factory: SpanTaggerFactory, fitted: FittedTagger, strategy: Any) ->
         "greedy_coreset",
         "facility_location",
         "typiclust",
-        "embedding_kmeans",
+        "probcover",
     ],
 )
 def test_strategies_without_classes_work_unchanged(

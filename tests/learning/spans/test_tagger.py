@@ -54,9 +54,7 @@ def test_the_probability_of_a_span_is_that_of_its_least_sure_tag(
     assert first == pytest.approx(min(proba[0, 1], proba[1, 2]))
 
 
-def test_trained_twice_and_loaded_are_equal_to_the_last_bit(
-    factory_of: Build, pool: Pool
-) -> None:
+def test_trained_twice_and_loaded_are_equal_to_the_last_bit(factory_of: Build, pool: Pool) -> None:
     rows = np.arange(8)
 
     def fit(seed: int) -> tuple[SpanTaggerFactory, SpanTagger]:
@@ -100,7 +98,7 @@ def test_it_stops_at_once(factory_of: Build, pool: Pool) -> None:
 
 
 def test_texts_without_any_span_train(factory_of: Build) -> None:
-    factory = factory_of({"min_steps": 15, "batch_size": 4})
+    factory = factory_of({"min_steps": 12, "batch_size": 2})
     y = np.empty(6, dtype=object)
     y[:] = [()] * 6
     tagger = factory.new(0).fit(train_set(factory, np.arange(6), y))
@@ -181,7 +179,7 @@ def test_rough_probabilities_are_near(factory: SpanTaggerFactory, trained: SpanT
 
 
 def test_weights_say_what_counts(factory_of: Build, pool: Pool) -> None:
-    factory = factory_of()
+    factory = factory_of({"min_steps": 20})
     y = gold(pool, TRAINED_ROWS)
     weights = np.ones(24, dtype=np.float32)
     weights[12:] = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_against_all_paths(seed: int) -> None:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     proba = rng.dirichlet(np.full(5, 0.4), size=offsets[-1]).astype(np.float32)
     tags, totals = best_paths(proba, offsets)
-    for text, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
+    for text, (start, end) in enumerate(pairwise(offsets)):
         logs = np.log(np.maximum(proba[start:end], 1e-12).astype(np.float64))
         paths = [path for path in product(range(5), repeat=int(end - start)) if legal(path)]
         sums = [sum(logs[place, tag] for place, tag in enumerate(path)) for path in paths]

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from loopd.config import StrategySection
 from loopd.learning import choosing
+from loopd.learning.dataset import IndexedDataset
 from loopd.learning.fitted import ColdClassifier, FittedClassifier, PoolScores
 from loopd.learning.representation import Background
 from loopd.learning.seeding import seeded
@@ -24,6 +26,7 @@ class FakeModel:
     proba: NDArray[np.float64]
     vectors: NDArray[np.float32]
     samples: NDArray[np.float64] | None = None
+    thresholds: NDArray[np.float64] | None = None
 
     def predict_proba(self, data_set: Any, dropout_sampling: int = 1) -> Any:
         if dropout_sampling == 1:
@@ -54,20 +57,28 @@ class World:
     Attributes:
         vectors: (n, d) of length 1; embedding and representation.
         proba: (n, C) of the model; ``None`` if there is no model yet.
-        labelled: class number by position.
+        labelled: class number by position, or class numbers where texts have several labels.
         ignored: positions that are out with people.
         names: vector of each label's name.
         samples: probabilities (n, samples, C) under dropout.
         num_classes: C, where there is no model.
+        several: whether texts have several labels.
+        thresholds: (C,) of the model, with several labels.
     """
 
     vectors: NDArray[np.float32]
     proba: NDArray[np.float64] | None = None
-    labelled: Mapping[int, int] = field(default_factory=dict)
+    labelled: Mapping[int, Any] = field(default_factory=dict)
     ignored: Sequence[int] = ()
     names: Mapping[str, Sequence[float]] = field(default_factory=dict)
     samples: NDArray[np.float64] | None = None
     num_classes: int = 2
+    several: bool = False
+    thresholds: Sequence[float] | None = None
+
+    @property
+    def classes(self) -> int:
+        return self.num_classes if self.proba is None else self.proba.shape[1]
 
     @property
     def free(self) -> set[int]:
@@ -78,9 +89,26 @@ class World:
         background = Background(tuple(self.names), lambda: representation)
         if self.proba is None:
             return ColdClassifier(self.num_classes, background)
-        fake = FakeModel(self.proba, self.vectors, self.samples)
+        least = None if self.thresholds is None else np.array(self.thresholds)
+        fake = FakeModel(self.proba, self.vectors, self.samples, least)
         features = np.arange(len(self.vectors))
-        return FittedClassifier(PoolScores(fake, features, self.proba.shape[1]), background)
+        scores = PoolScores(fake, features, self.classes, multi_label=self.several)
+        return FittedClassifier(scores, background)
+
+    def encoded(self, known: Mapping[int, Any]) -> Any:
+        """Labels as small-text takes them."""
+        if not self.several:
+            return np.array(list(known.values()), dtype=np.int64)
+        y = np.zeros((len(known), self.classes), dtype=np.int64)
+        for row, labels in enumerate(known.values()):
+            y[row, list(labels)] = 1
+        return csr_matrix(y)
+
+    def pool(self) -> IndexedDataset:
+        """All records without labels."""
+        count = len(self.vectors)
+        y = self.encoded(dict.fromkeys(range(count), () if self.several else -1))
+        return IndexedDataset(np.arange(count), y, np.arange(self.classes))
 
     def ask(self, strategy: Any, size: int, seed: int = 0) -> list[int]:
         """Positions that a strategy object chooses."""
@@ -89,17 +117,14 @@ class World:
     def ask_with_scores(
         self, strategy: Any, size: int, seed: int = 0
     ) -> tuple[list[int], list[float] | None]:
-        labelled = sorted(self.labelled)
+        labelled = dict(sorted(self.labelled.items()))
         with seeded(seed):
             chosen, scores = choosing.query(
                 strategy,
                 self.model(),
-                np.arange(len(self.vectors)),
+                self.pool(),
                 size,
-                labelled=(
-                    np.array(labelled, dtype=np.int64),
-                    np.array([self.labelled[place] for place in labelled], dtype=np.int64),
-                ),
+                labelled=(np.array([*labelled], dtype=np.int64), self.encoded(labelled)),
                 ignored=np.array(sorted(self.ignored), dtype=np.int64),
             )
         return chosen.tolist(), scores
@@ -109,8 +134,7 @@ class World:
         return self.ask(self.build(name, **options), size, seed)
 
     def build(self, name: str, **options: Any) -> Any:
-        classes = self.num_classes if self.proba is None else self.proba.shape[1]
-        return create(StrategySection(name=name, options=options), classes)
+        return create(StrategySection(name=name, options=options), self.classes)
 
 
 def circle(*degrees: float) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from loopd.errors import ModelError
 from loopd.learning.strategies import plugins
 from loopd.learning.strategies.registry import STRATEGIES, create, used
 from tests.docs import pages
-from tests.learning.strategies import test_right_pick, test_seeds
+from tests.learning.strategies import test_multi_label, test_right_pick, test_seeds
 
 PAGE = pages.text("docs/strategies.md")
 CELLS = [
@@ -26,7 +26,7 @@ ROWS = {cells[0].strip("`"): cells for cells in CELLS}
 
 def test_the_page_and_the_tests_name_every_strategy() -> None:
     assert set(ROWS) == set(STRATEGIES) == set(test_right_pick.PICKS)
-    assert set(test_seeds.USABLE) | {"seals", "anchor_subsampling"} == set(STRATEGIES)
+    assert set(test_seeds.FIT) | set(test_multi_label.FIT) == set(STRATEGIES)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

@@ -270,3 +270,11 @@ def anchors_look_near_the_labelled_only(name: str) -> None:
         circle(0, 1, 2, 3, 4, 90, 91), two(1, 0.9, 0.6, 0.8, 1, 0.5, 0.5), labelled={0: 0, 4: 1}
     )
     assert world.named(name, 1, base="margin", k=3, subsample_size=4) == [2]
+
+
+@pick("cvirs", "category_vector_inconsistency_and_ranking")
+def category_vectors_need_several_labels(name: str) -> None:
+    # The set of record 2 is unlike the known one; record 3 is as unsure, record 1 is sure.
+    proba = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.6], [0.6, 0.4]])
+    world = World(circle(0, 0, 0, 0), proba, labelled={0: (0,)}, several=True)
+    assert world.named(name, 1) == [2]

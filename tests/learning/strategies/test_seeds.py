@@ -11,7 +11,8 @@ from loopd.learning.strategies.registry import STRATEGIES
 from tests.learning.strategies.fakes import World
 
 HNSW = importlib.util.find_spec("hnswlib") is not None
-USABLE = [name for name in STRATEGIES if HNSW or "hnswlib" not in STRATEGIES[name].needs]
+FIT = [name for name in STRATEGIES if "single_label" in STRATEGIES[name].kinds]
+USABLE = [name for name in FIT if HNSW or "hnswlib" not in STRATEGIES[name].needs]
 SEEDABLE = [name for name in USABLE if STRATEGIES[name].seedable]
 DRAWING = [
     "random_sampling", "subsampling", "lightweight_coreset", "kmeans_pp", "badge", "committee",

@@ -22,7 +22,8 @@ Build = Callable[..., Learner]
 
 HNSW = importlib.util.find_spec("hnswlib") is not None
 USABLE = [
-    name for name, entry in STRATEGIES.items() if "dropout" not in entry.needs
+    name for name, entry in STRATEGIES.items()
+    if "dropout" not in entry.needs and "single_label" in entry.kinds
     if HNSW or "hnswlib" not in entry.needs
 ]  # fmt: skip
 SEEDABLE = [name for name in USABLE if STRATEGIES[name].seedable]

@@ -1,0 +1,67 @@
+"""Which records may be asked about again, and what the copies are called."""
+
+from __future__ import annotations
+
+from loopd.annotation.second_opinions import askable, copy_ids
+from loopd.config import RelabelSection
+from loopd.machine import State
+from tests.annotation.states import DISCARDED, INVALID, WITHDRAWN, answer, state
+
+BOB = answer("other", "bob")
+"""Makes Bob somebody of this run."""
+
+
+def asked(known: State, needed: int = 1, **relabel: object) -> frozenset[str]:
+    found = askable(known, needed, RelabelSection(**relabel))  # type: ignore[arg-type]
+    return found - {"other"}
+
+
+def test_an_answered_record_that_somebody_has_not_seen() -> None:
+    assert asked(state("x other", answer("x", "ann"), BOB)) == {"x"}
+
+
+def test_not_where_nobody_is_left() -> None:
+    assert asked(state("x", answer("x", "ann"))) == frozenset()
+    both = (answer("x", "ann"), answer("x", "bob", status=DISCARDED))
+    assert asked(state("x other", *both, BOB)) == frozenset()
+    assert asked(state("x", answer("x", "ann")), another_person=False) == {"x"}
+
+
+def test_not_what_is_open_discarded_unknown_withdrawn_or_deleted() -> None:
+    mine = answer("x", "ann")
+    assert asked(state("x y other", mine, BOB), needed=2) == frozenset()
+    for status in (DISCARDED, INVALID, WITHDRAWN):
+        assert asked(state("x other", answer("x", "ann", status=status), BOB)) == frozenset()
+    assert asked(state("x other", mine, BOB, deleted=("x",))) == frozenset()
+
+
+def test_one_copy_at_a_time() -> None:
+    mine = answer("x", "ann")
+    assert asked(state("x other x#2", mine, BOB)) == frozenset()
+    cyd = (answer("other", "cyd"), answer("x#2", "bob"))
+    assert asked(state("x other x#2", mine, BOB, *cyd)) == {"x"}
+    gone = state("x other x#2", mine, BOB, deleted=("x#2",))
+    assert asked(gone) == {"x"}
+    assert asked(gone, max_annotations=2) == frozenset()  # it was asked about
+
+
+def test_not_more_often_than_allowed() -> None:
+    given = (answer("x", "ann"), answer("x#2", "bob"), answer("other", "cyd"))
+    known = state("x other x#2", *given)
+    assert asked(known, max_annotations=3) == {"x"}
+    assert asked(known, max_annotations=2) == frozenset()
+    two = (answer("x", "ann"), answer("x", "bob"), answer("other", "cyd"))
+    assert asked(state("x other", *two), max_annotations=2) == frozenset()
+
+
+def test_answers_that_came_with_the_pool_may_be_checked_by_anybody() -> None:
+    old = answer("x", "import:old")
+    assert asked(state("", old)) == {"x"}
+    assert asked(state("", old), max_annotations=2) == {"x"}
+    assert asked(state("x#2", old, answer("x#2", "ann"))) == frozenset()
+    assert asked(state("x#2 other", old, answer("x#2", "ann"), BOB)) == {"x"}
+
+
+def test_copies_are_numbered_and_never_take_another_id() -> None:
+    assert copy_ids(State(), ["x", "y"], taken=()) == {"x": "x#2", "y": "y#2"}
+    assert copy_ids(state("x x#2"), ["x"], taken={"x#3"}) == {"x": "x#4"}
