@@ -124,6 +124,6 @@ def _shares(y: Any, num_classes: int) -> NDArray[np.float64]:
     """Shares of the classes (C,), each counted once more than it occurs."""
     if issparse(y):
         counts = np.asarray(y.sum(axis=0), dtype=np.float64).ravel()
-        return (counts + 1) / (y.shape[0] + 2)
+        return np.asarray((counts + 1) / (y.shape[0] + 2))
     counts = np.bincount(y, minlength=num_classes).astype(np.float64)
     return np.asarray((counts + 1) / (counts.sum() + num_classes))

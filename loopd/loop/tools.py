@@ -78,11 +78,14 @@ class Tools:
 def read_data(config: Config) -> DataSets:
     """Read the pool and the test set."""
     labels, kind = config.task.labels, config.task.type
-    pool, pool_report = read_pool(config.pool, labels=labels, kind=kind)
+    none = config.task.none_label
+    pool, pool_report = read_pool(config.pool, labels=labels, kind=kind, none_label=none)
     reports = {"pool": pool_report}
     test = None
     if config.test is not None:
-        test, reports["test"] = read_pool(config.test, labels=labels, kind=kind, require_gold=True)
+        test, reports["test"] = read_pool(
+            config.test, labels=labels, kind=kind, none_label=none, require_gold=True
+        )
     return DataSets(pool, test, reports)
 
 

@@ -43,7 +43,11 @@ def oracle_task(config: Config, gold_column: str) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
     task = build_task(config.task)
     pool, _ = read_pool(
-        config.pool, labels=task.labels, kind=config.task.type, gold_column=gold_column
+        config.pool,
+        labels=task.labels,
+        kind=config.task.type,
+        none_label=config.task.none_label,
+        gold_column=gold_column,
     )
     gold = {record.id: record.gold for record in pool if record.gold is not None}
     if not gold:

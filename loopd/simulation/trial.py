@@ -21,7 +21,18 @@ from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
-from loopd.machine import BatchPlanned, Event, Phase, RoundEvaluated, RunStopped, State, fold
+from loopd.loop.warm_start import imported
+from loopd.machine import (
+    AnswersCollected,
+    BatchPlanned,
+    Event,
+    Phase,
+    RoundEvaluated,
+    RunStopped,
+    State,
+    apply,
+    fold,
+)
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore
 from loopd.state.codec import decode, encode
@@ -132,6 +143,10 @@ def _begun(loop: Loop, state: State, first: Path | None) -> State:
     if event is not None:
         state = loop.record(state, event)
     if state.phase is Phase.SEED and first is not None:
+        tools = loop.tools
+        news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
+        if news is not None:
+            state = loop.record(state, news)
         state = loop.record(state, read_first_batch(first))
     return state
 
@@ -215,12 +230,19 @@ def write_first_batches(
         if trial.first is None or trial.first.exists() or stop.is_set():
             continue
         share_caches(trial.folder / "cache", trial.cache)
-        state = State(phase=Phase.SEED)
-        event = STEPS[Phase.SEED](state, _tools(trial, data, stop, state))
-        if event is None:
+        event = _first_batch(_tools(trial, data, stop, State()))
+        if not isinstance(event, BatchPlanned):
             raise RunError("there is no first batch")
         write_atomic(trial.first, json.dumps(encode(event), ensure_ascii=False))
         tell(trial.seed)
+
+
+def _first_batch(tools: Tools) -> Event | None:
+    state = State(phase=Phase.SEED)
+    event = STEPS[Phase.SEED](state, tools)
+    if isinstance(event, AnswersCollected):  # those that came with the pool
+        event = STEPS[Phase.SEED](apply(state, event), tools)
+    return event
 
 
 def read_first_batch(path: Path) -> BatchPlanned:

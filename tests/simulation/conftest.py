@@ -53,11 +53,21 @@ class Board:
         settings = {"type": "label_selection", "options": options}
         question = {"name": "label", "title": "Label", "settings": settings, "required": True}
         self._made(f"datasets/{self.id}/questions", question)
+        terms = {"name": "second_opinion_of", "title": "Of", "settings": {"type": "terms"}}
+        body = {**terms, "visible_for_annotators": True}
+        self._made(f"datasets/{self.id}/metadata-properties", body)
         checked(self.owner.put(f"datasets/{self.id}/publish"))
 
     def log(self, *external_ids: str) -> None:
         items = [{"external_id": each, "fields": {"text": f"text {each}"}} for each in external_ids]
         checked(self.owner.put(f"datasets/{self.id}/records/bulk", json={"items": items}))
+
+    def log_copy(self, external_id: str, original: str) -> None:
+        """A record that asks for a second opinion."""
+        metadata = {"second_opinion_of": original}
+        item = {"external_id": external_id, "fields": {"text": f"text {original}"}}
+        items = {"items": [{**item, "metadata": metadata}]}
+        checked(self.owner.put(f"datasets/{self.id}/records/bulk", json=items))
 
     def records(self) -> list[dict[str, Any]]:
         params = {"include": "responses", "limit": 1000}

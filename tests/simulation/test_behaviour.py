@@ -51,10 +51,39 @@ def test_the_same_seed_record_and_person_behave_the_same() -> None:
     assert [plan(options, each, "oracle-2") for each in GOLD] != first
 
 
+def test_each_person_may_have_an_error_rate_of_their_own() -> None:
+    options = OracleOptions(people=4, error_rates=(0.0, 0.5, 0.2), error_rate=0.9, seed=1)
+    for number, rate in enumerate((0.0, 0.5, 0.2, 0.0)):
+        wrong = [plan(options.of_person(number), each, f"oracle-{number + 1}") for each in GOLD]
+        assert sum(each is not None and each.wrong for each in wrong) == pytest.approx(
+            2000 * rate, abs=80
+        )
+    assert OracleOptions(error_rate=0.3).of_person(7).error_rate == 0.3
+
+
+def test_a_copy_is_the_same_text_and_another_thought() -> None:
+    options = OracleOptions(error_rate=0.5, seed=1)
+    first = [behave(options, GOLD, TASK, person="p", external_id=each) for each in GOLD]
+    again = [
+        behave(options, GOLD, TASK, person="p", external_id=f"{each}#2", original_id=each)
+        for each in GOLD
+    ]
+    assert None not in again
+    assert 0.4 < sum(a == b for a, b in zip(first, again, strict=True)) / len(GOLD) < 0.6
+    right = [behave(OracleOptions(), GOLD, TASK, person="p", external_id="x", original_id="r1")]
+    assert right == [Behaviour(GOLD["r1"])]
+
+
 def test_unknown_records_have_no_behaviour() -> None:
     assert plan(OracleOptions(), None) is None
     assert plan(OracleOptions(), "stranger") is None
     assert behave(OracleOptions(), {"r": "d"}, TASK, person="p", external_id="r") is None
+
+
+@pytest.mark.parametrize("rates", [(0.1, 1.1), (-0.1,)])
+def test_impossible_rates_of_one_person_are_refused(rates: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError):
+        OracleOptions(error_rates=rates)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,45 @@ def test_errors_discards_and_edits_follow_the_plan(argilla: LiveArgilla, board: 
     assert report.corrected > 0
 
 
+def who(board: Board) -> dict[str, str]:
+    """Who answered, by external id."""
+    return {
+        record["external_id"]: record["responses"][0]["user_id"]
+        for record in board.records()
+        if record["responses"]
+    }
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_second_opinion_is_left_to_somebody_else(
+    argilla: LiveArgilla, board: Board, restarted: bool
+) -> None:
+    board.create()
+    board.log(*IDS[:6])
+    oracle = start(argilla.url, argilla.owner_key, board.task, fast(people=2))
+    oracle.until(lambda: len(who(board)) == 6)
+    if restarted:
+        oracle.end()
+        oracle = start(argilla.url, argilla.owner_key, board.task, fast(people=2))
+    for id_ in IDS[:6]:
+        board.log_copy(f"{id_}#2", id_)
+    oracle.until(lambda: len(who(board)) == 12)
+    oracle.end()
+    answered = who(board)
+    assert all(answered[id_] != answered[f"{id_}#2"] for id_ in IDS[:6])
+    assert all(board.answers()[f"{id_}#2"] == [GOLD[id_]] for id_ in IDS[:6])
+
+
+def test_a_person_alone_gives_the_second_opinion_too(argilla: LiveArgilla, board: Board) -> None:
+    board.create()
+    board.log(IDS[0])
+    oracle = start(argilla.url, argilla.owner_key, board.task, fast())
+    oracle.until(lambda: len(who(board)) == 1)
+    board.log_copy(f"{IDS[0]}#2", IDS[0])
+    oracle.until(lambda: len(who(board)) == 2)
+    oracle.end()
+
+
 def test_records_without_a_right_answer_are_discarded(argilla: LiveArgilla, board: Board) -> None:
     board.create()
     board.log("r000", "stranger")

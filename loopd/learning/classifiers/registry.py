@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 
 from loopd.config import ClassifierSection
+from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
 from loopd.learning.classifiers.source import identity as source_identity
 from loopd.learning.dotted import is_dotted
@@ -19,6 +20,11 @@ FACTORIES: Mapping[str, str] = {
     "tfidf": "loopd.learning.classifiers.tfidf:TfidfFactory",
 }
 """Where the factory of each classifier is; imported at the first use."""
+
+TAGGERS: Mapping[str, str] = {
+    "transformer": "loopd.learning.spans.factory:SpanTaggerFactory",
+}
+"""The same for spans."""
 
 SPELLINGS: Mapping[str, str] = {"frozen_head": "frozen-head"}
 """Other ways to write a name."""
@@ -42,9 +48,14 @@ def create(surroundings: Surroundings) -> ClassifierFactory:
 
         return CustomFactory(surroundings)
     name = canonical(section.name)
-    if name not in FACTORIES:
-        raise unknown_name("classifier", name, FACTORIES)
-    module_name, _, attribute = FACTORIES[name].partition(":")
+    known = TAGGERS if surroundings.kind == "spans" else FACTORIES
+    if name in FACTORIES and name not in known:
+        raise ModelError(
+            f"classifier {section.name!r} cannot mark spans", f"these can: {', '.join(known)}"
+        )
+    if name not in known:
+        raise unknown_name("classifier", name, known)
+    module_name, _, attribute = known[name].partition(":")
     factory = getattr(importlib.import_module(module_name), attribute)
     refuse_unknown_options(f"classifier {section.name!r}", section.options, factory.OPTIONS)
     built: ClassifierFactory = factory(surroundings)

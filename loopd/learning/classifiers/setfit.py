@@ -47,7 +47,8 @@ class SetFitFactory:
     Source: Tunstall et al. 2022 (2209.11055); the package setfit, which does the tuning.
 
     Raises:
-        ModelError: setfit is not installed, or an option has a value that cannot be meant.
+        ModelError: setfit is not installed, an option has a value that cannot be meant, or a text
+            may have several labels.
     """
 
     OPTIONS: Mapping[str, Any] = {
@@ -65,6 +66,8 @@ class SetFitFactory:
         self._around = surroundings
         self.options = {**self.OPTIONS, **surroundings.section.options}
         self.num_classes = surroundings.num_classes
+        if surroundings.multi_label:
+            raise _one_label_only()
         _refuse_missing_packages()
         _refuse_bad_values(self.options)
 
@@ -184,7 +187,7 @@ class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # smal
             Interrupted: a stop was asked for.
         """
         if train_set.is_multi_label:
-            raise ModelError("setfit takes one label for each text", "use frozen-head")
+            raise _one_label_only()
         tune(self.body, train_set, self._factory.options, self._seed, self._factory.tick)
         self.head = fit_head(
             self.embed(train_set),
@@ -312,6 +315,12 @@ def _import_loudmouths() -> None:
     """Import what sets its own log level when it is imported."""
     importlib.import_module("sentence_transformers")
     importlib.import_module("setfit")
+
+
+def _one_label_only() -> ModelError:
+    return ModelError(
+        "setfit takes one label for each text", "use `transformer`, `frozen-head` or `tfidf`"
+    )
 
 
 def _refuse_missing_packages() -> None:

@@ -26,7 +26,8 @@ class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
 
     Without a model facility location chooses: records that together are near to all others, by what
     is known before any label. Then diverse margin does: of the least certain records those in the
-    middle of their kind. No threshold, nothing to tune. See docs/benchmarks.md for what it gains.
+    middle of their kind. No threshold, nothing to tune. With several labels for each text it is the
+    same two. See docs/benchmarks.md for what it gains.
 
     Paper: the order from typical to uncertain is that of Hacohen et al. 2022 (arXiv 2202.02794).
     Cost and needs: those of the strategy that chooses. Cold start. Scores: those of the strategy.

@@ -113,7 +113,7 @@ def disagreement_on_labels(
     """As :func:`disagreement`, summed over labels with independent probabilities (m, C)."""
     consensus = np.asarray(np.mean(probas, axis=0, dtype=np.float64))
     each = np.mean([binary_entropy(proba) for proba in probas], axis=0)
-    yes = np.mean([proba >= 0.5 for proba in probas], axis=0, dtype=np.float64)
+    yes = np.asarray(np.mean([proba >= 0.5 for proba in probas], axis=0, dtype=np.float64))
     return binary_entropy(yes).sum(axis=1), (binary_entropy(consensus) - each).sum(axis=1)
 
 

@@ -21,6 +21,7 @@ CELLS = [
     for line in PAGE.partition("\n## ")[0].splitlines()
     if line.startswith("| `")
 ]
+KINDS = {"single": "single_label", "multi": "multi_label", "spans": "spans"}
 ROWS = {cells[0].strip("`"): cells for cells in CELLS}
 
 
@@ -31,13 +32,14 @@ def test_the_page_and_the_tests_name_every_strategy() -> None:
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_the_page_says_what_the_registry_says(name: str) -> None:
-    _, chooses, _paper, cost, needs, cold, seedable, score = ROWS[name]
+    _, chooses, _paper, cost, needs, cold, seedable, score, tasks = ROWS[name]
     entry = STRATEGIES[name]
     assert chooses
     assert cost
     assert cold == ("yes" if entry.cold else "")
     assert seedable.startswith("yes" if entry.seedable else "no")
     assert bool(score) == entry.scores
+    assert tuple(KINDS[word] for word in tasks.split(", ")) == entry.kinds
     words = {"embed": "embeddings", "representation": "representation", "dropout": "dropout"}
     for need in entry.needs:
         assert words.get(need, need) in needs
