@@ -324,6 +324,8 @@ def main() -> None:
 def report(rows: Mapping[Any, list[Row]], arms: Sequence[Any], options: Any) -> None:
     """Write JSON and picture, print the table."""
     done = {key: found for key, found in rows.items() if len(found) == options.rounds}
+    if not done:
+        return
     curves = {
         "+".join(arm): [
             [row["accuracy"] for row in found] for (other, _), found in done.items() if other == arm
@@ -339,7 +341,8 @@ def report(rows: Mapping[Any, list[Row]], arms: Sequence[Any], options: Any) -> 
     (machine.RESULTS / f"{name}.png").write_bytes(
         draw(found, f"Politeness: accuracy by annotations ({options.classifier})")
     )
-    settings = {key: str(value) for key, value in vars(options).items() if key != "work"}
+    given = vars(options).items()
+    settings = {key: value for key, value in given if key not in ("data", "work")}
     runs = [
         {"arm": "+".join(arm), "seed": seed, "rounds": [_kept(row) for row in each]}
         for (arm, seed), each in done.items()

@@ -165,6 +165,22 @@ def test_a_discard_never_completes_a_record(api: Api) -> None:
     assert api.record(made, "r1")["status"] == "pending"
 
 
+def test_who_may_make_a_discard_of_somebodys_answer(api: Api) -> None:
+    """An owner may, and that moves the sign of life; another annotator may not."""
+    made = api.dataset()
+    api.upsert(made, item("r1"))
+    given = api.answer(made, "r1")
+    body = {"status": "discarded", "values": given["values"]}
+    api.call("PUT", f"responses/{given['id']}", body, by="bob", code=403)
+    assert api.record(made, "r1")["status"] == "completed"
+    before = api.activity(made)
+    api.call("PUT", f"responses/{given['id']}", body)
+    assert api.activity(made) != before
+    (response,) = api.record(made, "r1")["responses"]
+    assert (response["status"], response["user_id"]) == ("discarded", api.ids["ann"])
+    assert response["inserted_at"] == given["inserted_at"]
+
+
 @pytest.mark.parametrize("status", ["discarded", "draft"])
 @pytest.mark.parametrize("value", ["fruit", None])
 def test_other_answers_carry_values_or_null(api: Api, status: str, value: str | None) -> None:

@@ -174,7 +174,7 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
     assert len(chosen) == 5
     assert chosen <= set(range(40, 60)) - {50}
     predicted = learner.predict(model, pool)
-    assert np.mean([a == b for a, b in zip(predicted[40:], sets[40:], strict=True)]) > 0.7
+    assert np.mean([a == b for a, b in zip(predicted[40:], sets[40:], strict=True)]) > 0.5
     again = build()
     loaded = again.fit(1, dict(reversed(targets.items())))
     assert again.choose(loaded, 5, round=2, targets=targets, exclude=["50"]) == choice

@@ -45,6 +45,26 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ({"argilla": {"url": "localhost"}}, "http://"),
         ({"argilla": {"dataset": "../x"}}, "argilla.dataset"),
         ({"run": {"seed": -1}}, "run.seed"),
+        ({"consensus": {"strategy": "vote"}}, "consensus.strategy"),
+        ({"relabel": {"max_annotations": 1}}, "relabel.max_annotations"),
+        (
+            {
+                "task": {"type": "multi_label", "labels": ["a", "b"]},
+                "strategy": {"name": "activelab"},
+            },
+            "strategy.name: activelab needs a single_label task, not multi_label",
+        ),
+        (
+            {
+                "task": {"type": "multi_label", "labels": ["a"]},
+                "consensus": {"strategy": "crowdlab"},
+            },
+            "consensus.strategy: crowdlab needs a single_label task, not multi_label",
+        ),
+        (
+            {"task": {"type": "spans", "labels": ["a"]}, "consensus": {"strategy": "dawid_skene"}},
+            "dawid_skene needs a single_label or multi_label task, not spans",
+        ),
     ],
 )
 def test_problems_are_named_in_one_line(change: dict[str, object], words: str) -> None:

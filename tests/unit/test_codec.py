@@ -1,0 +1,54 @@
+"""Events as JSON: what comes back is what went in, and older journals still replay."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from loopd.machine import BatchPlanned, Event, ModelTrained
+from loopd.records import Batch, BatchItem, Span, Suggestion
+from loopd.state.codec import decode, encode
+
+ITEMS = (
+    BatchItem("r1", 0.5, Suggestion("a", 0.9)),
+    BatchItem("r2", 0.4, Suggestion(("a", "b"), (0.9, 0.8))),
+    BatchItem("r3", 0.3, Suggestion((Span(0, 3, "a"),), (0.7,))),
+    BatchItem("r4", 0.2, Suggestion((), (0.6,))),
+    BatchItem("r5", 0.1, copy_id="r5#2"),
+)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
+        ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_comes_back_is_what_went_in(event: Event) -> None:
+    assert decode(*encode(event)) == event
+
+
+def test_spans_come_back_as_spans() -> None:
+    event = decode(*encode(BatchPlanned(1.0, Batch("b", 0, "s", None, ITEMS), 0.1)))
+    assert isinstance(event, BatchPlanned)
+    proposal = event.batch.items[2].suggestion
+    assert proposal is not None
+    assert isinstance(proposal.value[0], Span)
+
+
+def test_journals_of_the_first_version_replay() -> None:
+    """Without copies, and without figures of the consensus."""
+    item = {"record_id": "r1", "score": 0.5, "suggestion": {"value": "a", "score": 0.9}}
+    batch = {"id": "b0000", "round": 0, "strategy": "s", "model_id": None, "items": [item]}
+    planned = {"at": 1.0, "batch": batch, "seconds": 0.1}
+    assert decode("BatchPlanned", json.dumps(planned)) == BatchPlanned(
+        1.0, Batch("b0000", 0, "s", None, ITEMS[:1]), 0.1
+    )
+    trained = {"at": 2.0, "round": 0, "model_id": "m", "labels": 3, "discarded": 0}
+    trained |= {"label_counts": {"a": 3}, "seconds": 0.1}
+    assert decode("ModelTrained", json.dumps(trained)) == ModelTrained(
+        2.0, 0, "m", 3, 0, {"a": 3}, 0.1
+    )
