@@ -1,0 +1,31 @@
+"""Every setting, its default and its meaning; must not look at files, data or servers."""
+
+from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection
+from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
+from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
+from loopd.config.places import ArgillaSection, LogSection, RunSection
+from loopd.config.section import NAME_PATTERN, Section
+from loopd.config.stopping import CRITERIA, CriterionSection, StoppingSection
+from loopd.config.whole import ACTIVELAB, Config
+
+__all__ = [
+    "ACTIVELAB",
+    "CRITERIA",
+    "LONGEST_LABEL",
+    "NAME_PATTERN",
+    "PACKAGED_MODEL",
+    "ArgillaSection",
+    "ClassifierSection",
+    "Config",
+    "ConsensusSection",
+    "CriterionSection",
+    "DataSection",
+    "LogSection",
+    "QueueSection",
+    "RelabelSection",
+    "RunSection",
+    "Section",
+    "StoppingSection",
+    "StrategySection",
+    "TaskSection",
+]

@@ -1,0 +1,123 @@
+"""Owns the settings of what is asked and of the texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from loopd.config.section import Section
+
+LONGEST_LABEL = 200
+"""Characters of a label that Argilla takes."""
+
+
+class TaskSection(Section):
+    """What people are asked."""
+
+    type: Literal["single_label", "multi_label", "spans"] = Field(
+        "single_label",
+        description="Kind of task: one label for each text, any number of labels, or labelled "
+        "pieces of the text (named entities).",
+    )
+    labels: tuple[str, ...] = Field(
+        description="The labels, in the order in which they are shown; at most 500.",
+        min_length=1,
+        max_length=500,
+    )
+    none_label: str | None = Field(
+        None,
+        min_length=1,
+        max_length=LONGEST_LABEL,
+        description="`multi_label`: an option of its own for texts to which no label applies, such "
+        "as `None of these`; empty: each text has a label.",
+    )
+    question: str = Field(
+        "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
+    )
+    field: str = Field(
+        "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
+    )
+    title: str | None = Field(
+        None,
+        min_length=1,
+        max_length=500,
+        description="Title of the question in the UI; empty: one that fits the kind of task.",
+    )
+    guidelines: str = Field(
+        "", max_length=10_000, description="Annotation guidelines, Markdown; empty for none."
+    )
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_are_text(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return tuple(item if isinstance(item, str) else _plain(item) for item in value)
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if len(value) < 2 and info.data.get("type") == "single_label":
+            raise ValueError("one label out of one is no question; list at least two")
+        if any(not label.strip() for label in value):
+            raise ValueError("a label is empty")
+        if any(len(label) > LONGEST_LABEL for label in value):
+            raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
+        if len(set(value)) != len(value):
+            raise ValueError("a label is listed twice")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> TaskSection:
+        if self.none_label is not None and self.type != "multi_label":
+            raise ValueError("none_label: only a multi_label task has it")
+        if self.none_label in self.labels:
+            raise ValueError("none_label: the name is already a label")
+        return self
+
+
+class DataSection(Section):
+    """A set of texts: a local file or folder, or a data set of the Hugging Face hub."""
+
+    path: Path | None = Field(
+        None,
+        description="CSV, JSONL or CoNLL (each also .gz), Parquet, or a folder made by "
+        "`save_to_disk`.",
+    )
+    hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
+    hub_config: str | None = Field(None, description="Configuration of the hub data set.")
+    split: str | None = Field(None, description="Split of a hub data set or of a saved folder.")
+    text: str = Field("text", description="Column of the texts.")
+    id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
+    label: str | None = Field(
+        None, description="Column of known labels: needed for a test set and for `loopd oracle`."
+    )
+    answers: str | None = Field(
+        None,
+        description="Column of labels that people gave before: they are answers from the start.",
+    )
+    annotator: str = Field(
+        "imported",
+        min_length=1,
+        max_length=LONGEST_LABEL,
+        description="Who gave the `answers` whose cell does not name anybody.",
+    )
+    separator: str = Field(
+        "|",
+        min_length=1,
+        max_length=5,
+        description="`multi_label`: what stands between the labels of a cell that is no list.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSection:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give exactly one of `path` and `hub`")
+        return self
+
+
+def _plain(value: object) -> str:
+    kind = type(value).__name__
+    raise ValueError(f"{value!r} is read as {kind}; write it in quotes")

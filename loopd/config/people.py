@@ -1,0 +1,68 @@
+"""Owns the settings of how records go out to people and what their answers amount to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from loopd.config.section import Section
+
+
+class QueueSection(Section):
+    """How records go out to people and come back."""
+
+    batch_size: int = Field(20, ge=1, le=500, description="Records in one batch.")
+    first_batch_size: int | None = Field(
+        None, ge=1, le=500, description="Records in the first batch; empty: `batch_size`."
+    )
+    min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
+    low_watermark: int = Field(
+        0, ge=0, description="The next batch is prepared once no more records than this are open."
+    )
+    patience: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after which an unfinished batch is used as it is, if it has a label.",
+    )
+    poll_interval: float = Field(3.0, gt=0, description="Seconds between looks at Argilla.")
+    sweep_interval: float = Field(
+        30.0, gt=0, description="Seconds after which all answers are read whether or not any moved."
+    )
+    suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
+
+    @property
+    def first_size(self) -> int:
+        """Records in the first batch."""
+        return self.first_batch_size or self.batch_size
+
+
+class ConsensusSection(Section):
+    """How the answers of several annotators become one label."""
+
+    strategy: Literal["majority", "weighted", "crowdlab", "dawid_skene"] = Field(
+        "majority",
+        description="`majority`; `weighted` by how well annotators agree with each other; "
+        "`crowdlab` weighs the model's own predictions too (needs the extra `annotators`); "
+        "`dawid_skene` estimates whom each annotator confuses with what.",
+    )
+    folds: int = Field(
+        5,
+        ge=2,
+        le=50,
+        description="Parts of the cross-validation that gives out-of-sample predictions, for "
+        "`crowdlab` and for the strategy `activelab`.",
+    )
+
+
+class RelabelSection(Section):
+    """Second opinions, for which the strategy `activelab` asks."""
+
+    max_annotations: int = Field(
+        5, ge=2, description="So many answers a text gets at most, the first one included."
+    )
+    another_person: bool = Field(
+        True,
+        description="Whether a second opinion must come from somebody who has not answered the "
+        "text; `false`: anybody's new answer replaces their old one.",
+    )

@@ -1,0 +1,69 @@
+"""Owns the settings of where a run lives, which server it uses and what it prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from loopd.config.section import NAME_PATTERN, Section
+
+
+class RunSection(Section):
+    """Where a run lives and what makes it repeatable."""
+
+    dir: Path = Field(
+        Path("runs/default"), description="Folder of the run: journal, metrics log, models, plots."
+    )
+    seed: int = Field(42, ge=0, lt=2**31, description="Seed of everything random in the run.")
+    keep_models: int = Field(
+        2, ge=1, description="How many of the latest models stay on disk (they can be rebuilt)."
+    )
+
+
+class ArgillaSection(Section):
+    """How to reach the annotation server."""
+
+    url: str = Field("http://127.0.0.1:6900", description="Address of the Argilla 2 server.")
+    api_key_env: str = Field(
+        "ARGILLA_API_KEY",
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Environment variable that holds the API key.",
+    )
+    api_key_file: Path | None = Field(
+        None, description="File whose first line is the API key; used when the variable is unset."
+    )
+    workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
+    dataset: str = Field(
+        "loopd", min_length=1, pattern=NAME_PATTERN, description="Name of the dataset."
+    )
+    timeout: float = Field(30.0, gt=0, description="Seconds until one request is given up.")
+    max_backoff: float = Field(
+        30.0, gt=0, description="Longest pause in seconds between tries while Argilla is down."
+    )
+    give_up_after: float | None = Field(
+        None, gt=0, description="End after so many seconds of outage; empty: wait for ever."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _http_only(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must start with http:// or https:// and name a host")
+        if parts.username is not None:
+            raise ValueError("must not hold a user or a password")
+        if parts.port == 0:
+            raise ValueError("port 0 is no port")
+        return value.rstrip("/")
+
+
+class LogSection(Section):
+    """What the daemon prints."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
+    format: Literal["auto", "text", "json"] = Field(
+        "auto", description="`auto` is text on a terminal and JSON lines otherwise."
+    )

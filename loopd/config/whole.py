@@ -1,0 +1,91 @@
+"""Owns the whole configuration of a run, and what must fit together in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from loopd.config.data import DataSection, TaskSection
+from loopd.config.learning import ClassifierSection, StrategySection
+from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
+from loopd.config.places import ArgillaSection, LogSection, RunSection
+from loopd.config.section import Section
+from loopd.config.stopping import StoppingSection
+
+ACTIVELAB = "activelab"
+"""The strategy that also asks for second opinions."""
+
+ACTIVELAB_TASKS: Mapping[str, tuple[str, ...]] = {ACTIVELAB: ("single_label",)}
+CONSENSUS_TASKS: Mapping[str, tuple[str, ...]] = {
+    "crowdlab": ("single_label",),
+    "dawid_skene": ("single_label", "multi_label"),
+}
+"""Kinds of tasks for which a strategy is defined; one that is not listed takes all."""
+
+
+class Config(Section):
+    """The whole configuration of a run."""
+
+    run: RunSection = Field(default_factory=RunSection, description="The run.")
+    argilla: ArgillaSection = Field(
+        default_factory=ArgillaSection, description="The annotation server."
+    )
+    task: TaskSection = Field(description="The task.")
+    pool: DataSection = Field(description="The texts to choose from.")
+    test: DataSection | None = Field(None, description="Labelled texts that measure the accuracy.")
+    classifier: ClassifierSection = Field(
+        default_factory=ClassifierSection, description="The model."
+    )
+    strategy: StrategySection = Field(
+        default_factory=StrategySection, description="The query strategy."
+    )
+    queue: QueueSection = Field(default_factory=QueueSection, description="The annotation queue.")
+    consensus: ConsensusSection = Field(
+        default_factory=ConsensusSection, description="Several annotators."
+    )
+    relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
+    stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
+    log: LogSection = Field(default_factory=LogSection, description="The log.")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the configuration file: dotted paths may name modules in it."""
+        return self._folder
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if self.test is not None and self.test.label is None:
+            raise ValueError("test.label: a test set needs the column of its labels")
+        if self.stopping.target_accuracy is not None and self.test is None:
+            raise ValueError("stopping.target_accuracy needs a `test` set")
+        if self.queue.low_watermark >= self.queue.batch_size:
+            raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
+        self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
+        self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
+        return self
+
+    def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
+        kinds = fitting.get(name)
+        if kinds is not None and self.task.type not in kinds:
+            wanted = " or ".join(kinds)
+            raise ValueError(f"{key}: {name} needs a {wanted} task, not {self.task.type}")
+
+    def digest(self) -> str:
+        """Hash of everything that shapes the results: 12 hexadecimal digits.
+
+        Where things lie, how the server is reached and what is logged are left out; the contents
+        of the data sets have fingerprints of their own.
+        """
+        places: dict[str, Any] = {"argilla": True, "log": True, "run": True}
+        places |= {"pool": {"path"}, "test": {"path"}}
+        shaping = self.model_dump(mode="json", exclude=places)
+        shaping["seed"] = self.run.seed
+        text = json.dumps(shaping, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
