@@ -40,18 +40,18 @@ class Backbone:
         source = locate(section.model)
         # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
         with quiet(), explained(section.model), seeding.seeded(0):
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(
                 source, trust_remote_code=False
             )
             self._pristine = transformers.AutoModel.from_pretrained(
                 source, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             ).eval()
         self.max_tokens = min(section.max_tokens, self._most_tokens())
-        self.padding = int(self._tokenizer.pad_token_id or 0)
+        self.padding = int(self.tokenizer.pad_token_id or 0)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with special tokens, cut to ``max_tokens``, not padded."""
-        found: list[list[int]] = self._tokenizer(
+        found: list[list[int]] = self.tokenizer(
             list(texts),
             truncation=True,
             max_length=self.max_tokens,
@@ -75,7 +75,7 @@ class Backbone:
         """What the tokenizer or the position embeddings allow (roberta-like ones keep two back)."""
         positions = getattr(self._pristine.config, "max_position_embeddings", None) or 10**6
         kept_back = 2 if "roberta" in str(self._pristine.config.model_type) else 0
-        return int(min(self._tokenizer.model_max_length, positions - kept_back))
+        return int(min(self.tokenizer.model_max_length, positions - kept_back))
 
 
 def bf16_pays(device: torch.device) -> bool:

@@ -5,7 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,21 +116,38 @@ class LeanEncoder:
         Returns:
             (n, layers, width), float32.
         """
-        drop = drop or _kept
         wanted = {layer % (len(self._layers) + 1) for layer in layers}
+        found = {
+            number: _means(hidden, tokens.runs)
+            for number, hidden in enumerate(self._states(tokens, drop or _kept))
+            if number in wanted
+        }
+        return torch.stack([found[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
+
+    def last(self, tokens: Flat, drop: Drop | None = None) -> torch.Tensor:
+        """States (t, width) of the last layer, in ``dtype``; filled up places mean nothing.
+
+        Args:
+            tokens: of n texts.
+            drop: as for ``pooled``.
+        """
+        for hidden in self._states(tokens, drop or _kept):
+            found = hidden
+        return found
+
+    def _states(self, tokens: Flat, drop: Drop) -> Iterator[torch.Tensor]:
+        """States (t, width) of each layer in turn, the embeddings first."""
         attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
         hidden = F.embedding(tokens.ids, self._words) + self._kind
         hidden = hidden + F.embedding(tokens.places, self._positions)
         hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
-        found = {0: _means(hidden, tokens.runs)} if 0 in wanted else {}
-        for number, layer in enumerate(self._layers, start=1):
+        yield hidden
+        for layer in self._layers:
             mixed = attention(self._linear(hidden, layer["mix"]))
             hidden = self._normed(self._added(mixed, layer["out"], hidden, drop), layer["norm"])
             grown = self._grown(hidden, layer["up"])
             hidden = self._normed(self._added(grown, layer["down"], hidden, drop), layer["last"])
-            if number in wanted:
-                found[number] = _means(hidden, tokens.runs)
-        return torch.stack([found[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
+            yield hidden
 
     def _layer(self, layer: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         attention, inside = layer.attention, layer.attention.self

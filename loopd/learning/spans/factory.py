@@ -172,7 +172,7 @@ class SpanTaggerFactory:
     @cached_property
     def _vocabulary(self) -> Vocabulary:
         backbone = self.backbone
-        tokenizer = backbone._tokenizer
+        tokenizer = backbone.tokenizer
         inside = tokenizer("a", add_special_tokens=False)["input_ids"]
         around = tokenizer("a")["input_ids"]
         start = around.index(inside[0])

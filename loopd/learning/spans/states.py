@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own habit)
 from numpy.typing import NDArray
 
-from loopd.learning.classifiers.lean import Drop, Flat, LeanEncoder, flat
+from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat
 from loopd.learning.classifiers.pooling import (
     SCORING_BUDGET,
     SCORING_BUDGET_CUDA,
@@ -24,29 +24,6 @@ from loopd.learning.encoding import batches
 from loopd.learning.spans.tokens import SpanTokens
 
 Rows = NDArray[np.int64]
-
-
-class LeanStates(LeanEncoder):
-    """The lean forward pass up to the last layer's states, which are not averaged."""
-
-    def states(self, tokens: Flat, drop: Drop | None = None) -> torch.Tensor:
-        """States (t, width) of the last layer, in ``dtype``; filled up places mean nothing.
-
-        Args:
-            tokens: of n texts.
-            drop: dropout, applied where BERT has it but for the attention's probabilities.
-        """
-        drop = drop or _kept
-        attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
-        hidden = F.embedding(tokens.ids, self._words) + self._kind
-        hidden = hidden + F.embedding(tokens.places, self._positions)
-        hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
-        for layer in self._layers:
-            mixed = attention(self._linear(hidden, layer["mix"]))
-            hidden = self._normed(self._added(mixed, layer["out"], hidden, drop), layer["norm"])
-            grown = self._grown(hidden, layer["up"])
-            hidden = self._normed(self._added(grown, layer["down"], hidden, drop), layer["last"])
-        return hidden
 
 
 @dataclass(frozen=True)
@@ -76,7 +53,7 @@ class AtomStates:
         """
         embedder = self.embedder
         dtype = torch.bfloat16 if embedder.bf16 else torch.float32
-        lean = LeanStates(embedder.encoder, dtype, frozen=False) if embedder.lean else None
+        lean = LeanEncoder(embedder.encoder, dtype, frozen=False) if embedder.lean else None
         groups = batches(self.texts.tokens.lengths[rows], TRAINING_BUDGET)
         parts = []
         for group in groups:
@@ -107,7 +84,7 @@ class AtomStates:
         offsets = np.concatenate([[0], np.cumsum(self.texts.counts[rows])]).astype(np.int64)
         proba = np.empty((int(offsets[-1]), len(bias)), dtype=np.float32)
         dtype = torch.bfloat16 if bf16 else torch.float32
-        lean = LeanStates(embedder.encoder, dtype, frozen=True) if embedder.lean else None
+        lean = LeanEncoder(embedder.encoder, dtype, frozen=True) if embedder.lean else None
         budget = SCORING_BUDGET if embedder.device.type == "cpu" else SCORING_BUDGET_CUDA
         find, done = flat_batches if lean else batches, 0
         for group in find(self.texts.tokens.lengths[rows], budget):
@@ -121,13 +98,13 @@ class AtomStates:
         return proba, offsets
 
     def _forward(
-        self, rows: Rows, lean: LeanStates | None, *, bf16: bool, drop: Drop | None = None
+        self, rows: Rows, lean: LeanEncoder | None, *, bf16: bool, drop: Drop | None = None
     ) -> torch.Tensor:
         """States (T, d) float32 of the atoms of rows that are sorted by length."""
         firsts = [self.texts.firsts(int(row)) for row in rows]
         lengths = self.texts.tokens.lengths[rows]
         if lean is not None:
-            states = lean.states(flat(self.texts[rows]), drop)
+            states = lean.last(flat(self.texts[rows]), drop)
             starts = np.cumsum(lengths) - lengths
         else:
             states = self._padded(rows, bf16).flatten(0, 1)
@@ -154,7 +131,3 @@ class AtomStates:
 def _places(offsets: NDArray[np.int64], group: Rows) -> NDArray[np.int64]:
     """Where the atoms of some texts are among those of all."""
     return np.concatenate([np.arange(offsets[text], offsets[text + 1]) for text in group])
-
-
-def _kept(hidden: torch.Tensor) -> torch.Tensor:
-    return hidden

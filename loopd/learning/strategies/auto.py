@@ -20,6 +20,9 @@ FIRST = "facility_location"
 THEN = "diverse_margin"
 """What chooses with one."""
 
+THEN_SPANS = StrategySection(name="token_entropy", options={"aggregate": "sum"})
+"""What chooses with one that tags tokens."""
+
 
 class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """Begins with what stands for the pool, goes on to the uncertain; says what really chose.
@@ -54,8 +57,11 @@ class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
         from loopd.learning.strategies.registry import create
 
         self._validate_query_input(indices_unlabeled, n)
-        self.used_ = FIRST if is_cold(clf) else THEN
-        inner = create(StrategySection(name=self.used_), self.num_classes)
+        section = StrategySection(name=FIRST if is_cold(clf) else THEN)
+        if hasattr(clf, "token_proba"):
+            section = THEN_SPANS
+        self.used_ = section.name
+        inner = create(section, self.num_classes)
         chosen = np.asarray(inner.query(clf, dataset, indices_unlabeled, indices_labeled, y, n=n))
         self.chosen_scores_ = informativeness(inner, chosen, len(dataset))
         return chosen

@@ -48,21 +48,39 @@ class Entry:
 
 _OWN = "loopd.learning.strategies"
 
+_ANY = ("single_label", "multi_label", "spans")
 _ONE_LABEL = ("single_label",)
 _SEVERAL_LABELS = ("multi_label",)
+_SPANS = ("spans",)
+
+_TOKENS = "loopd.learning.spans.strategies"
 
 _MARGIN = Entry(f"{_OWN}.uncertainty:MarginSampling", scores=True)
 _ENTROPY = Entry(f"{_OWN}.uncertainty:EntropySampling", scores=True)
 _CVIRS = Entry(f"{_OWN}.category_vectors:CategoryVectors", scores=True, kinds=_SEVERAL_LABELS)
 
 STRATEGIES: Mapping[str, Entry] = {
-    "auto": Entry(f"{_OWN}.auto:Auto", scores=True, cold=True, needs=("embed",), num_classes=True),
-    "random_sampling": Entry("small_text:RandomSampling", cold=True),
-    "facility_location": Entry(
-        f"{_OWN}.facility_location:FacilityLocation", cold=True, needs=("representation",)
+    "auto": Entry(
+        f"{_OWN}.auto:Auto",
+        scores=True,
+        cold=True,
+        needs=("embed",),
+        num_classes=True,
+        kinds=_ANY,
     ),
-    "typiclust": Entry(f"{_OWN}.typiclust:TypiClust", cold=True, needs=("representation",)),
-    "probcover": Entry(f"{_OWN}.probcover:ProbCover", cold=True, needs=("representation",)),
+    "random_sampling": Entry("small_text:RandomSampling", cold=True, kinds=_ANY),
+    "facility_location": Entry(
+        f"{_OWN}.facility_location:FacilityLocation",
+        cold=True,
+        needs=("representation",),
+        kinds=_ANY,
+    ),
+    "typiclust": Entry(
+        f"{_OWN}.typiclust:TypiClust", cold=True, needs=("representation",), kinds=_ANY
+    ),
+    "probcover": Entry(
+        f"{_OWN}.probcover:ProbCover", cold=True, needs=("representation",), kinds=_ANY
+    ),
     "class_coverage": Entry(
         f"{_OWN}.class_coverage:ClassCoverage", cold=True, needs=("representation",)
     ),
@@ -80,14 +98,23 @@ STRATEGIES: Mapping[str, Entry] = {
     ),
     "category_vector_inconsistency_and_ranking": _CVIRS,
     "cvirs": _CVIRS,
+    "mnlp": Entry(f"{_TOKENS}:MNLP", scores=True, kinds=_SPANS),
+    "token_least_confidence": Entry(f"{_TOKENS}:TokenLeastConfidence", scores=True, kinds=_SPANS),
+    "token_entropy": Entry(f"{_TOKENS}:TokenEntropy", scores=True, kinds=_SPANS),
+    "token_margin": Entry(f"{_TOKENS}:TokenMargin", scores=True, kinds=_SPANS),
+    "diverse_tokens": Entry(
+        f"{_TOKENS}:DiverseTokens", scores=True, needs=("embed",), kinds=_SPANS
+    ),
     "committee": Entry(
         f"{_OWN}.committee:QueryByCommittee", scores=True, needs=("representation",)
     ),
     "diverse_margin": Entry(f"{_OWN}.diverse_margin:DiverseMargin", scores=True, needs=("embed",)),
     "cluster_margin": Entry(f"{_OWN}.cluster_margin:ClusterMargin", scores=True, needs=("embed",)),
     "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
-    "greedy_coreset": Entry(f"{_OWN}.coreset:GreedyCoreset", cold=True, needs=("embed",)),
-    "kmeans_pp": Entry(f"{_OWN}.coreset:KMeansPlusPlus", cold=True, needs=("embed",)),
+    "greedy_coreset": Entry(
+        f"{_OWN}.coreset:GreedyCoreset", cold=True, needs=("embed",), kinds=_ANY
+    ),
+    "kmeans_pp": Entry(f"{_OWN}.coreset:KMeansPlusPlus", cold=True, needs=("embed",), kinds=_ANY),
     "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
     "embedding_kmeans": Entry(f"{_OWN}.diversity:QuietEmbeddingKMeans", needs=("embed",)),
     "contrastive_active_learning": Entry(
