@@ -270,7 +270,11 @@ class Learner:
         represented = self._representation is not None
         around = self._surroundings
         chosen_by = strategies.check(
-            self._strategy, around.num_classes, around.code_paths, represented=represented
+            self._strategy,
+            around.num_classes,
+            around.code_paths,
+            represented=represented,
+            kind=around.kind,
         )
         return f"{described}; {chosen_by}"
 
