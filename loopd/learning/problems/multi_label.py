@@ -71,7 +71,7 @@ class MultiLabelProblem:
         """A :class:`~loopd.learning.fitted.PoolScores`."""
         from loopd.learning.fitted import PoolScores
 
-        return PoolScores(classifier, features, len(self.labels), preselect)
+        return PoolScores(classifier, features, len(self.labels), preselect, multi_label=True)
 
     def fitted(self, scores: Any, background: Background) -> Any:
         """A :class:`~loopd.learning.fitted.FittedClassifier`."""

@@ -100,8 +100,9 @@ class TokenLeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is
 class TokenEntropy(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """Texts whose tokens' tags have the largest entropy.
 
-    Paper: Settles and Craven 2008 (EMNLP): token entropy for ``mean``, total for ``sum``. Cost,
-    needs and draws: as ``TokenLeastConfidence``. Scores: entropy in nats, over the tokens.
+    Paper: Settles and Craven 2008 (EMNLP): token entropy for ``mean``, total for ``sum``. Cost:
+    tagging the pool. Needs: a tagger. Draws only to narrow the pool. Scores: entropy in nats, over
+    the tokens.
 
     Args:
         aggregate: ``mean``, ``max`` or ``sum`` over the tokens; ``sum`` prefers long texts.
@@ -136,8 +137,8 @@ class TokenEntropy(QueryStrategy):  # type: ignore[misc] # small-text is not typ
 class TokenMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """Texts whose tokens' two likeliest tags are nearest to each other.
 
-    Paper: Scheffer et al. 2001, which scores tokens by their margin. Cost, needs and draws: as
-    ``TokenLeastConfidence``. Scores: 1 - margin, over the tokens.
+    Paper: Scheffer et al. 2001, which scores tokens by their margin. Cost: tagging the pool. Needs:
+    a tagger. Draws only to narrow the pool. Scores: 1 - margin, over the tokens.
 
     Args:
         aggregate: ``mean``, ``max`` or ``sum`` over the tokens; ``sum`` prefers long texts.
@@ -172,9 +173,9 @@ class TokenMargin(QueryStrategy):  # type: ignore[misc] # small-text is not type
 class MNLP(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """Texts whose likeliest tags are least probable, for their length.
 
-    Paper: Shen et al. 2018, arXiv 1707.05928 (maximum normalized log-probability). Cost, needs and
-    draws: as ``TokenLeastConfidence``, and the search for the likeliest tags. Scores: minus the
-    mean logarithm of the probabilities of these tags, in nats.
+    Paper: Shen et al. 2018, arXiv 1707.05928 (maximum normalized log-probability). Cost: tagging
+    the pool and searching the likeliest tags. Needs: a tagger. Draws only to narrow the pool. Scores:
+    minus the mean logarithm of the probabilities of these tags, in nats.
 
     Args:
         candidates: a larger pool is narrowed to so many random records.

@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from loopd.learning.strategies.registry import STRATEGIES
+from loopd.config import StrategySection
+from loopd.learning.dataset import unlabeled
+from loopd.learning.seeding import seeded
+from loopd.learning.strategies.registry import STRATEGIES, create
 from tests.learning.strategies.fakes import World, circle, two
 
 HNSW = importlib.util.find_spec("hnswlib") is not None
@@ -35,6 +39,49 @@ def test_the_right_pick(name: str) -> None:
 
 def test_every_strategy_has_a_pick() -> None:
     assert set(PICKS) == set(STRATEGIES)
+
+
+class Tagger:
+    """Three texts: sure of all its tokens, unsure of one, a little unsure of each."""
+
+    table = (
+        [[0.98, 0.01, 0.01]] * 4,
+        [[0.98, 0.01, 0.01], [0.34, 0.33, 0.33], [0.98, 0.01, 0.01], [0.98, 0.01, 0.01]],
+        [[0.8, 0.1, 0.1]] * 12,
+    )
+
+    def token_proba(self, dataset: Any) -> Any:
+        rows = [np.array(self.table[row], dtype=np.float32) for row in dataset.rows]
+        return np.concatenate(rows), np.cumsum([0, *map(len, rows)])
+
+    def embed(self, dataset: Any) -> Any:
+        return np.eye(3, dtype=np.float32)[dataset.rows]
+
+
+def asked(name: str, n: int, **options: Any) -> list[int]:
+    """What a token strategy chooses of the three texts."""
+    strategy = create(StrategySection(name=name, options=options), 1)
+    none = np.empty(0, dtype=np.int64)
+    with seeded(0):
+        chosen = strategy.query(Tagger(), unlabeled(np.zeros(3), 1), np.arange(3), none, none, n=n)
+    return list(chosen)
+
+
+@pick("token_entropy", "token_margin", "token_least_confidence")
+def token_strategies_take_the_unsure(name: str) -> None:
+    assert asked(name, 3, aggregate="max") == [1, 2, 0]
+    assert asked(name, 3, aggregate="sum") == [2, 1, 0]
+
+
+@pick("mnlp")
+def mnlp_is_fair_to_long_texts(name: str) -> None:
+    # Mean log probability: .28 in the middle text, .22 in the long one.
+    assert asked(name, 3) == [1, 2, 0]
+
+
+@pick("diverse_tokens")
+def diverse_tokens_take_the_unsure(name: str) -> None:
+    assert asked(name, 2, factor=1) == [2, 1]
 
 
 @pick("random_sampling")
