@@ -174,8 +174,8 @@ class MNLP(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """Texts whose likeliest tags are least probable, for their length.
 
     Paper: Shen et al. 2018, arXiv 1707.05928 (maximum normalized log-probability). Cost: tagging
-    the pool and searching the likeliest tags. Needs: a tagger. Draws only to narrow the pool. Scores:
-    minus the mean logarithm of the probabilities of these tags, in nats.
+    the pool and searching the likeliest tags. Needs: a tagger. Draws only to narrow the pool.
+    Scores: minus the mean logarithm of the probabilities of these tags, in nats.
 
     Args:
         candidates: a larger pool is narrowed to so many random records.
