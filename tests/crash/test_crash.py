@@ -137,7 +137,9 @@ def kill_at_random(daemon: Daemon) -> int:
     ("kill", "least"),
     [
         pytest.param(kill_at_boundaries, 48, marks=pytest.mark.xdist_group("boundaries")),
-        pytest.param(kill_at_random, 12, marks=pytest.mark.xdist_group("random")),
+        pytest.param(
+            kill_at_random, 12, marks=[pytest.mark.xdist_group("random"), pytest.mark.slow]
+        ),
     ],
 )
 def test_kills_change_nothing(

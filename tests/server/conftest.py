@@ -6,6 +6,7 @@ over the wire.
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import pytest
 from loopd.server import Account, EmbeddedServer, create_annotator
 from tests.live import LiveArgilla
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 
 
 @dataclass
@@ -190,9 +191,10 @@ def until() -> Callable[..., None]:
     """Wait until a condition holds, within a deadline."""
 
     def wait(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, threading.Event()
         while not condition():
             assert time.monotonic() < deadline, "the deadline has passed"
+            pause.wait(0.02)  # leaves the processor to what is waited for
 
     return wait
 
