@@ -32,7 +32,7 @@ def plot_curves(comparison: Comparison, path: Path, title: str, measure: str = "
     axes.set_ylim(top=min(1.01, axes.get_ylim()[1]))
     axes.set_title(_note(comparison.arms), loc="left", fontsize=10, color="#444444")
     _finish(axes)
-    legend(axes, lines, [arm.arm for arm in comparison.arms])
+    legend(axes, lines, short_names([arm.arm for arm in comparison.arms]))
     write_atomic(path, png(figure))
 
 
@@ -56,8 +56,15 @@ def plot_seconds(curves: Sequence[LearningCurve], path: Path, title: str) -> Non
     note = "from the last answer to the next batch: training, scoring the pool, choosing"
     axes.set_title(note, loc="left", fontsize=10, color="#444444")
     _finish(axes)
-    legend(axes, lines, list(arms))
+    legend(axes, lines, short_names(list(arms)))
     write_atomic(path, png(figure))
+
+
+def short_names(arms: Sequence[str]) -> list[str]:
+    """Names of arms without the classifier in front of them where all have the same one."""
+    fronts = {arm.partition("/")[0] for arm in arms if "/" in arm}
+    alike = len(fronts) == 1 and all("/" in arm for arm in arms)
+    return [arm.partition("/")[2] if alike else arm for arm in arms]
 
 
 def _seconds(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:

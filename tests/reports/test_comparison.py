@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loopd.reports.comparison import Comparison, compare, default_targets
-from loopd.reports.comparison_plot import plot_curves, plot_seconds
+from loopd.reports.comparison_plot import plot_curves, plot_seconds, short_names
 from loopd.reports.comparison_table import aligned, comparison_table
 from loopd.reports.interval import estimate
 from loopd.reports.learning_curves import LearningCurve, learning_curves
@@ -190,3 +190,9 @@ def test_every_comparison_gives_pictures(tmp_path: Path, curves: list[LearningCu
     plot_seconds(curves, tmp_path / "seconds.png", "title")
     for name in ("curves.png", "seconds.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_common_classifier_is_left_out_of_the_legend() -> None:
+    assert short_names(["tfidf/auto", "tfidf/margin"]) == ["auto", "margin"]
+    assert short_names(["tfidf/auto", "setfit/auto"]) == ["tfidf/auto", "setfit/auto"]
+    assert short_names(["mine", "tfidf/auto"]) == ["mine", "tfidf/auto"]
