@@ -44,7 +44,11 @@ HALVES = 3
 
 
 class Unscreened(PoolScores):
-    """Scores that know no rough ones."""
+    """Scores that know no rough ones; the whole pool is scored once, and parts are taken of it."""
+
+    def of(self, rows: Any) -> Any:
+        """Probabilities (k, C) in full precision."""
+        return super().of(np.arange(self.features.shape[0]))[rows]
 
     def screen(self, rows: Any) -> None:
         """Nothing is faster than full precision."""

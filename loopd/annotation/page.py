@@ -45,6 +45,13 @@ def original(field: str) -> str:
     return html.unescape(field)
 
 
+def unpadded(field: str) -> str:
+    """The text of a field in which spans are marked, without the blanks that ``shown`` added."""
+    text = original(field)
+    wide = sum(character > WIDE for character in text)
+    return text[: len(text) - wide] if wide and text.endswith(" " * wide) else text
+
+
 def to_page(text: str, value: JsonValue) -> JsonValue:
     """Spans (objects with ``start`` and ``end``) whose borders are counted as the page does.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from loopd.annotation.page import from_page, original, shown, to_page
+from loopd.annotation.page import from_page, shown, to_page, unpadded
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.tasks.task import Task
 
@@ -102,7 +102,7 @@ def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
     value = ((response.get("values") or {}).get(task.question_name) or {}).get("value")
     if task.kind != "spans":
         return value
-    return from_page(original(record["fields"].get(task.field_name) or ""), value)
+    return from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
 
 
 def misfits(

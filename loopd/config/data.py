@@ -12,6 +12,9 @@ from loopd.config.section import Section
 LONGEST_LABEL = 200
 """Characters of a label that Argilla takes."""
 
+MOST_LABELS = 500
+"""Options of a question that Argilla takes unless it is told otherwise."""
+
 
 class TaskSection(Section):
     """What people are asked."""
@@ -24,7 +27,7 @@ class TaskSection(Section):
     labels: tuple[str, ...] = Field(
         description="The labels, in the order in which they are shown; at most 500.",
         min_length=1,
-        max_length=500,
+        max_length=MOST_LABELS,
     )
     none_label: str | None = Field(
         None,
@@ -71,6 +74,11 @@ class TaskSection(Section):
 
     @model_validator(mode="after")
     def _fits_the_kind(self) -> TaskSection:
+        options = len(self.labels) + (self.none_label is not None)
+        if self.type == "multi_label" and not 2 <= options <= MOST_LABELS:
+            raise ValueError(
+                f"labels: Argilla takes 2 to {MOST_LABELS} options, none_label included"
+            )
         if self.none_label is not None and self.type != "multi_label":
             raise ValueError("none_label: only a multi_label task has it")
         if self.none_label in self.labels:

@@ -47,10 +47,11 @@ class Pool:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all ids, texts and known targets in order: 16 hexadecimal digits."""
+        """Hash of all ids, texts, targets and given answers in order: 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for record in self.records:
-            for part in (record.id, record.text, _written(record.gold)):
+            given = (json.dumps(record.answers, ensure_ascii=False),) if record.answers else ()
+            for part in (record.id, record.text, _written(record.gold), *given):
                 digest.update(part.encode("utf-8", "surrogatepass"))
                 digest.update(b"\0")
         return digest.hexdigest()[:16]

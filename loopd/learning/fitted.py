@@ -119,6 +119,8 @@ def checked_proba(
         ModelError: it gives another number of columns, as classifiers do that drop unseen classes,
             or something that is not a number.
     """
+    if not len(dataset):
+        return np.empty((0, num_classes), dtype=np.float32)
     with calling("predicting with the classifier"):
         proba = np.asarray(predict(dataset), dtype=np.float32)
     if proba.shape != (len(dataset), num_classes):

@@ -213,6 +213,17 @@ class Learner:
         )
         return Choice(self.suggested(model, choice.items), choice.strategy)
 
+    def candidates(self, model: Model, ids: Sequence[str], size: int) -> list[str]:
+        """Those of the ids at which the model itself looks in this round; see ``preselect``.
+
+        All of them where the pool is not too big for it, or where fewer than ``size`` are left.
+        """
+        chosen = getattr(model.scores, "preselection", None)
+        if chosen is None:
+            return list(ids)
+        kept = [ids[place] for place in chosen.among(self._rows(ids))]
+        return kept if len(kept) >= size else list(ids)
+
     def suggested(self, model: Model, items: Sequence[BatchItem]) -> tuple[BatchItem, ...]:
         """The items with what the model proposes for their records."""
         rows = self._rows([item.record_id for item in items])

@@ -109,7 +109,8 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
 
     config, state = tools.config, known.state
     taken = state.planned_ids | set(known.targets)
-    new = [record.id for record in tools.data.pool if record.id not in taken]
+    free = [record.id for record in tools.data.pool if record.id not in taken]
+    new = tools.learner.candidates(model, free, size)
     rounds = [model.round + APART * member for member in range(_members(config.strategy.options))]
     out_of_fold = [
         tools.learner.out_of_fold(round_, known.targets, config.consensus.folds)

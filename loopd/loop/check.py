@@ -10,7 +10,7 @@ from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.start import check_consensus
+from loopd.loop.start import check_extras
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.machine import fold
@@ -91,9 +91,9 @@ def _labels_of(target: Target | None) -> tuple[str, ...]:
 
 
 def _model(config: Config, data: DataSets) -> Iterator[Finding]:
+    check_extras(config)
     learner = build_learner(config, data.pool, Stop())
     yield Finding("model", "ok", learner.check())
-    check_consensus(config)
     check_criteria(config.stopping.criteria, learner.decision_classes)
     names = ", ".join(criterion.name for criterion in config.stopping.criteria)
     yield Finding("stopping", "ok", f"criteria on record: {names or 'none'}")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from importlib.util import find_spec
 
 from loopd import __version__, multiannotator
 from loopd.config import Config
-from loopd.errors import RunError
+from loopd.errors import ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.tools import Tools
 from loopd.machine import Event, Phase, RunResumed, RunStarted, State
@@ -48,22 +49,26 @@ def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
     digest = tools.config.digest()
     if digest == state.config_digest:
         return None
+    check_extras(tools.config)
     tools.learner.check()
-    check_consensus(tools.config)
     check_criteria(tools.config.stopping.criteria, tools.learner.decision_classes)
     if state.started is None:
         return _started(tools, dataset_id)
     return RunResumed(tools.clock.wall(), digest, "the configuration changed")
 
 
-def check_consensus(config: Config) -> None:
-    """Look for what the consensus needs, before people work.
+def check_extras(config: Config) -> None:
+    """Look for the packages that consensus and kind of task need, before people work.
 
     Raises:
         ModelError: a package is missing.
     """
     if config.consensus.strategy == "crowdlab":
         multiannotator.require()
+    if config.task.type == "spans":
+        lacking = [name for name in ("regex", "seqeval") if find_spec(name) is None]
+        if lacking:
+            raise ModelError(f"spans need {' and '.join(lacking)}", "pip install 'loopd[spans]'")
 
 
 def is_fresh(state: State) -> bool:

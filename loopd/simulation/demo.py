@@ -201,7 +201,7 @@ class Demo:
     def _show_new_rounds(self) -> None:
         rows = read_metrics(self.folder.metrics)
         if self.shown == 0 and rows:
-            self.out(round_header())
+            self.out(round_header(metric_of(rows)))
         for row in rows[self.shown :]:
             self.out(round_line(row))
         self.shown = max(self.shown, len(rows))

@@ -379,3 +379,15 @@ def test_targets_of_a_state_and_their_counts() -> None:
     assert list(found.items()) == [("x", ("a", "b")), ("y", "b")]
     spans = {"z": (Span(0, 1, "a"), Span(2, 3, "a"))}
     assert label_counts({**found, **spans}) == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize("strategy", ["majority", "weighted", "dawid_skene"])
+def test_nobody_said_that_none_applies(strategy: str) -> None:
+    """Three people, three labels, none with a majority: the empty set is nobody's opinion."""
+    ballots = {"r": sets(("b",), ("a",), ("c",)), "s": sets(("a",), ("b", "c"), ("c",))}
+    electorate = Electorate(strategy, LABELS, 0, lambda _: None)
+    found = resolve(ballots, electorate).targets
+    assert len(found["r"]) == 1
+    assert found["s"] == ("c",)
+    ballots = {"r": sets((), ("a",), ())}
+    assert resolve(ballots, electorate).targets["r"] == ()

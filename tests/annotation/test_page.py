@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation.page import from_page, original, shown, to_page
+from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.records import JsonValue
 
 TEXTS = st.text(st.one_of(st.sampled_from("<>&;#a b/!\U0001f389é\u05d0\u200d"), st.characters()))
@@ -50,3 +50,10 @@ def test_what_is_no_list_of_spans_is_left_as_it_is() -> None:
         moved = from_page("abc", value)  # type: ignore[arg-type]
         expected = [{"start": -1, "end": 3}] if value == [{"start": -1, "end": 99}] else value
         assert moved == expected
+
+
+def test_a_span_over_the_blanks_at_the_end_ends_with_the_text() -> None:
+    text = "<b> \U0001f600"
+    assert unpadded(shown(text, spans=True)) == text
+    assert from_page(unpadded(shown(text, spans=True)), marked(4, 7)) == marked(4, 5)
+    assert unpadded(shown("no wide one ", spans=True)) == "no wide one "

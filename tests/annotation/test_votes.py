@@ -146,3 +146,15 @@ def test_plain_values() -> None:
     assert as_given(None) is None
     assert as_given(["a", "b"]) == ("a", "b")
     assert as_given([{"start": 1, "end": 2, "label": "a"}]) == (Span(1, 2, "a"),)
+
+
+def test_a_copy_waits_for_nobody_when_all_have_answered() -> None:
+    late = answer("r1", "bo", "b", "t2")
+    done = state("r1 r1#2 r2", answer("r1", "ann"), late, answer("r2", "bo"))
+    assert unresolved(done, 1) == set()
+    again = answer("r1#2", "ann", "a", "t3")
+    assert unresolved(state("r1 r1#2", answer("r1", "ann"), again, late), 1) == set()
+    # With one person there is somebody to wait for: whoever else comes.
+    assert unresolved(state("r1 r1#2", answer("r1", "ann")), 1) == {"r1#2"}
+    other = state("r1 r1#2 r2", answer("r1", "ann"), answer("r2", "bo"))
+    assert unresolved(other, 1) == {"r1#2"}

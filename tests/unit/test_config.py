@@ -34,6 +34,7 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ({"queue": {"batch_size": 5, "low_watermark": 5}}, "smaller than"),
         ({"task": {"labels": ["a", "a"]}}, "listed twice"),
         ({"task": {"labels": ["a"]}}, "task.labels"),
+        ({"task": {"type": "multi_label", "labels": ["a"]}}, "2 to 500 options"),
         ({"task": {"labels": ["a", " "]}}, "empty"),
         ({"task": {"labels": ["yes", True]}}, "write it in quotes"),
         ({"task": {}}, "`task.labels` is missing"),
@@ -56,7 +57,7 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ),
         (
             {
-                "task": {"type": "multi_label", "labels": ["a"]},
+                "task": {"type": "multi_label", "labels": ["a", "b"]},
                 "consensus": {"strategy": "crowdlab"},
             },
             "consensus.strategy: crowdlab needs a single_label task, not multi_label",

@@ -181,6 +181,8 @@ def _sides(votes: Sequence[Vote], labels: Sequence[str], yes: Mapping[str, float
         if (label in votes[0].target if label in even else proba > 0.5)
     }
     named = won.union(*(vote.target for vote in votes))
+    if not won and all(vote.target for vote in votes):  # that none applies is nobody's opinion
+        won = {max((label for label in labels if label in named), key=lambda label: yes[label])}
     sure = [max(yes[label], 1 - yes[label]) for label in labels if label in named]
     return Tally(ordered(set(won), labels), sum(sure) / len(sure) if sure else 1.0, bool(even))
 

@@ -112,4 +112,21 @@ def _parts(votes: Sequence[Vote], labels: Sequence[str], weight: Weight) -> Tall
         tied = tied or even
         sides.append(max(behind, whole - behind) / whole)
     share = sum(sides) / len(sides) if sides else 1.0
+    if not won and _all_named_labels(votes):
+        won, tied = _favourites(votes, weight), True
     return Tally(ordered(won, labels), share, tied)
+
+
+def _all_named_labels(votes: Sequence[Vote]) -> bool:
+    """Whether everybody ticked some label: that none applies is then nobody's opinion."""
+    return all(vote.target and not isinstance(vote.target[0], Span) for vote in votes)
+
+
+def _favourites(votes: Sequence[Vote], weight: Weight) -> set[str | Span]:
+    """Of the labels with most support those of the oldest answer; all of them if it has none."""
+    support = {
+        part: sum(weight(vote) for vote in votes if part in vote.target) for part in named(votes)
+    }
+    most = max(support.values())
+    best = {part for part, sum_ in support.items() if sum_ >= most - EQUAL}
+    return best & {*votes[0].target} or best

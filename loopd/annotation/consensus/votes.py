@@ -128,9 +128,10 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     A record is resolved when as many people as asked for have submitted, discarded or answered
     with something unknown, or when it is gone: a discard must never block a batch. A copy needs one
     person, who must not have answered the record before where the configuration wants another one;
-    it is gone when its original is.
+    it is gone when its original is, and resolved when nobody is left whom it could ask.
     """
     ignored = repeats(state) if another_person else frozenset()
+    spent = _spent(state) if another_person else frozenset()
     done = Counter(
         answer.record_id
         for key, answer in state.answers.items()
@@ -144,7 +145,19 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
         if id_ not in state.deleted
         and record_id not in state.deleted
         and done[id_] < (min_submitted if id_ == record_id else 1)
+        and not (id_ != record_id and record_id in spent)
     )
+
+
+def _spent(state: State) -> frozenset[str]:
+    """Records to which all of several people of this run have reacted in some way."""
+    originals = state.originals
+    reacted: dict[str, set[str]] = defaultdict(set)
+    for answer in state.answers.values():
+        if not answer.imported and answer.status is not AnswerStatus.WITHDRAWN:
+            reacted[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
+    people = frozenset().union(*reacted.values())
+    return frozenset(id_ for id_, some in reacted.items() if len(people) > 1 and people <= some)
 
 
 def to_set_aside(state: State) -> tuple[Answer, ...]:

@@ -98,7 +98,15 @@ class CustomFactory:
 
     def describe(self) -> str:
         """The dotted path."""
-        self._made.new()
+        made = self._made.new()
+        wanted = ("token_proba", "predict", "predict_scored")
+        lacking = [name for name in wanted if not hasattr(made, name)]
+        if self._around.kind == "spans" and lacking:
+            raise ModelError(
+                f"classifier {self._around.section.name} cannot mark spans: it has no "
+                f"{', '.join(lacking)}",
+                "use `transformer`",
+            )
         return f"classifier {self._around.section.name}"
 
 
