@@ -100,7 +100,7 @@ def recalls(
     found = {}
     for share in shares:
         chosen = preselect(
-            learner._factory.screening,
+            learner._trainer.factory.screening,
             model.scores.of,
             positions,
             size=round(len(learner._pool) * share),

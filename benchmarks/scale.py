@@ -132,9 +132,9 @@ def measure(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         cache=arguments.work / "cache" / path.stem,
         progress=shown,
     )
-    watch("encode", lambda: learner._factory.pool_features)
+    watch("encode", lambda: learner._trainer.factory.pool_features)
     if arguments.classifier == "transformer":
-        watch("features for narrowing", lambda: learner._factory.screening)
+        watch("features for narrowing", lambda: learner._trainer.factory.screening)
     batch = learner.first_batch(20, round=1, exclude=())
     targets = {item.record_id: str(pool[item.record_id].gold) for item in batch.items}
     stop_set = [record.id for record in pool.records[: 1000 * 7 : 7]]
