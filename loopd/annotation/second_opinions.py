@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Container
 
-from loopd.annotation.consensus.votes import ballots, unresolved
+from loopd.annotation.consensus.votes import ballots, reactions, unresolved
 from loopd.config import RelabelSection
 from loopd.machine import State
 from loopd.records import AnswerStatus
@@ -27,7 +27,7 @@ def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozen
     votes = ballots(state, another_person=another)
     originals = state.originals
     waiting = {originals[id_] for id_ in unresolved(state, min_submitted, another_person=another)}
-    asked, seen = _asked(state), _seen(state)
+    asked, seen = _asked(state), reactions(state)
     active = frozenset().union(*seen.values())
     return frozenset(
         record_id
@@ -67,13 +67,3 @@ def _asked(state: State) -> Counter[str]:
         and answer.status is AnswerStatus.SUBMITTED
     )
     return asked
-
-
-def _seen(state: State) -> defaultdict[str, set[str]]:
-    """Who of this run has answered each record or a copy of it in any way."""
-    originals = state.originals
-    seen: defaultdict[str, set[str]] = defaultdict(set)
-    for answer in state.answers.values():
-        if not answer.imported and answer.status is not AnswerStatus.WITHDRAWN:
-            seen[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
-    return seen

@@ -149,15 +149,21 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     )
 
 
-def _spent(state: State) -> frozenset[str]:
-    """Records to which all of several people of this run have reacted in some way."""
+def reactions(state: State) -> defaultdict[str, set[str]]:
+    """Who of this run has answered each record or a copy of it in any way."""
     originals = state.originals
-    reacted: dict[str, set[str]] = defaultdict(set)
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for answer in state.answers.values():
         if not answer.imported and answer.status is not AnswerStatus.WITHDRAWN:
-            reacted[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
-    people = frozenset().union(*reacted.values())
-    return frozenset(id_ for id_, some in reacted.items() if len(people) > 1 and people <= some)
+            found[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
+    return found
+
+
+def _spent(state: State) -> frozenset[str]:
+    """Records to which all of several people of this run have reacted in some way."""
+    found = reactions(state)
+    people = frozenset().union(*found.values())
+    return frozenset(id_ for id_, some in found.items() if len(people) > 1 and people <= some)
 
 
 def to_set_aside(state: State) -> tuple[Answer, ...]:

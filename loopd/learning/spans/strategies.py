@@ -60,7 +60,35 @@ def mnlp(proba: Proba, offsets: Offsets) -> Floats:
     return np.asarray(-totals / np.maximum(np.diff(offsets), 1)) + 0.0
 
 
-class TokenLeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class ByTokens(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+    """Texts by a score of their tokens' probabilities; what the strategies below have in common.
+
+    Attributes:
+        score: informativeness of texts, higher is more informative.
+        candidates: a larger pool is narrowed to so many random records.
+    """
+
+    score: Score
+    candidates: int
+
+    def query(
+        self,
+        clf: Any,
+        dataset: Any,
+        indices_unlabeled: Positions,
+        indices_labeled: Positions,
+        y: Any,
+        n: int = 10,
+    ) -> Positions:
+        """Indices (n,), least sure first."""
+        del indices_labeled, y
+        self._validate_query_input(indices_unlabeled, n)
+        free = candidates(indices_unlabeled, self.candidates, n, generator())
+        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
+        return chosen
+
+
+class TokenLeastConfidence(ByTokens):
     """Texts whose tokens' best tags are least probable.
 
     Paper: Culotta and McCallum 2005 (AAAI), by token instead of by sequence. Cost: tagging the
@@ -77,27 +105,11 @@ class TokenLeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is
         self.aggregate = aggregate
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), least confident first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
-        return chosen
-
     def __str__(self) -> str:
         return f"TokenLeastConfidence(aggregate={self.aggregate})"
 
 
-class TokenEntropy(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class TokenEntropy(ByTokens):
     """Texts whose tokens' tags have the largest entropy.
 
     Paper: Settles and Craven 2008 (EMNLP): token entropy for ``mean``, total for ``sum``. Cost:
@@ -114,27 +126,11 @@ class TokenEntropy(QueryStrategy):  # type: ignore[misc] # small-text is not typ
         self.aggregate = aggregate
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), largest entropy first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
-        return chosen
-
     def __str__(self) -> str:
         return f"TokenEntropy(aggregate={self.aggregate})"
 
 
-class TokenMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class TokenMargin(ByTokens):
     """Texts whose tokens' two likeliest tags are nearest to each other.
 
     Paper: Scheffer et al. 2001, which scores tokens by their margin. Cost: tagging the pool. Needs:
@@ -150,27 +146,11 @@ class TokenMargin(QueryStrategy):  # type: ignore[misc] # small-text is not type
         self.aggregate = aggregate
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), smallest margin first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
-        return chosen
-
     def __str__(self) -> str:
         return f"TokenMargin(aggregate={self.aggregate})"
 
 
-class MNLP(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class MNLP(ByTokens):
     """Texts whose likeliest tags are least probable, for their length.
 
     Paper: Shen et al. 2018, arXiv 1707.05928 (maximum normalized log-probability). Cost: tagging
@@ -182,23 +162,8 @@ class MNLP(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     """
 
     def __init__(self, candidates: int = CANDIDATES) -> None:
+        self.score = mnlp
         self.candidates = candidates
-
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), least probable first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, mnlp)
-        return chosen
 
     def __str__(self) -> str:
         return "MNLP()"
