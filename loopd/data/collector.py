@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from loopd.data.answers import AnswerCells, Given
 from loopd.data.cells import Cells, Unusable, plain
@@ -35,7 +35,8 @@ class ReadingReport:
         source: name of the file or data set.
         rows: rows of the source.
         kept: records in the pool.
-        duplicates: rows whose text was there before; the first is kept.
+        duplicates: rows whose text was there before; the first is kept, and gets what other
+            people answered on the others.
         empty: rows without text.
         refused: rows that Argilla could not take, or that cannot be read.
         unlabeled: rows without a known label: dropped from a test set, kept in a pool; 0 where
@@ -85,6 +86,8 @@ class Collector:
     records: list[Record] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
     """Place of each kept text."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Number of each kept text among the records."""
     ids: dict[str, int] = field(default_factory=dict)
     """Place of each kept id."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -110,7 +113,9 @@ class Collector:
         problem = _id_trouble(record_id)
         if problem:
             self._leave_out("refused", place, problem)
-        elif not self._repeats(place, record_id, text):
+        elif self._repeats(place, record_id, text):
+            self._take_answers(place, text, labels[1])
+        else:
             self._keep(place, record_id, text, labels)
 
     def _repeats(self, place: int, record_id: str, text: str) -> bool:
@@ -136,7 +141,22 @@ class Collector:
                 return
         self.ids[record_id] = place
         self.texts[text] = place
+        self.numbers[text] = len(self.records)
         self.records.append(Record(record_id, text, gold, self._given(place, text, labels[1])))
+
+    def _take_answers(self, place: int, text: str, cell: object) -> None:
+        """Give what other people answered on a row that repeats a text to the first one."""
+        first = self.numbers[text]
+        known = {name for name, _ in self.records[first].answers}
+        given = self._given(place, text, cell)
+        new = tuple(each for each in given if each[0] not in known)
+        if len(new) < len(given):
+            self.counts["answers"] -= len(given) - len(new)
+            self.counts["unusable_answers"] += len(given) - len(new)
+            self._example("unusable_answers", place, "a second answer of the same annotator")
+        self.records[first] = replace(
+            self.records[first], answers=self.records[first].answers + new
+        )
 
     def _gold(self, place: int, text: str, cell: object) -> Target | None:
         try:

@@ -23,6 +23,7 @@ from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import Surroundings, never_interrupted, silent
+from loopd.learning.foreign import calling
 from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
@@ -238,7 +239,8 @@ class Learner:
 
         The features of a ``Pool`` (such as the test set) are kept for the next call.
         """
-        return self._problem.predicted(model.scores.classifier, self._dataset(texts))
+        with calling("the classifier's prediction"):
+            return self._problem.predicted(model.scores.classifier, self._dataset(texts))
 
     def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (n, C) of texts, columns in the order of the labels; not for spans."""

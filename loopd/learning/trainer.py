@@ -6,6 +6,7 @@ Must not choose texts. What it keeps in memory or on disk is computed again when
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -73,6 +74,7 @@ class Trainer:
         self._seed = seed
         self._store = ModelStore(surroundings.cache / "models")
         self._folds = ModelStore(surroundings.cache / "folds")
+        self._last_folds: deque[str] = deque(maxlen=FOLDS_KEPT)
         self._in_memory: dict[str, Model] = {}
         self._encoded: dict[str, Any] = {}
 
@@ -114,7 +116,9 @@ class Trainer:
                 )
             known = {"proba": np.asarray(proba, dtype=np.float32)}
             self._folds.put(name, known)
-            self._folds.keep([name])
+        if name not in self._last_folds:
+            self._last_folds.append(name)
+            self._folds.keep(self._last_folds)
         return known["proba"].astype(np.float32)
 
     def features(self, texts: Any, fingerprint: str | None, of_pool: str) -> Any:
@@ -170,3 +174,7 @@ class Trainer:
             lambda ask: candidates(self.factory, self._surroundings, lesson.positions, seed, ask),
         )
         return Model(lesson.id, lesson.round, scores)
+
+
+FOLDS_KEPT = 16
+"""Out-of-sample predictions that stay on disk: those of the members of an ensemble."""

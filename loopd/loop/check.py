@@ -66,6 +66,9 @@ def _data(config: Config, found: list[DataSets]) -> Iterator[Finding]:
         for line in report.lines():
             yield Finding(name, level, line)
     yield from _labels(config, data)
+    if all(record.answers for record in data.pool):
+        text = "every text of the pool has an answer: nothing is left to ask, no model is trained"
+        yield Finding("pool", "warning", text, "leave `pool.answers` empty, or add texts")
     if data.leaks:
         text = f"{len(data.leaks)} pool texts are also in the test set, such as {data.leaks[0]}"
         yield Finding("leaks", "warning", text, "remove them: they flatter the accuracy")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loopd.annotation.consensus import Ballots, Consensus, Electorate, ballots, resolve
 from loopd.learning.seeding import for_step
 from loopd.machine import State
-from loopd.records import Targets
+from loopd.records import Span, Target, Targets
 
 if TYPE_CHECKING:
     from loopd.loop.tools import Tools
@@ -53,7 +53,20 @@ class Election:
 def votes(state: State, tools: Tools) -> Ballots:
     """The votes that count, by pool id."""
     another = tools.config.relabel.another_person
-    return ballots(state, tools.task.target, another_person=another)
+    found = ballots(state, tools.task.target, another_person=another)
+    if tools.task.kind != "spans":
+        return found
+    # Somebody may have changed the text in Argilla, where it can be longer than here.
+    fitting = {
+        id_: tuple(vote for vote in votes if _fits(vote.target, tools.data.pool[id_].text))
+        for id_, votes in found.items()
+    }
+    return {id_: votes for id_, votes in fitting.items() if votes}
+
+
+def _fits(target: Target, text: str) -> bool:
+    """Whether all spans lie inside the text."""
+    return all(each.end <= len(text) for each in target if isinstance(each, Span))
 
 
 def _same_votes(one: State, other: State) -> bool:

@@ -10,17 +10,20 @@ from loopd.reports.comparison import ArmSummary, Comparison
 from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
 from loopd.reports.interval import Estimate, estimate
 from loopd.reports.learning_curves import LearningCurve
+from loopd.reports.rounds import Terms
 from loopd.state.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+USUAL = Terms()
+
 LINEAR_RATIO = 12
 """Slowest to fastest round above which seconds are drawn on a logarithmic axis."""
 
 
-def plot_curves(comparison: Comparison, path: Path, title: str, measure: str = "accuracy") -> None:
-    """Draw the mean measure of each arm over the labels, with its 95 % t interval over seeds.
+def plot_curves(comparison: Comparison, path: Path, title: str, terms: Terms = USUAL) -> None:
+    """Draw the mean measure of each arm over the effort, with its 95 % t interval over seeds.
 
     Raises:
         StorageError: the picture cannot be written.
@@ -28,16 +31,18 @@ def plot_curves(comparison: Comparison, path: Path, title: str, measure: str = "
     figure = new_figure(title, height=5.2, width=9.6)
     axes = figure.subplots()
     lines = [_draw(axes, place, arm.accuracy) for place, arm in enumerate(comparison.arms)]
-    axes.set_ylabel(f"{measure} on the test set")
+    axes.set_ylabel(f"{terms.measure} on the test set")
     axes.set_ylim(top=min(1.01, axes.get_ylim()[1]))
     axes.set_title(_note(comparison.arms), loc="left", fontsize=10, color="#444444")
-    _finish(axes)
+    _finish(axes, terms.effort)
     legend(axes, lines, short_names([arm.arm for arm in comparison.arms]))
     write_atomic(path, png(figure))
 
 
-def plot_seconds(curves: Sequence[LearningCurve], path: Path, title: str) -> None:
-    """Draw the mean seconds from last answer to next batch of each arm over the labels.
+def plot_seconds(
+    curves: Sequence[LearningCurve], path: Path, title: str, terms: Terms = USUAL
+) -> None:
+    """Draw the mean seconds from last answer to next batch of each arm over the effort.
 
     Raises:
         StorageError: the picture cannot be written.
@@ -55,7 +60,7 @@ def plot_seconds(curves: Sequence[LearningCurve], path: Path, title: str) -> Non
     axes.set_ylabel("seconds per round")
     note = "from the last answer to the next batch: training, scoring the pool, choosing"
     axes.set_title(note, loc="left", fontsize=10, color="#444444")
-    _finish(axes)
+    _finish(axes, terms.effort)
     legend(axes, lines, short_names(list(arms)))
     write_atomic(path, png(figure))
 
@@ -99,10 +104,10 @@ def _note(arms: Sequence[ArmSummary]) -> str:
     return f"mean of {most} seeds; bands: 95 % t interval"
 
 
-def _finish(axes: Axes) -> None:
+def _finish(axes: Axes, effort: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("labels")
+    axes.set_xlabel(effort)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(left=0)
     axes.grid(color="#E4E4E4", linewidth=0.8)

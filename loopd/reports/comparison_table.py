@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopd.reports.comparison import ArmSummary, Comparison, Reached
 from loopd.reports.interval import Estimate
+from loopd.reports.rounds import Terms
 
 COUNTS_SHOWN = 26
 """Most label counts in the table; the results file has all."""
 
 ABSENT = "-"
 
+USUAL = Terms()
+
 
 def comparison_table(
-    title: str, notes: Sequence[str], comparison: Comparison, measure: str = "accuracy"
+    title: str, notes: Sequence[str], comparison: Comparison, terms: Terms = USUAL
 ) -> str:
     """All tables under a title.
 
@@ -22,30 +25,36 @@ def comparison_table(
         title: heading.
         notes: lines about data, machine and settings.
         comparison: the figures.
-        measure: what they are of, in words.
+        terms: what they are of, in words.
     """
+    measure, effort = terms.measure, terms.effort
+    reached = _reached(comparison.arms, measure)
     parts = [
         f"# {title}",
-        "\n".join(f"- {note}" for note in (*notes, *_legend(comparison))),
-        f"## {measure[:1].upper()}{measure[1:]} by labels\n\n{_accuracy(comparison.arms)}",
+        "\n".join(f"- {note}" for note in (*notes, *_legend(comparison, effort))),
+        f"## {_capital(measure)} by {effort}\n\n{_accuracy(comparison.arms, effort)}",
         f"## Whole curves\n\n{_whole(comparison, measure)}",
-        f"## Labels to reach {_article(measure)} {measure}\n\n{_reached(comparison.arms, measure)}",
+        f"## {_capital(effort)} to reach {_article(measure)} {measure}\n\n{reached}",
         f"## Against random, paired by seed\n\n{_against(comparison, measure)}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _legend(comparison: Comparison) -> Iterator[str]:
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
+
+
+def _legend(comparison: Comparison, effort: str) -> Iterator[str]:
     yield "mean over seeds ± half of its 95 % t interval; intervals of differences in brackets"
     if comparison.low < comparison.high:
         span = f"{comparison.low} to {comparison.high}"
-        yield f"AULC: mean height of the learning curve from {span} labels, which all runs cover"
+        yield f"AULC: mean height of the learning curve from {span} {effort}, which all runs cover"
 
 
-def _accuracy(arms: Sequence[ArmSummary]) -> str:
+def _accuracy(arms: Sequence[ArmSummary], effort: str) -> str:
     counts = _spread(sorted({labels for arm in arms for labels in arm.accuracy}))
     rows = [[str(labels), *(_share(arm.accuracy.get(labels)) for arm in arms)] for labels in counts]
-    return aligned(["labels", *(arm.arm for arm in arms)], rows)
+    return aligned([effort, *(arm.arm for arm in arms)], rows)
 
 
 def _spread(counts: Sequence[int]) -> list[int]:

@@ -16,6 +16,7 @@ from loopd.reports.rounds import (
     Row,
     class_names,
     criterion_names,
+    effort_of,
     measure_name,
     metric_of,
     number,
@@ -33,7 +34,7 @@ NAMED_CLASSES = 8
 
 
 def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
-    """Draw accuracy (or the task's own measure), macro-F1 and the F1 of each class over the labels.
+    """Draw accuracy (or the task's own measure), macro-F1 and the F1 of each class over the effort.
 
     Without a test set the stopping criteria are drawn instead. Class names may hold anything.
 
@@ -73,7 +74,7 @@ def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
-    labels, values = _series(rows, "labels"), _series(rows, metric)
+    labels, values = _series(rows, effort_of(rows)), _series(rows, metric)
     low, high = _series(rows, f"{metric}_low"), _series(rows, f"{metric}_high")
     if len(rows) == 1:
         axes.vlines(labels, low, high, color=ACCURACY, alpha=0.35, linewidth=6)
@@ -92,8 +93,9 @@ def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 def _summary(rows: Sequence[Row], metric: str) -> str:
     """The first and the last value in words."""
     known = [row for row in rows if number(row, metric) is not None]
+    effort = effort_of(rows)
     first, last = (
-        f"{number(row, metric):.3f} at {number(row, 'labels') or 0:.0f} labels"
+        f"{number(row, metric):.3f} at {number(row, effort) or 0:.0f} {effort}"
         for row in (known[0], known[-1])
     )
     name = measure_name(metric)
@@ -101,7 +103,7 @@ def _summary(rows: Sequence[Row], metric: str) -> str:
 
 
 def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
-    labels = _series(rows, "labels")
+    labels = _series(rows, effort_of(rows))
     lines: list[Any] = []
     names: list[str] = []
     for name in criterion_names(rows):
@@ -122,7 +124,7 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
     axes.spines[["top", "right"]].set_visible(False)
     strongest = sorted(names, key=lambda name: _last(rows, f"f1.{name}"), reverse=True)
     named = strongest[-NAMED_CLASSES:]
-    labels = _series(rows, "labels")
+    labels = _series(rows, effort_of(rows))
     for name in strongest[:-NAMED_CLASSES]:
         axes.plot(labels, _series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
     lines = [
@@ -138,9 +140,10 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
 def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_xlabel("labels")
+    effort = effort_of(rows)
+    axes.set_xlabel(effort)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    most = max((number(row, "labels") or 0.0 for row in rows), default=0.0)
+    most = max((number(row, effort) or 0.0 for row in rows), default=0.0)
     axes.set_xlim(0, max(most, 1.0) * 1.04)
 
 

@@ -18,7 +18,8 @@ class LearningCurve:
     Attributes:
         arm: name of the arm.
         seed: of the run.
-        labels: labels that the model of each round was trained on, never falling.
+        labels: labels that the model of each round was trained on, never falling; annotations
+            behind them where those were asked for.
         accuracy: on the test set, as long as ``labels``; another measure where it was asked for.
         seconds: from the last answer of a round to the next batch chosen: training, scoring the
             pool, choosing; without the last round, after which none is chosen.
@@ -72,22 +73,28 @@ class LearningCurve:
         return first + (second - first) * (labels - left) / (right - left)
 
 
-def learning_curves(rows: Iterable[Row], metric: str = "accuracy") -> tuple[LearningCurve, ...]:
+def learning_curves(
+    rows: Iterable[Row], metric: str = "accuracy", effort: str = "labels"
+) -> tuple[LearningCurve, ...]:
     """The curves in rows of the metrics log that also name ``arm`` and ``seed``.
 
-    Rows of one run stand in the order of rounds; a round without the measure is left out.
+    Args:
+        rows: those of one run stand in the order of rounds; a round without the measure is left
+            out.
+        metric: key of the measure.
+        effort: key of what people's work is counted in.
     """
     runs: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         runs.setdefault((str(row["arm"]), int(number(row, "seed") or 0)), []).append(row)
-    return tuple(_curve((arm, seed), found, metric) for (arm, seed), found in runs.items())
+    return tuple(_curve(run, found, metric, effort) for run, found in runs.items())
 
 
-def _curve(run: tuple[str, int], rows: Sequence[Row], metric: str) -> LearningCurve:
+def _curve(run: tuple[str, int], rows: Sequence[Row], metric: str, effort: str) -> LearningCurve:
     points = [
         (int(labels), accuracy)
         for row in rows
-        if (labels := number(row, "labels")) is not None
+        if (labels := number(row, effort)) is not None
         and (accuracy := number(row, metric)) is not None
     ]
     seconds = tuple(_turnaround(row, after) for row, after in pairwise(rows))

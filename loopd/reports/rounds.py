@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from loopd.errors import DataError
@@ -83,6 +84,27 @@ MEASURES = {
 def metric_of(rows: Iterable[Row]) -> str:
     """The measure by which the kind of task is judged, a key of the rows."""
     return next((str(row["metric"]) for row in rows if row.get("metric")), "accuracy")
+
+
+def effort_of(rows: Iterable[Row]) -> str:
+    """What people's work is counted in, a key of the rows.
+
+    Answers where some asked for second opinions, which give no new label; else labels.
+    """
+    return "annotations" if any(number(row, "second_opinions") for row in rows) else "labels"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a curve shows, as people call it.
+
+    Attributes:
+        measure: what was measured.
+        effort: over what: labels or annotations.
+    """
+
+    measure: str = "accuracy"
+    effort: str = "labels"
 
 
 def measure_name(metric: str) -> str:

@@ -24,7 +24,7 @@ from loopd.reports.comparison_plot import plot_curves, plot_seconds
 from loopd.reports.comparison_table import comparison_table
 from loopd.reports.interval import Estimate
 from loopd.reports.learning_curves import learning_curves
-from loopd.reports.rounds import MEASURES, Row, measure_name, metric_of
+from loopd.reports.rounds import MEASURES, Row, Terms, effort_of, measure_name, metric_of
 from loopd.simulation.arms import BASELINE, Arm
 from loopd.simulation.experiment import Experiment
 from loopd.simulation.trial import Trial
@@ -61,19 +61,23 @@ def write_results(
     folder = experiment.folder
     rows = [row for trial, state in runs for row in run_rows(trial, state)]
     metric = _known_metric(metric or metric_of(rows), rows)
-    measure = measure_name(metric)
-    curves = learning_curves(rows, metric)
+    terms = Terms(measure_name(metric), effort_of(rows))
+    curves = learning_curves(rows, metric, terms.effort)
     comparison = compare(curves, targets, baselines(experiment.arms))
     machine = this_machine(experiment.threads)
     name = experiment.config.argilla.dataset
     title = f"Backtest of {name}, {machine['date'][:10]}"
-    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison, measure)
-    figures = {"metric": metric, **_figures(experiment, machine, comparison, runs)}
+    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison, terms)
+    figures = {
+        "metric": metric,
+        "effort": terms.effort,
+        **_figures(experiment, machine, comparison, runs),
+    }
     write_atomic(folder / CURVES, as_csv(rows))
     write_atomic(folder / RESULTS, json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
     write_atomic(folder / TABLE, table)
-    plot_curves(comparison, folder / CURVES_PLOT, title, measure)
-    plot_seconds(curves, folder / SECONDS_PLOT, title)
+    plot_curves(comparison, folder / CURVES_PLOT, title, terms)
+    plot_seconds(curves, folder / SECONDS_PLOT, title, terms)
     return table
 
 

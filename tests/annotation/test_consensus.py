@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import statistics
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -124,6 +126,22 @@ def test_agreement_by_hand() -> None:
     assert found.alpha == pytest.approx(1 - 0.5 / 0.5)
     assert agreement({"x": votes("p:a")}).pairs is None
     assert agreement({"x": votes("p:a q:a")}).alpha is None  # nothing could differ
+
+
+def test_alpha_of_many_sets_of_labels_is_that_of_all_pairs() -> None:
+    draw = random.Random(3)
+    drawn: list[Target] = [
+        tuple(sorted(draw.sample("abcdefghijkl", draw.randint(0, 5)))) for _ in range(1400)
+    ]
+    ballots = {
+        f"r{place}": (Vote("p", drawn[place], "t0"), Vote("q", drawn[place + 1], "t1"))
+        for place in range(0, 1400, 2)
+    }
+    distances = [1 - similarity(one, other) for one, other in itertools.combinations(drawn, 2)]
+    observed = statistics.fmean(1 - similarity(*drawn[i : i + 2]) for i in range(0, 1400, 2))
+    wanted = 1 - observed / statistics.fmean(distances)
+    assert len(set(drawn)) > 512
+    assert agreement(ballots).alpha == pytest.approx(wanted, abs=1e-6)
 
 
 def test_alpha_is_that_of_the_textbook() -> None:

@@ -263,6 +263,16 @@ def test_answers_that_cannot_be_used_are_reported_and_left_out(path: Path) -> No
     )
 
 
+def test_rows_that_repeat_a_text_bring_the_answers_of_others(path: Path) -> None:
+    rows = [("a", {"ann": "food"}), ("b", None), ("a", {"bo": "price", "ann": "price"})]
+    path.write_text("".join(json.dumps({"text": text, "y": y}) + "\n" for text, y in rows))
+    section = DataSection(path=path, answers="y")
+    pool, report = read_pool(section, labels=TOPICS, kind="single_label")
+    assert answers(pool) == [(("ann", "food"), ("bo", "price")), ()]
+    assert (report.duplicates, report.answers, report.unusable_answers) == (1, 2, 1)
+    assert "line 3: a second answer of the same annotator" in report.examples
+
+
 def test_answers_in_parquet(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

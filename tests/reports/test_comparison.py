@@ -11,7 +11,7 @@ from loopd.reports.comparison_plot import plot_curves, plot_seconds, short_names
 from loopd.reports.comparison_table import aligned, comparison_table
 from loopd.reports.interval import estimate
 from loopd.reports.learning_curves import LearningCurve, learning_curves
-from loopd.reports.rounds import Row
+from loopd.reports.rounds import Row, Terms, effort_of
 
 T3 = 4.302652729749464
 """The 97.5 % quantile of Student's t with two degrees of freedom, from printed tables: 4.303."""
@@ -149,6 +149,20 @@ def test_curves_from_rows() -> None:
     first, second = learning_curves([row(0, 0, 50.0), row(0, 1, 2.0), row(3, 0, 50.0)])
     assert first == LearningCurve("x", 0, (20, 40), (0.0, 0.1), (3.5,))
     assert second == LearningCurve("x", 3, (20,), (0.0,), ())
+
+
+def test_with_second_opinions_curves_are_over_answers() -> None:
+    asked: list[Row] = [
+        {"arm": "x", "seed": 0, "labels": 20, "annotations": 40 + 5 * number, "accuracy": 0.5,
+         "second_opinions": number} for number in range(2)
+    ]  # fmt: skip
+    assert effort_of(asked[:1]) == "labels"
+    assert effort_of(asked) == "annotations"
+    curves = learning_curves(asked, effort=effort_of(asked))
+    assert curves[0].labels == (40, 45)
+    table = comparison_table("t", [], compare(curves), Terms(effort="annotations"))
+    assert "## Accuracy by annotations" in table
+    assert "## Annotations to reach an accuracy" in table
 
 
 def test_the_tables(comparison: Comparison) -> None:

@@ -13,6 +13,9 @@ from loopd.records import Span, Target
 SMOOTHING = 5.0
 """Records of average agreement that each annotator is credited with: three answers prove little."""
 
+BLOCK = 512
+"""Different sets of labels that are compared with all others at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -94,6 +97,31 @@ def _across(given: Mapping[Target, int], other: Mapping[Target, int]) -> float:
     )
 
 
+def _across_all(given: Mapping[Target, int]) -> float:
+    """The same for thousands of different sets of labels: block by block, as arrays."""
+    sets = {target: count for target, count in given.items() if not isinstance(target, str)}
+    if not sets:
+        return 0.0
+    import numpy as np
+
+    places = {
+        label: place
+        for place, label in enumerate(sorted({str(label) for target in sets for label in target}))
+    }
+    holds = np.zeros((len(sets), max(1, len(places))), dtype=np.float32)
+    for row, target in enumerate(sets):
+        holds[row, [places[str(label)] for label in target]] = 1
+    sizes, counts = holds.sum(axis=1), np.array([*sets.values()], dtype=np.float64)
+    total = 0.0
+    for start in range(0, len(sets), BLOCK):
+        part = slice(start, start + BLOCK)
+        both = holds[part] @ holds.T
+        either = np.maximum(sizes[part, None] + sizes - both, 1)
+        total += float(counts[part] @ (both / either) @ counts)
+    # Each set meets itself above; the empty one shares nothing even with itself there.
+    return total - float((counts[sizes > 0] ** 2).sum())
+
+
 def _alpha(shared: Sequence[Sequence[Vote]], means: Sequence[float]) -> float | None:
     given = Counter(vote.target for votes in shared for vote in votes)
     if any(isinstance(part, Span) for target in given for part in target):
@@ -101,5 +129,5 @@ def _alpha(shared: Sequence[Sequence[Vote]], means: Sequence[float]) -> float | 
     whole = sum(given.values())
     observed = sum(len(votes) * (1 - mean) for votes, mean in zip(shared, means, strict=True))
     same = sum(count * (count - 1) for count in given.values())
-    expected = 1 - (same + _across(given, given)) / (whole * (whole - 1))
+    expected = 1 - (same + _across_all(given)) / (whole * (whole - 1))
     return 1 - observed / whole / expected if expected > 0 else None
