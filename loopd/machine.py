@@ -95,12 +95,17 @@ class AnswersCollected:
 
 @dataclass(frozen=True, slots=True)
 class BatchCollected:
-    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``."""
+    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
+
+    ``queue`` are flat numbers about how people waited for the batch (see ``loop.waiting``), empty
+    in journals of versions that had none.
+    """
 
     at: float
     batch_id: str
     reason: str
     open_records: int
+    queue: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

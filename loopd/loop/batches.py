@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from loopd.annotation.consensus import discarded
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
 from loopd.learning.seeding import for_step
 from loopd.loop.election import votes
+from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import BatchPlanned, RunStopped, State
@@ -63,7 +65,11 @@ def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopp
 
 def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
-    size = labels_left(tools.config.stopping, len(known.targets), size)
+    section, state = tools.config.queue, known.state
+    if section.low_watermark == "auto" and state.published:
+        size = lasting(state, section.min_submitted, size)
+    asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
+    size = max(1, labels_left(tools.config.stopping, asked, size))
     if tools.config.strategy.name == ACTIVELAB:
         choice = Choice(_with_second_opinions(known, tools, model, size), ACTIVELAB)
     else:
