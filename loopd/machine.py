@@ -63,12 +63,14 @@ class RunStarted:
 class BatchPlanned:
     """The next batch is chosen; written before Argilla is touched, so that ids are fixed.
 
-    ``seconds`` is the time that choosing took.
+    ``seconds`` is the time that choosing took. ``refreshed`` are the records of earlier batches
+    that nobody has touched, ranked anew with what the new model proposes; they stay where they are.
     """
 
     at: float
     batch: Batch
     seconds: float
+    refreshed: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,14 @@ Must behave as the real one does; both pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from loopd.annotation.store import Sweep
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
-from loopd.records import Answer, AnswerStatus, Batch, JsonValue
+from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
 from loopd.tasks.task import Task
 
 FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
@@ -23,6 +23,7 @@ FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone
 class _Stored:
     text: str
     batch_id: str
+    suggestion: Suggestion | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
@@ -59,7 +60,21 @@ class MemoryStore:
         for item in batch.items:
             id_ = item.external_id
             kept = records[id_].answers if id_ in records else {}
-            records[id_] = _Stored(texts[item.record_id], batch.id, kept)
+            records[id_] = _Stored(texts[item.record_id], batch.id, item.suggestion, kept)
+
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        """Take over the suggestions of records without an answer."""
+        del texts
+        records = self._dataset()
+        for batch in batches:
+            for item in batch.items:
+                stored = records.get(item.external_id)
+                if stored is not None and not stored.answers:
+                    stored.suggestion = item.suggestion
+
+    def shows(self, batch: Batch) -> bool:
+        """Whether any of its records is there."""
+        return any(id_ in self._dataset() for id_ in batch.external_ids)
 
     def activity(self) -> str:
         """Moves with every answer."""
@@ -113,6 +128,10 @@ class MemoryStore:
     def holds(self, record_id: str) -> bool:
         """Whether it was published."""
         return record_id in self._dataset()
+
+    def suggestion(self, record_id: str) -> Suggestion | None:
+        """What the annotator is proposed."""
+        return self._dataset()[record_id].suggestion
 
     def text(self, record_id: str) -> str:
         """What the annotator reads."""

@@ -32,6 +32,11 @@ class QueueSection(Section):
         30.0, gt=0, description="Seconds after which all answers are read whether or not any moved."
     )
     suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
+    refresh: bool = Field(
+        True,
+        description="Rank open records that nobody has touched anew when a new model is there, and "
+        "renew its proposals.",
+    )
 
     @property
     def first_size(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,29 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
         choice = tools.learner.choose(
             model, size, round=known.number, targets=known.targets, exclude=known.taken
         )
-    return _planned(known, tools, choice, model.id)
+    planned = _planned(known, tools, choice, model.id)
+    if isinstance(planned, RunStopped) or not section.refresh:
+        return planned
+    return replace(planned, refreshed=tuple(_refreshed(known, tools, model)))
+
+
+def _refreshed(known: Known, tools: Tools, model: Model) -> Iterator[Batch]:
+    """What is left of earlier batches, least certain first."""
+    touched = {answer.record_id for answer in known.state.answers.values()}
+    left = known.taken - touched - known.state.deleted
+    for batch in known.state.batches:
+        items = [item for item in batch.items if item.copy_id is None and item.record_id in left]
+        if items:
+            ranked = sorted(tools.learner.suggested(model, items), key=_certainty)
+            shown = tools.config.queue.suggestions
+            kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
+            yield replace(batch, model_id=model.id, items=tuple(kept))
+
+
+def _certainty(item: BatchItem) -> float:
+    """How sure the model is of its proposal; of several parts, of the least sure one."""
+    score = item.suggestion.score if item.suggestion is not None else 1.0
+    return min(score, default=1.0) if isinstance(score, tuple) else score
 
 
 def _planned(

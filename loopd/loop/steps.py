@@ -40,6 +40,9 @@ from loopd.records import JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]
 
+SHOWN_WITHIN, LOOK_SECONDS = 5.0, 0.1
+"""Seconds in which a published batch is looked for in Argilla's search, and between two looks."""
+
 
 def seed(state: State, tools: Tools) -> Event:
     """Take over the answers that came with the pool, then choose the first batch.
@@ -60,11 +63,19 @@ def seed(state: State, tools: Tools) -> Event:
 
 
 def publish(state: State, tools: Tools) -> Event:
-    """Upsert the planned batch into Argilla."""
+    """Upsert the planned batch into Argilla; over when people are shown it."""
     started = tools.clock.monotonic()
     batch = state.batch
-    texts = {record_id: tools.data.pool[record_id].text for record_id in batch.record_ids}
+    refreshed = state.planned[state.round].refreshed
+    ids = [id_ for each in (batch, *refreshed) for id_ in each.record_ids]
+    texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
     tools.store.publish(batch, texts)
+    if refreshed:
+        tools.store.refresh(refreshed, texts)
+    deadline = tools.clock.monotonic() + SHOWN_WITHIN
+    while not tools.store.shows(batch) and tools.clock.monotonic() < deadline:
+        if tools.pause(LOOK_SECONDS):
+            break  # a stop was asked for; the batch is there all the same
     return BatchPublished(tools.clock.wall(), batch.id, tools.clock.monotonic() - started)
 
 

@@ -63,6 +63,8 @@ class Tools:
     watcher: AnswerWatcher
     clock: Clock = field(default_factory=Clock)
     election: Election = field(default_factory=Election)
+    pause: Callable[[float], bool] = field(default=lambda _: False)
+    """Waits so many seconds, or until a stop is asked for; whether it is."""
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
@@ -134,6 +136,7 @@ def build_tools(
         learner=build_learner(config, data.pool, stop, progress),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
+        pause=stop.wait,
     )
 
 

@@ -62,6 +62,14 @@ class OracleStore:
                 if item.copy_id is None or turn == 0:
                     self._answer(item)
 
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        """Nothing: what is published is answered."""
+        del batches, texts
+
+    def shows(self, batch: Batch) -> bool:
+        """Whether it is published."""
+        return self._memory.shows(batch)
+
     def activity(self) -> str:
         """Moves with every answer."""
         return self._memory.activity()
