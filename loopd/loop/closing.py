@@ -8,6 +8,21 @@ from loopd.loop.queue import BATCHES_OUT, runs_low
 from loopd.machine import State
 
 
+class Closing:
+    """Remembers for which state it was too early, so that an idle loop counts nothing again."""
+
+    def __init__(self) -> None:
+        self._early: State | None = None
+
+    def known_early(self, state: State, config: Config) -> bool:
+        """Whether nothing can have changed since ``too_early``: time alone closes nothing."""
+        return state is self._early and config.queue.patience is None
+
+    def too_early(self, state: State) -> None:
+        """This state goes on collecting."""
+        self._early = state
+
+
 def reason_to_close(
     state: State, config: Config, waiting: frozenset[str], *, pool_size: int, now: float
 ) -> str | None:

@@ -86,6 +86,8 @@ def collect(state: State, tools: Tools) -> Event | None:
         news = changes(state, sweep, tools.clock.wall())
         if news is not None:
             return news
+    if tools.closing.known_early(state, tools.config):
+        return None
     another = tools.config.relabel.another_person
     if another and (repeated := to_set_aside(state)):
         tools.store.set_aside(repeated)
@@ -96,6 +98,7 @@ def collect(state: State, tools: Tools) -> Event | None:
     now, pool_size = tools.clock.wall(), len(tools.data.pool)
     reason = reason_to_close(state, tools.config, waiting, pool_size=pool_size, now=now)
     if reason is None:
+        tools.closing.too_early(state)
         return None
     return BatchCollected(now, state.batch.id, reason, len(waiting), figures(state, needed))
 
