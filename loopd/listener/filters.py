@@ -64,7 +64,6 @@ class Filters:
             DefinitionError: says which condition, and why.
         """
         for condition in self.conditions:
-            _check_shape(condition)
             field, operator, value = condition
             _check_field(field, operator)
             _check_value(condition)
@@ -74,7 +73,7 @@ class Filters:
 
     def names(self) -> frozenset[str]:
         """The parameters that are named anywhere."""
-        values = [condition[2] for condition in self.conditions if len(condition) == 3]
+        values = [value for _, _, value in self.conditions]
         return frozenset(name for value in (*values, self.query) for name in _all_names(value))
 
     def filled(self, params: Mapping[str, Any]) -> Wanted:
@@ -105,7 +104,9 @@ def parse(filters: Sequence[Condition] | Condition, query: str | None) -> Filter
     listed: Any = [filters] if alone else filters
     if isinstance(listed, str) or not isinstance(listed, Sequence):
         raise DefinitionError(f"filters must be a list of conditions, not {filters!r}")
-    return Filters(tuple(listed), query)
+    for condition in listed:
+        _check_shape(condition)
+    return Filters(tuple(tuple(each) for each in listed), query)
 
 
 def _check_shape(condition: Any) -> None:

@@ -38,6 +38,7 @@ def define(**options: Any) -> None:
         (("label.answer", "==", "x"), "`<question>.response`"),
         (("status", "=="), "no condition"),
         ((1, "==", 2), "strings"),
+        (1, "no condition"),
     ],
     ids=str,
 )
