@@ -36,6 +36,7 @@ def heard(make_set: MakeSet) -> Set:
 def _own_default_client(sdk: tuple[Any, Any]) -> Iterator[None]:
     """A client that a test makes becomes the SDK's default: put the old one back."""
     rg, client = sdk
+    rg.Argilla._set_default(client)
     yield
     made = rg.Argilla._default_client
     rg.Argilla._set_default(client)
@@ -56,7 +57,7 @@ def test_it_fires_once_at_twenty_records_and_goes_on_to_the_next_batch(heard: Se
         filters=COMPLETED,
         condition=lambda search: search.total >= 20,
         batch_id=0,
-        **FAST,
+        execution_interval_in_seconds=0.3,
     )
     def action(records: list[Any], ctx: Context) -> None:
         batch = ctx.query_params["batch_id"]
