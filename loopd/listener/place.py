@@ -121,25 +121,27 @@ class Place:
     def search(self, wanted: Wanted) -> Found:
         """All matching records; read again if they change while they are read."""
         body = _body(wanted)
-        items, total = self._listing(body)
-        for _ in range(_READINGS - 1):
-            if len(items) == total:
+        for _ in range(_READINGS):
+            items, steady = self._listing(body)
+            if steady:
                 break
-            items, total = self._listing(body)
         with _sdk_errors():
             return Found(tuple(self._record(each) for each in items), _digest(items))
 
-    def _listing(self, body: Json) -> tuple[list[Json], int]:
-        """Matching records without repetitions, and how many the server counts."""
+    def _listing(self, body: Json) -> tuple[list[Json], bool]:
+        """Matching records without repetitions, and whether they stayed the same meanwhile."""
         found: dict[str, Json] = {}
-        offset, total = 0, 1
-        while offset < total:
+        totals: set[int] = set()
+        offset = 0
+        while not totals or offset < max(totals):
             params = {"include": ["responses", "suggestions"], "limit": _PAGE, "offset": offset}
             page = self._request("POST", "/records/search", params=params, json=body)
+            totals.add(page["total"])
+            if not page["items"]:
+                break
             found.update({each["record"]["id"]: each["record"] for each in page["items"]})
             offset += len(page["items"])
-            total = page["total"] if page["items"] else offset
-        return list(found.values()), total
+        return list(found.values()), totals == {len(found)}
 
     def _record(self, item: Json) -> Any:
         from argilla import Record

@@ -242,7 +242,7 @@ def test_what_argilla_refuses_ends_it(heard: Set) -> None:
 # -- facts about the SDK ---------------------------------------------------------------------------
 
 
-def test_how_filters_find_metadata_and_answers(heard: Set) -> None:
+def test_how_filters_find_metadata_and_answers(heard: Set, monkeypatch: pytest.MonkeyPatch) -> None:
     heard.log(0, "a", "b", "c")
     heard.log(1, "d")
     heard.submit("a", "d")
@@ -274,6 +274,11 @@ def test_how_filters_find_metadata_and_answers(heard: Set) -> None:
     assert found(("label.response", "==", "fruit"), ("response.status", "==", "submitted")) == "ad"
     assert found(("label", "==", "fruit")) == "", "a bare question means its suggestion"
     assert found(("response.status", "in", ["submitted", "discarded"])) == "abcd"
+    assert found(("metadata.batch_id", "==", "zero")) == "", "no number: no error, and nothing"
+    monkeypatch.setattr("loopd.listener.place._PAGE", 3)
+    assert found(("metadata.batch_id", "in", [0, 1])) == "abcd", "more than a page"
+    about_b = Address(heard.dataset).connect().search(Wanted((), "b"))
+    assert [record.id for record in about_b.records] == ["b"]
 
 
 def test_the_trigger_moves_with_answers_only(heard: Set) -> None:
