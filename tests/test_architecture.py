@@ -16,7 +16,7 @@ PACKAGE = ROOT / "loopd"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
-    frozenset({"simulation", "export"}),
+    frozenset({"simulation", "export", "listener"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 """From high to low."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "argilla": ("server",),
+    "argilla": ("listener/place.py",),  # the listener hands out the SDK's own records and dataset
     "argilla_server": ("server",),
     "small_text": ("learning", "evaluation/stopping.py"),
     "torch": ("learning",),
@@ -44,6 +44,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 
 HEAVY = (
     "torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server",
+    "argilla",
 )  # fmt: skip
 """Must not be imported at the top of a module outside ``learning`` and ``server``."""
 
@@ -113,7 +114,7 @@ def test_heavy_packages_are_imported_late() -> None:
             assert not heavy, f"{path.name} imports {heavy} at the top"
 
 
-@pytest.mark.parametrize("module", ["loopd", "loopd.cli", "loopd.loop.daemon"])
+@pytest.mark.parametrize("module", ["loopd", "loopd.cli", "loopd.loop.daemon", "loopd.listener"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*set(sys.modules) & set({HEAVY!r}))"
     done = subprocess.run(

@@ -58,25 +58,40 @@ class ArgillaHttp:
             AuthError: HTTP 401 or 403.
             NotFoundError, ConflictError, ArgillaError: other refusals.
         """
-        try:
-            response = self._client.request(method, f"/api/v1/{path}", **arguments)
-            _check(response, self.url)
-        except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
-            kind = type(error).__name__
-            message = f"Argilla at {self.url} is unreachable ({kind}: {error})"
-            raise TransientError(message, _IS_IT_UP) from error
-        return self._json(response)
-
-    def _json(self, response: httpx.Response) -> Any:
-        try:
-            return response.json() if response.content else None
-        except ValueError as error:
-            message = f"Argilla at {self.url} sent no JSON ({error})"
-            raise TransientError(message, "is argilla.url that of an Argilla server?") from error
+        return send(self._client, method, path, **arguments)
 
     def close(self) -> None:
         """Release the connections."""
         self._client.close()
+
+
+def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
+    """The JSON answer that a client gets, ``None`` when there is no body.
+
+    Args:
+        client: knows the address and the key; may be that of Argilla's own SDK.
+        method, path, arguments: of the request; the path is below ``/api/v1/``.
+
+    Raises:
+        LoopdError: see :meth:`ArgillaHttp.request`.
+    """
+    url = str(client.base_url).rstrip("/")
+    try:
+        response = client.request(method, f"/api/v1/{path}", **arguments)
+        _check(response, url)
+    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
+        kind = type(error).__name__
+        message = f"Argilla at {url} is unreachable ({kind}: {error})"
+        raise TransientError(message, _IS_IT_UP) from error
+    return _json(response, url)
+
+
+def _json(response: httpx.Response, url: str) -> Any:
+    try:
+        return response.json() if response.content else None
+    except ValueError as error:
+        message = f"Argilla at {url} sent no JSON ({error})"
+        raise TransientError(message, "is argilla.url that of an Argilla server?") from error
 
 
 def _check(response: httpx.Response, url: str) -> None:

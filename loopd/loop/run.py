@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from loopd import log
-from loopd.errors import Interrupted, TransientError
-from loopd.loop.retry import delays
+from loopd.errors import Interrupted
+from loopd.loop.patience import Patience
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools
@@ -70,26 +69,15 @@ class Loop:
         Raises:
             TransientError: ``argilla.give_up_after`` seconds of outage are over.
         """
-        began = self.tools.clock.monotonic()
         section = self.tools.config.argilla
-        for attempt, delay in enumerate(delays(section.max_backoff), start=1):
-            try:
-                result = action()
-            except TransientError as error:
-                outage = self.tools.clock.monotonic() - began
-                if section.give_up_after is not None and outage >= section.give_up_after:
-                    raise
-                log.get("loop").warning(
-                    "waiting_for_argilla",
-                    problem=error.message,
-                    attempt=attempt,
-                    wait=round(delay, 1),
-                )
-                self.beat()
-                if self.stop.wait(delay):
-                    return None
-            else:
-                if attempt > 1:
-                    log.get("loop").info("argilla_is_back", attempts=attempt)
-                return result
-        return None
+        patience = Patience(
+            wait=self._wait,
+            monotonic=self.tools.clock.monotonic,
+            max_backoff=section.max_backoff,
+            give_up_after=section.give_up_after,
+        )
+        return patience.attempt(action)
+
+    def _wait(self, seconds: float) -> bool:
+        self.beat()
+        return self.stop.wait(seconds)

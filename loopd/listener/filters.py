@@ -1,0 +1,202 @@
+"""Owns which records a listener is about: conditions with parameters in braces; pure.
+
+Must not talk to a server: what a dataset has (its questions, its metadata) only the server knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from string import Formatter
+from typing import Any
+
+from loopd.errors import ConfigError
+
+Condition = tuple[str, str, Any]
+"""Field, operator and value, as in Argilla's ``rg.Filter``."""
+
+OPERATORS = ("==", "in", ">=", "<=")
+STATUSES = {
+    "status": ("pending", "completed"),
+    "response.status": ("pending", "draft", "submitted", "discarded"),
+}
+"""Values that exist; any other would match nothing, for ever."""
+
+_PLAIN = ("id", "_server_id", "inserted_at", "updated_at", *STATUSES)
+_KINDS = ("suggestion", "score", "agent", "type", "response")
+_NO_ORDER = ("id", "_server_id", *STATUSES)
+
+
+class DefinitionError(ConfigError):
+    """A listener is defined in a way that cannot work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Filters and text query with all parameters put in.
+
+    Attributes:
+        conditions: all of them must hold.
+        query: text to search for in the fields, ``None`` for any.
+    """
+
+    conditions: tuple[Condition, ...]
+    query: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Filters and text query as they were written.
+
+    Attributes:
+        conditions: values may hold parameters in braces, as ``"{batch_id}"``.
+        query: text to search for, may hold parameters; ``None`` for any text.
+    """
+
+    conditions: tuple[Condition, ...]
+    query: str | None = None
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Refuse what cannot work with these parameters.
+
+        Raises:
+            DefinitionError: says which condition, and why.
+        """
+        for condition in self.conditions:
+            field, operator, value = condition
+            _check_field(field, operator)
+            _check_value(condition)
+            _check_names(value, params, repr(condition))
+        _check_names(self.query, params, "the query")
+        self.filled(params)
+
+    def names(self) -> frozenset[str]:
+        """The parameters that are named anywhere."""
+        values = [value for _, _, value in self.conditions]
+        return frozenset(name for value in (*values, self.query) for name in _all_names(value))
+
+    def filled(self, params: Mapping[str, Any]) -> Wanted:
+        """The same with the parameters' present values.
+
+        A value that is one parameter and nothing else keeps the parameter's type.
+
+        Raises:
+            DefinitionError: a parameter is gone, or does not take the format asked for.
+        """
+        try:
+            conditions = tuple(
+                (field, operator, _fill(value, params))
+                for field, operator, value in self.conditions
+            )
+            return Wanted(
+                conditions, None if self.query is None else str(_fill(self.query, params))
+            )
+        except KeyError as error:
+            raise DefinitionError(f"query_params has no {error} any more") from error
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(f"a parameter cannot be put in: {error}") from error
+
+
+def parse(filters: Sequence[Condition] | Condition, query: str | None) -> Filters:
+    """The filters of a definition; one condition may stand alone, as with ``rg.Filter``."""
+    alone = isinstance(filters, tuple) and bool(filters) and isinstance(filters[0], str)
+    listed: Any = [filters] if alone else filters
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        raise DefinitionError(f"filters must be a list of conditions, not {filters!r}")
+    for condition in listed:
+        _check_shape(condition)
+    return Filters(tuple(tuple(each) for each in listed), query)
+
+
+def _check_shape(condition: Any) -> None:
+    if not isinstance(condition, tuple | list) or len(condition) != 3:
+        raise DefinitionError(f"{condition!r} is no condition: write (field, operator, value)")
+    if not isinstance(condition[0], str) or not isinstance(condition[1], str):
+        raise DefinitionError(f"field and operator of {condition!r} must be strings")
+
+
+def _check_field(field: str, operator: str) -> None:
+    if operator not in OPERATORS:
+        known = ", ".join(f"`{each}`" for each in OPERATORS)
+        raise DefinitionError(f"unknown operator `{operator}` for `{field}`; there are {known}")
+    head, _, tail = field.partition(".")
+    if field not in _PLAIN and "." in field and head != "metadata" and tail not in _KINDS:
+        hint = f"; did you mean `{tail}.{head}`?" if head in _KINDS else ""
+        raise DefinitionError(f"unknown field `{field}`{hint or _fields()}")
+    if "." in tail or (head == "metadata" and not tail):
+        raise DefinitionError(f"unknown field `{field}`{_fields()}")
+    if field in _NO_ORDER and operator in (">=", "<="):
+        raise DefinitionError(f"`{field}` has no order: use `==` or `in`")
+
+
+def _fields() -> str:
+    plain = ", ".join(f"`{each}`" for each in _PLAIN)
+    kinds = ", ".join(f"`<question>.{each}`" for each in _KINDS)
+    return f"; there are {plain}, `metadata.<name>`, {kinds}"
+
+
+def _check_value(condition: Condition) -> None:
+    field, operator, value = condition
+    whole = isinstance(value, str) and _whole(value) is not None
+    listed = isinstance(value, list | tuple | set | frozenset)
+    if operator == "in" and not (whole or (listed and value)):
+        raise DefinitionError(f"`in` needs a list with at least one value: {condition!r}")
+    if operator != "in" and (listed or value is None or isinstance(value, bool)):
+        raise DefinitionError(f"`{operator}` needs one number or string: {condition!r}")
+    for each in _each(value):
+        literal = isinstance(each, str) and not list(_names(each))
+        if field in STATUSES and literal and each not in STATUSES[field]:
+            known = ", ".join(f"`{name}`" for name in STATUSES[field])
+            raise DefinitionError(f"`{field}` is never {each!r}: it is one of {known}")
+
+
+def _check_names(value: Any, params: Mapping[str, Any], where: str) -> None:
+    for name in _all_names(value):
+        if name not in params:
+            known = ", ".join(f"`{name}`" for name in params) or "no parameters"
+            raise DefinitionError(f"unknown parameter `{name}` in {where}; there are {known}")
+
+
+def _each(value: Any) -> Collection[Any]:
+    """The values of a list, or the one value."""
+    return value if isinstance(value, list | tuple | set | frozenset) else (value,)
+
+
+def _all_names(value: Any) -> Iterator[str]:
+    """Parameters that a value names."""
+    for each in _each(value):
+        if isinstance(each, str):
+            yield from _names(each)
+
+
+def _names(text: str) -> Iterator[str]:
+    """Parameters that a text names.
+
+    Raises:
+        DefinitionError: a brace is not closed, or holds more than a name and a format.
+    """
+    try:
+        pieces = list(Formatter().parse(text))
+    except ValueError as error:
+        raise DefinitionError(f"cannot read the braces in {text!r}: {error}") from error
+    for _, name, _, _ in pieces:
+        if name is not None:
+            if not name.isidentifier():
+                raise DefinitionError(f"{text!r} needs the name of a parameter in its braces")
+            yield name
+
+
+def _whole(text: str) -> str | None:
+    """The parameter that is the whole text, if so."""
+    found = re.fullmatch(r"\{(\w+)\}", text)
+    return found[1] if found else None
+
+
+def _fill(value: Any, params: Mapping[str, Any]) -> Any:
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_fill(each, params) for each in value]
+    if not isinstance(value, str):
+        return value
+    name = _whole(value)
+    return value.format_map(params) if name is None else params[name]

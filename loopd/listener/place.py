@@ -1,0 +1,217 @@
+"""Owns the listener's conversation with Argilla, with the SDK's client, records and dataset.
+
+Must not decide when anything is due. It sends the search itself and makes the SDK's records from
+the answer: the SDK's own iterator (2.8) breaks on any page that holds an answer without values,
+hides who changed what, and takes a missing dataset for an empty one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from loopd.annotation.http import NotFoundError, send
+from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
+from loopd.listener.filters import Wanted
+from loopd.listener.firing import Found
+
+Json = dict[str, Any]
+
+REQUEST_SECONDS = 30.0
+"""Limit of one request: no stop waits longer for an Argilla that hangs."""
+
+_PAGE = 500
+_READINGS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Which dataset, and how to get there.
+
+    Attributes:
+        dataset: its name, or an ``rg.Dataset``.
+        workspace: its name or an ``rg.Workspace``; ``None`` is the only one that has the dataset.
+        client: an ``rg.Argilla``.
+        api_url, api_key: of a client to be made. With none of the three it is the SDK's default
+            client, made of ``ARGILLA_API_URL`` and ``ARGILLA_API_KEY`` if there is none yet.
+    """
+
+    dataset: Any
+    workspace: Any = None
+    client: Any = None
+    api_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """What to call the dataset."""
+        return str(getattr(self.dataset, "name", self.dataset))
+
+    def connect(self) -> Place:
+        """Find the dataset.
+
+        Raises:
+            TransientError: Argilla is away.
+            AuthError, DatasetError, ArgillaError: waiting will not mend it.
+        """
+        with _sdk_errors():
+            if not isinstance(self.dataset, str):
+                if self.dataset.id is None:
+                    raise DatasetError(f"dataset `{self.name}` is not on a server yet")
+                return Place(self.client or self.dataset._client, self.dataset)
+            client = self.client or self._make_client()
+            found = client.datasets(id=self._find(client))
+            if found is None:
+                raise DatasetError(f"dataset `{self.name}` was deleted this very moment")
+            return Place(client, found.get())
+
+    def _make_client(self) -> Any:
+        import argilla as rg
+
+        if not self.api_url and not self.api_key and rg.Argilla._default_client is not None:
+            return rg.Argilla._default_client
+        given = {
+            # The SDK reads the environment only once, when it is imported.
+            "api_url": self.api_url or os.environ.get("ARGILLA_API_URL"),
+            "api_key": self.api_key or os.environ.get("ARGILLA_API_KEY"),
+        }
+        set_ones = {name: value for name, value in given.items() if value}
+        # Retries are ours: the SDK's cannot be interrupted.
+        return rg.Argilla(**set_ones, retries=0)
+
+    def _find(self, client: Any) -> str:
+        def items(what: str) -> list[Json]:
+            listed: list[Json] = _send(client, "GET", what)["items"]
+            return listed
+
+        spaces = {space["id"]: space["name"] for space in items("me/workspaces")}
+        wanted = getattr(self.workspace, "name", self.workspace)
+        named = [each for each in items("me/datasets") if each["name"] == self.name]
+        fits = [each for each in named if wanted in (None, spaces.get(each["workspace_id"]))]
+        if len(fits) == 1:
+            return str(fits[0]["id"])
+        where = "" if wanted is None else f" in workspace `{wanted}`"
+        if not fits:
+            raise DatasetError(f"this account sees no dataset `{self.name}`{where}")
+        names = sorted(str(spaces.get(each["workspace_id"])) for each in fits)
+        raise DatasetError(f"dataset `{self.name}` is in several workspaces {names}: name one")
+
+
+class Place:
+    """A :class:`~loopd.listener.firing.Source` on a real Argilla 2 server.
+
+    Args:
+        client: an ``rg.Argilla``.
+        dataset: an ``rg.Dataset`` that exists on the server.
+    """
+
+    def __init__(self, client: Any, dataset: Any) -> None:
+        self._client = client
+        self.dataset = dataset
+
+    def activity(self) -> str:
+        """Argilla's ``last_activity_at``; moves with single answers, not with bulk ones."""
+        return str(self._request("GET", "")["last_activity_at"])
+
+    def search(self, wanted: Wanted) -> Found:
+        """All matching records; read again if they change while they are read."""
+        body = _body(wanted)
+        for _ in range(_READINGS):
+            items, steady = self._listing(body)
+            if steady:
+                break
+        with _sdk_errors():
+            return Found(tuple(self._record(each) for each in items), _digest(items))
+
+    def _listing(self, body: Json) -> tuple[list[Json], bool]:
+        """Matching records without repetitions, and whether they stayed the same meanwhile."""
+        found: dict[str, Json] = {}
+        totals: set[int] = set()
+        offset = 0
+        while not totals or offset < max(totals):
+            params = {"include": ["responses", "suggestions"], "limit": _PAGE, "offset": offset}
+            page = self._request("POST", "/records/search", params=params, json=body)
+            totals.add(page["total"])
+            if not page["items"]:
+                break
+            found.update({each["record"]["id"]: each["record"] for each in page["items"]})
+            offset += len(page["items"])
+        return list(found.values()), totals == {len(found)}
+
+    def _record(self, item: Json) -> Any:
+        from argilla import Record
+        from argilla._models import RecordModel
+
+        # The SDK cannot show an answer without values (a discard over the API).
+        responses = [each for each in item.get("responses") or () if each["values"] is not None]
+        model = RecordModel(**{**item, "responses": responses})
+        return Record.from_model(model, self.dataset)
+
+    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            return _send(self._client, method, f"datasets/{self.dataset.id}{path}", **arguments)
+        except NotFoundError as error:
+            raise DatasetError(f"dataset `{self.dataset.name}` is gone from Argilla") from error
+
+
+def _send(client: Any, method: str, path: str, **arguments: Any) -> Any:
+    return send(client.http_client, method, path, timeout=REQUEST_SECONDS, **arguments)
+
+
+def _body(wanted: Wanted) -> Json:
+    """The search as the server takes it, in an order that keeps its pages apart."""
+    import argilla as rg
+
+    kept = rg.Filter(list(wanted.conditions)) if wanted.conditions else None
+    model = rg.Query(query=wanted.query, filter=kept).api_model()
+    scope = {"entity": "record", "property": "inserted_at"}
+    return {**model.model_dump(by_alias=True), "sort": [{"scope": scope, "order": "asc"}]}
+
+
+def _digest(items: list[Json]) -> str:
+    """Ids and answers as one short string; see :mod:`loopd.listener.firing`."""
+    said = sorted(
+        (
+            each["id"],
+            sorted(
+                (
+                    str(answer["user_id"]),
+                    answer["status"],
+                    json.dumps(answer["values"], sort_keys=True),
+                )
+                for answer in each.get("responses") or ()
+                if answer["status"] != "draft"
+            ),
+        )
+        for each in items
+    )
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+@contextmanager
+def _sdk_errors() -> Iterator[None]:
+    """Failures of the SDK's own requests as ours."""
+    import httpx
+    from argilla._exceptions import ArgillaAPIError, ArgillaCredentialsError
+    from argilla._exceptions import ArgillaError as SdkError
+
+    try:
+        yield
+    except LoopdError:
+        raise
+    except (httpx.HTTPError, json.JSONDecodeError) as error:
+        kind = type(error).__name__
+        raise TransientError(f"Argilla is unreachable ({kind}: {error})") from error
+    except ArgillaCredentialsError as error:
+        raise AuthError(f"Argilla refuses the API key: {error}") from error
+    except ArgillaAPIError as error:
+        away = error.status_code >= 500 or error.status_code in (408, 425, 429)
+        ours = TransientError if away else ArgillaError
+        raise ours(f"Argilla refuses: {error}") from error
+    except SdkError as error:
+        raise AuthError(str(error), "set ARGILLA_API_URL and ARGILLA_API_KEY") from error

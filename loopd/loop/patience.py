@@ -1,0 +1,65 @@
+"""Owns waiting for a server that is away: the same action again, until it works or a stop comes.
+
+Must not know what the action is; only a :class:`~loopd.errors.TransientError` is waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from loopd import log
+from loopd.errors import TransientError
+from loopd.loop.retry import delays
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How to wait.
+
+    Attributes:
+        wait: waits so many seconds, or until a stop is asked for; returns whether it is.
+        monotonic: clock in seconds.
+        max_backoff: the longest wait between two attempts, in seconds.
+        give_up_after: seconds of outage after which the error is passed on; ``None`` is never.
+        part: who waits, for the log.
+        seed: of the jitter.
+    """
+
+    wait: Callable[[float], bool]
+    monotonic: Callable[[], float]
+    max_backoff: float
+    give_up_after: float | None = None
+    part: str = "loop"
+    seed: int = 0
+
+    def attempt(self, action: Callable[[], Result]) -> Result | None:
+        """Repeat the action while it fails transiently; ``None`` if a stop comes first.
+
+        Raises:
+            TransientError: ``give_up_after`` seconds of outage are over.
+        """
+        began = self.monotonic()
+        for attempt, delay in enumerate(delays(self.max_backoff, self.seed), start=1):
+            try:
+                result = action()
+            except TransientError as error:
+                outage = self.monotonic() - began
+                if self.give_up_after is not None and outage >= self.give_up_after:
+                    raise
+                log.get(self.part).warning(
+                    "waiting_for_argilla",
+                    problem=error.message,
+                    attempt=attempt,
+                    wait=round(delay, 1),
+                )
+                if self.wait(delay):
+                    return None
+            else:
+                if attempt > 1:
+                    log.get(self.part).info("argilla_is_back", attempts=attempt)
+                return result
+        return None
