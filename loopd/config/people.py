@@ -31,8 +31,8 @@ class QueueSection(Section):
     sweep_interval: float = Field(
         30.0,
         gt=0,
-        description="Seconds after which all answers are read whether or not any moved; longer with "
-        "more than 4,000 records.",
+        description="Seconds after which all answers are read whether or not any moved; longer "
+        "with more than 4,000 records.",
     )
     suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
     refresh: bool = Field(
