@@ -254,6 +254,46 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
     assert left.status is AnswerStatus.DISCARDED
 
 
+def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None:
+    """Without `open`, and with all that it needs to become a batch again."""
+    store, people = place
+    assert store.open(NO_POOL, fresh=True) == store.published().dataset_id
+    assert store.published().items == ()
+    put(store, batch(0, "r1", "r2", suggestions=True))
+    (before,) = {each.time for each in store.published().items if each.external_id == "r1"}
+    put(store, batch(0, "r1", "r2", suggestions=True))
+    put(store, again(1, "r1"))
+    people.submit("r1", "ann", "fruit")
+    people.discard("r1#2", "bob")
+    steps: list[tuple[str, int, int]] = []
+    found = {
+        each.external_id: each for each in store.published(lambda *step: steps.append(step)).items
+    }
+    assert set(found) == {"r1", "r2", "r1#2"}
+    assert found["r1"].time == before
+    assert {id_: each.answered for id_, each in found.items()} == {
+        "r1": True,
+        "r2": False,
+        "r1#2": True,
+    }
+    assert found["r2"].suggestion == Suggestion("tool", 0.75)
+    assert found["r1#2"].suggestion is None
+    assert found["r1"].field == found["r1#2"].field == "text of r1"
+    assert found["r2"].metadata == {
+        "batch_id": "b0000",
+        "round": 0,
+        "strategy": "breaking_ties",
+        "model_id": "model-0",
+        "score": 0.5,
+        "priority": 0.5,
+    }
+    assert found["r1#2"].metadata["second_opinion_of"] == "r1"
+    assert all(done == total for _, done, total in steps)
+    people.drop()
+    with pytest.raises(DatasetError):
+        store.published()
+
+
 # -- only a real Argilla -----------------------------------------------------------------------
 
 
@@ -319,6 +359,25 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     sweep = store.sweep([*names, "never"])
     assert sweep.missing == ("never", "r0500")
     assert len(sweep.answers) == 1
+
+
+def test_all_that_is_published_is_listed_page_by_page(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"listed-{uuid.uuid4().hex[:8]}")
+    with pytest.raises(DatasetError, match="there is no dataset"):
+        store.published()
+    api.draft(name)
+    assert store.published().items == ()
+    store.open(NO_POOL, fresh=True)
+    made = _existing(api, name)
+    names = [f"r{number:04d}" for number in range(1005)]
+    for start in range(0, len(names), 500):
+        api.upsert(made, *(item(name, "x") for name in names[start : start + 500]))
+    api.upsert(made, {"fields": {"text": "no id"}})
+    steps: list[tuple[int, int]] = []
+    found = store.published(lambda _, done, total: steps.append((done, total))).items
+    assert len(found) == 1006
+    assert {each.external_id for each in found} == {*names, None}
+    assert steps == [(1000, 1006), (1006, 1006), (997, 1006), (1006, 1006)]
 
 
 def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, api: Api) -> None:
