@@ -45,12 +45,19 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A record of the run: ``number`` of its batch, ``None`` where it says none."""
+    """A record of the run.
+
+    Attributes:
+        record_id: pool id.
+        number: of its batch, ``None`` where it says none.
+        fits: whether its text is that of the pool.
+    """
 
     item: PublishedItem
     external_id: str
     record_id: str
     number: int | None
+    fits: bool
 
     @property
     def copy_id(self) -> str | None:
@@ -67,9 +74,9 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
         DatasetError: no batch, ids that the pool lacks, other texts under its ids, or numbers of
             batches that cannot be.
     """
-    found, unknown = _found(items, pool)
+    found, unknown = _found(items, pool, task)
     _refuse_unknown(unknown)
-    _refuse_other_texts(found, pool, task)
+    _refuse_other_texts(found)
     members: defaultdict[int, list[_Found]] = defaultdict(list)
     for each in found:
         if each.number is not None:
@@ -92,7 +99,9 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
 # -- whose record it is ----------------------------------------------------------------------------
 
 
-def _found(items: Sequence[PublishedItem], pool: Pool) -> tuple[list[_Found], list[str]]:
+def _found(
+    items: Sequence[PublishedItem], pool: Pool, task: Task
+) -> tuple[list[_Found], list[str]]:
     """Records of the run, ordered by id; and ids that name a batch but no text of the pool."""
     found, unknown = [], []
     for item in items:
@@ -100,7 +109,11 @@ def _found(items: Sequence[PublishedItem], pool: Pool) -> tuple[list[_Found], li
             continue
         number, record_id = _number(item.metadata), _original(item.external_id, item, pool)
         if record_id is not None:
-            found.append(_Found(item, item.external_id, record_id, number))
+            text = schema.field_text(task, pool[record_id].text)
+            fits = item.field is None or item.field == text
+            # A copy that says nothing of itself is known by its text as well.
+            if fits or number is not None or item.external_id in pool:
+                found.append(_Found(item, item.external_id, record_id, number, fits))
         elif number is not None:
             unknown.append(item.external_id)
     return sorted(found, key=lambda each: each.external_id), sorted(unknown)
@@ -145,13 +158,8 @@ def _refuse_unknown(unknown: Sequence[str]) -> None:
         )
 
 
-def _refuse_other_texts(found: Sequence[_Found], pool: Pool, task: Task) -> None:
-    other = [
-        each.external_id
-        for each in found
-        if each.item.field is not None
-        and each.item.field != schema.field_text(task, pool[each.record_id].text)
-    ]
+def _refuse_other_texts(found: Sequence[_Found]) -> None:
+    other = [each.external_id for each in found if not each.fits]
     if other:
         raise DatasetError(
             f"{_records(len(other))} of the dataset have another text than the pool "

@@ -151,11 +151,12 @@ def test_records_of_others_are_left_alone() -> None:
     items = shown(FIRST)
     theirs = replace(items["r5"], metadata={"source": "x"}, field="their text")
     items["theirs"] = replace(theirs, external_id="theirs")
+    items["r5#9"] = replace(theirs, external_id="r5#9")
     items["none"] = replace(items["r5"], external_id=None)
     items["no field"] = replace(theirs, external_id="other", field=None)
     found = rebuilt(items)
     assert found.batches == (FIRST,)
-    assert found.notes == ("3 records of the dataset are not of this run and stay as they are",)
+    assert found.notes == ("4 records of the dataset are not of this run and stay as they are",)
 
 
 def test_copies_of_a_record_that_is_gone() -> None:
