@@ -52,7 +52,9 @@ class MemoryStore:
             if record_id in pool and pool[record_id].text != stored.text:
                 raise DatasetError(f"the dataset has another text under the id `{record_id}`")
         if self._records and fresh:
-            raise DatasetError("the dataset already holds batches of another run")
+            raise DatasetError(
+                "the dataset already holds batches of another run", "or recover: `loopd recover`"
+            )
         self._records = self._records or {}
         return "memory"
 

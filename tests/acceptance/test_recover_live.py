@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,12 @@ from loopd.annotation.consensus import targets
 from loopd.config_file import load_config
 from loopd.errors import LockedError, RunError, TransientError
 from loopd.loop.recover import run_recovery
-from loopd.machine import Phase, RunRecovered, State, fold
-from loopd.records import AnswerStatus
+from loopd.loop.tools import build_store
+from loopd.machine import Event, Phase, RunRecovered, RunStarted, State
+from loopd.records import AnswerStatus, Batch, BatchItem
 from loopd.state.codec import NewerError
 from loopd.state.journal import Journal
+from loopd.state.lock import run_lock
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting
 from tests.daemon import Daemon
@@ -26,6 +30,10 @@ from tests.people import ArgillaPeople
 
 pytestmark = [pytest.mark.integration, pytest.mark.acceptance]
 
+STARTED = RunStarted(1.0, "c", 1, ("fruit", "tool"), "p", "t", "d", {})
+FIRST = Batch(
+    "b0000", 0, "cold", None, tuple(BatchItem(f"r00{number}") for number in (4, 2, 0, 1, 3, 5))
+)
 GOLD = {record.id: record.gold for record in make_pool(60)}
 
 
@@ -59,15 +67,13 @@ def killed_in_the_second_round(daemon: Daemon, people: ArgillaPeople) -> State:
     return state
 
 
+@pytest.mark.slow
 def test_a_run_whose_directory_is_lost_goes_on(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:
     daemon = make_daemon(argilla)
     people = argilla.people(daemon.dataset)
     before = killed_in_the_second_round(daemon, people)
-    shutil.rmtree(daemon.run_dir)
-    refused = daemon.loopd("run")
-    assert (refused.returncode, "loopd recover" in refused.stderr) == (21, True)
     shutil.rmtree(daemon.run_dir)
     done = daemon.loopd("recover")
     assert done.returncode == 0, done.stderr
@@ -103,65 +109,90 @@ def goes_on_to_its_end(daemon: Daemon, people: ArgillaPeople, before: State) -> 
     assert (daemon.run_dir / "learning_curve.png").exists()
 
 
-def test_only_a_damaged_journal_is_replaced_and_kept(
+@pytest.fixture
+def lost(
     argilla: LiveArgilla, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Iterator[Daemon]:
+    """A daemon that never ran; its first batch is in Argilla all the same."""
     daemon = make_daemon(argilla)
-    daemon.start()
-    before = daemon.wait(collecting)
     monkeypatch.setenv("ARGILLA_API_KEY", daemon.api_key)
-    config = load_config(daemon.config)
+    pool = make_pool(60)
+    store = build_store(load_config(daemon.config))
+    store.open(pool, fresh=True)
+    store.publish(FIRST, {id_: pool[id_].text for id_ in FIRST.record_ids})
+    yield daemon
+    store.close()
+
+
+def recover(daemon: Daemon, **options: Any) -> list[str]:
     said: list[str] = []
-    with pytest.raises(LockedError):
-        run_recovery(config, said.append)
-    daemon.kill()
-    with pytest.raises(RunError, match="journal that can be read"):
-        run_recovery(config, said.append)
-    journal = daemon.run_dir / "journal.sqlite"
-    db = sqlite3.connect(journal)
-    db.execute("UPDATE events SET payload = '{}' WHERE seq = 2")
+    run_recovery(load_config(daemon.config), said.append, **options)
+    return said
+
+
+def write_journal(path: Path, *events: Event) -> None:
+    with Journal(path) as journal:
+        for event in events:
+            journal.append(event)
+
+
+def change(path: Path, statement: str) -> None:
+    db = sqlite3.connect(path)
+    db.execute(statement)
     db.commit()
     db.close()
-    (daemon.run_dir / "metrics.jsonl").write_text("old rounds\n")
+
+
+def test_a_damaged_journal_is_replaced_and_kept(lost: Daemon) -> None:
+    journal = lost.run_dir / "journal.sqlite"
+    write_journal(journal, STARTED, STARTED)
+    change(journal, "UPDATE events SET payload = '{}' WHERE seq = 2")
+    (lost.run_dir / "metrics.jsonl").write_text("old rounds\n")
     damaged = journal.read_bytes()
-    before_it = sorted(daemon.run_dir.iterdir())
-    run_recovery(config, said.append, dry_run=True)
-    assert said[0].startswith("would recover 1 batch with 6 records, and 0 answers of 0 people")
-    assert sorted(daemon.run_dir.iterdir()) == before_it
-    unreachable = config.argilla.model_copy(update={"url": "http://127.0.0.1:9"})
-    with pytest.raises(TransientError, match="unreachable"):
-        run_recovery(config.model_copy(update={"argilla": unreachable}), said.append)
+    looked = recover(lost, dry_run=True)
+    assert looked[0].startswith("would recover 1 batch with 6 records, and 0 answers of 0 people")
     assert journal.read_bytes() == damaged
-    run_recovery(config, said.append)
-    (kept,) = daemon.run_dir.glob("journal-before-*.sqlite")
+    assert not list(lost.run_dir.glob("*-before-*"))
+    said = recover(lost)
+    (kept,) = lost.run_dir.glob("journal-before-*.sqlite")
     assert kept.read_bytes() == damaged
-    (rows,) = daemon.run_dir.glob("metrics-before-*.jsonl")
+    (rows,) = lost.run_dir.glob("metrics-before-*.jsonl")
     assert rows.read_text() == "old rounds\n"
     assert any(str(kept) in line for line in said)
-    assert daemon.state.batches == before.batches
-    assert daemon.state.phase is Phase.COLLECT
+    assert (lost.state.batches, lost.state.phase) == ((FIRST,), Phase.COLLECT)
     with Journal(journal, read_only=True) as written:
-        events = written.read()
-    assert any(isinstance(event, RunRecovered) for event in events)
-    assert fold(events) == daemon.state
+        assert [type(event) for event in written.read()] == [RunStarted, RunRecovered]
 
 
-def test_a_newer_journal_is_no_damaged_one(
-    argilla: LiveArgilla, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    daemon = make_daemon(argilla)
-    monkeypatch.setenv("ARGILLA_API_KEY", daemon.api_key)
-    path = make_newer(daemon.run_dir / "journal.sqlite")
-    before = path.read_bytes()
+def test_a_journal_without_events_is_none(lost: Daemon) -> None:
+    """It is what `loopd run` leaves that refuses a dataset with batches."""
+    write_journal(lost.run_dir / "journal.sqlite")
+    done = lost.loopd("recover")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("recovered 1 batch with 6 records")
+    assert "run_recovered" in done.stderr
+    assert lost.state.batches == (FIRST,)
+
+
+def test_a_journal_that_can_be_read_stays(lost: Daemon) -> None:
+    journal = lost.run_dir / "journal.sqlite"
+    write_journal(journal, STARTED)
+    before = journal.read_bytes()
+    with pytest.raises(RunError, match="journal that can be read"):
+        recover(lost)
+    change(journal, "PRAGMA user_version=7")
     with pytest.raises(NewerError, match="newer loopd"):
-        run_recovery(load_config(daemon.config), print)
-    assert path.read_bytes() == before
+        recover(lost)
+    change(journal, "PRAGMA user_version=1")
+    assert journal.read_bytes()[100:] == before[100:]  # behind SQLite's own header
+    journal.unlink()
+    with run_lock(lost.run_dir), pytest.raises(LockedError):
+        recover(lost)
 
 
-def make_newer(path: Path) -> Path:
-    with Journal(path):
-        pass
-    db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version=7")
-    db.close()
-    return path
+def test_an_argilla_that_is_down(lost: Daemon) -> None:
+    lost.settings["argilla"]["url"] = "http://127.0.0.1:9"
+    lost.save()
+    with pytest.raises(TransientError, match="unreachable"):
+        recover(lost)
+    assert not (lost.run_dir / "journal.sqlite").exists()
