@@ -63,12 +63,14 @@ class RunStarted:
 class BatchPlanned:
     """The next batch is chosen; written before Argilla is touched, so that ids are fixed.
 
-    ``seconds`` is the time that choosing took.
+    ``seconds`` is the time that choosing took. ``refreshed`` are the records of earlier batches
+    that nobody has touched, ranked anew with what the new model proposes; they stay where they are.
     """
 
     at: float
     batch: Batch
     seconds: float
+    refreshed: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,17 @@ class AnswersCollected:
 
 @dataclass(frozen=True, slots=True)
 class BatchCollected:
-    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``."""
+    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
+
+    ``queue`` are flat numbers about how people waited for the batch (see ``loop.waiting``), empty
+    in journals of versions that had none.
+    """
 
     at: float
     batch_id: str
     reason: str
     open_records: int
+    queue: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

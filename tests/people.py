@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 
+from loopd.records import Suggestion
+
 
 class ArgillaPeople:
     """Answers as several annotators; every method is one person's click.
@@ -49,6 +51,13 @@ class ArgillaPeople:
 
     def record(self, record_id: str) -> dict[str, Any]:
         return next(each for each in self.records() if each["external_id"] == record_id)
+
+    def text(self, record_id: str) -> str:
+        return str(self.record(record_id)["fields"]["text"])
+
+    def suggestion(self, record_id: str) -> Suggestion | None:
+        found = self.record(record_id)["suggestions"]
+        return Suggestion(found[0]["value"], found[0]["score"]) if found else None
 
     def open_records(self, person: str) -> tuple[str, ...]:
         user = self.ids.get(person)

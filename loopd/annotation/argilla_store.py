@@ -104,8 +104,40 @@ class ArgillaStore:
             )
             for place in places
         ]
-        for start in range(0, len(records), _BULK):
-            self._on_dataset("PUT", "/records/bulk", json={"items": records[start : start + _BULK]})
+        self._upsert(records)
+
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        """Upsert metadata and suggestions of records without any response."""
+        touched = {
+            record["external_id"]
+            for page in self._pages(_PAGES[0])
+            for record in page
+            if record.get("responses")
+        }
+        renewed = [
+            (item, schema.renewed(self._plan.task, batch, place, text, self._question_id))
+            for batch in batches
+            for place, item in enumerate(batch.items)
+            if item.external_id not in touched and (text := texts[item.record_id])
+        ]
+        self._upsert(
+            [body for item, body in renewed if item.suggestion is None or "suggestions" in body]
+        )
+
+    def shows(self, batch: Batch) -> bool:
+        """Whether the page's search route finds the batch by its metadata."""
+        by_batch = {
+            "type": "terms",
+            "scope": {"entity": "metadata", "metadata_property": "batch_id"},
+            "values": [batch.id],
+        }
+        found = self._http.request(
+            "POST",
+            f"me/datasets/{self._dataset_id}/records/search",
+            params={"limit": 1},
+            json={"query": {}, "filters": {"and": [by_batch]}},
+        )
+        return bool(found["items"])
 
     def published(self, progress: Progress | None = None) -> Published:
         """Everything in the dataset; see :meth:`AnnotationStore.published`.
@@ -277,6 +309,10 @@ class ArgillaStore:
             return self._http.request(method, f"datasets/{self._dataset_id}{path}", **arguments)
         except NotFoundError as error:
             raise self._gone() from error
+
+    def _upsert(self, records: Sequence[Json]) -> None:
+        for start in range(0, len(records), _BULK):
+            self._on_dataset("PUT", "/records/bulk", json={"items": records[start : start + _BULK]})
 
     def _discard(self, response: Json) -> None:
         given = (response["values"] or {}).items()

@@ -5,7 +5,7 @@ Must behave as the real one does; both pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -87,6 +87,21 @@ class MemoryStore:
         )
         return Published("memory", tuple(items))
 
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        """Take over metadata and suggestions of records without an answer."""
+        del texts
+        records = self._dataset()
+        for batch in batches:
+            for place, item in enumerate(batch.items):
+                stored = records.get(item.external_id)
+                if stored is not None and not stored.answers:
+                    stored.metadata = schema.metadata(batch, place)
+                    stored.suggestion = item.suggestion
+
+    def shows(self, batch: Batch) -> bool:
+        """Whether any of its records is there."""
+        return any(id_ in self._dataset() for id_ in batch.external_ids)
+
     def activity(self) -> str:
         """Moves with every answer."""
         self._dataset()
@@ -139,6 +154,10 @@ class MemoryStore:
     def holds(self, record_id: str) -> bool:
         """Whether it was published."""
         return record_id in self._dataset()
+
+    def suggestion(self, record_id: str) -> Suggestion | None:
+        """What the annotator is proposed."""
+        return self._dataset()[record_id].suggestion
 
     def text(self, record_id: str) -> str:
         """What the annotator reads."""

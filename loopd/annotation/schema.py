@@ -46,10 +46,15 @@ def metadata_property(name: str) -> Json:
 
 def record(task: Task, batch: Batch, place: int, text: str, question_id: str) -> Json:
     """One record of a batch as the bulk upsert wants it."""
+    body = renewed(task, batch, place, text, question_id)
+    return {**body, "fields": {task.field_name: field_text(task, text)}}
+
+
+def renewed(task: Task, batch: Batch, place: int, text: str, question_id: str) -> Json:
+    """The same for a record that is there: its fields stay as they are."""
     item = batch.items[place]
     body: Json = {
         "external_id": item.external_id,
-        "fields": {task.field_name: field_text(task, text)},
         "metadata": metadata(batch, place),
     }
     proposal = None if item.suggestion is None else task.suggestion(item.suggestion)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -79,6 +79,20 @@ class AnnotationStore(Protocol):
             batch: new texts, and copies that ask for a second opinion.
             texts: by pool id.
         """
+
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        """Renew priority, model and suggestion of published records that nobody has touched.
+
+        Records with a response of anybody, a draft too, stay as they are, and so do texts, and
+        records for which the task has nothing to show any more.
+
+        Args:
+            batches: what is left of published batches, in the new order.
+            texts: by pool id.
+        """
+
+    def shows(self, batch: Batch) -> bool:
+        """Whether the search that the page uses finds a record of the batch."""
 
     def published(self, progress: Progress | None = None) -> Published:
         """Everything in the dataset, in no order; needs no ``open`` and changes nothing.

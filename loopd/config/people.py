@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,8 +17,10 @@ class QueueSection(Section):
         None, ge=1, le=500, description="Records in the first batch; empty: `batch_size`."
     )
     min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
-    low_watermark: int = Field(
-        0, ge=0, description="The next batch is prepared once no more records than this are open."
+    low_watermark: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
+        "auto",
+        description="The next batch is prepared once no more records than this are open; "
+        "`auto`: as many as people will answer until it is there; 0: people wait for it.",
     )
     patience: float | None = Field(
         None,
@@ -30,6 +32,11 @@ class QueueSection(Section):
         30.0, gt=0, description="Seconds after which all answers are read whether or not any moved."
     )
     suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
+    refresh: bool = Field(
+        True,
+        description="Rank open records that nobody has touched anew when a new model is there, and "
+        "renew its proposals.",
+    )
 
     @property
     def first_size(self) -> int:

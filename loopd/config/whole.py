@@ -65,7 +65,8 @@ class Config(Section):
             raise ValueError("test.label: a test set needs the column of its labels")
         if self.stopping.target_accuracy is not None and self.test is None:
             raise ValueError("stopping.target_accuracy needs a `test` set")
-        if self.queue.low_watermark >= self.queue.batch_size:
+        mark = self.queue.low_watermark
+        if mark != "auto" and mark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)

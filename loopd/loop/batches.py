@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from loopd.annotation.consensus import discarded
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
 from loopd.learning.seeding import for_step
 from loopd.loop.election import votes
+from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import BatchPlanned, RunStopped, State
@@ -63,14 +65,40 @@ def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopp
 
 def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
-    size = labels_left(tools.config.stopping, len(known.targets), size)
+    section, state = tools.config.queue, known.state
+    if section.low_watermark == "auto" and state.published:
+        size = lasting(state, section.min_submitted, size)
+    asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
+    size = max(1, labels_left(tools.config.stopping, asked, size))
     if tools.config.strategy.name == ACTIVELAB:
         choice = Choice(_with_second_opinions(known, tools, model, size), ACTIVELAB)
     else:
         choice = tools.learner.choose(
             model, size, round=known.number, targets=known.targets, exclude=known.taken
         )
-    return _planned(known, tools, choice, model.id)
+    planned = _planned(known, tools, choice, model.id)
+    if isinstance(planned, RunStopped) or not section.refresh:
+        return planned
+    return replace(planned, refreshed=tuple(_refreshed(known, tools, model)))
+
+
+def _refreshed(known: Known, tools: Tools, model: Model) -> Iterator[Batch]:
+    """What is left of earlier batches, least certain first."""
+    touched = {answer.record_id for answer in known.state.answers.values()}
+    left = known.taken - touched - known.state.deleted
+    for batch in known.state.batches:
+        items = [item for item in batch.items if item.copy_id is None and item.record_id in left]
+        if items:
+            ranked = sorted(tools.learner.suggested(model, items), key=_certainty)
+            shown = tools.config.queue.suggestions
+            kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
+            yield replace(batch, model_id=model.id, items=tuple(kept))
+
+
+def _certainty(item: BatchItem) -> float:
+    """How sure the model is of its proposal; of several parts, of the least sure one."""
+    score = item.suggestion.score if item.suggestion is not None else 1.0
+    return min(score, default=1.0) if isinstance(score, tuple) else score
 
 
 def _planned(

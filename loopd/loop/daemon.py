@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from loopd import log
@@ -18,6 +19,7 @@ from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
+from loopd.state.heartbeat import Heartbeat
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
 
@@ -47,9 +49,11 @@ def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None 
         state = fold(journal.read())
         data = read_data(config)
         report_data(data)
-        tools = build_tools(config, data, stop, progress)
+        heart = Heartbeat(folder)
+        tools = build_tools(config, data, stop, progress, beat=heart.beat)
         stack.callback(tools.store.close)
-        loop = Loop(tools, stop, lambda event, after: _write(event, after, journal, tools))
+        write = partial(_write, journal=journal, tools=tools)
+        loop = Loop(tools, stop, write, heart.beat)
         return _run(loop, state)
 
 

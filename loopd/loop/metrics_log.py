@@ -36,6 +36,13 @@ KEYS: dict[str, str] = {
     "annotators.lowest_quality": "Quality of the annotator who agrees least.",
     "annotators.median_quality": "Median quality of the annotators.",
     "annotators.<id>.quality": "Quality of one annotator; only where there are at most 20.",
+    "waiting.total": "Seconds in which people had no open record before this batch came, summed "
+    "over all who were at work.",
+    "waiting.p50": "Median of these seconds over the people.",
+    "waiting.p95": "95th percentile of these seconds over the people.",
+    "turnaround": "Seconds from the last answer that the batch before needed to this batch being "
+    "shown to people.",
+    "staleness": "Answers that came before this batch was out and that its model had not seen.",
     "labels.<label>": "Training records with this label.",
     "accuracy": "Share of the test set that the model gets right.",
     "accuracy_low": "Lower end of its 95 % Wilson interval.",
@@ -92,6 +99,7 @@ def _row(state: State, number: int) -> Row:
         "labels": trained.labels,
         "discarded": trained.discarded,
         "open": collected.open_records,
+        **{name: value for name, value in collected.queue.items() if name != "last_answer"},
         **trained.consensus,
         **evaluated.metrics,
         **{f"labels.{label}": count for label, count in trained.label_counts.items()},

@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 
 _BATCH_ID = re.compile(r"b(\d{4,9})")
 _COPY_ID = re.compile(r"(.+)#\d+", re.DOTALL)
-_LARGEST_BATCH = 500  # `queue.batch_size` allows no more
+_LARGEST_BATCH = 1500  # `queue.batch_size`, and what `low_watermark: auto` makes of it
 _LARGEST_GAP = 100
 _SHOWN = 3
 
@@ -85,7 +85,7 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
     strays = [each for each in found if each.number is None]
     taken = [each for each in strays if each.item.answered]
     gone = _gone_originals(found, pool)
-    batches = [_batch(number, members[number]) for number in range(max(members) + 1)]
+    batches = _batches(members, max(members) + 1)
     extra = [_batch_item(each) for each in taken] + [BatchItem(record_id) for record_id in gone]
     batches[0] = _with(batches[0], extra)
     foreign = len(items) - len(found)
@@ -186,13 +186,30 @@ def _refuse_gaps(numbers: Sequence[int]) -> None:
 # -- batches ---------------------------------------------------------------------------------------
 
 
-def _batch(number: int, members: Sequence[_Found]) -> Batch:
+def _batches(members: Mapping[int, Sequence[_Found]], count: int) -> list[Batch]:
+    """All batches, by number.
+
+    Open records that were ranked anew name the model that chose a later batch, and not their own.
+    """
+    later: set[str | None] = set()
+    found = []
+    for number in reversed(range(count)):
+        named = {_text(each, "model_id") for each in members[number]}
+        own = named - later or named
+        votes = Counter(_text(each, "model_id") for each in members[number])
+        model_id = min(own, key=lambda name: (-votes[name], str(name)), default=None)
+        found.append(_batch(number, members[number], model_id))
+        later |= named - {None}
+    return found[::-1]
+
+
+def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batch:
     ordered = sorted(members, key=lambda each: (-_priority(each), each.external_id))
     return Batch(
         id=f"b{number:04d}",
         round=number,
         strategy=_most_frequent(members, "strategy") or UNKNOWN,
-        model_id=_most_frequent(members, "model_id"),
+        model_id=model_id,
         items=tuple(_batch_item(each) for each in ordered),
     )
 
@@ -259,10 +276,14 @@ def _batch_notes(members: Mapping[int, Sequence[_Found]], count: int) -> Iterato
 
 
 def _least_size(members: Sequence[_Found]) -> int:
-    """How many records the batch must have had: priorities are 1, 1 - 1/size, 1 - 2/size, ..."""
+    """How many records the batch must have had: priorities are 1, 1 - 1/size, 1 - 2/size, ...
+
+    0 where that cannot be told, as where some of its records were ranked anew by another model.
+    """
     given = [_number_in(each, "priority") for each in members]
     known = [each for each in given if each is not None and 0 < each <= 1]
-    if len(set(known)) < len(members):
+    ranked_by = {_text(each, "model_id") for each in members}
+    if len(set(known)) < len(members) or len(ranked_by) > 1:
         return 0
     for size in range(max(1, len(members)), _LARGEST_BATCH + 1):
         if all(abs(each * size - round(each * size)) < 1e-6 for each in known):

@@ -35,10 +35,13 @@ class Loop:
     tools: Tools
     stop: Stop
     write: Write
+    beat: Callable[[], None] = lambda: None
+    """Called whenever the loop turns: its sign of life."""
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
         while state.phase is not Phase.DONE and not self.stop.is_set():
+            self.beat()
             try:
                 event = self._step(state)
             except Interrupted:
@@ -82,6 +85,7 @@ class Loop:
                     attempt=attempt,
                     wait=round(delay, 1),
                 )
+                self.beat()
                 if self.stop.wait(delay):
                     return None
             else:

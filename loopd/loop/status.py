@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from loopd.annotation.consensus import discarded, labelled, unresolved
@@ -9,6 +10,7 @@ from loopd.config import Config
 from loopd.errors import RunError
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.machine import Phase, State, fold
+from loopd.state.heartbeat import seconds_since
 from loopd.state.journal import Journal
 from loopd.state.lock import holder
 
@@ -34,7 +36,8 @@ def read_status(config: Config) -> dict[str, Any]:
         raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
     with Journal(path, read_only=True) as journal:
         state = fold(journal.read())
-    return describe(state, config) | {"daemon": holder(config.run.dir)}
+    alive = {"daemon": holder(config.run.dir), "seen": seconds_since(config.run.dir, time.time())}
+    return describe(state, config) | alive
 
 
 def describe(state: State, config: Config) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def status_lines(status: dict[str, Any]) -> list[str]:
     shown = "not measured yet" if status[metric] is None else _interval(status, metric)
     facts = {
         "run": status["run_dir"],
-        "daemon": "not running" if daemon is None else f"running (process {daemon})",
+        "daemon": "not running" if daemon is None else _running(daemon, status["seen"]),
         "phase": f"{status['phase']}, waits for {status['waits_for']}",
         "round": f"{status['round']} (batch {status['batch']})" if status["batch"] else "none yet",
         "labels": f"{status['labels']} ({status['discarded']} discarded, {status['open']} open)",
@@ -71,6 +74,11 @@ def status_lines(status: dict[str, Any]) -> list[str]:
         "advice": ", ".join(status["advice"]) or "go on",
     }
     return [f"{name:<9} {value}" for name, value in facts.items()]
+
+
+def _running(process: int, seen: float | None) -> str:
+    sign = "" if seen is None else f", last sign of life {seen:.0f} s ago"
+    return f"running (process {process}{sign})"
 
 
 def _interval(status: dict[str, Any], metric: str) -> str:

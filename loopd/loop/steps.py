@@ -11,10 +11,8 @@ from collections.abc import Callable
 
 from loopd import log
 from loopd.annotation.consensus import (
-    answered,
     discarded,
     label_counts,
-    labelled,
     to_set_aside,
     unresolved,
 )
@@ -22,9 +20,11 @@ from loopd.evaluation.metrics import measure
 from loopd.evaluation.stopping import evaluate_criteria
 from loopd.learning.learner import Model
 from loopd.loop.batches import Known, chosen_batch, cold_batch
+from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
+from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
 from loopd.machine import (
     BatchCollected,
@@ -39,6 +39,9 @@ from loopd.machine import (
 from loopd.records import JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]
+
+SHOWN_WITHIN, LOOK_SECONDS = 5.0, 0.1
+"""Seconds in which a published batch is looked for in Argilla's search, and between two looks."""
 
 
 def seed(state: State, tools: Tools) -> Event:
@@ -60,11 +63,19 @@ def seed(state: State, tools: Tools) -> Event:
 
 
 def publish(state: State, tools: Tools) -> Event:
-    """Upsert the planned batch into Argilla."""
+    """Upsert the planned batch into Argilla; over when people are shown it."""
     started = tools.clock.monotonic()
     batch = state.batch
-    texts = {record_id: tools.data.pool[record_id].text for record_id in batch.record_ids}
+    refreshed = state.planned[state.round].refreshed
+    ids = [id_ for each in (batch, *refreshed) for id_ in each.record_ids]
+    texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
     tools.store.publish(batch, texts)
+    if refreshed:
+        tools.store.refresh(refreshed, texts)
+    deadline = tools.clock.monotonic() + SHOWN_WITHIN
+    while not tools.store.shows(batch) and tools.clock.monotonic() < deadline:
+        if tools.pause(LOOK_SECONDS):
+            break  # a stop was asked for; the batch is there all the same
     return BatchPublished(tools.clock.wall(), batch.id, tools.clock.monotonic() - started)
 
 
@@ -75,16 +86,21 @@ def collect(state: State, tools: Tools) -> Event | None:
         news = changes(state, sweep, tools.clock.wall())
         if news is not None:
             return news
+    if tools.closing.known_early(state, tools.config):
+        return None
     another = tools.config.relabel.another_person
     if another and (repeated := to_set_aside(state)):
         tools.store.set_aside(repeated)
         ids = [answer.record_id for answer in repeated]
         log.get("loop").info("answers_set_aside", count=len(ids), records=ids[:5])
-    waiting = unresolved(state, tools.config.queue.min_submitted, another_person=another)
-    reason = _collection_over(state, tools, waiting)
+    needed = tools.config.queue.min_submitted
+    waiting = unresolved(state, needed, another_person=another)
+    now, pool_size = tools.clock.wall(), len(tools.data.pool)
+    reason = reason_to_close(state, tools.config, waiting, pool_size=pool_size, now=now)
     if reason is None:
+        tools.closing.too_early(state)
         return None
-    return BatchCollected(tools.clock.wall(), state.batch.id, reason, len(waiting))
+    return BatchCollected(now, state.batch.id, reason, len(waiting), figures(state, needed))
 
 
 def train(state: State, tools: Tools) -> Event:
@@ -156,20 +172,6 @@ STEPS: dict[Phase, Step] = {
     Phase.EVALUATE: evaluate,
     Phase.DECIDE: decide,
 }
-
-
-def _collection_over(state: State, tools: Tools, waiting: frozenset[str]) -> str | None:
-    queue, ids = tools.config.queue, set(state.batch.external_ids)
-    if not waiting:
-        return "complete"
-    exhausted = len(state.planned_ids | labelled(state)) >= len(tools.data.pool)
-    if len(waiting) <= queue.low_watermark and not ids <= waiting and not exhausted:
-        return "watermark"
-    waited = tools.clock.wall() - state.published[state.round].at
-    used = answered(state, another_person=tools.config.relabel.another_person)
-    if queue.patience is not None and waited >= queue.patience and not ids.isdisjoint(used):
-        return "patience"
-    return None
 
 
 def _labels(state: State, tools: Tools) -> Targets:

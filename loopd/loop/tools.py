@@ -18,6 +18,7 @@ from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
+from loopd.loop.closing import Closing
 from loopd.loop.election import Election
 from loopd.loop.stop import Stop
 from loopd.tasks.registry import build_task
@@ -63,6 +64,9 @@ class Tools:
     watcher: AnswerWatcher
     clock: Clock = field(default_factory=Clock)
     election: Election = field(default_factory=Election)
+    pause: Callable[[float], bool] = field(default=lambda _: False)
+    """Waits so many seconds, or until a stop is asked for; whether it is."""
+    closing: Closing = field(default_factory=Closing)
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
@@ -96,9 +100,16 @@ def build_store(config: Config) -> ArgillaStore:
 
 
 def build_learner(
-    config: Config, pool: Pool, stop: Stop, progress: Callable[[str, int, int], None] | None = None
+    config: Config,
+    pool: Pool,
+    stop: Stop,
+    progress: Callable[[str, int, int], None] | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> Learner:
-    """The learner over a pool; loads nothing yet."""
+    """The learner over a pool; loads nothing yet.
+
+    ``beat`` is called at least every second of a long step.
+    """
     task = config.task
     empty = task.type != "multi_label" or task.none_label is not None
     return Learner(
@@ -109,7 +120,7 @@ def build_learner(
         seed=config.run.seed,
         cache=config.run.dir / "cache",
         code_paths=(config.folder,),
-        interrupt=lambda: _interrupt(stop),
+        interrupt=lambda: _interrupt(stop, beat),
         **({} if progress is None else {"progress": progress}),
     )
 
@@ -122,6 +133,7 @@ def build_tools(
     *,
     store: AnnotationStore | None = None,
     clock: Clock | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> Tools:
     """All parts of the loop; live unless another store and clock are given."""
     store = store or build_store(config)
@@ -131,12 +143,14 @@ def build_tools(
         task=build_task(config.task),
         data=data,
         store=store,
-        learner=build_learner(config, data.pool, stop, progress),
+        learner=build_learner(config, data.pool, stop, progress, beat),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
+        pause=stop.wait,
     )
 
 
-def _interrupt(stop: Stop) -> None:
+def _interrupt(stop: Stop, beat: Callable[[], None]) -> None:
+    beat()
     if stop.is_set():
         raise Interrupted("a stop was asked for")

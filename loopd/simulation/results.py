@@ -33,10 +33,19 @@ from loopd.state.files import write_atomic
 CURVES, RESULTS, TABLE = "curves.csv", "results.json", "table.md"
 CURVES_PLOT, SECONDS_PLOT = "learning_curves.png", "seconds.png"
 
-LEFT_OUT = ("batch_id", "collected", "config_digest", "model_id", "at", "open")
+LEFT_OUT = (
+    "batch_id",
+    "collected",
+    "config_digest",
+    "model_id",
+    "at",
+    "open",
+    "turnaround",
+    "staleness",
+)
 """Keys of the metrics log that say nothing in a backtest."""
 
-LEFT_OUT_SECONDS = ("seconds.publishing", "seconds.waiting")
+LEFT_OUT_SECONDS = ("seconds.publishing", "seconds.waiting", "waiting.")
 
 
 def write_results(
@@ -94,7 +103,7 @@ def run_rows(trial: Trial, state: State) -> Iterator[Row]:
         shown = {
             key: value
             for key, value in row.items()
-            if key not in LEFT_OUT and key not in LEFT_OUT_SECONDS
+            if key not in LEFT_OUT and not key.startswith(LEFT_OUT_SECONDS)
         }
         yield {"arm": trial.arm, "seed": trial.seed, **shown}
 

@@ -60,7 +60,8 @@ def _started(fields: Fields) -> Event:
 
 
 def _planned(fields: Fields) -> Event:
-    return BatchPlanned(**{**fields, "batch": _batch(fields["batch"])})
+    refreshed = tuple(_batch(each) for each in fields.get("refreshed", ()))
+    return BatchPlanned(**{**fields, "batch": _batch(fields["batch"]), "refreshed": refreshed})
 
 
 def _batch(fields: Mapping[str, Any]) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -110,6 +111,32 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
         "r1": (AnswerStatus.SUBMITTED, "fruit"),
         "r2": (AnswerStatus.DISCARDED, None),
     }
+
+
+def test_a_batch_is_shown_once_it_is_published(place: tuple[AnnotationStore, Any]) -> None:
+    store, _ = place
+    store.open(NO_POOL, fresh=True)
+    assert not store.shows(batch(0, "r1"))
+    put(store, batch(0, "r1"))
+    assert store.shows(batch(0, "r1"))
+    assert not store.shows(batch(1, "r2"))
+
+
+def test_only_untouched_records_are_refreshed(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    first = batch(0, "r1", "r2", "r3", suggestions=True)
+    put(store, first)
+    people.submit("r2", "ann", "fruit")
+    better = Suggestion("fruit", 0.5)
+    items = tuple(BatchItem(id_, 0.5, better) for id_ in ("r3", "r2"))
+    again = replace(first, model_id="model-1", items=items)
+    for _ in range(2):
+        store.refresh([again], texts(first))
+    assert people.suggestion("r1") == people.suggestion("r2") == Suggestion("tool", 0.75)
+    assert people.suggestion("r3") == better
+    assert people.text("r3") == "text of r3"
+    assert answers(store, "r1", "r2", "r3") == {"r2": (AnswerStatus.SUBMITTED, "fruit")}
 
 
 def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, Any]) -> None:

@@ -142,6 +142,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
             "stopping": {"max_rounds": 3},
         }
         settings = {**defaults, **sections}
+        settings["queue"] = {"low_watermark": 0, **settings["queue"]}  # type: ignore[dict-item]
         parts = _in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)

@@ -303,6 +303,27 @@ def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -
     assert len(ids) == len(set(ids)) == 18
 
 
+def test_what_is_left_of_a_batch_is_ranked_anew(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
+
+    def act() -> None:
+        for record_id in bench.people.open_records("ann")[:1]:
+            bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
+
+    state = bench.run_until(lambda state: len(state.published) == 2, act)
+    (left,) = state.planned[1].refreshed
+    open_now = set(state.batches[0].record_ids) - {id_ for id_, _ in state.answers}
+    assert (left.id, left.round, left.model_id) == ("b0000", 0, state.trained[0].model_id)
+    assert set(left.record_ids) == open_now
+    assert len(open_now) == 2
+    scores = [item.suggestion.score for item in left.items if item.suggestion is not None]
+    assert scores == sorted(scores)
+    assert [bench.people.suggestion(item.record_id) for item in left.items] == [
+        item.suggestion for item in left.items
+    ]
+    assert fold(bench.events) == state
+
+
 def test_a_watermark_above_a_small_batch_waits_for_somebody(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 8, "first_batch_size": 3, "low_watermark": 5})
     with pytest.raises(RuntimeError, match="does not get on"):

@@ -123,6 +123,21 @@ def test_changed_metadata_are_outvoted(change: dict[str, Any], odd: int) -> None
     assert len(found.notes) == odd
 
 
+def test_records_that_were_ranked_anew_name_another_model() -> None:
+    """The batch keeps its own, also where most of its records were open; none is missed."""
+    third = batch(2, "r7", "r8", model="m2")
+    ranked = {"r1": 1.0, "r3": 0.5}, {"r2": 1.0, "r10": 0.5}
+    items = shown(FIRST, SECOND, third)
+    for some in ranked:
+        for id_, priority in some.items():
+            items[id_] = changed(items[id_], model_id="m2", priority=priority)
+    items["r5"] = changed(items["r5"], priority=0.75)
+    found = rebuilt(items)
+    assert [each.model_id for each in found.batches] == [None, "m", "m2"]
+    assert found.batches[0].external_ids == ("r1", "r5", "r3")
+    assert found.notes == ()
+
+
 def test_a_record_without_priority_comes_last() -> None:
     items = shown(FIRST)
     items["r5"] = changed(items["r5"], priority=None)

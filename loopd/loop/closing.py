@@ -1,0 +1,73 @@
+"""Owns when collecting for a batch ends; must not read answers."""
+
+from __future__ import annotations
+
+from loopd.annotation.consensus import answered, labelled
+from loopd.config import Config
+from loopd.loop.queue import BATCHES_OUT, runs_low
+from loopd.machine import State
+
+
+class Closing:
+    """Remembers for which state it was too early, so that an idle loop counts nothing again."""
+
+    def __init__(self) -> None:
+        self._early: State | None = None
+
+    def known_early(self, state: State, config: Config) -> bool:
+        """Whether nothing can have changed since ``too_early``: time alone closes nothing."""
+        return state is self._early and config.queue.patience is None
+
+    def too_early(self, state: State) -> None:
+        """This state goes on collecting."""
+        self._early = state
+
+
+def reason_to_close(
+    state: State, config: Config, waiting: frozenset[str], *, pool_size: int, now: float
+) -> str | None:
+    """Why the batch is closed now, ``None`` to go on collecting.
+
+    Args:
+        state: what the journal says, with a published batch.
+        config: the configuration in force.
+        waiting: external ids that wait for an answer.
+        pool_size: texts of the pool.
+        now: wall clock in seconds.
+
+    Returns:
+        ``complete``: nothing is open. ``watermark``: little is open. ``patience``: it is overdue.
+    """
+    queue = config.queue
+    if not waiting:
+        return "complete"
+    if _something_came(state, waiting) and not _is_last(state, config, waiting, pool_size):
+        if queue.low_watermark != "auto":
+            early = len(waiting) <= queue.low_watermark
+        else:
+            room = len(waiting) <= BATCHES_OUT * queue.batch_size
+            early = room and runs_low(state, waiting, queue.min_submitted, queue.poll_interval)
+        if early:
+            return "watermark"
+    used = answered(state, another_person=config.relabel.another_person)
+    waited = now - state.published[state.round].at
+    some = not used.isdisjoint(state.batch.external_ids)
+    return "patience" if queue.patience is not None and waited >= queue.patience and some else None
+
+
+def _something_came(state: State, waiting: frozenset[str]) -> bool:
+    """Whether any record was resolved since the batch before was closed."""
+    before = state.collected.get(state.round - 1)
+    left = before.open_records if before is not None else 0
+    return len(waiting) < left + len(state.batch.items)
+
+
+def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
+    """Whether no batch can come after this one: then all answers are waited for."""
+    stopping, labels = config.stopping, labelled(state)
+    if len(state.planned_ids | labels) >= pool_size:
+        return True
+    if stopping.max_rounds is not None and len(state.evaluated) + 1 >= stopping.max_rounds:
+        return True
+    asked = len(labels | {state.originals[id_] for id_ in waiting})
+    return stopping.label_budget is not None and asked >= stopping.label_budget

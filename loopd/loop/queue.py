@@ -1,0 +1,155 @@
+"""Owns whether people run out of records before another batch can be there; pure.
+
+Making a batch takes a while: train, measure, score, choose, publish. Meanwhile people work on what
+is open. The next batch is begun early enough that something is left for everybody until it is
+there, and no earlier: answers that come after that are not known to the model that chooses it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import pairwise
+from statistics import median
+
+from loopd.machine import State
+from loopd.records import Answer, AnswerStatus
+
+MARGIN = 1.5
+"""How much longer than the slowest of the last rounds the next one may take."""
+
+ROUNDS = 3
+"""So many of the last rounds say how long one takes."""
+
+GAPS = 30
+"""So many of a person's last answers say how fast the person is."""
+
+PAUSE = 8.0
+"""A gap of so many times the usual one is a pause, not work."""
+
+AT_WORK = 600.0
+"""Who answered so many seconds before the last answer of all, or later, is at work."""
+
+QUICKEST = 0.2
+"""Seconds between two answers of one person at least; below are scripts and bulk labelling."""
+
+BATCHES_OUT = 3
+"""So many batches' worth of records are open at most, or in one batch."""
+
+
+def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: float) -> bool:
+    """Whether the next batch must be begun lest somebody waits for it.
+
+    The records that are open to a person get fewer by the person's own answers, and by those of
+    others that complete a record. False as long as no round has shown how long one takes.
+
+    Args:
+        state: what the journal says.
+        waiting: external ids that wait for an answer.
+        needed: answers that complete a record.
+        poll_interval: seconds until an answer is noticed.
+    """
+    seconds = turnaround(state)
+    if seconds is None:
+        return False
+    speeds, answered = paces(state), _answered(state)
+    everybody = math.fsum(speeds.values())
+    for person, own in speeds.items():
+        falling = own + (everybody - own) / needed
+        left = sum((id_, person) not in answered for id_ in waiting)
+        if left <= math.ceil(falling * (seconds * MARGIN + poll_interval)):
+            return True
+    return False
+
+
+def lasting(state: State, needed: int, size: int) -> int:
+    """Records that the next batch needs so that it lasts until the one after it is there.
+
+    Args:
+        state: what the journal says.
+        needed: answers that complete a record.
+        size: the configured size, which is the least; the most is ``BATCHES_OUT`` times that.
+    """
+    seconds = turnaround(state) or 0.0
+    everybody = math.fsum(paces(state).values())
+    return min(max(size, math.ceil(everybody / needed * seconds * MARGIN)), BATCHES_OUT * size)
+
+
+def turnaround(state: State) -> float | None:
+    """Seconds that the slowest of the last rounds took from enough answers to the next batch.
+
+    The steps alone, without the time in which no daemon ran; ``None`` before the first round.
+    """
+    found = [
+        state.trained[number].seconds
+        + state.evaluated[number].scoring_seconds
+        + state.evaluated[number].seconds
+        + state.planned[number + 1].seconds
+        + (state.published[number + 1].seconds or 0.0)
+        for number in sorted(state.evaluated)
+        if number + 1 in state.published
+    ]
+    return max(found[-ROUNDS:], default=None)
+
+
+def paces(state: State) -> dict[str, float]:
+    """Answers per second of everybody who is at work; pauses are left out.
+
+    Who has given one answer only is as fast as the others on average.
+    """
+    times: dict[str, list[float]] = defaultdict(list)
+    for answer in given(state):
+        times[answer.annotator].append(moment(answer.time))
+    latest = max((max(each) for each in times.values()), default=0.0)
+    known = {
+        person: _pace(sorted(each)[-GAPS - 1 :])
+        for person, each in times.items()
+        if max(each) >= latest - AT_WORK
+    }
+    measured = [pace for pace in known.values() if pace is not None]
+    usual = math.fsum(measured) / len(measured) if measured else 0.0
+    return {person: usual if pace is None else pace for person, pace in known.items()}
+
+
+def given(state: State) -> Iterable[Answer]:
+    """Answers of any kind that people gave in this run and did not take back."""
+    return (
+        answer
+        for answer in state.answers.values()
+        if answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
+    )
+
+
+def moment(time: str) -> float:
+    """Seconds since 1970 of an answer's time."""
+    parsed = datetime.fromisoformat(time)
+    return parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
+
+
+def _answered(state: State) -> frozenset[tuple[str, str]]:
+    """External id and person: who is not shown a record any more, or a copy of it."""
+    originals = state.originals
+    copies: Mapping[str, list[str]] = _by_original(originals)
+    return frozenset(
+        (id_, answer.annotator)
+        for answer in given(state)
+        for id_ in copies.get(originals.get(answer.record_id, ""), [answer.record_id])
+    )
+
+
+def _by_original(originals: Mapping[str, str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for id_, record_id in originals.items():
+        found[record_id].append(id_)
+    return found
+
+
+def _pace(times: Sequence[float]) -> float | None:
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if not gaps:
+        return None
+    usual = max(median(gaps), QUICKEST)
+    work = [max(gap, QUICKEST) for gap in gaps if gap <= PAUSE * usual]
+    return len(work) / math.fsum(work)

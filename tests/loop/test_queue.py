@@ -1,0 +1,169 @@
+"""When the next batch is begun, and how long people waited: states made by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from loopd.config import QueueSection, RelabelSection, StoppingSection
+from loopd.loop.closing import reason_to_close
+from loopd.loop.queue import BATCHES_OUT, lasting, moment, paces, runs_low, turnaround
+from loopd.loop.waiting import figures, waited
+from loopd.machine import (
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    ModelTrained,
+    RoundEvaluated,
+    State,
+)
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+
+BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
+ZERO = moment(BEGIN.isoformat())
+
+
+def at(seconds: float) -> str:
+    return (BEGIN + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+def given(record_id: str, person: str, seconds: float) -> Answer:
+    return Answer(record_id, person, AnswerStatus.SUBMITTED, "a", at(seconds))
+
+
+def make_state(
+    batches: list[list[str]], answers: list[Answer], *, step: float = 4.0, gap: float = 100.0
+) -> State:
+    """Batches that were published ``gap`` seconds apart; all but the last are evaluated.
+
+    Each of the five steps of a round takes ``step`` seconds.
+    """
+    whole = range(len(batches))
+    past = whole[:-1]
+    planned = tuple(
+        Batch(f"b{n}", n, "x", None, tuple(BatchItem(id_) for id_ in ids))
+        for n, ids in enumerate(batches)
+    )
+    return State(
+        batches=planned,
+        answers={(answer.record_id, answer.annotator): answer for answer in answers},
+        planned={n: BatchPlanned(0.0, planned[n], step) for n in whole},
+        published={n: BatchPublished(ZERO + gap * n, f"b{n}", step) for n in whole},
+        collected={
+            n: BatchCollected(ZERO + gap * n + 50, f"b{n}", "complete", 0, {}) for n in past
+        },
+        trained={n: ModelTrained(0.0, n, "m", 1, 0, {}, step) for n in past},
+        evaluated={n: RoundEvaluated(0.0, n, {}, {}, "", "d", step, step) for n in past},
+    )
+
+
+def ids(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{n}" for n in range(count)]
+
+
+def steady(prefix: str, person: str, count: int, every: float, start: float = 0.0) -> list[Answer]:
+    return [given(f"{prefix}{n}", person, start + every * n) for n in range(count)]
+
+
+def test_the_turnaround_is_that_of_the_slowest_of_the_last_rounds() -> None:
+    assert turnaround(make_state([["a"]], [])) is None
+    assert turnaround(make_state([["a"], ["b"]], [])) == 20.0
+
+
+def test_pace_without_pauses_and_without_who_went_home() -> None:
+    ann = steady("a", "ann", 10, 4.0) + steady("b", "ann", 10, 4.0, start=400.0)
+    bob = steady("c", "bob", 5, 2.0, start=-4000.0)
+    found = paces(make_state([ids("a", 10)], [*ann, *bob]))
+    assert found == {"ann": pytest.approx(0.25)}
+    new = given("d0", "cy", 430.0)
+    assert paces(make_state([ids("a", 10)], [*ann, new]))["cy"] == pytest.approx(0.25)
+
+
+def test_a_script_is_not_faster_than_five_answers_a_second() -> None:
+    assert paces(make_state([["a"]], steady("a", "ann", 10, 0.0))) == {"ann": pytest.approx(5.0)}
+
+
+def test_the_next_batch_is_begun_when_people_would_run_out() -> None:
+    """20 s with a margin of a half, and 3 s of polling, at 0.25 a second: 8.25, so 9 records."""
+    batch = ids("r", 40)
+    state = make_state([["a"], batch], steady("r", "ann", 20, 4.0))
+    assert not runs_low(state, frozenset(batch[-10:]), 1, 3.0)
+    assert runs_low(state, frozenset(batch[-9:]), 1, 3.0)
+
+
+def test_nothing_is_begun_early_before_a_round_was_measured() -> None:
+    state = make_state([ids("r", 20)], steady("r", "ann", 19, 4.0))
+    assert not runs_low(state, frozenset({"r19"}), 1, 3.0)
+
+
+def test_with_two_answers_each_the_faster_person_decides() -> None:
+    batch = ids("r", 40)
+    fast = steady("r", "ann", 32, 2.0)
+    slow = steady("r", "bob", 7, 8.0)
+    state = make_state([["a"], batch], [*fast, *slow])
+    open_now = frozenset(batch[7:])  # bob has 33 left, ann has 8
+    assert runs_low(state, open_now, 2, 3.0)
+    alone = make_state([["a"], batch], slow)
+    assert not runs_low(alone, open_now, 2, 3.0)
+
+
+def test_a_batch_lasts_until_the_one_after_it() -> None:
+    quick = make_state([["a"], ids("r", 40)], steady("r", "ann", 20, 0.5))
+    assert lasting(quick, 1, 40) == 60  # 2 a second for 30 seconds
+    assert lasting(quick, 1, 10) == 10 * BATCHES_OUT
+    assert lasting(make_state([["a"]], []), 1, 10) == 10
+
+
+def test_seconds_without_an_open_record() -> None:
+    """Ann ends at 40 s and Bob at 45 s; the last record is Ann's, the batch comes at 100 s."""
+    answers = [given("a0", "ann", 30.0), given("a1", "bob", 45.0), given("b0", "cy", 101.0)]
+    state = make_state([["a0", "a1"], ["b0"]], answers)
+    assert waited(state, 1) == {"ann": 55.0, "bob": 55.0, "cy": 55.0}
+    assert waited(state, 2) == {"ann": 0.0, "bob": 0.0, "cy": 0.0}  # each may answer the other's
+    more = [*answers, given("a1", "ann", 40.0)]
+    assert waited(make_state([["a0", "a1"], ["b0"]], more), 2)["ann"] == 60.0
+    left = make_state([["a0", "a1"], ["b0"]], answers[:1])
+    assert waited(left, 1) == {"ann": 0.0}
+
+
+def test_the_figures_of_the_metrics_log() -> None:
+    answers = [given("a0", "ann", 30.0), given("a1", "ann", 70.0), given("b0", "ann", 110.0)]
+    state = make_state([["a0", "a1"], ["b0"]], answers)
+    first = BatchCollected(ZERO + 35, "b0", "watermark", 1, {"last_answer": ZERO + 30})
+    found = figures(State(**{**fields(state), "collected": {0: first}}), 1)
+    assert found == {
+        "last_answer": ZERO + 110,
+        "waiting.total": 30.0,
+        "waiting.p50": 30.0,
+        "waiting.p95": 30.0,
+        "staleness": 1,  # a1 came while the batch was made
+        "turnaround": 70.0,
+    }
+    assert figures(make_state([["a0"]], answers[:1]), 1) == {"last_answer": ZERO + 30}
+
+
+def fields(state: State) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in State.__slots__}
+
+
+def test_the_last_batch_is_collected_whole() -> None:
+    batch = ids("r", 40)
+    state = make_state([["a"], batch], steady("r", "ann", 38, 4.0))
+    open_now = frozenset(batch[38:])
+
+    def reason(pool_size: int = 1000, **stopping: Any) -> str | None:
+        config: Any = SimpleNamespace(
+            queue=QueueSection(batch_size=40),
+            stopping=StoppingSection(**stopping),
+            relabel=RelabelSection(),
+        )
+        return reason_to_close(state, config, open_now, pool_size=pool_size, now=ZERO + 300)
+
+    assert reason() == "watermark"
+    assert reason(label_budget=41) == "watermark"
+    assert reason(label_budget=40) is None
+    assert reason(max_rounds=2) is None
+    assert reason(pool_size=41) is None
