@@ -75,11 +75,14 @@ class BatchPlanned:
 
 @dataclass(frozen=True, slots=True)
 class BatchPublished:
-    """All records of the batch are in Argilla."""
+    """All records of the batch are in Argilla.
+
+    ``seconds`` is the time that publishing took, ``None`` where the run was recovered.
+    """
 
     at: float
     batch_id: str
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,20 @@ class RunResumed:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunRecovered:
+    """The journal was lost; these are the batches that Argilla still shows.
+
+    ``published`` is when the last record of each batch came to Argilla, by the server's clock;
+    ``None`` for a batch of which nothing is left. ``notes`` say to people what was odd.
+    """
+
+    at: float
+    batches: tuple[Batch, ...]
+    published: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+
+
 Event: TypeAlias = (
     RunStarted
     | BatchPlanned
@@ -175,6 +192,7 @@ Event: TypeAlias = (
     | RoundEvaluated
     | RunStopped
     | RunResumed
+    | RunRecovered
 )
 
 TRANSITIONS: dict[Phase, dict[type, Phase]] = {
@@ -183,6 +201,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         AnswersCollected: Phase.SEED,  # those that came with the pool
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,  # they leave nothing to ask
+        RunRecovered: Phase.COLLECT,
         RunResumed: Phase.SEED,
     },
     Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
@@ -221,7 +240,8 @@ class State:
         batches: all planned batches in order; the last one is current.
         answers: the present answer by (external id, annotator).
         deleted: external ids of published records that are gone from Argilla.
-        planned, published, collected, trained, evaluated: the events by round.
+        planned, published, collected, trained, evaluated: the events by round; of the rounds of a
+            recovered run only ``published``.
         stopped: why the loop ended, ``None`` while it runs.
     """
 
@@ -253,6 +273,15 @@ class State:
     def round(self) -> int:
         """Number of the current batch, -1 before the first."""
         return len(self.batches) - 1
+
+    @property
+    def rounds_measured(self) -> int:
+        """Rounds whose model was measured, also where a lost journal held the measures.
+
+        A model chooses a batch only after it was measured in the round before.
+        """
+        chose = {batch.round - 1 for batch in self.batches[1:] if batch.model_id is not None}
+        return len(chose | set(self.evaluated))
 
     @property
     def planned_ids(self) -> frozenset[str]:
@@ -323,6 +352,8 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, stopped=event)
         case RunResumed():
             return replace(state, stopped=None, config_digest=event.config_digest)
+        case RunRecovered():
+            return replace(state, batches=event.batches, published=_found_published(event))
 
 
 def _round_of(state: State, batch_id: str) -> int:
@@ -330,6 +361,14 @@ def _round_of(state: State, batch_id: str) -> int:
         if batch.id == batch_id:
             return batch.round
     raise JournalError(f"the journal holds no batch {batch_id}")
+
+
+def _found_published(event: RunRecovered) -> Mapping[int, BatchPublished]:
+    return {
+        batch.round: BatchPublished(at, batch.id, None)
+        for batch, at in zip(event.batches, event.published, strict=True)
+        if at is not None
+    }
 
 
 def _fold_answers(state: State, event: AnswersCollected) -> State:

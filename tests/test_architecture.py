@@ -16,6 +16,7 @@ PACKAGE = ROOT / "loopd"
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
+    frozenset({"commands"}),
     frozenset({"simulation", "export", "listener"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
@@ -35,7 +36,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "small_text": ("learning", "evaluation/stopping.py"),
     "torch": ("learning",),
     "transformers": ("learning",),
-    "click": ("cli.py",),
+    "click": ("cli.py", "commands"),
     "yaml": ("config_file.py", "simulation"),
     "sqlite3": ("state", "server"),
     "cleanlab": ("multiannotator.py",),

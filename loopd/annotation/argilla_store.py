@@ -13,7 +13,7 @@ from typing import Any
 
 from loopd.annotation import schema
 from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
-from loopd.annotation.store import Sweep
+from loopd.annotation.store import Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError, TransientError
@@ -139,6 +139,31 @@ class ArgillaStore:
         )
         return bool(found["items"])
 
+    def published(self, progress: Progress | None = None) -> Published:
+        """Everything in the dataset; see :meth:`AnnotationStore.published`.
+
+        Two listings with different page borders, as in :meth:`sweep`: no record must be overlooked
+        because another one was deleted meanwhile.
+        """
+        dataset = self._find(self._workspace_id())
+        if dataset is None:
+            raise DatasetError(
+                f"there is no dataset `{self._section.dataset}` in workspace "
+                f"`{self._section.workspace}` on {self._section.url}",
+                "check argilla.url, argilla.workspace and argilla.dataset",
+            )
+        self._dataset_id = dataset["id"]
+        if dataset["status"] == "draft":
+            return Published(self._dataset_id, ())
+        self._check_fit(dataset)
+        found = {}
+        for size in _PAGES:
+            for page in self._pages(size, "responses", "suggestions", progress=progress):
+                for record in page:
+                    item = schema.published_item(self._plan.task, record, self._question_id)
+                    found[record["id"]] = item
+        return Published(self._dataset_id, tuple(found.values()))
+
     def activity(self) -> str:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
         return str(self._on_dataset("GET", "")["last_activity_at"])
@@ -256,7 +281,8 @@ class ArgillaStore:
                 if (record.get("metadata") or {}).get("batch_id"):
                     raise DatasetError(
                         f"dataset `{self._section.dataset}` already holds batches of another run",
-                        "restore that run's directory, or choose another argilla.dataset",
+                        "restore that run's directory, rebuild its journal with "
+                        "`loopd recover`, or choose another argilla.dataset",
                     )
                 self._refuse_other_text(record, pool)
 
@@ -305,13 +331,17 @@ class ArgillaStore:
         items: list[Json] = self._http.get(path)["items"]
         return items
 
-    def _pages(self, size: int) -> Iterator[list[Json]]:
+    def _pages(
+        self, size: int, *include: str, progress: Progress | None = None
+    ) -> Iterator[list[Json]]:
         offset, total = 0, 1
         while offset < total:
-            params = {"include": "responses", "limit": size, "offset": offset}
+            params = {"include": include or "responses", "limit": size, "offset": offset}
             page = self._on_dataset("GET", "/records", params=params)
             total = page["total"] if page["items"] else 0
             offset += len(page["items"])
+            if progress is not None and total:
+                progress("reading records", offset, total)
             yield page["items"]
 
     def _listing(self, wanted: set[str], size: int) -> dict[str, tuple[Answer, ...]]:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from loopd.annotation.store import Sweep
+from loopd.annotation import schema
+from loopd.annotation.store import Progress, Published, PublishedItem, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
@@ -22,8 +23,9 @@ FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone
 @dataclass(slots=True)
 class _Stored:
     text: str
-    batch_id: str
-    suggestion: Suggestion | None = None
+    time: str
+    metadata: Mapping[str, JsonValue]
+    suggestion: Suggestion | None
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
@@ -50,26 +52,50 @@ class MemoryStore:
             if record_id in pool and pool[record_id].text != stored.text:
                 raise DatasetError(f"the dataset has another text under the id `{record_id}`")
         if self._records and fresh:
-            raise DatasetError("the dataset already holds batches of another run")
+            raise DatasetError(
+                "the dataset already holds batches of another run", "or recover: `loopd recover`"
+            )
         self._records = self._records or {}
         return "memory"
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Upsert by external id: answers that are there stay."""
         records = self._dataset()
-        for item in batch.items:
-            id_ = item.external_id
-            kept = records[id_].answers if id_ in records else {}
-            records[id_] = _Stored(texts[item.record_id], batch.id, item.suggestion, kept)
+        for place, item in enumerate(batch.items):
+            before = records.get(item.external_id)
+            records[item.external_id] = _Stored(
+                texts[item.record_id],
+                self._moment() if before is None else before.time,
+                schema.metadata(batch, place),
+                item.suggestion,
+                {} if before is None else before.answers,
+            )
+
+    def published(self, progress: Progress | None = None) -> Published:
+        """Everything that was published."""
+        del progress
+        items = (
+            PublishedItem(
+                external_id=id_,
+                field=schema.field_text(self._task, stored.text),
+                metadata=stored.metadata,
+                suggestion=self._shown(stored.suggestion),
+                answered=bool(stored.answers),
+                time=stored.time,
+            )
+            for id_, stored in self._dataset().items()
+        )
+        return Published("memory", tuple(items))
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
-        """Take over the suggestions of records without an answer."""
+        """Take over metadata and suggestions of records without an answer."""
         del texts
         records = self._dataset()
         for batch in batches:
-            for item in batch.items:
+            for place, item in enumerate(batch.items):
                 stored = records.get(item.external_id)
                 if stored is not None and not stored.answers:
+                    stored.metadata = schema.metadata(batch, place)
                     stored.suggestion = item.suggestion
 
     def shows(self, batch: Batch) -> bool:
@@ -165,6 +191,11 @@ class MemoryStore:
             raise DatasetError("the dataset is gone")
         return self._records
 
+    def _shown(self, proposal: Suggestion | None) -> Suggestion | None:
+        """The proposal, if it is one that the page can show."""
+        visible = proposal is not None and self._task.suggestion(proposal) is not None
+        return proposal if visible else None
+
     def _put(self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue) -> None:
         self._activity += 1
         answers = self._dataset()[record_id].answers
@@ -175,5 +206,8 @@ class MemoryStore:
     def _tick(self) -> str:
         """The time of a new answer, a second after the last."""
         self._ticks += 1
+        return self._moment()
+
+    def _moment(self) -> str:
         moment = FIRST_TICK + timedelta(seconds=self._ticks)
         return moment.isoformat(timespec="microseconds")

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopd.annotation.page import from_page, shown, to_page, unpadded
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.annotation.store import PublishedItem
+from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
+
+AGENT = "loopd:"
+"""How the agent of our suggestions begins; the model follows."""
 
 METADATA: dict[str, tuple[str, str]] = {
     "batch_id": ("terms", "Batch"),
@@ -51,13 +55,13 @@ def renewed(task: Task, batch: Batch, place: int, text: str, question_id: str) -
     item = batch.items[place]
     body: Json = {
         "external_id": item.external_id,
-        "metadata": _metadata(batch, item, priority=1.0 - place / len(batch.items)),
+        "metadata": metadata(batch, place),
     }
     proposal = None if item.suggestion is None else task.suggestion(item.suggestion)
     if proposal is not None:
         if task.kind == "spans":
             proposal["value"] = to_page(text, proposal["value"])
-        agent = f"loopd:{batch.model_id}"
+        agent = f"{AGENT}{batch.model_id}"
         body["suggestions"] = [{"question_id": question_id, "agent": agent, **proposal}]
     return body
 
@@ -67,7 +71,9 @@ def field_text(task: Task, text: str) -> str:
     return shown(text, spans=task.kind == "spans")
 
 
-def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
+def metadata(batch: Batch, place: int) -> Json:
+    """The metadata of one record of a batch."""
+    item = batch.items[place]
     optional = {
         "score": item.score,
         "model_id": batch.model_id,
@@ -77,7 +83,7 @@ def _metadata(batch: Batch, item: BatchItem, priority: float) -> Json:
         "batch_id": batch.id,
         "round": batch.round,
         "strategy": batch.strategy,
-        "priority": priority,
+        "priority": 1.0 - place / len(batch.items),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
@@ -105,9 +111,44 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
 
 def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
     value = ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+    return _read(task, record, value)
+
+
+def _read(task: Task, record: Json, value: Any) -> Any:
     if task.kind != "spans":
         return value
     return from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
+
+
+def published_item(task: Task, record: Json, question_id: str) -> PublishedItem:
+    """What Argilla shows of a record, with its responses and suggestions."""
+    reactions = ("submitted", "discarded")
+    return PublishedItem(
+        external_id=record["external_id"],
+        field=record["fields"].get(task.field_name),
+        metadata=record.get("metadata") or {},
+        suggestion=_suggestion(task, record, question_id),
+        answered=any(each["status"] in reactions for each in record.get("responses") or ()),
+        time=record["inserted_at"],
+    )
+
+
+def _suggestion(task: Task, record: Json, question_id: str) -> Suggestion | None:
+    for each in record.get("suggestions") or ():
+        if each["question_id"] == question_id and str(each.get("agent")).startswith(AGENT):
+            target = task.target(_read(task, record, each["value"]))
+            score = _score(each.get("score"), single=isinstance(target, str))
+            return None if target is None or score is None else Suggestion(target, score)
+    return None
+
+
+def _score(score: JsonValue, *, single: bool) -> float | tuple[float, ...] | None:
+    """The score as it was; for several labels and spans none at all is an empty one."""
+    if isinstance(score, list):
+        return tuple(float(str(each)) for each in score)
+    if score is None:
+        return None if single else ()
+    return float(str(score))
 
 
 def misfits(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from loopd.data.pool import Pool
-from loopd.records import Answer, Batch
+from loopd.records import Answer, Batch, JsonValue, Suggestion
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what, done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,35 @@ class Sweep:
 
     answers: tuple[Answer, ...]
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedItem:
+    """One record of the dataset, whoever published it.
+
+    Attributes:
+        external_id: ``None`` where nobody gave it one.
+        field: what stands in the text field (see ``schema.field_text``), ``None`` without it.
+        metadata: as it is now; people may have changed it.
+        suggestion: loopd's, ``None`` without one that can be read.
+        answered: whether anybody has submitted or discarded it.
+        time: when it came, ISO 8601 in UTC as the server says.
+    """
+
+    external_id: str | None
+    field: str | None
+    metadata: Mapping[str, JsonValue]
+    suggestion: Suggestion | None
+    answered: bool
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Everything in the dataset, and its identifier."""
+
+    dataset_id: str
+    items: tuple[PublishedItem, ...]
 
 
 class AnnotationStore(Protocol):
@@ -61,6 +93,13 @@ class AnnotationStore(Protocol):
 
     def shows(self, batch: Batch) -> bool:
         """Whether the search that the page uses finds a record of the batch."""
+
+    def published(self, progress: Progress | None = None) -> Published:
+        """Everything in the dataset, in no order; needs no ``open`` and changes nothing.
+
+        Raises:
+            DatasetError: there is no such dataset, or it does not fit the task.
+        """
 
     def activity(self) -> str:
         """A cheap token that changes when somebody answers (not with every kind of change)."""

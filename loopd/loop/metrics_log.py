@@ -62,8 +62,9 @@ KEYS: dict[str, str] = {
     "test_size": "Texts in the test set.",
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
-    "seconds.choosing": "Choosing this round's batch, the pool being scored.",
-    "seconds.publishing": "Publishing it.",
+    "seconds.choosing": "Choosing this round's batch, the pool being scored; "
+    "absent where a recovered journal does not know it.",
+    "seconds.publishing": "Publishing it; absent likewise.",
     "seconds.waiting": "From published to collected: people at work.",
     "seconds.training": "Training on all labels so far.",
     "seconds.scoring": "Scoring the pool with the new model, for the criteria and the next choice.",
@@ -111,15 +112,18 @@ def _row(state: State, number: int) -> Row:
 
 def _seconds(state: State, number: int) -> Row:
     waiting = state.collected[number].at - state.published[number].at
+    planned = state.planned.get(number)  # not in a recovered run
     durations = {
-        "choosing": state.planned[number].seconds,
+        "choosing": None if planned is None else planned.seconds,
         "publishing": state.published[number].seconds,
         "waiting": max(0.0, waiting),
         "training": state.trained[number].seconds,
         "scoring": state.evaluated[number].scoring_seconds,
         "evaluation": state.evaluated[number].seconds,
     }
-    return {f"seconds.{name}": round(value, 3) for name, value in durations.items()}
+    return {
+        f"seconds.{name}": round(value, 3) for name, value in durations.items() if value is not None
+    }
 
 
 def _origin(state: State, number: int) -> Row:

@@ -13,6 +13,7 @@ from loopd.machine import (
     Event,
     ModelTrained,
     RoundEvaluated,
+    RunRecovered,
     RunResumed,
     RunStarted,
     RunStopped,
@@ -36,7 +37,8 @@ def narrate(event: Event, state: State) -> None:
                 strategy=batch.strategy,
             )
         case BatchPublished():
-            logger.info("batch_published", batch=event.batch_id, seconds=round(event.seconds, 2))
+            seconds = round(event.seconds or 0.0, 2)
+            logger.info("batch_published", batch=event.batch_id, seconds=seconds)
         case AnswersCollected():
             _answers(event, state)
         case BatchCollected():
@@ -55,6 +57,9 @@ def narrate(event: Event, state: State) -> None:
             logger.info("run_stopped", reason=event.reason)
         case RunResumed():
             logger.info("run_resumed", note=event.note, config=event.config_digest)
+        case RunRecovered():
+            records = len(state.external_ids)
+            logger.info("run_recovered", batches=len(event.batches), records=records)
 
 
 def _answers(event: AnswersCollected, state: State) -> None:

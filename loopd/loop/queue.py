@@ -87,7 +87,7 @@ def turnaround(state: State) -> float | None:
         + state.evaluated[number].scoring_seconds
         + state.evaluated[number].seconds
         + state.planned[number + 1].seconds
-        + state.published[number + 1].seconds
+        + (state.published[number + 1].seconds or 0.0)
         for number in sorted(state.evaluated)
         if number + 1 in state.published
     ]

@@ -26,7 +26,7 @@ def same_run(state: State, tools: Tools) -> None:
         RunError: labels, seed, pool or test set are not those of the journal.
     """
     if state.started is not None:
-        _refuse_changes(state.started, _started(tools, state.started.dataset_id))
+        _refuse_changes(state.started, started(tools, state.started.dataset_id))
 
 
 def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
@@ -49,12 +49,21 @@ def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
     digest = tools.config.digest()
     if digest == state.config_digest:
         return None
+    check_parts(tools)
+    if state.started is None:
+        return started(tools, dataset_id)
+    return RunResumed(tools.clock.wall(), digest, "the configuration changed")
+
+
+def check_parts(tools: Tools) -> None:
+    """Refuse a model, strategy or criteria that cannot be used; loads the model once.
+
+    Raises:
+        ModelError, ConfigError: classifier, strategy or stopping criteria cannot be used.
+    """
     check_extras(tools.config)
     tools.learner.check()
     check_criteria(tools.config.stopping.criteria, tools.learner.decision_classes)
-    if state.started is None:
-        return _started(tools, dataset_id)
-    return RunResumed(tools.clock.wall(), digest, "the configuration changed")
 
 
 def check_extras(config: Config) -> None:
@@ -76,7 +85,8 @@ def is_fresh(state: State) -> bool:
     return not state.published and state.phase in (Phase.NEW, Phase.SEED)
 
 
-def _started(tools: Tools, dataset_id: str) -> RunStarted:
+def started(tools: Tools, dataset_id: str) -> RunStarted:
+    """The first event of a run with these parts."""
     return RunStarted(
         at=tools.clock.wall(),
         config_digest=tools.config.digest(),

@@ -140,7 +140,7 @@ def evaluate(state: State, tools: Tools) -> Event:
     stopping |= rules(
         tools.config.stopping,
         labels=state.trained[state.round].labels,
-        rounds=len(state.evaluated) + 1,
+        rounds=state.rounds_measured + 1,
         accuracy=metrics.get(tools.task.metric),
     )
     return RoundEvaluated(

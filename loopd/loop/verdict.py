@@ -49,7 +49,7 @@ def stop_reason(state: State, section: StoppingSection) -> str | None:
     """
     rounds = [state.evaluated[number] for number in sorted(state.evaluated)]
     labels = state.trained[state.round].labels
-    limit = limit_reached(section, labels=labels, rounds=len(rounds))
+    limit = limit_reached(section, labels=labels, rounds=state.rounds_measured)
     if limit is not None:
         return limit
     recent = rounds[-section.patience :]

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Sweep
+from loopd.annotation.store import Progress, Published, Sweep
 from loopd.data.pool import Pool
 from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.simulation.behaviour import OracleOptions, behave
@@ -61,6 +61,10 @@ class OracleStore:
             for item in fresh:
                 if item.copy_id is None or turn == 0:
                     self._answer(item)
+
+    def published(self, progress: Progress | None = None) -> Published:
+        """Everything that was published."""
+        return self._memory.published(progress)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Nothing: what is published is answered."""

@@ -16,6 +16,7 @@ from loopd.machine import (
     Event,
     ModelTrained,
     RoundEvaluated,
+    RunRecovered,
     RunResumed,
     RunStarted,
     RunStopped,
@@ -23,6 +24,10 @@ from loopd.machine import (
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
 
 Fields = dict[str, Any]
+
+
+class NewerError(JournalError):
+    """A newer loopd wrote it: nothing is damaged."""
 
 
 def encode(event: Event) -> tuple[str, str]:
@@ -35,18 +40,19 @@ def decode(name: str, payload: str) -> Event:
     """The event with this name and JSON object.
 
     Raises:
-        JournalError: unknown name or fields that do not fit.
+        NewerError: unknown name.
+        JournalError: fields that do not fit.
     """
     reader = _READERS.get(name)
     if reader is None:
-        raise JournalError(f"unknown event {name}", "the journal is from a newer loopd: upgrade")
+        raise NewerError(f"unknown event {name}", "the journal is from a newer loopd: upgrade")
     try:
         return reader(json.loads(payload))
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(f"event {name} is damaged: {error}", _DAMAGED) from error
 
 
-_DAMAGED = "restore the run directory from a backup, or start a new run"
+_DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"
 
 
 def _started(fields: Fields) -> Event:
@@ -78,6 +84,12 @@ def _target(value: Any) -> Target:
     return str(value)
 
 
+def _recovered(fields: Fields) -> Event:
+    batches = tuple(_batch(each) for each in fields["batches"])
+    published, notes = tuple(fields["published"]), tuple(fields["notes"])
+    return RunRecovered(fields["at"], batches, published, notes)
+
+
 def _collected(fields: Fields) -> Event:
     return AnswersCollected(
         at=fields["at"],
@@ -101,4 +113,5 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "RoundEvaluated": lambda fields: RoundEvaluated(**fields),
     "RunStopped": lambda fields: RunStopped(**fields),
     "RunResumed": lambda fields: RunResumed(**fields),
+    "RunRecovered": _recovered,
 }

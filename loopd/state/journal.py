@@ -14,7 +14,7 @@ from types import TracebackType
 
 from loopd.errors import JournalError, StorageError
 from loopd.machine import Event
-from loopd.state.codec import decode, encode
+from loopd.state.codec import NewerError, decode, encode
 
 VERSION = 1
 _SCHEMA = """
@@ -25,7 +25,7 @@ CREATE TABLE events (
     digest TEXT NOT NULL
 )
 """
-_DAMAGED = "restore it from a backup, or start a new run in another run.dir"
+_DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"
 _FULL = "free some space, then start again: nothing is lost"
 
 
@@ -37,7 +37,7 @@ class Journal:
         read_only: open without the right to append (for ``loopd status``).
 
     Raises:
-        JournalError: corrupt, or written by a newer version.
+        JournalError: corrupt; ``NewerError`` when a newer version wrote it.
         StorageError: the place cannot be written or the disk is full.
     """
 
@@ -120,9 +120,7 @@ def _create(db: sqlite3.Connection) -> None:
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise JournalError(
-            f"{path} was written by a newer loopd (format {version})", "upgrade loopd"
-        )
+        raise NewerError(f"{path} was written by a newer loopd (format {version})", "upgrade loopd")
     if version < 1:
         raise JournalError(f"{path} is not a loopd journal", "choose another run.dir")
     if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":

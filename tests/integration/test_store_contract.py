@@ -206,8 +206,9 @@ def test_a_fresh_open_may_be_repeated_until_a_batch_is_out(
     for _ in range(3):
         store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
-    with pytest.raises(DatasetError, match="another run"):
+    with pytest.raises(DatasetError, match="another run") as refused:
         store.open(NO_POOL, fresh=True)
+    assert "loopd recover" in refused.value.hint
     store.open(NO_POOL, fresh=False)
     assert store.sweep(("r1",)).missing == ()
 
@@ -281,6 +282,46 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
     assert left.status is AnswerStatus.DISCARDED
 
 
+def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None:
+    """Without `open`, and with all that it needs to become a batch again."""
+    store, people = place
+    assert store.open(NO_POOL, fresh=True) == store.published().dataset_id
+    assert store.published().items == ()
+    put(store, batch(0, "r1", "r2", suggestions=True))
+    (before,) = {each.time for each in store.published().items if each.external_id == "r1"}
+    put(store, batch(0, "r1", "r2", suggestions=True))
+    put(store, again(1, "r1"))
+    people.submit("r1", "ann", "fruit")
+    people.discard("r1#2", "bob")
+    steps: list[tuple[str, int, int]] = []
+    found = {
+        each.external_id: each for each in store.published(lambda *step: steps.append(step)).items
+    }
+    assert set(found) == {"r1", "r2", "r1#2"}
+    assert found["r1"].time == before
+    assert {id_: each.answered for id_, each in found.items()} == {
+        "r1": True,
+        "r2": False,
+        "r1#2": True,
+    }
+    assert found["r2"].suggestion == Suggestion("tool", 0.75)
+    assert found["r1#2"].suggestion is None
+    assert found["r1"].field == found["r1#2"].field == "text of r1"
+    assert found["r2"].metadata == {
+        "batch_id": "b0000",
+        "round": 0,
+        "strategy": "breaking_ties",
+        "model_id": "model-0",
+        "score": 0.5,
+        "priority": 0.5,
+    }
+    assert found["r1#2"].metadata["second_opinion_of"] == "r1"
+    assert all(done == total for _, done, total in steps)
+    people.drop()
+    with pytest.raises(DatasetError):
+        store.published()
+
+
 # -- only a real Argilla -----------------------------------------------------------------------
 
 
@@ -337,6 +378,11 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     names = [f"r{number:04d}" for number in range(1005)]
     for start in range(0, len(names), 500):
         api.upsert(made, *(item(name, "x") for name in names[start : start + 500]))
+    steps: list[tuple[int, int]] = []
+    listed = store.published(lambda _, done, total: steps.append((done, total))).items
+    assert {each.external_id for each in listed} == set(names)
+    assert len(listed) == 1005
+    assert steps == [(1000, 1005), (1005, 1005), (997, 1005), (1005, 1005)]
     last = api.listed(made, offset=1004)[0]["external_id"]
     api.answer(made, last, "tool")
     sweep = store.sweep(names)
@@ -346,6 +392,14 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     sweep = store.sweep([*names, "never"])
     assert sweep.missing == ("never", "r0500")
     assert len(sweep.answers) == 1
+
+
+def test_listing_a_dataset_that_is_absent_or_a_draft(make_store: MakeStore, api: Api) -> None:
+    store = make_store(name := f"listed-{uuid.uuid4().hex[:8]}")
+    with pytest.raises(DatasetError, match="there is no dataset"):
+        store.published()
+    api.draft(name)
+    assert store.published().items == ()
 
 
 def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, api: Api) -> None:

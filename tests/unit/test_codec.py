@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from loopd.machine import BatchPlanned, Event, ModelTrained
+from loopd.machine import BatchPlanned, Event, ModelTrained, RunRecovered
 from loopd.records import Batch, BatchItem, Span, Suggestion
 from loopd.state.codec import decode, encode
 
@@ -23,6 +23,7 @@ ITEMS = (
     "event",
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
+        RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),
     ],
     ids=lambda event: type(event).__name__,

@@ -14,6 +14,7 @@ from loopd.machine import (
     ModelTrained,
     Phase,
     RoundEvaluated,
+    RunRecovered,
     RunResumed,
     RunStarted,
     RunStopped,
@@ -33,6 +34,7 @@ EVENTS = {
     RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
     RunStopped: RunStopped(8.0, "max_rounds"),
     RunResumed: RunResumed(9.0, "d", "note"),
+    RunRecovered: RunRecovered(9.0, (Batch("b0000", 0, "s", None, (BatchItem("x"),)),), (4.0,)),
 }
 
 
@@ -49,11 +51,33 @@ def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type) -> No
 
 
 def test_a_round_in_order_ends_in_decide() -> None:
-    state = fold(event for kind, event in EVENTS.items() if kind not in (RunStopped, RunResumed))
+    others = (RunStopped, RunResumed, RunRecovered)
+    state = fold(event for kind, event in EVENTS.items() if kind not in others)
     assert state.phase is Phase.DECIDE
     assert state.round == 0
     assert state.planned_ids == {"x"}
     assert state.trained[0].model_id == "m"
+
+
+def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost() -> None:
+    models = (None, None, "m1", "m2", None)
+    batches = tuple(
+        Batch(f"b{number:04d}", number, "s", model, (BatchItem(f"r{number}"),))
+        for number, model in enumerate(models)
+    )
+    lost = RunRecovered(9.0, batches, (1.0, None, 2.0, 3.0, 4.0))
+    state = fold([EVENTS[RunStarted], lost])
+    assert (state.phase, state.round, state.batches) == (Phase.COLLECT, 4, batches)
+    assert {number: each.at for number, each in state.published.items()} == {
+        0: 1.0,
+        2: 2.0,
+        3: 3.0,
+        4: 4.0,
+    }
+    assert state.rounds_measured == 2
+    rounds = [BatchCollected(9.0, "b0004", "complete", 0), ModelTrained(9.0, 4, "m", 1, 0, {}, 0.1)]
+    evaluated = RoundEvaluated(9.0, 4, {}, {}, "", "c", 0.1, 0.1)
+    assert fold([EVENTS[RunStarted], lost, *rounds, evaluated]).rounds_measured == 3
 
 
 def test_a_newer_answer_of_the_same_person_replaces_the_older() -> None:
@@ -91,7 +115,7 @@ def test_copies_are_no_new_texts() -> None:
 
 
 def test_resuming_a_finished_run_decides_again() -> None:
-    order = [kind for kind in EVENTS if kind is not RunResumed]
+    order = [kind for kind in EVENTS if kind not in (RunResumed, RunRecovered)]
     done = fold(EVENTS[kind] for kind in order)
     assert done.phase is Phase.DONE
     state = apply(done, EVENTS[RunResumed])

@@ -1,0 +1,216 @@
+"""Owns the commands that practise: simulated people, the demo, backtests.
+
+Must stay thin and import nothing heavy at the top: ``loopd --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopd.commands.shared import CONFIG
+
+
+@click.command()
+@CONFIG
+@click.option(
+    "--gold",
+    required=True,
+    metavar="COLUMN",
+    help="Column of the pool that holds the right labels.",
+)
+@click.option(
+    "--people",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="How many annotate at the same time; more than one needs an owner's key.",
+)
+@click.option(
+    "--seconds",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Mean time of one answer.",
+)
+@click.option(
+    "--error-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of wrong answers.",
+)
+@click.option(
+    "--error-rates",
+    metavar="LIST",
+    help="The same for each person, such as `.05,.3,.1`, in the place of --error-rate.",
+)
+@click.option(
+    "--discard-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of discarded records.",
+)
+@click.option(
+    "--edit-rate",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of answers that are wrong first and corrected later.",
+)
+@click.option("--in-order", is_flag=True, help="Take records as the server lists them.")
+@click.option("--seed", default=0, show_default=True, help="Seed of their behaviour.")
+@click.option(
+    "--idle-exit",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End after so long with nothing to answer; default: never.",
+)
+def oracle(config: Path, gold: str, **options: Any) -> None:
+    """Play annotators who know the right labels, on the Argilla of CONFIG.
+
+    For rehearsals and tests: they answer over Argilla's own HTTP API while `loopd run` works.
+    """
+    from loopd.config_file import load_config
+    from loopd.simulation.rehearsal import play_people
+
+    played = play_people(load_config(config), gold, _behaviour(options), click.echo)
+    click.echo(played.line())
+
+
+def _behaviour(options: dict[str, Any]) -> Any:
+    from loopd.simulation.behaviour import OracleOptions
+
+    shuffle, seconds = not options.pop("in_order"), options.pop("seconds")
+    rates = _rates(options.pop("error_rates"))
+    return OracleOptions(shuffle=shuffle, seconds_per_answer=seconds, error_rates=rates, **options)
+
+
+def _rates(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in (text or "").split(",") if each.strip())
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no list of numbers", param_hint="--error-rates"
+        ) from None
+
+
+@click.command()
+@click.option(
+    "--dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-run"),
+    show_default=True,
+    help="Folder of the demo; an earlier demo's is cleared, any other is refused.",
+)
+@click.option("--resume", is_flag=True, help="Go on in an earlier demo's folder.")
+@click.option("--label-yourself", is_flag=True, help="No simulated people: you label in the UI.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Rehearse this configuration instead of the sample data; it must name `pool.label`.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    help="Rounds until it ends; default: 9 with the sample data, else as configured.",
+)
+@click.option("--people", default=3, show_default=True, type=click.IntRange(1, 200),
+              help="How many simulated people.")  # fmt: skip
+@click.option("--seconds", "seconds_per_answer", default=0.3, show_default=True,
+              type=click.FloatRange(0), help="Mean time of one answer.")  # fmt: skip
+@click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535),
+              help="Port of Argilla; 0 takes any free one.")  # fmt: skip
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    help="Seed of the run and of the people; default: the configuration's.",
+)
+@click.option("--classifier", help="Another classifier; default: the configuration's.")
+def demo(**options: Any) -> None:
+    """Watch the whole loop: embedded Argilla, the daemon, and simulated people who label.
+
+    With the sample data it ends by itself after a few minutes, with an accuracy table and a
+    learning curve; Ctrl-C ends it at any time.
+    """
+    from loopd.simulation.demo import DemoOptions, run_demo
+
+    sys.exit(run_demo(DemoOptions(**options), click.echo))
+
+
+@click.command()
+@CONFIG
+@click.option(
+    "--seeds",
+    default="5",
+    show_default=True,
+    metavar="N|LIST",
+    help="How many seeds (from 0), or which: `1,2,7`; one alone is `7,`.",
+)
+@click.option(
+    "--strategies",
+    metavar="NAMES",
+    help="Query strategies, with commas; default: the configuration's and `random_sampling`.",
+)
+@click.option(
+    "--classifiers",
+    metavar="NAMES",
+    help="Classifiers, with commas; default: the configuration's.",
+)
+@click.option(
+    "--arms",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML file with a list of arms, each with options of its own.",
+)
+@click.option(
+    "--noise",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of wrong answers.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), help="Rounds of each run; default: as configured."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    help="Runs at a time, sharing the cores; default: one for each core.",
+)
+@click.option(
+    "--targets",
+    metavar="LIST",
+    help="Accuracies to reach, such as `.8,.9`; default: the highest that are reached.",
+)
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="Measure to compare, such as `macro_f1`; default: accuracy, micro-F1 or entity F1.",
+)
+@click.option(
+    "--own-first-batch",
+    is_flag=True,
+    help="Each arm chooses its own first batch; else all arms of a seed share one.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the results; default: `run.dir` with `-simulated` behind it.",
+)
+@click.option("--force", is_flag=True, help="Clear what an earlier backtest left in that folder.")
+def simulate(config: Path, **options: Any) -> None:
+    """Compare strategies and classifiers on CONFIG with known labels: no Argilla, no people.
+
+    Killed or ended with Ctrl-C, it goes on where it was when it is started again.
+    """
+    from loopd import log
+    from loopd.config_file import load_config
+    from loopd.simulation.backtest import BacktestOptions, run_backtest
+
+    settings = load_config(config)
+    log.set_up(settings.log)
+    sys.exit(run_backtest(settings, BacktestOptions(**options), click.echo))

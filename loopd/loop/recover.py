@@ -1,0 +1,201 @@
+"""Owns ``loopd recover``: a journal from Argilla alone, and what it must leave open.
+
+Must not change anything in Argilla, and never removes a journal: a damaged one is kept aside.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopd.annotation.consensus import labelled, unresolved
+from loopd.annotation.store import Progress, Published
+from loopd.config import Config
+from loopd.errors import JournalError, RunError
+from loopd.loop.collecting import changes
+from loopd.loop.daemon import JOURNAL_NAME, report_data
+from loopd.loop.metrics_log import FILE_NAME
+from loopd.loop.narrate import narrate
+from loopd.loop.rebuild import Rebuilt, rebuild
+from loopd.loop.start import check_parts, started
+from loopd.loop.stop import Stop
+from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.warm_start import imported
+from loopd.machine import Event, RunRecovered, State, apply, fold
+from loopd.records import Answer, AnswerStatus
+from loopd.state.codec import NewerError
+from loopd.state.journal import Journal
+from loopd.state.lock import run_lock
+from loopd.state.replacing import keep_aside, write_journal
+
+LOST = (
+    "earlier values of answers that people changed or took back",
+    "records deleted in Argilla and their answers: such a record can be chosen again",
+    "the configuration, data and versions that the run began with: those of now count",
+)
+"""What no run that is rebuilt from Argilla has, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A run as Argilla shows it.
+
+    Attributes:
+        events: the new journal.
+        state: their fold.
+        notes: what was odd.
+    """
+
+    events: tuple[Event, ...]
+    state: State
+    notes: tuple[str, ...]
+
+
+def run_recovery(
+    config: Config,
+    say: Callable[[str], None],
+    progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Rebuild the journal of a run from Argilla, and say what could not be rebuilt.
+
+    Args:
+        config: the configuration of the lost run.
+        say: takes each line of the result.
+        progress: called with (what, done, total) while records are read.
+        dry_run: only say it; nothing is written.
+
+    Raises:
+        RunError: the run has a journal that can be read.
+        DatasetError: the dataset is absent, is not that of this run, or holds no batch.
+        LoopdError: data, model or server cannot be used.
+    """
+    path = config.run.dir / JOURNAL_NAME
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(run_lock(config.run.dir))
+        _refuse_sound(path)
+        data = read_data(config)
+        report_data(data)
+        tools = build_tools(config, data, Stop(), progress)
+        stack.callback(tools.store.close)
+        if not dry_run:
+            check_parts(tools)
+        found = recovered(tools, tools.store.published(progress))
+        aside = [] if dry_run else _write(found, path, tools)
+    for line in lines(found, config, dry_run=dry_run):
+        say(line)
+    for kept in aside:
+        say(f"  kept: what was there before is in {kept}")
+
+
+def recovered(tools: Tools, listing: Published) -> Recovery:
+    """The events that lead to what the store holds.
+
+    Answers that came with the pool are taken from it as at a start, all others from the store.
+
+    Raises:
+        DatasetError: see :func:`~loopd.loop.rebuild.rebuild`.
+    """
+    found = rebuild(listing.items, tools.data.pool, tools.task)
+    now = tools.clock.wall()
+    given = imported(State(), tools.data.pool, tools.task, now)
+    events: list[Event] = [
+        started(tools, listing.dataset_id),
+        *([] if given is None else [given]),
+        RunRecovered(now, found.batches, _published(found, now), found.notes),
+    ]
+    state = fold(events)
+    news = changes(state, tools.store.sweep(state.external_ids), now)
+    if news is not None:
+        events.append(news)
+        state = apply(state, news)
+    return Recovery(tuple(events), state, found.notes)
+
+
+def lines(found: Recovery, config: Config, *, dry_run: bool) -> Iterator[str]:
+    """The result in plain words."""
+    state = found.state
+    given = [answer for answer in state.answers.values() if _is_there(answer)]
+    people = len({each.annotator for each in given})
+    verb = "would recover" if dry_run else "recovered"
+    yield (
+        f"{verb} {_count(len(state.batches), 'batch', 'es')} with "
+        f"{_count(len(state.external_ids), 'record')}, and "
+        f"{_count(len(given), 'answer')} of {_count(people, 'person', plural='people')}: "
+        f"{_count(len(labelled(state)), 'label')}"
+    )
+    waiting = unresolved(
+        state, config.queue.min_submitted, another_person=config.relabel.another_person
+    )
+    yield f"  open: {_count(len(waiting), 'record')}, the last batch is {state.batch.id}"
+    yield from (f"  note: {note}" for note in found.notes)
+    yield from (f"  lost: {what}" for what in (*_lost_rounds(state), *LOST))
+    if dry_run:
+        yield "nothing was written: leave --dry-run away to do it"
+    else:
+        yield "`loopd run` goes on with it"
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+def _refuse_sound(path: Path) -> None:
+    """A journal that can be read is better than what Argilla tells; one without events is none."""
+    if not path.exists():
+        return
+    try:
+        with Journal(path, read_only=True) as journal:
+            state = fold(journal.read())
+    except NewerError:
+        raise
+    except JournalError:
+        return
+    if state.started is not None:
+        raise RunError(
+            f"the run in {path.parent} has a journal that can be read",
+            "`loopd run` goes on with it; to rebuild it all the same, move it away first",
+        )
+
+
+def _published(found: Rebuilt, now: float) -> tuple[float | None, ...]:
+    """When each batch was out; the server's clock may be ahead of ours."""
+    return tuple(
+        (now if at is None else min(at, now)) if batch.items else None
+        for batch, at in zip(found.batches, found.published, strict=True)
+    )
+
+
+def _write(found: Recovery, path: Path, tools: Tools) -> Sequence[Path]:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(tools.clock.wall()))
+    aside = [keep_aside(each, stamp) for each in (path, path.with_name(FILE_NAME))]
+    write_journal(path, found.events)
+    state = State()
+    for event in found.events:
+        state = apply(state, event)
+        narrate(event, state)
+    return [each for each in aside if each is not None]
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+
+def _lost_rounds(state: State) -> Iterator[str]:
+    if state.rounds_measured:
+        rounds = _count(state.rounds_measured, "earlier round")
+        yield (
+            f"measures, stopping criteria and times of {rounds}: the metrics log, the learning "
+            "curve and `stopping.patience` begin anew, `stopping.max_rounds` counts them"
+        )
+
+
+def _is_there(answer: Answer) -> bool:
+    return answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
+
+
+def _count(number: int, noun: str, ending: str = "s", *, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + ending}"
