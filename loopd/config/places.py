@@ -47,9 +47,24 @@ class ArgillaSection(Section):
         None, gt=0, description="End after so many seconds of outage; empty: wait for ever."
     )
 
-    @field_validator("url")
+    webhooks: bool = Field(
+        False,
+        description="Let Argilla wake the daemon when somebody answers, besides polling; needs an "
+        "owner's key.",
+    )
+    webhook_port: int = Field(
+        0, ge=0, le=65535, description="Port on 127.0.0.1 at which Argilla knocks; 0: any free one."
+    )
+    webhook_url: str | None = Field(
+        None,
+        description="Address under which Argilla reaches that port; empty: it is on this machine.",
+    )
+
+    @field_validator("url", "webhook_url")
     @classmethod
-    def _http_only(cls, value: str) -> str:
+    def _http_only(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must start with http:// or https:// and name a host")

@@ -5,18 +5,21 @@ Must not contain a step or a decision of the loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from loopd import log
+from loopd.annotation.http import ArgillaHttp
+from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
+from loopd.config_file import api_key
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
-from loopd.loop.stop import Stop, on_signals
+from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
 from loopd.state.heartbeat import Heartbeat
@@ -53,8 +56,25 @@ def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None 
         tools = build_tools(config, data, stop, progress, beat=heart.beat)
         stack.callback(tools.store.close)
         write = partial(_write, journal=journal, tools=tools)
-        loop = Loop(tools, stop, write, heart.beat)
+        loop = Loop(tools, stop, write, heart.beat, stack.enter_context(_alarm(config)))
         return _run(loop, state)
+
+
+@contextmanager
+def _alarm(config: Config) -> Iterator[Alarm | None]:
+    """An alarm that Argilla rings, ``None`` where the configuration wants none."""
+    section = config.argilla
+    if not section.webhooks:
+        yield None
+        return
+    alarm = Alarm()
+    http = ArgillaHttp(section.url, api_key(section), section.timeout)
+    name = f"{section.workspace}/{section.dataset}"
+    with (
+        closing(http),
+        knocking(http, Door(section.webhook_port, section.webhook_url, name), alarm.ring),
+    ):
+        yield alarm
 
 
 def _run(loop: Loop, state: State) -> State:

@@ -12,13 +12,16 @@ from typing import TypeVar
 from loopd.errors import Interrupted
 from loopd.loop.patience import Patience
 from loopd.loop.steps import STEPS
-from loopd.loop.stop import Stop
+from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools
 from loopd.machine import Event, Phase, State, apply
 
 Result = TypeVar("Result")
 Write = Callable[[Event, State], None]
 """Called with each event and the state after it; must be durable when it returns."""
+
+SOONEST = 0.5
+"""Least seconds between two looks, however often the alarm rings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Loop:
     write: Write
     beat: Callable[[], None] = lambda: None
     """Called whenever the loop turns: its sign of life."""
+    alarm: Alarm | None = None
+    """Rings when somebody may have answered."""
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
@@ -47,9 +52,16 @@ class Loop:
                 break
             if event is not None:
                 state = self.record(state, event)
-            elif not self.stop.is_set():
-                self.stop.wait(self.tools.config.queue.poll_interval)
+            else:
+                self._rest()
         return state
+
+    def _rest(self) -> None:
+        """Wait for the next look; an alarm makes it come sooner, but not at once."""
+        pause = self.tools.config.queue.poll_interval
+        short = pause if self.alarm is None else min(pause, SOONEST)
+        if not self.stop.wait(short) and self.alarm is not None:
+            self.stop.wait(pause - short, self.alarm)
 
     def record(self, state: State, event: Event) -> State:
         """Fold an event and make it durable."""

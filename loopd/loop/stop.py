@@ -6,8 +6,31 @@ import os
 import select
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+
+class Alarm:
+    """Ends one wait early; may ring from any thread, and once for several rings."""
+
+    def __init__(self) -> None:
+        self.reader, self._writer = os.pipe()
+        os.set_blocking(self.reader, False)
+        os.set_blocking(self._writer, False)
+
+    def __del__(self) -> None:
+        os.close(self.reader)
+        os.close(self._writer)
+
+    def ring(self) -> None:
+        """End the present wait, or the next one."""
+        with suppress(BlockingIOError):  # it rings already, and nobody has come yet
+            os.write(self._writer, b".")
+
+    def hush(self) -> None:
+        """Forget the rings so far."""
+        with suppress(BlockingIOError):
+            os.read(self.reader, 65536)
 
 
 class Stop:
@@ -36,9 +59,12 @@ class Stop:
         """Whether the loop was asked to end."""
         return self._wanted
 
-    def wait(self, seconds: float) -> bool:
-        """Wait so long, or until the wish is there; returns whether it is."""
-        select.select([self._reader], [], [], max(0.0, seconds))
+    def wait(self, seconds: float, alarm: Alarm | None = None) -> bool:
+        """Wait so long, or until the wish is there or the alarm rings; whether the wish is."""
+        readers = [self._reader] if alarm is None else [self._reader, alarm.reader]
+        ready, _, _ = select.select(readers, [], [], max(0.0, seconds))
+        if alarm is not None and alarm.reader in ready:
+            alarm.hush()
         return self._wanted
 
 

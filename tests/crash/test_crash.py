@@ -33,7 +33,7 @@ pytestmark = [
 
 ROUNDS = 4
 SETTINGS = {
-    "queue": {"batch_size": 8, "first_batch_size": 8},
+    "queue": {"batch_size": 8, "first_batch_size": 8, "low_watermark": 0},
     "strategy": {"name": "auto", "cold_start": "facility_location"},
     "stopping": {"max_rounds": ROUNDS},
     "argilla": {"max_backoff": 0.2},

@@ -1,0 +1,144 @@
+"""Owns the door at which Argilla knocks when somebody answers; must not decide what that means.
+
+A knock only wakes the poller, which reads the truth from Argilla: a lost, doubled or forged one
+changes nothing but the moment of the next look. Source: Argilla 2's webhooks, signed as
+https://www.standardwebhooks.com wants it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from loopd import log
+from loopd.annotation.http import ArgillaHttp
+from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
+
+EVENTS = ("response.created", "response.updated", "response.deleted")
+
+LARGEST = 1_000_000
+"""Bytes of a message that are read; Argilla's hold one record."""
+
+PATIENCE = 5.0
+"""Seconds until a connection that says nothing is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where Argilla is to knock.
+
+    Attributes:
+        port: on 127.0.0.1; 0 takes any free one.
+        url: address under which Argilla reaches that port, ``None`` where it runs beside loopd.
+        name: of the run; webhooks that an earlier process left behind are known by it.
+    """
+
+    port: int
+    url: str | None
+    name: str
+
+
+@contextmanager
+def knocking(http: ArgillaHttp, door: Door, ring: Callable[[], None]) -> Iterator[None]:
+    """Have Argilla call ``ring`` soon after each answer, as long as the context lasts.
+
+    Where Argilla refuses, one warning says so and polling goes on alone.
+
+    Args:
+        http: with the key of an owner, who alone may manage webhooks.
+        door: where to listen.
+        ring: called from another thread.
+
+    Raises:
+        ArgillaError: the port is taken.
+    """
+    server = _Server(door.port, ring)
+    thread = threading.Thread(target=server.serve_forever, name="webhooks", daemon=True)
+    thread.start()
+    hook = None
+    try:
+        hook = _registered(http, door, server)
+        yield
+    finally:
+        if hook is not None:
+            with suppress(LoopdError):
+                http.request("DELETE", f"webhooks/{hook}")
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _registered(http: ArgillaHttp, door: Door, server: _Server) -> str | None:
+    """Id of the new webhook, ``None`` where there can be none."""
+    url = door.url or f"http://127.0.0.1:{server.server_port}/"
+    name = f"loopd: {door.name}"
+    try:
+        for hook in http.get("webhooks")["items"]:
+            if hook.get("description") == name:
+                http.request("DELETE", f"webhooks/{hook['id']}")
+        body = {"url": url, "events": EVENTS, "description": name}
+        made = http.request("POST", "webhooks", json=body)
+    except (AuthError, ArgillaError, TransientError) as error:
+        hint = "webhooks need the key of an owner, and Argilla 2.4 or later; polling goes on"
+        log.get("webhooks").warning("webhooks_off", problem=error.message, hint=hint)
+        return None
+    server.secret = made["secret"]
+    log.get("webhooks").info("webhooks_on", url=url)
+    return str(made["id"])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    secret: str | None = None
+    """Of the webhook; without it nothing rings."""
+
+    def __init__(self, port: int, ring: Callable[[], None]) -> None:
+        self.ring = ring
+        try:
+            super().__init__(("127.0.0.1", port), _Handler)
+        except OSError as error:
+            hint = "choose another argilla.webhook_port; 0 takes any free one"
+            raise ArgillaError(f"cannot listen on port {port}: {error}", hint) from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller who hangs up is no error of ours."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = PATIENCE
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() else -1
+        if not 0 <= size <= LARGEST:
+            self._say(413)
+            return
+        rings = self._is_argilla(self.rfile.read(size))
+        self._say(200 if rings else 401)
+        if rings:
+            self.server.ring()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name upstream)
+        """Nothing: the loop says what it found."""
+
+    def _is_argilla(self, body: bytes) -> bool:
+        from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+        if self.server.secret is None:
+            return False
+        try:
+            Webhook(self.server.secret).verify(body, dict(self.headers), json_parse=False)
+        except (WebhookVerificationError, ValueError):
+            return False
+        return True
+
+    def _say(self, code: int) -> None:
+        self.close_connection = True
+        self.send_response(code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
