@@ -15,6 +15,7 @@ import click
 
 from loopd import __version__
 from loopd.errors import LoopdError, UnexpectedError
+from loopd.printable import one_line, printable
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -41,13 +42,9 @@ def report(error: LoopdError) -> None:
     """Print an error for people."""
     if error.exit_code == 0:
         return
-    click.secho(f"loopd: {error.name} error: {_one_line(error.message)}", fg="red", err=True)
+    click.secho(f"loopd: {error.name} error: {one_line(error.message)}", fg="red", err=True)
     if error.hint:
-        click.echo(f"  hint: {_one_line(error.hint)}", err=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        click.echo(f"  hint: {one_line(error.hint)}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,10 +87,11 @@ def check(config: Path) -> None:
     for finding in look(settings):
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
         click.echo(
-            click.style(f"{finding.level:<8}", fg=color) + f"{finding.topic}: {finding.text}"
+            click.style(f"{finding.level:<8}", fg=color)
+            + f"{finding.topic}: {printable(finding.text)}"
         )
         if finding.hint:
-            click.echo(f"        hint: {finding.hint}")
+            click.echo(f"        hint: {printable(finding.hint)}")
         worst = worst or finding.exit_code
     sys.exit(worst)
 
@@ -109,7 +107,7 @@ def status(config: Path, *, as_json: bool) -> None:
     from loopd.loop.status import read_status, status_lines
 
     found = read_status(load_config(config))
-    click.echo(json.dumps(found) if as_json else "\n".join(status_lines(found)))
+    click.echo(json.dumps(found) if as_json else printable("\n".join(status_lines(found))))
 
 
 @main.command()

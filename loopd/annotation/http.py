@@ -13,6 +13,7 @@ import httpx
 from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
+_KEY_HEADER = "X-Argilla-Api-Key"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IS_IT_UP = "is it running, and is argilla.url right?"
 
@@ -36,7 +37,7 @@ class ArgillaHttp:
 
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
         self.url = url
-        headers = {"X-Argilla-Api-Key": api_key}
+        headers = {_KEY_HEADER: api_key}
         # A proxy of the environment never leads to this machine itself.
         proxied = urlsplit(url).hostname not in _LOOPBACK
         try:
@@ -60,7 +61,7 @@ class ArgillaHttp:
         """
         try:
             response = self._client.request(method, f"/api/v1/{path}", **arguments)
-            _check(response, self.url)
+            _check(response, self.url, self._client.headers[_KEY_HEADER])
         except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
             kind = type(error).__name__
             message = f"Argilla at {self.url} is unreachable ({kind}: {error})"
@@ -70,7 +71,7 @@ class ArgillaHttp:
     def _json(self, response: httpx.Response) -> Any:
         try:
             return response.json() if response.content else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"Argilla at {self.url} sent no JSON ({error})"
             raise TransientError(message, "is argilla.url that of an Argilla server?") from error
 
@@ -79,7 +80,7 @@ class ArgillaHttp:
         self._client.close()
 
 
-def _check(response: httpx.Response, url: str) -> None:
+def _check(response: httpx.Response, url: str, api_key: str) -> None:
     code = response.status_code
     if code < 300:
         return
@@ -93,7 +94,9 @@ def _check(response: httpx.Response, url: str) -> None:
             f"the account may not do this on {url}: {what}",
             "use the key of an owner, or of an admin who is a member of the workspace",
         )
-    raise _refusal(code)(f"Argilla refuses: {what}: {response.text[:_DETAIL]}")
+    # Whatever answers there may repeat what it was sent.
+    detail = response.text.replace(api_key, "***")[:_DETAIL]
+    raise _refusal(code)(f"Argilla refuses: {what}: {detail}")
 
 
 def _refusal(code: int) -> type[ArgillaError]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopd.annotation.page import from_page, shown, to_page, unpadded
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -89,6 +89,8 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
     known = AnswerStatus.DISCARDED
     if status == "submitted":
         known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
+    if known is AnswerStatus.INVALID:
+        value = _noted(value)
     return Answer(
         record_id=record["external_id"],
         annotator=str(response["user_id"]),
@@ -98,8 +100,18 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
     )
 
 
+def _noted(value: Any) -> JsonValue:
+    """A value that the task does not know, as it is journaled: short text."""
+    return value[:_NOTED] if isinstance(value, str) else repr(value)[:_NOTED]
+
+
+_NOTED = 200
+
+
 def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
-    value = ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+    values = response.get("values")
+    given = values.get(task.question_name) if isinstance(values, Mapping) else None
+    value = given.get("value") if isinstance(given, Mapping) else given
     if task.kind != "spans":
         return value
     return from_page(unpadded(record["fields"].get(task.field_name) or ""), value)

@@ -129,8 +129,8 @@ def cached(folder: Path, key: str, count: int, make: Callable[[], TokenStore]) -
 
 def _read(place: Path, count: int) -> TokenStore | None:
     try:
-        ids = np.load(place / "ids.npy", mmap_mode="r")
-        offsets = np.load(place / "offsets.npy")
+        ids = np.load(place / "ids.npy", mmap_mode="r", allow_pickle=False)
+        offsets = np.load(place / "offsets.npy", allow_pickle=False)
         known = (place / "digest").read_text(encoding="ascii")
     except (OSError, ValueError, EOFError):
         return None
