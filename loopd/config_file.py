@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from loopd.config import PACKAGED_MODEL, Config
 from loopd.errors import ConfigError
+from loopd.printable import one_line
 from loopd.safe_yaml import read_yaml
 
 SHOWN = 12
@@ -42,7 +43,7 @@ def parse_config(content: object, folder: Path) -> Config:
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(_all(error.errors())) from None
+        raise ConfigError(one_line(_all(error.errors()))) from None
     config = _absolute(config, folder)
     config._folder = folder
     return config

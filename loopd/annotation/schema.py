@@ -114,7 +114,15 @@ def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
     value = given.get("value") if isinstance(given, Mapping) else given
     if task.kind != "spans":
         return value
-    return from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
+    moved = from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
+    return [_bare(span) for span in moved] if isinstance(moved, list) else moved
+
+
+def _bare(span: JsonValue) -> JsonValue:
+    """A span without whatever else a client has put into it."""
+    if not isinstance(span, dict):
+        return span
+    return {key: span[key] for key in ("start", "end", "label") if key in span}
 
 
 def misfits(

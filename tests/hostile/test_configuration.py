@@ -13,16 +13,14 @@ from loopd.cli import main
 from loopd.config_file import load_config
 from loopd.errors import ConfigError
 
-
 REST = "\npool: {path: pool.csv}\n"
 
 
 def bomb(leaf: str, join: str) -> str:
     """Ten levels of ten aliases: ten billion values in half a kilobyte."""
-    lines = [f"a0: &a0 {leaf}"]
-    for level in range(1, 11):
-        lines.append(f"a{level}: &a{level} " + join.format(", ".join([f"*a{level - 1}"] * 10)))
-    return "\n".join(lines) + "\n"
+    each = (join.format(", ".join([f"*a{level}"] * 10)) for level in range(10))
+    lines = [leaf, *each]
+    return "".join(f"a{level}: &a{level} {line}\n" for level, line in enumerate(lines))
 
 
 FILES = {
@@ -86,7 +84,7 @@ def test_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 def test_a_file_without_end_is_not_read_whole() -> None:
-    with pytest.raises(ConfigError, match="too large|not YAML"):
+    with pytest.raises(ConfigError, match="too large"):
         load_config(Path("/dev/zero"))
 
 
