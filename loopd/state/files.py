@@ -33,12 +33,16 @@ def write_atomic(path: Path, data: bytes | str, mode: int = PRIVATE) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that is there already stays as it is.
+    """Make a folder that only its owner may enter, and those above it that are not there yet.
+
+    A folder that is there already stays as it is.
 
     Raises:
         OSError: it cannot be made.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.parent.exists():
+        make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def open_private(path: Path) -> int:
