@@ -103,7 +103,7 @@ class _PlainLoader(yaml.SafeLoader):
         self._values += 1
         if self._values > MOST_VALUES:
             raise _RefusedError(f"more than {MOST_VALUES:,} values", event.start_mark)
-        node = super().compose_node(parent, index)
+        node: Any = super().compose_node(parent, index)
         if node.tag not in _TAGS:
             raise _RefusedError(f"the tag {node.tag[:80]} has no meaning here", node.start_mark)
         anchor = getattr(event, "anchor", None)
