@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,34 +119,37 @@ def is_private(run_dir: Path) -> None:
     assert {mode(path) for path in folders} == {0o700}
 
 
-def test_a_server_that_repeats_the_key(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
-    """Argilla does not; what stands before it may."""
-    import http.server
-    import threading
+class _Echo(http.server.BaseHTTPRequestHandler):
+    """Refuses everything and repeats the key."""
 
-    class Echo(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = f"what is {self.headers['X-Argilla-Api-Key']}?".encode()
-            self.send_response(418)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_GET(self) -> None:
+        body = f"what is {self.headers['X-Argilla-Api-Key']}?".encode()
+        self.send_response(418)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    """Address of a server that is none, such as a proxy with a page of its own."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        daemon = make_daemon(argilla, url=f"http://127.0.0.1:{server.server_port}")
-        daemon.api_key = MADE_UP
-        done = [
-            daemon.loopd("run"),
-            daemon.loopd("check"),
-            daemon.loopd("oracle", "--gold", "label"),
-        ]
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def test_a_server_that_repeats_the_key(
+    argilla: LiveArgilla, make_daemon: MakeDaemon, echo: str
+) -> None:
+    daemon = make_daemon(argilla, url=echo)
+    daemon.api_key = MADE_UP
+    done = [daemon.loopd("run"), daemon.loopd("oracle", "--gold", "label")]
     assert [each.returncode for each in done] == [22, 22]
     printed = "".join(each.stdout + each.stderr for each in done)
     assert "what is ***?" in printed

@@ -82,8 +82,12 @@ def test_what_is_shown_has_no_tag_and_comes_back(text: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        ("single_label", LABELS),
-        ("multi_label", [[label, LABELS[0]] for label in LABELS[1:]]),
+        pytest.param("single_label", LABELS, marks=pytest.mark.slow),
+        pytest.param(
+            "multi_label",
+            [[label, LABELS[0]] for label in LABELS[1:]],
+            marks=pytest.mark.slow,
+        ),
         ("spans", [[{"start": 0, "end": 2, "label": label}] for label in LABELS]),
     ],
 )
