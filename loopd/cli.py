@@ -16,6 +16,7 @@ from loopd import __version__
 from loopd.commands.practice import demo, oracle, simulate
 from loopd.commands.shared import CONFIG, progress
 from loopd.errors import LoopdError, UnexpectedError
+from loopd.printable import one_line, printable
 
 
 class _Group(click.Group):
@@ -40,13 +41,9 @@ def report(error: LoopdError) -> None:
     """Print an error for people."""
     if error.exit_code == 0:
         return
-    click.secho(f"loopd: {error.name} error: {_one_line(error.message)}", fg="red", err=True)
+    click.secho(f"loopd: {error.name} error: {one_line(error.message)}", fg="red", err=True)
     if error.hint:
-        click.echo(f"  hint: {_one_line(error.hint)}", err=True)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        click.echo(f"  hint: {one_line(error.hint)}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -89,10 +86,11 @@ def check(config: Path) -> None:
     for finding in look(settings):
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
         click.echo(
-            click.style(f"{finding.level:<8}", fg=color) + f"{finding.topic}: {finding.text}"
+            click.style(f"{finding.level:<8}", fg=color)
+            + f"{finding.topic}: {printable(finding.text)}"
         )
         if finding.hint:
-            click.echo(f"        hint: {finding.hint}")
+            click.echo(f"        hint: {printable(finding.hint)}")
         worst = worst or finding.exit_code
     sys.exit(worst)
 
@@ -108,7 +106,7 @@ def status(config: Path, *, as_json: bool) -> None:
     from loopd.loop.status import read_status, status_lines
 
     found = read_status(load_config(config))
-    click.echo(json.dumps(found) if as_json else "\n".join(status_lines(found)))
+    click.echo(json.dumps(found) if as_json else printable("\n".join(status_lines(found))))
 
 
 @main.command()

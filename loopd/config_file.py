@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loopd.config import PACKAGED_MODEL, ArgillaSection, Config
+from loopd.config import PACKAGED_MODEL, Config
 from loopd.errors import ConfigError
+from loopd.printable import one_line
+from loopd.safe_yaml import read_yaml
+
+SHOWN = 12
+"""How many problems a message names."""
 
 
 def load_config(path: Path) -> Config:
@@ -28,7 +33,7 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: missing, not YAML, unknown key or wrong value, with all problems in one line.
     """
-    return parse_config(_read_yaml(path), folder=path.parent.resolve())
+    return parse_config(read_yaml(path), folder=path.parent.resolve())
 
 
 def parse_config(content: object, folder: Path) -> Config:
@@ -38,41 +43,16 @@ def parse_config(content: object, folder: Path) -> Config:
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(each) for each in error.errors())) from None
+        raise ConfigError(one_line(_all(error.errors()))) from None
     config = _absolute(config, folder)
     config._folder = folder
     return config
 
 
-def api_key(section: ArgillaSection) -> str:
-    """The API key from the environment or from the file.
-
-    Raises:
-        ConfigError: neither holds one.
-    """
-    key = os.environ.get(section.api_key_env, "").strip()
-    if not key and section.api_key_file is not None:
-        try:
-            key = section.api_key_file.read_text(encoding="utf-8").partition("\n")[0].strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read argilla.api_key_file: {error}") from None
-    if not key or not key.isprintable() or not key.isascii():
-        raise ConfigError(
-            f"no usable API key: the variable {section.api_key_env} is unset or malformed",
-            "export it, or set argilla.api_key_file; the key is on Argilla's page `My settings`",
-        )
-    return key
-
-
-def _read_yaml(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+def _all(problems: Sequence[ErrorDetails]) -> str:
+    """The problems in one line, the first :data:`SHOWN` of them."""
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    return "; ".join(_explain(each) for each in problems[:SHOWN]) + more
 
 
 def _explain(error: ErrorDetails) -> str:
@@ -121,10 +101,20 @@ def _section_of(annotation: Any) -> type[BaseModel] | None:
 
 def _expanded(path: Path) -> Path:
     """The path with ``~`` and environment variables such as ``$DATA`` filled in."""
-    text = os.path.expandvars(path.expanduser())
+    try:
+        text = os.path.expandvars(path.expanduser())
+    except RuntimeError:
+        raise ConfigError(f"the path {path} begins with a user who has no home folder") from None
     if "$" in text:
         raise ConfigError(f"the path {path} names a variable that is unset", "export it first")
     return Path(text)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _absolute(config: Config, folder: Path) -> Config:
@@ -133,7 +123,7 @@ def _absolute(config: Config, folder: Path) -> Config:
 
     name = config.classifier.model
     model = None if name == PACKAGED_MODEL else fix(Path(name))
-    if model is not None and model.is_dir():
+    if model is not None and _is_folder(model):
         classifier = config.classifier.model_copy(update={"model": str(model)})
         config = config.model_copy(update={"classifier": classifier})
 

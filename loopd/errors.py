@@ -19,9 +19,10 @@ class LoopdError(Exception):
     name = "error"
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # What is quoted from elsewhere may have line ends of its own.
+        self.message = " ".join(message.splitlines())
+        self.hint = " ".join(hint.splitlines())
+        super().__init__(self.message)
 
 
 class ConfigError(LoopdError):

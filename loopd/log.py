@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from loopd.config import LogSection
+from loopd.printable import printable
 
 _SECRET_WORDS = ("api_key", "apikey", "password", "token", "secret", "authorization")
 
@@ -26,6 +27,7 @@ def set_up(section: LogSection) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not as_text),
             hide_secrets,
+            *([write_out_controls] if as_text else []),
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=22)
             if as_text
             else structlog.processors.JSONRenderer(ensure_ascii=False),
@@ -51,4 +53,16 @@ def hide_secrets(
     for key in fields:
         if any(word in key.lower() for word in _SECRET_WORDS):
             fields[key] = "***"
+    return fields
+
+
+def write_out_controls(
+    _logger: object, _method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Structlog processor for terminals: what came from outside must not steer them."""
+    for key, value in fields.items():
+        if isinstance(value, str):
+            fields[key] = printable(value)
+        elif isinstance(value, (list, tuple)):
+            fields[key] = [printable(each) if isinstance(each, str) else each for each in value]
     return fields

@@ -22,10 +22,11 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
     frozenset({"state", "data"}),
-    frozenset({"log", "progress", "config_file"}),
+    frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
     frozenset({"machine", "multiannotator"}),
-    frozenset({"records"}),
+    frozenset({"safe_yaml"}),
+    frozenset({"records", "printable"}),
     frozenset({"errors", "__init__"}),
 )
 """From high to low."""
@@ -37,7 +38,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "torch": ("learning",),
     "transformers": ("learning",),
     "click": ("cli.py", "commands"),
-    "yaml": ("config_file.py", "simulation"),
+    "yaml": ("safe_yaml.py", "simulation"),
     "sqlite3": ("state", "server"),
     "cleanlab": ("multiannotator.py",),
 }

@@ -13,6 +13,7 @@ import httpx
 from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
+_KEY_HEADER = "X-Argilla-Api-Key"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _IS_IT_UP = "is it running, and is argilla.url right?"
 
@@ -36,7 +37,7 @@ class ArgillaHttp:
 
     def __init__(self, url: str, api_key: str, timeout: float) -> None:
         self.url = url
-        headers = {"X-Argilla-Api-Key": api_key}
+        headers = {_KEY_HEADER: api_key}
         # A proxy of the environment never leads to this machine itself.
         proxied = urlsplit(url).hostname not in _LOOPBACK
         try:
@@ -78,7 +79,7 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     url = str(client.base_url).rstrip("/")
     try:
         response = client.request(method, f"/api/v1/{path}", **arguments)
-        _check(response, url)
+        _check(response, url, client.headers.get(_KEY_HEADER) or "\0")
     except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
         kind = type(error).__name__
         message = f"Argilla at {url} is unreachable ({kind}: {error})"
@@ -89,12 +90,12 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
 def _json(response: httpx.Response, url: str) -> Any:
     try:
         return response.json() if response.content else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         message = f"Argilla at {url} sent no JSON ({error})"
         raise TransientError(message, "is argilla.url that of an Argilla server?") from error
 
 
-def _check(response: httpx.Response, url: str) -> None:
+def _check(response: httpx.Response, url: str, api_key: str) -> None:
     code = response.status_code
     if code < 300:
         return
@@ -108,7 +109,9 @@ def _check(response: httpx.Response, url: str) -> None:
             f"the account may not do this on {url}: {what}",
             "use the key of an owner, or of an admin who is a member of the workspace",
         )
-    raise _refusal(code)(f"Argilla refuses: {what}: {response.text[:_DETAIL]}")
+    # Whatever answers there may repeat what it was sent.
+    detail = response.text.replace(api_key, "***")[:_DETAIL]
+    raise _refusal(code)(f"Argilla refuses: {what}: {detail}")
 
 
 def _refusal(code: int) -> type[ArgillaError]:

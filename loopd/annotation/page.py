@@ -91,4 +91,4 @@ def _moved_span(span: JsonValue, move: Callable[[int], int]) -> JsonValue:
 
 
 def _is_place(value: JsonValue) -> TypeGuard[int]:
-    return isinstance(value, int) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

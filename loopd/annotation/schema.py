@@ -100,6 +100,8 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
     known = AnswerStatus.DISCARDED
     if status == "submitted":
         known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
+    if known is AnswerStatus.INVALID:
+        value = _noted(value)
     return Answer(
         record_id=record["external_id"],
         annotator=str(response["user_id"]),
@@ -109,15 +111,33 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
     )
 
 
+def _noted(value: Any) -> JsonValue:
+    """A value that the task does not know, as it is journaled: short text."""
+    return value[:_NOTED] if isinstance(value, str) else repr(value)[:_NOTED]
+
+
+_NOTED = 200
+
+
 def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
-    value = ((response.get("values") or {}).get(task.question_name) or {}).get("value")
+    values = response.get("values")
+    given = values.get(task.question_name) if isinstance(values, Mapping) else None
+    value = given.get("value") if isinstance(given, Mapping) else given
     return _read(task, record, value)
 
 
 def _read(task: Task, record: Json, value: Any) -> Any:
     if task.kind != "spans":
         return value
-    return from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
+    moved = from_page(unpadded(record["fields"].get(task.field_name) or ""), value)
+    return [_bare(span) for span in moved] if isinstance(moved, list) else moved
+
+
+def _bare(span: JsonValue) -> JsonValue:
+    """A span without whatever else a client has put into it."""
+    if not isinstance(span, dict):
+        return span
+    return {key: span[key] for key in ("start", "end", "label") if key in span}
 
 
 def published_item(task: Task, record: Json, question_id: str) -> PublishedItem:

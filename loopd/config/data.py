@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,9 @@ LONGEST_LABEL = 200
 
 MOST_LABELS = 500
 """Options of a question that Argilla takes unless it is told otherwise."""
+
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of characters that no label may hold."""
 
 
 class TaskSection(Section):
@@ -68,6 +72,8 @@ class TaskSection(Section):
             raise ValueError("a label is empty")
         if any(len(label) > LONGEST_LABEL for label in value):
             raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
+        if any(unicodedata.category(each) in _CONTROLS for label in value for each in label):
+            raise ValueError("a label holds a control character, such as a line end")
         if len(set(value)) != len(value):
             raise ValueError("a label is listed twice")
         return value
@@ -128,4 +134,5 @@ class DataSection(Section):
 
 def _plain(value: object) -> str:
     kind = type(value).__name__
-    raise ValueError(f"{value!r} is read as {kind}; write it in quotes")
+    shown = "a label" if isinstance(value, (list, dict)) else repr(value)[:40]
+    raise ValueError(f"{shown} is read as {kind}; write it in quotes")

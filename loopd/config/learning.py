@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from loopd.config.section import Section
 
@@ -24,16 +22,21 @@ class ClassifierSection(Section):
         PACKAGED_MODEL,
         description="Hugging Face name, folder, or `packaged` (all-MiniLM-L6-v2, offline).",
     )
-    max_tokens: int = Field(256, ge=8, description="Longer texts are cut to so many tokens.")
+    max_tokens: int = Field(
+        256, ge=8, le=10**6, description="Longer texts are cut to so many tokens."
+    )
     candidates: int = Field(
         20_000,
         ge=1000,
+        le=10**9,
         description="Of a larger pool, so many texts go to `transformer` or `setfit` in a round: "
         "a random half, and those of which a student of the model is least sure.",
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
-    threads: int | None = Field(None, ge=1, description="CPU threads for torch; empty: all cores.")
-    options: dict[str, Any] = Field(
+    threads: int | None = Field(
+        None, ge=1, le=4096, description="CPU threads for torch; empty: all cores."
+    )
+    options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Further keyword arguments of the classifier."
     )
 
@@ -45,7 +48,7 @@ class StrategySection(Section):
         "auto",
         description="A registered query strategy, or the dotted path of a QueryStrategy.",
     )
-    options: dict[str, Any] = Field(
+    options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of the strategy."
     )
     cold_start: str = Field(
@@ -53,6 +56,6 @@ class StrategySection(Section):
         description="The strategy that chooses as long as there is no model; "
         "`random_sampling` draws at random.",
     )
-    cold_start_options: dict[str, Any] = Field(
+    cold_start_options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of the cold start."
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from loopd.config.section import Section
+from loopd.config.section import LONGEST_WAIT, Section
 
 
 class QueueSection(Section):
@@ -27,7 +27,9 @@ class QueueSection(Section):
         gt=0,
         description="Seconds after which an unfinished batch is used as it is, if it has a label.",
     )
-    poll_interval: float = Field(3.0, gt=0, description="Seconds between looks at Argilla.")
+    poll_interval: float = Field(
+        3.0, gt=0, le=LONGEST_WAIT, description="Seconds between looks at Argilla."
+    )
     sweep_interval: float = Field(
         30.0,
         gt=0,

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from loopd.config.section import NAME_PATTERN, Section
+from loopd.config.section import LONGEST_WAIT, NAME_PATTERN, Section
 
 
 class RunSection(Section):
@@ -35,13 +35,25 @@ class ArgillaSection(Section):
     api_key_file: Path | None = Field(
         None, description="File whose first line is the API key; used when the variable is unset."
     )
+    api_key_command: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Program and arguments that print the API key, such as a keyring's; started "
+        "without a shell, used when there is neither variable nor file.",
+    )
     workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
     dataset: str = Field(
         "loopd", min_length=1, pattern=NAME_PATTERN, description="Name of the dataset."
     )
-    timeout: float = Field(30.0, gt=0, description="Seconds until one request is given up.")
+    timeout: float = Field(
+        30.0, gt=0, le=LONGEST_WAIT, description="Seconds until one request is given up."
+    )
     max_backoff: float = Field(
-        30.0, gt=0, description="Longest pause in seconds between tries while Argilla is down."
+        30.0,
+        gt=0,
+        le=LONGEST_WAIT,
+        description="Longest pause in seconds between tries while Argilla is down.",
     )
     give_up_after: float | None = Field(
         None, gt=0, description="End after so many seconds of outage; empty: wait for ever."
@@ -70,6 +82,8 @@ class ArgillaSection(Section):
             raise ValueError("must start with http:// or https:// and name a host")
         if parts.username is not None:
             raise ValueError("must not hold a user or a password")
+        if parts.query or parts.fragment:
+            raise ValueError("must not hold anything behind ? or #")
         if parts.port == 0:
             raise ValueError("port 0 is no port")
         return value.rstrip("/")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, JsonValue, field_validator
 
 from loopd.config.section import Section
 
@@ -27,7 +27,7 @@ class CriterionSection(Section):
         "overall_uncertainty",
         "max_iterations",
     ] = Field(description="Which criterion.")
-    options: dict[str, Any] = Field(
+    options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of small-text's class."
     )
     stop: bool = Field(False, description="Whether the criterion may end the loop.")

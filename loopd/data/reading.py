@@ -85,7 +85,7 @@ def _source(section: DataSection, columns: Columns, kind: str) -> Source:
         name = section.hub or ""
         return Source(name, "row", hub_rows(name, section.hub_config, section.split, columns))
     path = section.path
-    if not path.exists():
+    if not _exists(path):
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
         return Source(path.name, "row", saved_rows(path, section.split, columns))
@@ -110,6 +110,22 @@ def _open_file(path: Path, columns: Columns, kind: str) -> Source:
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")
     return Source(path.name, "line", conll_rows(path, columns))
+
+
+def _exists(path: Path) -> bool:
+    """Whether it is there.
+
+    Raises:
+        DataError: no file can have such a name, or it may not be looked at.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {str(path)[:200]}: {reason}") from None
+    return True
 
 
 def _neighbour(path: Path) -> str:

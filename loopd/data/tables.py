@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def parquet_rows(path: Path, columns: Columns) -> Iterator[Row]:
             names = _class_names(file.schema_arrow.metadata)
             batches = file.iter_batches(batch_size=CHUNK, columns=list(columns.wanted))
             yield from _numbered((batch.to_pydict() for batch in batches), columns, names)
-    except (pa.ArrowException, OSError) as error:
+    # Text that is not UTF-8 and times that Python cannot hold come as the latter two.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         problem = _first_line(error)
         raise DataError(f"{path.name} is not a readable Parquet file: {problem}") from None
 
@@ -66,6 +68,7 @@ def hub_rows(name: str, config: str | None, split: str | None, columns: Columns)
     """
     import datasets
 
+    _refuse_no_hub_name(name)
     # Network failures, unknown names, missing access and broken files come as any of these.
     failures = (OSError, ValueError, RuntimeError, ImportError, KeyError)
     try:
@@ -76,6 +79,25 @@ def hub_rows(name: str, config: str | None, split: str | None, columns: Columns)
             "check its name, hub_config and split, the network, and HF_HUB_OFFLINE",
         ) from None
     yield from _dataset_rows(_pick(loaded, split, name), columns, name)
+
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
+
+
+def _refuse_no_hub_name(name: str) -> None:
+    """Refuse what ``load_dataset`` would take for files of this machine.
+
+    A folder, or one of its own formats (some releases read pickles as ``pandas``).
+
+    Raises:
+        DataError: the name is no name of the hub, or not of the hub alone.
+    """
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES
+
+    if not _HUB_NAME.fullmatch(name) or name in _PACKAGED_DATASETS_MODULES or Path(name).exists():
+        raise DataError(
+            f"{name[:80]!r} is not the name of a hub data set", "use `path` for files and folders"
+        )
 
 
 def _pick(loaded: Any, split: str | None, name: str) -> Any:
@@ -136,7 +158,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> Names:
     """Class names that ``datasets`` leaves in a Parquet file; empty where it did not write it."""
     try:
         return _names_of(json.loads((metadata or {})[b"huggingface"])["info"]["features"])
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -25,7 +25,7 @@ from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import Event, State, fold
-from loopd.state.files import write_atomic
+from loopd.state.files import SHARED, write_atomic
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task
 
@@ -94,8 +94,9 @@ def run_export(
                 "model": card and card.to_json(),
                 "no_model": reason,
             }
-            write_atomic(partial / FACTS, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
-            write_atomic(partial / "README.md", data_card(facts))
+            written = json.dumps(facts, ensure_ascii=False, indent=1)
+            write_atomic(partial / FACTS, written + "\n", SHARED)
+            write_atomic(partial / "README.md", data_card(facts), SHARED)
     for line in _lines(folder, formats, rows, card, reason):
         tell(line)
     return folder

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from loopd.errors import ModelError
+from loopd.learning.foreign import calling
 
 
 def is_dotted(name: str) -> bool:
@@ -33,13 +34,17 @@ def resolve(path: str, code_paths: Sequence[Path] = ()) -> Any:
     module_name, attribute = _split(path)
     target: Any = _import(module_name, path)
     for part in attribute.split("."):
-        if not hasattr(target, part):
+        with calling(f"looking for {part!r} of {path!r}"):
+            target = getattr(target, part, _ABSENT)
+        if target is _ABSENT:
             raise ModelError(
                 f"{module_name} has no {attribute!r} (from {path!r})",
                 "write package.module:Name of something the module defines",
             )
-        target = getattr(target, part)
     return target
+
+
+_ABSENT = object()
 
 
 def _make_importable(folders: Sequence[Path]) -> None:
@@ -59,7 +64,9 @@ def _split(path: str) -> tuple[str, str]:
 def _import(module_name: str, path: str) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() at import would end us without a word
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ModelError(
             f"cannot import {module_name!r} for {path!r}: {reason}",

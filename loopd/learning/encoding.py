@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.state.files import storage_error
+from loopd.state.files import make_private, storage_error
 
 TEXTS_AT_ONCE = 1000
 """Texts that the tokenizer gets in one call, so that a stop is noticed between calls."""
@@ -129,8 +129,8 @@ def cached(folder: Path, key: str, count: int, make: Callable[[], TokenStore]) -
 
 def _read(place: Path, count: int) -> TokenStore | None:
     try:
-        ids = np.load(place / "ids.npy", mmap_mode="r")
-        offsets = np.load(place / "offsets.npy")
+        ids = np.load(place / "ids.npy", mmap_mode="r", allow_pickle=False)
+        offsets = np.load(place / "offsets.npy", allow_pickle=False)
         known = (place / "digest").read_text(encoding="ascii")
     except (OSError, ValueError, EOFError):
         return None
@@ -141,7 +141,7 @@ def _read(place: Path, count: int) -> TokenStore | None:
 def _write(place: Path, store: TokenStore) -> None:
     """Fill a new folder and rename it: a reader sees nothing or all of it."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_private(place.parent)
         fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         try:
             np.save(fresh / "ids.npy", store.ids)

@@ -20,8 +20,9 @@ def calling(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except LoopdError:
+    except (LoopdError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    # Not Exception alone: code that calls sys.exit() would end us without a word.
+    except BaseException as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ModelError(f"{what} failed: {reason}") from error

@@ -124,8 +124,10 @@ class Exporter:
         if self._tags:
             return self._compare_spans(classifier, folder, texts)
         with quiet():
-            model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+            model = transformers.AutoModelForSequenceClassification.from_pretrained(
+                folder, trust_remote_code=False, use_safetensors=True
+            ).eval()
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         head: LinearHead = classifier.head
         parts = []
         for start in range(0, len(texts), AT_ONCE):
@@ -182,6 +184,7 @@ class Exporter:
         config.id2label = dict(enumerate(names or self._around.labels))
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.architectures = None
+        config.__dict__.pop("auto_map", None)  # a stock model needs no code of anybody's
         return config
 
     def _stock(self, family: Any, config: Any, classifier: Any) -> Any:
@@ -237,7 +240,13 @@ class Exporter:
     def _compare_spans(self, tagger: Any, folder: Path, texts: Sequence[str]) -> Fidelity:
         with quiet():
             make: Any = transformers.pipeline  # its types want the name of the task literally
-            pipeline = make(TOKENS, model=str(folder), aggregation_strategy="first", device="cpu")
+            pipeline = make(
+                TOKENS,
+                model=str(folder),
+                aggregation_strategy="first",
+                device="cpu",
+                trust_remote_code=False,
+            )
         ours = tagger.predict(self._dataset(texts))
         same = 0
         for done, (text, spans) in enumerate(zip(texts, ours, strict=True)):

@@ -98,7 +98,10 @@ def _read(path: Path) -> Projection | None:
     body, known = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if _digest(body) != known:
         return None
-    packed = np.load(io.BytesIO(body))
+    try:
+        packed = np.load(io.BytesIO(body), allow_pickle=False)
+    except (ValueError, EOFError):
+        return None
     return Projection(packed[:, 0], packed[:, 1:] if packed.shape[1] > 1 else None)
 
 

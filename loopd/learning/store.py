@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.state.files import write_atomic
+
+_OURS = re.compile(r"[0-9a-f]{16}")
+"""Model ids: nothing else in the folder is ever deleted, should it be somebody else's."""
 
 Tensors = Mapping[str, NDArray[np.generic]]
 
@@ -51,7 +55,7 @@ class ModelStore:
     def keep(self, model_ids: Collection[str]) -> None:
         """Delete all other models; what another process deleted first is fine."""
         for path in self._folder.glob("*.safetensors"):
-            if path.stem not in model_ids:
+            if path.stem not in model_ids and _OURS.fullmatch(path.stem):
                 path.unlink(missing_ok=True)
 
     def _path(self, model_id: str) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from loopd.config import Config
+from loopd.credentials import exposed
 from loopd.errors import LoopdError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
@@ -104,6 +105,9 @@ def _model(config: Config, data: DataSets) -> Iterator[Finding]:
 
 def _argilla(config: Config) -> Iterator[Finding]:
     store = build_store(config)
+    if exposed(config.argilla):
+        text = f"other users of this machine may read {config.argilla.api_key_file}"
+        yield Finding("key", "warning", text, "chmod 600 it")
     try:
         name, role = store.account()
         yield Finding("argilla", "ok", f"{config.argilla.url} answers; account `{name}` ({role})")

@@ -14,7 +14,7 @@ from loopd import log
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
-from loopd.config_file import api_key
+from loopd.credentials import api_key
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop

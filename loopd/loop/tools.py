@@ -11,7 +11,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
-from loopd.config_file import api_key
+from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import Interrupted

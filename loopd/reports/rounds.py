@@ -35,7 +35,10 @@ def read_metrics(path: Path) -> list[Row]:
 def number(row: Row, key: str) -> float | None:
     """A number of a row, or ``None`` where it is absent or is none."""
     value = row.get(key)
-    return float(value) if isinstance(value, (int, float)) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) else None
+    except OverflowError:  # a whole number that nobody measured
+        return None
 
 
 def class_names(rows: Sequence[Row]) -> tuple[str, ...]:

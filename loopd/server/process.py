@@ -29,6 +29,7 @@ from loopd.server.home import ServerHome, locked, open_home
 from loopd.server.jobs import running_redis, running_worker
 from loopd.server.listening import bound_socket, is_loopback, listen, url_of
 from loopd.server.options import ServerInfo, ServerOptions
+from loopd.server.throttle import LoginThrottle
 
 _LOG = logging.getLogger("loopd.server")
 _HEALTH_PATH = "/api/v1/version"
@@ -158,7 +159,7 @@ def _http_server(app: Any) -> Any:
             self.should_exit = True
 
     config = uvicorn.Config(
-        app,
+        LoginThrottle(app),
         log_config=None,
         access_log=False,
         lifespan="on",

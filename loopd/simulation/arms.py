@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import ConfigError
+from loopd.safe_yaml import read_yaml
 
 BASELINE = "random_sampling"
 """The strategy that others are compared with."""
@@ -86,12 +85,7 @@ def read_arms(config: Config, path: Path) -> tuple[Arm, ...]:
     Raises:
         ConfigError: not such a list, or an arm is no valid configuration.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the arms {path}: {error}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(path)
     if not isinstance(content, list) or not content:
         raise ConfigError(f"{path} is not a list of arms", _FORM)
     return _checked(_arm(config, each, path) for each in content)

@@ -194,7 +194,9 @@ class PeopleApi:
         if code in (401, 403):
             raise AuthError(f"Argilla at {self._url} refuses: {what}", "check the API key")
         kind = {404: GoneError, 409: TakenError}.get(code, ArgillaError)
-        raise kind(f"Argilla refuses: {what}: {response.text[:300]}")
+        # Whatever answers there may repeat what it was sent.
+        detail = response.text.replace(self._client.headers["X-Argilla-Api-Key"], "***")[:300]
+        raise kind(f"Argilla refuses: {what}: {detail}")
 
 
 def _status(entity: str, value: str) -> dict[str, Any]:

@@ -108,7 +108,12 @@ def _sections(config: Config) -> Sections:
     changes: Sections = {
         "run": {"dir": "run"},
         # The embedded server's own key, never the person's.
-        "argilla": {"api_key_env": "ARGILLA_API_KEY", "api_key_file": None, "give_up_after": None},
+        "argilla": {
+            "api_key_env": "ARGILLA_API_KEY",
+            "api_key_file": None,
+            "api_key_command": None,
+            "give_up_after": None,
+        },
         "log": {"format": "text"},
     }
     return merged(dumped, changes)

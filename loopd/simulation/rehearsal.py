@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from loopd.config import Config
-from loopd.config_file import api_key
+from loopd.credentials import api_key
 from loopd.data.reading import read_pool
 from loopd.errors import DataError
 from loopd.loop.stop import Stop, on_signals

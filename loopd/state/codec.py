@@ -32,7 +32,10 @@ class NewerError(JournalError):
 
 def encode(event: Event) -> tuple[str, str]:
     """Name and JSON object of an event."""
-    text = json.dumps(asdict(event), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    fields = asdict(event)
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if not _is_unicode(text):  # half a surrogate pair, in what somebody else wrote
+        text = json.dumps(fields, separators=(",", ":"), allow_nan=False)
     return type(event).__name__, text
 
 
@@ -48,8 +51,16 @@ def decode(name: str, payload: str) -> Event:
         raise NewerError(f"unknown event {name}", "the journal is from a newer loopd: upgrade")
     try:
         return reader(json.loads(payload))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise JournalError(f"event {name} is damaged: {error}", _DAMAGED) from error
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"

@@ -8,6 +8,7 @@ damaged journal is noticed instead of believed.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from types import TracebackType
 from loopd.errors import JournalError, StorageError
 from loopd.machine import Event
 from loopd.state.codec import NewerError, decode, encode
+from loopd.state.files import make_private, open_private
 
 VERSION = 1
 _SCHEMA = """
@@ -45,7 +47,7 @@ class Journal:
         self.path = path
         self._last = (0, "")
         if not read_only:
-            _make_folder(path.parent)
+            _make_file(path)
         with _translated(path):
             self._db = _connect(path, read_only)
             _check_version(self._db, path)
@@ -90,11 +92,13 @@ def _digest(before: str, seq: int, name: str, payload: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _make_folder(folder: Path) -> None:
+def _make_file(path: Path) -> None:
+    """An empty file for its owner alone, where there is none: SQLite's other files follow it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
+        os.close(open_private(path))
     except OSError as error:
-        raise StorageError(f"cannot make {folder}: {error.strerror}", "check run.dir") from error
+        raise StorageError(f"cannot make {path}: {error.strerror}", "check run.dir") from error
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

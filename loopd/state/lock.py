@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import LockedError, StorageError
+from loopd.state.files import make_private, open_private
 
 _TRIES, _PAUSE = 5, 0.05
 
@@ -23,8 +24,8 @@ def run_lock(folder: Path) -> Iterator[None]:
     """
     path = folder / "daemon.lock"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        make_private(folder)
+        handle = open_private(path)
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}", "check run.dir") from error
     try:

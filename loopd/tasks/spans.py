@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from loopd.records import JsonValue, Span, Suggestion, Target
 from loopd.tasks import question
@@ -96,10 +96,13 @@ def _span(value: JsonValue) -> Span | None:
     if not isinstance(value, dict):
         return None
     start, end, label = value.get("start"), value.get("end"), value.get("label")
-    whole = isinstance(start, int) and isinstance(end, int)
-    if not whole or not isinstance(label, str) or not 0 <= int(str(start)) < int(str(end)):
+    if not _is_place(start) or not _is_place(end) or not isinstance(label, str):
         return None
-    return Span(int(str(start)), int(str(end)), label)
+    return Span(start, end, label) if 0 <= start < end else None
+
+
+def _is_place(value: JsonValue) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _object(span: Span) -> JsonValue:

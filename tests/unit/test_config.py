@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from loopd.config import ArgillaSection, Config
-from loopd.config_file import api_key, load_config, parse_config
+from loopd.config_file import load_config, parse_config
+from loopd.credentials import api_key
 from loopd.errors import ConfigError
 
 MINIMAL = {"task": {"labels": ["a", "b"]}, "pool": {"path": "pool.csv"}}

@@ -16,9 +16,12 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from loopd.config import ClassifierSection
-from loopd.errors import ModelError
+from loopd.errors import LoopdError, ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers.source import locate
+
+FEWEST_TOKENS = 4
+"""A word between two special tokens, and one to spare."""
 
 ABSENT = "it must be an encoder with safetensors weights: `packaged`, a folder or a hub name"
 
@@ -46,8 +49,8 @@ class Backbone:
             self._pristine = transformers.AutoModel.from_pretrained(
                 source, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
             ).eval()
-        self.max_tokens = min(section.max_tokens, self._most_tokens())
-        self.padding = int(self.tokenizer.pad_token_id or 0)
+            self.max_tokens = min(section.max_tokens, self._most_tokens())
+            self.padding = int(self.tokenizer.pad_token_id or 0)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with special tokens, cut to ``max_tokens``, not padded."""
@@ -75,7 +78,10 @@ class Backbone:
         """What the tokenizer or the position embeddings allow (roberta-like ones keep two back)."""
         positions = getattr(self._pristine.config, "max_position_embeddings", None) or 10**6
         kept_back = 2 if "roberta" in str(self._pristine.config.model_type) else 0
-        return int(min(self.tokenizer.model_max_length, positions - kept_back))
+        most = int(min(self.tokenizer.model_max_length, positions - kept_back))
+        if most < FEWEST_TOKENS:
+            raise ValueError(f"it takes {most} tokens")
+        return most
 
 
 def bf16_pays(device: torch.device) -> bool:
@@ -114,15 +120,10 @@ def explained(model: str) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        RuntimeError,
-    ) as error:
+    except LoopdError:
+        raise
+    # A folder from somewhere: tokenizers raise plain Exception, validators classes of their own.
+    except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"cannot load the model {model!r}: {reason}", ABSENT) from error
 

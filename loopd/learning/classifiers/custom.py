@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
-from loopd.errors import ModelError
+from loopd.errors import LoopdError, ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.dotted import resolve
 from loopd.learning.foreign import calling
@@ -43,7 +43,9 @@ class CustomFactory:
         target = resolve(section.name, surroundings.code_paths)
         try:
             self._made = target(num_classes=surroundings.num_classes, **section.options)
-        except Exception as error:
+        except (LoopdError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # sys.exit() too
             reason = " ".join(str(error).split())
             raise ModelError(
                 f"classifier {section.name} cannot be built: {reason}",

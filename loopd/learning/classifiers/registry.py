@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from typing import Any
 
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
@@ -11,7 +12,6 @@ from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
 from loopd.learning.classifiers.source import identity as source_identity
 from loopd.learning.dotted import is_dotted
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
-from loopd.records import JsonValue
 
 FACTORIES: Mapping[str, str] = {
     "frozen-head": "loopd.learning.classifiers.frozen_head:FrozenHeadFactory",
@@ -67,13 +67,13 @@ def canonical(name: str) -> str:
     return SPELLINGS.get(name, name)
 
 
-def identity(section: ClassifierSection) -> dict[str, JsonValue]:
+def identity(section: ClassifierSection) -> dict[str, Any]:
     """What a trained model depends on besides the data; cheap.
 
     Device and threads are left out: they change a result's last bits, not what it is.
     """
     name = canonical(section.name)
-    known: dict[str, JsonValue] = {
+    known: dict[str, Any] = {
         "name": name,
         "recipe": RECIPES.get(name, 0),
         "options": {key: section.options[key] for key in sorted(section.options)},

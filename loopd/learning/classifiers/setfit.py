@@ -24,7 +24,7 @@ from small_text.classifiers.classification import EmbeddingMixin
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
-from loopd.learning.classifiers.source import locate
+from loopd.learning.classifiers.source import locate, refuse_code
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.feature_store import FeatureStore
 from loopd.learning.features import FrozenFeatures, FrozenRepresentation
@@ -82,10 +82,14 @@ class SetFitFactory:
         section = self._around.section
         if section.threads:
             torch.set_num_threads(section.threads)
+        refuse_code(section.model)
         device = None if section.device == "auto" else section.device
         with quietly(), explained(section.model):
             body = SentenceTransformer(
-                locate(section.model), device=device, trust_remote_code=False
+                locate(section.model),
+                device=device,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
             )
         body.max_seq_length = min(section.max_tokens, body.max_seq_length or section.max_tokens)
         return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from loopd.config import PACKAGED_MODEL
@@ -69,3 +70,44 @@ def _ends(path: Path, size: int = 65536) -> bytes:
         start = file.read(size)
         file.seek(max(0, path.stat().st_size - size))
         return start + file.read(size)
+
+
+def refuse_code(model: str) -> None:
+    """Refuse a sentence-transformers folder that names code of its own, or weights in pickles.
+
+    Releases of sentence-transformers before 6 run such code without asking.
+
+    Raises:
+        ModelError: it does.
+    """
+    folder = Path(locate(model))
+    if not folder.is_dir():
+        return  # of the hub: what is downloaded is judged by sentence-transformers
+    listed = folder / "modules.json"
+    foreign = [name for name in _module_types(listed) if not name.startswith(_THEIRS)]
+    pickled = [
+        path.name
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in PICKLED and not list(path.parent.glob("*.safetensors"))
+    ]
+    if foreign:
+        raise ModelError(f"the model {model!r} needs code of its own: {foreign[0][:80]}", _REFUSED)
+    if pickled:
+        raise ModelError(f"the model {model!r} has weights in a pickle: {pickled[0]}", _REFUSED)
+
+
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+"""Endings of files that may run code when they are read."""
+
+_THEIRS = "sentence_transformers."
+_REFUSED = "loopd runs no code of models: take one with safetensors weights and stock modules"
+
+
+def _module_types(path: Path) -> list[str]:
+    try:
+        modules = json.loads(path.read_text(encoding="utf-8"))
+        return [str(each["type"]) for each in modules]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ModelError(f"cannot read {path}: {error}") from None

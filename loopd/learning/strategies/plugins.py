@@ -49,6 +49,8 @@ def load(point: EntryPoint) -> Any:
     """
     try:
         return point.load()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() at import would end us without a word
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ModelError(f"cannot import {point.value!r} for {point.name!r}: {reason}") from error

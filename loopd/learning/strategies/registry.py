@@ -299,8 +299,8 @@ def _checked(section: StrategySection, build: Any) -> Any:
 def _call(name: str, build: Any, options: Mapping[str, Any]) -> Any:
     try:
         return build(**options)
-    except LoopdError:
+    except (LoopdError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit() too
         reason = " ".join(str(error).split())
         raise ModelError(f"strategy {name!r} refuses its options: {reason}") from error

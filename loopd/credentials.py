@@ -1,0 +1,127 @@
+"""Owns where the API key comes from: environment, file or command; must not keep or show it."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from loopd.config import ArgillaSection
+from loopd.errors import ConfigError
+
+COMMAND_SECONDS = 20.0
+"""How long ``argilla.api_key_command`` may take."""
+
+LONGEST = 4096
+"""Bytes of a file or of a command's output that are read: keys are shorter."""
+
+_WHERE = "the key is on Argilla's page `My settings`"
+
+
+def api_key(section: ArgillaSection) -> str:
+    """The API key: from the environment, else from the file, else from the command.
+
+    Raises:
+        ConfigError: none of them holds a usable one.
+    """
+    key = os.environ.get(section.api_key_env, "").strip()
+    source = f"the variable {_shown(section.api_key_env)} is unset or malformed"
+    if not key and section.api_key_file is not None:
+        key = _first_line(_from_file(section.api_key_file))
+        source = "the first line of argilla.api_key_file is empty or malformed"
+    elif not key and section.api_key_command:
+        key = _first_line(_from_command(section.api_key_command))
+        source = "argilla.api_key_command printed none, or something else"
+    if not key or not key.isprintable() or not key.isascii():
+        raise ConfigError(
+            f"no usable API key: {source}",
+            f"export it, or set argilla.api_key_file or argilla.api_key_command; {_WHERE}",
+        )
+    return key
+
+
+def exposed(section: ArgillaSection) -> bool:
+    """Whether other users of this machine may read the file of the key."""
+    try:
+        mode = section.api_key_file and section.api_key_file.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode and mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _shown(name: str) -> str:
+    """A variable's name; a key that somebody wrote in its place is not repeated."""
+    return name if len(name) <= 40 and name == name.upper() else "of argilla.api_key_env"
+
+
+def _first_line(content: bytes) -> str:
+    return content.decode("utf-8", errors="replace").partition("\n")[0].strip()
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LONGEST)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read argilla.api_key_file: {path}: {error.strerror or error}"
+        ) from None
+
+
+def _from_command(words: Sequence[str]) -> bytes:
+    """What a program prints, started without a shell, in a session of its own.
+
+    Its standard input is empty and its standard error goes nowhere: both could hold secrets.
+    """
+    hint = "run it by hand to see what it says; it must print the key and ask nothing"
+    try:
+        process = subprocess.Popen(
+            list(words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigError(f"argilla.api_key_command cannot be started: {reason}", hint) from None
+    try:
+        output, code = _output(process, time.monotonic() + COMMAND_SECONDS)
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise ConfigError(
+            f"argilla.api_key_command did not end within {COMMAND_SECONDS:.0f} s", hint
+        ) from None
+    finally:
+        _end(process)
+    if code:
+        raise ConfigError(f"argilla.api_key_command ended with code {code}", hint)
+    return output
+
+
+def _output(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, int]:
+    """What it prints until it closes its output or has printed too much, and its exit code."""
+    output, pipe = b"", process.stdout
+    while pipe is not None and len(output) < LONGEST:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            raise TimeoutError
+        part = os.read(pipe.fileno(), LONGEST)
+        if not part:
+            return output, process.wait(max(0.0, deadline - time.monotonic()))
+        output += part
+    return output, 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it and all that it started, if anything still lives."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -1,0 +1,156 @@
+"""No secret is in any file, log, report or crash trace but in those that are meant to hold it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import MakeDaemon
+from tests.acceptance.test_failures import answer_all, collecting, rounds
+from tests.daemon import Daemon
+from tests.live import LiveArgilla
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
+
+MADE_UP = "recognisable-key-0815"
+
+MEANT_TO = {"accounts.json", "auth_secret", "argilla.db", "argilla.db-wal"}
+"""Files of the embedded server's home that hold secrets."""
+
+
+def files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def secrets_of(live: LiveArgilla) -> dict[str, str]:
+    """Every secret that the server made, by what it is."""
+    kept = json.loads((live.server.home / "accounts.json").read_text(encoding="utf-8"))
+    found = {"login": (live.server.home / "auth_secret").read_text(encoding="utf-8").strip()}
+    for name, account in kept.items():
+        found |= {f"{name}'s key": account["api_key"], f"{name}'s password": account["password"]}
+    return found | {f"{name}'s key": key for name, key in live.keys.items()}
+
+
+def leaks(folders: list[Path], secrets: dict[str, str]) -> dict[str, list[str]]:
+    """Names of files by the secrets that are in them."""
+    contents = {path: path.read_bytes() for folder in folders for path in files(folder)}
+    assert contents
+    found = {
+        what: sorted(path.name for path, content in contents.items() if secret.encode() in content)
+        for what, secret in secrets.items()
+    }
+    return {what: names for what, names in found.items() if names}
+
+
+def two_rounds(argilla: LiveArgilla, daemon: Daemon) -> None:
+    daemon.start()
+    people = argilla.people(daemon.dataset)
+    for number in (1, 2):
+        daemon.wait(rounds(number))
+        daemon.wait(collecting)
+        answer_all(daemon, people)
+    people.close()
+    assert daemon.ended() == 0, daemon.log
+
+
+@pytest.mark.slow
+def test_a_run_a_wrong_key_and_a_crash(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
+    daemon = make_daemon(argilla, log={"level": "debug"}, stopping={"max_rounds": 2})
+    two_rounds(argilla, daemon)
+    is_private(daemon.run_dir)
+    shown = [daemon.loopd("status"), daemon.loopd("check"), daemon.loopd("export", "--no-model")]
+    assert [done.returncode for done in shown] == [0, 0, 0]
+    crashed = _crash(daemon)
+    daemon.api_key = MADE_UP
+    daemon.settings["argilla"]["dataset"] += "-2"
+    daemon.save()
+    refused = daemon.loopd("run")
+    assert refused.returncode == 20
+    printed = "".join(done.stdout + done.stderr for done in [*shown, refused]) + crashed
+    (daemon.folder / "printed.txt").write_text(printed, encoding="utf-8")
+
+    secrets = secrets_of(argilla)
+    assert leaks([daemon.folder], {**secrets, "the made-up key": MADE_UP}) == {}
+    held = leaks([argilla.server.home], secrets)
+    assert "server.log" in {path.name for path in files(argilla.server.home)}
+    assert {"login", "owner's key", "owner's password"} <= set(held)
+    assert {name for names in held.values() for name in names} <= MEANT_TO
+    assert all(mode(argilla.server.home / name) == 0o600 for name in MEANT_TO)
+
+
+def _crash(daemon: Daemon) -> str:
+    """What a crash in the middle of a request prints, with a traceback."""
+    code = (
+        "import loopd.annotation.http as http\n"
+        "def broken(response, *rest): raise RuntimeError('planted')\n"
+        "http._check = broken\n"
+        "from loopd.cli import main\n"
+        "main()\n"
+    )
+    printed = ""
+    for env in ({}, {"LOOPD_TRACEBACK": "1"}):
+        (daemon.folder / "crash.py").write_text(code, encoding="utf-8")
+        before = len(daemon.log)
+        process = daemon.start([sys.executable, "crash.py", "run"], **env)
+        assert process.wait(60) == (1 if env else 70)
+        printed += daemon.log[before:]
+    assert "unexpected error: RuntimeError: planted" in printed
+    assert "Traceback" in printed
+    return printed
+
+
+def is_private(run_dir: Path) -> None:
+    """Nobody else may read anything of a run."""
+    for name in ("journal.sqlite", "metrics.jsonl", "daemon.lock", "learning_curve.png"):
+        assert mode(run_dir / name) == 0o600, name
+    folders = [run_dir, *(path for path in run_dir.rglob("*") if path.is_dir())]
+    assert len(folders) > 1
+    assert {mode(path) for path in folders} == {0o700}
+
+
+class _Echo(http.server.BaseHTTPRequestHandler):
+    """Refuses everything and repeats the key."""
+
+    def do_GET(self) -> None:
+        body = f"what is {self.headers['X-Argilla-Api-Key']}?".encode()
+        self.send_response(418)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    """Address of a server that is none, such as a proxy with a page of its own."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_server_that_repeats_the_key(
+    argilla: LiveArgilla, make_daemon: MakeDaemon, echo: str
+) -> None:
+    daemon = make_daemon(argilla, url=echo)
+    daemon.api_key = MADE_UP
+    done = [daemon.loopd("run"), daemon.loopd("oracle", "--gold", "label")]
+    assert [each.returncode for each in done] == [22, 22]
+    printed = "".join(each.stdout + each.stderr for each in done)
+    assert "what is ***?" in printed
+    assert MADE_UP not in printed

@@ -1,0 +1,75 @@
+"""Logins that fail are slowed down; nothing else is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from loopd.server.throttle import ADDRESSES, MOST, WINDOW, LoginThrottle
+
+RIGHT, WRONG = 201, 401
+
+
+class Argilla:
+    """Answers every request with one status."""
+
+    def __init__(self) -> None:
+        self.status = WRONG
+        self.asked = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.asked += 1
+        await send({"type": "http.response.start", "status": self.status, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class Door:
+    """The throttle before it, with a clock of ours."""
+
+    def __init__(self) -> None:
+        self.argilla, self.now = Argilla(), 1000.0
+        self._app = LoginThrottle(self.argilla, lambda: self.now)
+
+    def ask(self, address: str = "1.2.3.4", path: str = "/api/v1/token", **more: Any) -> int:
+        scope = {"type": "http", "method": "POST", "path": path, "client": (address, 1), **more}
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(self._app(scope, None, send))
+        return int(sent[0]["status"])
+
+
+def test_failed_logins_are_refused_after_a_while() -> None:
+    door = Door()
+    assert [door.ask() for _ in range(MOST + 5)] == [WRONG] * MOST + [429] * 5
+    assert door.argilla.asked == MOST
+    assert door.ask("5.6.7.8") == WRONG
+    door.now += WINDOW
+    assert door.ask() == WRONG
+
+
+def test_right_passwords_do_not_count() -> None:
+    door = Door()
+    door.argilla.status = RIGHT
+    assert {door.ask() for _ in range(3 * MOST)} == {RIGHT}
+
+
+def test_nothing_else_is_counted() -> None:
+    door = Door()
+    asked = {door.ask(path="/api/v1/me") for _ in range(2 * MOST)}
+    asked |= {door.ask(method="GET") for _ in range(2 * MOST)}
+    assert asked == {WRONG}
+    assert [door.ask(path="/api/v1/token/") for _ in range(MOST + 1)][-1] == 429
+
+
+def test_memory_is_bounded() -> None:
+    door = Door()
+    for number in range(ADDRESSES + 50):
+        door.ask(f"10.0.{number // 256}.{number % 256}")
+    assert len(door._app._tries) == ADDRESSES
+
+
+def test_a_request_without_an_address_is_served() -> None:
+    assert Door().ask(client=None) == WRONG
