@@ -163,6 +163,7 @@ class Demo:
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
             "stopping": {"max_rounds": rounds},
+            "queue": {"low_watermark": "auto" if self.options.label_yourself else None},
         }
         changes = {
             name: {key: value for key, value in values.items() if value is not None}

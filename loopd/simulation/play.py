@@ -87,7 +87,13 @@ def sample_sections() -> Sections:
         },
         "pool": _data(sample_data.POOL_FILE),
         "test": _data(sample_data.TEST_FILE),
-        "queue": {"batch_size": 20, "poll_interval": 0.5, "sweep_interval": 10.0},
+        "queue": {
+            "batch_size": 20,
+            # Whole batches: simulated people answer ten times as fast as real ones.
+            "low_watermark": 0,
+            "poll_interval": 0.5,
+            "sweep_interval": 10.0,
+        },
         "log": {"format": "text"},
     }
 
