@@ -41,6 +41,10 @@ class Crowd:
         """The loop has seen everything."""
         self._unseen.clear()
 
+    def changed(self, id_: str, person: str) -> None:
+        """Somebody's answer is about to change."""
+        self._unseen.add((id_, person))
+
     def late(self) -> set[tuple[str, str]]:
         """What changed since then."""
         return set(self._unseen)
@@ -100,10 +104,10 @@ class Crowd:
             return
         id_, roll = self._rng.choice(left), self._rng.random()
         if roll < 0.06:
-            self._note(id_, person)
+            self.changed(id_, person)
             self._store.discard(id_, person)
         elif roll < 0.08:
-            self._note(id_, person)
+            self.changed(id_, person)
             self._store.submit(id_, person, "no such label")
         else:
             self._submit(id_, person)
@@ -112,7 +116,7 @@ class Crowd:
         text = self._store.text(id_)
         value = opinion(person, text, self._changes.get((id_, person), 0))
         self.doings.says(id_, person, text, value)
-        self._note(id_, person)
+        self.changed(id_, person)
         self._store.submit(id_, person, value)
 
     def _change(self, person: str) -> None:
@@ -126,10 +130,10 @@ class Crowd:
             self._changes[id_, person] = self._changes.get((id_, person), 0) + 1
             self._submit(id_, person)
         elif roll < 0.8:
-            self._note(id_, person)
+            self.changed(id_, person)
             self._store.discard(id_, person)
         else:
-            self._note(id_, person)
+            self.changed(id_, person)
             self._store.withdraw(id_, person)
 
     def _delete(self) -> None:
@@ -148,9 +152,6 @@ class Crowd:
             id_ = self._rng.choice(gone)
             self._store._dataset()[id_] = self._bin.pop(id_)
             self._note_all(id_)
-
-    def _note(self, id_: str, person: str) -> None:
-        self._unseen.add((id_, person))
 
     def _note_all(self, id_: str) -> None:
         self._unseen |= {(id_, ""), *((id_, name) for name in self._names)}

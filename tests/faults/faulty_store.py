@@ -12,6 +12,7 @@ from loopd.annotation.store import Sweep
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.records import Answer, Batch
+from tests.faults.crowd import Crowd
 from tests.faults.weather import KILL_BETWEEN, OUTAGE_BETWEEN, Killed, Weather
 
 BULK = 3
@@ -25,7 +26,7 @@ class FaultyStore:
         store: survives the daemon.
         weather: strikes each call, and between two transactions of one.
         meanwhile: called before and after each call; people act in it.
-        swept: called when the loop has got a sweep.
+        crowd: hears what the loop has seen, and what it set aside.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class FaultyStore:
         store: MemoryStore,
         weather: Weather,
         meanwhile: Callable[[], None],
-        swept: Callable[[], None],
+        crowd: Crowd,
         rng: random.Random,
     ) -> None:
         self._store = store
         self._weather = weather
         self._meanwhile = meanwhile
-        self._swept = swept
+        self._crowd = crowd
         self._rng = rng
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
@@ -76,7 +77,7 @@ class FaultyStore:
             found = self._store.sweep(external_ids)
             answers = list(found.answers)
             self._rng.shuffle(answers)  # no order is promised
-            self._swept()
+            self._crowd.swept()
             return replace(found, answers=tuple(answers))
 
         found: Sweep = self._call("sweep", effect)
@@ -87,6 +88,7 @@ class FaultyStore:
             for place, answer in enumerate(answers):
                 if place:
                     self._between("set_aside")
+                self._crowd.changed(answer.record_id, answer.annotator)
                 self._store.set_aside([answer])
 
         self._call("set_aside", effect)

@@ -189,6 +189,9 @@ class History:
             if not self._foreseen(error):
                 self._broken.append((PROGRESS, f"ended: {type(error).__name__}: {error.message}"))
                 self._over = True
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw is what is looked for
+            self._broken.append((PROGRESS, f"crashed: {type(error).__name__}: {error}"))
+            self._over = True
 
     def _daemon(self, journal: Journal, stop: Waits) -> State:
         """As ``daemon.run_daemon`` does it."""
@@ -215,6 +218,8 @@ class History:
         if state.phase is Phase.DONE and self.plan.resumes and not self._resumed:
             self._resumed = True
             self._rounds += 2
+            self._crowd.resting = self.weather.calm = False
+            self._quiet = 0
             self._settings["stopping"] = {"max_rounds": self._rounds + 1, "criteria": []}
         elif state.phase is Phase.DONE:
             self._crowd.doings.late = self._crowd.late()
@@ -227,7 +232,7 @@ class History:
             self._store,
             self.weather,
             meanwhile=self._meanwhile,
-            swept=self._crowd.swept,
+            crowd=self._crowd,
             rng=self._rng,
         )
         clock = ClockPair(self._clock.wall, self._clock.monotonic)
