@@ -82,7 +82,7 @@ class LivePerson:
                 self._answer(self._rng.choice(pending))
         elif roll < 0.96 and mine:
             self._change(self._rng.choice(mine))
-        elif roll > 0.98 and len(records) > KEEP:
+        elif roll > 0.975 and len(records) > KEEP:
             self._delete(self._rng.choice(records))
 
     def _records(self) -> list[Json]:

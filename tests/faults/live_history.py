@@ -92,7 +92,7 @@ def draw_live(seed: int) -> LivePlan:
         "relabel": {"another_person": rng.random() < 0.7},
         "stopping": {"max_rounds": None, "criteria": []},
     }
-    whats = [f"line {rng.choice(LINE)}" for _ in range(rng.randint(1, 4))]
+    whats = [f"line {rng.choice(LINE)}" for _ in range(rng.randint(1, 3))]
     whats += ["kill"] * rng.choice((0, 1, 1, 2))
     whats += ["disk"] * (rng.random() < 0.25) + ["server"] * (rng.random() < 0.2)
     rng.shuffle(whats)
@@ -101,9 +101,9 @@ def draw_live(seed: int) -> LivePlan:
         seed=seed,
         sections=sections,
         people=NAMES[: rng.randint(2 if again else needed, 3)],
-        pace=rng.choice((0.15, 0.3)),
-        rounds=rng.randint(2, 3),
-        faults=tuple((rng.uniform(0.2, 2.0), what) for what in whats),
+        pace=rng.choice((0.1, 0.2)),
+        rounds=rng.choice((2, 2, 3)),
+        faults=tuple((rng.uniform(0.1, 1.2), what) for what in whats),
         kills=tuple(
             f"{rng.choice(('before', 'after'))} {rng.randint(1, 8)}" if rng.random() < 0.3 else ""
             for _ in range(lives)
@@ -196,7 +196,7 @@ class LiveHistory:
             if faults and time.monotonic() - since >= faults[0][0]:
                 self._strike(faults.pop(0)[1])
                 since = time.monotonic()
-            elif not faults and time.monotonic() - since > 1.0:
+            elif not faults and time.monotonic() - since > 0.7:
                 self._proxy.mode = "pass"
                 since = time.monotonic() + WORK_SECONDS
             if not faults and self._rounds >= self.plan.rounds:
