@@ -115,9 +115,7 @@ class ArgillaStore:
             for place, item in enumerate(batch.items)
             if item.external_id in untouched and (text := texts[item.record_id])
         ]
-        shown = [
-            body for item, body in renewed if item.suggestion is None or "suggestions" in body
-        ]
+        shown = [body for item, body in renewed if item.suggestion is None or "suggestions" in body]
         try:
             self._upsert(shown)
         except ArgillaError:

@@ -111,7 +111,9 @@ def _training(evidence: Evidence) -> Iterator[str]:
             yield from _trained(evidence, payload, ledger.labelled())
 
 
-def _trained(evidence: Evidence, payload: dict[str, Any], expected: dict[str, str]) -> Iterator[str]:
+def _trained(
+    evidence: Evidence, payload: dict[str, Any], expected: dict[str, str]
+) -> Iterator[str]:
     where = f"round {payload['round']}"
     lesson = evidence.lessons.get(payload["model_id"])
     if lesson is None:

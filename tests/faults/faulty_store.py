@@ -114,5 +114,3 @@ class FaultyStore:
         if way == OUTAGE_BETWEEN:
             raise TransientError(f"{where}: cut in the middle")
         self._meanwhile()
-
-

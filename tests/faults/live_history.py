@@ -170,9 +170,7 @@ class LiveHistory:
         return Evidence(
             seed=self.plan.seed,
             journal=journal,
-            store=read_argilla(
-                self._live.server.home / "argilla.db", self._daemon.dataset, LABELS
-            ),
+            store=read_argilla(self._live.server.home / "argilla.db", self._daemon.dataset, LABELS),
             doings=self._doings,
             pool={record.id: record.text for record in make_pool(60)},
             labels=LABELS,

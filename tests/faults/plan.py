@@ -57,9 +57,8 @@ class Plan:
             names = rng.sample(("old", "new"), rng.choice((1, 1, 2)))
             return tuple((name, opinion(name, record.text, 0)) for name in names)
 
-        return Pool(
-            tuple(replace(each, answers=answers(each) if each.id in chosen else ()) for each in plain)
-        )
+        known = {id_: answers(plain[id_]) for id_ in sorted(chosen)}
+        return Pool(tuple(replace(each, answers=known.get(each.id, ())) for each in plain))
 
 
 @cache

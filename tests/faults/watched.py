@@ -40,6 +40,13 @@ def note_lessons(path: Path) -> None:
     Trainer.model = model
 
 
+def draw_no_plots() -> None:
+    """Importing what draws them takes longer than all that is tested here."""
+    from loopd.loop import daemon
+
+    daemon.plot = lambda state, folder: None
+
+
 def kill_around(when: str, count: int) -> None:
     from loopd.state.journal import Journal
 
@@ -61,6 +68,7 @@ def main() -> None:
     config = Path(sys.argv[1])
     set_clock(float(os.environ.get("SOAK_CLOCK", "0")))
     note_lessons(config.parent / LESSONS)
+    draw_no_plots()
     when, _, count = os.environ.get("SOAK_KILL", "never 0").partition(" ")
     kill_around(when, int(count))
 
