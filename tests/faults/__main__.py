@@ -12,6 +12,7 @@ from tests.faults.checker import Violation
 from tests.faults.evidence import Evidence
 from tests.faults.history import History
 from tests.faults.live_history import LiveHistory, draw_live
+from tests.faults.nursery import Nursery
 from tests.faults.plan import draw
 from tests.live import LiveArgilla
 
@@ -35,8 +36,9 @@ def in_memory(seed: int, folder: Path) -> int:
 def on_argilla(seed: int, folder: Path) -> int:
     live = LiveArgilla.start(folder / "home")
     try:
-        history = LiveHistory(draw_live(seed), folder, live)
-        violations = history.run()
+        with Nursery() as nursery:
+            history = LiveHistory(draw_live(seed), folder, live, nursery)
+            violations = history.run()
         return tell(str(history.plan), history.evidence(), history.struck, violations)
     finally:
         live.server.stop()

@@ -10,7 +10,6 @@ import json
 import random
 import resource
 import signal
-import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -29,13 +28,13 @@ from tests.faults.evidence import (
     read_metrics,
 )
 from tests.faults.live_crowd import LivePerson
+from tests.faults.nursery import Nursery
 from tests.faults.proxy import FaultProxy
 from tests.faults.watched import LESSONS
 from tests.faults.weather import HOUR
 from tests.live import NAMES, LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
 
-WATCHED = (sys.executable, "-m", "tests.faults.watched")
 WORK_SECONDS = 90.0
 """People go home after so long, however far the run has come."""
 QUIET_SECONDS = 90.0
@@ -119,10 +118,12 @@ class LiveHistory:
         plan: what it is like.
         folder: an empty folder for the run.
         live: the server; killed and started again where the plan says so.
+        nursery: bears the daemons.
     """
 
-    def __init__(self, plan: LivePlan, folder: Path, live: LiveArgilla) -> None:
+    def __init__(self, plan: LivePlan, folder: Path, live: LiveArgilla, nursery: Nursery) -> None:
         self.plan = plan
+        self._nursery = nursery
         self._live = live
         self._proxy = FaultProxy(live.server.port)
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
@@ -259,7 +260,10 @@ class LiveHistory:
             self.struck.append(f"kill {kill}")
         self._disk_full = False
         self.lives += 1
-        self._daemon.start(WATCHED, **environment)
+        daemon = self._daemon
+        key = {"ARGILLA_API_KEY": daemon.api_key}
+        log = daemon.folder / "daemon.log"
+        daemon.process = self._nursery.spawn(daemon.config, log, {**environment, **key})
 
     def _revive(self, *, spared: bool = False) -> None:
         """Start the daemon again if it has ended for a reason that was planned."""
@@ -301,6 +305,8 @@ class LiveHistory:
         return found
 
 
-def run_live_seed(seed: int, folder: Path, live: LiveArgilla) -> tuple[Violation, ...]:
+def run_live_seed(
+    seed: int, folder: Path, live: LiveArgilla, nursery: Nursery
+) -> tuple[Violation, ...]:
     """The violations of the history of a seed."""
-    return LiveHistory(draw_live(seed), folder, live).run()
+    return LiveHistory(draw_live(seed), folder, live, nursery).run()

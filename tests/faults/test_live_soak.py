@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.live_history import LINE, draw_live, run_live_seed
+from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 
 CHUNK = 5
@@ -22,6 +24,12 @@ pytestmark = [
     pytest.mark.crash,
     pytest.mark.timeout(1200),
 ]
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as made:
+        yield made
 
 
 def chunks() -> list[object]:
@@ -37,9 +45,9 @@ def chunks() -> list[object]:
 
 @pytest.mark.parametrize("seeds", [pytest.param([SHORT], id=f"seed-{SHORT}"), *chunks()])
 def test_nothing_is_lost_on_a_real_argilla(
-    seeds: list[int], argilla: LiveArgilla, tmp_path: Path
+    seeds: list[int], argilla: LiveArgilla, nursery: Nursery, tmp_path: Path
 ) -> None:
-    found = [each for seed in seeds for each in run_live_seed(seed, tmp_path, argilla)]
+    found = [each for seed in seeds for each in run_live_seed(seed, tmp_path, argilla, nursery)]
     assert not found, "\n".join(map(str, found))
 
 
