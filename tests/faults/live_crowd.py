@@ -41,6 +41,7 @@ class LivePerson:
         pace: float,
     ) -> None:
         self._dataset = dataset
+        self._dataset_id = ""
         self._doings = doings
         self._rng = rng
         self._pace = pace
@@ -85,12 +86,14 @@ class LivePerson:
             self._delete(self._rng.choice(records))
 
     def _records(self) -> list[Json]:
-        found = _ok(self._owner.get("me/datasets")).json()["items"]
-        ids = [each["id"] for each in found if each["name"] == self._dataset]
-        if not ids:
-            return []
+        if not self._dataset_id:
+            found = _ok(self._owner.get("me/datasets")).json()["items"]
+            named = [each["id"] for each in found if each["name"] == self._dataset]
+            if not named:
+                return []
+            self._dataset_id = named[0]
         params = {"include": "responses", "limit": 1000}
-        answer = _ok(self._owner.get(f"datasets/{ids[0]}/records", params=params))
+        answer = _ok(self._owner.get(f"datasets/{self._dataset_id}/records", params=params))
         items: list[Json] = answer.json()["items"]
         return items
 

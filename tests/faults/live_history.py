@@ -180,7 +180,7 @@ class LiveHistory:
             earlier=self._earlier,
             another_person=bool(self.plan.sections["relabel"]["another_person"]),
             broken=tuple(self._broken),
-            quiet=not over and not self._broken,
+            quiet=not over,
         )
 
     # -- the story -----------------------------------------------------------------------------
@@ -275,6 +275,8 @@ class LiveHistory:
         foreseen = code == -signal.SIGKILL or (code == 16 and self._disk_full)
         if code == 0:
             return  # the pool is exhausted
+        if code == 16:
+            self.struck.append("the disk was full")
         if not foreseen:
             detail = f"the daemon ended with {code}: {self._daemon.log[-1500:]}"
             self._broken.append((PROGRESS, detail))

@@ -20,8 +20,6 @@ SHORT = 1
 """Chunks in the default selection."""
 ALL = 40
 
-pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
-
 
 def chunks() -> list[object]:
     return [
