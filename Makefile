@@ -33,7 +33,7 @@ check: test ## what CI runs
 check-full: lint types $(STAMP) ## everything, also the slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 25 minutes
+soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
 lint: $(STAMP) ## ruff
