@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check check-full lint types format install clean
+.PHONY: help demo test check check-full soak lint types format install clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ check: test ## what CI runs
 
 check-full: lint types $(STAMP) ## everything, also the slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .

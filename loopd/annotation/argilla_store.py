@@ -16,7 +16,7 @@ from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
 from loopd.annotation.store import Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.errors import DatasetError, TransientError
+from loopd.errors import ArgillaError, DatasetError, TransientError
 from loopd.records import Answer, Batch
 from loopd.tasks.task import Task
 
@@ -107,22 +107,22 @@ class ArgillaStore:
         self._upsert(records)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
-        """Upsert metadata and suggestions of records without any response."""
-        touched = {
-            record["external_id"]
-            for page in self._pages(_PAGES[0])
-            for record in page
-            if record.get("responses")
-        }
+        """Upsert metadata and suggestions of records that are there and have no response."""
+        untouched = self._untouched()
         renewed = [
             (item, schema.renewed(self._plan.task, batch, place, text, self._question_id))
             for batch in batches
             for place, item in enumerate(batch.items)
-            if item.external_id not in touched and (text := texts[item.record_id])
+            if item.external_id in untouched and (text := texts[item.record_id])
         ]
-        self._upsert(
-            [body for item, body in renewed if item.suggestion is None or "suggestions" in body]
-        )
+        shown = [body for item, body in renewed if item.suggestion is None or "suggestions" in body]
+        try:
+            self._upsert(shown)
+        except ArgillaError:
+            # One that was deleted this very moment is refused, with all of its bulk.
+            if {body["external_id"] for body in shown} <= self._untouched():
+                raise
+            self.refresh(batches, texts)
 
     def shows(self, batch: Batch) -> bool:
         """Whether the page's search route finds the batch by its metadata."""
@@ -313,6 +313,15 @@ class ArgillaStore:
     def _upsert(self, records: Sequence[Json]) -> None:
         for start in range(0, len(records), _BULK):
             self._on_dataset("PUT", "/records/bulk", json={"items": records[start : start + _BULK]})
+
+    def _untouched(self) -> set[str]:
+        """External ids of the records to which nobody has responded."""
+        return {
+            record["external_id"]
+            for page in self._pages(_PAGES[0])
+            for record in page
+            if not record.get("responses")
+        }
 
     def _discard(self, response: Json) -> None:
         given = (response["values"] or {}).items()

@@ -84,7 +84,7 @@ class AnnotationStore(Protocol):
         """Renew priority, model and suggestion of published records that nobody has touched.
 
         Records with a response of anybody, a draft too, stay as they are, and so do texts, and
-        records for which the task has nothing to show any more.
+        records for which the task has nothing to show any more. What is gone stays gone.
 
         Args:
             batches: what is left of published batches, in the new order.

@@ -139,6 +139,19 @@ def test_only_untouched_records_are_refreshed(place: tuple[AnnotationStore, Any]
     assert answers(store, "r1", "r2", "r3") == {"r2": (AnswerStatus.SUBMITTED, "fruit")}
 
 
+def test_a_refresh_leaves_alone_what_people_deleted(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    first = batch(0, "r1", "r2", suggestions=True)
+    put(store, first)
+    people.delete("r1")
+    better = Suggestion("fruit", 0.5)
+    items = tuple(BatchItem(id_, 0.5, better) for id_ in ("r1", "r2"))
+    store.refresh([replace(first, model_id="model-1", items=items)], texts(first))
+    assert people.suggestion("r2") == better
+    assert store.sweep(("r1", "r2")).missing == ("r1",)
+
+
 def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
     store.open(NO_POOL, fresh=True)

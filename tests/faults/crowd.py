@@ -1,0 +1,157 @@
+"""People who work on the in-memory store: they answer, change their minds, delete and restore."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from loopd.annotation.memory_store import MemoryStore
+from loopd.records import AnswerStatus
+from tests.faults.evidence import Doings, Stored
+from tests.faults.plan import opinion
+
+KEEP = 4
+"""So many records people leave undeleted: an emptied dataset is an accident, and ends a run."""
+
+
+class Crowd:
+    """Clicks of several people, from one seed.
+
+    Args:
+        store: where they work.
+        names: who they are.
+        needed: answers that complete a record, which is then hidden from the others.
+        rng: what they do.
+    """
+
+    def __init__(
+        self, store: MemoryStore, names: tuple[str, ...], needed: int, rng: random.Random
+    ) -> None:
+        self._store = store
+        self._names = names
+        self._needed = needed
+        self._rng = rng
+        self._changes: dict[tuple[str, str], int] = {}
+        self._bin: dict[str, Any] = {}
+        self._unseen: set[tuple[str, str]] = set()
+        self.doings = Doings()
+        self.resting = False
+
+    def swept(self) -> None:
+        """The loop has seen everything."""
+        self._unseen.clear()
+
+    def changed(self, id_: str, person: str) -> None:
+        """Somebody's answer is about to change."""
+        self._unseen.add((id_, person))
+
+    def late(self) -> set[tuple[str, str]]:
+        """What changed since then."""
+        return set(self._unseen)
+
+    def work(self, clicks: int) -> None:
+        """So many clicks of anybody."""
+        for _ in range(0 if self.resting else clicks):
+            self.click()
+
+    def click(self) -> None:
+        """One person does something."""
+        person, roll = self._rng.choice(self._names), self._rng.random()
+        if roll < 0.78:
+            self._answer_next(person)
+        elif roll < 0.92:
+            self._change(person)
+        elif roll < 0.95:
+            self._delete()
+        elif roll < 0.98:
+            self._restore()
+
+    def answer_everything(self) -> bool:
+        """Everybody answers what is left for them; whether there was anything."""
+        some = [(id_, person) for person in self._names for id_ in self._left(person)]
+        for id_, person in some:
+            if id_ in self._left(person):
+                self._submit(id_, person)
+        return bool(some)
+
+    def records(self) -> dict[str, Stored]:
+        """The store's records, raw."""
+        return {
+            id_: Stored(
+                each.text,
+                each.batch_id,
+                {name: (given.status.value, given.value) for name, given in each.answers.items()},
+            )
+            for id_, each in (self._store._records or {}).items()
+        }
+
+    # -- clicks --------------------------------------------------------------------------------
+
+    def _left(self, person: str) -> list[str]:
+        """What the page shows to a person: no record that others have completed."""
+        found = []
+        for id_, record in (self._store._records or {}).items():
+            counted = [a for a in record.answers.values() if a.status is not AnswerStatus.DISCARDED]
+            if person not in record.answers and len(counted) < self._needed:
+                found.append(id_)
+        return found
+
+    def _answer_next(self, person: str) -> None:
+        left = self._left(person)
+        if self._rng.random() < 0.05:  # the page was open before others completed the record
+            left = list(self._store._records or ())
+        if not left:
+            return
+        id_, roll = self._rng.choice(left), self._rng.random()
+        if roll < 0.06:
+            self.changed(id_, person)
+            self._store.discard(id_, person)
+        elif roll < 0.08:
+            self.changed(id_, person)
+            self._store.submit(id_, person, "no such label")
+        else:
+            self._submit(id_, person)
+
+    def _submit(self, id_: str, person: str) -> None:
+        text = self._store.text(id_)
+        value = opinion(person, text, self._changes.get((id_, person), 0))
+        self.doings.says(id_, person, text, value)
+        self.changed(id_, person)
+        self._store.submit(id_, person, value)
+
+    def _change(self, person: str) -> None:
+        """Edit, discard or take back an earlier answer, in any batch."""
+        records = self._store._records or {}
+        mine = [id_ for id_, record in records.items() if person in record.answers]
+        if not mine:
+            return
+        id_, roll = self._rng.choice(mine), self._rng.random()
+        if roll < 0.6:
+            self._changes[id_, person] = self._changes.get((id_, person), 0) + 1
+            self._submit(id_, person)
+        elif roll < 0.8:
+            self.changed(id_, person)
+            self._store.discard(id_, person)
+        else:
+            self.changed(id_, person)
+            self._store.withdraw(id_, person)
+
+    def _delete(self) -> None:
+        ids = list(self._store._records or ())
+        if len(ids) > KEEP:
+            id_ = self._rng.choice(ids)
+            self._bin[id_] = self._store._dataset()[id_]
+            self.doings.removed.add(id_)
+            self._note_all(id_)
+            self._store.delete(id_)
+
+    def _restore(self) -> None:
+        """Somebody brings a deleted record back from a copy of the database."""
+        gone = sorted(id_ for id_ in self._bin if not self._store.holds(id_))
+        if gone:
+            id_ = self._rng.choice(gone)
+            self._store._dataset()[id_] = self._bin.pop(id_)
+            self._note_all(id_)
+
+    def _note_all(self, id_: str) -> None:
+        self._unseen |= {(id_, ""), *((id_, name) for name in self._names)}

@@ -1,0 +1,165 @@
+"""What a history left behind, raw: rows of the journal, records of the store, what people did.
+
+Reads SQLite by itself: nothing here goes through loopd's journal, codec or client.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = tuple[str, dict[str, Any]]
+"""Name and payload of an event."""
+
+Key = tuple[str, str]
+"""External id and person."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A record as the store has it; ``answers`` are (status, value) by person, without drafts."""
+
+    text: str
+    batch_id: str
+    answers: Mapping[str, tuple[str, Any]]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a model was really trained on: target by pool id."""
+
+    model_id: str
+    round: int
+    targets: Mapping[str, str]
+
+
+@dataclass
+class Doings:
+    """What people did, as they remember it.
+
+    Attributes:
+        said: labels that anybody gave to a text, those that came with the pool included.
+        given: all (external id, person, value) that were ever sent.
+        removed: external ids of records that people deleted.
+        late: answers, and records as (id, ""), that changed after the loop's last look before the
+            end: a run that is over reads nothing.
+    """
+
+    said: dict[str, set[str]] = field(default_factory=dict)
+    given: set[tuple[str, str, str]] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)
+    late: set[Key] = field(default_factory=set)
+
+    def says(self, record_id: str, person: str, text: str, value: str) -> None:
+        """Must be called before the answer is sent."""
+        self.said.setdefault(text, set()).add(value)
+        self.given.add((record_id, person, value))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the checker looks at.
+
+    Attributes:
+        seed: of the history.
+        journal: rows in order.
+        store: records by external id.
+        doings: what people did.
+        pool: text by id.
+        labels: of the task.
+        lessons: by model id.
+        metrics: lines of the metrics log.
+        earlier: lines of the metrics log that were there before, by round.
+        another_person: ``relabel.another_person``.
+        broken: what went wrong on the way, as (invariant, detail).
+        quiet: whether people and faults have rested until the loop knew everything.
+    """
+
+    seed: int
+    journal: tuple[Row, ...]
+    store: Mapping[str, Stored]
+    doings: Doings
+    pool: Mapping[str, str]
+    labels: tuple[str, ...]
+    lessons: Mapping[str, Lesson]
+    metrics: tuple[dict[str, Any], ...]
+    earlier: Mapping[int, dict[str, Any]]
+    another_person: bool
+    broken: tuple[tuple[str, str], ...] = ()
+    quiet: bool = True
+
+
+def read_journal(path: Path) -> tuple[Row, ...]:
+    """The rows of a journal file, none where there is no file yet."""
+    if not path.exists():
+        return ()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone():
+            return ()
+        rows = db.execute("SELECT name, payload FROM events ORDER BY seq").fetchall()
+    return tuple((name, json.loads(payload)) for name, payload in rows)
+
+
+def read_metrics(path: Path) -> tuple[dict[str, Any], ...]:
+    """The lines of a metrics log."""
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(json.loads(line) for line in lines)
+
+
+RECORDS = """
+SELECT records.id, records.external_id, records.fields, records.metadata
+FROM records JOIN datasets ON datasets.id = records.dataset_id WHERE datasets.name = ?
+"""
+RESPONSES = """
+SELECT responses.record_id, responses.user_id, responses.status, responses."values"
+FROM responses JOIN records ON records.id = responses.record_id
+JOIN datasets ON datasets.id = records.dataset_id WHERE datasets.name = ?
+"""
+
+
+def read_argilla(database: Path, dataset: str, labels: tuple[str, ...]) -> dict[str, Stored]:
+    """The records of a dataset from Argilla's own SQLite file.
+
+    Raises:
+        RuntimeError: two records have one external id.
+    """
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as db:
+        records = db.execute(RECORDS, [dataset]).fetchall()
+        responses = db.execute(RESPONSES, [dataset]).fetchall()
+    answers: dict[str, dict[str, tuple[str, Any]]] = {}
+    for record, user, status, values in responses:
+        if status in ("submitted", "discarded"):
+            known = _answer(status, values, labels)
+            answers.setdefault(record, {})[_dashed(user)] = known
+    found = {
+        external_id: Stored(
+            json.loads(fields)["text"],
+            (json.loads(metadata or "{}") or {}).get("batch_id", ""),
+            answers.get(record, {}),
+        )
+        for record, external_id, fields, metadata in records
+    }
+    if len(found) < len(records):
+        raise RuntimeError("two records have one external id")
+    return found
+
+
+def _answer(status: str, values: str | None, labels: tuple[str, ...]) -> tuple[str, Any]:
+    if status == "discarded":
+        return status, None
+    value = json.loads(values or "{}")["label"]["value"]
+    return ("submitted" if value in labels else "invalid"), value
+
+
+def _dashed(user: str) -> str:
+    """SQLite keeps a UUID as 32 digits."""
+    if "-" in user:
+        return user
+    return "-".join((user[:8], user[8:12], user[12:16], user[16:20], user[20:]))

@@ -1,0 +1,116 @@
+"""The in-memory store behind a bad line, with people who act whenever the loop looks away."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.store import Sweep
+from loopd.data.pool import Pool
+from loopd.errors import TransientError
+from loopd.records import Answer, Batch
+from tests.faults.crowd import Crowd
+from tests.faults.weather import KILL_BETWEEN, OUTAGE_BETWEEN, Killed, Weather
+
+BULK = 3
+"""Records in one transaction: small, so that batches need several."""
+
+
+class FaultyStore:
+    """What one daemon sees of the store.
+
+    Args:
+        store: survives the daemon.
+        weather: strikes each call, and between two transactions of one.
+        meanwhile: called before and after each call; people act in it.
+        crowd: hears what the loop has seen, and what it set aside.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        weather: Weather,
+        meanwhile: Callable[[], None],
+        crowd: Crowd,
+        rng: random.Random,
+    ) -> None:
+        self._store = store
+        self._weather = weather
+        self._meanwhile = meanwhile
+        self._crowd = crowd
+        self._rng = rng
+
+    def open(self, pool: Pool, *, fresh: bool) -> str:
+        return str(self._call("open", lambda: self._store.open(pool, fresh=fresh)))
+
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+        def effect() -> None:
+            for start in range(0, len(batch.items), BULK):
+                if start:
+                    self._between("publish")
+                part = replace(batch, items=batch.items[start : start + BULK])
+                self._store.publish(part, texts)
+
+        self._call("publish", effect)
+
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        def effect() -> None:
+            for place, batch in enumerate(batches):
+                if place:
+                    self._between("refresh")
+                self._store.refresh([batch], texts)
+
+        self._call("refresh", effect)
+
+    def shows(self, batch: Batch) -> bool:
+        lags = self._rng.random() < 0.2
+        return bool(self._call("shows", lambda: self._store.shows(batch))) and not lags
+
+    def activity(self) -> str:
+        return str(self._call("activity", self._store.activity))
+
+    def sweep(self, external_ids: Collection[str]) -> Sweep:
+        def effect() -> Sweep:
+            found = self._store.sweep(external_ids)
+            answers = list(found.answers)
+            self._rng.shuffle(answers)  # no order is promised
+            self._crowd.swept()
+            return replace(found, answers=tuple(answers))
+
+        found: Sweep = self._call("sweep", effect)
+        return found
+
+    def set_aside(self, answers: Collection[Answer]) -> None:
+        def effect() -> None:
+            for place, answer in enumerate(answers):
+                if place:
+                    self._between("set_aside")
+                self._crowd.changed(answer.record_id, answer.annotator)
+                self._store.set_aside([answer])
+
+        self._call("set_aside", effect)
+
+    def describe(self) -> str:
+        return self._store.describe()
+
+    def close(self) -> None:
+        """The server lives on."""
+
+    def _call(self, where: str, effect: Callable[[], Any]) -> Any:
+        self._weather.clock.pass_(self._rng.uniform(0.01, 0.5))
+        self._weather.maybe_jump()
+        self._meanwhile()
+        result = self._weather.around(where, effect)
+        self._meanwhile()
+        return result
+
+    def _between(self, where: str) -> None:
+        way = self._weather.strikes(where, KILL_BETWEEN, OUTAGE_BETWEEN)
+        if way == KILL_BETWEEN:
+            raise Killed(where)
+        if way == OUTAGE_BETWEEN:
+            raise TransientError(f"{where}: cut in the middle")
+        self._meanwhile()

@@ -1,0 +1,314 @@
+"""One history with real processes: daemon, Argilla, a proxy between them, people in threads.
+
+The seed gives the plan: configuration, people, which faults and when. Real processes keep no
+common time, so the same seed gives the same story, not the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import signal
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopd.machine import Phase
+from tests.daemon import Daemon
+from tests.faults.checker import PROGRESS, Violation, check
+from tests.faults.evidence import (
+    Doings,
+    Evidence,
+    Lesson,
+    read_argilla,
+    read_journal,
+    read_metrics,
+)
+from tests.faults.live_crowd import LivePerson
+from tests.faults.nursery import Nursery
+from tests.faults.proxy import FaultProxy
+from tests.faults.watched import LESSONS
+from tests.faults.weather import HOUR
+from tests.live import NAMES, LiveArgilla
+from tests.loop.conftest import LABELS, make_pool
+
+WORK_SECONDS = 90.0
+"""People go home after so long, however far the run has come."""
+QUIET_SECONDS = 90.0
+"""Within these the loop must then have seen everything."""
+TICK = 0.05
+
+LINE = ("error", "garbage", "cut", "hole", "truncate", "slow")
+"""Modes of the proxy."""
+
+
+@dataclass(frozen=True)
+class LivePlan:
+    """What a history with real processes is like.
+
+    Attributes:
+        seed: of everything.
+        sections: of the configuration.
+        people: names.
+        pace: seconds between two clicks of a person.
+        rounds: how many must be over before people and faults rest.
+        faults: (seconds to wait after the last one, what).
+        kills: for each process in turn, ``SOAK_KILL`` or nothing.
+        clocks: for each process in turn, by how much its wall clock is wrong.
+    """
+
+    seed: int
+    sections: dict[str, dict[str, Any]]
+    people: tuple[str, ...]
+    pace: float
+    rounds: int
+    faults: tuple[tuple[float, str], ...]
+    kills: tuple[str, ...]
+    clocks: tuple[float, ...]
+
+
+def draw_live(seed: int) -> LivePlan:
+    """The history of a seed."""
+    rng = random.Random(f"live plan {seed}")
+    again, needed = rng.random() < 0.15, rng.choice((1, 1, 1, 2))
+    sections: dict[str, dict[str, Any]] = {
+        "argilla": {"timeout": 1, "max_backoff": 0.3},
+        "strategy": {
+            "name": "activelab" if again else "breaking_ties",
+            "cold_start": "random_sampling",
+        },
+        "queue": {
+            "batch_size": rng.randint(4, 6),
+            "min_submitted": needed,
+            "low_watermark": rng.choice((0, 1, 2, "auto")),
+            "refresh": rng.random() < 0.7,
+            "poll_interval": 0.1,
+            "sweep_interval": 1.0,
+        },
+        "relabel": {"another_person": rng.random() < 0.7},
+        "stopping": {"max_rounds": None, "criteria": []},
+    }
+    whats = [f"line {rng.choice(LINE)}" for _ in range(rng.randint(1, 3))]
+    whats += ["kill"] * rng.choice((0, 1, 1, 2))
+    whats += ["disk"] * (rng.random() < 0.25) + ["server"] * (rng.random() < 0.2)
+    rng.shuffle(whats)
+    lives = len(whats) + 6
+    return LivePlan(
+        seed=seed,
+        sections=sections,
+        people=NAMES[: rng.randint(2 if again else needed, 3)],
+        pace=rng.choice((0.1, 0.2)),
+        rounds=rng.choice((2, 2, 3)),
+        faults=tuple((rng.uniform(0.1, 1.2), what) for what in whats),
+        kills=tuple(
+            f"{rng.choice(('before', 'after'))} {rng.randint(1, 8)}" if rng.random() < 0.3 else ""
+            for _ in range(lives)
+        ),
+        clocks=tuple(rng.uniform(-9, 9) * HOUR * (rng.random() < 0.3) for _ in range(lives)),
+    )
+
+
+class LiveHistory:
+    """A run from its first process until all is quiet.
+
+    Args:
+        plan: what it is like.
+        folder: an empty folder for the run.
+        live: the server; killed and started again where the plan says so.
+        nursery: bears the daemons.
+    """
+
+    def __init__(self, plan: LivePlan, folder: Path, live: LiveArgilla, nursery: Nursery) -> None:
+        self.plan = plan
+        self._nursery = nursery
+        self._live = live
+        self._proxy = FaultProxy(live.server.port)
+        folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
+        folder.mkdir(parents=True)
+        self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)
+        self._doings = Doings()
+        self._broken: list[tuple[str, str]] = []
+        self._earlier: dict[int, dict[str, Any]] = {}
+        self._disk_full = False
+        self.lives = 0
+        self.struck: list[str] = []
+
+    def run(self) -> tuple[Violation, ...]:
+        """All violations."""
+        people = [
+            LivePerson(
+                self._live,
+                name,
+                self._daemon.dataset,
+                self._doings,
+                random.Random(f"{name} in {self.plan.seed}"),
+                self.plan.pace,
+            )
+            for name in self.plan.people
+        ]
+        try:
+            try:
+                for person in people:
+                    person.start()
+                self._work()
+                self._calm_down()
+            finally:
+                for person in people:
+                    person.go_home()
+            self._drain()
+        finally:
+            self._daemon.kill()
+            self._proxy.__exit__(None, None, None)
+        return check(self.evidence())
+
+    def evidence(self) -> Evidence:
+        """What there is now."""
+        journal = self._journal
+        over = any(name == "RunStopped" for name, _ in journal)
+        return Evidence(
+            seed=self.plan.seed,
+            journal=journal,
+            store=read_argilla(self._live.server.home / "argilla.db", self._daemon.dataset, LABELS),
+            doings=self._doings,
+            pool={record.id: record.text for record in make_pool(60)},
+            labels=LABELS,
+            lessons=self._lessons(),
+            metrics=read_metrics(self._daemon.run_dir / "metrics.jsonl"),
+            earlier=self._earlier,
+            another_person=bool(self.plan.sections["relabel"]["another_person"]),
+            broken=tuple(self._broken),
+            quiet=not over,
+        )
+
+    # -- the story -----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """People work and faults strike until both have had enough."""
+        self._start()
+        faults, deadline = list(self.plan.faults), time.monotonic() + WORK_SECONDS
+        since = time.monotonic()
+        while time.monotonic() < deadline and not self._broken:
+            self._revive()
+            if faults and time.monotonic() - since >= faults[0][0]:
+                self._strike(faults.pop(0)[1])
+                since = time.monotonic()
+            elif not faults and time.monotonic() - since > 0.7:
+                self._proxy.mode = "pass"
+                since = time.monotonic() + WORK_SECONDS
+            if not faults and self._rounds >= self.plan.rounds:
+                return
+            time.sleep(TICK)
+
+    def _strike(self, what: str) -> None:
+        self.struck.append(what)
+        self._proxy.mode = what.split()[1] if what.startswith("line") else "pass"
+        if what == "kill":
+            self._daemon.kill()
+        elif what == "server":
+            self._live.server.kill()
+            self._live.server.start()
+        elif what == "disk":
+            self._fill_disk()
+
+    def _fill_disk(self) -> None:
+        process = self._daemon.process
+        sizes = [path.stat().st_size for path in self._daemon.run_dir.glob("journal.sqlite*")]
+        if process is not None and process.poll() is None and sizes:
+            self._disk_full = True
+            limit = (max(sizes), resource.RLIM_INFINITY)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
+
+    def _calm_down(self) -> None:
+        self._proxy.mode = "pass"
+        if self._disk_full:
+            self._daemon.kill()
+
+    def _drain(self) -> None:
+        """Nobody does anything any more: the loop must see all that was done."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        while not self._broken:
+            self._revive(spared=True)
+            if self._settled():
+                break
+            if time.monotonic() > deadline:
+                self._broken.append((PROGRESS, f"not settled: {self._daemon.log[-1500:]}"))
+            time.sleep(4 * TICK)
+        process = self._daemon.process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            if process.wait(60) != 0:
+                self._broken.append((PROGRESS, f"SIGTERM gave {process.returncode}"))
+
+    def _settled(self) -> bool:
+        """Whether the run is over, or collects and knows all; a guess that the checker confirms."""
+        state = self._daemon.state
+        if state.phase is Phase.DONE:
+            return True
+        return state.phase is Phase.COLLECT and not check(self.evidence())
+
+    # -- processes -----------------------------------------------------------------------------
+
+    def _start(self, *, spared: bool = False) -> None:
+        place = self.lives % len(self.plan.kills)
+        kill = "" if spared else self.plan.kills[place]
+        environment = {"SOAK_CLOCK": str(self.plan.clocks[place])}
+        if kill:
+            environment["SOAK_KILL"] = kill
+            self.struck.append(f"kill {kill}")
+        self._disk_full = False
+        self.lives += 1
+        daemon = self._daemon
+        key = {"ARGILLA_API_KEY": daemon.api_key}
+        log = daemon.folder / "daemon.log"
+        daemon.process = self._nursery.spawn(daemon.config, log, {**environment, **key})
+
+    def _revive(self, *, spared: bool = False) -> None:
+        """Start the daemon again if it has ended for a reason that was planned."""
+        process = self._daemon.process
+        if process is None or process.poll() is None:
+            return
+        self._remember_metrics()
+        code = process.returncode
+        foreseen = code == -signal.SIGKILL or (code == 16 and self._disk_full)
+        if code == 0:
+            return  # the pool is exhausted
+        if code == 16:
+            self.struck.append("the disk was full")
+        if not foreseen:
+            detail = f"the daemon ended with {code}: {self._daemon.log[-1500:]}"
+            self._broken.append((PROGRESS, detail))
+            return
+        self._start(spared=spared)
+
+    def _remember_metrics(self) -> None:
+        for row in read_metrics(self._daemon.run_dir / "metrics.jsonl"):
+            self._earlier.setdefault(row["round"], row)
+
+    @property
+    def _journal(self) -> tuple[Any, ...]:
+        return read_journal(self._daemon.run_dir / "journal.sqlite")
+
+    @property
+    def _rounds(self) -> int:
+        return sum(name == "RoundEvaluated" for name, _ in self._journal)
+
+    def _lessons(self) -> dict[str, Lesson]:
+        path = self._daemon.folder / LESSONS
+        found: dict[str, Lesson] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                known = json.loads(line)
+            except ValueError:
+                continue  # the process was killed while it wrote the line
+            found[known["id"]] = Lesson(known["id"], known["round"], known["targets"])
+        return found
+
+
+def run_live_seed(
+    seed: int, folder: Path, live: LiveArgilla, nursery: Nursery
+) -> tuple[Violation, ...]:
+    """The violations of the history of a seed."""
+    return LiveHistory(draw_live(seed), folder, live, nursery).run()

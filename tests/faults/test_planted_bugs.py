@@ -1,0 +1,156 @@
+"""The checker's own test: a bug planted for each invariant is reported under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from loopd.annotation.memory_store import MemoryStore
+from loopd.learning.learner import Choice, Learner
+from loopd.loop import collecting, metrics_log, steps
+from loopd.loop.run import Loop
+from loopd.machine import AnswersCollected, Event, State, apply
+from loopd.records import Batch, BatchItem
+from tests.faults import checker
+from tests.faults.history import run_seed
+
+SEEDS = range(12)
+"""In some of these each bug must show."""
+
+Patch = pytest.MonkeyPatch
+
+
+def an_edit_is_ignored(patch: Patch) -> None:
+    patch.setattr(collecting, "_differs", lambda known, answer: known is None)
+
+
+def a_withdrawal_is_ignored(patch: Patch) -> None:
+    patch.setattr(collecting, "_withdrawn", lambda answer: answer)
+
+
+def labels_by_position(patch: Patch) -> None:
+    real = Learner._aligned
+
+    def aligned(self: Learner, targets: Mapping[str, Any]) -> Any:
+        positions, _ = real(self, targets)
+        return positions, self._problem.encode(list(targets.values())[::-1])
+
+    patch.setattr(Learner, "_aligned", aligned)
+
+
+def a_text_is_left_out_of_training(patch: Patch) -> None:
+    real = Learner._aligned
+
+    def aligned(self: Learner, targets: Mapping[str, Any]) -> Any:
+        positions, y = real(self, targets)
+        return positions[:-1], np.asarray(y)[:-1]
+
+    patch.setattr(Learner, "_aligned", aligned)
+
+
+def a_record_of_an_old_batch_again(patch: Patch) -> None:
+    real = Learner.choose
+
+    def choose(self: Learner, *arguments: Any, **options: Any) -> Choice:
+        found = real(self, *arguments, **options)
+        old = sorted(options["targets"])[0]
+        return replace(found, items=(*found.items[:-1], BatchItem(old)))
+
+    patch.setattr(Learner, "choose", choose)
+
+
+def publish_drops_the_last(patch: Patch) -> None:
+    real = MemoryStore.publish
+
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
+        real(self, replace(batch, items=batch.items[:-1] or batch.items), texts)
+
+    patch.setattr(MemoryStore, "publish", publish)
+
+
+def publish_under_another_batch(patch: Patch) -> None:
+    real = MemoryStore.publish
+
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
+        real(self, replace(batch, id="b0000"), texts)
+
+    patch.setattr(MemoryStore, "publish", publish)
+
+
+def the_wrong_text_under_an_id(patch: Patch) -> None:
+    real = MemoryStore.publish
+
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
+        turned = dict(zip(texts, reversed(list(texts.values())), strict=True))
+        real(self, batch, turned)
+
+    patch.setattr(MemoryStore, "publish", publish)
+
+
+def a_row_of_metrics_twice(patch: Patch) -> None:
+    real = metrics_log.rows
+    patch.setattr(metrics_log, "rows", lambda state: [*real(state), *real(state)[-1:]])
+
+
+def an_older_row_is_overwritten(patch: Patch) -> None:
+    real = metrics_log.rows
+
+    def rows(state: State) -> list[Any]:
+        found = real(state)
+        return [{**row, "labels": found[-1]["labels"]} for row in found]
+
+    patch.setattr(metrics_log, "rows", rows)
+
+
+def a_state_without_an_event(patch: Patch) -> None:
+    real = Loop.record
+
+    def record(self: Loop, state: State, event: Event) -> State:
+        if isinstance(event, AnswersCollected) and len(state.answers) > 5:
+            return apply(state, event)
+        return real(self, state, event)
+
+    patch.setattr(Loop, "record", record)
+
+
+def a_discard_blocks_a_batch(patch: Patch) -> None:
+    real = steps.unresolved
+
+    def unresolved(state: State, needed: int, **options: Any) -> frozenset[str]:
+        return real(state, needed, **options) | {
+            id_ for (id_, _), answer in state.answers.items() if answer.status == "discarded"
+        }
+
+    patch.setattr(steps, "unresolved", unresolved)
+
+
+BUGS = {
+    an_edit_is_ignored: checker.ANSWERS,
+    a_withdrawal_is_ignored: checker.ANSWERS,
+    labels_by_position: checker.TRAINING,
+    a_text_is_left_out_of_training: checker.TRAINING,
+    the_wrong_text_under_an_id: checker.TRAINING,
+    a_record_of_an_old_batch_again: checker.TWICE,
+    publish_drops_the_last: checker.LOST,
+    publish_under_another_batch: checker.LOST,
+    a_row_of_metrics_twice: checker.METRICS,
+    an_older_row_is_overwritten: checker.METRICS,
+    a_state_without_an_event: checker.REPLAY,
+    a_discard_blocks_a_batch: checker.PROGRESS,
+}
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+def test_a_planted_bug_is_reported(bug: Any, tmp_path: Path, monkeypatch: Patch) -> None:
+    bug(monkeypatch)
+    for seed in SEEDS:
+        found = run_seed(seed, tmp_path / str(seed))
+        if BUGS[bug] in {each.invariant for each in found}:
+            assert f"seed {seed}: {BUGS[bug]}: " in "\n".join(map(str, found))
+            return
+    pytest.fail(f"no seed of {SEEDS} reports {BUGS[bug]}")

@@ -1,0 +1,61 @@
+"""Seeded histories in memory: whatever dies, no label and no batch is lost or doubled.
+
+``python -m tests.faults SEED`` tells one of them.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.faults.checker import Violation
+from tests.faults.evidence import read_journal
+from tests.faults.history import History, run_seed
+from tests.faults.plan import draw
+
+CHUNK = 25
+SHORT = 1
+"""Chunks in the default selection."""
+ALL = 40
+
+
+def chunks() -> list[object]:
+    return [
+        pytest.param(
+            range(number * CHUNK, (number + 1) * CHUNK),
+            marks=[pytest.mark.slow] if number >= SHORT else [],
+            id=f"seeds-{number * CHUNK}-to-{(number + 1) * CHUNK - 1}",
+        )
+        for number in range(ALL)
+    ]
+
+
+def told(violations: list[Violation]) -> str:
+    return "\n".join([*map(str, violations), "", "python -m tests.faults SEED tells a history"])
+
+
+@pytest.mark.parametrize("seeds", chunks())
+def test_no_label_and_no_batch_is_lost_or_doubled(seeds: range, tmp_path: Path) -> None:
+    found = [each for seed in seeds for each in run_seed(seed, tmp_path / str(seed))]
+    assert not found, told(found)
+
+
+def test_a_seed_gives_the_same_history_again(tmp_path: Path) -> None:
+    journals = []
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        random.seed(str(folder))  # nothing may come from the global generator
+        History(draw(5), folder).run()
+        journals.append(read_journal(folder / "run" / "journal.sqlite"))
+    assert len(journals[0]) > 10
+    assert journals[0][1:] == journals[1][1:]
+
+
+def test_faults_of_every_kind_strike(tmp_path: Path) -> None:
+    struck: list[str] = []
+    for seed in (5, 9, 11, 17):
+        history = History(draw(seed), tmp_path / str(seed))
+        history.run()
+        struck += history.weather.struck
+    assert {each.split()[0] for each in struck} >= {"outage", "kill", "disk", "stop"}
