@@ -176,7 +176,12 @@ def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> di
         "classifier": {"name": "tfidf"},
         # Nothing heavy is imported before the first fit: daemons that only wait start fast.
         "strategy": {"name": "breaking_ties", "cold_start": "random_sampling"},
-        "queue": {"batch_size": 6, "poll_interval": 0.1, "sweep_interval": 1.0},
+        "queue": {
+            "batch_size": 6,
+            "low_watermark": 0,
+            "poll_interval": 0.1,
+            "sweep_interval": 1.0,
+        },
         "stopping": {"max_rounds": 3},
     }
     for name, values in sections.items():

@@ -75,6 +75,9 @@ KEYS: dict[str, str] = {
     "at": "When the round was evaluated, seconds since 1970.",
 }
 
+TIMED = ("at", "seconds.", "waiting.", "turnaround", "staleness")
+"""How keys begin that clocks have a part in: the others are the same when a run is repeated."""
+
 
 def rows(state: State) -> list[Row]:
     """One row for each evaluated round, in order."""

@@ -33,19 +33,10 @@ from loopd.state.files import write_atomic
 CURVES, RESULTS, TABLE = "curves.csv", "results.json", "table.md"
 CURVES_PLOT, SECONDS_PLOT = "learning_curves.png", "seconds.png"
 
-LEFT_OUT = (
-    "batch_id",
-    "collected",
-    "config_digest",
-    "model_id",
-    "at",
-    "open",
-    "turnaround",
-    "staleness",
-)
+LEFT_OUT = ("batch_id", "collected", "config_digest", "model_id", "at", "open")
 """Keys of the metrics log that say nothing in a backtest."""
 
-LEFT_OUT_SECONDS = ("seconds.publishing", "seconds.waiting", "waiting.")
+LEFT_OUT_TIMES = ("seconds.publishing", "seconds.waiting", "waiting.", "turnaround", "staleness")
 
 
 def write_results(
@@ -103,7 +94,7 @@ def run_rows(trial: Trial, state: State) -> Iterator[Row]:
         shown = {
             key: value
             for key, value in row.items()
-            if key not in LEFT_OUT and not key.startswith(LEFT_OUT_SECONDS)
+            if key not in LEFT_OUT and not key.startswith(LEFT_OUT_TIMES)
         }
         yield {"arm": trial.arm, "seed": trial.seed, **shown}
 

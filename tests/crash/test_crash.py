@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.consensus import targets
+from loopd.loop.metrics_log import TIMED
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
 from tests.daemon import Daemon
@@ -76,7 +77,7 @@ def outcome(daemon: Daemon) -> dict[str, Any]:
     """Everything of a run that must not depend on kills."""
     state = daemon.state
     rows = [
-        {key: value for key, value in row.items() if key != "at" and not key.startswith("seconds.")}
+        {key: value for key, value in row.items() if not key.startswith(TIMED)}
         for row in daemon.rows
     ]
     return {

@@ -68,7 +68,9 @@ def _refuse_forgeries(url: str) -> None:
     raw.putrequest("POST", "/")
     raw.putheader("Content-Length", str(LARGEST + 1))
     raw.endheaders()
-    assert raw.getresponse().status == 413
+    with raw.getresponse() as refused:
+        assert refused.status == 413
+        refused.read()
     raw.close()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from loopd.errors import AuthError, TransientError
 from loopd.listener import Context, Listener
@@ -121,7 +122,7 @@ def test_the_blocking_form_ends_from_inside_and_raises_directly(
 
 
 def test_an_error_of_the_action_reaches_the_caller_and_the_state_comes_again(
-    make: Make, source: FakeSource, calls: Calls, capsys: pytest.CaptureFixture[str]
+    make: Make, source: FakeSource, calls: Calls
 ) -> None:
     def fail(_ctx: Context) -> None:
         raise ValueError("no such label")
@@ -129,15 +130,15 @@ def test_an_error_of_the_action_reaches_the_caller_and_the_state_comes_again(
     calls.then = fail
     source.answer(0, "a")
     listener = make()
-    listener.start()
-    wait_for(lambda: not listener.is_running(), 10)
-    with pytest.raises(ValueError, match="no such label"):
-        listener.join()
+    with capture_logs() as logs:
+        listener.start()
+        wait_for(lambda: not listener.is_running(), 10)
+        with pytest.raises(ValueError, match="no such label"):
+            listener.join()
     with pytest.raises(ValueError, match="no such label"):
         listener.stop()
-    written = "".join(capsys.readouterr())
-    assert "listener_failed" in written
-    assert "no such label" in written
+    (failed,) = [entry for entry in logs if entry["event"] == "listener_failed"]
+    assert "no such label" in str(failed)
     calls.then = lambda ctx: ctx.stop()
     listener.start()
     listener.join(timeout=10)
@@ -173,7 +174,7 @@ def test_a_stop_waits_for_the_action_but_not_for_ever(
 
 
 def test_outages_are_waited_for_also_at_the_start(
-    make: Make, source: FakeSource, calls: Calls, capsys: pytest.CaptureFixture[str]
+    make: Make, source: FakeSource, calls: Calls
 ) -> None:
     failures = [TransientError("not up yet")]
 
@@ -185,10 +186,11 @@ def test_outages_are_waited_for_also_at_the_start(
     source.failures.append(TransientError("cut"))
     source.answer(0, "a")
     calls.then = lambda ctx: ctx.stop()
-    make(connect).run()
+    with capture_logs() as logs:
+        make(connect).run()
     assert len(calls.seen) == 1
-    written = "".join(capsys.readouterr())
-    assert written.count("waiting_for_argilla") == written.count("argilla_is_back") == 2
+    events = [entry["event"] for entry in logs]
+    assert events.count("waiting_for_argilla") == events.count("argilla_is_back") == 2
 
 
 def test_a_stop_ends_the_wait_for_a_server_that_is_away(make: Make) -> None:

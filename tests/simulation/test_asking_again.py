@@ -12,6 +12,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop import metrics_log
+from loopd.loop.metrics_log import TIMED
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.stop import Stop
@@ -76,10 +77,7 @@ class Process:
 
 def outcome(state: State) -> list[dict[str, object]]:
     rows = metrics_log.rows(state)
-    return [
-        {key: value for key, value in row.items() if key != "at" and not key.startswith("seconds.")}
-        for row in rows
-    ]
+    return [{key: value for key, value in row.items() if not key.startswith(TIMED)} for row in rows]
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from loopd.loop.metrics_log import TIMED
 from tests.simulation.sets import write_set
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
@@ -66,7 +67,7 @@ def figures(out: Path) -> dict[str, Any]:
     with (out / "curves.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     found["rows"] = [
-        {key: value for key, value in row.items() if not key.startswith("seconds.")} for row in rows
+        {key: value for key, value in row.items() if not key.startswith(TIMED)} for row in rows
     ]
     return found
 

@@ -10,6 +10,7 @@ import pytest
 from loopd.annotation.consensus import targets
 from loopd.config import Config
 from loopd.errors import JournalError, RunError
+from loopd.loop.metrics_log import TIMED
 from loopd.loop.stop import Stop
 from loopd.loop.tools import read_data
 from loopd.machine import Phase, State
@@ -58,7 +59,7 @@ def prepared(config: Config, folder: Path, noise: float = 0.0) -> list[Trial]:
 def measured(trial: Trial, state: State) -> list[dict[str, object]]:
     """The rows of a run without its seconds."""
     return [
-        {key: value for key, value in row.items() if not key.startswith("seconds.")}
+        {key: value for key, value in row.items() if not key.startswith(TIMED)}
         for row in run_rows(trial, state)
     ]
 
