@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ HEAVY = (
     "loopd.learning.choosing",
     "loopd.learning.fitted",
     "loopd.learning.problems.single_label",
+    "loopd.reports.curve",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
     "small_text",
     "sklearn.feature_extraction.text",
     "sklearn.linear_model",
     "sklearn.metrics",
+    "tests.crash.kill_at",
     "tests.faults.watched",
 )
 """What a daemon imports sooner or later."""
@@ -95,9 +100,23 @@ class Nursery:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def spawn(self, config: Path, log: Path, environment: dict[str, str]) -> Forked:
-        """Start ``loopd run`` on a configuration; its output goes to the log."""
+    def spawn(
+        self,
+        config: Path,
+        log: Path,
+        environment: dict[str, str],
+        command: Sequence[str] = ("tests.faults.watched",),
+    ) -> Forked:
+        """Start a daemon on a configuration; its output goes to the log.
+
+        Args:
+            config: of the daemon.
+            log: takes its output.
+            environment: what is added to this one's.
+            command: module whose ``main`` is called, and the arguments before the configuration.
+        """
         order = {"config": str(config), "log": str(log), "environment": environment}
+        order |= {"module": command[0], "arguments": list(command[1:])}
         with self._news:
             self._say(order)
             if not self._news.wait_for(lambda: self._born, 120):
@@ -167,7 +186,7 @@ def _tell(pid: int, code: int | None) -> None:
 
 def _live(order: dict[str, Any]) -> None:
     """Be the daemon; never returns."""
-    from tests.faults import watched
+    import importlib
 
     code = 70
     try:
@@ -177,8 +196,8 @@ def _live(order: dict[str, Any]) -> None:
             os.dup2(source, target)
         os.environ.update(order["environment"])
         os.chdir(Path(order["config"]).parent)
-        sys.argv = ["loopd", order["config"]]
-        watched.main()
+        sys.argv = ["loopd", *order["arguments"], order["config"]]
+        importlib.import_module(order["module"]).main()
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
