@@ -132,6 +132,11 @@ def test_an_answer_that_changes_is_journaled_with_its_history(
     people.close()
 
 
+def slowly(*values: Any) -> Any:
+    """A case for `make check-full`: others of its kind are in `make test`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
@@ -139,11 +144,11 @@ def test_an_answer_that_changes_is_journaled_with_its_history(
         ({"pool": {"path": "absent.csv"}}, 11, "absent.csv"),
         ({"pool": {"text": "txt"}}, 11, "text"),
         ({"classifier": {"name": "transfomer"}}, 12, "transformer"),
-        ({"classifier": {"name": "transformer", "model": "no/such-model"}}, 12, "no/such-model"),
+        slowly({"classifier": {"name": "transformer", "model": "no/such-model"}}, 12, "no/such-"),
         ({"strategy": {"name": "braking_ties"}}, 12, "breaking_ties"),
-        ({"strategy": {"name": "nowhere.module:Class"}}, 12, "nowhere"),
-        ({"stopping": {"criteria": [{"name": "max_iterations"}]}}, 10, "max_iterations"),
-        (
+        slowly({"strategy": {"name": "nowhere.module:Class"}}, 12, "nowhere"),
+        slowly({"stopping": {"criteria": [{"name": "max_iterations"}]}}, 10, "max_iterations"),
+        slowly(
             {
                 "stopping": {"criteria": [{"name": "delta_f_score"}]},
                 "task": {"labels": ["fruit", "tool", "animal"]},

@@ -6,6 +6,7 @@ import resource
 import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -47,7 +48,12 @@ def fails(daemon: Daemon, code: int, *words: str) -> None:
     assert daemon.api_key not in daemon.log
 
 
-@pytest.mark.parametrize("mode", ["error", "cut", "hole", "garbage", "truncate"])
+def slow(value: object) -> Any:
+    """A case for `make check-full`: another of its kind is in `make test`."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("mode", ["error", slow("cut"), "hole", slow("garbage"), slow("truncate")])
 def test_an_argilla_that_fails_is_waited_out(
     argilla: LiveArgilla, make_daemon: MakeDaemon, mode: str
 ) -> None:
@@ -186,6 +192,7 @@ def test_a_dataset_of_another_run(argilla: LiveArgilla, make_daemon: MakeDaemon)
     fails(second, 21, "another run")
 
 
+@pytest.mark.slow
 def test_a_dataset_that_does_not_fit(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     first = make_daemon(argilla)
     first.start()
@@ -225,6 +232,7 @@ def test_a_corrupt_journal(argilla: LiveArgilla, make_daemon: MakeDaemon) -> Non
     fails(daemon, 15, "damaged")
 
 
+@pytest.mark.slow
 def test_a_newer_journal(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla)
     daemon.start()
@@ -244,7 +252,7 @@ def test_a_second_daemon(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     assert first.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [slow(signal.SIGINT), signal.SIGTERM])
 def test_a_signal_while_people_label(
     argilla: LiveArgilla, make_daemon: MakeDaemon, number: signal.Signals
 ) -> None:
@@ -262,6 +270,7 @@ def test_a_signal_while_people_label(
     daemon.wait(rounds(2))
 
 
+@pytest.mark.slow
 def test_another_dataset_in_the_middle_of_a_run(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:

@@ -79,7 +79,7 @@ class Crowd:
         return {
             id_: Stored(
                 each.text,
-                each.batch_id,
+                str(each.metadata.get("batch_id", "")),
                 {name: (given.status.value, given.value) for name, given in each.answers.items()},
             )
             for id_, each in (self._store._records or {}).items()

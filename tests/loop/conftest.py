@@ -103,7 +103,7 @@ def gold(pool: Pool, record_id: str) -> str:
 MakeBench = Callable[..., Bench]
 
 WHATEVER_THE_STORE = "whatever_the_store"
-"""Marks tests of when the loop ends: on the real Argilla they only run in `make check-full`."""
+"""Marks tests in which the store has no part: on the real Argilla they are in `make check-full`."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

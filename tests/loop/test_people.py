@@ -42,6 +42,7 @@ def test_the_loop_learns_and_ends_by_itself(make_bench: MakeBench) -> None:
     assert rows[-1]["accuracy_low"] < rows[-1]["accuracy"] <= rows[-1]["accuracy_high"] <= 1
 
 
+@pytest.mark.whatever_the_store
 def test_no_record_is_published_twice(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 8})
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -86,11 +87,19 @@ def assert_aligned(make_bench: MakeBench, order: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("order", ["reverse", "random", "as published"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param("reverse", marks=pytest.mark.whatever_the_store),
+        "random",
+        pytest.param("as published", marks=pytest.mark.whatever_the_store),
+    ],
+)
 def test_labels_meet_texts_by_id_whatever_the_order(make_bench: MakeBench, order: str) -> None:
     assert_aligned(make_bench, order)
 
 
+@pytest.mark.whatever_the_store
 @pytest.mark.parametrize("order", ["reverse", "random"])
 def test_the_alignment_test_notices_alignment_by_position(
     make_bench: MakeBench, order: str, monkeypatch: pytest.MonkeyPatch
@@ -162,6 +171,7 @@ def test_a_first_batch_with_one_class_only_is_not_fatal(make_bench: MakeBench) -
     assert metrics_log.rows(state)[0]["labels"] == 12
 
 
+@pytest.mark.whatever_the_store
 def test_edits_and_late_answers_count_in_the_next_round(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.run_until(trained(0), lambda: answer_all(bench))
@@ -174,6 +184,7 @@ def test_edits_and_late_answers_count_in_the_next_round(make_bench: MakeBench) -
     assert targets(bench.state)[record_id] == other
 
 
+@pytest.mark.whatever_the_store
 def test_a_withdrawn_answer_leaves_the_training_set(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.run_until(trained(0), lambda: answer_all(bench))
@@ -270,6 +281,7 @@ def test_patience_waits_for_a_label_of_this_batch(make_bench: MakeBench) -> None
         bench.run_until(trained(1), lambda: None, steps=60)
 
 
+@pytest.mark.whatever_the_store
 def test_an_answer_to_a_closed_batch_counts_in_the_next_round(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "patience": 10})
     late = ""
@@ -289,6 +301,7 @@ def test_an_answer_to_a_closed_batch_counts_in_the_next_round(make_bench: MakeBe
     assert state.trained[1].labels == 12
 
 
+@pytest.mark.whatever_the_store
 def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
 
@@ -324,6 +337,7 @@ def test_what_is_left_of_a_batch_is_ranked_anew(make_bench: MakeBench) -> None:
     assert fold(bench.events) == state
 
 
+@pytest.mark.whatever_the_store
 def test_a_watermark_above_a_small_batch_waits_for_somebody(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 8, "first_batch_size": 3, "low_watermark": 5})
     with pytest.raises(RuntimeError, match="does not get on"):
@@ -489,6 +503,7 @@ def test_replaying_the_events_gives_the_same_state(make_bench: MakeBench) -> Non
     assert fold(bench.events) == state
 
 
+@pytest.mark.whatever_the_store
 def test_suggestions_can_be_switched_off(make_bench: MakeBench) -> None:
     for wanted in (True, False):
         bench = make_bench(queue={"batch_size": 6, "suggestions": wanted})

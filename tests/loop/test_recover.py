@@ -121,6 +121,7 @@ def test_several_open_batches_and_late_answers(make_bench: MakeBench) -> None:
     bench.run_until(lambda state: late in targets(state), lambda: None)
 
 
+@pytest.mark.whatever_the_store
 def test_second_opinions_come_back(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 6}, **ACTIVELAB)
     bench.run_until(asked_again, attentive(bench))
@@ -160,6 +161,7 @@ def test_answers_that_came_with_the_pool(make_bench: MakeBench) -> None:
     assert bench.state.rounds_measured == before.rounds_measured == 1
 
 
+@pytest.mark.whatever_the_store
 def test_what_cannot_be_known_is_said(make_bench: MakeBench) -> None:
     """Edits, withdrawals and deleted records, of which Argilla keeps no trace."""
     bench = make_bench()

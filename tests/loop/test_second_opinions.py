@@ -160,6 +160,7 @@ def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
     }
 
 
+@pytest.mark.whatever_the_store
 def test_the_same_person_again_replaces_where_that_is_allowed(make_bench: MakeBench) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench, relabel={"another_person": False})
     first, before = person_of(bench, record_id), targets(bench.state)[record_id]
@@ -207,6 +208,7 @@ def test_an_answer_on_a_copy_may_be_edited_and_taken_back(make_bench: MakeBench)
     bench.run_until(lambda state: len(ballots(state)[record_id]) == 1, lambda: None)
 
 
+@pytest.mark.whatever_the_store
 def test_one_person_alone_is_never_asked_again(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 4}, **ACTIVELAB)
 
@@ -245,6 +247,7 @@ def test_every_consensus_carries_the_loop(make_bench: MakeBench, strategy: str) 
     assert len(named) == rows[-1]["annotators"]
 
 
+@pytest.mark.whatever_the_store
 def test_an_ensemble_chooses(make_bench: MakeBench) -> None:
     strategy = {**ACTIVELAB["strategy"], "options": {"ensemble": 3}}
     bench = make_bench(stopping={"max_rounds": 4}, **{**ACTIVELAB, "strategy": strategy})

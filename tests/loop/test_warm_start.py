@@ -66,6 +66,7 @@ def test_values_that_the_task_does_not_know(make_bench: MakeBench) -> None:
     assert targets(state)["r000"] == "fruit"
 
 
+@pytest.mark.whatever_the_store
 def test_a_second_opinion_on_an_answer_that_came_with_the_pool(make_bench: MakeBench) -> None:
     wrong = {"r000": (("old", "tool"), ("older", "fruit")), **dict([*right(20).items()][1:])}
     bench = make_bench(size=24, answers=wrong, stopping={"max_rounds": 8}, **ACTIVELAB)

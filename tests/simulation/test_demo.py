@@ -127,7 +127,9 @@ def descendants(pid: int) -> set[int]:
 @pytest.mark.integration
 @pytest.mark.crash
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_nothing_is_left_behind_by_ctrl_c_or_a_kill(tmp_path: Path, number: int) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-c", DEMO, str(tmp_path / "demo")], stdout=subprocess.DEVNULL
