@@ -26,7 +26,7 @@ demo: $(STAMP) ## watch the whole loop work, in a few minutes
 	$(BIN)/loopd demo
 
 test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 check: test ## what CI runs
 

@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.http import NotFoundError, send
+from loopd.annotation.http import ArgillaHttp, NotFoundError, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.listener.filters import Wanted
 from loopd.listener.firing import Found
@@ -81,6 +81,8 @@ class Address:
             "api_key": self.api_key or os.environ.get("ARGILLA_API_KEY"),
         }
         set_ones = {name: value for name, value in given.items() if value}
+        if len(set_ones) == len(given):
+            _knock(**set_ones)
         # Retries are ours: the SDK's cannot be interrupted.
         return rg.Argilla(**set_ones, retries=0)
 
@@ -100,6 +102,13 @@ class Address:
             raise DatasetError(f"this account sees no dataset `{self.name}`{where}")
         names = sorted(str(spaces.get(each["workspace_id"])) for each in fits)
         raise DatasetError(f"dataset `{self.name}` is in several workspaces {names}: name one")
+
+
+def _knock(api_url: str, api_key: str) -> None:
+    """Ask whether Argilla is there, first: a client of the SDK that fails at its making leaks."""
+    http = ArgillaHttp(api_url, api_key, REQUEST_SECONDS)
+    with closing(http):
+        http.get("me")
 
 
 class Place:
