@@ -1,6 +1,7 @@
 """Owns the command line: parse, load the configuration, one call for each command, exit code.
 
-Must stay thin and import nothing heavy at the top: ``loopd --help`` answers at once.
+Must stay thin and import nothing heavy at the top: ``loopd --help`` answers at once. The commands
+to practise with live in :mod:`loopd.commands.practice`.
 """
 
 from __future__ import annotations

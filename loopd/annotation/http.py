@@ -79,7 +79,7 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     url = str(client.base_url).rstrip("/")
     try:
         response = client.request(method, f"/api/v1/{path}", **arguments)
-        _check(response, url, client.headers.get(_KEY_HEADER) or "\0")
+        _check(response, url, client.headers.get(_KEY_HEADER))
     except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
         kind = type(error).__name__
         message = f"Argilla at {url} is unreachable ({kind}: {error})"
@@ -95,7 +95,7 @@ def _json(response: httpx.Response, url: str) -> Any:
         raise TransientError(message, "is argilla.url that of an Argilla server?") from error
 
 
-def _check(response: httpx.Response, url: str, api_key: str) -> None:
+def _check(response: httpx.Response, url: str, api_key: str | None) -> None:
     code = response.status_code
     if code < 300:
         return
@@ -110,8 +110,8 @@ def _check(response: httpx.Response, url: str, api_key: str) -> None:
             "use the key of an owner, or of an admin who is a member of the workspace",
         )
     # Whatever answers there may repeat what it was sent.
-    detail = response.text.replace(api_key, "***")[:_DETAIL]
-    raise _refusal(code)(f"Argilla refuses: {what}: {detail}")
+    detail = response.text.replace(api_key, "***") if api_key else response.text
+    raise _refusal(code)(f"Argilla refuses: {what}: {detail[:_DETAIL]}")
 
 
 def _refusal(code: int) -> type[ArgillaError]:

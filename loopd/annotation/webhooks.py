@@ -16,7 +16,7 @@ from typing import Any
 
 from loopd import log
 from loopd.annotation.http import ArgillaHttp
-from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
+from loopd.errors import ArgillaError, LoopdError
 
 EVENTS = ("response.created", "response.updated", "response.deleted")
 
@@ -82,7 +82,7 @@ def _registered(http: ArgillaHttp, door: Door, server: _Server) -> str | None:
                 http.request("DELETE", f"webhooks/{hook['id']}")
         body = {"url": url, "events": EVENTS, "description": name}
         made = http.request("POST", "webhooks", json=body)
-    except (AuthError, ArgillaError, TransientError) as error:
+    except LoopdError as error:
         hint = "webhooks need the key of an owner, and Argilla 2.4 or later; polling goes on"
         log.get("webhooks").warning("webhooks_off", problem=error.message, hint=hint)
         return None

@@ -35,10 +35,18 @@ class Timing:
     Attributes:
         interval: seconds between two looks at the trigger.
         sweep: seconds between two looks at everything while the trigger does not move.
+
+    Raises:
+        DefinitionError: one of them is not above zero.
     """
 
     interval: float
     sweep: float
+
+    def __post_init__(self) -> None:
+        for seconds in (self.interval, self.sweep):
+            if not seconds > 0:
+                raise DefinitionError(f"an interval of {seconds} s is too short")
 
 
 class Listener:
@@ -247,14 +255,11 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
     wanted = parse(filters, query)
     _refuse_misspelt(query_params.keys() - wanted.names())
     wanted.check(query_params)
-    for seconds in (execution_interval_in_seconds, sweep_interval_in_seconds):
-        if not seconds > 0:
-            raise DefinitionError(f"an interval of {seconds} s is too short")
+    rule = Rule(wanted, condition, refire)
     address = Address(dataset, workspace, client, api_url, api_key)
     timing = Timing(execution_interval_in_seconds, sweep_interval_in_seconds)
 
     def decorate(action: Action) -> Listener:
-        rule = Rule(wanted, condition, refire)
         params = dict(query_params)
         return Listener(action, rule, params, address.connect, timing, with_records=with_records)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from itertools import pairwise
 from statistics import median
 
+from loopd.annotation.consensus import given, reactions
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus
 
 MARGIN = 1.5
 """How much longer than the slowest of the last rounds the next one may take."""
@@ -54,11 +54,12 @@ def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: 
     seconds = turnaround(state)
     if seconds is None:
         return False
-    speeds, answered = paces(state), _answered(state)
+    speeds, reacted = paces(state), reactions(state)
+    records = [state.originals.get(id_, id_) for id_ in waiting]
     everybody = math.fsum(speeds.values())
     for person, own in speeds.items():
         falling = own + (everybody - own) / needed
-        left = sum((id_, person) not in answered for id_ in waiting)
+        left = sum(person not in reacted[id_] for id_ in records)
         if left <= math.ceil(falling * (seconds * MARGIN + poll_interval)):
             return True
     return False
@@ -113,37 +114,10 @@ def paces(state: State) -> dict[str, float]:
     return {person: usual if pace is None else pace for person, pace in known.items()}
 
 
-def given(state: State) -> Iterable[Answer]:
-    """Answers of any kind that people gave in this run and did not take back."""
-    return (
-        answer
-        for answer in state.answers.values()
-        if answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
-    )
-
-
 def moment(time: str) -> float:
     """Seconds since 1970 of an answer's time."""
     parsed = datetime.fromisoformat(time)
     return parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
-
-
-def _answered(state: State) -> frozenset[tuple[str, str]]:
-    """External id and person: who is not shown a record any more, or a copy of it."""
-    originals = state.originals
-    copies: Mapping[str, list[str]] = _by_original(originals)
-    return frozenset(
-        (id_, answer.annotator)
-        for answer in given(state)
-        for id_ in copies.get(originals.get(answer.record_id, ""), [answer.record_id])
-    )
-
-
-def _by_original(originals: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    for id_, record_id in originals.items():
-        found[record_id].append(id_)
-    return found
 
 
 def _pace(times: Sequence[float]) -> float | None:

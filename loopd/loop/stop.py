@@ -1,4 +1,4 @@
-"""Owns the wish to stop: a flag that signals set and every wait listens to."""
+"""Owns what ends a wait early: the wish to stop, which signals set, and an alarm for news."""
 
 from __future__ import annotations
 

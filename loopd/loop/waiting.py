@@ -10,9 +10,13 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 
-from loopd.loop.queue import given, moment
+import numpy as np
+
+from loopd.annotation.consensus import given
+from loopd.loop.queue import moment
 from loopd.machine import State
 from loopd.records import JsonValue
+from loopd.reports.rounds import number
 
 Figures = dict[str, JsonValue]
 
@@ -35,14 +39,14 @@ def figures(state: State, needed: int) -> Figures:
     if before is None:
         return newest
     published = state.published[state.round].at
-    seen = _known(before.queue, "last_answer")
+    seen = number(before.queue, "last_answer")
     late = 0 if seen is None else sum(seen < time <= published for time in times)
-    waits = sorted(waited(state, needed).values())
+    waits = list(waited(state, needed).values())
     return {
         **newest,
         "waiting.total": round(math.fsum(waits), 3),
-        "waiting.p50": round(_quantile(waits, 0.5), 3),
-        "waiting.p95": round(_quantile(waits, 0.95), 3),
+        "waiting.p50": _quantile(waits, 0.5),
+        "waiting.p95": _quantile(waits, 0.95),
         "staleness": late,
         "turnaround": None if seen is None else round(max(0.0, published - seen), 3),
     }
@@ -76,15 +80,6 @@ def _over(reacted: Mapping[str, float], person: str, needed: int) -> float:
     return min(complete, reacted.get(person, math.inf))
 
 
-def _known(some: Mapping[str, JsonValue], key: str) -> float | None:
-    value = some.get(key)
-    return float(value) if isinstance(value, (int, float)) else None
-
-
-def _quantile(ordered: list[float], share: float) -> float:
+def _quantile(values: list[float], share: float) -> float:
     """By linear interpolation; 0 without a value."""
-    if not ordered:
-        return 0.0
-    place = share * (len(ordered) - 1)
-    low, high = math.floor(place), math.ceil(place)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return round(float(np.quantile(values, share)), 3) if values else 0.0

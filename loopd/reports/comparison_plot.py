@@ -10,13 +10,11 @@ from loopd.reports.comparison import ArmSummary, Comparison
 from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
 from loopd.reports.interval import Estimate, estimate
 from loopd.reports.learning_curves import LearningCurve
-from loopd.reports.rounds import Terms
+from loopd.reports.rounds import USUAL, Terms
 from loopd.state.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-USUAL = Terms()
 
 LINEAR_RATIO = 12
 """Slowest to fastest round above which seconds are drawn on a logarithmic axis."""

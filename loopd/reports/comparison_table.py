@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopd.reports.comparison import ArmSummary, Comparison, Reached
 from loopd.reports.interval import Estimate
-from loopd.reports.rounds import Terms
+from loopd.reports.rounds import USUAL, Terms
 
 COUNTS_SHOWN = 26
 """Most label counts in the table; the results file has all."""
 
 ABSENT = "-"
-
-USUAL = Terms()
 
 
 def comparison_table(

@@ -1,9 +1,12 @@
-"""Owns reading the metrics log of a run; must not write it, nor look at the journal."""
+"""Owns reading the metrics log of a run, and what its measures are called.
+
+Must not write it, nor look at the journal.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +35,7 @@ def read_metrics(path: Path) -> list[Row]:
     return [_parse(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def number(row: Row, key: str) -> float | None:
+def number(row: Mapping[str, JsonValue], key: str) -> float | None:
     """A number of a row, or ``None`` where it is absent or is none."""
     value = row.get(key)
     try:
@@ -108,6 +111,10 @@ class Terms:
 
     measure: str = "accuracy"
     effort: str = "labels"
+
+
+USUAL = Terms()
+"""Of a plain classification."""
 
 
 def measure_name(metric: str) -> str:

@@ -84,7 +84,8 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
         LoopdError: the folder, the server or the simulated people fail.
     """
     stop = Stop()
-    play = sample_play() if options.config is None else config_play(options.config)
+    by_hand = options.label_yourself
+    play = sample_play(by_hand) if options.config is None else config_play(options.config)
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
@@ -163,7 +164,6 @@ class Demo:
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
             "stopping": {"max_rounds": rounds},
-            "queue": {"low_watermark": "auto" if self.options.label_yourself else None},
         }
         changes = {
             name: {key: value for key, value in values.items() if value is not None}

@@ -42,9 +42,13 @@ class Play:
     rounds: int | None
 
 
-def sample_play() -> Play:
-    """The bundled customer questions."""
-    return Play(sample_sections(), sample_task(), Path.cwd(), SAMPLE_ROUNDS)
+def sample_play(by_hand: bool = False) -> Play:
+    """The bundled customer questions.
+
+    Args:
+        by_hand: real people label, and must not wait.
+    """
+    return Play(sample_sections(by_hand), sample_task(), Path.cwd(), SAMPLE_ROUNDS)
 
 
 def config_play(path: Path) -> Play:
@@ -74,7 +78,7 @@ def sample_task() -> OracleTask:
     return OracleTask(WORKSPACE, DATASET, task, gold)
 
 
-def sample_sections() -> Sections:
+def sample_sections(by_hand: bool = False) -> Sections:
     """The configuration of the sample data; its files lie beside it."""
     return {
         "run": {"dir": "run"},
@@ -89,8 +93,8 @@ def sample_sections() -> Sections:
         "test": _data(sample_data.TEST_FILE),
         "queue": {
             "batch_size": 20,
-            # Whole batches: simulated people answer ten times as fast as real ones.
-            "low_watermark": 0,
+            # Whole batches otherwise: simulated people answer ten times as fast as real ones.
+            "low_watermark": "auto" if by_hand else 0,
             "poll_interval": 0.5,
             "sweep_interval": 10.0,
         },

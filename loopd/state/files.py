@@ -76,10 +76,15 @@ def _replace(path: Path, payload: bytes, mode: int) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder outlive a loss of power.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.machine import Event
-from loopd.state.files import storage_error
+from loopd.state.files import storage_error, sync_folder
 from loopd.state.journal import Journal
 
 _PARTS = ("", "-wal", "-shm")
@@ -30,7 +29,7 @@ def write_journal(path: Path, events: Sequence[Event]) -> None:
         if path.exists():
             raise StorageError(f"{path} has appeared meanwhile", "see what has written it")
         fresh.rename(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -65,11 +64,3 @@ def _clear(fresh: Path) -> None:
     """Remove what an earlier attempt left unfinished."""
     for part in _PARTS:
         fresh.with_name(fresh.name + part).unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,6 +15,11 @@ from tests.live import LiveArgilla
 MakeDaemon = Callable[..., Daemon]
 
 
+def slowly(*values: Any) -> Any:
+    """A case for `make check-full`: others of its kind are in `make test`."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture
 def make_daemon(tmp_path: Path) -> Iterator[MakeDaemon]:
     made: list[Daemon] = []

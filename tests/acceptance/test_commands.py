@@ -14,7 +14,7 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.machine import Phase
-from tests.acceptance.conftest import MakeDaemon
+from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, fails, rounds
 from tests.live import LiveArgilla
 
@@ -130,11 +130,6 @@ def test_an_answer_that_changes_is_journaled_with_its_history(
     people.withdraw(record_id, "ann")
     daemon.wait(lambda state: record_id not in targets(state))
     people.close()
-
-
-def slowly(*values: Any) -> Any:
-    """A case for `make check-full`: others of its kind are in `make test`."""
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.mark.parametrize(

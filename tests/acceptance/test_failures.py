@@ -6,14 +6,13 @@ import resource
 import signal
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.machine import Phase, State
-from tests.acceptance.conftest import MakeDaemon
+from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.daemon import Condition, Daemon
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
@@ -48,12 +47,9 @@ def fails(daemon: Daemon, code: int, *words: str) -> None:
     assert daemon.api_key not in daemon.log
 
 
-def slow(value: object) -> Any:
-    """A case for `make check-full`: another of its kind is in `make test`."""
-    return pytest.param(value, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("mode", ["error", slow("cut"), "hole", slow("garbage"), slow("truncate")])
+@pytest.mark.parametrize(
+    "mode", ["error", slowly("cut"), "hole", slowly("garbage"), slowly("truncate")]
+)
 def test_an_argilla_that_fails_is_waited_out(
     argilla: LiveArgilla, make_daemon: MakeDaemon, mode: str
 ) -> None:
@@ -151,7 +147,8 @@ def test_a_key_that_expires_while_people_label(
         daemon.wait(collecting)
         owner.delete(f"users/{user['id']}")
     assert daemon.ended() == 20
-    assert "refuses the API key" in daemon.log
+    # Argilla takes a user's memberships away a moment before the user.
+    assert "refuses the API key" in daemon.log or "gave HTTP 403" in daemon.log
     before = daemon.state
     daemon.api_key = argilla.owner_key
     daemon.start()
@@ -252,7 +249,7 @@ def test_a_second_daemon(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     assert first.poll() is None
 
 
-@pytest.mark.parametrize("number", [slow(signal.SIGINT), signal.SIGTERM])
+@pytest.mark.parametrize("number", [slowly(signal.SIGINT), signal.SIGTERM])
 def test_a_signal_while_people_label(
     argilla: LiveArgilla, make_daemon: MakeDaemon, number: signal.Signals
 ) -> None:

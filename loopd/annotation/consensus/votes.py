@@ -7,7 +7,7 @@ its original, and each person counts once.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from loopd.machine import State
@@ -60,8 +60,8 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
     place = {id_: number for number, id_ in enumerate(state.originals)}
     ignored = repeats(state) if another_person else frozenset()
     latest: dict[Key, Answer] = {}
-    for record_id, given in _submitted(state).items():
-        for answer in given:
+    for record_id, answers in _submitted(state).items():
+        for answer in answers:
             if (answer.record_id, answer.annotator) not in ignored:
                 before = latest.get((record_id, answer.annotator))
                 if before is None or _place(before, place) < _place(answer, place):
@@ -81,8 +81,8 @@ def repeats(state: State) -> frozenset[Key]:
     if not copies:
         return frozenset()
     first: dict[Key, tuple[str, str]] = {}
-    for record_id, given in _submitted(state).items():
-        for answer in given:
+    for record_id, answers in _submitted(state).items():
+        for answer in answers:
             moment = (answer.time, answer.record_id)
             key = (record_id, answer.annotator)
             first[key] = min(first.get(key, moment), moment)
@@ -100,8 +100,8 @@ def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
     ignored = repeats(state) if another_person else frozenset()
     return frozenset(
         answer.record_id
-        for given in _submitted(state).values()
-        for answer in given
+        for answers in _submitted(state).values()
+        for answer in answers
         if (answer.record_id, answer.annotator) not in ignored
     )
 
@@ -134,10 +134,8 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     spent = _spent(state) if another_person else frozenset()
     done = Counter(
         answer.record_id
-        for key, answer in state.answers.items()
-        if answer.status is not AnswerStatus.WITHDRAWN
-        and not answer.imported
-        and key not in ignored
+        for answer in given(state)
+        if (answer.record_id, answer.annotator) not in ignored
     )
     return frozenset(
         id_
@@ -149,13 +147,21 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     )
 
 
+def given(state: State) -> Iterator[Answer]:
+    """Answers of any kind that people gave in this run and did not take back."""
+    return (
+        answer
+        for answer in state.answers.values()
+        if answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
+    )
+
+
 def reactions(state: State) -> defaultdict[str, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
     originals = state.originals
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for answer in state.answers.values():
-        if not answer.imported and answer.status is not AnswerStatus.WITHDRAWN:
-            found[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
+    for answer in given(state):
+        found[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
     return found
 
 
