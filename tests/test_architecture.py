@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
     frozenset({"commands"}),
-    frozenset({"simulation", "export", "listener"}),
+    frozenset({"simulation", "export", "listener", "monitoring"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
