@@ -23,6 +23,9 @@ STEPS: Mapping[str, str] = {
 }
 """Steps of a round in their order, with their colours."""
 
+COUNTS = ("label_budget", "max_rounds", "max_iterations")
+"""Rules and criteria whose values are counts, even while they are no more than 1."""
+
 BARS = 60
 """More rounds than this are drawn as areas: bars would be hairs."""
 
@@ -35,7 +38,7 @@ def criteria_chart(rows: Sequence[Row]) -> Chart | None:
     drawn = {
         name: values
         for name in criterion_names(rows)
-        if _is_share(values := series(rows, f"stop.{name}.value"))
+        if name not in COUNTS and _is_share(values := series(rows, f"stop.{name}.value"))
     }
     if not drawn:
         return None
