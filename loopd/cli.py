@@ -67,10 +67,11 @@ def run(config: Path) -> None:
     from loopd import log
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
+    from loopd.monitoring.onlookers import onlookers
 
     settings = load_config(config)
     log.set_up(settings.log)
-    run_daemon(settings, progress())
+    run_daemon(settings, progress(), tuple(onlookers(settings)))
 
 
 @main.command()

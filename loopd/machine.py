@@ -138,7 +138,9 @@ class RoundEvaluated:
     ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
     each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
     ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
-    ``seconds`` into everything else.
+    ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
+    label (first) were taken for another (second); pairs that never occur are left out. It is empty
+    without a test set, where texts have several labels or spans, and in older journals.
     """
 
     at: float
@@ -149,6 +151,7 @@ class RoundEvaluated:
     config_digest: str
     scoring_seconds: float
     seconds: float
+    confusion: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What people and their tools look at while a run goes on, and after it."""
+"""What people and machines look at: the live page, Prometheus, reports and sinks."""

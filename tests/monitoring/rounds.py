@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loopd.monitoring.figures import Confusion
+from loopd.monitoring.figures import ConfusionMatrix
 from loopd.reports.rounds import Row
 
 HOSTILE = (
@@ -45,10 +45,10 @@ def _row(number: int, labels: Sequence[str]) -> Row:
     }
 
 
-def make_confusion(labels: Sequence[str]) -> Confusion:
+def make_confusion(labels: Sequence[str]) -> ConfusionMatrix:
     """A matrix in which each label is often right and sometimes taken for the next."""
     size = len(labels)
-    return Confusion(
+    return ConfusionMatrix(
         tuple(labels),
         tuple(
             tuple(10 + row if row == column else (column == (row + 1) % size) * row

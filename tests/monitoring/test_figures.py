@@ -8,6 +8,7 @@ import pytest
 
 from loopd.monitoring.figures import (
     Chart,
+    ConfusionMatrix,
     class_chart,
     confusion_chart,
     criteria_chart,
@@ -113,3 +114,10 @@ def test_the_summary_says_the_last_value() -> None:
         "accuracy 0.767 (95 % interval 0.717 to 0.807) after round 2 with 60 labels; "
         "0.500 at first."
     )
+
+
+def test_a_matrix_is_made_of_pairs_in_the_order_of_the_labels() -> None:
+    pairs = (("b", "a", 2), ("a", "a", 5), ("a", "gone", 1))
+    made = ConfusionMatrix.of(("a", "b"), pairs)
+    assert made == ConfusionMatrix(("a", "b", "gone"), ((5, 0, 1), (2, 0, 0), (0, 0, 0)))
+    assert ConfusionMatrix.of(("a", "b"), ()) is None

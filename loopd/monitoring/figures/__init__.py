@@ -6,11 +6,16 @@ run has nothing to show for it yet.
 
 from loopd.monitoring.figures.chart import Chart
 from loopd.monitoring.figures.course import criteria_chart, seconds_chart, waiting_chart
-from loopd.monitoring.figures.quality import Confusion, class_chart, confusion_chart, curve_chart
+from loopd.monitoring.figures.quality import (
+    ConfusionMatrix,
+    class_chart,
+    confusion_chart,
+    curve_chart,
+)
 
 __all__ = [
     "Chart",
-    "Confusion",
+    "ConfusionMatrix",
     "class_chart",
     "confusion_chart",
     "criteria_chart",

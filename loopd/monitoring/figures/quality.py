@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopd.evaluation.metrics import Confusion
 from loopd.monitoring.figures.chart import GRID, Chart, brief, new_chart, note
 from loopd.reports.curve import draw_quality, label_axis
 from loopd.reports.drawing import COLOURS
@@ -39,7 +40,7 @@ WEAK, FAIR = 0.5, 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ConfusionMatrix:
     """How often each label was taken for each on the test set.
 
     Attributes:
@@ -49,6 +50,21 @@ class Confusion:
 
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, labels: Sequence[str], pairs: Confusion) -> ConfusionMatrix | None:
+        """The matrix of what :func:`~loopd.evaluation.metrics.confusion` counted.
+
+        ``None`` where it counted nothing. A label that only the pairs know comes last.
+        """
+        if not pairs:
+            return None
+        known = dict.fromkeys([*labels, *(each for pair in pairs for each in pair[:2])])
+        times = {(right, taken): count for right, taken, count in pairs}
+        return cls(
+            tuple(known),
+            tuple(tuple(times.get((right, taken), 0) for taken in known) for right in known),
+        )
 
 
 def curve_chart(rows: Sequence[Row]) -> Chart | None:
@@ -113,7 +129,7 @@ def _colour(value: float) -> str:
     return COLOURS[1] if value < WEAK else COLOURS[4] if value < FAIR else COLOURS[0]
 
 
-def confusion_chart(confusion: Confusion | None) -> Chart | None:
+def confusion_chart(confusion: ConfusionMatrix | None) -> Chart | None:
     """What was taken for what on the test set; ``None`` without counts.
 
     With many labels the most confused ones are shown and the rest put together, so that the numbers
@@ -121,7 +137,7 @@ def confusion_chart(confusion: Confusion | None) -> Chart | None:
     """
     if confusion is None or not confusion.counts:
         return None
-    title = "Confusion matrix"
+    title = "ConfusionMatrix matrix"
     shown = most_confused(confusion, LABELS_SHOWN)
     size = len(shown.labels)
     figure, axes = new_chart("confusion", title, 2.2 + 3.0 * min(1.0, size / 8))
@@ -132,7 +148,7 @@ def confusion_chart(confusion: Confusion | None) -> Chart | None:
     return Chart("confusion", title, _confusion_words(confusion), figure)
 
 
-def most_confused(confusion: Confusion, most: int) -> Confusion:
+def most_confused(confusion: ConfusionMatrix, most: int) -> ConfusionMatrix:
     """The matrix of the labels with the most mistakes, the others in a last row and column."""
     counts = np.asarray(confusion.counts, dtype=np.int64)
     if len(counts) <= most:
@@ -144,10 +160,10 @@ def most_confused(confusion: Confusion, most: int) -> Confusion:
     smaller = np.zeros((most, most), dtype=np.int64)
     np.add.at(smaller, (place[:, None], place[None, :]), counts)
     labels = (*(confusion.labels[each] for each in kept), OTHERS)
-    return Confusion(labels, tuple(tuple(int(n) for n in row) for row in smaller))
+    return ConfusionMatrix(labels, tuple(tuple(int(n) for n in row) for row in smaller))
 
 
-def mistakes(confusion: Confusion) -> list[tuple[int, str, str]]:
+def mistakes(confusion: ConfusionMatrix) -> list[tuple[int, str, str]]:
     """Every confusion that happened as (times, right label, model's), most frequent first."""
     found = [
         (times, right, taken)
@@ -158,7 +174,7 @@ def mistakes(confusion: Confusion) -> list[tuple[int, str, str]]:
     return sorted(found, key=lambda each: -each[0])
 
 
-def _draw_cells(axes: Axes, confusion: Confusion) -> None:
+def _draw_cells(axes: Axes, confusion: ConfusionMatrix) -> None:
     counts = np.asarray(confusion.counts, dtype=np.int64)
     totals = counts.sum(1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
@@ -188,7 +204,7 @@ def _draw_cells(axes: Axes, confusion: Confusion) -> None:
         )
 
 
-def _confusion_words(confusion: Confusion) -> str:
+def _confusion_words(confusion: ConfusionMatrix) -> str:
     found = mistakes(confusion)
     right = sum(row[place] for place, row in enumerate(confusion.counts))
     total = sum(map(sum, confusion.counts))
