@@ -17,7 +17,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
     frozenset({"commands"}),
-    frozenset({"simulation", "export", "listener", "monitoring"}),
+    frozenset({"monitoring"}),
+    frozenset({"simulation", "export", "listener"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
     frozenset({"tasks"}),
@@ -35,7 +36,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "argilla": ("listener/place.py",),  # the listener hands out the SDK's own records and dataset
     "argilla_server": ("server",),
     "small_text": ("learning", "evaluation/stopping.py"),
-    "torch": ("learning",),
+    "torch": ("learning", "monitoring/sinks"),
     "transformers": ("learning",),
     "click": ("cli.py", "commands"),
     "yaml": ("safe_yaml.py", "simulation"),
