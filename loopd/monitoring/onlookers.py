@@ -17,5 +17,7 @@ def onlookers(config: Config) -> Iterator[Onlooker]:
     Raises:
         LoopdError: one is asked for that cannot be there, such as a sink whose package is missing.
     """
-    _ = config  # nothing can be asked for yet
-    yield from ()
+    if config.dashboard.enabled:
+        from loopd.monitoring.serving import Dashboard
+
+        yield Dashboard()

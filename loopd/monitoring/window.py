@@ -57,6 +57,8 @@ class Window:
         self._changed = changed
         self._clock = clock
         self.snapshot = Snapshot()
+        self.began_at = clock()
+        """When this process began, seconds since 1970."""
         self.tools: Tools | None = None
         """Of the run; ``None`` before it began."""
         self._errors: ErrorCounts | None = None
