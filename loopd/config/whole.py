@@ -15,6 +15,7 @@ from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
+from loopd.config.sinks import SinksSection
 from loopd.config.stopping import StoppingSection
 
 ACTIVELAB = "activelab"
@@ -51,6 +52,9 @@ class Config(Section):
     relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
     log: LogSection = Field(default_factory=LogSection, description="The log.")
+    sinks: SinksSection = Field(
+        default_factory=SinksSection, description="Where the rounds are written besides."
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -84,7 +88,7 @@ class Config(Section):
         Where things lie, how the server is reached and what is logged are left out; the contents
         of the data sets have fingerprints of their own.
         """
-        places: dict[str, Any] = {"argilla": True, "log": True, "run": True}
+        places: dict[str, Any] = {"argilla": True, "log": True, "run": True, "sinks": True}
         places |= {"pool": {"path"}, "test": {"path"}}
         shaping = self.model_dump(mode="json", exclude=places)
         shaping["seed"] = self.run.seed

@@ -17,5 +17,8 @@ def onlookers(config: Config) -> Iterator[Onlooker]:
     Raises:
         LoopdError: one is asked for that cannot be there, such as a sink whose package is missing.
     """
-    _ = config  # nothing can be asked for yet
-    yield from ()
+    sinks = config.sinks
+    if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
+        from loopd.monitoring.sinks.wanted import feeders
+
+        yield from feeders(config)
