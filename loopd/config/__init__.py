@@ -1,5 +1,6 @@
 """Every setting, its default and its meaning; must not look at files, data or servers."""
 
+from loopd.config.dashboard import DashboardSection
 from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
@@ -20,6 +21,7 @@ __all__ = [
     "Config",
     "ConsensusSection",
     "CriterionSection",
+    "DashboardSection",
     "DataSection",
     "LogSection",
     "MlflowSection",
