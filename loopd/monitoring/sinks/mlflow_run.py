@@ -98,7 +98,8 @@ class MlflowRun:
         """Params never change in MLflow: a setting that did becomes a tag."""
         from mlflow.entities import Param, RunTag
 
-        known = self._client.get_run(run_id).data.params
+        data = self._client.get_run(run_id).data
+        known = data.params
         settings = {key: value[:LONGEST_VALUE] for key, value in story.settings.items()}
         missing = [Param(key, value) for key, value in settings.items() if key not in known]
         for some in _pieces(missing, MOST_PARAMS):
@@ -106,7 +107,7 @@ class MlflowRun:
         changed = {
             f"changed.{key}": value
             for key, value in settings.items()
-            if known.get(key, value) != value
+            if known.get(key, value) != value or f"changed.{key}" in data.tags
         }
         tags = {f"loopd.{key}": value for key, value in story.origin.items() if key != "run"}
         rest = [RunTag(key, value) for key, value in (tags | changed).items()]
