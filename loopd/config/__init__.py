@@ -6,6 +6,7 @@ from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySec
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import NAME_PATTERN, Section
+from loopd.config.sinks import MlflowSection, SinksSection
 from loopd.config.stopping import CRITERIA, CriterionSection, StoppingSection
 from loopd.config.whole import ACTIVELAB, Config
 
@@ -23,10 +24,12 @@ __all__ = [
     "DashboardSection",
     "DataSection",
     "LogSection",
+    "MlflowSection",
     "QueueSection",
     "RelabelSection",
     "RunSection",
     "Section",
+    "SinksSection",
     "StoppingSection",
     "StrategySection",
     "TaskSection",

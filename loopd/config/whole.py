@@ -16,6 +16,7 @@ from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
+from loopd.config.sinks import SinksSection
 from loopd.config.stopping import StoppingSection
 
 ACTIVELAB = "activelab"
@@ -55,6 +56,9 @@ class Config(Section):
         default_factory=DashboardSection, description="The live page."
     )
     log: LogSection = Field(default_factory=LogSection, description="The log.")
+    sinks: SinksSection = Field(
+        default_factory=SinksSection, description="Where the rounds are written besides."
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -88,7 +92,8 @@ class Config(Section):
         Where things lie, how the server is reached, what is logged and what is shown are left out;
         the contents of the data sets have fingerprints of their own.
         """
-        places: dict[str, Any] = {"argilla": True, "dashboard": True, "log": True, "run": True}
+        unshaping = ("argilla", "dashboard", "log", "run", "sinks")
+        places: dict[str, Any] = dict.fromkeys(unshaping, True)
         places |= {"pool": {"path"}, "test": {"path"}}
         shaping = self.model_dump(mode="json", exclude=places)
         shaping["seed"] = self.run.seed

@@ -21,3 +21,8 @@ def onlookers(config: Config) -> Iterator[Onlooker]:
         from loopd.monitoring.serving import Dashboard
 
         yield Dashboard()
+    sinks = config.sinks
+    if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
+        from loopd.monitoring.sinks.wanted import feeders
+
+        yield from feeders(config)

@@ -6,6 +6,7 @@ Must not know what the page shows. Nothing that fails here ends a run.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 from contextlib import suppress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from loopd.monitoring.accounts import Accounts
+    from loopd.monitoring.view import View
 
 ADDRESS_NAME = "dashboard.url"
 """In the run directory: where the page is, as long as it is there."""
@@ -43,6 +45,7 @@ class Dashboard:
         self._accounts: Accounts | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._view: View | None = None
         self._address: Path | None = None
         self._closing = threading.Event()
 
@@ -87,6 +90,8 @@ class Dashboard:
             if self._server is not None:
                 self._server.should_exit = True
             self._thread.join(FAREWELL)
+        if self._view is not None:
+            self._view.close()
         if self._accounts is not None:
             self._accounts.close()
 
@@ -111,7 +116,10 @@ class Dashboard:
         from loopd.monitoring.dashboard import application
         from loopd.monitoring.view import View
 
-        app = application(View(self._window, self._accounts), config.dashboard.allowed_hosts)
+        view = self._view = View(self._window, self._accounts)
+        app = application(view, config.dashboard.allowed_hosts)
+        # What fails is said by our own log, once.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         settings = uvicorn.Config(
             app,
             http="h11",

@@ -137,7 +137,7 @@ def confusion_chart(confusion: ConfusionMatrix | None) -> Chart | None:
     """
     if confusion is None or not confusion.counts:
         return None
-    title = "ConfusionMatrix matrix"
+    title = "Confusion matrix"
     shown = most_confused(confusion, LABELS_SHOWN)
     size = len(shown.labels)
     figure, axes = new_chart("confusion", title, 2.2 + 3.0 * min(1.0, size / 8))
