@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from loopd import log
 from loopd.config import Config, DashboardSection
 from loopd.errors import LoopdError, StorageError
+from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.onlooker import Opening
 from loopd.machine import Event, State
 from loopd.monitoring.window import Window
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from loopd.monitoring.accounts import Accounts
     from loopd.monitoring.view import View
-
-ADDRESS_NAME = "dashboard.url"
-"""In the run directory: where the page is, as long as it is there."""
 
 TRIES = 20
 """Ports that are tried, one after the other, before any free one is taken."""
@@ -104,7 +102,7 @@ class Dashboard:
                 hint="everybody who reaches this address can read texts, names and answers: put "
                 "a proxy with a password before it, or listen on 127.0.0.1",
             )
-        path = config.run.dir / ADDRESS_NAME
+        path = config.run.dir / PAGE_NAME
         with suppress(StorageError):  # it is a convenience: the log has the address
             write_atomic(path, f"{url}\n")
             self._address = path
