@@ -117,7 +117,9 @@ def test_what_people_typed_is_shown_as_text(site: Site) -> None:
     assert not any(name.startswith("on") for _, attributes in page.found for name in attributes)
     assert not any("style" in attributes for _, attributes in page.found)
     assert f"{SHOWN} 9" in page.text, "a text"
-    assert page.text.count(SHOWN) == len(site.client.get("/api/overview").json()["out"]) + 1, "a name"
+    assert page.text.count(SHOWN) == len(site.client.get("/api/overview").json()["out"]) + 1, (
+        "a name"
+    )
     assert f"fruit {SHOWN}".replace("\\x07", "") in page.text, "a label"
     assert {attributes.get("src") for tag, attributes in page.found if tag == "img"} <= {
         each.get("src") for tag, each in page.found if str(each.get("src")).startswith("charts/")
