@@ -42,6 +42,8 @@ def figure(value: JsonValue) -> str:
         return NOT_KNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) > 1:
+        value = int(value)  # a count that went through arithmetic
     if isinstance(value, float):
         return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else one_line(str(value))

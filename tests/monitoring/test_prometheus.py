@@ -148,7 +148,7 @@ def test_a_daemon_that_starts_again_counts_on(tmp_path: Path) -> None:
 
 
 def test_an_outage_begins_once_and_ends(tmp_path: Path) -> None:
-    times = iter([10.0, 20.0])
+    times = iter([5.0, 10.0, 20.0])
     window = Window(clock=lambda: next(times))
     window.began(opening(tmp_path, []))
     window.waits(TransientError("one"))
