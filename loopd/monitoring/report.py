@@ -11,15 +11,14 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.data.pool import Pool
-from loopd.errors import ConfigError, DataError, RunError
+from loopd.errors import ConfigError, DataError
 from loopd.loop import metrics_log
-from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.status import read_run
 from loopd.loop.tools import read_data
-from loopd.machine import State, fold
+from loopd.machine import State
 from loopd.monitoring.overview import overview
 from loopd.monitoring.report_page import charts, report_html
 from loopd.state.files import SHARED, write_atomic
-from loopd.state.journal import Journal
 
 FILE_NAME = "report.html"
 
@@ -48,7 +47,7 @@ def run_report(
         LoopdError: as reading the journal.
     """
     page, pictures = _places(config, out)
-    state = _state(config)
+    state = read_run(config)
     pool, notes = _pool(config, state) if texts else (NO_POOL, [])
     seen = overview(state, config, pool, metrics_log.rows(state), time.time())
     drawn = charts(seen)
@@ -70,14 +69,6 @@ def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
     if place.exists() and not place.is_dir():
         raise ConfigError(f"{place} is no folder", "name a folder, or a file that ends with .html")
     return place / FILE_NAME, place
-
-
-def _state(config: Config) -> State:
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
-    with Journal(path, read_only=True) as journal:
-        return fold(journal.read())
 
 
 def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:

@@ -137,7 +137,7 @@ def columns(seen: Overview) -> list[Column]:
         Column("annotations", "Answers"),
         Column("discarded", "Discarded"),
         Column("open", "Open"),
-        Column(metric, f"{name[:1].upper()}{name[1:]}"),
+        Column(metric, _capital(name)),
         Column(f"{metric}_low", "Low"),
         Column(f"{metric}_high", "High"),
         *([] if metric == "macro_f1" else [Column("macro_f1", "Macro-F1")]),
@@ -188,7 +188,7 @@ def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     yield "Labels", _of(budget.labels, budget.most_labels)
     yield "Rounds measured", _of(budget.rounds, budget.most_rounds)
     if seen.curve:
-        yield measure_name(seen.metric), f"{seen.curve[-1].value:.3f}"
+        yield _capital(measure_name(seen.metric)), f"{seen.curve[-1].value:.3f}"
         low, high = seen.curve[-1].low, seen.curve[-1].high
         if low is not None and high is not None:
             yield "95 % interval", f"{low:.3f} to {high:.3f}"
@@ -202,6 +202,10 @@ def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     yield "Strategy", seen.strategy
     yield "Classifier", seen.classifier
     yield "Seed", str(config.run.seed)
+
+
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
 
 
 def _of(spent: int, most: int | None) -> str:
