@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,12 +40,17 @@ def story(count: int, **changes: Any) -> Story:
     return replace(told, **changes)
 
 
-def expected(told: Story, *, slash: bool = False) -> set[tuple[str, int, float]]:
+def points_of(rows: Iterable[Row], *, slash: bool = False) -> set[tuple[str, int, float]]:
+    """Every number of the rounds as a sink should hold it."""
     return {
         (key.replace(".", "/", 1) if slash else key, int(number(row, "round") or 0), value)
-        for row in told.rows
+        for row in rows
         for key, value in numbers(row)
     }
+
+
+def expected(told: Story, *, slash: bool = False) -> set[tuple[str, int, float]]:
+    return points_of(told.rows, slash=slash)
 
 
 def scalars(folder: Path) -> list[tuple[str, int, float]]:
