@@ -17,6 +17,10 @@ def onlookers(config: Config) -> Iterator[Onlooker]:
     Raises:
         LoopdError: one is asked for that cannot be there, such as a sink whose package is missing.
     """
+    if config.dashboard.enabled:
+        from loopd.monitoring.serving import Dashboard
+
+        yield Dashboard()
     sinks = config.sinks
     if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
         from loopd.monitoring.sinks.wanted import feeders
