@@ -64,10 +64,11 @@ def digest(seen: Overview) -> str:
 
 def gallery(seen: Overview) -> Gallery:
     """Draw every chart for which the run has something to show."""
-    return Gallery(digest(seen), {chart.name: _picture(chart) for chart in _charts(seen)})
+    return Gallery(digest(seen), {chart.name: _picture(chart) for chart in charts(seen)})
 
 
-def _charts(seen: Overview) -> Iterator[Chart]:
+def charts(seen: Overview) -> Iterator[Chart]:
+    """Every chart for which the run has something to show, for page and report."""
     from loopd.monitoring import figures
 
     rows = seen.rows

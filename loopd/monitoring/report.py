@@ -17,8 +17,9 @@ from loopd.loop.status import read_run
 from loopd.loop.tools import read_data
 from loopd.machine import State
 from loopd.monitoring.overview import overview
-from loopd.monitoring.report_page import charts, report_html
-from loopd.state.files import SHARED, write_atomic
+from loopd.monitoring.pictures import charts
+from loopd.monitoring.report_page import report_html
+from loopd.state.files import write_atomic
 
 FILE_NAME = "report.html"
 
@@ -50,13 +51,13 @@ def run_report(
     state = read_run(config)
     pool, notes = _pool(config, state) if texts else (NO_POOL, [])
     seen = overview(state, config, pool, metrics_log.rows(state), time.time())
-    drawn = charts(seen)
+    drawn = tuple(charts(seen))
     html = report_html(seen, state, config, drawn, notes=notes, texts=texts and pool is not NO_POOL)
-    write_atomic(page, html, SHARED)
+    write_atomic(page, html)
     tell(f"{page}")
     if pictures is not None:
         for chart in drawn:
-            write_atomic(pictures / f"{chart.name}.png", chart.png(), SHARED)
+            write_atomic(pictures / f"{chart.name}.png", chart.png())
             tell(f"  {chart.name}.png  {chart.title}")
     return page
 

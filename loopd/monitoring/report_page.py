@@ -9,24 +9,13 @@ from importlib.resources import files
 from loopd import __version__
 from loopd.config import Config
 from loopd.machine import State
-from loopd.monitoring.figures import (
-    Chart,
-    ConfusionMatrix,
-    class_chart,
-    confusion_chart,
-    criteria_chart,
-    curve_chart,
-    seconds_chart,
-    waiting_chart,
-)
+from loopd.monitoring.figures import Chart
 from loopd.monitoring.overview import Overview
-from loopd.monitoring.pages import environment, short
+from loopd.monitoring.pages import environment
 from loopd.monitoring.provenance import flat, origin, settings_in_force
+from loopd.monitoring.wording import duration, figure, figure_name
 from loopd.printable import one_line
-from loopd.records import JsonValue
 from loopd.reports.rounds import measure_name, number
-
-DAY, HOUR, MINUTE = 86_400, 3_600, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +64,6 @@ class BatchLine:
     model: str | None
 
 
-def charts(seen: Overview) -> tuple[Chart, ...]:
-    """Every chart for which the run has something to show."""
-    matrix = ConfusionMatrix.of(seen.labels, seen.confusion)
-    found = (
-        curve_chart(seen.rows),
-        class_chart(seen.rows),
-        confusion_chart(matrix),
-        criteria_chart(seen.rows),
-        seconds_chart(seen.rows),
-        waiting_chart(seen.rows),
-    )
-    return tuple(chart for chart in found if chart is not None)
-
-
 def report_html(
     seen: Overview,
     state: State,
@@ -119,8 +94,8 @@ def report_html(
         columns=columns(seen),
         keys=list(dict.fromkeys(key for row in seen.rows for key in row)),
         interval=_interval_words(seen),
-        audit=[(_plain(key), _value(value)) for key, value in seen.audit.items()],
-        agreement=[(_plain(key), _value(value)) for key, value in seen.agreement.items()],
+        audit=[(figure_name(key), figure(value)) for key, value in seen.audit.items()],
+        agreement=[(figure_name(key), figure(value)) for key, value in seen.agreement.items()],
         batches=list(batch_lines(state)),
         origin=[(key, one_line(value)) for key, value in origin(state, config).items()],
         settings=[(one_line(k), one_line(v)) for k, v in flat(settings_in_force(config))],
@@ -173,15 +148,6 @@ def batch_lines(state: State) -> Iterator[BatchLine]:
         )
 
 
-def duration(seconds: float) -> str:
-    """A time span for people."""
-    if seconds >= 2 * DAY:
-        return f"{seconds / DAY:.1f} days"
-    if seconds >= 2 * HOUR:
-        return f"{seconds / HOUR:.1f} h"
-    return f"{seconds / MINUTE:.1f} min" if seconds >= 2 * MINUTE else f"{seconds:.1f} s"
-
-
 def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     budget = seen.budget
     yield "Phase", seen.standing.phase
@@ -217,14 +183,3 @@ def _interval_words(seen: Overview) -> str:
     if size is None:
         return "There is no test set, so no accuracy."
     return f"Low and high are the 95 % interval on {size:,.0f} test texts."
-
-
-def _plain(key: str) -> str:
-    """A key of the metrics log in words."""
-    return key.partition(".")[2].replace("_", " ").replace(".", " ")
-
-
-def _value(value: JsonValue) -> str:
-    if isinstance(value, bool) or value is None:
-        return "not known yet" if value is None else "yes" if value else "no"
-    return short(value) if isinstance(value, (int, float)) else one_line(str(value))
