@@ -105,10 +105,26 @@ def status(config: Path, *, as_json: bool) -> None:
     import json
 
     from loopd.config_file import load_config
-    from loopd.loop.status import read_status, status_lines
+    from loopd.loop.status import read_run, read_status
 
-    found = read_status(load_config(config))
-    click.echo(json.dumps(found) if as_json else printable("\n".join(status_lines(found))))
+    settings = load_config(config)
+    state = read_run(settings)
+    found = read_status(settings, state)
+    click.echo(json.dumps(found) if as_json else _screen(settings, state, found), color=True)
+
+
+def _screen(settings: Any, state: Any, found: dict[str, Any]) -> str:
+    """The status for people, as the terminal can show it."""
+    import time
+
+    from loopd.commands.shared import look
+    from loopd.data.pool import Pool
+    from loopd.loop import metrics_log
+    from loopd.monitoring.overview import overview
+    from loopd.monitoring.terminal import status_text
+
+    seen = overview(state, settings, Pool(()), metrics_log.rows(state), time.time())
+    return status_text(seen, found, look())
 
 
 @main.command()

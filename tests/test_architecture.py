@@ -42,6 +42,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "yaml": ("safe_yaml.py", "simulation"),
     "sqlite3": ("state", "server"),
     "cleanlab": ("multiannotator.py",),
+    "mlflow": ("monitoring/sinks",),
+    "tensorboard": ("monitoring/sinks",),
 }
 """Which parts may import a package."""
 

@@ -109,6 +109,11 @@ def digest(seen: Overview) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
+def charts(seen: Overview) -> Iterator[Chart]:
+    """Every chart for which the run has something to show, for a report."""
+    yield from (chart for draw in _drawings(seen) if (chart := draw()) is not None)
+
+
 def _drawings(seen: Overview) -> Iterator[Callable[[], Chart | None]]:
     from loopd.monitoring import figures
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.data.pool import Pool
-from loopd.errors import ConfigError, DataError, RunError
+from loopd.errors import ConfigError, DataError
 from loopd.loop import metrics_log
-from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.status import read_run
 from loopd.loop.tools import read_data
-from loopd.machine import State, fold
+from loopd.machine import State
 from loopd.monitoring.overview import overview
-from loopd.monitoring.report_page import charts, report_html
-from loopd.state.files import SHARED, write_atomic
-from loopd.state.journal import Journal
+from loopd.monitoring.pictures import charts
+from loopd.monitoring.report_page import report_html
+from loopd.state.files import write_atomic
 
 FILE_NAME = "report.html"
 
@@ -48,16 +48,16 @@ def run_report(
         LoopdError: as reading the journal.
     """
     page, pictures = _places(config, out)
-    state = _state(config)
+    state = read_run(config)
     pool, notes = _pool(config, state) if texts else (NO_POOL, [])
     seen = overview(state, config, pool, metrics_log.rows(state), time.time())
-    drawn = charts(seen)
+    drawn = tuple(charts(seen))
     html = report_html(seen, state, config, drawn, notes=notes, texts=texts and pool is not NO_POOL)
-    write_atomic(page, html, SHARED)
+    write_atomic(page, html)
     tell(f"{page}")
     if pictures is not None:
         for chart in drawn:
-            write_atomic(pictures / f"{chart.name}.png", chart.png(), SHARED)
+            write_atomic(pictures / f"{chart.name}.png", chart.png())
             tell(f"  {chart.name}.png  {chart.title}")
     return page
 
@@ -70,14 +70,6 @@ def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
     if place.exists() and not place.is_dir():
         raise ConfigError(f"{place} is no folder", "name a folder, or a file that ends with .html")
     return place / FILE_NAME, place
-
-
-def _state(config: Config) -> State:
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
-    with Journal(path, read_only=True) as journal:
-        return fold(journal.read())
 
 
 def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:

@@ -9,24 +9,13 @@ from importlib.resources import files
 from loopd import __version__
 from loopd.config import Config
 from loopd.machine import State
-from loopd.monitoring.figures import (
-    Chart,
-    ConfusionMatrix,
-    class_chart,
-    confusion_chart,
-    criteria_chart,
-    curve_chart,
-    seconds_chart,
-    waiting_chart,
-)
+from loopd.monitoring.figures import Chart
 from loopd.monitoring.overview import Overview
-from loopd.monitoring.pages import environment, short
+from loopd.monitoring.pages import environment
 from loopd.monitoring.provenance import flat, origin, settings_in_force
+from loopd.monitoring.wording import duration, figure, figure_name
 from loopd.printable import one_line
-from loopd.records import JsonValue
 from loopd.reports.rounds import measure_name, number
-
-DAY, HOUR, MINUTE = 86_400, 3_600, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +64,6 @@ class BatchLine:
     model: str | None
 
 
-def charts(seen: Overview) -> tuple[Chart, ...]:
-    """Every chart for which the run has something to show."""
-    matrix = ConfusionMatrix.of(seen.labels, seen.confusion)
-    found = (
-        curve_chart(seen.rows),
-        class_chart(seen.rows),
-        confusion_chart(matrix),
-        criteria_chart(seen.rows),
-        seconds_chart(seen.rows),
-        waiting_chart(seen.rows),
-    )
-    return tuple(chart for chart in found if chart is not None)
-
-
 def report_html(
     seen: Overview,
     state: State,
@@ -119,8 +94,8 @@ def report_html(
         columns=columns(seen),
         keys=list(dict.fromkeys(key for row in seen.rows for key in row)),
         interval=_interval_words(seen),
-        audit=[(_plain(key), _value(value)) for key, value in seen.audit.items()],
-        agreement=[(_plain(key), _value(value)) for key, value in seen.agreement.items()],
+        audit=[(figure_name(key), figure(value)) for key, value in seen.audit.items()],
+        agreement=[(figure_name(key), figure(value)) for key, value in seen.agreement.items()],
         batches=list(batch_lines(state)),
         origin=[(key, one_line(value)) for key, value in origin(state, config).items()],
         settings=[(one_line(k), one_line(v)) for k, v in flat(settings_in_force(config))],
@@ -137,7 +112,7 @@ def columns(seen: Overview) -> list[Column]:
         Column("annotations", "Answers"),
         Column("discarded", "Discarded"),
         Column("open", "Open"),
-        Column(metric, f"{name[:1].upper()}{name[1:]}"),
+        Column(metric, _capital(name)),
         Column(f"{metric}_low", "Low"),
         Column(f"{metric}_high", "High"),
         *([] if metric == "macro_f1" else [Column("macro_f1", "Macro-F1")]),
@@ -173,22 +148,13 @@ def batch_lines(state: State) -> Iterator[BatchLine]:
         )
 
 
-def duration(seconds: float) -> str:
-    """A time span for people."""
-    if seconds >= 2 * DAY:
-        return f"{seconds / DAY:.1f} days"
-    if seconds >= 2 * HOUR:
-        return f"{seconds / HOUR:.1f} h"
-    return f"{seconds / MINUTE:.1f} min" if seconds >= 2 * MINUTE else f"{seconds:.1f} s"
-
-
 def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     budget = seen.budget
     yield "Phase", seen.standing.phase
     yield "Labels", _of(budget.labels, budget.most_labels)
     yield "Rounds measured", _of(budget.rounds, budget.most_rounds)
     if seen.curve:
-        yield measure_name(seen.metric), f"{seen.curve[-1].value:.3f}"
+        yield _capital(measure_name(seen.metric)), f"{seen.curve[-1].value:.3f}"
         low, high = seen.curve[-1].low, seen.curve[-1].high
         if low is not None and high is not None:
             yield "95 % interval", f"{low:.3f} to {high:.3f}"
@@ -204,6 +170,10 @@ def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     yield "Seed", str(config.run.seed)
 
 
+def _capital(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}"
+
+
 def _of(spent: int, most: int | None) -> str:
     return f"{spent:,}" if most is None else f"{spent:,} of {most:,}"
 
@@ -213,14 +183,3 @@ def _interval_words(seen: Overview) -> str:
     if size is None:
         return "There is no test set, so no accuracy."
     return f"Low and high are the 95 % interval on {size:,.0f} test texts."
-
-
-def _plain(key: str) -> str:
-    """A key of the metrics log in words."""
-    return key.partition(".")[2].replace("_", " ").replace(".", " ")
-
-
-def _value(value: JsonValue) -> str:
-    if isinstance(value, bool) or value is None:
-        return "not known yet" if value is None else "yes" if value else "no"
-    return short(value) if isinstance(value, (int, float)) else one_line(str(value))

@@ -55,6 +55,7 @@ class DemoOptions:
         seconds_per_answer: mean time of one answer.
         seed: of the run and of the people; ``None``: the configuration's.
         classifier: name of another classifier.
+        sinks: ``csv``, ``tensorboard``, ``mlflow``: where the rounds are written besides.
     """
 
     dir: Path = Path("demo-run")
@@ -67,6 +68,7 @@ class DemoOptions:
     seconds_per_answer: float = 0.3
     seed: int | None = None
     classifier: str | None = None
+    sinks: tuple[str, ...] = ()
 
 
 def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
@@ -166,6 +168,7 @@ class Demo:
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
             "stopping": {"max_rounds": rounds},
+            "sinks": self.folder.sinks(self.options.sinks),
         }
         changes = {
             name: {key: value for key, value in values.items() if value is not None}
@@ -237,6 +240,9 @@ class Demo:
         self.out(f"  {measure_name(metric_of(rows)):<14}  {comparison(rows)}")
         self.out(f"  learning curve  {_shown_path(self.folder.curve)}")
         self.out(f"  metrics         {_shown_path(self.folder.metrics)}")
+        for name, words in self.folder.looking().items():
+            if name in self.options.sinks:
+                self.out(f"  {name:<14}  {words}")
 
     def _end_daemon(self) -> None:
         if self.daemon.poll() is None:

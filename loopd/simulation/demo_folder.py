@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,23 @@ class DemoFolder:
     def daemon_log(self) -> Path:
         """What the daemon writes."""
         return self.path / "daemon.log"
+
+    def sinks(self, names: Collection[str]) -> dict[str, Any]:
+        """The section of the configuration that writes the rounds into this folder too."""
+        places: dict[str, Any] = {
+            "csv": True,
+            "tensorboard": str(self.path / "tensorboard"),
+            "mlflow": {"uri": f"sqlite:///{self.path / 'mlflow.db'}", "experiment": "loopd-demo"},
+        }
+        return {name: places[name] for name in names}
+
+    def looking(self) -> dict[str, str]:
+        """How to look at what each sink holds."""
+        return {
+            "csv": str(self.run / "metrics.csv"),
+            "tensorboard": f"tensorboard --logdir {self.path / 'tensorboard'}",
+            "mlflow": f"mlflow ui --backend-store-uri sqlite:///{self.path / 'mlflow.db'}",
+        }
 
     def write_data(self) -> None:
         """Copy the bundled sample data, so that the folder explains itself."""

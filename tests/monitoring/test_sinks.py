@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import socket
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,12 +41,17 @@ def story(count: int, **changes: Any) -> Story:
     return replace(told, **changes)
 
 
-def expected(told: Story, *, slash: bool = False) -> set[tuple[str, int, float]]:
+def points_of(rows: Iterable[Row], *, slash: bool = False) -> set[tuple[str, int, float]]:
+    """Every number of the rounds as a sink should hold it."""
     return {
         (key.replace(".", "/", 1) if slash else key, int(number(row, "round") or 0), value)
-        for row in told.rows
+        for row in rows
         for key, value in numbers(row)
     }
+
+
+def expected(told: Story, *, slash: bool = False) -> set[tuple[str, int, float]]:
+    return points_of(told.rows, slash=slash)
 
 
 def scalars(folder: Path) -> list[tuple[str, int, float]]:
@@ -258,6 +265,31 @@ def test_mlflow_finds_one_run_with_each_round_once(tmp_path: Path) -> None:
     assert run.data.tags["loopd.run"] == "0123456789ab"
     assert (tmp_path / "ml-artifacts").is_dir()
     assert len(list((tmp_path / "ml-artifacts").rglob("config.json"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_mlflow_calls_nobody_but_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    asked: list[Any] = []
+    connect = socket.socket.connect
+
+    def noted(self: socket.socket, address: Any) -> None:
+        asked.append(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noted)
+    MlflowRun(MlflowSection(uri=f"sqlite:///{tmp_path}/ml.db")).write(story(2))
+    assert asked == []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]  # nobody listens there
+        down = MlflowRun(MlflowSection(uri=f"http://127.0.0.1:{port}"))
+        with pytest.raises(Exception, match="Max retries exceeded"):
+            down.write(story(2))
+    assert set(asked) == {("127.0.0.1", port)}
 
 
 def _write_half(sink: MlflowRun, told: Story) -> None:
