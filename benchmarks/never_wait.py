@@ -57,7 +57,7 @@ from loopd.server.embedded import EmbeddedServer
 LOOK_SECONDS = 3.0
 """How often the public loop looks for answers: as often as loopd and as the tutorial's listener."""
 
-FROM_THIRD = 3
+FROM_THIRD = 2
 """The first batch that comes after two measured rounds."""
 
 
