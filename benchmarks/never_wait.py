@@ -2,6 +2,7 @@
 
     python benchmarks/never_wait.py SET WORK [--people 3] [--seconds 4] [--labels 260]
                                     [--arms auto,whole,public] [--rounds-512 1]
+                                    [--public-labels 260]
 
 SET is a folder with ``config.yaml``, ``pool.jsonl`` and ``test.jsonl``, as ``make_sets.py`` writes
 them. One embedded Argilla on 127.0.0.1 serves all arms one after the other; simulated people answer
@@ -12,7 +13,7 @@ through its API, each at the given mean pace, and look for the next record every
 - ``public``: the loop of the public tutorials: wait for the whole batch, train small-text's own
   classifier (see ``public_recipe.py``), query BreakingTies, publish 20. Texts are padded to 64
   tokens, in the last ``--rounds-512`` rounds to 512 as published. It begins with the other arms'
-  first batch and measures no accuracy.
+  first batch, measures no accuracy, and may be followed for ``--public-labels`` labels only.
 
 What is reported: seconds in which a person had no open record, summed over the people, for each 100
 labels; the turnaround from the last answer that a batch needed to the next batch being shown; how
@@ -32,7 +33,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=260)
     parser.add_argument("--arms", default="auto,whole,public")
     parser.add_argument("--rounds-512", type=int, default=1)
+    parser.add_argument("--public-labels", type=int, default=260)
     return parser.parse_args()
 
 
@@ -282,7 +284,8 @@ def main() -> None:
             api_key=server.owner.api_key,
         )
         for arm in options.arms.split(","):
-            rows = run_arm(arm, setting, options.rounds_512)
+            enough = options.public_labels if arm == "public" else options.labels
+            rows = run_arm(arm, replace(setting, labels=enough), options.rounds_512)
             kept = ("round", "labels", "accuracy", "padding", "staleness", "turnaround", "open")
             arms[arm] = {
                 **summary(rows),
