@@ -15,6 +15,8 @@ through its API, each at the given mean pace, and look for the next record every
   tokens, in the last ``--rounds-512`` rounds to 512 as published. It begins with the other arms'
   first batch, measures no accuracy, and may be followed for ``--public-labels`` labels only.
 
+``auto-1`` is the arm ``auto`` with seed 1, and so on: accuracy differs from seed to seed.
+
 What is reported: seconds in which a person had no open record, summed over the people, for each 100
 labels; the turnaround from the last answer that a batch needed to the next batch being shown; how
 many answers the model behind a batch had not seen; accuracy. The first batch is not counted: before
@@ -78,7 +80,7 @@ class Setting:
         """Write the configuration of an arm."""
         sections = {
             **self.sections,
-            "run": {"dir": "run", "seed": 0},
+            "run": {"dir": "run", "seed": int(arm.partition("-")[2] or 0)},
             "argilla": {"url": self.url, "workspace": "bench", "dataset": f"never-wait-{arm}"},
             "queue": {"batch_size": 20, "low_watermark": watermark},
             "stopping": {"label_budget": self.labels},
@@ -243,10 +245,11 @@ def run_arm(arm: str, setting: Setting, rounds_512: int) -> list[Row]:
     """The rows of an arm: those of an earlier run where it is complete."""
     done = setting.work / arm / "rows.json"
     if not done.exists():
-        if arm == "public":
+        kind = arm.partition("-")[0]
+        if kind == "public":
             rows = public_arm(setting, rounds_512)
         else:
-            rows = loopd_arm(setting, arm, "auto" if arm == "auto" else 0)
+            rows = loopd_arm(setting, arm, "auto" if kind == "auto" else 0)
         done.write_text(json.dumps(rows), encoding="utf-8")
     found: list[Row] = json.loads(done.read_text(encoding="utf-8"))
     return found
