@@ -256,6 +256,14 @@ class Learner:
         proba: NDArray[np.float32] = model.scores.of(self._rows(ids))
         return proba
 
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32] | None:
+        """Vectors (n, d) of records of the pool that no label changes, of length 1.
+
+        ``None`` where the classifier has none. They are made for the whole pool at the first use.
+        """
+        represented = self._representation
+        return None if represented is None else represented.pool[self._rows(ids)]
+
     def decisions(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (m, k) of all decisions about records of the pool.
 

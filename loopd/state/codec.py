@@ -110,6 +110,11 @@ def _collected(fields: Fields) -> Event:
     )
 
 
+def _evaluated(fields: Fields) -> Event:
+    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
+    return RoundEvaluated(**{**fields, "predicted": predicted})
+
+
 def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 
@@ -121,7 +126,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "AnswersCollected": _collected,
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),
-    "RoundEvaluated": lambda fields: RoundEvaluated(**fields),
+    "RoundEvaluated": _evaluated,
     "RunStopped": lambda fields: RunStopped(**fields),
     "RunResumed": lambda fields: RunResumed(**fields),
     "RunRecovered": _recovered,
