@@ -92,7 +92,7 @@ def compare(material: Material, seed: int) -> Comparison | None:
         ``None`` with fewer than ``LEAST`` draws or as many chosen labels.
     """
     top = min(len(material.draws) - -(-len(material.draws) // 10), len(material.chosen) - 2)
-    if len(material.draws) < LEAST or top < LEAST // 2 or not _differ(material):
+    if len(material.draws) < LEAST or top < LEAST // 2:
         return None
     head = _Head(material)
     rng = np.random.default_rng(seed)
@@ -145,11 +145,6 @@ class _Point:
     exponent: float
     worth: float
     """Random labels that reach what the chosen do, as a share of these."""
-
-
-def _differ(material: Material) -> bool:
-    some = (material.draws, material.chosen)
-    return all(len(np.unique(material.y[rows])) > 1 for rows in some)
 
 
 def _random(head: _Head, sizes: Rows, rng: np.random.Generator) -> _Random:

@@ -120,7 +120,7 @@ def _material(seed: int, *, useful: bool, shuffled: bool = False, draws: int = 6
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(6, 12))
     shares = np.array([0.4, 0.3, 0.1, 0.08, 0.07, 0.05])
-    spread = shares if useful else np.array([0.97, 0.03, 0, 0, 0, 0])
+    spread = shares if useful else np.array([0.9, 0.1, 0, 0, 0, 0])
     y = np.concatenate([rng.choice(6, 80, p=spread), rng.choice(6, draws, p=shares)])
     noise = np.where(np.arange(len(y)) < 80, 0.3 if useful else 1.2, 1.2)
     vectors = centres[y] + noise[:, None] * rng.normal(size=(len(y), 12))
