@@ -16,7 +16,7 @@ from loopd.evaluation.audit import log_slope
 LEAST = 20
 """So many draws with a label there must be before anything is said."""
 
-SHARES = (0.35, 0.5, 0.7, 1.0)
+SHARES = (0.2, 0.3, 0.45, 0.67, 1.0)
 """Sizes at which the curve of random labels is looked at, as shares of the largest."""
 
 REPEATS, PASS, RESAMPLES = 100, 10, 400
