@@ -94,7 +94,7 @@ def compare(material: Material, seed: int) -> Comparison | None:
     top = min(len(material.draws) - -(-len(material.draws) // 10), len(material.chosen) - 2)
     if len(material.draws) < LEAST or top < LEAST // 2:
         return None
-    head = _Head(material)
+    head = Head(material)
     rng = np.random.default_rng(seed)
     sizes = np.unique([max(5, round(share * top)) for share in SHARES])
     random = _random(head, sizes, rng)
@@ -109,8 +109,12 @@ def compare(material: Material, seed: int) -> Comparison | None:
     return _summed_up(top, point, samples)
 
 
-class _Head:
-    """Regularised least squares on class indicators, which is solved at once and draws nothing."""
+class Head:
+    """Regularised least squares on class indicators, which is solved at once and draws nothing.
+
+    Args:
+        material: the texts; a head learns from ``given`` besides what it is shown.
+    """
 
     def __init__(self, material: Material) -> None:
         self._y = material.y
@@ -147,7 +151,7 @@ class _Point:
     """Random labels that reach what the chosen do, as a share of these."""
 
 
-def _random(head: _Head, sizes: Rows, rng: np.random.Generator) -> _Random:
+def _random(head: Head, sizes: Rows, rng: np.random.Generator) -> _Random:
     m = len(head.draws)
     judged, right = np.zeros((2, REPEATS, len(sizes), m))
     for repeat in range(REPEATS):
