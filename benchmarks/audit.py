@@ -2,14 +2,14 @@
 
     python benchmarks/audit.py WORK [--runs 200] [--set SET] [--seeds 10]
 
-Coverage, on the bundled sample data: each run shuffles all 2,250 texts, takes 600 as its pool and
-the other 1,650 as the truth, and runs loopd's own steps with the tf-idf classifier, eight batches
-of 20 with a fifth of them drawn at random. After each round the model's true accuracy is compared
+Coverage, on the bundled sample data: each run shuffles all 2,250 texts, takes 400 as its pool and
+the other 1,850 as the truth, and runs loopd's own steps with the tf-idf classifier, five batches
+of 30 with a fifth of them drawn at random. After each round the model's true accuracy is compared
 with the audit's interval; and at the end, as a naive estimate, with the model's cross-validated
 accuracy on the chosen labels.
 
-Savings, with SET, a folder as ``make_sets.py`` writes it (TREC): the frozen head, 16 batches of 25
-with a quarter drawn at random, once with the true labels and once with labels shuffled over the
+Savings, with SET, a folder as ``make_sets.py`` writes it (TREC): the frozen head, ten batches of
+40 with a quarter drawn at random, once with the true labels and once with labels shuffled over the
 pool. What the audit says is saved is compared with an oracle, which knows all labels: the same head
 on many random sets, judged on 800 texts that the run never saw; and with runs of the loop itself
 that choose at random.
@@ -48,8 +48,8 @@ from loopd.simulation.oracle_store import OracleStore
 from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.tasks.registry import build_task
 
-POOL, ROUNDS, BATCH, SHARE = 600, 8, 20, 0.2
-SAVING = {"rounds": 16, "batch": 25, "share": 0.25}
+POOL, ROUNDS, BATCH, SHARE = 400, 5, 30, 0.2
+SAVING = {"rounds": 10, "batch": 40, "share": 0.25}
 JUDGES, ORACLE_SETS = 800, 30
 GRID = (0.2, 0.3, 0.45, 0.67, 1.0, 1.4, FARTHEST)
 
@@ -107,7 +107,8 @@ def _looked(state: State, tools: Tools, answers: Pool, *, naive: bool) -> Row:
     labels = tools.election.consensus(state, tools).targets
     taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
     model = tools.learner.fit(state.round, taught)
-    left = [record for record in answers if record.id not in state.planned_ids]
+    planned = state.planned_ids
+    left = [record for record in answers if record.id not in planned]
     guessed = tools.learner.predict(model, [record.text for record in left])
     right = [one == record.gold for one, record in zip(guessed, left, strict=True)]
     found: Row = {"left": float(np.mean(right)), "naive": None}
@@ -132,7 +133,7 @@ def coverage_run(seed: int, work: Path) -> list[Row]:
             "test": {"path": str(TEST_FILE), "label": "label"},
             "classifier": {"name": "tfidf"},
             "queue": {"batch_size": BATCH, "low_watermark": 0},
-            "stopping": {"max_rounds": ROUNDS, "stop_set_size": 50},
+            "stopping": {"max_rounds": ROUNDS, "criteria": []},
             "audit": {"random_share": SHARE},
         },
         work,
@@ -219,7 +220,7 @@ def saving_run(place: Path, seed: int, kind: str, work: Path) -> Row:
         "classifier": {"name": "frozen-head"},
         "strategy": {"name": "random_sampling" if kind == "random" else "auto"},
         "queue": {"batch_size": SAVING["batch"], "low_watermark": 0},
-        "stopping": {"max_rounds": SAVING["rounds"]},
+        "stopping": {"max_rounds": SAVING["rounds"], "criteria": []},
         "audit": {"random_share": SAVING["share"]},
     }
     config = _config(settings, place)

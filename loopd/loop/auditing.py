@@ -77,8 +77,8 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     """
     if tools.config.audit.random_share == 0:
         return Audit()
-    drawn = state.draws
-    ahead = [id_ for id_ in tools.aside if id_ not in state.planned_ids][:FORESEEN]
+    drawn, planned = state.draws, state.planned_ids
+    ahead = [id_ for id_ in tools.aside if id_ not in planned][:FORESEEN]
     predicted = _predicted(tools, model, [*drawn, *ahead])
     known = tools.election.consensus(state, tools).targets
     gold = {id_: known[id_] for id_ in drawn if id_ in known}
