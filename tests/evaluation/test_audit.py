@@ -11,7 +11,7 @@ from loopd.evaluation.arms import Comparison, Material, compare
 from loopd.evaluation.audit import f1_interval, hits, log_slope, share_interval
 from loopd.evaluation.prospect import AHEAD, expected
 from loopd.loop.draws import set_aside
-from loopd.records import Record
+from loopd.records import Record, Span
 
 RUNS = 200
 
@@ -77,6 +77,8 @@ def test_f1_stays_between_none_and_all() -> None:
 
 def test_hits_are_counted_text_by_text() -> None:
     assert hits([("a", "b"), ()], [("b", "c"), ("a",)]) == ([1, 0], [4, 1])
+    spans = (Span(0, 4, "city"), Span(9, 12, "name"))
+    assert hits([spans], [(Span(0, 4, "city"), Span(9, 11, "name"))]) == ([1], [4])
 
 
 # -- no bias, where the strategy takes the hard texts first ----------------------------------------

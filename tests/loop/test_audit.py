@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from loopd.machine import BatchPlanned, Phase, RoundEvaluated, State, fold
 from loopd.records import Batch
 from loopd.reports.audit import audit_sentence, audit_sentences
 from loopd.state.codec import decode, encode
-from tests.loop.conftest import Bench, MakeBench, gold
+from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 from tests.loop.test_recover import diligent, forget
 from tests.loop.test_second_opinions import ACTIVELAB, attentive, copies, never
 
@@ -97,6 +98,23 @@ def test_the_estimate_is_the_share_of_draws_that_the_model_gets_right(done: Benc
     assert row["audit.open"] == 0
     assert set(said) >= set(state.draws)
     assert audit_sentence(row).startswith("On texts like the pool's the model's accuracy is about")
+
+
+def test_several_labels_have_their_own_measure(make_bench: MakeBench) -> None:
+    task = {"type": "multi_label", "labels": list(LABELS)}
+    bench = make_bench(100, task=task, **AUDIT)
+    pool = bench.tools.data.pool
+    bench.tools.__dict__["data"] = replace(bench.tools.data, test=None)
+
+    def act() -> None:
+        for id_ in bench.people.open_records("ann"):
+            bench.people.submit(id_, "ann", [gold(pool, id_)])
+
+    row = metrics_log.rows(finished(bench, act))[-1]
+    assert row["audit.saved"] is None  # only for one label a text
+    low, value, high = (row[f"audit.micro_f1{end}"] for end in ("_low", "", "_high"))
+    assert 0 <= float(str(low)) <= float(str(value)) <= float(str(high)) <= 1
+    assert fold(decode(*encode(event)) for event in bench.events) == bench.state
 
 
 def test_what_is_not_known_yet_is_null_and_words_say_so(done: Bench) -> None:
