@@ -12,7 +12,7 @@ from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
-from loopd.loop.draws import drawn, mixed, placed
+from loopd.loop.draws import drawn, mixed, placed, unseen
 from loopd.loop.election import votes
 from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
@@ -64,9 +64,11 @@ def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopp
             count,
             round=known.number,
             targets=known.targets,
-            exclude=known.taken.union(tools.aside),
+            exclude=known.taken,
+            hidden=hidden,
         )
 
+    hidden = unseen(known.state, tools.aside)
     size = labels_left(tools.config.stopping, known.labels, size)
     return _planned(known, tools, _with_draws(known, tools, size, choose), None)
 
@@ -78,6 +80,7 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
         size = lasting(state, section.min_submitted, size)
     asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
     size = max(1, labels_left(tools.config.stopping, asked, size))
+    hidden = unseen(state, tools.aside)
 
     def choose(count: int) -> Choice:
         if tools.config.strategy.name == ACTIVELAB:
@@ -87,7 +90,8 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
             count,
             round=known.number,
             targets=known.targets,
-            exclude=known.taken.union(tools.aside),
+            exclude=known.taken,
+            hidden=hidden,
         )
 
     planned = _planned(known, tools, _with_draws(known, tools, size, choose), model.id)

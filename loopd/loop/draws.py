@@ -1,8 +1,9 @@
 """Owns which texts are drawn at random for the audit, and what that keeps from the model; pure.
 
 A share of the pool is set aside before anybody chooses: the first texts of one random order. Draws
-come from there in that order, and no strategy may choose what is there. So the draws of any round
-are a plain random sample of the pool, whatever the strategy took meanwhile.
+come from there in that order, and no strategy may choose what is there, or know of it: one that
+spreads its choice would stay away from it. So the draws of any round are a plain random sample of
+the pool, whatever the strategy took meanwhile.
 """
 
 from __future__ import annotations
@@ -53,6 +54,16 @@ def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[
     planned = state.planned_ids
     free = [id_ for id_ in aside if id_ not in planned]
     return tuple(BatchItem(id_, draw=True) for id_ in free[:due])
+
+
+def unseen(state: State, aside: Sequence[str]) -> frozenset[str]:
+    """What strategies must not know of: what is set aside, and all draws.
+
+    As long as there is an audit; a text that a strategy took before it began is none of them.
+    """
+    if not aside:
+        return frozenset()
+    return (frozenset(aside) - state.planned_ids).union(state.draws)
 
 
 def mixed(
