@@ -2,11 +2,11 @@
 
     python benchmarks/audit.py WORK [--runs 200] [--set SET] [--seeds 10]
 
-Coverage, on the bundled sample data: each run shuffles all 2,250 texts, takes 400 as its pool and
-the other 1,850 as the truth, and runs loopd's own steps with the tf-idf classifier, five batches
-of 30 with a fifth of them drawn at random. After each round the model's true accuracy is compared
-with the audit's interval; and at the end, as a naive estimate, with the model's cross-validated
-accuracy on the chosen labels.
+Coverage, on the bundled sample data: each run shuffles all 2,250 texts, shows 320 of them to the
+strategy, sets 80 aside for the audit, keeps the other 1,850 hidden as the truth, and runs loopd's
+own steps with the tf-idf classifier, five batches of 30 with a fifth of them drawn at random. After
+each round the model's accuracy on the truth is compared with the audit's interval; and at the end,
+as a naive estimate, with the model's cross-validated accuracy on the chosen labels.
 
 Savings, with SET, a folder as ``make_sets.py`` writes it (TREC): the frozen head, ten batches of
 40 with a quarter drawn at random, once with the true labels and once with labels shuffled over the
@@ -36,13 +36,17 @@ from numpy.typing import NDArray
 from loopd.config import Config
 from loopd.config_file import load_config, parse_config
 from loopd.data.pool import Pool
+from loopd.data.reading import read_pool
 from loopd.evaluation.arms import FARTHEST, Head, Material
+from loopd.learning.learner import Model
 from loopd.loop import metrics_log
+from loopd.loop.draws import set_aside
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import ModelTrained, Phase, RoundEvaluated, State, apply
+from loopd.records import Record
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore
 from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE
@@ -75,24 +79,29 @@ class Run:
     rows: list[Row]
 
 
-def finished(config: Config, data: DataSets, answers: Pool, *, naive: bool = False) -> Run:
+def finished(config: Config, data: DataSets, answers: Pool, truth: Sequence[Record] = ()) -> Run:
     """Step a run to its end, the oracle answering at once.
 
     Args:
         config: the run's configuration.
         data: pool and test set.
         answers: the pool with the labels that the oracle gives.
-        naive: whether chosen labels are cross-validated at the end.
+        truth: texts of the pool that are hidden from the whole run, to judge it by.
     """
     people = OracleOptions(seed=config.run.seed)
     store = OracleStore(build_task(config.task), people)
     tools = build_tools(config, data, Stop(), store=store)
+    if truth:
+        held = frozenset(record.id for record in truth)
+        seen = Pool(tuple(record for record in data.pool if record.id not in held))
+        aside = set_aside(seen, config.audit.random_share, config.run.seed)
+        vars(tools)["aside"] = (*aside, *(record.id for record in truth))
     state, looked = State(), []
     event: Any = begin(state, tools, store.open(answers, fresh=True))
     while event is not None:
         state = apply(state, event)
         if isinstance(event, RoundEvaluated):
-            looked.append(_looked(state, tools, answers, naive=naive))
+            looked.append(_looked(state, tools, truth))
         if isinstance(event, ModelTrained):
             tools.learner.keep([event.model_id])
         event = STEPS[state.phase](state, tools) if state.phase is not Phase.DONE else None
@@ -100,24 +109,31 @@ def finished(config: Config, data: DataSets, answers: Pool, *, naive: bool = Fal
     return Run(tools, state, found)
 
 
-def _looked(state: State, tools: Tools, answers: Pool, *, naive: bool) -> Row:
-    """What the audit cannot know: the model on what is left, and the usual wrong estimate."""
-    if not naive:
+def _looked(state: State, tools: Tools, truth: Sequence[Record]) -> Row:
+    """What the audit cannot know: the model on the truth and on what is left to choose from."""
+    if not truth:
         return {}
     labels = tools.election.consensus(state, tools).targets
     taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
     model = tools.learner.fit(state.round, taught)
-    planned = state.planned_ids
-    left = [record for record in answers if record.id not in planned]
-    guessed = tools.learner.predict(model, [record.text for record in left])
-    right = [one == record.gold for one, record in zip(guessed, left, strict=True)]
-    found: Row = {"left": float(np.mean(right)), "naive": None}
+    gone = state.planned_ids.union(record.id for record in truth)
+    left = [record for record in tools.data.pool if record.id not in gone]
+    found: Row = {
+        "truth": _accuracy(tools, model, truth),
+        "left": _accuracy(tools, model, left),
+        "naive": None,
+    }
     if state.round == ROUNDS - 1:
         proba = tools.learner.out_of_fold(state.round, taught)
         names = tools.config.task.labels
         hit = [names[int(proba[id_].argmax())] == target for id_, target in taught.items()]
         found["naive"] = float(np.mean(hit))
     return found
+
+
+def _accuracy(tools: Tools, model: Model, records: Sequence[Record]) -> float:
+    guessed = tools.learner.predict(model, [record.text for record in records])
+    return _mean(one == record.gold for one, record in zip(guessed, records, strict=True))
 
 
 # -- coverage --------------------------------------------------------------------------------------
@@ -130,7 +146,6 @@ def coverage_run(seed: int, work: Path) -> list[Row]:
             "run": {"dir": str(work / "coverage"), "seed": seed},
             "task": {"labels": list(LABELS)},
             "pool": {"path": str(POOL_FILE), "label": "label"},
-            "test": {"path": str(TEST_FILE), "label": "label"},
             "classifier": {"name": "tfidf"},
             "queue": {"batch_size": BATCH, "low_watermark": 0},
             "stopping": {"max_rounds": ROUNDS, "criteria": []},
@@ -138,19 +153,17 @@ def coverage_run(seed: int, work: Path) -> list[Row]:
         },
         work,
     )
-    both = read_data(config)
-    records = [*both.pool.records, *(both.test.records if both.test else ())]
+    parts = (config.pool, config.pool.model_copy(update={"path": TEST_FILE}))
+    records = [record for part in parts for record in read_pool(part, labels=LABELS)[0].records]
     order = np.random.default_rng(seed).permutation(len(records))
     mixed = [records[place] for place in order]
-    pool = Pool(tuple(mixed[:POOL]))
-    run = finished(config, DataSets(pool, Pool(tuple(mixed[POOL:])), {}), pool, naive=True)
+    pool = Pool(tuple(mixed))
+    run = finished(config, DataSets(pool, None, {}), pool, mixed[POOL:])
     names = ("draws", "accuracy", "accuracy_low", "accuracy_high")
     return [
         {
             **{name: row[f"audit.{name}"] for name in names},
-            "truth": row["accuracy"],
-            "left": row["left"],
-            "naive": row["naive"],
+            **{name: row[name] for name in ("truth", "left", "naive")},
             "seconds": row["seconds.evaluation"],
         }
         for row in run.rows
