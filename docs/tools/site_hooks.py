@@ -22,7 +22,7 @@ COMING = frozenset(
 """Pages that the navigation names already and that may still be missing."""
 
 README = "readme.md"
-LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\]\()([^)\s]+)(\))")
+LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^( *)(`{3,})[^\n]*\n.*?^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
 MERMAID = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 PICTURE = "![The loop](docs/images/loop.svg)"
@@ -87,7 +87,9 @@ def source(place: str) -> str:
     path = ROOT / place
     head = f"---\nsearch:\n  exclude: true\n---\n\n# `{place}`\n\n"
     if path.is_dir():
-        rows = [f"| {_from_folder(place, each)} | {_summary(ROOT / each)} |" for each in _members(place)]
+        rows = [
+            f"| {_from_folder(place, each)} | {_summary(ROOT / each)} |" for each in _members(place)
+        ]
         return "\n".join([f"{head}| File | |", "| --- | --- |", *rows, ""])
     text = path.read_text(encoding="utf-8")
     return f"{head}`````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n`````\n"
