@@ -30,6 +30,7 @@ from loopd.loop.metrics_log import KEYS
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
 
+import loop_picture
 import page_api
 import page_events
 from tables import WORDS, code, doc, inline, page, table
@@ -283,6 +284,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/events.md": page_events.events,
     "docs/api.md": page_api.api,
     "docs/exit-codes.md": exit_codes,
+    "docs/images/loop.svg": loop_picture.svg,
     "configs/full.yaml": full_config,
 }
 """Every generated file, from the root of the repository."""

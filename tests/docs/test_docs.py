@@ -21,12 +21,10 @@ from loopd.config_file import key_names, load_config, parse_config
 from loopd.errors import ConfigError
 from loopd.loop.metrics_log import KEYS
 from loopd.machine import TRANSITIONS, Phase
-from tests.docs import pages
+from loopd.simulation.arms import read_arms
+from tests.docs import commands, pages
 
 PAGES = pytest.mark.parametrize("path", pages.pages(), ids=pages.name)
-
-FOREIGN = {"pip", "export", "tail", "sqlite3", "python", "cd"}
-"""Commands in examples that are not ours to check."""
 
 BASE: dict[str, Any] = {"task": {"labels": ["one", "two"]}, "pool": {"path": "pool.csv"}}
 """What an example that shows only some sections leaves out."""
@@ -155,66 +153,28 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 @PAGES
-def test_shown_commands_exist(path: Path) -> None:
-    for line in pages.shown_commands(path):
-        words = shlex.split(line)
-        program = Path(words[0]).name
-        if program == "loopd":
-            parse(words[1:])
-        elif program == "make":
-            assert set(words[1:]) <= make_verbs(), line
-        else:
-            assert program in FOREIGN, f"not known in examples: {line}"
-        if program == "python" and words[1].endswith(".py"):
-            assert (pages.ROOT / words[1]).is_file(), line
-
-
-@PAGES
 def test_mentioned_commands_exist(path: Path) -> None:
     for line in pages.mentioned_commands(path):
         program, *words = shlex.split(line)
         if program == "make":
-            assert {word for word in words if "=" not in word and word != "..."} <= make_verbs()
+            verbs = {word for word in words if "=" not in word and word != "..."}
+            assert verbs <= commands.make_verbs()
         elif words[0] not in ("-h", "--help", "--version"):
             command = main.commands[words[0]]
             known = {name for option in command.params for name in option.opts} | {"--help"}
             assert {word for word in words if word.startswith("--")} <= known, line
 
 
-def parse(words: list[str]) -> None:
-    """Let click read the words as the command would; nothing is run."""
-    name, *rest = words
-    with main.commands[name].make_context(name, rest):
-        pass
-
-
-def test_a_wrong_command_is_noticed() -> None:
-    with pytest.raises(KeyError):
-        parse(["rnu", "my.yaml"])
-    with pytest.raises(click.UsageError):
-        parse(["status", "my.yaml", "--jsn"])
-    with pytest.raises(click.UsageError):
-        parse(["run"])
-
-
-def make_verbs() -> set[str]:
-    return set(re.findall(r"^([a-z-]+):", pages.text("Makefile"), re.MULTILINE))
-
-
 @PAGES
-def test_shown_configurations_load(path: Path) -> None:
-    for block in pages.fences(path, "yaml"):
-        parse_config({**BASE, **yaml.safe_load(block)}, pages.ROOT)
-
-
-@PAGES
-def test_shown_python_compiles(path: Path) -> None:
-    for block in pages.fences(path, "python"):
-        compile(block, str(path), "exec")
-        for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("loopd"):
-                module = importlib.import_module(str(node.module))
-                assert all(hasattr(module, alias.name) for alias in node.names)
+def test_shown_configurations_load(path: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(pages.fences(path, "yaml")):
+        content = yaml.safe_load(block)
+        if isinstance(content, list):  # arms of a backtest
+            arms = tmp_path / f"{number}.yaml"
+            arms.write_text(block, encoding="utf-8")
+            assert len(read_arms(parse_config(BASE, pages.ROOT), arms)) == len(content)
+        else:
+            parse_config({**BASE, **content}, pages.ROOT)
 
 
 # -- configs/ --------------------------------------------------------------------------------------
