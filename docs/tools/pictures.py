@@ -34,6 +34,12 @@ SIZE = {"width": 1280, "height": 760}
 
 DATASET = "customer-questions"
 
+SECONDS_PER_ANSWER = 2
+"""So slow that there is something to see while they work."""
+
+TRIES, TRY_SECONDS = 60, 3
+"""How often the page is loaded until there is a record with a suggestion."""
+
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -51,7 +57,7 @@ def main() -> None:
             _wait_for_rounds(folder / "run/metrics.jsonl", 2, process)
             screenshot(url, password, IMAGES / "argilla.png")
             for line in process.stdout or ():
-                print(line, end="")
+                print(line, end="", flush=True)
             if process.wait() != 0:
                 sys.exit("the demo failed")
         keep(folder / "run/learning_curve.png", IMAGES / "tutorial-curve.png")
@@ -60,7 +66,8 @@ def main() -> None:
 @contextmanager
 def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A demo with slow people, so that there is something to see; ended if it still runs."""
-    command = [sys.executable, "-m", "loopd", "demo", "--dir", str(folder), "--seed", "1"]
+    command = [sys.executable, "-m", "loopd", "demo", "--dir", str(folder)]
+    command += ["--seed", "1", "--seconds", str(SECONDS_PER_ANSWER)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         yield process
@@ -99,13 +106,27 @@ def screenshot(url: str, password: str, target: Path) -> None:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
         page = browser.new_page(viewport=SIZE)
         _log_in(page, url, password)
-        page.goto(url)
-        page.get_by_text(DATASET, exact=True).first.click()
-        page.locator(".label-active .label-text__text").wait_for()
-        page.wait_for_load_state("networkidle")
+        _find_suggestion(page, url)
         page.screenshot(path=target)
         browser.close()
     keep(target, target)
+
+
+def _find_suggestion(page: Any, url: str) -> None:
+    """Load the dataset's page until a record with a suggestion is there, and at rest."""
+    from playwright.sync_api import TimeoutError as NotThere
+
+    suggested = page.locator(".label-active .label-text__suggestion__score")
+    for _ in range(TRIES):
+        page.goto(url)
+        page.get_by_text(DATASET, exact=True).first.click()
+        try:
+            suggested.wait_for(timeout=1000 * TRY_SECONDS)
+        except NotThere:
+            continue
+        page.wait_for_timeout(1000)
+        return
+    sys.exit("no record with a suggestion was seen")
 
 
 def _log_in(page: Any, url: str, password: str) -> None:

@@ -40,6 +40,11 @@ RUN_AFTER = {
 }
 """Pages whose Python is run at the end of a configuration's story."""
 
+RUN_AFTER_ALONE = {
+    "docs/howto-stopping.md": "loopd simulate my.yaml --seeds 3 --arms rules.yaml",
+}
+"""Pages whose Python is run after a command that runs by itself."""
+
 NEEDS_A_TRANSFORMER = "transformers import pipeline"
 """Python that opens an exported model: only in the story with the real classifier."""
 
@@ -86,7 +91,7 @@ def test_each_piece_of_python_is_run_somewhere(path: Path) -> None:
     for block in pages.fences(path, "python"):
         compile(block, str(path), "exec")
         place = pages.name(path)
-        assert place in RUN_ELSEWHERE or place in RUN_AFTER, place
+        assert place in {*RUN_ELSEWHERE, *RUN_AFTER, *RUN_AFTER_ALONE}, place
         for module, names in re.findall(r"^from (loopd\S*) import (.+)$", block, re.MULTILINE):
             found = importlib.import_module(module)
             assert all(hasattr(found, name.strip()) for name in names.split(","))
@@ -152,11 +157,11 @@ def label(sandbox: Sandbox, name: str) -> Mapping[str, str]:
         daemon.communicate()
 
 
-def run_python(name: str, sandbox: Sandbox, *, transformer: bool) -> None:
-    """Execute what the pages print for after this story."""
-    for place, after in RUN_AFTER.items():
+def run_python(after: str, plan: Mapping[str, str] = RUN_AFTER, without: str = "") -> None:
+    """Execute what the pages print for after this, but pieces that hold some words."""
+    for place in (place for place, first in plan.items() if first == after):
         for block in pages.fences(pages.ROOT / place, "python"):
-            if after == name and (transformer or NEEDS_A_TRANSFORMER not in block):
+            if not without or without not in block:
                 exec(compile(block, place, "exec"), {"__name__": "__main__"})  # noqa: S102
 
 
@@ -168,7 +173,7 @@ def test_the_story_of_a_run(
     printed = tell(sandbox, "my.yaml")
     assert '"round": 1' in printed["tail -n 1 runs/default/metrics.jsonl"]
     monkeypatch.chdir(tmp_path)
-    run_python("my.yaml", sandbox, transformer=False)
+    run_python("my.yaml", without=NEEDS_A_TRANSFORMER)
     assert "given" in (tmp_path / "pool-with-answers.jsonl").read_text(encoding="utf-8")
     for left in sandbox.run_dir("my.yaml").glob("journal.sqlite*"):
         left.unlink()
@@ -188,7 +193,7 @@ def test_the_stories_with_the_real_classifier(
     assert {*lines_of(name)} <= {*printed}
     monkeypatch.chdir(tmp_path)
     write_raw_trec(tmp_path)
-    run_python(name, sandbox, transformer=True)
+    run_python(name)
 
 
 # -- the tutorial's files --------------------------------------------------------------------------
@@ -222,7 +227,7 @@ def test_the_tutorial_reads_trec_as_it_was_published(
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.parametrize("shown", ALONE, ids=lambda each: each.line)
-def test_commands_alone(shown: Shown, tmp_path: Path) -> None:
+def test_commands_alone(shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.rule is not None
     sandbox = Sandbox(tmp_path)
     line = f"{shown.line} {shown.rule.words}".strip()
@@ -232,3 +237,5 @@ def test_commands_alone(shown: Shown, tmp_path: Path) -> None:
         assert (tmp_path / "argilla-home/accounts.json").exists(), sandbox.watch(line, "accounts")
     else:
         sandbox.run(line)
+        monkeypatch.chdir(tmp_path)
+        run_python(shown.line, RUN_AFTER_ALONE)

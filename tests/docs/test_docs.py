@@ -21,6 +21,7 @@ from loopd.config_file import key_names, load_config, parse_config
 from loopd.errors import ConfigError
 from loopd.loop.metrics_log import KEYS
 from loopd.machine import TRANSITIONS, Phase
+from loopd.reports.table import round_header
 from loopd.simulation.arms import read_arms
 from tests.docs import commands, pages
 
@@ -231,3 +232,8 @@ def test_trec_from_the_hub_when_its_lines_are_taken() -> None:
     for section, split in ((config.pool, "train"), (config.test, "test")):
         assert (section.hub, section.split) == ("CogComp/trec", split)
         assert (section.text, section.label) == ("text", "coarse_label")
+
+
+def test_the_tutorial_shows_the_table_that_the_demo_prints() -> None:
+    page = pages.text("docs/tutorial.md")
+    assert f"```text\n{round_header('accuracy')}\n    0 " in page
