@@ -3,8 +3,9 @@
     make pictures
 
 It runs `loopd demo` with the bundled data, looks at its Argilla with Chromium as an annotator
-would, and keeps the learning curve. Needs Chromium and Playwright, and some minutes. The picture of
-the state machine is made by `reference.py`, as it needs neither.
+would, and keeps the learning curve. Needs Chromium and Playwright, and some minutes. Options are
+passed on to the demo. The picture of the state machine is made by `reference.py`, which needs none
+of this.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
         folder = Path(place) / "demo-run"
         with demo(folder) as process:
             url, password = _greeting(process)
-            _wait_for_rounds(folder / "run/metrics.jsonl", 2, process)
+            _wait_for_a_round(folder / "run/metrics.jsonl", process)
             screenshot(url, password, IMAGES / "argilla.png")
             for line in process.stdout or ():
                 print(line, end="", flush=True)
@@ -67,7 +68,7 @@ def main() -> None:
 def demo(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A demo with slow people, so that there is something to see; ended if it still runs."""
     command = [sys.executable, "-m", "loopd", "demo", "--dir", str(folder)]
-    command += ["--seed", "1", "--seconds", str(SECONDS_PER_ANSWER)]
+    command += ["--seed", "1", "--seconds", str(SECONDS_PER_ANSWER), *sys.argv[1:]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder.parent)
     try:
         yield process
@@ -89,9 +90,10 @@ def _greeting(process: subprocess.Popen[str]) -> tuple[str, str]:
     sys.exit("the demo said no address")
 
 
-def _wait_for_rounds(metrics: Path, rounds: int, process: subprocess.Popen[str]) -> None:
+def _wait_for_a_round(metrics: Path, process: subprocess.Popen[str]) -> None:
+    """Until a model is trained: the next batch comes with suggestions."""
     while process.poll() is None:
-        if metrics.exists() and len(metrics.read_text(encoding="utf-8").splitlines()) >= rounds:
+        if metrics.exists():
             return
         time.sleep(0.2)
     sys.exit("the demo ended early")

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import yaml
 
 from tests.daemon import wait_for
 from tests.docs import pages
+from tests.faults.nursery import Forked, Nursery
 
 SECONDS = 240
 """Longest time of one command."""
@@ -37,6 +39,38 @@ PRINTED = {
 """Where each configuration is printed."""
 
 
+@dataclass
+class Running:
+    """A shown line that was started."""
+
+    line: str
+    process: subprocess.Popen[bytes] | Forked
+    log: Path
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self.log.read_text(encoding="utf-8")
+
+    def finish(self) -> str:
+        """Wait for its end; what it printed. It must succeed."""
+        try:
+            code = self.process.wait(SECONDS)
+        finally:
+            self.end(signal.SIGKILL)
+        assert code == 0, f"{self.line}\n{self.printed[-3000:]}"
+        return self.printed
+
+    def end(self, how: signal.Signals) -> None:
+        """A signal to it, and to all that it started, if it lives; SIGKILL waits for the end."""
+        if isinstance(self.process, Forked):
+            self.process.send_signal(how)
+        elif self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+        if how is signal.SIGKILL:
+            self.process.wait(SECONDS)
+
+
 class Sandbox:
     """The folder, its data, and a shell in it.
 
@@ -44,6 +78,7 @@ class Sandbox:
         folder: empty; is filled.
         url, api_key, workspace: of the Argilla that configurations are pointed to.
         classifier: for the printed configurations; ``None`` leaves what they say.
+        nursery: forks what is ours; without one each line starts a Python of its own.
     """
 
     def __init__(
@@ -54,10 +89,13 @@ class Sandbox:
         workspace: str = "loopd",
         *,
         classifier: str | None = "tfidf",
+        nursery: Nursery | None = None,
     ) -> None:
         self.folder = folder
         self.argilla = {"url": url, "workspace": workspace}
         self.classifier = classifier
+        self.nursery = nursery
+        self._started = 0
         (folder / "bin").mkdir(parents=True)
         (folder / ".venv/bin").mkdir(parents=True)
         for place in ("bin/loopd", ".venv/bin/loopd"):
@@ -93,46 +131,42 @@ class Sandbox:
         content = yaml.safe_load((self.folder / name).read_text(encoding="utf-8"))
         return self.folder / content.get("run", {}).get("dir", "runs/default")
 
-    def start(self, line: str) -> subprocess.Popen[str]:
-        """Start a shown line in a shell of its own session."""
-        return subprocess.Popen(
-            ["bash", "-c", line.replace("/path/to/trec", str(self.folder / "trec"))],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def start(self, line: str) -> Running:
+        """Start a shown line: in a shell, or forked where there is a nursery and it is ours."""
+        self._started += 1
+        log = self.folder / f"printed-{self._started}.txt"
+        words = line.split()
+        if self.nursery is not None and words[0] == "loopd":
+            config = next(word for word in words if word in PRINTED)
+            command = ("loopd.cli", *(word for word in words[1:] if word != config))
+            child = self.nursery.spawn(self.folder / config, log, self.environment, command)
+            return Running(line, child, log)
+        with log.open("w", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                ["bash", "-c", line.replace("/path/to/trec", str(self.folder / "trec"))],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        return Running(line, process, log)
 
     def run(self, line: str) -> str:
         """Run a shown line to its end; what it printed. It must succeed."""
-        process = self.start(line)
-        try:
-            printed, _ = process.communicate(timeout=SECONDS)
-        finally:
-            end(process, signal.SIGKILL)
-        assert process.returncode == 0, f"{line}\n{printed[-3000:]}"
-        return printed
+        return self.start(line).finish()
 
     def watch(self, line: str, words: str) -> str:
         """Start a shown line that does not end by itself, wait for words, then press Ctrl-C."""
         process = self.start(line)
-        seen: list[str] = []
         try:
-            assert process.stdout is not None
-            for each in process.stdout:
-                seen.append(each)
-                if words in each:
-                    break
-            end(process, signal.SIGINT)
-            printed = "".join([*seen, process.communicate(timeout=SECONDS)[0]])
-        finally:
-            end(process, signal.SIGKILL)
-        assert words in printed, f"{line}\n{printed[-3000:]}"
-        assert process.returncode == 0, f"{line}\n{printed[-3000:]}"
-        return printed
+            wait_for(lambda: words in process.printed, SECONDS, lambda: process.printed)
+            process.end(signal.SIGINT)
+        except BaseException:
+            process.end(signal.SIGKILL)
+            raise
+        return process.finish()
 
     # -- data --------------------------------------------------------------------------------------
 
@@ -154,19 +188,6 @@ class Sandbox:
                 made = rows(labels, size, text, column, prefix, name)
                 write_table(self.folder / given["path"], made)
         write_table(self.folder / "pool.csv", rows(labels, 60, "text", "label"))
-
-
-def end(process: subprocess.Popen[str], how: signal.Signals) -> None:
-    """A signal to the process and all that it started, if it lives."""
-    if process.poll() is None:
-        os.killpg(process.pid, how)
-
-
-def finished(process: subprocess.Popen[str]) -> str:
-    """What a process printed that must end by itself."""
-    printed, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, printed[-3000:]
-    return printed
 
 
 def wait_for_file(path: Path) -> None:

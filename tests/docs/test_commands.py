@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 
 from tests.docs import commands, pages
 from tests.docs.commands import Shown, Way
-from tests.docs.sandbox import Sandbox, end, finished, wait_for_file
+from tests.docs.sandbox import Sandbox, wait_for_file
+from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 
 ALONE = commands.going(Way.ALONE)
@@ -148,13 +150,12 @@ def label(sandbox: Sandbox, name: str) -> Mapping[str, str]:
         wait_for_file(sandbox.run_dir(name) / "journal.sqlite")
         people = sandbox.start(f"{oracle} --seconds 0.02")
         try:
-            return {run: finished(daemon), oracle: ""}
+            return {run: daemon.finish(), oracle: ""}
         finally:
-            end(people, 2)
-            people.communicate()
+            people.end(signal.SIGINT)
+            people.finish()
     finally:
-        end(daemon, 9)
-        daemon.communicate()
+        daemon.end(signal.SIGKILL)
 
 
 def run_python(after: str, plan: Mapping[str, str] = RUN_AFTER, without: str = "") -> None:
@@ -167,9 +168,10 @@ def run_python(after: str, plan: Mapping[str, str] = RUN_AFTER, without: str = "
 
 @pytest.mark.integration
 def test_the_story_of_a_run(
-    argilla: LiveArgilla, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    argilla: LiveArgilla, nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox = Sandbox(tmp_path, argilla.url, argilla.owner_key, argilla.server.workspace)
+    place = (argilla.url, argilla.owner_key, argilla.server.workspace)
+    sandbox = Sandbox(tmp_path, *place, nursery=nursery)
     printed = tell(sandbox, "my.yaml")
     assert '"round": 1' in printed["tail -n 1 runs/default/metrics.jsonl"]
     monkeypatch.chdir(tmp_path)
