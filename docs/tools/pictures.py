@@ -38,7 +38,10 @@ DATASET = "customer-questions"
 SECONDS_PER_ANSWER = 2
 """So slow that there is something to see while they work."""
 
-TRIES, TRY_SECONDS = 60, 3
+PAGE_SECONDS = 180
+"""How long a page may take: the machine trains a model meanwhile."""
+
+TRIES, TRY_SECONDS = 40, 10
 """How often the page is loaded until there is a record with a suggestion."""
 
 FLAGS = (
@@ -107,6 +110,7 @@ def screenshot(url: str, password: str, target: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(FLAGS))
         page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(1000 * PAGE_SECONDS)
         _log_in(page, url, password)
         _find_suggestion(page, url)
         page.screenshot(path=target)

@@ -192,7 +192,7 @@ class Sandbox:
 
 def wait_for_file(path: Path) -> None:
     """Until it is there."""
-    wait_for(path.exists, 90, lambda: f"no {path}")
+    wait_for(path.exists, SECONDS, lambda: f"no {path}")
 
 
 def write_program(path: Path) -> None:

@@ -236,7 +236,8 @@ def test_commands_alone(shown: Shown, tmp_path: Path, monkeypatch: pytest.Monkey
     if "--label-yourself" in line:
         assert "log in" in sandbox.watch(line, "daemon")
     elif "loopd serve" in line:
-        assert (tmp_path / "argilla-home/accounts.json").exists(), sandbox.watch(line, "accounts")
+        sandbox.watch(line, "accounts")
+        assert (tmp_path / "argilla-home/accounts.json").exists()
     else:
         sandbox.run(line)
         monkeypatch.chdir(tmp_path)
