@@ -102,7 +102,8 @@ def _members(thing: Any) -> Iterator[str]:
     if not inspect.isclass(thing):
         return
     rows = []
-    for name, member in vars(thing).items():
+    ours = [each for each in thing.__mro__ if each.__module__.startswith("loopd.")]
+    for name, member in {name: each for kind in ours for name, each in vars(kind).items()}.items():
         wanted = name in OURS or thing.__name__ != "FittedClassifier"
         text = inspect.getdoc(member) or ""
         if wanted and not name.startswith("_") and _is_documented(member):

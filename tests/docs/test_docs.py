@@ -31,6 +31,10 @@ BASE: dict[str, Any] = {"task": {"labels": ["one", "two"]}, "pool": {"path": "po
 """What an example that shows only some sections leaves out."""
 
 
+TEST = {"test": {"path": "test.csv", "label": "label"}}
+"""What backtests need besides."""
+
+
 def generator() -> ModuleType:
     path = pages.ROOT / "docs/tools/reference.py"
     spec = importlib.util.spec_from_file_location("reference", path)
@@ -173,7 +177,8 @@ def test_shown_configurations_load(path: Path, tmp_path: Path) -> None:
         if isinstance(content, list):  # arms of a backtest
             arms = tmp_path / f"{number}.yaml"
             arms.write_text(block, encoding="utf-8")
-            assert len(read_arms(parse_config(BASE, pages.ROOT), arms)) == len(content)
+            tested = parse_config({**BASE, **TEST}, pages.ROOT)
+            assert len(read_arms(tested, arms)) == len(content)
         else:
             parse_config({**BASE, **content}, pages.ROOT)
 
