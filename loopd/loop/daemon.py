@@ -29,6 +29,8 @@ from loopd.state.lock import run_lock
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"
+PAGE_NAME = "dashboard.url"
+"""Holds the address of the live page, as long as that is there."""
 
 
 def run_daemon(

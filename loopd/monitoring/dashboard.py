@@ -5,6 +5,7 @@ others; must not know where it listens.
 from __future__ import annotations
 
 import json
+from asyncio import CancelledError
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from loopd import log
 from loopd.monitoring.prometheus import exposition
 from loopd.monitoring.view import Shown, View
 
@@ -95,7 +97,13 @@ class Guard:
                 message["headers"] = _dressed(message["headers"])
             await send(message)
 
-        await self._chosen(scope)(scope, receive, dressed)
+        try:
+            await self._chosen(scope)(scope, receive, dressed)
+        except CancelledError:
+            return  # the daemon ends
+        except Exception as error:  # noqa: BLE001 - Starlette has answered 500 already
+            problem = f"{type(error).__name__}: {error}"
+            log.get("dashboard").warning("page_failed", path=scope["path"], problem=problem)
 
     def _chosen(self, scope: Scope) -> ASGIApp:
         if scope["method"] not in ("GET", "HEAD"):

@@ -1,16 +1,19 @@
 """Owns the charts of the page: drawn when somebody looks, once for each round.
 
-Must not know how they are served. Drawing takes a second: it is done in the server's threads.
+Must not know how they are served, and keeps nobody waiting: what is not drawn yet is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from loopd import log
 from loopd.monitoring.overview import Overview
 from loopd.printable import one_line
 
@@ -56,34 +59,77 @@ class Gallery:
 EMPTY = Gallery("", {})
 
 
+class Painter:
+    """Draws the charts of the newest round in a thread of its own, and shows those that are ready.
+
+    Its thread is no daemon thread: a process that ends in the middle of matplotlib would abort.
+    """
+
+    def __init__(self) -> None:
+        self.gallery = EMPTY
+        """The newest that is whole; replaced as a whole."""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def want(self, seen: Overview) -> None:
+        """Begin to draw, unless that is done or another drawing goes on; returns at once."""
+        with self._lock:
+            busy = self._thread is not None and self._thread.is_alive()
+            if busy or self._closing.is_set() or digest(seen) == self.gallery.digest:
+                return
+            self._thread = threading.Thread(target=self._draw, args=(seen,), name="painter")
+            self._thread.start()
+
+    def close(self) -> None:
+        """End after the present chart."""
+        with self._lock:
+            self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _draw(self, seen: Overview) -> None:
+        pictures: dict[str, Picture] = {}
+        for draw in _drawings(seen):
+            if self._closing.is_set():
+                return
+            try:
+                chart = draw()
+                if chart is not None:
+                    pictures[chart.name] = _picture(chart)
+            except Exception as error:  # noqa: BLE001 - the page is whole without a chart
+                problem = f"{type(error).__name__}: {error}"
+                log.get("dashboard").warning("chart_failed", problem=problem)
+        self.gallery = Gallery(digest(seen), pictures)
+
+
 def digest(seen: Overview) -> str:
     """Hash of what the charts are drawn from."""
     text = json.dumps((seen.title, seen.rows, seen.confusion), sort_keys=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
 
 
-def gallery(seen: Overview) -> Gallery:
-    """Draw every chart for which the run has something to show."""
-    return Gallery(digest(seen), {chart.name: _picture(chart) for chart in charts(seen)})
-
-
 def charts(seen: Overview) -> Iterator[Chart]:
-    """Every chart for which the run has something to show, for page and report."""
+    """Draw every chart for which the run has something to show, one after the other."""
+    for draw in _drawings(seen):
+        chart = draw()
+        if chart is not None:
+            yield chart
+
+
+def _drawings(seen: Overview) -> Iterator[Callable[[], Chart | None]]:
     from loopd.monitoring import figures
 
     rows = seen.rows
     if not rows:
         return
     matrix = figures.ConfusionMatrix.of(seen.labels, seen.confusion)
-    drawn = (
-        figures.curve_chart(rows),
-        figures.class_chart(rows),
-        figures.confusion_chart(matrix),
-        figures.criteria_chart(rows),
-        figures.seconds_chart(rows),
-        figures.waiting_chart(rows),
-    )
-    yield from (chart for chart in drawn if chart is not None)
+    yield partial(figures.curve_chart, rows)
+    yield partial(figures.class_chart, rows)
+    yield partial(figures.confusion_chart, matrix)
+    yield partial(figures.criteria_chart, rows)
+    yield partial(figures.seconds_chart, rows)
+    yield partial(figures.waiting_chart, rows)
 
 
 def _picture(chart: Chart) -> Picture:

@@ -6,6 +6,7 @@ Must not know what the page shows. Nothing that fails here ends a run.
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import threading
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from loopd import log
 from loopd.config import Config, DashboardSection
 from loopd.errors import LoopdError, StorageError
+from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.onlooker import Opening
 from loopd.machine import Event, State
 from loopd.monitoring.window import Window
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from loopd.monitoring.accounts import Accounts
-
-ADDRESS_NAME = "dashboard.url"
-"""In the run directory: where the page is, as long as it is there."""
+    from loopd.monitoring.view import View
 
 TRIES = 20
 """Ports that are tried, one after the other, before any free one is taken."""
@@ -43,6 +43,7 @@ class Dashboard:
         self._accounts: Accounts | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._view: View | None = None
         self._address: Path | None = None
         self._closing = threading.Event()
 
@@ -87,6 +88,8 @@ class Dashboard:
             if self._server is not None:
                 self._server.should_exit = True
             self._thread.join(FAREWELL)
+        if self._view is not None:
+            self._view.close()
         if self._accounts is not None:
             self._accounts.close()
 
@@ -99,7 +102,7 @@ class Dashboard:
                 hint="everybody who reaches this address can read texts, names and answers: put "
                 "a proxy with a password before it, or listen on 127.0.0.1",
             )
-        path = config.run.dir / ADDRESS_NAME
+        path = config.run.dir / PAGE_NAME
         with suppress(StorageError):  # it is a convenience: the log has the address
             write_atomic(path, f"{url}\n")
             self._address = path
@@ -111,7 +114,10 @@ class Dashboard:
         from loopd.monitoring.dashboard import application
         from loopd.monitoring.view import View
 
-        app = application(View(self._window, self._accounts), config.dashboard.allowed_hosts)
+        view = self._view = View(self._window, self._accounts)
+        app = application(view, config.dashboard.allowed_hosts)
+        # What fails is said by our own log, once.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         settings = uvicorn.Config(
             app,
             http="h11",

@@ -18,7 +18,8 @@ from loopd.loop import metrics_log
 from loopd.loop.tools import Tools
 from loopd.monitoring import wording
 from loopd.monitoring.overview import Overview, Surroundings, overview
-from loopd.monitoring.pictures import EMPTY, Gallery, Picture, digest, gallery
+from loopd.monitoring.pages import environment
+from loopd.monitoring.pictures import Painter, Picture
 from loopd.monitoring.prometheus import Moment
 from loopd.monitoring.window import Snapshot, Window
 from loopd.reports.rounds import measure_name
@@ -64,7 +65,7 @@ class View:
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shown: Shown | None = None
-    _gallery: Gallery = EMPTY
+    _painter: Painter = field(default_factory=Painter)
     _page: tuple[str, str] = ("", "")
 
     def shown(self) -> Shown | None:
@@ -73,12 +74,8 @@ class View:
         if tools is None:
             return None
         with self._lock:
-            snapshot, now = self.window.snapshot, self.clock()
-            names = {} if self.accounts is None else self.accounts.names
-            tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}"
-            if self._shown is None or self._shown.tag != tag:
-                self._shown = Shown(tag, _overview(snapshot, tools, names, now))
-            shown = self._shown
+            shown = self._made(tools)
+            self._painter.want(shown.seen)
         if self.accounts is not None:
             self.accounts.look_up(person.id for person in shown.seen.people)
         return shown
@@ -87,19 +84,19 @@ class View:
         """The changing part of the page as HTML."""
         with self._lock:
             if self._page[0] != shown.tag:
-                html = self._render("view.html", shown.seen)
+                html = self._render("live_view.html.jinja", shown.seen)
                 self._page = (shown.tag, html)
             return self._page[1]
 
     def page(self, shown: Shown | None) -> str:
         """The whole page."""
-        template = self._templates.get_template("page.html" if shown else "early.html")
+        template = self._templates.get_template("live.html.jinja" if shown else "early.html.jinja")
         content = self.fragment(shown) if shown is not None else ""
         return template.render(shown=shown, content=content)
 
     def picture(self, name: str) -> Picture | None:
         """A chart of the round that was shown last; ``None`` where there is none."""
-        return self._gallery.pictures.get(name)
+        return self._painter.gallery.pictures.get(name)
 
     def moment(self) -> Moment | None:
         """What Prometheus sees; ``None`` before the run is open."""
@@ -137,27 +134,32 @@ class View:
             return "Argilla does not answer"
         return ""
 
+    def close(self) -> None:
+        """End the drawing."""
+        self._painter.close()
+
+    def _made(self, tools: Tools) -> Shown:
+        """What was made of the present snapshot, made now if it is not yet."""
+        snapshot, now = self.window.snapshot, self.clock()
+        names = {} if self.accounts is None else self.accounts.names
+        charts = self._painter.gallery.digest
+        tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}-{charts}"
+        if self._shown is None or self._shown.tag != tag:
+            self._shown = Shown(tag, _overview(snapshot, tools, names, now))
+        return self._shown
+
     def _render(self, name: str, seen: Overview) -> str:
-        if self._gallery.digest != digest(seen):
-            self._gallery = gallery(seen)
         template = self._templates.get_template(name)
-        return template.render(o=seen, charts=self._gallery, measure=measure_name(seen.metric))
+        charts = self._painter.gallery
+        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
 
     @cached_property
     def _templates(self) -> Environment:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        made = Environment(
-            loader=PackageLoader("loopd.monitoring"),
-            autoescape=True,  # of everything, whatever the file is called
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        made = environment()
         words: Mapping[str, Any] = {
             each.__name__: each
             for each in (
-                wording.ago, wording.duration, wording.figure, wording.figure_name, wording.iso,
+                wording.ago, wording.duration, wording.figure, wording.figure_name,
                 wording.percent, wording.share,
             )
         }  # fmt: skip

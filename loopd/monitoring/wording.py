@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 from loopd.printable import one_line
 from loopd.records import JsonValue
 
@@ -74,8 +72,3 @@ def duration(seconds: float | None) -> str:
 def ago(at: float, now: float) -> str:
     """How long ago a moment was."""
     return f"{duration(max(0.0, round(now - at)))} ago"
-
-
-def iso(at: float) -> str:
-    """A moment as machines read it, in UTC."""
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ that any thread may draw.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -52,10 +53,14 @@ def svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
+_PEN = threading.Lock()
+"""One picture at a time: what warns, and matplotlib's settings, are the whole process's."""
+
+
 @contextmanager
 def _quietly() -> Iterator[None]:
     """A character that the font lacks is drawn as a box; that is no reason to fail."""
-    with warnings.catch_warnings():
+    with _PEN, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
         yield

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from loopd.errors import ConfigError, LockedError, StorageError
+from loopd.loop.daemon import PAGE_NAME
 from loopd.simulation import sample_data
 from loopd.state.files import write_atomic
 from loopd.state.lock import holder, run_lock
@@ -52,6 +53,11 @@ class DemoFolder:
     def curve(self) -> Path:
         """The picture of the learning curve."""
         return self.run / "learning_curve.png"
+
+    @property
+    def page(self) -> Path:
+        """Where the daemon writes the address of its live page."""
+        return self.run / PAGE_NAME
 
     @property
     def daemon_log(self) -> Path:

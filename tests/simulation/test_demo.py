@@ -102,6 +102,7 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert "accuracy        0." in text
     server = yaml.safe_load((options.dir / "config.yaml").read_text())["argilla"]["url"]
     assert f"Argilla   {server}" in text
+    assert "  dashboard http://127.0.0.1:" in text
 
 
 @pytest.mark.integration
