@@ -136,15 +136,15 @@ def batch_lines(state: State) -> Iterator[BatchLine]:
             strategy=one_line(batch.strategy),
             records=len(batch.items),
             copies=sum(item.copy_id is not None for item in batch.items),
-            published=published and published.at,
-            collected=collected and collected.at,
-            reason=collected and collected.reason,
+            published=published.at if published else None,
+            collected=collected.at if collected else None,
+            reason=collected.reason if collected else None,
             waiting=max(0.0, collected.at - published.at) if collected and published else None,
-            choosing=planned and planned.seconds,
-            publishing=published and published.seconds,
-            training=trained and trained.seconds,
-            scoring=evaluated and evaluated.scoring_seconds,
-            model=trained and trained.model_id,
+            choosing=planned.seconds if planned else None,
+            publishing=published.seconds if published else None,
+            training=trained.seconds if trained else None,
+            scoring=evaluated.scoring_seconds if evaluated else None,
+            model=trained.model_id if trained else None,
         )
 
 
