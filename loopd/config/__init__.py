@@ -1,5 +1,6 @@
 """Every setting, its default and its meaning; must not look at files, data or servers."""
 
+from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
@@ -17,6 +18,7 @@ __all__ = [
     "NAME_PATTERN",
     "PACKAGED_MODEL",
     "ArgillaSection",
+    "AuditSection",
     "ClassifierSection",
     "Config",
     "ConsensusSection",

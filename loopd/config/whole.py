@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import DataSection, TaskSection
 from loopd.config.learning import ClassifierSection, StrategySection
@@ -51,6 +52,7 @@ class Config(Section):
         default_factory=ConsensusSection, description="Several annotators."
     )
     relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
+    audit: AuditSection = Field(default_factory=AuditSection, description="Random draws.")
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
     dashboard: DashboardSection = Field(
         default_factory=DashboardSection, description="The live page."
@@ -95,6 +97,8 @@ class Config(Section):
         unshaping = ("argilla", "dashboard", "log", "run", "sinks")
         places: dict[str, Any] = dict.fromkeys(unshaping, True)
         places |= {"pool": {"path"}, "test": {"path"}}
+        if not self.audit.random_share:
+            places["audit"] = True  # runs are older than the section
         shaping = self.model_dump(mode="json", exclude=places)
         shaping["seed"] = self.run.seed
         text = json.dumps(shaping, sort_keys=True)

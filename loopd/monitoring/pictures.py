@@ -110,11 +110,8 @@ def digest(seen: Overview) -> str:
 
 
 def charts(seen: Overview) -> Iterator[Chart]:
-    """Draw every chart for which the run has something to show, one after the other."""
-    for draw in _drawings(seen):
-        chart = draw()
-        if chart is not None:
-            yield chart
+    """Every chart for which the run has something to show, for a report."""
+    yield from (chart for draw in _drawings(seen) if (chart := draw()) is not None)
 
 
 def _drawings(seen: Overview) -> Iterator[Callable[[], Chart | None]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from loopd.printable import one_line
 from loopd.records import JsonValue
 
@@ -42,6 +44,8 @@ def figure(value: JsonValue) -> str:
         return NOT_KNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) > 1:
+        value = int(value)  # a count that went through arithmetic
     if isinstance(value, float):
         return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) else one_line(str(value))
@@ -72,3 +76,8 @@ def duration(seconds: float | None) -> str:
 def ago(at: float, now: float) -> str:
     """How long ago a moment was."""
     return f"{duration(max(0.0, round(now - at)))} ago"
+
+
+def iso(at: float) -> str:
+    """A moment as machines read it, in UTC."""
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

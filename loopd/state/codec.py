@@ -110,6 +110,11 @@ def _collected(fields: Fields) -> Event:
     )
 
 
+def _evaluated(fields: Fields) -> Event:
+    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
+    return RoundEvaluated(**{**fields, "predicted": predicted})
+
+
 def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 

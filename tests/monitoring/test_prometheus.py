@@ -148,7 +148,7 @@ def test_a_daemon_that_starts_again_counts_on(tmp_path: Path) -> None:
 
 
 def test_an_outage_begins_once_and_ends(tmp_path: Path) -> None:
-    times = iter([10.0, 20.0])
+    times = iter([5.0, 10.0, 20.0])
     window = Window(clock=lambda: next(times))
     window.began(opening(tmp_path, []))
     window.waits(TransientError("one"))
@@ -186,3 +186,10 @@ def test_hostile_names_cannot_forge_a_metric(tmp_path: Path) -> None:
     assert found["loopd_labels", ()] == 0
     about = next(labels for metric, labels in found if metric == "loopd_info")
     assert dict(about)["workspace"] == name
+
+
+def test_every_metric_is_documented() -> None:
+    operations = Path(__file__).parents[2] / "docs" / "operations.md"
+    lines = operations.read_text(encoding="utf-8").splitlines()
+    for name, meaning in NAMES.items():
+        assert any(line.startswith(f"| `{name}") and meaning in line for line in lines), name
