@@ -110,18 +110,14 @@ def _collected(fields: Fields) -> Event:
     )
 
 
-def _evaluated(fields: Fields) -> Event:
-    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
-    return RoundEvaluated(**{**fields, "predicted": predicted})
-
-
 def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 
 
 def _evaluated(fields: Fields) -> Event:
     confusion = tuple((*names, count) for *names, count in fields.get("confusion", ()))
-    return RoundEvaluated(**{**fields, "confusion": confusion})
+    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
+    return RoundEvaluated(**{**fields, "confusion": confusion, "predicted": predicted})
 
 
 _READERS: dict[str, Callable[[Fields], Event]] = {
