@@ -63,6 +63,9 @@ RULES = (
     Rule(r"python -m venv .*", Way.FOREIGN, "makes what the tests run in"),
     Rule(r"source \.venv/bin/activate", Way.FOREIGN, "the tests run in it"),
     Rule(r"(sudo )?(systemctl|journalctl|install|useradd) .*", Way.FOREIGN, "needs root"),
+    Rule(r"sudo (python3 -m venv|/opt/loopd/bin/pip install) .*", Way.FOREIGN, "needs root"),
+    Rule(r"cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env", Way.FOREIGN, "for Docker"),
+    Rule(r"(tensorboard|mlflow ui) --\S+ \S+", Way.FOREIGN, "serves until it is ended"),
     Rule(r"docker .*", Way.FOREIGN, "no test may need Docker"),
 )  # fmt: skip
 
