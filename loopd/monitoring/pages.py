@@ -6,7 +6,6 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from loopd.monitoring.wording import iso
 from loopd.records import JsonValue
 from loopd.reports.rounds import advice
 
@@ -53,6 +52,11 @@ def short(value: float, digits: int = 3) -> str:
 def as_text(value: JsonValue) -> str:
     """A value that is no number."""
     return value if isinstance(value, str) else exact(value)
+
+
+def iso(at: float) -> str:
+    """Seconds since 1970 as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="seconds")
 
 
 def moment(at: float) -> str:

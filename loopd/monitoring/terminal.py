@@ -90,8 +90,8 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
     yield look.painted(_cut(seen.title, look), "bold")
     for caution in seen.cautions:
         yield from (look.painted(line, "warn") for line in _wrapped(f"! {caution}", look))
-    yield from _wrapped(seen.standing.sentence, look)
-    yield from _wrapped(seen.advice, look)
+    for sentence in dict.fromkeys((seen.standing.sentence, seen.advice)):  # the same at the end
+        yield from _wrapped(sentence, look)
     yield ""
     for name, value, colour in _facts(seen, alive, look):
         line = _cut(f"{name:<{NAME}}{value}", look)

@@ -34,6 +34,9 @@ ENVIRONMENT = {
 }
 """What MLflow reads when it is imported; the last three only where people have not set them."""
 
+MOVING = ("run", "last_model")
+"""Of a run's origin: what has a tag of its own, and what is another one after each round."""
+
 FORCED = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 
 
@@ -109,7 +112,8 @@ class MlflowRun:
             for key, value in settings.items()
             if known.get(key, value) != value or f"changed.{key}" in data.tags
         }
-        tags = {f"loopd.{key}": value for key, value in story.origin.items() if key != "run"}
+        lasting = {key: value for key, value in story.origin.items() if key not in MOVING}
+        tags = {f"loopd.{key}": value for key, value in lasting.items()}
         rest = [RunTag(key, value) for key, value in (tags | changed).items()]
         for some in _pieces(rest, MOST_PARAMS):
             self._client.log_batch(run_id, tags=some)
