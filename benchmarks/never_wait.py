@@ -2,6 +2,7 @@
 
     python benchmarks/never_wait.py SET WORK [--people 3] [--seconds 4] [--labels 260]
                                     [--arms auto,whole,public] [--rounds-512 1]
+                                    [--public-labels 260]
 
 SET is a folder with ``config.yaml``, ``pool.jsonl`` and ``test.jsonl``, as ``make_sets.py`` writes
 them. One embedded Argilla on 127.0.0.1 serves all arms one after the other; simulated people answer
@@ -12,7 +13,9 @@ through its API, each at the given mean pace, and look for the next record every
 - ``public``: the loop of the public tutorials: wait for the whole batch, train small-text's own
   classifier (see ``public_recipe.py``), query BreakingTies, publish 20. Texts are padded to 64
   tokens, in the last ``--rounds-512`` rounds to 512 as published. It begins with the other arms'
-  first batch and measures no accuracy.
+  first batch, measures no accuracy, and may be followed for ``--public-labels`` labels only.
+
+``auto-1`` is the arm ``auto`` with seed 1, and so on: accuracy differs from seed to seed.
 
 What is reported: seconds in which a person had no open record, summed over the people, for each 100
 labels; the turnaround from the last answer that a batch needed to the next batch being shown; how
@@ -32,7 +35,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +60,7 @@ from loopd.server.embedded import EmbeddedServer
 LOOK_SECONDS = 3.0
 """How often the public loop looks for answers: as often as loopd and as the tutorial's listener."""
 
-FROM_THIRD = 3
+FROM_THIRD = 2
 """The first batch that comes after two measured rounds."""
 
 
@@ -77,7 +80,7 @@ class Setting:
         """Write the configuration of an arm."""
         sections = {
             **self.sections,
-            "run": {"dir": "run", "seed": 0},
+            "run": {"dir": "run", "seed": int(arm.partition("-")[2] or 0)},
             "argilla": {"url": self.url, "workspace": "bench", "dataset": f"never-wait-{arm}"},
             "queue": {"batch_size": 20, "low_watermark": watermark},
             "stopping": {"label_budget": self.labels},
@@ -242,10 +245,11 @@ def run_arm(arm: str, setting: Setting, rounds_512: int) -> list[Row]:
     """The rows of an arm: those of an earlier run where it is complete."""
     done = setting.work / arm / "rows.json"
     if not done.exists():
-        if arm == "public":
+        kind = arm.partition("-")[0]
+        if kind == "public":
             rows = public_arm(setting, rounds_512)
         else:
-            rows = loopd_arm(setting, arm, "auto" if arm == "auto" else 0)
+            rows = loopd_arm(setting, arm, "auto" if kind == "auto" else 0)
         done.write_text(json.dumps(rows), encoding="utf-8")
     found: list[Row] = json.loads(done.read_text(encoding="utf-8"))
     return found
@@ -260,6 +264,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=int, default=260)
     parser.add_argument("--arms", default="auto,whole,public")
     parser.add_argument("--rounds-512", type=int, default=1)
+    parser.add_argument("--public-labels", type=int, default=260)
     return parser.parse_args()
 
 
@@ -282,7 +287,8 @@ def main() -> None:
             api_key=server.owner.api_key,
         )
         for arm in options.arms.split(","):
-            rows = run_arm(arm, setting, options.rounds_512)
+            enough = options.public_labels if arm == "public" else options.labels
+            rows = run_arm(arm, replace(setting, labels=enough), options.rounds_512)
             kept = ("round", "labels", "accuracy", "padding", "staleness", "turnaround", "open")
             arms[arm] = {
                 **summary(rows),

@@ -144,7 +144,9 @@ class RoundEvaluated:
     says of texts that are or will be drawn, by pool id; both are empty without an audit, and in
     journals of versions that had none.
     ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
-    ``seconds`` into everything else.
+    ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
+    label (first) were taken for another (second); pairs that never occur are left out. It is empty
+    without a test set, where texts have several labels or spans, and in older journals.
     """
 
     at: float
@@ -155,6 +157,7 @@ class RoundEvaluated:
     config_digest: str
     scoring_seconds: float
     seconds: float
+    confusion: tuple[tuple[str, str, int], ...] = ()
     audit: Mapping[str, JsonValue] = field(default_factory=dict)
     predicted: Mapping[str, Target] = field(default_factory=dict)
 

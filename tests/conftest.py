@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 
 
@@ -19,3 +20,10 @@ def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArgilla]:
     live = LiveArgilla.start(tmp_path_factory.mktemp("argilla") / "its home")
     yield live
     live.server.stop()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Forks the daemons of all tests of a worker."""
+    with Nursery() as forking:
+        yield forking

@@ -17,6 +17,7 @@ import yaml
 from loopd.errors import JournalError, StorageError
 from loopd.machine import State, fold
 from loopd.state.journal import Journal
+from tests.faults.nursery import Forked, Nursery
 from tests.loop.conftest import LABELS, make_pool
 
 COMMAND = (sys.executable, "-m", "loopd", "run")
@@ -29,15 +30,24 @@ class Daemon:
     Args:
         folder: gets configuration, data and run directory.
         url, api_key: of the Argilla server.
+        nursery: forks the processes; without one each starts a Python of its own.
         sections: overrides of the configuration, by section.
     """
 
-    def __init__(self, folder: Path, url: str, api_key: str, **sections: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        api_key: str,
+        nursery: Nursery | None = None,
+        **sections: dict[str, Any],
+    ) -> None:
         self.folder = folder
         self.config = folder / "config.yaml"
         self.run_dir = folder / "run"
         self.api_key = api_key
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
+        self._nursery = nursery
         self.settings = _settings(folder, url, sections)
         self.save()
         write_csv(folder / "pool.csv", 60, "r")
@@ -56,11 +66,20 @@ class Daemon:
         root = str(Path(__file__).parent.parent)
         return {**os.environ, "ARGILLA_API_KEY": self.api_key, "PYTHONPATH": root}
 
-    def start(self, command: Sequence[str] = COMMAND, **env: str) -> subprocess.Popen[bytes]:
-        """Start the process; its stderr goes to ``daemon.log``."""
+    def start(
+        self, command: Sequence[str] | None = None, **env: str
+    ) -> subprocess.Popen[bytes] | Forked:
+        """Start the process; its stderr goes to ``daemon.log``.
+
+        Args:
+            command: of a process that is really started, not forked.
+            env: added to its environment.
+        """
+        if self._nursery is not None and command is None:
+            return self.fork("loopd.cli", "run", **env)
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, str(self.config)],
+                [*(command or COMMAND), str(self.config)],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
@@ -68,9 +87,19 @@ class Daemon:
             )
         return self.process
 
+    def fork(self, *command: str, **env: str) -> Forked:
+        """Have the nursery fork the process: a module with a ``main``, and its arguments."""
+        if self._nursery is None:
+            raise RuntimeError("no nursery")
+        log, environment = self.folder / "daemon.log", {**self.environment, **env}
+        self.process = self._nursery.spawn(self.config, log, environment, command)
+        return self.process
+
     def loopd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another loopd command on this configuration to its end."""
         verb, *rest = arguments
+        if self._nursery is not None:
+            return self._forked(self._nursery, arguments)
         return subprocess.run(
             [sys.executable, "-m", "loopd", verb, str(self.config), *rest],
             capture_output=True,
@@ -80,6 +109,21 @@ class Daemon:
             env=self.environment,
             check=False,
         )
+
+    def _forked(
+        self, nursery: Nursery, arguments: Sequence[str]
+    ) -> subprocess.CompletedProcess[str]:
+        out, errors = self.folder / "out.txt", self.folder / "errors.txt"
+        for path in (out, errors):
+            path.unlink(missing_ok=True)
+        command = ("loopd.cli", *arguments)
+        child = nursery.spawn(self.config, out, self.environment, command, errors=errors)
+        try:
+            code = child.wait(120)
+        finally:
+            child.kill()
+        texts = (path.read_text(encoding="utf-8") for path in (out, errors))
+        return subprocess.CompletedProcess(list(arguments), code or 0, *texts)
 
     def spawn(self, verb: str, *arguments: str) -> subprocess.Popen[str]:
         """Start another loopd command on this configuration."""
@@ -183,6 +227,8 @@ def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> di
             "sweep_interval": 1.0,
         },
         "stopping": {"max_rounds": 3},
+        # Its imports take time; a test that looks at the page switches it on.
+        "dashboard": {"enabled": False, "port": 0},
     }
     for name, values in sections.items():
         settings[name] = {**settings.get(name, {}), **values}

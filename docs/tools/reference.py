@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -28,9 +28,14 @@ from loopd.cli import main
 from loopd.config import Config
 from loopd.loop.metrics_log import KEYS
 
-ROOT = Path(__file__).parents[2]
-WORDS = Path(__file__).parent / "words"
+sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
 
+import loop_picture
+import page_api
+import page_events
+from tables import WORDS, code, doc, inline, page, table
+
+ROOT = Path(__file__).parents[2]
 PLAIN = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
 """How the tables call a type."""
 
@@ -39,54 +44,9 @@ EXAMPLES: Mapping[str, object] = {
     "pool.path": "pool.csv",
     "test.path": "test.csv",
     "test.label": "label",
+    "sinks.mlflow.uri": "sqlite:///mlflow.db",
 }
 """What ``configs/full.yaml`` says where there is no default, or where the default is no use."""
-
-
-# -- words and tables ------------------------------------------------------------------------------
-
-
-def page(name: str, **parts: str) -> str:
-    """The words of a page with the generated parts filled in."""
-    text = (WORDS / f"{name}.md").read_text(encoding="utf-8")
-    for key, part in parts.items():
-        text = text.replace(f"<!-- {key} -->", part)
-    return text
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(_cell(each) for each in line) + " |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def code(value: object) -> str:
-    """A value as people write it in YAML, in code quotes; nothing for nothing."""
-    if value is None:
-        return "empty"
-    return f"`{_inline(value)}`"
-
-
-def _inline(value: object) -> str:
-    if isinstance(value, (str, Path)):
-        return str(value) or '""'
-    text: str = yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000)
-    return text.removesuffix("...\n").strip()
-
-
-def _plain(value: object) -> object:
-    """The value in terms of YAML."""
-    if isinstance(value, BaseModel):
-        return _plain(value.model_dump(exclude_defaults=True))
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, (Path, Enum)) else value
 
 
 # -- configuration ---------------------------------------------------------------------------------
@@ -161,9 +121,9 @@ def configuration() -> str:
 
 def _key_tables() -> Iterator[str]:
     rows = [
-        (f"[`{name}`](#{name})", "required" if field.is_required() else "may be left out", doc)
+        (f"[`{name}`](#{name})", "required" if field.is_required() else "may be left out", about)
         for name, field in Config.model_fields.items()
-        for doc in [_doc(inner_section(field.annotation))]
+        for about in [doc(inner_section(field.annotation))]
     ]
     yield table(("Section", "", "What it is about"), rows)
     for place, model in sections():
@@ -172,11 +132,7 @@ def _key_tables() -> Iterator[str]:
             for name, field in model.model_fields.items()
         ]
         keys = table(("Key", "Type", "Default", "Meaning"), rows)
-        yield f"## {place.removesuffix('[]')}\n\n{_doc(model)}\n\n{keys}"
-
-
-def _doc(thing: object) -> str:
-    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+        yield f"## {place.removesuffix('[]')}\n\n{doc(model)}\n\n{keys}"
 
 
 # -- configs/full.yaml -----------------------------------------------------------------------------
@@ -188,7 +144,7 @@ def full_config() -> str:
     for name, field in Config.model_fields.items():
         model = inner_section(field.annotation)
         if model is not None:
-            blocks.append("\n".join([f"# {_doc(model)}", f"{name}:", *_key_lines(name, model)]))
+            blocks.append("\n".join([f"# {doc(model)}", f"{name}:", *_key_lines(name, model)]))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -199,6 +155,11 @@ def _key_lines(place: str, model: type[BaseModel], indent: str = "  ") -> Iterat
         value = EXAMPLES.get(f"{place}.{name}", _default(field))
         if inner is None:
             yield f"{indent}{name}: {_yaml_value(value)}"
+            continue
+        if not is_list(field.annotation):  # a section that may be left out
+            yield f"{indent}{name}: null"
+            yield f"{indent}# {name}:"
+            yield from _key_lines(f"{place}.{name}", inner, f"{indent}#   ")
             continue
         yield f"{indent}{name}:"
         for number, each in enumerate(value):
@@ -224,7 +185,7 @@ def _default(field: FieldInfo) -> Any:
 def _yaml_value(value: object) -> str:
     if value is None:
         return "null"
-    text = _inline(value)
+    text = inline(value)
     special = isinstance(value, str) and (not value or yaml.safe_load(text) != value)
     return json.dumps(value) if special else text
 
@@ -314,7 +275,7 @@ def exit_codes() -> str:
     """`docs/exit-codes.md`."""
     advice = yaml.safe_load((WORDS / "exit-codes.yaml").read_text(encoding="utf-8"))
     rows = [
-        (str(each.exit_code), f"`{each.name}`", f"`{each.__name__}`", _doc(each), advice[each.name])
+        (str(each.exit_code), f"`{each.name}`", f"`{each.__name__}`", doc(each), advice[each.name])
         for each in error_classes()
         if each.exit_code != 0
     ]
@@ -326,7 +287,10 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": configuration,
     "docs/metrics.md": metrics,
     "docs/cli.md": commands,
+    "docs/events.md": page_events.events,
+    "docs/api.md": page_api.api,
     "docs/exit-codes.md": exit_codes,
+    "docs/images/loop.svg": loop_picture.svg,
     "configs/full.yaml": full_config,
 }
 """Every generated file, from the root of the repository."""

@@ -11,11 +11,13 @@ from typing import Any
 from pydantic import Field, PrivateAttr, model_validator
 
 from loopd.config.audit import AuditSection
+from loopd.config.dashboard import DashboardSection
 from loopd.config.data import DataSection, TaskSection
 from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
+from loopd.config.sinks import SinksSection
 from loopd.config.stopping import StoppingSection
 
 ACTIVELAB = "activelab"
@@ -52,7 +54,13 @@ class Config(Section):
     relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
     audit: AuditSection = Field(default_factory=AuditSection, description="Random draws.")
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
+    dashboard: DashboardSection = Field(
+        default_factory=DashboardSection, description="The live page."
+    )
     log: LogSection = Field(default_factory=LogSection, description="The log.")
+    sinks: SinksSection = Field(
+        default_factory=SinksSection, description="Where the rounds are written besides."
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -83,10 +91,11 @@ class Config(Section):
     def digest(self) -> str:
         """Hash of everything that shapes the results: 12 hexadecimal digits.
 
-        Where things lie, how the server is reached and what is logged are left out; the contents
-        of the data sets have fingerprints of their own.
+        Where things lie, how the server is reached, what is logged and what is shown are left out;
+        the contents of the data sets have fingerprints of their own.
         """
-        places: dict[str, Any] = {"argilla": True, "log": True, "run": True}
+        unshaping = ("argilla", "dashboard", "log", "run", "sinks")
+        places: dict[str, Any] = dict.fromkeys(unshaping, True)
         places |= {"pool": {"path"}, "test": {"path"}}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section

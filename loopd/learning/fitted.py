@@ -15,17 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from small_text import Classifier
 
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
 from loopd.learning.preselect import Ask, Preselection
-from loopd.learning.representation import Background, Representation
-from loopd.learning.screening import shortlist
-from loopd.learning.strategies.scores import top
+from loopd.learning.representation import Background
+from loopd.learning.standing import Positions, Standing, exact_best
 
-Positions = NDArray[np.int64]
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Informativeness (m,) of probabilities (m, C), row by row; higher is more informative."""
 
@@ -137,37 +134,17 @@ def checked_proba(
     return proba
 
 
-class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not typed
+class FittedClassifier(Standing):
     """A trained classifier as small-text's learner sees it: nothing is trained or scored twice.
-
-    It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
 
     Args:
         scores: the trained classifier.
         background: what is known without it.
     """
 
-    cold = False
-    """Whether there is no model yet; see :class:`ColdClassifier`."""
-
     def __init__(self, scores: PoolScores, background: Background | None = None) -> None:
+        super().__init__(scores.num_classes, background)
         self._scores = scores
-        self._background = background or Background()
-        self.num_classes = scores.num_classes
-
-    @property
-    def representation(self) -> Representation:
-        """Vectors that no label has changed.
-
-        Raises:
-            ModelError: the classifier has none.
-        """
-        return self._background.representation
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """Names of the labels, in the order of probability columns."""
-        return self._background.label_names
 
     @property
     def thresholds(self) -> NDArray[np.float32]:
@@ -198,24 +175,12 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
             Positions (n,) best first, ties in the order of the pool, and their scores (n,).
         """
         rough = self._scores.screen(among)
-        if rough is None:
-            rows, values = among, score(self._scores.of(among))
-        else:
-            places, values = shortlist(
-                score(rough), n, lambda places: score(self._scores.of(among[places]))
-            )
-            rows = among[places]
-        best = top(values, rows, n)
-        return rows[best], values[best]
-
-    def new(self) -> FittedClassifier:
-        """The classifier itself, for small-text's factory interface."""
-        return self
-
-    def fit(self, train_set: Any, weights: Any = None) -> FittedClassifier:
-        """Nothing: it is trained already."""
-        del train_set, weights
-        return self
+        return exact_best(
+            among,
+            n,
+            None if rough is None else score(rough),
+            lambda rows: score(self._scores.of(rows)),
+        )
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
@@ -265,42 +230,10 @@ class FittedClassifier(Classifier):  # type: ignore[misc] # small-text is not ty
         return (embedded, self.predict_proba(data_set)) if return_proba else embedded
 
 
-class ColdClassifier(Classifier):  # type: ignore[misc] # small-text is not typed
+class ColdClassifier(Standing):
     """What strategies see before there is a model: only what is known without labels."""
 
     cold = True
-
-    def __init__(self, num_classes: int, background: Background) -> None:
-        self._background = background
-        self.num_classes = num_classes
-
-    @property
-    def representation(self) -> Representation:
-        """Vectors of the texts.
-
-        Raises:
-            ModelError: the classifier has none.
-        """
-        return self._background.representation
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self._background.label_names
-
-    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
-        """Positions that must not be chosen: those that were given."""
-        del size, labelled
-        return ignored
-
-    def new(self) -> ColdClassifier:
-        """The object itself, for small-text's factory interface."""
-        return self
-
-    def fit(self, train_set: Any, weights: Any = None) -> ColdClassifier:
-        """Nothing: there is too little to train on."""
-        del train_set, weights
-        return self
 
     def predict(self, data_set: Any, return_proba: bool = False) -> Any:
         """Never.

@@ -81,31 +81,41 @@ def lasting(state: State, needed: int, size: int) -> int:
 def turnaround(state: State) -> float | None:
     """Seconds that the slowest of the last rounds took from enough answers to the next batch.
 
-    The steps alone, without the time in which no daemon ran; ``None`` before the first round.
+    The steps alone, without the time in which no daemon ran; ``None`` before the first round. Where
+    the next batch is not out yet, choosing and publishing count as they did for the one before.
     """
-    found = [
+    found = [_took(state, number) for number in sorted(state.evaluated)]
+    return max((each for each in found[-ROUNDS:] if each is not None), default=None)
+
+
+def _took(state: State, number: int) -> float | None:
+    """Seconds of a round's steps; ``None`` where a recovered journal does not know them."""
+    shown = number + 1 if number + 1 in state.published else number
+    planned, published = state.planned.get(shown), state.published.get(shown)
+    if planned is None or published is None:
+        return None
+    return (
         state.trained[number].seconds
         + state.evaluated[number].scoring_seconds
         + state.evaluated[number].seconds
-        + state.planned[number + 1].seconds
-        + (state.published[number + 1].seconds or 0.0)
-        for number in sorted(state.evaluated)
-        if number + 1 in state.published
-    ]
-    return max(found[-ROUNDS:], default=None)
+        + planned.seconds
+        + (published.seconds or 0.0)
+    )
 
 
 def paces(state: State) -> dict[str, float]:
     """Answers per second of everybody who is at work; pauses are left out.
 
-    Who has given one answer only is as fast as the others on average.
+    So is a gap in which a batch came: the person may have waited for it. Who has given one answer
+    only is as fast as the others on average.
     """
+    news = [each.at for each in state.published.values()]
     times: dict[str, list[float]] = defaultdict(list)
     for answer in given(state):
         times[answer.annotator].append(moment(answer.time))
     latest = max((max(each) for each in times.values()), default=0.0)
     known = {
-        person: _pace(sorted(each)[-GAPS - 1 :])
+        person: _pace(sorted(each)[-GAPS - 1 :], news)
         for person, each in times.items()
         if max(each) >= latest - AT_WORK
     }
@@ -120,8 +130,12 @@ def moment(time: str) -> float:
     return parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
 
 
-def _pace(times: Sequence[float]) -> float | None:
-    gaps = [later - earlier for earlier, later in pairwise(times)]
+def _pace(times: Sequence[float], news: Sequence[float]) -> float | None:
+    gaps = [
+        later - earlier
+        for earlier, later in pairwise(times)
+        if not any(earlier < each <= later for each in news)
+    ]
     if not gaps:
         return None
     usual = max(median(gaps), QUICKEST)

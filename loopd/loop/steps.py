@@ -16,7 +16,7 @@ from loopd.annotation.consensus import (
     to_set_aside,
     unresolved,
 )
-from loopd.evaluation.metrics import measure
+from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.evaluation.stopping import evaluate_criteria
 from loopd.learning.learner import Model
 from loopd.loop.auditing import audited
@@ -138,7 +138,7 @@ def evaluate(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     proba = tools.learner.decisions(model, tools.stop_set)
     scored = tools.clock.monotonic()
-    metrics = _test_metrics(model, tools)
+    metrics, confused = _test_metrics(model, tools)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
     stopping, stop_set = evaluate_criteria(tools.config.stopping.criteria, history, proba)
     stopping |= rules(
@@ -157,6 +157,7 @@ def evaluate(state: State, tools: Tools) -> Event:
         config_digest=state.config_digest,
         scoring_seconds=scored - started,
         seconds=tools.clock.monotonic() - scored,
+        confusion=confused,
         audit=audit.figures,
         predicted=audit.predicted,
     )
@@ -193,9 +194,10 @@ def _model(state: State, tools: Tools) -> Model:
     return tools.learner.fit(state.round, _labels(state, tools))
 
 
-def _test_metrics(model: Model, tools: Tools) -> dict[str, JsonValue]:
+def _test_metrics(model: Model, tools: Tools) -> tuple[dict[str, JsonValue], Confusion]:
     test = tools.data.test
     if test is None:
-        return {}
+        return {}, ()
     gold = [record.gold if record.gold is not None else "" for record in test]
-    return measure(tools.task, gold, tools.learner.predict(model, test))
+    predicted = tools.learner.predict(model, test)
+    return measure(tools.task, gold, predicted), confusion(gold, predicted)

@@ -119,6 +119,11 @@ def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 
 
+def _evaluated(fields: Fields) -> Event:
+    confusion = tuple((*names, count) for *names, count in fields.get("confusion", ()))
+    return RoundEvaluated(**{**fields, "confusion": confusion})
+
+
 _READERS: dict[str, Callable[[Fields], Event]] = {
     "RunStarted": _started,
     "BatchPlanned": _planned,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.daemon import Daemon
+from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 
 MakeDaemon = Callable[..., Daemon]
@@ -21,13 +22,13 @@ def slowly(*values: Any) -> Any:
 
 
 @pytest.fixture
-def make_daemon(tmp_path: Path) -> Iterator[MakeDaemon]:
+def make_daemon(tmp_path: Path, nursery: Nursery) -> Iterator[MakeDaemon]:
     made: list[Daemon] = []
 
     def make(live: LiveArgilla, /, *, url: str = "", **sections: dict[str, Any]) -> Daemon:
         folder = tmp_path / f"live-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
-        daemon = Daemon(folder, url or live.url, live.owner_key, **sections)
+        daemon = Daemon(folder, url or live.url, live.owner_key, nursery, **sections)
         made.append(daemon)
         return daemon
 

@@ -16,6 +16,7 @@ from loopd.annotation.consensus import targets
 from loopd.machine import Phase
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, fails, rounds
+from tests.daemon import COMMAND
 from tests.live import LiveArgilla
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
 def test_a_whole_run_with_simulated_people(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, pool={"label": "label"})
-    daemon.start()
+    daemon.start(COMMAND)
     options = "--gold label --people 2 --seconds 0 --discard-rate 0.1 --edit-rate 0.1 --seed 3"
     oracle = daemon.spawn("oracle", *options.split())
     assert daemon.ended(120) == 0, daemon.log
@@ -57,7 +58,7 @@ def test_the_log_is_json_lines_without_secrets(
 
 def test_a_signal_while_a_transformer_trains(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, classifier={"name": "transformer"})
-    daemon.start()
+    daemon.start(COMMAND)
     daemon.wait(collecting)
     people = argilla.people(daemon.dataset)
     answer_all(daemon, people)

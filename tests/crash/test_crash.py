@@ -21,8 +21,8 @@ from loopd.annotation.consensus import targets
 from loopd.loop.metrics_log import TIMED
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
-from tests.daemon import Daemon
-from tests.faults.nursery import Forked, Nursery
+from tests.daemon import COMMAND, Daemon
+from tests.faults.nursery import Forked
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
 from tests.people import ArgillaPeople
@@ -115,14 +115,7 @@ def kill_at_boundaries(daemon: Daemon) -> int:
 
 def kill_forked_at_boundaries(daemon: Daemon) -> int:
     """The same with forked daemons: starting Python for each takes minutes."""
-    log = daemon.folder / "daemon.log"
-    with Nursery() as nursery:
-        return _kill_each(
-            daemon,
-            lambda when: nursery.spawn(
-                daemon.config, log, daemon.environment, ("tests.crash.kill_at", when, "1")
-            ),
-        )
+    return _kill_each(daemon, lambda when: daemon.fork("tests.crash.kill_at", when, "1"))
 
 
 def _kill_each(daemon: Daemon, start: Callable[[str], subprocess.Popen[bytes] | Forked]) -> int:
@@ -138,7 +131,7 @@ def kill_at_random(daemon: Daemon) -> int:
     """Kill after random times until the run is done; returns the number of kills."""
     kills, rng = 0, random.Random(5)
     for _ in range(400):
-        process = daemon.start()
+        process = daemon.start(COMMAND)
         try:
             code = process.wait(rng.uniform(0.2, 1.5) * (1 + kills / 4))
         except subprocess.TimeoutExpired:

@@ -59,15 +59,6 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
 
 
-def shown_commands(path: Path) -> Iterator[str]:
-    """Lines of the bash blocks, without variables before the command and words after a ``#``."""
-    for block in fences(path, "bash"):
-        for line in block.replace("\\\n", " ").splitlines():
-            command = re.sub(r"^(\w+=\S* +)+", "", line.partition(" #")[0].strip())
-            if command and not command.startswith("#"):
-                yield command
-
-
 def mentioned_commands(path: Path) -> Iterator[str]:
     """Commands of ours in inline code."""
     for code in CODE.findall(prose(path)):

@@ -106,6 +106,8 @@ class Nursery:
         log: Path,
         environment: dict[str, str],
         command: Sequence[str] = ("tests.faults.watched",),
+        *,
+        errors: Path | None = None,
     ) -> Forked:
         """Start a daemon on a configuration; its output goes to the log.
 
@@ -114,9 +116,11 @@ class Nursery:
             log: takes its output.
             environment: what is added to this one's.
             command: module whose ``main`` is called, and the arguments before the configuration.
+            errors: takes what goes to stderr, where that is not to be in the log.
         """
         order = {"config": str(config), "log": str(log), "environment": environment}
         order |= {"module": command[0], "arguments": list(command[1:])}
+        order |= {"errors": str(errors or log)}
         with self._news:
             self._say(order)
             if not self._news.wait_for(lambda: self._born, 120):
@@ -190,10 +194,9 @@ def _live(order: dict[str, Any]) -> None:
 
     code = 70
     try:
-        log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((nothing, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for name, target in (("log", 1), ("errors", 2)):
+            os.dup2(os.open(order[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), target)
         os.environ.update(order["environment"])
         os.chdir(Path(order["config"]).parent)
         sys.argv = ["loopd", *order["arguments"], order["config"]]
@@ -203,6 +206,7 @@ def _live(order: dict[str, Any]) -> None:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
         with suppress(OSError):
+            sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,12 +87,6 @@ FORGERIES = {
     a_row_says_something_else: checker.REPLAY,
 }
 """What the checker must say of evidence that was changed afterwards."""
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as made:
-        yield made
 
 
 def chunks() -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -71,6 +72,20 @@ def steady(prefix: str, person: str, count: int, every: float, start: float = 0.
 def test_the_turnaround_is_that_of_the_slowest_of_the_last_rounds() -> None:
     assert turnaround(make_state([["a"]], [])) is None
     assert turnaround(make_state([["a"], ["b"]], [])) == 20.0
+
+
+def test_the_turnaround_of_a_round_whose_batch_is_not_out_yet() -> None:
+    state = make_state([["a"], ["b"]], [])
+    unpublished = replace(state, published={0: state.published[0]})
+    assert turnaround(unpublished) == 20.0
+    assert turnaround(replace(unpublished, planned={})) is None  # recovered
+
+
+def test_waiting_for_a_batch_is_no_slowness() -> None:
+    # Five answers, half a minute without a record, five more: 4 s each all the same.
+    ann = steady("a", "ann", 5, 4.0) + steady("b", "ann", 5, 4.0, start=46.0)
+    found = paces(make_state([ids("a", 5), ids("b", 5)], ann, gap=44.0))
+    assert found == {"ann": pytest.approx(0.25)}
 
 
 def test_pace_without_pauses_and_without_who_went_home() -> None:

@@ -12,16 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from small_text import Classifier
 
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
-from loopd.learning.representation import Background, Representation
-from loopd.learning.screening import shortlist
-from loopd.learning.strategies.scores import top
+from loopd.learning.representation import Background
+from loopd.learning.standing import Positions, Standing, exact_best
 
-Positions = NDArray[np.int64]
 TokenProba: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Tag probabilities (T, K) of all atoms, text by text, and where each text's begin (n + 1,).
 
@@ -76,42 +73,17 @@ class TagScores:
         return self._kept[key]
 
 
-class FittedTagger(Classifier):  # type: ignore[misc] # small-text is not typed
+class FittedTagger(Standing):
     """A trained tagger as small-text's learner sees it: nothing is trained or scored twice.
-
-    It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
 
     Args:
         scores: the trained tagger.
         background: what is known without it.
     """
 
-    cold = False
-    """Whether there is no model yet; see ``fitted.ColdClassifier``."""
-
     def __init__(self, scores: TagScores, background: Background | None = None) -> None:
+        super().__init__(scores.num_classes, background)
         self._scores = scores
-        self._background = background or Background()
-        self.num_classes = scores.num_classes
-
-    @property
-    def representation(self) -> Representation:
-        """Vectors that no label has changed.
-
-        Raises:
-            ModelError: the classifier has none.
-        """
-        return self._background.representation
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self._background.label_names
-
-    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
-        """Positions that must not be chosen: those that were given."""
-        del size, labelled
-        return ignored
 
     def token_proba(self, data_set: IndexedDataset) -> TokenProba:
         """Probabilities of the tags of all atoms."""
@@ -131,24 +103,12 @@ class FittedTagger(Classifier):  # type: ignore[misc] # small-text is not typed
             Positions (n,) best first, ties in the order of the pool, and their scores (n,).
         """
         rough = self._scores.screen(among)
-        if rough is None:
-            rows, values = among, score(*self._scores.of(among))
-        else:
-            places, values = shortlist(
-                score(*rough), n, lambda places: score(*self._scores.of(among[places]))
-            )
-            rows = among[places]
-        best = top(values, rows, n)
-        return rows[best], values[best]
-
-    def new(self) -> FittedTagger:
-        """The classifier itself, for small-text's factory interface."""
-        return self
-
-    def fit(self, train_set: Any, weights: Any = None) -> FittedTagger:
-        """Nothing: it is trained already."""
-        del train_set, weights
-        return self
+        return exact_best(
+            among,
+            n,
+            None if rough is None else score(*rough),
+            lambda rows: score(*self._scores.of(rows)),
+        )
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
         """Never; raises as ``predict_proba``."""

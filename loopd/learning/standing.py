@@ -1,0 +1,90 @@
+"""Owns what all classifiers have in common that small-text's learner may not train; trains none.
+
+Imports small-text at once, so import this module only where small-text is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from small_text import Classifier
+
+from loopd.learning.representation import Background, Representation
+from loopd.learning.screening import shortlist
+from loopd.learning.strategies.scores import top
+
+Positions = NDArray[np.int64]
+Values = NDArray[np.float64]
+Self = TypeVar("Self", bound="Standing")
+
+
+class Standing(Classifier):  # type: ignore[misc] # small-text is not typed
+    """A classifier as small-text's learner sees it: trained already, or not to be trained yet.
+
+    It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
+
+    Args:
+        num_classes: C.
+        background: what is known without a model.
+    """
+
+    cold = False
+    """Whether there is no model yet."""
+
+    def __init__(self, num_classes: int, background: Background | None = None) -> None:
+        self._background = background or Background()
+        self.num_classes = num_classes
+
+    @property
+    def representation(self) -> Representation:
+        """Vectors that no label has changed.
+
+        Raises:
+            ModelError: the classifier has none.
+        """
+        return self._background.representation
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels, in the order of probability columns."""
+        return self._background.label_names
+
+    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
+        """Positions that must not be chosen: those that were given, and maybe more."""
+        del size, labelled
+        return ignored
+
+    def new(self: Self) -> Self:
+        """The classifier itself, for small-text's factory interface."""
+        return self
+
+    def fit(self: Self, train_set: Any, weights: Any = None) -> Self:
+        """Nothing; returns itself."""
+        del train_set, weights
+        return self
+
+
+def exact_best(
+    among: Positions, n: int, rough: Values | None, exact: Callable[[Positions], Values]
+) -> tuple[Positions, Values]:
+    """The exact best ``n`` of some pool positions, with their scores.
+
+    Args:
+        among: pool positions (k,).
+        n: how many, at most k.
+        rough: scores (k,) that are fast and may be wrong; ``None`` where there are none.
+        exact: gives the scores of some of the positions, higher is better.
+
+    Returns:
+        Positions (n,) best first, ties in the order of the pool, and their scores (n,).
+    """
+    if rough is None:
+        rows, values = among, exact(among)
+    else:
+        places, values = shortlist(rough, n, lambda places: exact(among[places]))
+        rows = among[places]
+    best = top(values, rows, n)
+    return rows[best], values[best]
