@@ -193,7 +193,7 @@ def test_pages_fit_on_a_phone(site: Path, reader: Reader) -> None:
 def test_the_search_works_from_the_folder(site: Path, reader: Reader) -> None:
     reader.page.set_viewport_size({"width": 1280, "height": 800})
     reader.page.goto((site / "index.html").as_uri())
-    reader.page.locator("input.md-search__input").fill("kappa_average")
+    reader.page.locator("input.md-search__input").press_sequentially("kappa_average")
     found = reader.page.locator("a.md-search-result__link", has_text="how stopping works").first
     found.wait_for()
     found.click()
