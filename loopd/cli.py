@@ -27,18 +27,18 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LoopdError as error:
-            report(error)
+            print_error(error)
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
             if os.environ.get("LOOPD_TRACEBACK"):
                 raise
-            report(UnexpectedError(f"{type(error).__name__}: {error}"))
+            print_error(UnexpectedError(f"{type(error).__name__}: {error}"))
             ctx.exit(UnexpectedError.exit_code)
 
 
-def report(error: LoopdError) -> None:
+def print_error(error: LoopdError) -> None:
     """Print an error for people."""
     if error.exit_code == 0:
         return
@@ -67,10 +67,11 @@ def run(config: Path) -> None:
     from loopd import log
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
+    from loopd.monitoring.onlookers import onlookers
 
     settings = load_config(config)
     log.set_up(settings.log)
-    run_daemon(settings, progress())
+    run_daemon(settings, progress(), tuple(onlookers(settings)))
 
 
 @main.command()
@@ -104,10 +105,26 @@ def status(config: Path, *, as_json: bool) -> None:
     import json
 
     from loopd.config_file import load_config
-    from loopd.loop.status import read_status, status_lines
+    from loopd.loop.status import read_run, read_status
 
-    found = read_status(load_config(config))
-    click.echo(json.dumps(found) if as_json else printable("\n".join(status_lines(found))))
+    settings = load_config(config)
+    state = read_run(settings)
+    found = read_status(settings, state)
+    click.echo(json.dumps(found) if as_json else _screen(settings, state, found), color=True)
+
+
+def _screen(settings: Any, state: Any, found: dict[str, Any]) -> str:
+    """The status for people, as the terminal can show it."""
+    import time
+
+    from loopd.commands.shared import look
+    from loopd.data.pool import Pool
+    from loopd.loop import metrics_log
+    from loopd.monitoring.overview import overview
+    from loopd.monitoring.terminal import status_text
+
+    seen = overview(state, settings, Pool(()), metrics_log.rows(state), time.time())
+    return status_text(seen, found, look())
 
 
 @main.command()
@@ -126,6 +143,27 @@ def recover(config: Path, *, dry_run: bool) -> None:
     settings = load_config(config)
     log.set_up(settings.log)
     run_recovery(settings, click.echo, progress(), dry_run=dry_run)
+
+
+@main.command()
+@CONFIG
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder, or a file that ends with `.html` and comes without the PNGs; default: `run.dir` "
+    "with `-report` behind it.",
+)
+@click.option("--no-texts", is_flag=True, help="Leave out the texts of the records out now.")
+def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
+    """Write one HTML file that tells everything about the run of CONFIG, and its charts as PNGs.
+
+    It can be mailed: it needs no network and runs no script. Needs no Argilla and changes nothing;
+    works while the daemon runs.
+    """
+    from loopd.config_file import load_config
+    from loopd.monitoring.report import run_report
+
+    run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
 for _command in (oracle, demo, simulate):

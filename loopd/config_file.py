@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loopd.config import PACKAGED_MODEL, Config
+from loopd.config import PACKAGED_MODEL, Config, SinksSection
+from loopd.config.sinks import SQLITE
 from loopd.errors import ConfigError
 from loopd.printable import one_line
 from loopd.safe_yaml import read_yaml
@@ -135,5 +136,14 @@ def _absolute(config: Config, folder: Path) -> Config:
             ),
             "pool": config.pool.model_copy(update={"path": fix(config.pool.path)}),
             "test": config.test and config.test.model_copy(update={"path": fix(config.test.path)}),
+            "sinks": _absolute_sinks(config.sinks, fix),
         }
     )
+
+
+def _absolute_sinks(sinks: SinksSection, fix: Callable[[Path | None], Path | None]) -> SinksSection:
+    mlflow = sinks.mlflow
+    if mlflow is not None and mlflow.uri.startswith(SQLITE):
+        file = fix(Path(mlflow.uri.removeprefix(SQLITE)))
+        mlflow = mlflow.model_copy(update={"uri": f"{SQLITE}{file}"})
+    return sinks.model_copy(update={"tensorboard": fix(sinks.tensorboard), "mlflow": mlflow})

@@ -51,9 +51,14 @@ def hide_secrets(
 ) -> MutableMapping[str, Any]:
     """Structlog processor that blanks values whose key names a secret."""
     for key in fields:
-        if any(word in key.lower() for word in _SECRET_WORDS):
+        if names_secret(key):
             fields[key] = "***"
     return fields
+
+
+def names_secret(key: str) -> bool:
+    """Whether what stands under this key must not be shown."""
+    return any(word in key.lower() for word in _SECRET_WORDS)
 
 
 def write_out_controls(

@@ -21,7 +21,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from loopd.errors import JournalError
-from loopd.records import Answer, Batch, BatchItem, JsonValue
+from loopd.records import Answer, Batch, BatchItem, JsonValue, Target
 
 
 class Phase(str, Enum):
@@ -115,8 +115,10 @@ class BatchCollected:
 
 @dataclass(frozen=True, slots=True)
 class ModelTrained:
-    """A model was trained on ``labels`` labels of the answers known then.
+    """A model was trained when ``labels`` records had a label.
 
+    ``held_out`` of them are random draws, which it was not shown; ``label_counts`` counts the
+    others.
     ``consensus`` are flat numbers about how several annotators agreed (see ``consensus``), empty in
     journals of versions that had none.
     """
@@ -129,6 +131,7 @@ class ModelTrained:
     label_counts: Mapping[str, int]
     seconds: float
     consensus: Mapping[str, JsonValue] = field(default_factory=dict)
+    held_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,13 @@ class RoundEvaluated:
 
     ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
     each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
+    ``audit`` are flat numbers about the model that come from random draws, ``predicted`` is what it
+    says of texts that are or will be drawn, by pool id; both are empty without an audit, and in
+    journals of versions that had none.
     ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
-    ``seconds`` into everything else.
+    ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
+    label (first) were taken for another (second); pairs that never occur are left out. It is empty
+    without a test set, where texts have several labels or spans, and in older journals.
     """
 
     at: float
@@ -149,6 +157,9 @@ class RoundEvaluated:
     config_digest: str
     scoring_seconds: float
     seconds: float
+    confusion: tuple[tuple[str, str, int], ...] = ()
+    audit: Mapping[str, JsonValue] = field(default_factory=dict)
+    predicted: Mapping[str, Target] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +298,12 @@ class State:
     def planned_ids(self) -> frozenset[str]:
         """Pool ids of every record that was ever put into a batch as a new text."""
         return frozenset(item.record_id for item in self._items if item.copy_id is None)
+
+    @property
+    def draws(self) -> Mapping[str, int]:
+        """Batch number by pool id of everything that was drawn at random, in order."""
+        batches = self.batches
+        return {each.record_id: one.round for one in batches for each in one.items if each.draw}
 
     @property
     def external_ids(self) -> frozenset[str]:

@@ -117,12 +117,14 @@ class BatchItem:
         suggestion: the model's proposal or ``None``.
         copy_id: external id of the copy that asks for a second opinion on a record that has an
             answer already; ``None`` for a text that is new to annotators.
+        draw: whether chance chose it, for the audit, and no strategy.
     """
 
     record_id: str
     score: float | None = None
     suggestion: Suggestion | None = None
     copy_id: str | None = None
+    draw: bool = False
 
     @property
     def external_id(self) -> str:

@@ -227,6 +227,8 @@ def _settings(folder: Path, url: str, sections: dict[str, dict[str, Any]]) -> di
             "sweep_interval": 1.0,
         },
         "stopping": {"max_rounds": 3},
+        # Its imports take time; a test that looks at the page switches it on.
+        "dashboard": {"enabled": False, "port": 0},
     }
     for name, values in sections.items():
         settings[name] = {**settings.get(name, {}), **values}

@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
     frozenset({"commands"}),
+    frozenset({"monitoring"}),
     frozenset({"simulation", "export", "listener"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
@@ -35,12 +36,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "argilla": ("listener/place.py",),  # the listener hands out the SDK's own records and dataset
     "argilla_server": ("server",),
     "small_text": ("learning", "evaluation/stopping.py"),
-    "torch": ("learning",),
+    "torch": ("learning", "monitoring/sinks"),
     "transformers": ("learning",),
     "click": ("cli.py", "commands"),
     "yaml": ("safe_yaml.py", "simulation"),
     "sqlite3": ("state", "server"),
     "cleanlab": ("multiannotator.py",),
+    "mlflow": ("monitoring/sinks",),
+    "tensorboard": ("monitoring/sinks",),
 }
 """Which parts may import a package."""
 

@@ -44,6 +44,7 @@ EXAMPLES: Mapping[str, object] = {
     "pool.path": "pool.csv",
     "test.path": "test.csv",
     "test.label": "label",
+    "sinks.mlflow.uri": "sqlite:///mlflow.db",
 }
 """What ``configs/full.yaml`` says where there is no default, or where the default is no use."""
 
@@ -154,6 +155,11 @@ def _key_lines(place: str, model: type[BaseModel], indent: str = "  ") -> Iterat
         value = EXAMPLES.get(f"{place}.{name}", _default(field))
         if inner is None:
             yield f"{indent}{name}: {_yaml_value(value)}"
+            continue
+        if not is_list(field.annotation):  # a section that may be left out
+            yield f"{indent}{name}: null"
+            yield f"{indent}# {name}:"
+            yield from _key_lines(f"{place}.{name}", inner, f"{indent}#   ")
             continue
         yield f"{indent}{name}:"
         for number, each in enumerate(value):

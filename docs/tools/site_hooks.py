@@ -16,11 +16,6 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 
 ROOT = Path(__file__).parents[2]
 
-COMING = frozenset(
-    {"howto-dashboard.md", "howto-report.md", "howto-deploy.md", "howto-audit.md", "howto-sinks.md"}
-)
-"""Pages that the navigation names already and that may still be missing."""
-
 README = "readme.md"
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^( *)(`{3,})[^\n]*\n.*?^\1\2[ ]*$", re.MULTILINE | re.DOTALL)
@@ -30,12 +25,6 @@ LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".sh": "bash", "
 
 
 # -- mkdocs calls these ----------------------------------------------------------------------------
-
-
-def on_config(config: Any) -> Any:
-    """Take out of the navigation what is still coming."""
-    config.nav = _present(config.nav)
-    return config
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -167,15 +156,3 @@ def _summary(path: Path) -> str:
 
 def _made(config: Any, place: str, content: str | bytes, inclusion: InclusionLevel) -> File:
     return File.generated(config, place, content=content, inclusion=inclusion)
-
-
-def _present(nav: Any) -> Any:
-    """The navigation without pages that are coming and not there."""
-    if isinstance(nav, list):
-        kept = [_present(each) for each in nav]
-        return [each for each in kept if each is not None]
-    if isinstance(nav, dict):
-        ((title, inner),) = nav.items()
-        left = _present(inner)
-        return {title: left} if left else None
-    return None if nav in COMING and not (ROOT / "docs" / nav).exists() else nav

@@ -41,6 +41,11 @@ class DatasetPlan:
     min_submitted: int
 
 
+def annotation_page(url: str, dataset_id: str) -> str:
+    """Address at which people answer the records of a dataset."""
+    return f"{url}/dataset/{dataset_id}/annotation-mode"
+
+
 class ArgillaStore:
     """An :class:`~loopd.annotation.store.AnnotationStore` on a real Argilla 2 server.
 
@@ -198,7 +203,7 @@ class ArgillaStore:
 
     def describe(self) -> str:
         """Address of the dataset's annotation page."""
-        return f"{self._section.url}/dataset/{self._dataset_id}/annotation-mode"
+        return annotation_page(self._section.url, self._dataset_id)
 
     def close(self) -> None:
         """Release the connections."""

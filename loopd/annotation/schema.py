@@ -23,8 +23,15 @@ METADATA: dict[str, tuple[str, str]] = {
     "priority": ("float", "Priority"),
     "model_id": ("terms", "Model"),
     "second_opinion_of": ("terms", "Second opinion of"),
+    "origin": ("terms", "Origin"),
 }
 """Metadata properties of records: Argilla type and title by name."""
+
+HIDDEN = frozenset({"origin"})
+"""Those that annotators are not shown: nobody should work on a random draw in another way."""
+
+RANDOM = "random"
+"""The ``origin`` of a record that was drawn for the audit; the others have none."""
 
 
 def field(task: Task) -> Json:
@@ -40,7 +47,7 @@ def metadata_property(name: str) -> Json:
         "name": name,
         "title": title,
         "settings": {"type": kind},
-        "visible_for_annotators": True,
+        "visible_for_annotators": name not in HIDDEN,
     }
 
 
@@ -78,6 +85,7 @@ def metadata(batch: Batch, place: int) -> Json:
         "score": item.score,
         "model_id": batch.model_id,
         "second_opinion_of": item.record_id if item.copy_id is not None else None,
+        "origin": RANDOM if item.draw else None,
     }
     return {
         "batch_id": batch.id,

@@ -131,6 +131,13 @@ def _rates(text: str | None) -> tuple[float, ...]:
     help="Seed of the run and of the people; default: the configuration's.",
 )
 @click.option("--classifier", help="Another classifier; default: the configuration's.")
+@click.option(
+    "--sink",
+    "sinks",
+    multiple=True,
+    type=click.Choice(["csv", "tensorboard", "mlflow"]),
+    help="Write the rounds there too, in the demo's folder; several times for several.",
+)
 def demo(**options: Any) -> None:
     """Watch the whole loop: embedded Argilla, the daemon, and simulated people who label.
 

@@ -1,10 +1,13 @@
 """Every setting, its default and its meaning; must not look at files, data or servers."""
 
+from loopd.config.audit import AuditSection
+from loopd.config.dashboard import DashboardSection
 from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import NAME_PATTERN, Section
+from loopd.config.sinks import MlflowSection, SinksSection
 from loopd.config.stopping import CRITERIA, CriterionSection, StoppingSection
 from loopd.config.whole import ACTIVELAB, Config
 
@@ -15,16 +18,20 @@ __all__ = [
     "NAME_PATTERN",
     "PACKAGED_MODEL",
     "ArgillaSection",
+    "AuditSection",
     "ClassifierSection",
     "Config",
     "ConsensusSection",
     "CriterionSection",
+    "DashboardSection",
     "DataSection",
     "LogSection",
+    "MlflowSection",
     "QueueSection",
     "RelabelSection",
     "RunSection",
     "Section",
+    "SinksSection",
     "StoppingSection",
     "StrategySection",
     "TaskSection",

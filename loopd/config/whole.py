@@ -10,11 +10,14 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from loopd.config.audit import AuditSection
+from loopd.config.dashboard import DashboardSection
 from loopd.config.data import DataSection, TaskSection
 from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
+from loopd.config.sinks import SinksSection
 from loopd.config.stopping import StoppingSection
 
 ACTIVELAB = "activelab"
@@ -49,8 +52,15 @@ class Config(Section):
         default_factory=ConsensusSection, description="Several annotators."
     )
     relabel: RelabelSection = Field(default_factory=RelabelSection, description="Second opinions.")
+    audit: AuditSection = Field(default_factory=AuditSection, description="Random draws.")
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
+    dashboard: DashboardSection = Field(
+        default_factory=DashboardSection, description="The live page."
+    )
     log: LogSection = Field(default_factory=LogSection, description="The log.")
+    sinks: SinksSection = Field(
+        default_factory=SinksSection, description="Where the rounds are written besides."
+    )
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -81,11 +91,14 @@ class Config(Section):
     def digest(self) -> str:
         """Hash of everything that shapes the results: 12 hexadecimal digits.
 
-        Where things lie, how the server is reached and what is logged are left out; the contents
-        of the data sets have fingerprints of their own.
+        Where things lie, how the server is reached, what is logged and what is shown are left out;
+        the contents of the data sets have fingerprints of their own.
         """
-        places: dict[str, Any] = {"argilla": True, "log": True, "run": True}
+        unshaping = ("argilla", "dashboard", "log", "run", "sinks")
+        places: dict[str, Any] = dict.fromkeys(unshaping, True)
         places |= {"pool": {"path"}, "test": {"path"}}
+        if not self.audit.random_share:
+            places["audit"] = True  # runs are older than the section
         shaping = self.model_dump(mode="json", exclude=places)
         shaping["seed"] = self.run.seed
         text = json.dumps(shaping, sort_keys=True)

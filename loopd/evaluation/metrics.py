@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from loopd.errors import DataError
 from loopd.records import JsonValue, Target
 from loopd.tasks.task import Task
+
+Confusion: TypeAlias = "tuple[tuple[str, str, int], ...]"
+"""How often each true label (first) was taken for each label (second); no pair twice, none at 0."""
 
 
 def measure(
@@ -79,3 +83,18 @@ def classification_metrics(
         "test_size": len(gold),
         **{f"f1.{label}": float(value) for label, value in zip(labels, each, strict=True)},
     }
+
+
+def confusion(gold: Sequence[Target], predicted: Sequence[Target]) -> Confusion:
+    """Pairs of true and predicted label with their counts, by name; empty but for single labels.
+
+    Args:
+        gold: (n,) true targets.
+        predicted: (n,) predicted targets, in the same order.
+    """
+    pairs = Counter(
+        (known, guess)
+        for known, guess in zip(gold, predicted, strict=True)
+        if isinstance(known, str) and isinstance(guess, str)
+    )
+    return tuple((*pair, pairs[pair]) for pair in sorted(pairs))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from loopd.errors import ModelError
 from loopd.export.rows import consensus_of
 from loopd.learning.classifiers.contract import Surroundings, silent
+from loopd.loop.draws import training
 from loopd.loop.tools import Tools
 from loopd.machine import Event, ModelTrained, State, fold
 
@@ -92,7 +93,7 @@ def export_model(
     return ModelCard(
         id=trained.model_id,
         round=trained.round,
-        labels=trained.labels,
+        labels=trained.labels - trained.held_out,
         pipeline=portable.pipeline,
         compared=found.texts,
         agreement=found.agreement,
@@ -127,7 +128,8 @@ def _train_again(events: Sequence[Event], trained: ModelTrained, tools: Tools) -
         ModelError: that gives another model, as after a change of the configuration.
     """
     before = fold(events[: max(place for place, each in enumerate(events) if each is trained)])
-    labels = consensus_of(before, tools).targets
+    share = tools.config.audit.random_share
+    labels = training(consensus_of(before, tools).targets, before, share)
     if tools.learner.model_id(trained.round, labels) != trained.model_id:
         raise ModelError(
             f"the model {trained.model_id} is not in the cache and cannot be made again: the "

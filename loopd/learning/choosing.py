@@ -27,6 +27,7 @@ def query(
     *,
     labelled: tuple[Positions, Any],
     ignored: Positions,
+    hidden: Positions | None = None,
 ) -> tuple[Positions, list[float] | None]:
     """One query of a learner that is built for it alone.
 
@@ -39,7 +40,8 @@ def query(
         dataset: the pool without labels.
         size: how many records; where fewer are left, all of them are chosen.
         labelled: positions (k,) and what is known there: class numbers (k,) or sparse rows (k, C).
-        ignored: positions that must not be chosen.
+        ignored: positions that must not be chosen; strategies may take them for known to people.
+        hidden: positions that strategies are not shown at all, none of them labelled.
 
     Returns:
         Positions, most informative first, and their scores if the strategy has any.
@@ -47,6 +49,12 @@ def query(
     Raises:
         ModelError: the strategy fails, or returns something that breaks its contract.
     """
+    shown = np.arange(len(dataset))
+    if hidden is not None and len(hidden):
+        shown = np.setdiff1d(shown, hidden)
+        dataset = dataset[shown].clone()
+        labelled = (np.searchsorted(shown, labelled[0]), labelled[1])
+        ignored = np.searchsorted(shown, np.setdiff1d(ignored, hidden))
     free = np.ones(len(dataset), dtype=bool)
     free[labelled[0]] = free[ignored] = False
     size = min(size, int(free.sum()))
@@ -57,7 +65,8 @@ def query(
     with calling(f"the query strategy {strategy}"):
         chosen = np.asarray(learner.query(num_samples=size))
     _refuse_bad_choice(strategy, chosen, size, free)
-    return _ordered(chosen, informativeness(strategy, chosen, len(dataset)))
+    chosen, scores = _ordered(chosen, informativeness(strategy, chosen, len(dataset)))
+    return shown[chosen], scores
 
 
 def _refuse_bad_choice(

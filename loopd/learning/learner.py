@@ -101,6 +101,7 @@ class Learner:
         round: int,  # noqa: A002
         exclude: Collection[str],
         targets: Targets | None = None,
+        hidden: Collection[str] = (),
     ) -> Choice:
         """Records chosen without a model: the start of a run, or as long as none can be trained.
 
@@ -112,6 +113,7 @@ class Learner:
             round: number of the batch.
             exclude: ids that must not be chosen.
             targets: target by record id, as far as there are any: covered already.
+            hidden: ids of which the strategy must not know, none of them with a target.
 
         Raises:
             ModelError: the cold start cannot be built, needs a model, or breaks its contract.
@@ -119,11 +121,12 @@ class Learner:
         known = targets or {}
         section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
         if section.name == strategies.RANDOM:
-            return Choice(self._at_random(size, round, {*known, *exclude}), section.name)
+            return Choice(self._at_random(size, round, {*known, *exclude, *hidden}), section.name)
         from loopd.learning.fitted import ColdClassifier
 
         cold = ColdClassifier(len(self._problem.labels), self._background)
-        return self._ask(section, cold, size, round=round, targets=known, exclude=exclude)
+        taken = known, exclude, hidden
+        return self._ask(section, cold, size, round=round, taken=taken)
 
     def can_fit(self, targets: Targets) -> bool:
         """Whether there are enough labels to train on, such as two different ones."""
@@ -195,6 +198,7 @@ class Learner:
         round: int,  # noqa: A002
         targets: Targets,
         exclude: Collection[str],
+        hidden: Collection[str] = (),
     ) -> Choice:
         """Ask the query strategy for the next records, most informative first.
 
@@ -203,15 +207,17 @@ class Learner:
             size: how many; fewer are returned where fewer are left, none where none is.
             round: number of the batch that is chosen.
             targets: target by record id: what small-text is told to be labelled.
-            exclude: ids that must not be chosen: out with annotators, discarded or deleted.
+            exclude: ids that must not be chosen: out with annotators, discarded or deleted. A
+                strategy that spreads its choice stays away from them.
+            hidden: ids that must not be chosen either, and of which the strategy must not know,
+                so that they stay a sample like any other; none of them with a target.
 
         Raises:
             ModelError: the strategy cannot be built, fails, or breaks its contract.
         """
         fitted = self._problem.fitted(model.scores, self._background)
-        choice = self._ask(
-            self._strategy, fitted, size, round=round, targets=targets, exclude=exclude
-        )
+        taken = targets, exclude, hidden
+        choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
         return Choice(self.suggested(model, choice.items), choice.strategy)
 
     def candidates(self, model: Model, ids: Sequence[str], size: int) -> list[str]:
@@ -255,6 +261,14 @@ class Learner:
         """Probabilities (n, C) of records of the pool, by id; not for spans."""
         proba: NDArray[np.float32] = model.scores.of(self._rows(ids))
         return proba
+
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32] | None:
+        """Vectors (n, d) of records of the pool that no label changes, of length 1.
+
+        ``None`` where the classifier has none. They are made for the whole pool at the first use.
+        """
+        represented = self._representation
+        return None if represented is None else represented.pool[self._rows(ids)]
 
     def decisions(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities (m, k) of all decisions about records of the pool.
@@ -328,13 +342,15 @@ class Learner:
         size: int,
         *,
         round: int,  # noqa: A002
-        targets: Targets,
-        exclude: Collection[str],
+        taken: tuple[Targets, Collection[str], Collection[str]],
     ) -> Choice:
+        """What a strategy chooses of what is neither labelled, nor excluded, nor hidden."""
         from loopd.learning import choosing
 
+        targets, exclude, hidden = taken
         positions, y = self._aligned(targets)
-        ignored = sorted(set(self._positions(exclude)) - set(positions.tolist()))
+        unseen = self._positions(hidden)
+        ignored = sorted({*self._positions(exclude), *unseen} - set(positions.tolist()))
         around = self._surroundings
         strategy = strategies.create(section, around.num_classes, around.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
@@ -345,6 +361,7 @@ class Learner:
                 size,
                 labelled=(positions, self._problem.told(y)),
                 ignored=classifier.narrowed(np.array(ignored, dtype=np.int64), size, positions),
+                hidden=np.array(sorted(unseen), dtype=np.int64),
             )
         records = [self._pool.records[position].id for position in chosen]
         known: Sequence[float | None] = scores or [None] * len(records)

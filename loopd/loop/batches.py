@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
 from loopd.learning.seeding import for_step
+from loopd.learning.strategies.registry import RANDOM
+from loopd.loop.draws import drawn, mixed, placed, unseen
 from loopd.loop.election import votes
 from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
@@ -35,11 +37,13 @@ class Known:
         state: what the journal says.
         targets: the labels that the model was trained on, or would be.
         started: when choosing began, on the monotonic clock.
+        labels: how many there are, with those of random draws.
     """
 
     state: State
     targets: Targets
     started: float
+    labels: int
 
     @property
     def number(self) -> int:
@@ -48,19 +52,25 @@ class Known:
 
     @property
     def taken(self) -> frozenset[str]:
-        """Records that were published and have no label: open, discarded or deleted."""
+        """Published records that train nothing: open, discarded, deleted, or drawn at random."""
         return self.state.planned_ids - set(self.targets)
 
 
 def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained."""
-    choice = tools.learner.first_batch(
-        labels_left(tools.config.stopping, len(known.targets), size),
-        round=known.number,
-        targets=known.targets,
-        exclude=known.taken,
-    )
-    return _planned(known, tools, choice, None)
+
+    def choose(count: int) -> Choice:
+        return tools.learner.first_batch(
+            count,
+            round=known.number,
+            targets=known.targets,
+            exclude=known.taken,
+            hidden=hidden,
+        )
+
+    hidden = unseen(known.state, tools.aside)
+    size = labels_left(tools.config.stopping, known.labels, size)
+    return _planned(known, tools, _with_draws(known, tools, size, choose), None)
 
 
 def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPlanned | RunStopped:
@@ -70,16 +80,43 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
         size = lasting(state, section.min_submitted, size)
     asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
     size = max(1, labels_left(tools.config.stopping, asked, size))
-    if tools.config.strategy.name == ACTIVELAB:
-        choice = Choice(_with_second_opinions(known, tools, model, size), ACTIVELAB)
-    else:
-        choice = tools.learner.choose(
-            model, size, round=known.number, targets=known.targets, exclude=known.taken
+    hidden = unseen(state, tools.aside)
+
+    def choose(count: int) -> Choice:
+        if tools.config.strategy.name == ACTIVELAB:
+            return Choice(_with_second_opinions(known, tools, model, count), ACTIVELAB)
+        return tools.learner.choose(
+            model,
+            count,
+            round=known.number,
+            targets=known.targets,
+            exclude=known.taken,
+            hidden=hidden,
         )
-    planned = _planned(known, tools, choice, model.id)
+
+    planned = _planned(known, tools, _with_draws(known, tools, size, choose), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
     return replace(planned, refreshed=tuple(_refreshed(known, tools, model)))
+
+
+def _with_draws(known: Known, tools: Tools, size: int, choose: Callable[[int], Choice]) -> Choice:
+    """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
+
+    Args:
+        known: what is known.
+        tools: the parts of the loop.
+        size: records of the batch.
+        choose: gives so many records, or fewer where fewer are left.
+    """
+    config = tools.config
+    draws = drawn(known.state, tools.aside, config.audit.random_share, size)
+    if len(draws) == size:
+        return Choice(draws, RANDOM)
+    choice = choose(size - len(draws))
+    if not draws or not choice.items:
+        return choice
+    return replace(choice, items=mixed(choice.items, draws, config.run.seed, known.number))
 
 
 def _refreshed(known: Known, tools: Tools, model: Model) -> Iterator[Batch]:
@@ -89,10 +126,13 @@ def _refreshed(known: Known, tools: Tools, model: Model) -> Iterator[Batch]:
     for batch in known.state.batches:
         items = [item for item in batch.items if item.copy_id is None and item.record_id in left]
         if items:
-            ranked = sorted(tools.learner.suggested(model, items), key=_certainty)
+            draws = {place: item for place, item in enumerate(items) if item.draw}
+            chosen = [item for item in items if not item.draw]
+            ranked = sorted(tools.learner.suggested(model, chosen), key=_certainty)
             shown = tools.config.queue.suggestions
             kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
-            yield replace(batch, model_id=model.id, items=tuple(kept))
+            renewed = placed(kept, tuple(draws.values()), draws)
+            yield replace(batch, model_id=model.id, items=renewed)
 
 
 def _certainty(item: BatchItem) -> float:
@@ -136,7 +176,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, known.state
-    taken = state.planned_ids | set(known.targets)
+    taken = state.planned_ids.union(known.targets, tools.aside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     rounds = [model.round + APART * member for member in range(_members(config.strategy.options))]
@@ -148,6 +188,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
         votes={
             id_: {vote.annotator: str(vote.target) for vote in given}
             for id_, given in votes(state, tools).items()
+            if id_ in known.targets  # no second opinion on a random draw
         },
         askable=askable(state, config.queue.min_submitted, config.relabel),
         proba=out_of_fold,

@@ -11,7 +11,7 @@ from loopd.credentials import exposed
 from loopd.errors import LoopdError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.start import check_extras
+from loopd.loop.start import check_extras, check_sinks
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.machine import fold
@@ -48,6 +48,7 @@ def check(config: Config) -> Iterator[Finding]:
     yield from _guarded("data", lambda: _data(config, data))
     if data:
         yield from _guarded("model", lambda: _model(config, data[0]))
+    yield from _guarded("sinks", lambda: _sinks(config))
     yield from _guarded("argilla", lambda: _argilla(config))
     yield from _guarded("run", lambda: _run(config))
 
@@ -101,6 +102,12 @@ def _model(config: Config, data: DataSets) -> Iterator[Finding]:
     check_criteria(config.stopping.criteria, learner.decision_classes)
     names = ", ".join(criterion.name for criterion in config.stopping.criteria)
     yield Finding("stopping", "ok", f"criteria on record: {names or 'none'}")
+
+
+def _sinks(config: Config) -> Iterator[Finding]:
+    names = check_sinks(config)
+    if names:
+        yield Finding("sinks", "ok", f"the rounds are also written to {', '.join(names)}")
 
 
 def _argilla(config: Config) -> Iterator[Finding]:

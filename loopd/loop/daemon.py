@@ -5,7 +5,7 @@ Must not contain a step or a decision of the loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
+from loopd.loop.onlooker import Audience, Onlooker, Opening
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.stop import Alarm, Stop, on_signals
@@ -28,14 +29,21 @@ from loopd.state.lock import run_lock
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"
+PAGE_NAME = "dashboard.url"
+"""Holds the address of the live page, as long as that is there."""
 
 
-def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None = None) -> State:
+def run_daemon(
+    config: Config,
+    progress: Callable[[str, int, int], None] | None = None,
+    onlookers: Sequence[Onlooker] = (),
+) -> State:
     """Run the loop until it is done or a signal comes.
 
     Args:
         config: the checked configuration.
         progress: called with (what, done, total) during long steps.
+        onlookers: who is told what happens; closed at the end.
 
     Returns:
         The state at the end.
@@ -46,18 +54,23 @@ def run_daemon(config: Config, progress: Callable[[str, int, int], None] | None 
     stop = Stop()
     folder = config.run.dir
     with ExitStack() as stack:
+        audience = Audience(onlookers)
+        stack.callback(audience.close)
         stack.enter_context(on_signals(stop))
         stack.enter_context(run_lock(folder))
         journal = stack.enter_context(Journal(folder / JOURNAL_NAME))
-        state = fold(journal.read())
+        events = journal.read()
+        state = fold(events)
         data = read_data(config)
         report_data(data)
         heart = Heartbeat(folder)
         tools = build_tools(config, data, stop, progress, beat=heart.beat)
         stack.callback(tools.store.close)
         write = partial(_write, journal=journal, tools=tools)
-        loop = Loop(tools, stop, write, heart.beat, stack.enter_context(_alarm(config)))
-        return _run(loop, state)
+        alarm = stack.enter_context(_alarm(config))
+        loop = Loop(tools, stop, write, heart.beat, alarm, audience)
+        with audience.watching(Opening(state, events, tools)):
+            return _run(loop, state)
 
 
 @contextmanager

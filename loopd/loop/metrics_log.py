@@ -23,7 +23,7 @@ KEYS: dict[str, str] = {
     "batch_size": "Records in that batch, copies for second opinions included.",
     "second_opinions": "Copies in that batch that ask for a second opinion.",
     "collected": "Why collecting ended: `complete`, `watermark` or `patience`.",
-    "labels": "Records with a label so far: what the model was trained on.",
+    "labels": "Records with a label so far; the model was trained on all but the random draws.",
     "discarded": "Records so far that people discarded and nobody labelled.",
     "open": "Records still unanswered when collecting ended.",
     "annotations": "Answers behind the labels so far; each person counts once for each text.",
@@ -60,6 +60,35 @@ KEYS: dict[str, str] = {
     "precision": "Share of the marked entities that are right (spans).",
     "recall": "Share of the known entities that are found (spans).",
     "test_size": "Texts in the test set.",
+    "audit.draws": "Random draws with a label so far; the `audit.*` keys are there with "
+    "`audit.random_share` above 0.",
+    "audit.discarded": "Random draws that people discarded and nobody labelled.",
+    "audit.open": "Random draws that nobody has answered yet.",
+    "audit.accuracy": "Share of the labelled draws that the model gets right: an unbiased estimate "
+    "of its accuracy on texts like the pool's. Null as long as there are fewer than 5.",
+    "audit.accuracy_low": "Lower end of its 95 % interval (Clopper-Pearson).",
+    "audit.accuracy_high": "Upper end of its 95 % interval.",
+    "audit.micro_f1": "F1 over all pairs of draw and label (several labels); absent while unknown.",
+    "audit.micro_f1_low": "Lower end of its 95 % interval (Fieller) over draws.",
+    "audit.micro_f1_high": "Upper end of its 95 % interval.",
+    "audit.f1": "F1 over the draws' entities (spans); absent while unknown.",
+    "audit.f1_low": "Lower end of its 95 % interval (Fieller) over draws.",
+    "audit.f1_high": "Upper end of its 95 % interval.",
+    "audit.compared": "So many chosen labels are compared with as many random ones, by a cheap "
+    "head on fixed vectors (one label for each text only); null as long as there are too few.",
+    "audit.chosen_accuracy": "What that head reaches with the chosen ones, on the draws.",
+    "audit.random_accuracy": "What it reaches with the random ones, cross-validated on the draws.",
+    "audit.gain": "The first minus the second.",
+    "audit.gain_low": "Lower end of its 95 % bootstrap interval.",
+    "audit.gain_high": "Upper end of its 95 % bootstrap interval.",
+    "audit.saved": "Labels saved: random labels that reach what `audit.compared` chosen ones do, "
+    "minus these; `audit.compared` means so many or more. Null while it cannot be known.",
+    "audit.saved_low": "Lower end of its 95 % bootstrap interval.",
+    "audit.saved_high": "Upper end of its 95 % bootstrap interval.",
+    "audit.next_labels": "So many further labels are looked ahead; null while nothing is known.",
+    "audit.next_gain": "Accuracy that they are expected to add.",
+    "audit.next_low": "Lower end of its 95 % bootstrap interval.",
+    "audit.next_high": "Upper end of its 95 % bootstrap interval.",
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
     "seconds.choosing": "Choosing this round's batch, the pool being scored; "
@@ -105,6 +134,7 @@ def _row(state: State, number: int) -> Row:
         **{name: value for name, value in collected.queue.items() if name != "last_answer"},
         **trained.consensus,
         **evaluated.metrics,
+        **evaluated.audit,
         **{f"labels.{label}": count for label, count in trained.label_counts.items()},
     }
     for name, verdict in evaluated.stopping.items():

@@ -19,7 +19,8 @@ from loopd.machine import (
     RunStopped,
     State,
 )
-from loopd.records import AnswerStatus
+from loopd.records import AnswerStatus, JsonValue
+from loopd.reports.audit import audit_sentence
 
 
 def narrate(event: Event, state: State) -> None:
@@ -88,3 +89,16 @@ def _evaluated(event: RoundEvaluated, state: State) -> None:
     log.get("loop").info(
         "round_evaluated", round=event.round, labels=labels, **shown, advice=advice
     )
+    if event.audit:
+        figures = {name.removeprefix("audit."): value for name, value in event.audit.items()}
+        known = {name: _rounded(value) for name, value in figures.items() if value is not None}
+        says = audit_sentence({**event.audit, **_metric(event)})
+        log.get("loop").info("round_audited", round=event.round, **known, says=says)
+
+
+def _metric(event: RoundEvaluated) -> dict[str, JsonValue]:
+    return {name: value for name, value in event.metrics.items() if name == "metric"}
+
+
+def _rounded(value: JsonValue) -> JsonValue:
+    return round(value, 4) if isinstance(value, float) else value

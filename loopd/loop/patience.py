@@ -27,6 +27,8 @@ class Patience:
         give_up_after: seconds of outage after which the error is passed on; ``None`` is never.
         part: who waits, for the log.
         seed: of the jitter.
+        failed: called after each failure that is waited out.
+        worked_again: called when an attempt goes well after a failure.
     """
 
     wait: Callable[[float], bool]
@@ -35,6 +37,8 @@ class Patience:
     give_up_after: float | None = None
     part: str = "loop"
     seed: int = 0
+    failed: Callable[[TransientError], None] = lambda _: None
+    worked_again: Callable[[], None] = lambda: None
 
     def attempt(self, action: Callable[[], Result]) -> Result | None:
         """Repeat the action while it fails transiently; ``None`` if a stop comes first.
@@ -56,10 +60,12 @@ class Patience:
                     attempt=attempt,
                     wait=round(delay, 1),
                 )
+                self.failed(error)
                 if self.wait(delay):
                     return None
             else:
                 if attempt > 1:
                     log.get(self.part).info("argilla_is_back", attempts=attempt)
+                    self.worked_again()
                 return result
         return None

@@ -216,7 +216,8 @@ def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batc
 
 def _batch_item(found: _Found) -> BatchItem:
     score = _number_in(found, "score")
-    return BatchItem(found.record_id, score, found.item.suggestion, found.copy_id)
+    draw = _text(found, "origin") == schema.RANDOM
+    return BatchItem(found.record_id, score, found.item.suggestion, found.copy_id, draw)
 
 
 def _with(batch: Batch, more: Sequence[BatchItem]) -> Batch:

@@ -6,10 +6,11 @@ Must not know signals, files or servers; those come in through its arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from loopd.errors import Interrupted
+from loopd.loop.onlooker import Audience
 from loopd.loop.patience import Patience
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Alarm, Stop
@@ -41,6 +42,8 @@ class Loop:
     """Called whenever the loop turns: its sign of life."""
     alarm: Alarm | None = None
     """Rings when somebody may have answered."""
+    audience: Audience = field(default_factory=Audience)
+    """Is told of each event once it is durable, and of failures that are waited out."""
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
@@ -64,9 +67,10 @@ class Loop:
             self.stop.wait(pause - short, self.alarm)
 
     def record(self, state: State, event: Event) -> State:
-        """Fold an event and make it durable."""
+        """Fold an event, make it durable and tell who looks on."""
         after = apply(state, event)
         self.write(event, after)
+        self.audience.saw(event, after)
         return after
 
     def _step(self, state: State) -> Event | None:
@@ -87,6 +91,8 @@ class Loop:
             monotonic=self.tools.clock.monotonic,
             max_backoff=section.max_backoff,
             give_up_after=section.give_up_after,
+            failed=self.audience.waits,
+            worked_again=self.audience.reached,
         )
         return patience.attempt(action)
 

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 
 from loopd import __version__, multiannotator
 from loopd.config import Config
-from loopd.errors import ModelError, RunError
+from loopd.config.sinks import SQLITE
+from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.tools import Tools
 from loopd.machine import Event, Phase, RunResumed, RunStarted, State
@@ -78,6 +79,36 @@ def check_extras(config: Config) -> None:
         lacking = [name for name in ("regex", "seqeval") if find_spec(name) is None]
         if lacking:
             raise ModelError(f"spans need {' and '.join(lacking)}", "pip install 'loopd[spans]'")
+
+
+SINK_PACKAGES = {
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow",),
+    "mlflow with sqlite": ("mlflow", "sqlalchemy", "alembic"),
+}
+"""What a sink needs besides loopd itself."""
+
+
+def check_sinks(config: Config) -> list[str]:
+    """Look for the packages that the sinks need; returns the names of the sinks that are on.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    sinks, wanted = config.sinks, []
+    if sinks.tensorboard is not None:
+        wanted.append("tensorboard")
+    if sinks.mlflow is not None:
+        local = sinks.mlflow.uri.startswith(SQLITE)
+        wanted.append("mlflow with sqlite" if local else "mlflow")
+    for name in wanted:
+        lacking = [each for each in SINK_PACKAGES[name] if find_spec(each) is None]
+        if lacking:
+            sink = name.partition(" ")[0]
+            raise ConfigError(
+                f"sinks.{sink} needs {' and '.join(lacking)}", f"pip install 'loopd[{sink}]'"
+            )
+    return [*(["csv"] if sinks.csv else []), *(name.partition(" ")[0] for name in wanted)]
 
 
 def is_fresh(state: State) -> bool:

@@ -25,8 +25,8 @@ _WAITS_FOR = {
 }
 
 
-def read_status(config: Config) -> dict[str, Any]:
-    """Where the run stands, as plain values.
+def read_run(config: Config) -> State:
+    """What the journal of a run says now; takes no lock.
 
     Raises:
         RunError: there is no run in ``run.dir``.
@@ -35,7 +35,11 @@ def read_status(config: Config) -> dict[str, Any]:
     if not path.exists():
         raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
     with Journal(path, read_only=True) as journal:
-        state = fold(journal.read())
+        return fold(journal.read())
+
+
+def read_status(config: Config, state: State) -> dict[str, Any]:
+    """Where the run stands, as plain values, and whether a daemon works on it."""
     alive = {"daemon": holder(config.run.dir), "seen": seconds_since(config.run.dir, time.time())}
     return describe(state, config) | alive
 
@@ -57,33 +61,6 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "stopped": state.stopped.reason if state.stopped else None,
         **_last_round(state),
     }
-
-
-def status_lines(status: dict[str, Any]) -> list[str]:
-    """The status for people, aligned."""
-    daemon = status["daemon"]
-    metric = status["metric"]
-    shown = "not measured yet" if status[metric] is None else _interval(status, metric)
-    facts = {
-        "run": status["run_dir"],
-        "daemon": "not running" if daemon is None else _running(daemon, status["seen"]),
-        "phase": f"{status['phase']}, waits for {status['waits_for']}",
-        "round": f"{status['round']} (batch {status['batch']})" if status["batch"] else "none yet",
-        "labels": f"{status['labels']} ({status['discarded']} discarded, {status['open']} open)",
-        metric.replace("_", "-"): shown,
-        "advice": ", ".join(status["advice"]) or "go on",
-    }
-    return [f"{name:<9} {value}" for name, value in facts.items()]
-
-
-def _running(process: int, seen: float | None) -> str:
-    sign = "" if seen is None else f", last sign of life {seen:.0f} s ago"
-    return f"running (process {process}{sign})"
-
-
-def _interval(status: dict[str, Any], metric: str) -> str:
-    low, high = status[f"{metric}_low"], status[f"{metric}_high"]
-    return f"{status[metric]:.3f} [{low:.3f}, {high:.3f}] after round {status['evaluated']}"
 
 
 def _waits_for(state: State, waiting: int) -> str:

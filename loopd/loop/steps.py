@@ -16,12 +16,14 @@ from loopd.annotation.consensus import (
     to_set_aside,
     unresolved,
 )
-from loopd.evaluation.metrics import measure
+from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.evaluation.stopping import evaluate_criteria
 from loopd.learning.learner import Model
+from loopd.loop.auditing import audited
 from loopd.loop.batches import Known, chosen_batch, cold_batch
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
+from loopd.loop.draws import training
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
@@ -56,7 +58,7 @@ def seed(state: State, tools: Tools) -> Event:
     limit = limit_reached(tools.config.stopping, labels=len(labels), rounds=0)
     if limit is not None:
         return RunStopped(tools.clock.wall(), limit)
-    known = Known(state, labels, tools.clock.monotonic())
+    known = Known(state, labels, tools.clock.monotonic(), len(labels))
     if not tools.learner.can_fit(labels):
         return cold_batch(known, tools, size)
     return chosen_batch(known, tools, _model(state, tools), size)
@@ -108,23 +110,25 @@ def train(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     consensus = tools.election.consensus(state, tools)
     labels = consensus.targets
-    if not tools.learner.can_fit(labels):
+    trains = training(labels, state, tools.config.audit.random_share)
+    if not tools.learner.can_fit(trains):
         section = tools.config.stopping
         limit = limit_reached(section, labels=len(labels), rounds=len(state.batches))
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
-        known = Known(state, labels, started)
+        known = Known(state, trains, started, len(labels))
         return cold_batch(known, tools, tools.config.queue.batch_size)
-    model = tools.learner.fit(state.round, labels)
+    model = tools.learner.fit(state.round, trains)
     return ModelTrained(
         at=tools.clock.wall(),
         round=state.round,
         model_id=model.id,
         labels=len(labels),
         discarded=len(discarded(state)),
-        label_counts=label_counts(labels),
+        label_counts=label_counts(trains),
         seconds=tools.clock.monotonic() - started,
         consensus=consensus.figures(),
+        held_out=len(labels) - len(trains),
     )
 
 
@@ -134,7 +138,7 @@ def evaluate(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     proba = tools.learner.decisions(model, tools.stop_set)
     scored = tools.clock.monotonic()
-    metrics = _test_metrics(model, tools)
+    metrics, confused = _test_metrics(model, tools)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
     stopping, stop_set = evaluate_criteria(tools.config.stopping.criteria, history, proba)
     stopping |= rules(
@@ -143,6 +147,7 @@ def evaluate(state: State, tools: Tools) -> Event:
         rounds=state.rounds_measured + 1,
         accuracy=metrics.get(tools.task.metric),
     )
+    audit = audited(state, tools, model)
     return RoundEvaluated(
         at=tools.clock.wall(),
         round=state.round,
@@ -152,6 +157,9 @@ def evaluate(state: State, tools: Tools) -> Event:
         config_digest=state.config_digest,
         scoring_seconds=scored - started,
         seconds=tools.clock.monotonic() - scored,
+        confusion=confused,
+        audit=audit.figures,
+        predicted=audit.predicted,
     )
 
 
@@ -160,7 +168,8 @@ def decide(state: State, tools: Tools) -> Event:
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
-    known = Known(state, _labels(state, tools), tools.clock.monotonic())
+    labels = state.trained[state.round].labels
+    known = Known(state, _labels(state, tools), tools.clock.monotonic(), labels)
     return chosen_batch(known, tools, _model(state, tools), tools.config.queue.batch_size)
 
 
@@ -175,8 +184,9 @@ STEPS: dict[Phase, Step] = {
 
 
 def _labels(state: State, tools: Tools) -> Targets:
-    """What the answers so far amount to."""
-    return tools.election.consensus(state, tools).targets
+    """What the answers so far amount to, for a model to be trained on."""
+    share = tools.config.audit.random_share
+    return training(tools.election.consensus(state, tools).targets, state, share)
 
 
 def _model(state: State, tools: Tools) -> Model:
@@ -184,9 +194,10 @@ def _model(state: State, tools: Tools) -> Model:
     return tools.learner.fit(state.round, _labels(state, tools))
 
 
-def _test_metrics(model: Model, tools: Tools) -> dict[str, JsonValue]:
+def _test_metrics(model: Model, tools: Tools) -> tuple[dict[str, JsonValue], Confusion]:
     test = tools.data.test
     if test is None:
-        return {}
+        return {}, ()
     gold = [record.gold if record.gold is not None else "" for record in test]
-    return measure(tools.task, gold, tools.learner.predict(model, test))
+    predicted = tools.learner.predict(model, test)
+    return measure(tools.task, gold, predicted), confusion(gold, predicted)

@@ -19,6 +19,7 @@ from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
 from loopd.loop.closing import Closing
+from loopd.loop.draws import set_aside
 from loopd.loop.election import Election
 from loopd.loop.stop import Stop
 from loopd.tasks.registry import build_task
@@ -77,6 +78,12 @@ class Tools:
         size = min(self.config.stopping.stop_set_size, len(ids))
         rng = np.random.default_rng(for_step(self.config.run.seed, 0, "stop set"))
         return tuple(ids[place] for place in sorted(rng.choice(len(ids), size, replace=False)))
+
+    @cached_property
+    def aside(self) -> tuple[str, ...]:
+        """Pool ids that only the audit may draw, in its order."""
+        config = self.config
+        return set_aside(self.data.pool, config.audit.random_share, config.run.seed)
 
 
 def read_data(config: Config) -> DataSets:

@@ -57,12 +57,13 @@ def _figure(rows: Sequence[Row], title: str) -> Figure:
         _draw_classes(lower, rows, names)
     else:
         upper = lower = figure.subplots()
-    _draw_quality(upper, rows)
-    _label_axis(lower, rows)
+    draw_quality(upper, rows)
+    label_axis(lower, rows)
     return figure
 
 
-def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
+def draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw the measure with its interval, or the stopping criteria where nothing is measured."""
     axes.set_ylim(0, 1.02)
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
@@ -70,18 +71,18 @@ def _draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
     if any(number(row, metric) is not None for row in rows):
         _draw_measure(axes, rows, metric)
     else:
-        _draw_criteria(axes, rows)
+        draw_criteria(axes, rows)
 
 
 def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
-    labels, values = _series(rows, effort_of(rows)), _series(rows, metric)
-    low, high = _series(rows, f"{metric}_low"), _series(rows, f"{metric}_high")
+    labels, values = series(rows, effort_of(rows)), series(rows, metric)
+    low, high = series(rows, f"{metric}_low"), series(rows, f"{metric}_high")
     if len(rows) == 1:
         axes.vlines(labels, low, high, color=ACCURACY, alpha=0.35, linewidth=6)
     axes.fill_between(labels, low, high, color=ACCURACY, alpha=0.18, linewidth=0)
     (line,) = axes.plot(labels, values, color=ACCURACY, marker="o", linewidth=2.2)
     (dashed,) = axes.plot(
-        labels, _series(rows, "macro_f1"), color=MACRO_F1, marker="s", markersize=4, linestyle="--"
+        labels, series(rows, "macro_f1"), color=MACRO_F1, marker="s", markersize=4, linestyle="--"
     )
     axes.set_ylabel("on the test set")
     axes.set_title(_summary(rows, metric), loc="left", fontsize=10, color="#444444")
@@ -102,12 +103,13 @@ def _summary(rows: Sequence[Row], metric: str) -> str:
     return f"{name} {first}" if len(known) == 1 else f"{name} {first}, {last}"
 
 
-def _draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
-    labels = _series(rows, effort_of(rows))
+def draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw those stopping criteria whose values lie between 0 and 1."""
+    labels = series(rows, effort_of(rows))
     lines: list[Any] = []
     names: list[str] = []
     for name in criterion_names(rows):
-        values = _series(rows, f"stop.{name}.value")
+        values = series(rows, f"stop.{name}.value")
         if all(math.isnan(value) or 0 <= value <= 1 for value in values):
             lines += axes.plot(labels, values, **style(len(lines)), linewidth=1.6)
             names.append(name)
@@ -124,11 +126,11 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
     axes.spines[["top", "right"]].set_visible(False)
     strongest = sorted(names, key=lambda name: _last(rows, f"f1.{name}"), reverse=True)
     named = strongest[-NAMED_CLASSES:]
-    labels = _series(rows, effort_of(rows))
+    labels = series(rows, effort_of(rows))
     for name in strongest[:-NAMED_CLASSES]:
-        axes.plot(labels, _series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
+        axes.plot(labels, series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
     lines = [
-        axes.plot(labels, _series(rows, f"f1.{name}"), **style(place), linewidth=1.1)[0]
+        axes.plot(labels, series(rows, f"f1.{name}"), **style(place), linewidth=1.1)[0]
         for place, name in enumerate(named)
     ]
     if len(named) < len(names):
@@ -137,7 +139,8 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
     legend(axes, lines, named)
 
 
-def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
+def label_axis(axes: Axes, rows: Sequence[Row]) -> None:
+    """Name the axis of the effort and let it begin at 0."""
     from matplotlib.ticker import MaxNLocator
 
     effort = effort_of(rows)
@@ -147,7 +150,8 @@ def _label_axis(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xlim(0, max(most, 1.0) * 1.04)
 
 
-def _series(rows: Sequence[Row], key: str) -> list[float]:
+def series(rows: Sequence[Row], key: str) -> list[float]:
+    """A value of each row, not a number where there is none."""
     values = (number(row, key) for row in rows)
     return [math.nan if value is None else value for value in values]
 

@@ -7,8 +7,10 @@ that any thread may draw.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,15 +34,36 @@ def new_figure(title: str, *, height: float, width: float = 8.0) -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG."""
+def png(figure: Figure, dpi: int = 130) -> bytes:
+    """The figure as a PNG; ``dpi`` are dots for each inch of its size."""
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A character that the font lacks is drawn as a box; that is no reason to fail.
+    with _quietly():
+        figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """The figure as a whole SVG document, its words as text that the reader's fonts draw."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    # No date: the same figure gives the same document.
+    with _quietly(), rc_context({"svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+_PEN = threading.Lock()
+"""One picture at a time: what warns, and matplotlib's settings, are the whole process's."""
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """A character that the font lacks is drawn as a box; that is no reason to fail."""
+    with _PEN, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message=".*constrained_layout not applied.*")
-        figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+        yield
 
 
 def style(place: int) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class DemoOptions:
         seconds_per_answer: mean time of one answer.
         seed: of the run and of the people; ``None``: the configuration's.
         classifier: name of another classifier.
+        sinks: ``csv``, ``tensorboard``, ``mlflow``: where the rounds are written besides.
     """
 
     dir: Path = Path("demo-run")
@@ -67,6 +68,7 @@ class DemoOptions:
     seconds_per_answer: float = 0.3
     seed: int | None = None
     classifier: str | None = None
+    sinks: tuple[str, ...] = ()
 
 
 def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
@@ -114,6 +116,8 @@ class Demo:
     people: People | None = None
     shown: int = 0
     """Rounds that are printed already."""
+    page_shown: bool = False
+    """Whether the address of the live page is printed already."""
     daemon: subprocess.Popen[bytes] = field(init=False)
 
     def start(self, stack: ExitStack) -> None:
@@ -164,6 +168,7 @@ class Demo:
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
             "stopping": {"max_rounds": rounds},
+            "sinks": self.folder.sinks(self.options.sinks),
         }
         changes = {
             name: {key: value for key, value in values.items() if value is not None}
@@ -172,6 +177,7 @@ class Demo:
         return merged(self.play.sections, changes)
 
     def _spawn(self, api_key: str) -> subprocess.Popen[bytes]:
+        self.folder.page.unlink(missing_ok=True)  # of a daemon that was killed
         with self.folder.daemon_log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "loopd", "run", str(self.folder.config)],
@@ -187,6 +193,7 @@ class Demo:
     def watch(self) -> int:
         """Print each round as it comes until the daemon ends or a stop is asked for."""
         while self.daemon.poll() is None and not self.stop.wait(WATCH_SECONDS):
+            self._show_page()
             self._show_new_rounds()
             if self.people is not None:
                 self.people.check()
@@ -198,6 +205,14 @@ class Demo:
             return self._explain_failure(self.daemon.returncode)
         self._conclude()
         return 0
+
+    def _show_page(self) -> None:
+        """Print the address of the live page, once it is known."""
+        if not self.page_shown and self.folder.page.is_file():
+            self.page_shown = True
+            url = self.folder.page.read_text(encoding="utf-8").strip()
+            self.out(f"  dashboard {url}")
+            self.out("")
 
     def _show_new_rounds(self) -> None:
         rows = read_metrics(self.folder.metrics)
@@ -225,6 +240,9 @@ class Demo:
         self.out(f"  {measure_name(metric_of(rows)):<14}  {comparison(rows)}")
         self.out(f"  learning curve  {_shown_path(self.folder.curve)}")
         self.out(f"  metrics         {_shown_path(self.folder.metrics)}")
+        for name, words in self.folder.looking().items():
+            if name in self.options.sinks:
+                self.out(f"  {name:<14}  {words}")
 
     def _end_daemon(self) -> None:
         if self.daemon.poll() is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from loopd.errors import ConfigError, LockedError, StorageError
+from loopd.loop.daemon import PAGE_NAME
 from loopd.simulation import sample_data
 from loopd.state.files import write_atomic
 from loopd.state.lock import holder, run_lock
@@ -54,9 +55,31 @@ class DemoFolder:
         return self.run / "learning_curve.png"
 
     @property
+    def page(self) -> Path:
+        """Where the daemon writes the address of its live page."""
+        return self.run / PAGE_NAME
+
+    @property
     def daemon_log(self) -> Path:
         """What the daemon writes."""
         return self.path / "daemon.log"
+
+    def sinks(self, names: Collection[str]) -> dict[str, Any]:
+        """The section of the configuration that writes the rounds into this folder too."""
+        places: dict[str, Any] = {
+            "csv": True,
+            "tensorboard": str(self.path / "tensorboard"),
+            "mlflow": {"uri": f"sqlite:///{self.path / 'mlflow.db'}", "experiment": "loopd-demo"},
+        }
+        return {name: places[name] for name in names}
+
+    def looking(self) -> dict[str, str]:
+        """How to look at what each sink holds."""
+        return {
+            "csv": str(self.run / "metrics.csv"),
+            "tensorboard": f"tensorboard --logdir {self.path / 'tensorboard'}",
+            "mlflow": f"mlflow ui --backend-store-uri sqlite:///{self.path / 'mlflow.db'}",
+        }
 
     def write_data(self) -> None:
         """Copy the bundled sample data, so that the folder explains itself."""

@@ -125,6 +125,8 @@ def _sections(config: Config) -> Sections:
             "give_up_after": None,
         },
         "log": {"format": "text"},
+        # A rehearsal is no round of the real run.
+        "sinks": {"csv": False, "tensorboard": None, "mlflow": None},
     }
     return merged(dumped, changes)
 

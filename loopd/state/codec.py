@@ -114,6 +114,12 @@ def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 
 
+def _evaluated(fields: Fields) -> Event:
+    confusion = tuple((*names, count) for *names, count in fields.get("confusion", ()))
+    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
+    return RoundEvaluated(**{**fields, "confusion": confusion, "predicted": predicted})
+
+
 _READERS: dict[str, Callable[[Fields], Event]] = {
     "RunStarted": _started,
     "BatchPlanned": _planned,
@@ -121,7 +127,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "AnswersCollected": _collected,
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),
-    "RoundEvaluated": lambda fields: RoundEvaluated(**fields),
+    "RoundEvaluated": _evaluated,
     "RunStopped": lambda fields: RunStopped(**fields),
     "RunResumed": lambda fields: RunResumed(**fields),
     "RunRecovered": _recovered,

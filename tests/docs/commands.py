@@ -59,10 +59,15 @@ RULES = (
     Rule(r"TREC_DIR=\S+ loopd run configs/.*", Way.SHAPE, "the tutorial's configuration is run"),
     Rule(r"loopd export configs/entities\.yaml .*", Way.SHAPE, "tests/export exports spans"),
     Rule(r"make (demo|test)", Way.SHAPE, "`loopd demo` is run; and this is `make test`"),
-    Rule(r"pip (install|wheel) .*", Way.FOREIGN, "changes the environment, needs an index"),
-    Rule(r"python -m venv .*", Way.FOREIGN, "makes what the tests run in"),
+    Rule(r"(tensorboard --logdir|mlflow ui) .*", Way.FOREIGN, "serve until Ctrl-C"),
+    Rule(r"(sudo /\S+/)?pip (install|wheel) .*", Way.FOREIGN, "needs an index of packages"),
+    Rule(r"(cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env)", Way.FOREIGN, "for docker"),
+    Rule(r"(sudo python3|python) -m venv .*", Way.FOREIGN, "makes what the tests run in"),
     Rule(r"source \.venv/bin/activate", Way.FOREIGN, "the tests run in it"),
     Rule(r"(sudo )?(systemctl|journalctl|install|useradd) .*", Way.FOREIGN, "needs root"),
+    Rule(r"sudo (python3 -m venv|/opt/loopd/bin/pip install) .*", Way.FOREIGN, "needs root"),
+    Rule(r"cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env", Way.FOREIGN, "for Docker"),
+    Rule(r"(tensorboard|mlflow ui) --\S+ \S+", Way.FOREIGN, "serves until it is ended"),
     Rule(r"docker .*", Way.FOREIGN, "no test may need Docker"),
 )  # fmt: skip
 

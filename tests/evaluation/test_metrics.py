@@ -8,7 +8,7 @@ import math
 import pytest
 
 from loopd.errors import DataError
-from loopd.evaluation.metrics import classification_metrics
+from loopd.evaluation.metrics import classification_metrics, confusion
 
 
 def test_known_values() -> None:
@@ -41,3 +41,9 @@ def test_a_label_that_never_occurs_is_zero_and_not_in_the_mean() -> None:
 def test_nothing_to_compare_is_refused(gold: list[str], predicted: list[str]) -> None:
     with pytest.raises(DataError):
         classification_metrics(gold, predicted, ("a", "b"))
+
+
+def test_confusion_counts_pairs_and_leaves_out_what_never_occurs() -> None:
+    gold, predicted = ["a", "b", "b", "b", "a"], ["a", "a", "b", "a", "a"]
+    assert confusion(gold, predicted) == (("a", "a", 2), ("b", "a", 2), ("b", "b", 1))
+    assert confusion([("a",)], [("b",)]) == ()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from loopd.config import MlflowSection
 from loopd.config_file import load_config
 from loopd.errors import ConfigError, LockedError
 from loopd.simulation.demo import DemoOptions, comparison, last_words, run_demo
@@ -17,6 +18,7 @@ from loopd.simulation.demo_folder import MARKER, opened
 from loopd.simulation.play import merged, sample_sections, sample_task
 from loopd.simulation.sample_data import LABELS
 from loopd.state.lock import run_lock
+from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
 from tests.simulation.conftest import wait_for
 from tests.simulation.test_leash import alive
 
@@ -100,6 +102,42 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert "accuracy        0." in text
     server = yaml.safe_load((options.dir / "config.yaml").read_text())["argilla"]["url"]
     assert f"Argilla   {server}" in text
+    assert "  dashboard http://127.0.0.1:" in text
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::UserWarning")
+def test_what_the_demo_writes_is_read_back_and_a_resumed_one_doubles_nothing(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("mlflow")
+    lines: list[str] = []
+    folder = tmp_path / "demo"
+    for rounds in (2, 3):
+        options = DemoOptions(
+            dir=folder,
+            resume=rounds == 3,
+            classifier="tfidf",
+            rounds=rounds,
+            people=2,
+            seconds_per_answer=0.02,
+            sinks=("csv", "tensorboard", "mlflow"),
+        )
+        assert run_demo(options, lines.append) == 0
+    rows = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").open()]
+    assert [row["round"] for row in rows] == [0, 1, 2]
+    assert same(scalars(folder / "tensorboard"), points_of(rows, slash=True))
+    section = MlflowSection(uri=f"sqlite:///{folder}/mlflow.db", experiment="loopd-demo")
+    assert same(points(section), points_of(rows))
+    (run,) = runs(section)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["classifier.name"] == "tfidf"
+    assert run.data.params["stopping.max_rounds"] == "2"
+    assert run.data.tags["changed.stopping.max_rounds"] == "3"
+    assert (folder / "run" / "metrics.csv").read_text().count("\n") == 4
+    assert any(line.startswith("  tensorboard") for line in lines)
 
 
 DEMO = """

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from loopd.machine import BatchPlanned, Event, ModelTrained, RunRecovered
+from loopd.machine import BatchPlanned, Event, ModelTrained, RoundEvaluated, RunRecovered
 from loopd.records import Batch, BatchItem, Span, Suggestion
 from loopd.state.codec import decode, encode
 
@@ -24,6 +24,7 @@ ITEMS = (
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
+        RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),
     ],
     ids=lambda event: type(event).__name__,
@@ -52,4 +53,9 @@ def test_journals_of_the_first_version_replay() -> None:
     trained |= {"label_counts": {"a": 3}, "seconds": 0.1}
     assert decode("ModelTrained", json.dumps(trained)) == ModelTrained(
         2.0, 0, "m", 3, 0, {"a": 3}, 0.1
+    )
+    measured = {"at": 3.0, "round": 0, "metrics": {}, "stopping": {}, "stop_set": ""}
+    measured |= {"config_digest": "d", "scoring_seconds": 0.1, "seconds": 0.1}
+    assert decode("RoundEvaluated", json.dumps(measured)) == RoundEvaluated(
+        3.0, 0, {}, {}, "", "d", 0.1, 0.1
     )

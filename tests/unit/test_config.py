@@ -100,6 +100,7 @@ def test_the_digest_follows_what_shapes_the_results() -> None:
     same = digest()
     assert digest(argilla={"url": "http://elsewhere:1"}, log={"level": "debug"}) == same
     assert digest(run={"dir": "elsewhere"}, pool={"path": "moved.csv"}) == same
+    assert digest(dashboard={"enabled": False, "port": 0}) == same
     assert digest(run={"seed": 7}) != same
     assert digest(queue={"batch_size": 7}) != same
 

@@ -18,6 +18,7 @@ from loopd.learning.fitted import ColdClassifier
 from loopd.learning.learner import Choice, Learner
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, cold_start
+from loopd.records import Record
 from tests.learning.conftest import LABELS, gold
 
 Build = Callable[..., Learner]
@@ -48,6 +49,19 @@ def test_it_leaves_out_and_runs_out(learner_of: Build, pool: Pool, name: str) ->
     learner = learner_of(cold_start=name)
     assert sorted(ids_of(first(learner, exclude=ids[4:]))) == ids[:4]
     assert first(learner, exclude=ids).items == ()
+    assert sorted(ids_of(first(learner, hidden=ids[4:]))) == ids[:4]
+    assert first(learner, hidden=ids).items == ()
+
+
+def test_it_stays_away_from_what_is_taken_and_does_not_know_what_is_hidden(
+    learner_of: Build,
+) -> None:
+    many = [Record(f"a{n:02d}", f"we saw a tiger and a lion, number {n}") for n in range(12)]
+    few = [Record(f"b{n:02d}", f"they like bread with cheese, piece {n}") for n in range(6)]
+    learner = learner_of(cold_start="facility_location", pool=Pool((*many, *few)))
+    assert ids_of(first(learner, 1))[0].startswith("a")
+    assert ids_of(first(learner, 1, exclude=["a03"]))[0].startswith("b")
+    assert ids_of(first(learner, 1, hidden=["a03"]))[0].startswith("a")
 
 
 def test_other_rounds_and_seeds_draw_others(learner_of: Build) -> None:

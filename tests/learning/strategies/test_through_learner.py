@@ -29,9 +29,11 @@ USABLE = [
 SEEDABLE = [name for name in USABLE if STRATEGIES[name].seedable]
 
 
-def chosen(learner: Learner, targets: Targets, size: int, exclude: Any = ()) -> list[str]:
+def chosen(
+    learner: Learner, targets: Targets, size: int, exclude: Any = (), hidden: Any = ()
+) -> list[str]:
     model = learner.fit(1, targets)
-    choice = learner.choose(model, size, round=2, targets=targets, exclude=exclude)
+    choice = learner.choose(model, size, round=2, targets=targets, exclude=exclude, hidden=hidden)
     return [item.record_id for item in choice.items]
 
 
@@ -40,9 +42,10 @@ def test_never_chooses_the_labelled_or_excluded(
     learner_of: Build, pool: Pool, targets: Targets, name: str
 ) -> None:
     exclude = [record.id for record in pool.records[20:60]] + ["foreign", next(iter(targets))]
-    ids = chosen(learner_of(name), targets, 10, exclude)
+    hidden = [record.id for record in pool.records[55:70]]
+    ids = chosen(learner_of(name), targets, 10, exclude, hidden)
     assert len(set(ids)) == 10
-    assert not set(ids) & ({*exclude} | {*targets})
+    assert not set(ids) & {*exclude, *targets, *hidden}
 
 
 @pytest.mark.parametrize("name", SEEDABLE)

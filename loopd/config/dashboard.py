@@ -1,0 +1,41 @@
+"""Owns the settings of the live page."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from pydantic import Field, field_validator
+
+from loopd.config.section import Section
+
+
+class DashboardSection(Section):
+    """The live page and the metrics for Prometheus."""
+
+    enabled: bool = Field(True, description="Whether `loopd run` serves them.")
+    host: str = Field(
+        "127.0.0.1",
+        description="Address of this machine to listen on; with another one everybody who reaches "
+        "it can read the page, which knows no password.",
+    )
+    port: int = Field(
+        6901, ge=0, le=65535, description="Port; the next free one if it is taken; 0: any free one."
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        max_length=20,
+        description="Names under which browsers may ask for the page, besides `localhost` and IP "
+        "addresses: those of a reverse proxy.",
+    )
+
+    @field_validator("host")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value != "localhost":
+            ip_address(value)
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return self.host == "localhost" or ip_address(self.host).is_loopback

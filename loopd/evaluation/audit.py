@@ -1,0 +1,92 @@
+"""Owns what random draws say of a model, with intervals that hold for a few draws; pure.
+
+The draws are a plain random sample of the pool and no model was trained on them, so that they are a
+test set which grows: no weights are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.records import Target
+
+LEAST = 5
+"""So many draws with a label there must be before anything is said."""
+
+LEVEL = 0.95
+
+Interval = tuple[float, float]
+
+
+def share_interval(right: int, total: int) -> Interval:
+    """95 % interval of a share that was estimated by counting; never covers less than that.
+
+    Source: Clopper and Pearson 1934 (``scipy.stats.binomtest``).
+
+    Args:
+        right: how many of the draws.
+        total: draws, at least one.
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, total).proportion_ci(LEVEL, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def f1_interval(hits: Sequence[int], either: Sequence[int]) -> Interval | None:
+    """95 % interval of a micro F1, 2 * hits / either, over texts.
+
+    F1 is a ratio of two sums over texts. The interval holds the ratios that a t test does not
+    refuse (Fieller 1954), after two texts that are all right and two that are all wrong were added,
+    as Agresti and Coull 1998 do for a share: without them it is too short for a few texts.
+
+    Args:
+        hits: (n,) labels or spans of each text that are right.
+        either: (n,) those that are true plus those that are predicted.
+
+    Returns:
+        The interval within [0, 1]; ``None`` where hardly any text has something to find.
+    """
+    from scipy.stats import t
+
+    found, present = np.asarray(hits, dtype=np.float64), np.asarray(either, dtype=np.float64)
+    if np.count_nonzero(present) < LEAST:
+        return None
+    usual = float(present[present > 0].mean())
+    x = np.concatenate([2 * found, [usual, usual, 0.0, 0.0]])
+    y = np.concatenate([present, np.full(4, usual)])
+    limit = float(t.ppf(0.5 + LEVEL / 2, len(x) - 1)) ** 2 / len(x)
+    xx, yy, xy = (float(np.cov(x, y)[place]) for place in ((0, 0), (1, 1), (0, 1)))
+    # Ratios r with (mean x - r mean y)^2 <= limit * var(x - r y): between two roots.
+    a = float(y.mean()) ** 2 - limit * yy
+    b = float(x.mean() * y.mean()) - limit * xy
+    c = float(x.mean()) ** 2 - limit * xx
+    if a <= 0:
+        return None
+    half = math.sqrt(max(b * b - a * c, 0.0))
+    return max(0.0, (b - half) / a), min(1.0, (b + half) / a)
+
+
+def hits(gold: Sequence[Target], predicted: Sequence[Target]) -> tuple[list[int], list[int]]:
+    """Of each text with several labels or spans: those that are right, and true plus predicted."""
+    pairs = [(set(one), set(other)) for one, other in zip(gold, predicted, strict=True)]
+    return [len(a & b) for a, b in pairs], [len(a) + len(b) for a, b in pairs]
+
+
+def log_slope(sizes: NDArray[np.float64], errors: NDArray[np.float64]) -> tuple[float, float]:
+    """Logarithm at the last size, and exponent, of the power law ``error ~ size ** -exponent``.
+
+    By least squares on logarithms; the exponent is never negative: labels do no harm.
+
+    Args:
+        sizes: (k,) labels, ascending, at least two different ones.
+        errors: (k,) shares of wrong texts, above zero.
+    """
+    x, y = np.log(sizes), np.log(errors)
+    centred = x - x.mean()
+    exponent = max(0.0, -float(centred @ y) / float(centred @ centred))
+    return float(y.mean() - exponent * (x[-1] - x.mean())), exponent

@@ -1,0 +1,208 @@
+"""Owns what the random draws of a run say after a round, as flat numbers for the journal.
+
+Must not choose or train anything that the run uses. Where too little is known yet a number is
+``None``, and never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from loopd.annotation.consensus import discarded
+from loopd.evaluation.arms import Comparison, Material, compare
+from loopd.evaluation.audit import LEAST, f1_interval, hits, share_interval
+from loopd.evaluation.prospect import AHEAD, ROUNDS, expected
+from loopd.learning.learner import Model
+from loopd.learning.seeding import for_step
+from loopd.loop.draws import PURPOSE
+from loopd.loop.tools import Tools
+from loopd.machine import State
+from loopd.records import BatchItem, JsonValue, Target, Targets
+
+Figures = dict[str, JsonValue]
+
+FORESEEN = 100
+"""So many texts that will be drawn next are predicted too: later rounds compare models on them."""
+
+MOST_GIVEN, MOST_CHOSEN = 300, 500
+"""Labels from before the run that both arms learn from, and chosen labels that are looked at."""
+
+UNKNOWN: Mapping[str, None] = dict.fromkeys(
+    (
+        "audit.accuracy",
+        "audit.accuracy_low",
+        "audit.accuracy_high",
+        "audit.compared",
+        "audit.chosen_accuracy",
+        "audit.random_accuracy",
+        "audit.gain",
+        "audit.gain_low",
+        "audit.gain_high",
+        "audit.saved",
+        "audit.saved_low",
+        "audit.saved_high",
+        "audit.next_labels",
+        "audit.next_gain",
+        "audit.next_low",
+        "audit.next_high",
+    )
+)
+"""Figures that may be unknown, in their order."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What a round's audit found.
+
+    Attributes:
+        figures: flat numbers, see ``metrics_log.KEYS``; empty without an audit.
+        predicted: what the model says of the draws, and of texts that will be drawn, by pool id.
+    """
+
+    figures: Mapping[str, JsonValue] = field(default_factory=dict)
+    predicted: Targets = field(default_factory=dict)
+
+
+def audited(state: State, tools: Tools, model: Model) -> Audit:
+    """Judge the round's model, and the choice of texts, by the draws that have a label.
+
+    Args:
+        state: what the journal says; the current round's model is trained.
+        tools: the parts of the loop.
+        model: the round's model.
+    """
+    if tools.config.audit.random_share == 0:
+        return Audit()
+    drawn, planned = state.draws, state.planned_ids
+    ahead = [id_ for id_ in tools.aside if id_ not in planned][:FORESEEN]
+    predicted = _predicted(tools, model, [*drawn, *ahead])
+    known = tools.election.consensus(state, tools).targets
+    gold = {id_: known[id_] for id_ in drawn if id_ in known}
+    refused = discarded(state).intersection(drawn)
+    figures: Figures = {
+        "audit.draws": len(gold),
+        "audit.discarded": len(refused),
+        "audit.open": len(set(drawn) - set(gold) - refused - state.deleted),
+        **UNKNOWN,
+        **_measured(tools, gold, predicted),
+        **_compared(state, tools, gold, known),
+        **_foreseen(state, tools, gold, predicted),
+    }
+    return Audit(figures, predicted)
+
+
+def _predicted(tools: Tools, model: Model, ids: Iterable[str]) -> dict[str, Target]:
+    items = [BatchItem(id_) for id_ in ids]
+    return {
+        item.record_id: item.suggestion.value
+        for item in tools.learner.suggested(model, items)
+        if item.suggestion is not None
+    }
+
+
+# -- how good the model is -------------------------------------------------------------------------
+
+
+def _measured(tools: Tools, gold: Targets, predicted: Targets) -> Figures:
+    if len(gold) < LEAST:
+        return {}
+    right = sum(predicted[id_] == target for id_, target in gold.items())
+    low, high = share_interval(right, len(gold))
+    found: Figures = {
+        "audit.accuracy": right / len(gold),
+        "audit.accuracy_low": low,
+        "audit.accuracy_high": high,
+    }
+    return found | _f1(tools, list(gold.values()), [predicted[id_] for id_ in gold])
+
+
+def _f1(tools: Tools, gold: Sequence[Target], predicted: Sequence[Target]) -> Figures:
+    """The measure by which the kind of task is judged, where it is not accuracy."""
+    if tools.task.metric == "accuracy":
+        return {}
+    right, either = hits(gold, predicted)
+    interval = f1_interval(right, either)
+    if interval is None:
+        return {}
+    name = f"audit.{tools.task.metric}"
+    f1 = 2 * sum(right) / sum(either)
+    return {name: f1, f"{name}_low": interval[0], f"{name}_high": interval[1]}
+
+
+# -- what choosing brought -------------------------------------------------------------------------
+
+
+def _compared(state: State, tools: Tools, gold: Targets, known: Targets) -> Figures:
+    chosen, given = _chosen(state, known), _given(state, tools, known)
+    if tools.task.kind != "single_label" or min(len(gold), len(chosen)) < LEAST:
+        return {}
+    ids = [*given, *chosen, *gold]
+    vectors = tools.learner.vectors(ids)
+    if vectors is None:
+        return {}
+    number = {label: place for place, label in enumerate(tools.task.labels)}
+    rows = np.split(np.arange(len(ids)), [len(given), len(given) + len(chosen)])
+    y = np.array([number[str(known[id_])] for id_ in ids], dtype=np.int64)
+    found = compare(Material(vectors.astype(np.float64), y, *rows), _seed(state, tools))
+    return {} if found is None else _comparison(found)
+
+
+def _comparison(found: Comparison) -> Figures:
+    return {
+        "audit.compared": found.labels,
+        "audit.chosen_accuracy": found.chosen,
+        "audit.random_accuracy": found.random,
+        "audit.gain": found.gain,
+        "audit.gain_low": found.gain_low,
+        "audit.gain_high": found.gain_high,
+        "audit.saved": found.saved,
+        "audit.saved_low": found.saved_low,
+        "audit.saved_high": found.saved_high,
+    }
+
+
+def _chosen(state: State, known: Targets) -> list[str]:
+    """Records with a label that a strategy chose, oldest first."""
+    items = (item for batch in state.batches for item in batch.items)
+    chosen = (item.record_id for item in items if item.copy_id is None and not item.draw)
+    return [id_ for id_ in chosen if id_ in known][:MOST_CHOSEN]
+
+
+def _given(state: State, tools: Tools, known: Targets) -> list[str]:
+    """Records with a label from before the run; of many a random part, always the same."""
+    planned = state.planned_ids
+    free = sorted(id_ for id_ in known if id_ not in planned)
+    rng = np.random.default_rng(for_step(tools.config.run.seed, 0, f"{PURPOSE} given"))
+    return [free[place] for place in rng.permutation(len(free))[:MOST_GIVEN]]
+
+
+# -- what the next labels will bring ---------------------------------------------------------------
+
+
+def _foreseen(state: State, tools: Tools, gold: Targets, predicted: Targets) -> Figures:
+    rounds = [
+        (state.trained[number].labels, before.predicted)
+        for number, before in sorted(state.evaluated.items())
+        if number in state.trained and before.config_digest == state.config_digest
+    ]
+    rounds.append((state.trained[state.round].labels, predicted))
+    ids = [id_ for id_ in gold if all(id_ in each for _, each in rounds[-ROUNDS:])]
+    rounds = [each for each in rounds if all(id_ in each[1] for id_ in ids)]
+    right: Any = np.array([[each[id_] == gold[id_] for id_ in ids] for _, each in rounds])
+    found = expected([labels for labels, _ in rounds], right, _seed(state, tools))
+    if found is None:
+        return {}
+    return {
+        "audit.next_labels": AHEAD,
+        "audit.next_gain": found.gain,
+        "audit.next_low": found.low,
+        "audit.next_high": found.high,
+    }
+
+
+def _seed(state: State, tools: Tools) -> int:
+    return for_step(tools.config.run.seed, state.round, f"{PURPOSE} intervals")

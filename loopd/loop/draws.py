@@ -1,0 +1,104 @@
+"""Owns which texts are drawn at random for the audit, and what that keeps from the model; pure.
+
+A share of the pool is set aside before anybody chooses: the first texts of one random order. Draws
+come from there in that order, and no strategy may choose what is there, or know of it: one that
+spreads its choice would stay away from it. So the draws of any round are a plain random sample of
+the pool, whatever the strategy took meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from loopd.data.pool import Pool
+from loopd.learning.seeding import for_step, rng
+from loopd.machine import State
+from loopd.records import BatchItem, Targets
+
+PURPOSE = "audit"
+
+
+def set_aside(pool: Pool, share: float, seed: int) -> tuple[str, ...]:
+    """The texts that only the audit may draw, in the order in which it does.
+
+    A text that came with an answer is none of them: nobody is asked for it.
+
+    Args:
+        pool: all texts.
+        share: ``audit.random_share``.
+        seed: of the run.
+    """
+    if share == 0:
+        return ()
+    free = [record.id for record in pool if not record.answers]
+    order = rng(seed, 0, PURPOSE).permutation(len(free))
+    return tuple(free[place] for place in order[: _whole(share * len(free))])
+
+
+def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[BatchItem, ...]:
+    """The draws of the next batch: nobody is shown what the model thinks of them.
+
+    Args:
+        state: what the journal says.
+        aside: what ``set_aside`` gave.
+        share: ``audit.random_share``.
+        size: records of the batch, draws included.
+    """
+    if share == 0:
+        return ()
+    before = sum(len(batch.items) for batch in state.batches)
+    due = _whole(share * (before + size)) - _whole(share * before)
+    planned = state.planned_ids
+    free = [id_ for id_ in aside if id_ not in planned]
+    return tuple(BatchItem(id_, draw=True) for id_ in free[:due])
+
+
+def unseen(state: State, aside: Sequence[str]) -> frozenset[str]:
+    """What strategies must not know of: what is set aside, and all draws.
+
+    As long as there is an audit; a text that a strategy took before it began is none of them.
+    """
+    if not aside:
+        return frozenset()
+    return (frozenset(aside) - state.planned_ids).union(state.draws)
+
+
+def mixed(
+    chosen: Sequence[BatchItem], draws: Sequence[BatchItem], seed: int, number: int
+) -> tuple[BatchItem, ...]:
+    """Both in one row: the chosen in their order, the draws at random places.
+
+    Args:
+        chosen, draws: the records of a batch.
+        seed: of the run.
+        number: of the batch.
+    """
+    total = len(chosen) + len(draws)
+    order = np.random.default_rng(for_step(seed, number, PURPOSE)).permutation(total)
+    return placed(chosen, draws, order[: len(draws)].tolist())
+
+
+def placed(
+    chosen: Sequence[BatchItem], draws: Sequence[BatchItem], places: Collection[int]
+) -> tuple[BatchItem, ...]:
+    """Both in one row, the draws at these places."""
+    others, random = iter(chosen), iter(draws)
+    total = len(chosen) + len(draws)
+    return tuple(next(random if place in places else others) for place in range(total))
+
+
+def training(targets: Targets, state: State, share: float) -> Targets:
+    """What a model may be trained on: all labels but those of the draws.
+
+    Without an audit they train as others do.
+    """
+    held = frozenset() if share == 0 else state.draws
+    return {id_: target for id_, target in targets.items() if id_ not in held} if held else targets
+
+
+def _whole(value: float) -> int:
+    """The whole part, forgiving what adding floats loses."""
+    return math.floor(value + 1e-9)

@@ -1,0 +1,113 @@
+"""Owns who looks on while the daemon runs, and that none of them can harm it.
+
+Must not know any one onlooker: pages, tallies and sinks live above and come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from loopd import log
+from loopd.errors import LoopdError
+from loopd.loop.tools import Tools
+from loopd.machine import Event, State
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an onlooker is shown first.
+
+    Attributes:
+        state: what the journal says; ``Phase.NEW`` for a run that has not begun.
+        events: everything in the journal, in order, of which ``state`` is the fold.
+        tools: the parts of the loop, to be looked at only. Argilla has not answered yet.
+    """
+
+    state: State
+    events: Sequence[Event]
+    tools: Tools
+
+
+class Onlooker(Protocol):
+    """Something that watches a run; all is called from the loop's own thread, in this order.
+
+    Every call keeps the loop waiting, so it must be short, or hand its work to a thread. One that
+    raises is left out from then on; the run goes on.
+    """
+
+    def began(self, opening: Opening) -> None:
+        """The process works on this run."""
+
+    def saw(self, event: Event, state: State) -> None:
+        """The event is in the journal, and this is the state after it."""
+
+    def waits(self, failure: LoopdError) -> None:
+        """An attempt failed and is repeated; called after each failed attempt."""
+
+    def reached(self) -> None:
+        """An attempt went well after at least one that had failed."""
+
+    def ended(self, failure: Exception | None) -> None:
+        """The daemon ends: by itself or because it was asked to (``None``), or with an error."""
+
+    def close(self) -> None:
+        """Release everything; always called, and the last call, even if nothing ever began."""
+
+
+class Audience:
+    """All onlookers of one run.
+
+    Args:
+        onlookers: who looks on, in the order in which they are told.
+    """
+
+    def __init__(self, onlookers: Iterable[Onlooker] = ()) -> None:
+        self._watching = list(onlookers)
+
+    @contextmanager
+    def watching(self, opening: Opening) -> Iterator[None]:
+        """The run, from :meth:`Onlooker.began` to :meth:`Onlooker.ended`."""
+        self._tell(lambda each: each.began(opening))
+        try:
+            yield
+        except Exception as error:
+            failure = error  # the name ends with this block
+            self._tell(lambda each: each.ended(failure))
+            raise
+        self._tell(lambda each: each.ended(None))
+
+    def saw(self, event: Event, state: State) -> None:
+        """See :meth:`Onlooker.saw`."""
+        self._tell(lambda each: each.saw(event, state))
+
+    def waits(self, failure: LoopdError) -> None:
+        """See :meth:`Onlooker.waits`."""
+        self._tell(lambda each: each.waits(failure))
+
+    def reached(self) -> None:
+        """See :meth:`Onlooker.reached`."""
+        self._tell(lambda each: each.reached())
+
+    def close(self) -> None:
+        """See :meth:`Onlooker.close`."""
+        self._tell(lambda each: each.close())
+
+    def _tell(self, telling: Callable[[Onlooker], None]) -> None:
+        for onlooker in tuple(self._watching):
+            try:
+                telling(onlooker)
+            except Exception as error:  # noqa: BLE001 - the run matters more than who looks on
+                self._leave_out(onlooker, error)
+
+    def _leave_out(self, onlooker: Onlooker, error: Exception) -> None:
+        self._watching.remove(onlooker)
+        log.get("loop").warning(
+            "onlooker_left_out",
+            onlooker=type(onlooker).__name__,
+            problem=f"{type(error).__name__}: {error}",
+        )
+        with suppress(Exception):  # it is broken, and that was said
+            onlooker.close()

@@ -1,0 +1,88 @@
+"""Owns what somebody who looks at a run should be warned of; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from loopd.annotation.consensus import given
+from loopd.config import Config
+from loopd.machine import Phase, State
+from loopd.printable import one_line
+from loopd.records import AnswerStatus
+from loopd.reports.rounds import number
+
+LOW_AGREEMENT = 0.667
+"""Krippendorff's alpha below which he draws no conclusions (Content Analysis, 3rd ed., ch. 12)."""
+
+NAMED = 3
+"""Examples in a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Argilla does not answer.
+
+    Attributes:
+        since: seconds since 1970.
+        problem: what the last attempt met.
+    """
+
+    since: float
+    problem: str
+
+
+def cautions(state: State, config: Config, outage: Outage | None, failure: str) -> tuple[str, ...]:
+    """Warnings, one sentence each, the worst first."""
+    return (
+        *_broken(outage, failure),
+        *_deleted(state),
+        *_unknown(state),
+        *_disagreeing(state),
+        *_unmeasured(state, config),
+    )
+
+
+def _broken(outage: Outage | None, failure: str) -> Iterator[str]:
+    if failure:
+        yield f"The daemon ended with an error: {one_line(failure)}"
+    if outage is not None:
+        since = datetime.fromtimestamp(outage.since, timezone.utc).isoformat(" ", "seconds")
+        yield f"Argilla does not answer since {since[:19]} UTC: {one_line(outage.problem)}"
+
+
+def _deleted(state: State) -> Iterator[str]:
+    if count := len(state.deleted):
+        gone = "1 published record is" if count == 1 else f"{count} published records are"
+        yield f"{gone} gone from Argilla, and not asked for any more."
+
+
+def _unknown(state: State) -> Iterator[str]:
+    strange = Counter(
+        str(answer.value)
+        for answer in given(state)
+        if answer.status is AnswerStatus.INVALID and answer.record_id not in state.deleted
+    )
+    if strange:
+        examples = ", ".join(one_line(value[:60]) for value, _ in strange.most_common(NAMED))
+        total = strange.total()
+        left_out = "1 answer is" if total == 1 else f"{total} answers are"
+        yield f"{left_out} left out, because the task lacks such labels: {examples}"
+
+
+def _disagreeing(state: State) -> Iterator[str]:
+    if not state.trained:
+        return
+    alpha = number(state.trained[max(state.trained)].consensus, "consensus.alpha")
+    if alpha is not None and alpha < LOW_AGREEMENT:
+        yield (
+            f"Annotators agree little (Krippendorff's alpha {alpha:.2f}): "
+            "read the guidelines with them."
+        )
+
+
+def _unmeasured(state: State, config: Config) -> Iterator[str]:
+    if config.test is None and state.phase is not Phase.NEW:
+        yield "There is no test set, so nothing is measured: see `test` in the configuration."

@@ -1,0 +1,25 @@
+"""Owns nothing: names the charts of page and report in one place.
+
+Each function draws one :class:`Chart` from rows of the metrics log, or gives ``None`` where the
+run has nothing to show for it yet.
+"""
+
+from loopd.monitoring.figures.chart import Chart
+from loopd.monitoring.figures.course import criteria_chart, seconds_chart, waiting_chart
+from loopd.monitoring.figures.quality import (
+    ConfusionMatrix,
+    class_chart,
+    confusion_chart,
+    curve_chart,
+)
+
+__all__ = [
+    "Chart",
+    "ConfusionMatrix",
+    "class_chart",
+    "confusion_chart",
+    "criteria_chart",
+    "curve_chart",
+    "seconds_chart",
+    "waiting_chart",
+]

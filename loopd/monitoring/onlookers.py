@@ -1,0 +1,28 @@
+"""Owns which onlookers a configuration asks for; the only place that joins them with a daemon.
+
+Must stay light at the top: ``loopd --help`` and a daemon without any of them pay nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loopd.config import Config
+from loopd.loop.onlooker import Onlooker
+
+
+def onlookers(config: Config) -> Iterator[Onlooker]:
+    """Everything that is to look on, ready to begin.
+
+    Raises:
+        LoopdError: one is asked for that cannot be there, such as a sink whose package is missing.
+    """
+    if config.dashboard.enabled:
+        from loopd.monitoring.serving import Dashboard
+
+        yield Dashboard()
+    sinks = config.sinks
+    if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
+        from loopd.monitoring.sinks.wanted import feeders
+
+        yield from feeders(config)

@@ -1,0 +1,184 @@
+"""Owns what there is to see of a run at one moment: plain values for page, report and terminal.
+
+Pure: no clock, file or network. Everything that people typed is on one line here, with control
+characters written out; it is still to be escaped for where it is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from loopd.config import Config
+from loopd.data.pool import Pool
+from loopd.machine import State
+from loopd.monitoring.advice import Budget, Criterion, budget, criteria, sentence
+from loopd.monitoring.cautions import Outage, cautions
+from loopd.monitoring.crowd import (
+    OpenBatch,
+    Person,
+    open_batches,
+    people,
+    seconds_left,
+    waiting,
+)
+from loopd.monitoring.reasons import OpenRecord, open_records
+from loopd.monitoring.standing import Standing, standing
+from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
+from loopd.printable import one_line
+from loopd.records import JsonValue
+from loopd.reports.rounds import Row, effort_of, metric_of, number
+
+AUDIT_PREFIX, AGREEMENT_PREFIX = "audit.", "consensus."
+
+TIMES = ("waiting", "training", "scoring", "evaluation", "choosing", "publishing")
+"""Keys ``seconds.*`` of the metrics log, the people's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the journal does not say.
+
+    Attributes:
+        address: where people label, empty where that is not known.
+        names: of accounts, by Argilla's id.
+        outage: that goes on now, ``None`` without one.
+        failure: what the daemon ended with, empty where it did not.
+    """
+
+    address: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    outage: Outage | None = None
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What there is to see.
+
+    Attributes:
+        at: the moment, seconds since 1970.
+        title: workspace and dataset.
+        task: kind of the task.
+        strategy, classifier: by the configuration.
+        address: where people label, may be empty.
+        standing: what the run does and waits for.
+        cautions: what somebody should know, one sentence each, the worst first.
+        metric, effort: keys of the rows: the measure of the task, and what work is counted in.
+        labels: the label names.
+        curve: the measure over the rounds.
+        classes: F1 of each class in the last round that has any, weakest first.
+        confusion: (right label, model's, count) of the last round.
+        mistakes: the most frequent confusions of it.
+        criteria: stopping criteria and rules over time.
+        advice: whether to go on, in one sentence.
+        budget: labels and rounds, spent and left.
+        seconds: by kind of work, over all rounds.
+        started, ended: of the run, seconds since 1970; ``None`` where it did not begin or end.
+        batches: those with open records.
+        open_records: how many records are open.
+        seconds_left: until these are answered at the present pace, ``None`` where not known.
+        out: open records with the reason for each; of very many only the first.
+        people: who answered.
+        agreement: flat figures of the last round about annotators, by key of the metrics log.
+        audit: flat figures of the last round that random draws gave; empty without an audit.
+        rows: the metrics log.
+    """
+
+    at: float
+    title: str
+    task: str
+    strategy: str
+    classifier: str
+    address: str
+    standing: Standing
+    cautions: tuple[str, ...]
+    metric: str
+    effort: str
+    labels: tuple[str, ...]
+    curve: tuple[Point, ...]
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[str, str, int], ...]
+    mistakes: tuple[Mistake, ...]
+    criteria: tuple[Criterion, ...]
+    advice: str
+    budget: Budget
+    seconds: Mapping[str, float]
+    started: float | None
+    ended: float | None
+    batches: tuple[OpenBatch, ...]
+    open_records: int
+    seconds_left: float | None
+    out: tuple[OpenRecord, ...]
+    people: tuple[Person, ...]
+    agreement: Mapping[str, JsonValue]
+    audit: Mapping[str, JsonValue]
+    rows: tuple[Row, ...]
+
+
+def overview(
+    state: State,
+    config: Config,
+    pool: Pool,
+    rows: Sequence[Row],
+    now: float,
+    *,
+    surroundings: Surroundings | None = None,
+) -> Overview:
+    """What there is to see of a run.
+
+    Args:
+        state: what the journal says.
+        config: now in force.
+        pool: the texts; those of records that it lacks are shown empty.
+        rows: the metrics log of the state.
+        now: seconds since 1970.
+        surroundings: what the journal does not say.
+    """
+    around = surroundings or Surroundings()
+    open_ids = waiting(state, config)
+    last = rows[-1] if rows else None
+    crowd = people(state, last, around.names, now)
+    known = criteria(rows, config.stopping)
+    evaluated = state.evaluated[max(state.evaluated)] if state.evaluated else None
+    confusion = () if evaluated is None else evaluated.confusion
+    return Overview(
+        at=now,
+        title=one_line(f"{config.argilla.workspace} / {config.argilla.dataset}"),
+        task=config.task.type,
+        strategy=one_line(config.strategy.name),
+        classifier=one_line(config.classifier.name),
+        address=around.address,
+        standing=standing(state, config),
+        cautions=cautions(state, config, around.outage, around.failure),
+        metric=metric_of(rows),
+        effort=effort_of(rows),
+        labels=tuple(config.task.labels),
+        curve=curve(rows),
+        classes=classes(rows),
+        confusion=confusion,
+        mistakes=mistakes(confusion),
+        criteria=known,
+        advice=sentence(state, known),
+        budget=budget(state, config.stopping),
+        seconds={name: _total(rows, f"seconds.{name}") for name in TIMES},
+        started=None if state.started is None else state.started.at,
+        ended=None if state.stopped is None else state.stopped.at,
+        batches=open_batches(state, open_ids),
+        open_records=len(open_ids),
+        seconds_left=seconds_left(crowd, len(open_ids), config.queue.min_submitted),
+        out=open_records(state, pool, open_ids),
+        people=crowd,
+        agreement=_chosen(last, AGREEMENT_PREFIX),
+        audit=_chosen(last, AUDIT_PREFIX),
+        rows=tuple(rows),
+    )
+
+
+def _total(rows: Sequence[Row], key: str) -> float:
+    return math.fsum(number(row, key) or 0.0 for row in rows)
+
+
+def _chosen(last: Row | None, prefix: str) -> Mapping[str, JsonValue]:
+    return {key: value for key, value in (last or {}).items() if key.startswith(prefix)}

@@ -1,0 +1,203 @@
+"""Owns the run as metrics for Prometheus; must not serve them, and keeps nothing.
+
+Every metric is described in ``NAMES``, from which the documentation is checked. Counters come from
+sums over the whole journal, so that they never go back when the daemon starts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loopd import __version__
+from loopd.annotation.consensus import discarded, given, labelled
+from loopd.config import Config
+from loopd.errors import LoopdError
+from loopd.machine import Phase
+from loopd.monitoring.crowd import open_batches, waiting
+from loopd.monitoring.window import Snapshot
+from loopd.records import AnswerStatus, JsonValue
+from loopd.reports.rounds import number
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+NAMES: Mapping[str, str] = {
+    "loopd_info": "1, with what identifies the run as labels.",
+    "loopd_phase": "1 for the phase in which the loop is, 0 for the others.",
+    "loopd_queue_depth": "Records that wait for people.",
+    "loopd_batch_age_seconds": "Age of the oldest batch with an open record; 0 without one.",
+    "loopd_answers": "Answers that came, by status; an edited answer counts again.",
+    "loopd_records_published": "Records brought to Argilla, copies for second opinions included.",
+    "loopd_labels": "Records with a label; may fall when people take answers back.",
+    "loopd_records_discarded": "Records that people discarded and nobody labelled.",
+    "loopd_records_deleted": "Published records that are gone from Argilla.",
+    "loopd_annotators": "People who answered in this run.",
+    "loopd_rounds": "Rounds that were measured.",
+    "loopd_step_seconds": "Seconds of each step, and how often it was done; `collecting` is the "
+    "time in which people work on a batch.",
+    "loopd_people_waiting_seconds": "Seconds in which people had nothing to do, summed over them.",
+    "loopd_errors": "Errors by kind: those that were waited out, and those that ended a daemon.",
+    "loopd_argilla_up": "0 while an outage of Argilla is waited out, else 1.",
+    "loopd_test_score": "Measures on the test set after the last round.",
+    "loopd_audit": "Figures of the audit after the last round, by name.",
+    "loopd_last_success_timestamp_seconds": "When the last step was done.",
+    "loopd_heartbeat_timestamp_seconds": "When the loop last gave a sign of life.",
+}
+"""Every metric; counters end in ``_total`` and step seconds in ``_sum`` and ``_count``."""
+
+MEASURES = (
+    "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "micro_f1", "micro_f1_low",
+    "micro_f1_high", "f1", "f1_low", "f1_high", "precision", "recall", "hamming_loss",
+)  # fmt: skip
+"""Keys of the metrics log that are shown as test scores."""
+
+STEPS = ("choosing", "publishing", "collecting", "training", "scoring", "evaluation")
+
+AUDIT_PREFIX = "audit."
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What one look at the metrics shows.
+
+    Attributes:
+        snapshot: the run.
+        config: in force.
+        now: seconds since 1970.
+        heartbeat: when the loop last gave a sign of life, ``None`` where it never did.
+        last_row: the last row of the metrics log, empty without one.
+    """
+
+    snapshot: Snapshot
+    config: Config
+    now: float
+    heartbeat: float | None
+    last_row: Mapping[str, JsonValue]
+
+
+def exposition(moment: Moment) -> tuple[bytes, str]:
+    """The metrics as text, and its content type."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    registry.register(_Collector(moment))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _Collector:
+    """prometheus_client's interface to whoever makes metrics when asked."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics."""
+        yield from _gauges(self._moment)
+        yield from _counters(self._moment)
+        yield _steps(self._moment)
+
+
+def _gauges(moment: Moment) -> Iterator[Metric]:
+    snapshot, state = moment.snapshot, moment.snapshot.state
+    open_ids = waiting(state, moment.config)
+    published = [each.published for each in open_batches(state, open_ids) if each.published]
+    section = moment.config.argilla
+    about = {"version": __version__, "workspace": section.workspace, "dataset": section.dataset}
+    yield _gauge("info", {tuple(about.items()): 1.0})
+    yield _gauge("phase", _by("phase", {each.value: each is state.phase for each in Phase}))
+    plain = {
+        "queue_depth": len(open_ids),
+        "batch_age_seconds": max(0.0, moment.now - min(published)) if published else 0.0,
+        "labels": len(labelled(state)),
+        "records_discarded": len(discarded(state)),
+        "records_deleted": len(state.deleted),
+        "annotators": len({answer.annotator for answer in given(state)}),
+        "argilla_up": 0.0 if snapshot.outage is not None else 1.0,
+    }
+    for name, value in plain.items():
+        yield _gauge(name, {(): float(value)})
+    times = {"last_success": snapshot.sums.last, "heartbeat": moment.heartbeat}
+    for name, time in times.items():
+        yield _gauge(f"{name}_timestamp_seconds", {} if time is None else {(): time})
+    yield _gauge("test_score", _figures(moment.last_row, "measure", MEASURES))
+    audit = [key for key in moment.last_row if key.startswith(AUDIT_PREFIX)]
+    yield _gauge("audit", _figures(moment.last_row, "figure", audit))
+
+
+def _counters(moment: Moment) -> Iterator[Metric]:
+    sums = moment.snapshot.sums
+    answers = {each.value: sums.answers.get(each.value, 0) for each in AnswerStatus}
+    yield _counter("answers", _by("status", answers))
+    # Every kind from the start: a rate needs a zero to begin with.
+    kinds = dict.fromkeys(sorted(_kinds(LoopdError)), 0) | dict(moment.snapshot.errors)
+    yield _counter("errors", _by("kind", kinds))
+    rounds = sums.steps["evaluation"].times if "evaluation" in sums.steps else 0
+    yield _counter("rounds", {(): float(rounds)})
+    yield _counter("records_published", {(): float(sums.records)})
+    yield _counter("people_waiting_seconds", {(): sums.idle})
+
+
+def _steps(moment: Moment) -> Metric:
+    from prometheus_client.core import SummaryMetricFamily
+
+    name = "loopd_step_seconds"
+    family = SummaryMetricFamily(name, NAMES[name], labels=["step"])
+    for step in STEPS:
+        spent = moment.snapshot.sums.steps.get(step)
+        times, seconds = (0, 0.0) if spent is None else (spent.times, spent.seconds)
+        family.add_metric([step], count_value=times, sum_value=seconds)
+    return family
+
+
+Samples = Mapping[tuple[tuple[str, str], ...], float]
+"""Values by their labels, which are the same names for all."""
+
+
+def _gauge(name: str, samples: Samples) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    full = f"loopd_{name}"
+    return _filled(GaugeMetricFamily(full, NAMES[full], labels=_label_names(samples)), samples)
+
+
+def _counter(name: str, samples: Samples) -> Metric:
+    from prometheus_client.core import CounterMetricFamily
+
+    full = f"loopd_{name}"
+    return _filled(CounterMetricFamily(full, NAMES[full], labels=_label_names(samples)), samples)
+
+
+def _label_names(samples: Samples) -> list[str]:
+    return [label for label, _ in next(iter(samples), ())]
+
+
+def _filled(family: Metric, samples: Samples) -> Metric:
+    for labels, value in samples.items():
+        family.add_metric([text for _, text in labels], value)  # type: ignore[attr-defined]
+    return family
+
+
+def _figures(row: Mapping[str, JsonValue], label: str, keys: Iterable[str]) -> Samples:
+    """Those of a row that are numbers."""
+    known = {key: number(row, key) for key in keys}
+    return _by(
+        label,
+        {key.removeprefix(AUDIT_PREFIX): each for key, each in known.items() if each is not None},
+    )
+
+
+def _by(label: str, values: Mapping[str, float]) -> Samples:
+    return {((label, name),): float(value) for name, value in values.items()}
+
+
+def _kinds(error: type[LoopdError]) -> Iterator[str]:
+    for each in error.__subclasses__():
+        if each.exit_code:
+            yield each.name
+        yield from _kinds(each)

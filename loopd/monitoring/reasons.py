@@ -1,0 +1,159 @@
+"""Owns why each open record is with people: strategy, score, what the model proposes; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from loopd.annotation.consensus import given
+from loopd.data.pool import Pool
+from loopd.machine import State
+from loopd.printable import one_line
+from loopd.records import Batch, BatchItem, Span, Suggestion
+
+SHOWN = 60
+"""Open records that are shown at most."""
+
+LONGEST_TEXT = 280
+"""Characters of a text that are shown."""
+
+WHY: Mapping[str, str] = {
+    "activelab": "its label is the least sure, new texts and answered ones on one scale",
+    "badge": "unsure, and unlike the others of its batch",
+    "bald": "the model contradicts itself when parts of it are switched off",
+    "breaking_ties": "the two likeliest labels are close to each other",
+    "class_coverage": "near to the name of a label",
+    "cluster_margin": "unsure, and from a group of texts of its own",
+    "committee": "a committee of models disagrees about it",
+    "contrastive_active_learning": "predicted unlike its neighbours",
+    "cvirs": "unsure, and unlike the known sets of labels",
+    "discriminative_active_learning": "unlike everything that has a label",
+    "diverse_margin": "unsure, and typical of other unsure texts",
+    "diverse_tokens": "holds unsure tokens, and is typical of such texts",
+    "embedding_kmeans": "typical of a group of texts",
+    "entropy": "the model is unsure between its labels",
+    "facility_location": "typical of texts that nothing known is like",
+    "greedy_coreset": "farthest from everything known",
+    "kmeans_pp": "far from everything known",
+    "least_confidence": "even its likeliest label is improbable",
+    "margin": "the two likeliest labels are close to each other",
+    "mnlp": "its likeliest marking is improbable",
+    "prediction_entropy": "the model is unsure between its labels",
+    "probcover": "many texts that nothing known is like are near to it",
+    "random_sampling": "drawn at random",
+    "token_entropy": "the model is unsure about its tokens",
+    "token_least_confidence": "even the likeliest tags of its tokens are improbable",
+    "token_margin": "the likeliest tags of its tokens are close to each other",
+    "typiclust": "typical of a group without a label",
+}
+"""What a strategy looks for, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One part of what the model proposes.
+
+    Attributes:
+        label: its name.
+        piece: of the text, for spans; else empty.
+        certainty: probability from 0 to 1.
+    """
+
+    label: str
+    piece: str
+    certainty: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A record that waits for somebody, and why it was chosen.
+
+    Attributes:
+        id: external id.
+        text: what people read, one line, cut where it is long, control characters written out.
+        batch: id of its batch.
+        strategy: that chose it.
+        why: what the strategy looks for, in words; empty for one that is not loopd's.
+        score: informativeness, higher first; ``None`` where the strategy has none.
+        proposals: of the model; none where it proposes nothing.
+        again: whether it asks for a second opinion.
+        answers: that it has already.
+    """
+
+    id: str
+    text: str
+    batch: str
+    strategy: str
+    why: str
+    score: float | None
+    proposals: tuple[Proposal, ...]
+    again: bool
+    answers: int
+
+
+def open_records(state: State, pool: Pool, open_ids: frozenset[str]) -> tuple[OpenRecord, ...]:
+    """Open records, the oldest batch first, at most ``SHOWN``."""
+    counts = Counter(answer.record_id for answer in given(state))
+    latest = {item.external_id: item for batch in _rankings(state) for item in batch.items}
+    found = [
+        _record(latest[item.external_id], batch, pool, counts[item.external_id])
+        for batch in state.batches
+        if (some := [item for item in batch.items if item.external_id in open_ids])
+        for item in some
+    ]
+    return tuple(found[:SHOWN])
+
+
+def why(strategy: str, *, again: bool = False) -> str:
+    """Why a strategy chose a record, in words; empty where that is not known."""
+    return "asks for a second opinion" if again else WHY.get(strategy, "")
+
+
+def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
+    """The parts of a suggestion on a text, the surest first."""
+    if suggestion is None:
+        return ()
+    value, score = suggestion.value, suggestion.score
+    parts: tuple[str | Span, ...] = (value,) if isinstance(value, str) else value
+    scores = score if isinstance(score, tuple) else (score,) * len(parts)
+    found = [
+        Proposal(*_part(part, text), certainty)
+        for part, certainty in zip(parts, scores, strict=False)
+    ]
+    return tuple(sorted(found, key=lambda each: -each.certainty))
+
+
+def _rankings(state: State) -> Iterator[Batch]:
+    """Every batch as it was published, then as it was ranked anew; later ones are truer."""
+    yield from state.batches
+    for number in sorted(state.planned):
+        yield from state.planned[number].refreshed
+
+
+def _record(item: BatchItem, batch: Batch, pool: Pool, answers: int) -> OpenRecord:
+    text = pool[item.record_id].text if item.record_id in pool else ""
+    again = item.copy_id is not None
+    return OpenRecord(
+        id=one_line(item.external_id),
+        text=cut(text),
+        batch=batch.id,
+        strategy=one_line(batch.strategy),
+        why=why(batch.strategy, again=again),
+        score=item.score,
+        proposals=proposals(item.suggestion, text),
+        again=again,
+        answers=answers,
+    )
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """A text on one line, cut where it is long; control characters are written out."""
+    short = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return one_line(short)
+
+
+def _part(part: str | Span, text: str) -> tuple[str, str]:
+    if isinstance(part, Span):
+        return one_line(part.label), cut(text[part.start : part.end], 60)
+    return one_line(part), ""

@@ -1,0 +1,83 @@
+"""Owns ``loopd report``: a run on disk in, one HTML file and pictures out.
+
+Reads the run only: no lock, no Argilla, no network. Works while a daemon works on the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from loopd.config import Config
+from loopd.data.pool import Pool
+from loopd.errors import ConfigError, DataError
+from loopd.loop import metrics_log
+from loopd.loop.status import read_run
+from loopd.loop.tools import read_data
+from loopd.machine import State
+from loopd.monitoring.overview import overview
+from loopd.monitoring.pictures import charts
+from loopd.monitoring.report_page import report_html
+from loopd.state.files import write_atomic
+
+FILE_NAME = "report.html"
+
+NO_POOL = Pool(())
+
+
+def run_report(
+    config: Config, out: Path | None, tell: Callable[[str], None], *, texts: bool = True
+) -> Path:
+    """Write the report of a run.
+
+    Args:
+        config: of the run.
+        out: a folder, or a file that ends with ``.html`` and gets no pictures beside it; ``None``
+            is the folder of the run with ``-report`` behind its name.
+        tell: called with lines for people.
+        texts: whether texts of open records are shown.
+
+    Returns:
+        The HTML file.
+
+    Raises:
+        RunError: there is no run.
+        ConfigError: the place is no place for a report.
+        StorageError: it cannot be written.
+        LoopdError: as reading the journal.
+    """
+    page, pictures = _places(config, out)
+    state = read_run(config)
+    pool, notes = _pool(config, state) if texts else (NO_POOL, [])
+    seen = overview(state, config, pool, metrics_log.rows(state), time.time())
+    drawn = tuple(charts(seen))
+    html = report_html(seen, state, config, drawn, notes=notes, texts=texts and pool is not NO_POOL)
+    write_atomic(page, html)
+    tell(f"{page}")
+    if pictures is not None:
+        for chart in drawn:
+            write_atomic(pictures / f"{chart.name}.png", chart.png())
+            tell(f"  {chart.name}.png  {chart.title}")
+    return page
+
+
+def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
+    """The HTML file, and the folder of the pictures if there shall be any."""
+    place = (out or config.run.dir.with_name(f"{config.run.dir.name}-report")).absolute()
+    if place.suffix.lower() in (".html", ".htm") and not place.is_dir():
+        return place, None
+    if place.exists() and not place.is_dir():
+        raise ConfigError(f"{place} is no folder", "name a folder, or a file that ends with .html")
+    return place / FILE_NAME, place
+
+
+def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:
+    """The texts, and what to say where they are not those of the run."""
+    try:
+        pool = read_data(config.model_copy(update={"test": None})).pool
+    except DataError as error:
+        return NO_POOL, [f"The texts are not shown: {error.message}"]
+    if state.started is not None and state.started.pool_fingerprint != pool.fingerprint:
+        return NO_POOL, ["The texts are not shown: the pool is another than the run began with."]
+    return pool, []

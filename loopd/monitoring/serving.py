@@ -1,0 +1,188 @@
+"""Owns the page's server: a thread of the daemon, from the run's beginning to its end.
+
+Must not know what the page shows. Nothing that fails here ends a run.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loopd import log
+from loopd.config import Config, DashboardSection
+from loopd.errors import LoopdError, StorageError
+from loopd.loop.daemon import PAGE_NAME
+from loopd.loop.onlooker import Opening
+from loopd.machine import Event, State
+from loopd.monitoring.window import Window
+from loopd.state.files import write_atomic
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from loopd.monitoring.accounts import Accounts
+    from loopd.monitoring.view import View
+
+TRIES = 20
+"""Ports that are tried, one after the other, before any free one is taken."""
+
+FAREWELL = 3.0
+"""Seconds that the server has to end."""
+
+
+class Dashboard:
+    """The onlooker that serves page, metrics and health of a run."""
+
+    def __init__(self) -> None:
+        self._window = Window()
+        self._accounts: Accounts | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self._view: View | None = None
+        self._address: Path | None = None
+        self._closing = threading.Event()
+
+    def began(self, opening: Opening) -> None:
+        """Listen; where that cannot be, one warning says so and the run goes on without."""
+        self._window.began(opening)
+        config = opening.tools.config
+        place = listening(config.dashboard)
+        if place is None:
+            return
+        url = address(place)
+        self._accounts = _accounts(config)
+        self._thread = threading.Thread(
+            target=self._serve, args=(config, place), name="dashboard", daemon=True
+        )
+        self._thread.start()
+        self._announce(config, url)
+
+    def saw(self, event: Event, state: State) -> None:
+        """See :class:`Window`."""
+        self._window.saw(event, state)
+
+    def waits(self, failure: LoopdError) -> None:
+        """See :class:`Window`."""
+        self._window.waits(failure)
+
+    def reached(self) -> None:
+        """See :class:`Window`."""
+        self._window.reached()
+
+    def ended(self, failure: Exception | None) -> None:
+        """See :class:`Window`."""
+        self._window.ended(failure)
+
+    def close(self) -> None:
+        """End the server."""
+        if self._address is not None:
+            with suppress(OSError):
+                self._address.unlink(missing_ok=True)
+        if self._thread is not None:
+            self._closing.set()
+            if self._server is not None:
+                self._server.should_exit = True
+            self._thread.join(FAREWELL)
+        if self._view is not None:
+            self._view.close()
+        if self._accounts is not None:
+            self._accounts.close()
+
+    def _announce(self, config: Config, url: str) -> None:
+        log.get("dashboard").info("dashboard_here", url=url)
+        if not config.dashboard.is_local:
+            log.get("dashboard").warning(
+                "dashboard_is_open",
+                host=config.dashboard.host,
+                hint="everybody who reaches this address can read texts, names and answers: put "
+                "a proxy with a password before it, or listen on 127.0.0.1",
+            )
+        path = config.run.dir / PAGE_NAME
+        with suppress(StorageError):  # it is a convenience: the log has the address
+            write_atomic(path, f"{url}\n")
+            self._address = path
+
+    def _serve(self, config: Config, place: socket.socket) -> None:
+        """Import, build and run the server, all in its own thread: the loop need not wait."""
+        import uvicorn
+
+        from loopd.monitoring.dashboard import application
+        from loopd.monitoring.view import View
+
+        view = self._view = View(self._window, self._accounts)
+        app = application(view, config.dashboard.allowed_hosts)
+        # What fails is said by our own log, once.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        settings = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=100,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(settings)
+        if self._closing.is_set():
+            place.close()  # the run was over before this thread was ready
+        else:
+            self._server.run(sockets=[place])
+
+
+def listening(section: DashboardSection) -> socket.socket | None:
+    """A socket on the wanted port, on one of the next, or on any; ``None`` where none can be."""
+    logger = log.get("dashboard")
+    wanted = section.port
+    ports = [wanted, *range(wanted + 1, min(wanted + TRIES, 65_536)), 0] if wanted else [0]
+    for port in ports:
+        try:
+            found = _bound(section.host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                logger.warning("dashboard_off", problem=f"cannot listen on {section.host}: {error}")
+                return None
+        else:
+            if port != wanted:
+                logger.warning("dashboard_port_taken", port=wanted, instead=found.getsockname()[1])
+            return found
+    return None
+
+
+def address(place: socket.socket) -> str:
+    """The URL at which a browser on this machine finds the page."""
+    host, port = place.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - it is asked for, not chosen
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    name = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    place = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A daemon that starts again need not wait for the connections of the one before.
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        place.bind((name, port))
+        place.listen(128)
+    except OSError:
+        place.close()
+        raise
+    return place
+
+
+def _accounts(config: Config) -> Accounts | None:
+    """A line to Argilla, ``None`` where it cannot be had: the loop itself says what is wrong."""
+    from loopd.monitoring.accounts import Accounts
+
+    try:
+        return Accounts(config.argilla)
+    except LoopdError:
+        return None

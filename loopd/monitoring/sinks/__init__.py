@@ -1,0 +1,1 @@
+"""Where else the rounds of a run are written: CSV, TensorBoard, MLflow."""

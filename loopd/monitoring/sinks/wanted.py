@@ -1,0 +1,28 @@
+"""Owns which sinks a configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from loopd.config import Config
+from loopd.loop.start import check_sinks
+from loopd.monitoring.sinks.csv_file import FILE_NAME, CsvFile
+from loopd.monitoring.sinks.feeder import Feeder
+from loopd.monitoring.sinks.mlflow_run import MlflowRun
+from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
+
+
+def feeders(config: Config) -> Iterator[Feeder]:
+    """One for each sink that is on; nothing heavy is loaded yet.
+
+    Raises:
+        ConfigError: a package that one needs is missing.
+    """
+    check_sinks(config)
+    sinks = config.sinks
+    if sinks.csv:
+        yield Feeder(CsvFile(config.run.dir / FILE_NAME))
+    if sinks.tensorboard is not None:
+        yield Feeder(TensorBoardLog(sinks.tensorboard))
+    if sinks.mlflow is not None:
+        yield Feeder(MlflowRun(sinks.mlflow), model=sinks.mlflow.model)

@@ -1,0 +1,118 @@
+"""Owns what a run does now and what it waits for, in words; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from loopd.annotation.consensus import labelled, unresolved
+from loopd.config import Config
+from loopd.machine import Phase, State
+
+END_REASONS: Mapping[str, str] = {
+    "label_budget": "the label budget is used up",
+    "max_rounds": "the greatest number of rounds is reached",
+    "target_accuracy": "the target is reached and stays so",
+    "pool_exhausted": "every text of the pool was asked",
+}
+"""Why a run ends, by the name in the journal; the other names are stopping criteria."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands.
+
+    Attributes:
+        phase: of the state machine.
+        sentence: what it does or waits for.
+        since: when that began, seconds since 1970; ``None`` before the run began.
+        usual: seconds that the same step took in the last round, ``None`` where not known.
+    """
+
+    phase: str
+    sentence: str
+    since: float | None
+    usual: float | None
+
+
+def standing(state: State, config: Config) -> Standing:
+    """Where the run stands by its journal."""
+    return Standing(
+        state.phase.value, _SENTENCES[state.phase](state, config), _since(state), _usual(state)
+    )
+
+
+def end_reason(name: str) -> str:
+    """Why a run ended, in words."""
+    return END_REASONS.get(name, f"the stopping criterion {name} holds")
+
+
+def _collecting(state: State, config: Config) -> str:
+    another = config.relabel.another_person
+    waiting = unresolved(state, config.queue.min_submitted, another_person=another)
+    size, mark = len(waiting), config.queue.low_watermark
+    people = f"Waits for people: {_count(size, 'record is', 'records are')} open."
+    if mark == 0:
+        return f"{people} The next batch follows when all are answered."
+    if mark == "auto":
+        return f"{people} The next batch is prepared before they run out."
+    return f"{people} The next batch is prepared when no more than {mark} are open."
+
+
+def _publishing(state: State, _config: Config) -> str:
+    size = _count(len(state.batch.items), "record", "records")
+    return f"Brings batch {state.batch.id} with {size} to Argilla."
+
+
+def _training(state: State, _config: Config) -> str:
+    return f"Trains a model on {_count(len(labelled(state)), 'label', 'labels')}."
+
+
+def _ended(state: State, _config: Config) -> str:
+    reason = state.stopped.reason if state.stopped is not None else ""
+    return f"The run is over: {end_reason(reason)}."
+
+
+_SENTENCES: Mapping[Phase, Callable[[State, Config], str]] = {
+    Phase.NEW: lambda *_: "The run has not begun yet: it waits for Argilla.",
+    Phase.SEED: lambda *_: "Chooses the first batch.",
+    Phase.PUBLISH: _publishing,
+    Phase.COLLECT: _collecting,
+    Phase.TRAIN: _training,
+    Phase.EVALUATE: lambda *_: "Measures the new model.",
+    Phase.DECIDE: lambda *_: "Chooses the next batch.",
+    Phase.DONE: _ended,
+}
+
+
+def _since(state: State) -> float | None:
+    """When the last event came that led to this phase."""
+    now = state.round
+    found = {
+        Phase.NEW: None,
+        Phase.SEED: state.started,
+        Phase.PUBLISH: state.planned.get(now),
+        Phase.COLLECT: state.published.get(now),
+        Phase.TRAIN: state.collected.get(now),
+        Phase.EVALUATE: state.trained.get(now),
+        Phase.DECIDE: state.evaluated.get(now),
+        Phase.DONE: state.stopped,
+    }[state.phase]
+    return None if found is None else found.at
+
+
+def _usual(state: State) -> float | None:
+    last = max(state.evaluated, default=None)
+    if last is None:
+        return None
+    evaluated, planned = state.evaluated[last], state.planned.get(state.round)
+    return {
+        Phase.PUBLISH: state.published[last].seconds,
+        Phase.TRAIN: state.trained[last].seconds,
+        Phase.EVALUATE: evaluated.scoring_seconds + evaluated.seconds,
+        Phase.DECIDE: None if planned is None else planned.seconds,
+    }.get(state.phase)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,113 @@
+"""Owns the sums that only grow: what happened in a run since it began, folded from all its events.
+
+Not from the state, which knows only the last training of each round. Pure: a process that starts
+again counts the same journal and comes to the same sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from loopd.machine import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    RoundEvaluated,
+)
+from loopd.reports.rounds import number
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """How often something was done, and the seconds that all of these times took."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+    def more(self, seconds: float) -> Spent:
+        """Once more; clocks that were set back count as no time."""
+        return Spent(self.times + 1, self.seconds + max(0.0, seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over all events of a run.
+
+    Attributes:
+        answers: facts about answers, by status: an edited answer counts again.
+        steps: by name of the step: ``choosing``, ``publishing``, ``collecting`` (people at work),
+            ``training``, ``scoring``, ``evaluation``.
+        records: that were published, copies for second opinions included.
+        idle: seconds in which people had nothing to do, summed over the people.
+        last: when the newest event came, seconds since 1970; ``None`` without any.
+        planned: records by the id of a planned batch.
+        published: when each batch was published, by its id.
+    """
+
+    answers: Mapping[str, int] = field(default_factory=dict)
+    steps: Mapping[str, Spent] = field(default_factory=dict)
+    records: int = 0
+    idle: float = 0.0
+    last: float | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, event: Event) -> Tally:
+        """The sums after one more event."""
+        return replace(_after(self, event), last=max(event.at, self.last or event.at))
+
+
+def tally(events: Iterable[Event]) -> Tally:
+    """The sums over all the events."""
+    sums = Tally()
+    for event in events:
+        sums = sums.after(event)
+    return sums
+
+
+def _after(sums: Tally, event: Event) -> Tally:
+    match event:
+        case AnswersCollected():
+            sums = _answered(sums, event)
+        case BatchPlanned(batch=batch):
+            planned = {**sums.planned, batch.id: len(batch.items)}
+            sums = replace(sums, planned=planned, steps=_spent(sums, choosing=event.seconds))
+        case BatchPublished():
+            sums = _published(sums, event)
+        case BatchCollected():
+            began = sums.published.get(event.batch_id, event.at)
+            idle = sums.idle + (number(event.queue, "waiting.total") or 0.0)
+            sums = replace(sums, idle=idle, steps=_spent(sums, collecting=event.at - began))
+        case ModelTrained():
+            sums = replace(sums, steps=_spent(sums, training=event.seconds))
+        case RoundEvaluated():
+            steps = _spent(sums, scoring=event.scoring_seconds, evaluation=event.seconds)
+            sums = replace(sums, steps=steps)
+        case _:
+            pass  # nothing that is counted
+    return sums
+
+
+def _published(sums: Tally, event: BatchPublished) -> Tally:
+    return replace(
+        sums,
+        records=sums.records + sums.planned.get(event.batch_id, 0),
+        published={**sums.published, event.batch_id: event.at},
+        steps=_spent(sums, publishing=event.seconds or 0.0),
+    )
+
+
+def _answered(sums: Tally, event: AnswersCollected) -> Tally:
+    answers = dict(sums.answers)
+    for answer in event.answers:
+        answers[answer.status.value] = answers.get(answer.status.value, 0) + 1
+    return replace(sums, answers=answers)
+
+
+def _spent(sums: Tally, **seconds: float) -> Mapping[str, Spent]:
+    more = {name: sums.steps.get(name, Spent()).more(each) for name, each in seconds.items()}
+    return {**sums.steps, **more}

@@ -1,0 +1,232 @@
+"""Owns how a run is shown on a terminal: as wide as it is, plain where it cannot do more; pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loopd.monitoring.overview import Overview
+from loopd.printable import one_line
+from loopd.reports.rounds import Row, advice, measure_name, number
+
+NARROWEST, WIDEST = 30, 120
+"""Columns that are used at least and at most."""
+
+NAME = 11
+"""Columns of the names in front of the facts."""
+
+ROUNDS = 6
+"""So many of the last rounds have a line of their own."""
+
+SPARKS, PLAIN_SPARKS = "▁▂▃▄▅▆▇█", "_.,-=+*#"
+FULL, EMPTY = ("█", "░"), ("#", ".")
+"""Both: for a terminal that knows Unicode, and for one that does not."""
+
+COLOURS = {"good": "\x1b[32m", "warn": "\x1b[33m", "dim": "\x1b[2m", "bold": "\x1b[1m"}
+RESET = "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the terminal can do.
+
+    Attributes:
+        width: columns.
+        unicode: whether it shows more than ASCII.
+        colour: whether it shows colours.
+    """
+
+    width: int = 80
+    unicode: bool = True
+    colour: bool = False
+
+    @property
+    def columns(self) -> int:
+        """Columns that are used."""
+        return min(max(self.width, NARROWEST), WIDEST)
+
+    def painted(self, text: str, colour: str) -> str:
+        """The text in a colour, if there are any."""
+        wanted = self.colour and colour and text
+        return f"{COLOURS[colour]}{text}{RESET}" if wanted else text
+
+
+def status_text(seen: Overview, alive: Mapping[str, Any], look: Look) -> str:
+    """Everything about a run on one screen.
+
+    Args:
+        seen: what there is to see.
+        alive: ``run_dir``, ``daemon`` (process or ``None``), ``seen`` (seconds since its last sign)
+            and ``discarded``, as :func:`~loopd.loop.status.read_status` gives them.
+        look: what the terminal can do.
+    """
+    return "\n".join(_lines(seen, alive, look))
+
+
+def spark(values: Sequence[float | None], width: int, *, unicode: bool = True) -> str:
+    """A line of bars from the least value to the greatest; of many values the last ones."""
+    shown = values[-width:] if width > 0 else ()
+    known = [value for value in shown if value is not None]
+    if not known:
+        return ""
+    marks = SPARKS if unicode else PLAIN_SPARKS
+    low, span = min(known), max(known) - min(known)
+    return "".join(
+        " " if value is None else marks[round((value - low) / span * 7) if span else 3]
+        for value in shown
+    )
+
+
+def bar(done: int, size: int, width: int, *, unicode: bool = True) -> str:
+    """A bar of which ``done`` of ``size`` is full; full only when all is done."""
+    full, empty = (marks[0 if unicode else 1] for marks in zip(FULL, EMPTY, strict=True))
+    filled = width * done // size if size else 0
+    return full * filled + empty * (width - filled)
+
+
+def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str]:
+    yield look.painted(_cut(seen.title, look), "bold")
+    for caution in seen.cautions:
+        yield from (look.painted(line, "warn") for line in _wrapped(f"! {caution}", look))
+    for sentence in dict.fromkeys((seen.standing.sentence, seen.advice)):  # the same at the end
+        yield from _wrapped(sentence, look)
+    yield ""
+    for name, value, colour in _facts(seen, alive, look):
+        line = _cut(f"{name:<{NAME}}{value}", look)
+        yield look.painted(line[:NAME], "dim") + look.painted(line[NAME:], colour)
+    if seen.rows:
+        yield ""
+        head, *lines = _table(seen, look)
+        yield look.painted(head, "dim")
+        yield from lines
+
+
+def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tuple[str, str, str]]:
+    """Names, values, colours."""
+    room = look.columns - NAME
+    running = alive["daemon"] is not None
+    yield "run", str(alive["run_dir"]), ""
+    yield "daemon", _daemon(alive), "good" if running else "warn"
+    yield "labels", _labels(seen, alive), ""
+    yield "rounds", _of(seen.budget.rounds, seen.budget.most_rounds), ""
+    for name, value in _measures(seen, room, look):
+        yield name, value, ""
+    width = max(6, min(24, room - 26))
+    for each in seen.batches:
+        drawn = bar(each.done, each.size, width, unicode=look.unicode)
+        yield f"{each.id}", f"{drawn} {each.done} of {each.size} answered", ""
+    if seen.people:
+        names = ", ".join(f"{each.name} {each.submitted}" for each in seen.people)
+        yield "people", names, ""
+
+
+def _daemon(alive: Mapping[str, Any]) -> str:
+    if alive["daemon"] is None:
+        return "not running"
+    sign = "" if alive["seen"] is None else f", last sign of life {alive['seen']:.0f} s ago"
+    return f"running (process {alive['daemon']}{sign})"
+
+
+def _labels(seen: Overview, alive: Mapping[str, Any]) -> str:
+    spent = _of(seen.budget.labels, seen.budget.most_labels)
+    return f"{spent} ({alive['discarded']} discarded, {seen.open_records} open)"
+
+
+def _of(spent: int, most: int | None) -> str:
+    return str(spent) if most is None else f"{spent} of {most}"
+
+
+def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]]:
+    name = measure_name(seen.metric)
+    if not seen.curve:
+        yield name, "not measured yet"
+        return
+    last = seen.curve[-1]
+    within = "" if last.low is None else f" [{last.low:.3f}, {last.high:.3f}]"
+    value = f"{last.value:.3f}{within}"
+    line = spark(
+        [point.value for point in seen.curve], min(30, room - len(value) - 1), unicode=look.unicode
+    )
+    yield name, f"{value} {line}"
+    if seen.classes:
+        weakest = ", ".join(f"{each.label} {each.f1:.2f}" for each in seen.classes[:3])
+        yield "weakest", weakest
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    heading: str
+    width: int
+    cell: Callable[[Row], str]
+    worth: int
+    """Columns of little worth are left out where the terminal is narrow."""
+
+
+def _table(seen: Overview, look: Look) -> Iterator[str]:
+    """The last rounds."""
+    columns = _fitting(seen, look)
+    yield "  ".join(column.heading.rjust(column.width) for column in columns)
+    for row in seen.rows[-ROUNDS:]:
+        cells = (column.cell(row).rjust(column.width) for column in columns)
+        yield _cut("  ".join(cells), look)
+
+
+def _fitting(seen: Overview, look: Look) -> list[_Column]:
+    metric = seen.metric
+    columns = [
+        _Column("round", 5, _shown("round", "{:.0f}"), 9),
+        _Column("labels", 6, _shown("labels", "{:.0f}"), 9),
+        _Column(measure_name(metric)[:9], 9, _shown(metric, "{:.3f}"), 8),
+        _Column("interval", 13, lambda row: _interval(row, metric), 4),
+        _Column("macro-F1", 8, _shown("macro_f1", "{:.3f}"), 3),
+        _Column("training", 9, _shown("seconds.training", "{:.1f} s"), 5),
+        _Column("people", 9, _shown("seconds.waiting", "{:.0f} s"), 6),
+        _Column("advise to stop", 22, lambda row: ", ".join(advice(row))[:22] or "-", 2),
+    ]
+    while sum(column.width + 2 for column in columns) - 2 > look.columns:
+        columns.remove(min(columns, key=lambda column: column.worth))
+    return columns
+
+
+def _shown(key: str, form: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        value = number(row, key)
+        return "-" if value is None else form.format(value)
+
+    return cell
+
+
+def _interval(row: Row, metric: str) -> str:
+    low, high = number(row, f"{metric}_low"), number(row, f"{metric}_high")
+    return "-" if low is None or high is None else f"{low:.3f}-{high:.3f}"
+
+
+def _wrapped(text: str, look: Look) -> Iterator[str]:
+    """The text on as many lines as it needs."""
+    line = ""
+    for word in one_line(text).split():
+        if line and _cells(f"{line} {word}") > look.columns:
+            yield _cut(line, look)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    if line:
+        yield _cut(line, look)
+
+
+def _cut(text: str, look: Look) -> str:
+    """One line, no wider than the terminal, in characters that it has."""
+    line = text if look.unicode else text.encode("ascii", "replace").decode("ascii")
+    if _cells(line) <= look.columns:
+        return line
+    end = "…" if look.unicode else "~"
+    while _cells(line) + 1 > look.columns:
+        line = line[:-1]
+    return line + end
+
+
+def _cells(text: str) -> int:
+    """Columns that a text takes: East Asian characters take two."""
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)

@@ -1,0 +1,104 @@
+"""Owns what the test set says of the models: curve, classes, mistakes; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loopd.printable import one_line
+from loopd.reports.rounds import Row, class_names, effort_of, metric_of, number
+
+MISTAKES = 10
+"""Kinds of mistakes that are listed at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One round on the learning curve.
+
+    Attributes:
+        round: its number.
+        effort: labels or annotations that the model was trained on.
+        value, low, high: the measure with its 95 % interval.
+    """
+
+    round: int
+    effort: int
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How well one class is known.
+
+    Attributes:
+        label: its name.
+        f1: on the test set.
+        labels: training records that have it.
+    """
+
+    label: str
+    f1: float
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One label taken for another.
+
+    Attributes:
+        right, taken: the right label, and the one that the model took it for.
+        times: how often, on the test set.
+        share: of the texts with the right label.
+    """
+
+    right: str
+    taken: str
+    times: int
+    share: float
+
+
+def curve(rows: Sequence[Row]) -> tuple[Point, ...]:
+    """The rounds in which the measure is known."""
+    metric, effort = metric_of(rows), effort_of(rows)
+    return tuple(
+        Point(
+            round=int(number(row, "round") or 0),
+            effort=int(number(row, effort) or 0),
+            value=value,
+            low=number(row, f"{metric}_low"),
+            high=number(row, f"{metric}_high"),
+        )
+        for row in rows
+        if (value := number(row, metric)) is not None
+    )
+
+
+def classes(rows: Sequence[Row]) -> tuple[ClassScore, ...]:
+    """Each class in the last round that measured any, weakest first."""
+    for row in reversed(rows):
+        if names := class_names([row]):
+            found = [
+                ClassScore(
+                    one_line(name),
+                    number(row, f"f1.{name}") or 0.0,
+                    int(number(row, f"labels.{name}") or 0),
+                )
+                for name in names
+            ]
+            return tuple(sorted(found, key=lambda each: (each.f1, each.label)))
+    return ()
+
+
+def mistakes(confusion: Sequence[tuple[str, str, int]]) -> tuple[Mistake, ...]:
+    """The most frequent confusions."""
+    totals: dict[str, int] = {}
+    for right, _, times in confusion:
+        totals[right] = totals.get(right, 0) + times
+    wrong = [each for each in confusion if each[0] != each[1]]
+    return tuple(
+        Mistake(one_line(right), one_line(taken), times, times / totals[right])
+        for right, taken, times in sorted(wrong, key=lambda each: -each[2])[:MISTAKES]
+    )

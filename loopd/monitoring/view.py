@@ -1,0 +1,178 @@
+"""Owns what the page shows now: overview, charts and HTML, each made once for each change.
+
+Called from the server's threads. Must not know HTTP, and never keeps the loop waiting: it works on
+snapshots.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from loopd.annotation.argilla_store import annotation_page
+from loopd.loop import metrics_log
+from loopd.loop.tools import Tools
+from loopd.monitoring import wording
+from loopd.monitoring.overview import Overview, Surroundings, overview
+from loopd.monitoring.pages import environment
+from loopd.monitoring.pictures import Painter, Picture
+from loopd.monitoring.prometheus import Moment
+from loopd.monitoring.window import Snapshot, Window
+from loopd.reports.rounds import measure_name
+from loopd.state.heartbeat import seconds_since
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from loopd.monitoring.accounts import Accounts
+
+STALE = 20.0
+"""Seconds after which a page without news is made again: somebody may have gone from work."""
+
+HANGS = 120.0
+"""Seconds without a sign of life, beyond two looks at Argilla, after which the loop hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was made of one snapshot.
+
+    Attributes:
+        tag: another one for everything that differs.
+        seen: the overview.
+    """
+
+    tag: str
+    seen: Overview
+
+
+@dataclass
+class View:
+    """What there is to see, for the routes.
+
+    Attributes:
+        window: the run.
+        accounts: the page's own line to Argilla, ``None`` without one.
+        clock: seconds since 1970.
+    """
+
+    window: Window
+    accounts: Accounts | None = None
+    clock: Callable[[], float] = time.time
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _shown: Shown | None = None
+    _painter: Painter = field(default_factory=Painter)
+    _page: tuple[str, str] = ("", "")
+
+    def shown(self) -> Shown | None:
+        """The overview now; ``None`` before the run is open."""
+        tools = self.window.tools
+        if tools is None:
+            return None
+        with self._lock:
+            shown = self._made(tools)
+            self._painter.want(shown.seen)
+        if self.accounts is not None:
+            self.accounts.look_up(person.id for person in shown.seen.people)
+        return shown
+
+    def fragment(self, shown: Shown) -> str:
+        """The changing part of the page as HTML."""
+        with self._lock:
+            if self._page[0] != shown.tag:
+                html = self._render("live_view.html.jinja", shown.seen)
+                self._page = (shown.tag, html)
+            return self._page[1]
+
+    def page(self, shown: Shown | None) -> str:
+        """The whole page."""
+        template = self._templates.get_template("live.html.jinja" if shown else "early.html.jinja")
+        content = self.fragment(shown) if shown is not None else ""
+        return template.render(shown=shown, content=content)
+
+    def picture(self, name: str) -> Picture | None:
+        """A chart of the round that was shown last; ``None`` where there is none."""
+        return self._painter.gallery.pictures.get(name)
+
+    def moment(self) -> Moment | None:
+        """What Prometheus sees; ``None`` before the run is open."""
+        tools, snapshot, now = self.window.tools, self.window.snapshot, self.clock()
+        if tools is None:
+            return None
+        silent = seconds_since(tools.config.run.dir, now)
+        found = metrics_log.rows(snapshot.state)
+        heartbeat = None if silent is None else now - silent
+        return Moment(snapshot, tools.config, now, heartbeat, found[-1] if found else {})
+
+    def silent(self) -> float:
+        """Seconds since the loop's last sign of life; its beginning is one."""
+        tools, now = self.window.tools, self.clock()
+        began = now - self.window.began_at
+        silent = None if tools is None else seconds_since(tools.config.run.dir, now)
+        return began if silent is None else min(silent, began)
+
+    def lives(self) -> bool:
+        """Whether the loop gave a sign of life not long ago."""
+        tools = self.window.tools
+        looks = 0.0 if tools is None else 2 * tools.config.queue.poll_interval
+        return self.silent() < HANGS + looks
+
+    def ready(self) -> str:
+        """Why the run cannot go on now, empty where it can."""
+        snapshot = self.window.snapshot
+        if snapshot.state.started is None:
+            return "the run is not open yet"
+        if snapshot.over:
+            return "the daemon has ended"
+        if snapshot.outage is not None:
+            return "Argilla does not answer the daemon"
+        if self.accounts is not None and not self.accounts.answers():
+            return "Argilla does not answer"
+        return ""
+
+    def close(self) -> None:
+        """End the drawing."""
+        self._painter.close()
+
+    def _made(self, tools: Tools) -> Shown:
+        """What was made of the present snapshot, made now if it is not yet."""
+        snapshot, now = self.window.snapshot, self.clock()
+        names = {} if self.accounts is None else self.accounts.names
+        charts = self._painter.gallery.digest
+        tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}-{charts}"
+        if self._shown is None or self._shown.tag != tag:
+            self._shown = Shown(tag, _overview(snapshot, tools, names, now))
+        return self._shown
+
+    def _render(self, name: str, seen: Overview) -> str:
+        template = self._templates.get_template(name)
+        charts = self._painter.gallery
+        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
+
+    @cached_property
+    def _templates(self) -> Environment:
+        made = environment()
+        words: Mapping[str, Any] = {
+            each.__name__: each
+            for each in (
+                wording.ago, wording.duration, wording.figure, wording.figure_name,
+                wording.percent, wording.share,
+            )
+        }  # fmt: skip
+        made.filters.update(words)
+        made.globals["phases"] = wording.PHASES
+        return made
+
+
+def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: float) -> Overview:
+    state, config = snapshot.state, tools.config
+    address = ""
+    if state.published and state.started is not None:
+        address = annotation_page(config.argilla.url, state.started.dataset_id)
+    around = Surroundings(address, names, snapshot.outage, snapshot.failure)
+    rows = metrics_log.rows(state)
+    return overview(state, config, tools.data.pool, rows, now, surroundings=around)

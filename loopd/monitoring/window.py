@@ -1,0 +1,104 @@
+"""Owns the present moment of a run for other threads: one snapshot, replaced as a whole.
+
+Must not compute anything that takes long: it keeps the loop waiting.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from loopd.errors import LoopdError
+from loopd.loop.onlooker import Opening
+from loopd.loop.tools import Tools
+from loopd.machine import Event, State
+from loopd.monitoring.cautions import Outage
+from loopd.monitoring.error_counts import ErrorCounts
+from loopd.monitoring.tally import Tally, tally
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The run at one moment; everything in it is immutable.
+
+    Attributes:
+        version: grows with every change.
+        state: what the journal says.
+        sums: over all events.
+        errors: by kind.
+        outage: that goes on, ``None`` without one.
+        failure: what the daemon ended with, empty where it did not.
+        over: whether the daemon has ended.
+    """
+
+    version: int = 0
+    state: State = field(default_factory=State)
+    sums: Tally = field(default_factory=Tally)
+    errors: Mapping[str, int] = field(default_factory=dict)
+    outage: Outage | None = None
+    failure: str = ""
+    over: bool = False
+
+
+class Window:
+    """An onlooker that keeps the present snapshot; read from any thread, moved by the loop's.
+
+    Args:
+        changed: called after each change, from the loop's thread; must be quick.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        changed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._changed = changed
+        self._clock = clock
+        self.snapshot = Snapshot()
+        self.began_at = clock()
+        """When this process began, seconds since 1970."""
+        self.tools: Tools | None = None
+        """Of the run; ``None`` before it began."""
+        self._errors: ErrorCounts | None = None
+
+    def began(self, opening: Opening) -> None:
+        """Count what the journal holds."""
+        self.tools = opening.tools
+        self._errors = ErrorCounts(opening.tools.config.run.dir)
+        self._move(state=opening.state, sums=tally(opening.events), errors=self._errors.counts)
+
+    def saw(self, event: Event, state: State) -> None:
+        """One event further."""
+        self._move(state=state, sums=self.snapshot.sums.after(event))
+
+    def waits(self, failure: LoopdError) -> None:
+        """An outage begins or goes on."""
+        before = self.snapshot.outage
+        since = self._clock() if before is None else before.since
+        self._count(failure)
+        self._move(outage=Outage(since, failure.message))
+
+    def reached(self) -> None:
+        """The outage is over."""
+        self._move(outage=None)
+
+    def ended(self, failure: Exception | None) -> None:
+        """The daemon ends."""
+        if failure is not None:
+            self._count(failure)
+        self._move(failure="" if failure is None else str(failure), over=True)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _count(self, failure: Exception) -> None:
+        if self._errors is not None:
+            self._errors.add(failure)
+            self._move(errors=self._errors.counts)
+
+    def _move(self, **changes: object) -> None:
+        version = self.snapshot.version + 1
+        self.snapshot = replace(self.snapshot, version=version, **changes)  # type: ignore[arg-type]
+        self._changed()

@@ -1,0 +1,83 @@
+"""Owns how numbers, times and names of figures are written on the page; pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from loopd.printable import one_line
+from loopd.records import JsonValue
+
+NOT_KNOWN = "not known yet"
+
+PHASES = (
+    ("publish", "Publish"),
+    ("collect", "People answer"),
+    ("train", "Train"),
+    ("evaluate", "Measure"),
+    ("decide", "Choose"),
+)
+"""The stations of the loop, as people call them."""
+
+FIGURES = {
+    "consensus.agreement": "Mean agreement of two answers on one text",
+    "consensus.alpha": "Krippendorff's alpha",
+    "consensus.disputed": "Texts on which people differ",
+    "consensus.ties": "Ties settled by rule",
+    "consensus.quality": "Mean quality of the labels",
+}
+"""Figures of the metrics log, as people call them."""
+
+
+def share(value: float | None) -> str:
+    """A number from 0 to 1 with three decimals."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def percent(value: float | None) -> str:
+    """A share as whole percent."""
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def figure(value: JsonValue) -> str:
+    """A figure of the metrics log, whatever it is."""
+    if value is None:
+        return NOT_KNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer() and abs(value) > 1:
+        value = int(value)  # a count that went through arithmetic
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else one_line(str(value))
+
+
+def figure_name(key: str) -> str:
+    """What a figure of the metrics log is called; its key in words without a better name."""
+    plain = key.rpartition(".")[2].replace("_", " ")
+    return FIGURES.get(key, one_line(plain[:1].upper() + plain[1:]))
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time with its two largest units."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def ago(at: float, now: float) -> str:
+    """How long ago a moment was."""
+    return f"{duration(max(0.0, round(now - at)))} ago"
+
+
+def iso(at: float) -> str:
+    """A moment as machines read it, in UTC."""
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

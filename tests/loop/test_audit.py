@@ -1,0 +1,222 @@
+"""Random draws in the loop: which they are, that they never train, and what they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from loopd.annotation.consensus import discarded, targets
+from loopd.loop import metrics_log
+from loopd.loop.draws import set_aside
+from loopd.loop.steps import STEPS
+from loopd.machine import BatchPlanned, Phase, RoundEvaluated, State, fold
+from loopd.records import Batch
+from loopd.reports.audit import audit_sentence, audit_sentences
+from loopd.state.codec import decode, encode
+from tests.loop.conftest import LABELS, Bench, MakeBench, gold
+from tests.loop.test_recover import diligent, forget
+from tests.loop.test_second_opinions import ACTIVELAB, attentive, copies, never
+
+pytestmark = pytest.mark.whatever_the_store
+
+AUDIT: dict[str, Any] = {
+    "audit": {"random_share": 0.3},
+    "queue": {"batch_size": 10},
+    "stopping": {"max_rounds": 5},
+}
+
+
+def draws(batch: Batch) -> list[str]:
+    return [item.record_id for item in batch.items if item.draw]
+
+
+def finished(bench: Bench, act: Callable[[], None] | None = None) -> State:
+    return bench.run_until(never, act or diligent(bench))
+
+
+@pytest.fixture
+def done(make_bench: MakeBench) -> Bench:
+    bench = make_bench(100, **AUDIT)
+    finished(bench)
+    return bench
+
+
+def test_a_share_of_each_batch_is_drawn_in_the_order_of_what_was_set_aside(done: Bench) -> None:
+    batches = done.state.batches
+    assert [len(batch.items) for batch in batches] == [10] * 5
+    assert [len(draws(batch)) for batch in batches] == [3] * 5
+    found = [id_ for batch in batches for id_ in draws(batch)]
+    aside = set_aside(done.tools.data.pool, 0.3, done.tools.config.run.seed)
+    assert sorted(found) == sorted(aside[:15])
+    chosen = done.state.planned_ids - set(found)
+    assert chosen.isdisjoint(aside)
+    assert any(draws(batch) != list(batch.record_ids[:3]) for batch in batches)  # among the others
+
+
+def test_a_small_share_adds_up_to_one_draw(make_bench: MakeBench) -> None:
+    small = {**AUDIT, "audit": {"random_share": 0.04}}
+    batches = finished(make_bench(100, **small)).batches
+    assert [len(draws(batch)) for batch in batches] == [0, 0, 1, 0, 1]
+
+
+def test_draws_never_train_and_count_as_labels(done: Bench) -> None:
+    state = done.state
+    number = max(state.trained)
+    trained = state.trained[number]
+    labels = targets(state)
+    assert trained.labels == len(labels)
+    assert trained.held_out == len(labels.keys() & state.draws.keys()) > 0
+    assert sum(trained.label_counts.values()) == trained.labels - trained.held_out
+    taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
+    assert trained.model_id == done.tools.learner.model_id(number, taught)
+
+
+def test_draws_show_nobody_what_the_model_thinks(done: Bench) -> None:
+    last = done.state.batches[-1]
+    assert all((item.suggestion is None) == item.draw for item in last.items)
+
+
+def test_without_an_audit_there_is_nothing_of_it(make_bench: MakeBench) -> None:
+    bench = make_bench(60, stopping={"max_rounds": 2})
+    state = finished(bench)
+    assert not state.draws
+    assert all(not (event.audit or event.predicted) for event in state.evaluated.values())
+    assert not any(key.startswith("audit.") for key in metrics_log.rows(state)[-1])
+
+
+def test_the_estimate_is_the_share_of_draws_that_the_model_gets_right(done: Bench) -> None:
+    state, pool = done.state, done.tools.data.pool
+    row = metrics_log.rows(state)[-1]
+    known = [id_ for id_ in state.draws if id_ in targets(state)]
+    said = state.evaluated[state.round].predicted
+    right = sum(said[id_] == gold(pool, id_) for id_ in known)
+    assert (row["audit.draws"], row["audit.accuracy"]) == (len(known), right / len(known))
+    assert row["audit.discarded"] == len(discarded(state) & state.draws.keys())
+    assert row["audit.open"] == 0
+    assert set(said) >= set(state.draws)
+    assert audit_sentence(row).startswith("On texts like the pool's the model's accuracy is about")
+
+
+def test_several_labels_have_their_own_measure(make_bench: MakeBench) -> None:
+    task = {"type": "multi_label", "labels": list(LABELS)}
+    bench = make_bench(100, task=task, **AUDIT)
+    pool = bench.tools.data.pool
+    bench.tools.__dict__["data"] = replace(bench.tools.data, test=None)
+
+    def act() -> None:
+        for id_ in bench.people.open_records("ann"):
+            bench.people.submit(id_, "ann", [gold(pool, id_)])
+
+    row = metrics_log.rows(finished(bench, act))[-1]
+    assert row["audit.saved"] is None  # only for one label a text
+    low, value, high = (row[f"audit.micro_f1{end}"] for end in ("_low", "", "_high"))
+    assert 0 <= float(str(low)) <= float(str(value)) <= float(str(high)) <= 1
+    assert fold(decode(*encode(event)) for event in bench.events) == bench.state
+
+
+def test_what_is_not_known_yet_is_null_and_words_say_so(done: Bench) -> None:
+    row = metrics_log.rows(done.state)[0]  # three draws
+    assert row["audit.accuracy"] is row["audit.accuracy_low"] is None
+    assert row["audit.saved"] is row["audit.next_gain"] is None
+    assert [each.count("not known yet") for each in audit_sentences(row)] == [1, 1, 1]
+    assert "Not audited" in audit_sentence({"round": 1})
+
+
+def test_a_step_that_is_repeated_draws_and_finds_the_same(make_bench: MakeBench) -> None:
+    bench = make_bench(100, **AUDIT)
+
+    def plan(state: State) -> bool:
+        return state.phase is Phase.DECIDE and state.round == 1
+
+    state = bench.run_until(plan, diligent(bench))
+    once, again = (STEPS[Phase.DECIDE](state, bench.tools) for _ in range(2))
+    assert isinstance(once, BatchPlanned)
+    assert isinstance(again, BatchPlanned)
+    assert once.batch == again.batch
+    before = fold(bench.events[:-1])
+    assert before.phase is Phase.EVALUATE
+    repeated = STEPS[Phase.EVALUATE](before, bench.tools)
+    assert isinstance(repeated, RoundEvaluated)
+    last = bench.events[-1]
+    assert isinstance(last, RoundEvaluated)
+    assert (repeated.audit, repeated.predicted) == (last.audit, last.predicted)
+
+
+def test_the_journal_keeps_them(done: Bench) -> None:
+    assert fold(decode(*encode(event)) for event in done.events) == done.state
+
+
+def test_a_budget_counts_draws_and_ends_on_one(make_bench: MakeBench) -> None:
+    limited = {**AUDIT, "stopping": {"label_budget": 23}}
+    bench = make_bench(100, **limited)
+
+    def act() -> None:
+        for id_ in bench.people.open_records("ann"):
+            bench.people.submit(id_, "ann", gold(bench.tools.data.pool, id_))
+
+    state = finished(bench, act)
+    assert (state.stopped and state.stopped.reason, len(targets(state))) == ("label_budget", 23)
+
+
+def test_labels_from_before_are_no_draws(make_bench: MakeBench) -> None:
+    known = {f"r{n:03d}": (("old", gold_label),) for n, gold_label in _given(12)}
+    bench = make_bench(100, answers=known, **AUDIT)
+    state = finished(bench)
+    assert state.draws
+    assert not state.draws.keys() & known.keys()
+    assert state.trained[0].labels == 12 + len(
+        [id_ for id_ in state.batches[0].record_ids if id_ in targets(state)]
+    )
+
+
+def _given(count: int) -> list[tuple[int, str]]:
+    return [(n, ("fruit", "tool")[n % 2]) for n in range(count)]
+
+
+def test_no_second_opinion_is_asked_on_a_draw(make_bench: MakeBench) -> None:
+    bench = make_bench(40, **{**ACTIVELAB, **AUDIT, "stopping": {"max_rounds": 4}})
+    state = finished(bench, attentive(bench))
+    again = [item for batch in state.batches for item in copies(batch)]
+    assert again
+    assert not any(item.draw or item.record_id in state.draws for item in again)
+    assert state.draws
+
+
+def test_draws_keep_their_places_when_what_is_open_is_ranked_anew(make_bench: MakeBench) -> None:
+    bench = make_bench(100, **{**AUDIT, "queue": {"batch_size": 10, "low_watermark": 6}})
+    state = bench.run_until(lambda state: state.round == 2, diligent(bench))
+    renewed = [batch for event in state.planned.values() for batch in event.refreshed]
+    mixed = [batch for batch in renewed if 0 < len(draws(batch)) < len(batch.items)]
+    assert mixed
+    for batch in mixed:
+        before = [id_ for id_ in state.batches[batch.round].record_ids if id_ in batch.record_ids]
+        for place, item in enumerate(batch.items):
+            assert not item.draw or (before[place] == item.record_id and item.suggestion is None)
+
+
+def test_draws_train_again_when_the_audit_is_over(make_bench: MakeBench) -> None:
+    bench = make_bench(100, **AUDIT)
+    state = bench.run_until(lambda state: state.phase is Phase.EVALUATE, diligent(bench))
+    section = bench.tools.config.audit.model_copy(update={"random_share": 0.0})
+    bench.tools.__dict__["config"] = bench.tools.config.model_copy(update={"audit": section})
+    before = STEPS[Phase.TRAIN](fold(bench.events[:-1]), bench.tools)
+    assert getattr(before, "held_out") == 0  # noqa: B009 - an event of many kinds
+    assert state.trained[0].held_out > 0
+
+
+@pytest.mark.parametrize("place", ["memory", pytest.param("argilla", marks=pytest.mark.slow)])
+def test_a_lost_journal_is_rebuilt_with_its_draws(make_bench: MakeBench) -> None:
+    ends = []
+    for lost in (False, True):
+        bench = make_bench(100, **AUDIT)
+        bench.run_until(
+            lambda state: state.phase is Phase.COLLECT and state.round == 2, diligent(bench)
+        )
+        if lost:
+            before, _ = forget(bench)
+            assert bench.state.draws == before.draws
+        ends.append((finished(bench).batches, metrics_log.rows(bench.state)[-1]["audit.accuracy"]))
+    assert ends[0] == ends[1]
