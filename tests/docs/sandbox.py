@@ -21,7 +21,7 @@ from tests.daemon import wait_for
 from tests.docs import pages
 from tests.faults.nursery import Forked, Nursery
 
-SECONDS = 240
+SECONDS = 600
 """Longest time of one command."""
 
 QUICK: Mapping[str, Mapping[str, Any]] = {

@@ -185,6 +185,7 @@ def test_the_story_of_a_run(
 
 @pytest.mark.integration
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["tickets.yaml", "trec.yaml"])
 def test_the_stories_with_the_real_classifier(
     name: str, argilla: LiveArgilla, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -228,6 +229,7 @@ def test_the_tutorial_reads_trec_as_it_was_published(
 
 @pytest.mark.integration
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("shown", ALONE, ids=lambda each: each.line)
 def test_commands_alone(shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.rule is not None
