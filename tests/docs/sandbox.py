@@ -118,7 +118,12 @@ class Sandbox:
         printed: dict[str, Any] = next(
             content for block in blocks if "pool" in (content := yaml.safe_load(block))
         )
-        changes = {**QUICK, "argilla": {**self.argilla, "dataset": f"{name[:-5]}-{os.getpid()}"}}
+        changes: dict[str, Any] = {
+            **QUICK,
+            "argilla": {**self.argilla, "dataset": f"{name[:-5]}-{os.getpid()}"},
+        }
+        # The page about backtests says that they need it.
+        changes["pool"] = {"label": printed["test"]["label"]}
         if self.classifier is not None:
             changes["classifier"] = {"name": self.classifier}
         for section, values in changes.items():
