@@ -20,7 +20,7 @@ class LiveArgilla:
 
     @classmethod
     def start(cls, home: Path) -> LiveArgilla:
-        server = EmbeddedServer(home).start()
+        server = EmbeddedServer(home, ready_within=240).start()
         live = cls(server)
         for name in NAMES:
             account = create_annotator(

@@ -145,7 +145,16 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.__name__)
+IN_MAKE_TEST = 4
+"""So many bugs are planted in `make test`, all of them in `make check-full`."""
+
+CASES = [
+    pytest.param(bug, id=bug.__name__, marks=[pytest.mark.slow] if place >= IN_MAKE_TEST else [])
+    for place, bug in enumerate(BUGS)
+]
+
+
+@pytest.mark.parametrize("bug", CASES)
 def test_a_planted_bug_is_reported(bug: Any, tmp_path: Path, monkeypatch: Patch) -> None:
     bug(monkeypatch)
     for seed in SEEDS:
