@@ -85,8 +85,7 @@ def run_export(
         if not rows:
             raise RunError("nothing is labelled yet", "export when people have answered")
         with new_folder(folder) as partial:
-            labels = Labels(config.task.type, config.task.labels)
-            write_formats(formats, rows, labels, partial)
+            write_formats(formats, rows, Labels(config.task.type, config.task.labels), partial)
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
             facts = _facts(state, tools, consensus, rows) | {
                 "events": len(events),

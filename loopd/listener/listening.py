@@ -230,8 +230,7 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
 ) -> Callable[[Action], Listener]:
     """Call the decorated function when a condition on a dataset's records holds.
 
-    It is called once for each state of the matching records and their answers in which the
-    condition holds (:mod:`loopd.listener.firing` says what a state is).
+    Once for each state of records and answers in which it holds; see :mod:`loopd.listener.firing`.
 
     Args:
         dataset: its name, or an ``rg.Dataset``.
@@ -246,8 +245,7 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
         refire: call at every look while the condition holds, as version 1 did.
         client: an ``rg.Argilla``.
         api_url, api_key: of a client to be made. Without all three it is the SDK's default one.
-        query_params: the parameters, and whatever the action wants to find in
-            ``ctx.query_params``.
+        query_params: the parameters, and whatever the action finds in ``ctx.query_params``.
 
     Raises:
         DefinitionError: something above cannot work.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from loopd.config import Config
 from loopd.data.pool import Pool
@@ -141,30 +142,21 @@ def overview(
     last = rows[-1] if rows else None
     crowd = people(state, last, around.names, now)
     known = criteria(rows, config.stopping)
-    evaluated = state.evaluated[max(state.evaluated)] if state.evaluated else None
-    confusion = () if evaluated is None else evaluated.confusion
     return Overview(
         at=now,
-        title=one_line(f"{config.argilla.workspace} / {config.argilla.dataset}"),
-        task=config.task.type,
-        strategy=one_line(config.strategy.name),
-        classifier=one_line(config.classifier.name),
+        **_settings(config),
+        **_facts(state),
         address=around.address,
         standing=standing(state, config),
         cautions=cautions(state, config, around.outage, around.failure),
         metric=metric_of(rows),
         effort=effort_of(rows),
-        labels=tuple(config.task.labels),
         curve=curve(rows),
         classes=classes(rows),
-        confusion=confusion,
-        mistakes=mistakes(confusion),
         criteria=known,
         advice=sentence(state, known),
         budget=budget(state, config.stopping),
         seconds={name: _total(rows, f"seconds.{name}") for name in TIMES},
-        started=None if state.started is None else state.started.at,
-        ended=None if state.stopped is None else state.stopped.at,
         batches=open_batches(state, open_ids),
         open_records=len(open_ids),
         seconds_left=seconds_left(crowd, len(open_ids), config.queue.min_submitted),
@@ -174,6 +166,29 @@ def overview(
         audit=_chosen(last, AUDIT_PREFIX),
         rows=tuple(rows),
     )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """What the configuration says, as it stands there."""
+    return {
+        "title": one_line(f"{config.argilla.workspace} / {config.argilla.dataset}"),
+        "task": config.task.type,
+        "strategy": one_line(config.strategy.name),
+        "classifier": one_line(config.classifier.name),
+        "labels": tuple(config.task.labels),
+    }
+
+
+def _facts(state: State) -> dict[str, Any]:
+    """What the journal says, as it stands there."""
+    evaluated = state.evaluated[max(state.evaluated)] if state.evaluated else None
+    confusion = () if evaluated is None else evaluated.confusion
+    return {
+        "confusion": confusion,
+        "mistakes": mistakes(confusion),
+        "started": None if state.started is None else state.started.at,
+        "ended": None if state.stopped is None else state.stopped.at,
+    }
 
 
 def _total(rows: Sequence[Row], key: str) -> float:

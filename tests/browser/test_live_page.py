@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loopd.loop.daemon import PAGE_NAME
+from loopd.records import Batch
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.acceptance.test_failures import collecting, rounds
 from tests.browser.conftest import Desk
@@ -20,7 +21,7 @@ from tests.loop.conftest import make_pool
 from tests.people import ArgillaPeople
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from tests.acceptance.conftest import MakeDaemon
 
@@ -59,6 +60,25 @@ def answer(people: ArgillaPeople, count: int) -> None:
         people.submit(record_id, "ann", gold[record_id])
 
 
+def has_its_reason(page: Page, batch: Batch) -> None:
+    """The first open record says why it is asked."""
+    page.locator("#out", has_text=batch.id).wait_for()
+    row = page.locator("#out tbody tr").first.inner_text()
+    for words in (HOSTILE, "breaking_ties: the two likeliest labels are close to each other", "%"):
+        assert words in row
+    score = batch.items[0].score
+    assert score is not None
+    assert f"{score:.3f}" in row
+
+
+def fits(page: Page, folder: Path) -> None:
+    """The page is as wide as the window; leaves screenshots."""
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.screenshot(path=folder / f"live-{width}.png", full_page=True)
+
+
 def test_a_run_is_watched(
     chromium: Browser, watched: tuple[Daemon, ArgillaPeople], tmp_path: Path
 ) -> None:
@@ -94,22 +114,11 @@ def test_a_run_is_watched(
     assert page.locator("#rounds tbody tr").count() == 2
     last = daemon.wait(rounds(3))
 
-    # Each open record has its reason.
-    page.locator("#out", has_text=last.batch.id).wait_for()
-    row = page.locator("#out tbody tr").first.inner_text()
-    for words in (HOSTILE, "breaking_ties: the two likeliest labels are close to each other", "%"):
-        assert words in row
-    item = last.batch.items[0]
-    assert item.score is not None
-    assert f"{item.score:.3f}" in row
+    has_its_reason(page, last.batch)
     assert page.evaluate("window.harmed") is None
     assert page.evaluate("window.same"), "nothing was loaded anew"
 
-    shots = Path(os.environ.get(SHOTS, tmp_path))
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        page.screenshot(path=shots / f"live-{width}.png", full_page=True)
+    fits(page, Path(os.environ.get(SHOTS, tmp_path)))
     # Nothing but the page's own server was asked.
     context.close()
     assert desk.left == set()
