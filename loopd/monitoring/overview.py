@@ -29,6 +29,7 @@ from loopd.monitoring.standing import Standing, standing
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
+from loopd.reports.audit import audit_sentences, has_audit
 from loopd.reports.rounds import Row, effort_of, metric_of, number
 
 AUDIT_PREFIX, AGREEMENT_PREFIX = "audit.", "consensus."
@@ -84,6 +85,7 @@ class Overview:
         people: who answered.
         agreement: flat figures of the last round about annotators, by key of the metrics log.
         audit: flat figures of the last round that random draws gave; empty without an audit.
+        findings: what they say, in sentences.
         rows: the metrics log.
     """
 
@@ -115,6 +117,7 @@ class Overview:
     people: tuple[Person, ...]
     agreement: Mapping[str, JsonValue]
     audit: Mapping[str, JsonValue]
+    findings: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
@@ -164,6 +167,7 @@ def overview(
         people=crowd,
         agreement=_chosen(last, AGREEMENT_PREFIX),
         audit=_chosen(last, AUDIT_PREFIX),
+        findings=audit_sentences(last) if last is not None and has_audit(last) else (),
         rows=tuple(rows),
     )
 

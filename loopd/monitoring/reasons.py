@@ -49,6 +49,9 @@ WHY: Mapping[str, str] = {
 }
 """What a strategy looks for, in words."""
 
+AUDIT, AT_RANDOM = "audit", "drawn at random, to judge the model by"
+"""What chose a random draw, and why."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -73,7 +76,7 @@ class OpenRecord:
         id: external id.
         text: what people read, one line, cut where it is long, control characters written out.
         batch: id of its batch.
-        strategy: that chose it.
+        strategy: that chose it; ``AUDIT`` for a random draw.
         why: what the strategy looks for, in words; empty for one that is not loopd's.
         score: informativeness, higher first; ``None`` where the strategy has none.
         proposals: of the model; none where it proposes nothing.
@@ -138,8 +141,8 @@ def _record(item: BatchItem, batch: Batch, pool: Pool, answers: int) -> OpenReco
         id=one_line(item.external_id),
         text=cut(text),
         batch=batch.id,
-        strategy=one_line(batch.strategy),
-        why=why(batch.strategy, again=again),
+        strategy=AUDIT if item.draw else one_line(batch.strategy),
+        why=AT_RANDOM if item.draw else why(batch.strategy, again=again),
         score=item.score,
         proposals=proposals(item.suggestion, text),
         again=again,

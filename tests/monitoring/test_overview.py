@@ -14,6 +14,9 @@ from loopd.machine import AnswersCollected, BatchPlanned, BatchPublished, Event,
 from loopd.monitoring.cautions import Outage
 from loopd.monitoring.overview import Overview, Surroundings, overview
 from loopd.monitoring.reasons import proposals
+from loopd.monitoring.report_page import report_html
+from loopd.monitoring.view import View
+from loopd.monitoring.window import Window
 from loopd.records import AnswerStatus, Span, Suggestion
 from tests.monitoring.story import (
     ANN,
@@ -120,6 +123,20 @@ def test_a_copy_asks_for_a_second_opinion(config: Config) -> None:
     assert record.text == "text number 0"
 
 
+def test_a_random_draw_has_no_other_reason(config: Config) -> None:
+    one = batch(1)
+    draw = replace(one.items[0], draw=True, score=None, suggestion=None)
+    events = [
+        opening(), *posted(0), answered(0), *learned(0),
+        BatchPlanned(START + 101, replace(one, items=(draw, one.items[1])), 0.1),
+        BatchPublished(START + 102, one.id, 0.1),
+    ]  # fmt: skip
+    drawn, chosen = seen(events, config).out
+    assert (drawn.strategy, drawn.why) == ("audit", "drawn at random, to judge the model by")
+    assert (drawn.score, drawn.proposals) == (None, ())
+    assert chosen.strategy == one.strategy
+
+
 def test_people_by_name_with_what_they_did(config: Config) -> None:
     events = story(1, 1)
     late = AnswersCollected(
@@ -223,7 +240,23 @@ def test_audit_figures_are_shown_where_there_are_any(config: Config) -> None:
     measured = [{**rows(state)[0], "audit.accuracy": 0.8, "audit.labels_saved": None}]
     found = overview(state, config, pool(), measured, START)
     assert found.audit == {"audit.accuracy": 0.8, "audit.labels_saved": None}
+    assert found.findings == ()
     assert seen(story(1), config).audit == {}
+
+
+def test_the_audit_speaks_in_sentences(config: Config) -> None:
+    state = fold(story(1))
+    figures = {"audit.draws": 20, "audit.open": 0, "audit.accuracy": 0.8}
+    figures |= {"audit.accuracy_low": 0.56, "audit.accuracy_high": 0.94, "audit.saved": None}
+    found = overview(state, config, pool(), [{**rows(state)[0], **figures}], START)
+    assert "about 80 % (56 % to 94 %, 20 random draws)" in found.findings[0]
+    assert found.findings[1] == "Labels saved by choosing: not known yet."
+    pages = (
+        report_html(found, state, config, ()),
+        View(Window())._render("live_view.html.jinja", found),
+    )
+    for sentence in found.findings:
+        assert all(f"<p>{sentence}</p>" in each.replace("&#39;", "'") for each in pages)
 
 
 def test_several_labels_and_spans_are_proposed_with_their_own_certainties() -> None:
