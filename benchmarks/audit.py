@@ -37,7 +37,7 @@ from loopd.config import Config
 from loopd.config_file import load_config, parse_config
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
-from loopd.evaluation.arms import FARTHEST, Head, Material
+from loopd.evaluation.savings import FARTHEST, Head, Material
 from loopd.learning.learner import Model
 from loopd.loop import metrics_log
 from loopd.loop.draws import set_aside

@@ -21,7 +21,7 @@ from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
 from loopd.learning.preselect import Ask, Preselection
 from loopd.learning.representation import Background
-from loopd.learning.standing import Positions, Standing, exact_best
+from loopd.learning.untrainable import Positions, Untrainable, exact_best
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
 """Informativeness (m,) of probabilities (m, C), row by row; higher is more informative."""
@@ -134,7 +134,7 @@ def checked_proba(
     return proba
 
 
-class FittedClassifier(Standing):
+class FittedClassifier(Untrainable):
     """A trained classifier as small-text's learner sees it: nothing is trained or scored twice.
 
     Args:
@@ -230,7 +230,7 @@ class FittedClassifier(Standing):
         return (embedded, self.predict_proba(data_set)) if return_proba else embedded
 
 
-class ColdClassifier(Standing):
+class ColdClassifier(Untrainable):
     """What strategies see before there is a model: only what is known without labels."""
 
     cold = True

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from loopd.annotation.consensus import discarded
-from loopd.evaluation.arms import Comparison, Material, compare
 from loopd.evaluation.audit import LEAST, f1_interval, hits, share_interval
 from loopd.evaluation.prospect import AHEAD, ROUNDS, expected
+from loopd.evaluation.savings import Comparison, Material, compare
 from loopd.learning.learner import Model
 from loopd.learning.seeding import for_step
 from loopd.loop.draws import PURPOSE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from loopd.annotation.consensus import given
 from loopd.config import Config
 from loopd.machine import Phase, State
+from loopd.monitoring.wording import moment
 from loopd.printable import one_line
 from loopd.records import AnswerStatus
 from loopd.reports.rounds import number
@@ -49,8 +49,8 @@ def _broken(outage: Outage | None, failure: str) -> Iterator[str]:
     if failure:
         yield f"The daemon ended with an error: {one_line(failure)}"
     if outage is not None:
-        since = datetime.fromtimestamp(outage.since, timezone.utc).isoformat(" ", "seconds")
-        yield f"Argilla does not answer since {since[:19]} UTC: {one_line(outage.problem)}"
+        since = moment(outage.since)
+        yield f"Argilla does not answer since {since}: {one_line(outage.problem)}"
 
 
 def _deleted(state: State) -> Iterator[str]:

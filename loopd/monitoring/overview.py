@@ -16,7 +16,7 @@ from loopd.data.pool import Pool
 from loopd.machine import State
 from loopd.monitoring.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.monitoring.cautions import Outage, cautions
-from loopd.monitoring.crowd import (
+from loopd.monitoring.people import (
     OpenBatch,
     Person,
     open_batches,
@@ -29,10 +29,10 @@ from loopd.monitoring.standing import Standing, standing
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
-from loopd.reports.audit import audit_sentences, has_audit
+from loopd.reports.audit import AUDIT_PREFIX, audit_sentences, has_audit
 from loopd.reports.rounds import Row, effort_of, metric_of, number
 
-AUDIT_PREFIX, AGREEMENT_PREFIX = "audit.", "consensus."
+AGREEMENT_PREFIX = "consensus."
 
 TIMES = ("waiting", "training", "scoring", "evaluation", "choosing", "publishing")
 """Keys ``seconds.*`` of the metrics log, the people's first."""

@@ -1,4 +1,4 @@
-"""Owns the charts of the page: drawn when somebody looks, once for each round.
+"""Owns which charts a run has; for the page drawn when somebody looks, once for each round.
 
 Must not know how they are served, and keeps nobody waiting: what is not drawn yet is left out.
 """

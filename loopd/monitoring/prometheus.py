@@ -15,9 +15,10 @@ from loopd.annotation.consensus import discarded, given, labelled
 from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.machine import Phase
-from loopd.monitoring.crowd import open_batches, waiting
+from loopd.monitoring.people import open_batches, waiting
 from loopd.monitoring.window import Snapshot
 from loopd.records import AnswerStatus, JsonValue
+from loopd.reports.audit import AUDIT_PREFIX
 from loopd.reports.rounds import number
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ MEASURES = (
 
 STEPS = ("choosing", "publishing", "collecting", "training", "scoring", "evaluation")
 
-AUDIT_PREFIX = "audit."
 
 Labels = Mapping[str, str]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import labelled, unresolved
+from loopd.annotation.consensus import labelled
 from loopd.config import Config
 from loopd.machine import Phase, State
+from loopd.monitoring.people import waiting
 
 END_REASONS: Mapping[str, str] = {
     "label_budget": "the label budget is used up",
@@ -48,9 +49,7 @@ def end_reason(name: str) -> str:
 
 
 def _collecting(state: State, config: Config) -> str:
-    another = config.relabel.another_person
-    waiting = unresolved(state, config.queue.min_submitted, another_person=another)
-    size, mark = len(waiting), config.queue.low_watermark
+    size, mark = len(waiting(state, config)), config.queue.low_watermark
     people = f"Waits for people: {_count(size, 'record is', 'records are')} open."
     if mark == 0:
         return f"{people} The next batch follows when all are answered."

@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.loop import metrics_log
 from loopd.loop.tools import Tools
-from loopd.monitoring import wording
 from loopd.monitoring.overview import Overview, Surroundings, overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import Painter, Picture
@@ -155,17 +154,7 @@ class View:
 
     @cached_property
     def _templates(self) -> Environment:
-        made = environment()
-        words: Mapping[str, Any] = {
-            each.__name__: each
-            for each in (
-                wording.ago, wording.duration, wording.figure, wording.figure_name,
-                wording.percent, wording.share,
-            )
-        }  # fmt: skip
-        made.filters.update(words)
-        made.globals["phases"] = wording.PHASES
-        return made
+        return environment()
 
 
 def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: float) -> Overview:

@@ -1,13 +1,14 @@
-"""Owns how numbers, times and names of figures are written on the page; pure."""
+"""Owns how numbers, times and names of figures are written for people; pure."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from loopd.printable import one_line
 from loopd.records import JsonValue
-
-NOT_KNOWN = "not known yet"
+from loopd.reports.audit import UNKNOWN
 
 PHASES = (
     ("publish", "Publish"),
@@ -41,7 +42,7 @@ def percent(value: float | None) -> str:
 def figure(value: JsonValue) -> str:
     """A figure of the metrics log, whatever it is."""
     if value is None:
-        return NOT_KNOWN
+        return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and value.is_integer() and abs(value) > 1:
@@ -79,5 +80,33 @@ def ago(at: float, now: float) -> str:
 
 
 def iso(at: float) -> str:
-    """A moment as machines read it, in UTC."""
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A moment as machines read it: ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="seconds")
+
+
+def moment(at: float) -> str:
+    """A moment for people, in UTC."""
+    return f"{datetime.fromtimestamp(at, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def exact(value: JsonValue) -> str:
+    """The value as the metrics log has it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def short(value: float, digits: int = 3) -> str:
+    """The number for people: whole ones whole, others with so many digits behind the point."""
+    if isinstance(value, int) or digits == 0:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}f}"
+
+
+def as_text(value: JsonValue) -> str:
+    """A value that is no number."""
+    return value if isinstance(value, str) else exact(value)
+
+
+WAYS: tuple[Callable[..., str], ...] = (
+    ago, as_text, duration, exact, figure, figure_name, iso, moment, percent, share, short,
+)  # fmt: skip
+"""All of them, which templates use as filters."""

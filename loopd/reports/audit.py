@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from loopd.reports.rounds import Row, measure_name, metric_of, number
 
+AUDIT_PREFIX = "audit."
+"""Of the audit's keys in a row."""
+
 UNKNOWN = "not known yet"
 
 SHARE_NEEDED = "audit.random_share draws no records at random"

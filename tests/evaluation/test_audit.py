@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
-from loopd.evaluation.arms import Comparison, Material, compare
 from loopd.evaluation.audit import f1_interval, hits, log_slope, share_interval
 from loopd.evaluation.prospect import AHEAD, expected
+from loopd.evaluation.savings import Comparison, Material, compare
 from loopd.loop.draws import set_aside
 from loopd.records import Record, Span
 

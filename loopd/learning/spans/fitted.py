@@ -17,7 +17,7 @@ from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
 from loopd.learning.representation import Background
-from loopd.learning.standing import Positions, Standing, exact_best
+from loopd.learning.untrainable import Positions, Untrainable, exact_best
 
 TokenProba: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Tag probabilities (T, K) of all atoms, text by text, and where each text's begin (n + 1,).
@@ -73,7 +73,7 @@ class TagScores:
         return self._kept[key]
 
 
-class FittedTagger(Standing):
+class FittedTagger(Untrainable):
     """A trained tagger as small-text's learner sees it: nothing is trained or scored twice.
 
     Args:

@@ -1,4 +1,4 @@
-"""Owns what all classifiers have in common that small-text's learner may not train; trains none.
+"""Owns what classifiers have in common that small-text's learner must not train; trains none.
 
 Imports small-text at once, so import this module only where small-text is needed.
 """
@@ -18,10 +18,10 @@ from loopd.learning.strategies.scores import top
 
 Positions = NDArray[np.int64]
 Values = NDArray[np.float64]
-Self = TypeVar("Self", bound="Standing")
+Self = TypeVar("Self", bound="Untrainable")
 
 
-class Standing(Classifier):  # type: ignore[misc] # small-text is not typed
+class Untrainable(Classifier):  # type: ignore[misc] # small-text is not typed
     """A classifier as small-text's learner sees it: trained already, or not to be trained yet.
 
     It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
