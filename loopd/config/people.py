@@ -14,7 +14,7 @@ class QueueSection(Section):
 
     batch_size: int = Field(20, ge=1, le=500, description="Records in one batch.")
     first_batch_size: int | None = Field(
-        None, ge=1, le=500, description="Records in the first batch; empty: `batch_size`."
+        None, ge=1, le=10_000, description="Records in the first batch; empty: `batch_size`."
     )
     min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
     low_watermark: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(

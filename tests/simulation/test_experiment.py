@@ -22,6 +22,8 @@ from loopd.simulation.forecast import Forecast, duration, planned_rounds
 from loopd.simulation.results import baselines
 from tests.simulation.sets import small_set
 
+BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("arms_*.yaml"))
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
@@ -218,3 +220,8 @@ def test_time_left_follows_the_rounds_of_each_arm() -> None:
     assert (forecast.done, forecast.left) == ("2/6", "65 s")
     assert Forecast(1, {("x", 0): None}).left == "?"
     assert [duration(each) for each in (5, 600, 9000)] == ["5 s", "10 min", "2.5 h"]
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
+def test_the_arms_of_the_benchmarks_are_valid(config: Config, path: Path) -> None:
+    assert read_arms(config, path)
