@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -159,7 +160,8 @@ def test_what_prodigy_accepts_without_spans_has_no_entities(tmp_path: Path, colu
     path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
     section = DataSection(path=path, annotator="ann", **{column: "spans"})
     pool, _ = read_pool(section, labels=NER, kind="spans")
-    none, unknown = ((), None) if column == "label" else ((("ann", []),), ())
+    answers: Any = ((("ann", []),), ())
+    none, unknown = ((), None) if column == "label" else answers
     found = [record.gold if column == "label" else record.answers for record in pool]
     assert found == [none, none, unknown, unknown, unknown]
 
@@ -217,7 +219,7 @@ def test_spaces_further_columns_documents_and_comments(tmp_path: Path) -> None:
     [
         ("# a note on vitamin O\nAnn B-PER\n", ["Ann"]),
         ("# a note on vitamin O\n\nAnn B-PER\n", ["Ann"]),
-        ("# page O\nAnn NNP B-PER\n\n# NN O\n1 CD O\n", ["Ann", "# 1"]),
+        ("# see page O\nAnn NNP B-PER\n\n# NN O\n1 CD O\n", ["Ann", "# 1"]),
         ("# O\nAnn\tB-PER\n", ["Ann"]),  # no tab
         ("-DOCSTART- -X- O O\n\n# a b O\n\n# O\n\nAnn B-PER\n", ["#", "Ann"]),
         ("# a b O\n\n#1\tO\n", ["#1"]),
