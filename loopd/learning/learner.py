@@ -132,7 +132,7 @@ class Learner:
         """Whether there are enough labels to train on, such as two different ones."""
         return self._problem.can_fit(list(targets.values()))
 
-    def model_id(self, round: int, targets: Targets) -> str:  # noqa: A002
+    def model_id(self, round: int, targets: Targets, member: int = 0) -> str:  # noqa: A002
         """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
 
         The order of the targets does not matter.
@@ -147,28 +147,34 @@ class Learner:
         }
         if self._problem.kind != "single_label":
             what["problem"] = repr(self._problem)
+        if member:
+            what["member"] = member
         text = json.dumps(what, sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def fit(self, round: int, targets: Targets) -> Model:  # noqa: A002
+    def fit(self, round: int, targets: Targets, member: int = 0) -> Model:  # noqa: A002
         """Train a model, or take it from memory or from the cache on disk.
 
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id, in any order; records may be missing.
+            member: of an ensemble, from 0. The first is the model as it is without the others;
+                those differ by their seeds, or where training draws nothing by the weights of
+                the texts.
 
         Raises:
             ModelError: too few labels to train on, or a label or id that is not known.
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        return self._trainer.model(self._lesson(round, targets))
+        return self._trainer.model(self._lesson(round, targets, member))
 
     def out_of_fold(
         self,
         round: int,  # noqa: A002
         targets: Targets,
         folds: int = 5,
+        member: int = 0,
     ) -> dict[str, NDArray[np.float32]]:
         """Probabilities (C,) of each labelled record by a model that was not trained on it.
 
@@ -176,6 +182,7 @@ class Learner:
             round: number of the batch whose answers came last.
             targets: target by record id.
             folds: parts of the cross-validation.
+            member: of an ensemble, as for ``fit``.
 
         Raises:
             ModelError: as ``fit`` does; or the problem has no probabilities of texts.
@@ -184,7 +191,7 @@ class Learner:
         """
         if self._problem.kind == "spans":
             raise ModelError("spans have no probability of a text", "use another consensus")
-        lesson = self._lesson(round, targets)
+        lesson = self._lesson(round, targets, member)
         proba = self._trainer.out_of_fold(lesson, folds)
         records = self._pool.records
         ids = [records[place].id for place in lesson.positions]
@@ -315,14 +322,14 @@ class Learner:
     def _background(self) -> Background:
         return Background(self._problem.labels, lambda: self._representation)
 
-    def _lesson(self, round: int, targets: Targets) -> Lesson:  # noqa: A002
+    def _lesson(self, round: int, targets: Targets, member: int) -> Lesson:  # noqa: A002
         positions, y = self._aligned(targets)
         if not self.can_fit(targets):
             raise ModelError(
                 f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
                 "label records of at least two different kinds",
             )
-        return Lesson(self.model_id(round, targets), round, positions, y)
+        return Lesson(self.model_id(round, targets, member), round, positions, y, member)
 
     def _at_random(
         self,
