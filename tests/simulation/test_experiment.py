@@ -225,3 +225,11 @@ def test_time_left_follows_the_rounds_of_each_arm() -> None:
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
 def test_the_arms_of_the_benchmarks_are_valid(config: Config, path: Path) -> None:
     assert read_arms(config, path)
+
+
+def test_a_watermark_of_an_arm_is_kept_and_auto_means_whole_batches(
+    config: Config, tmp_path: Path
+) -> None:
+    text = "- {name: usual}\n- {name: early, queue: {low_watermark: 4}}"
+    _, arms = planned(config, BacktestOptions(arms=arms_file(tmp_path, text), rounds=2))
+    assert [arm.config.queue.low_watermark for arm in arms] == [0, 4]
