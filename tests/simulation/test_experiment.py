@@ -73,6 +73,15 @@ def test_arms_from_a_file(config: Config, tmp_path: Path) -> None:
     assert weak.config.folder == config.folder
 
 
+def test_options_of_another_cold_start_begin_empty(tmp_path: Path) -> None:
+    strategy = {"cold_start": "class_coverage", "cold_start_options": {"template": "{}"}}
+    own = small_set(tmp_path / "set", strategy=strategy)
+    text = "- {name: same}\n- {name: other, strategy: {cold_start: typiclust}}"
+    same, other = read_arms(own, arms_file(tmp_path, text))
+    assert same.config.strategy.cold_start_options == {"template": "{}"}
+    assert other.config.strategy.cold_start_options == {}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
