@@ -356,8 +356,10 @@ class Learner:
 
         targets, exclude, hidden = taken
         positions, y = self._aligned(targets)
-        unseen = self._positions(hidden)
-        ignored = sorted({*self._positions(exclude), *unseen} - set(positions.tolist()))
+        unseen = np.array(self._positions(hidden), dtype=np.int64)
+        closed = np.array(self._positions(exclude), dtype=np.int64)
+        ignored = np.setdiff1d(np.union1d(closed, unseen), positions)
+        outside = classifier.outside(np.union1d(ignored, positions), size)
         around = self._surroundings
         strategy = strategies.create(section, around.num_classes, around.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
@@ -367,8 +369,8 @@ class Learner:
                 self._problem.pool(self._trainer.factory.pool_features),
                 size,
                 labelled=(positions, self._problem.told(y)),
-                ignored=classifier.narrowed(np.array(ignored, dtype=np.int64), size, positions),
-                hidden=np.array(sorted(unseen), dtype=np.int64),
+                ignored=ignored,
+                hidden=np.union1d(unseen, outside),
             )
         records = [self._pool.records[position].id for position in chosen]
         known: Sequence[float | None] = scores or [None] * len(records)
