@@ -158,9 +158,7 @@ class Learner:
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id, in any order; records may be missing.
-            member: of an ensemble, from 0. The first is the model as it is without the others;
-                those differ by their seeds, or where training draws nothing by the weights of
-                the texts.
+            member: of an ensemble, from 0: what the model is where there is no other.
 
         Raises:
             ModelError: too few labels to train on, or a label or id that is not known.
@@ -181,8 +179,7 @@ class Learner:
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id.
-            folds: parts of the cross-validation.
-            member: of an ensemble, as for ``fit``.
+            folds, member: parts of the cross-validation, and as for ``fit``.
 
         Raises:
             ModelError: as ``fit`` does; or the problem has no probabilities of texts.

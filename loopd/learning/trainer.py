@@ -54,7 +54,8 @@ class Lesson:
         round: number of the batch whose answers came last.
         positions: (k,) labelled rows of the pool, ascending.
         y: their targets as the problem encodes them.
-        member: which model of an ensemble is trained, from 0; the first is as if it were alone.
+        member: which model of an ensemble is trained, from 0. The first is as if it were alone;
+            the others have other seeds, or other weights of the texts where training draws nothing.
     """
 
     id: str
