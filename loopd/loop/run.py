@@ -44,6 +44,8 @@ class Loop:
     """Rings when somebody may have answered."""
     audience: Audience = field(default_factory=Audience)
     """Is told of each event once it is durable, and of failures that are waited out."""
+    jitter: int | None = None
+    """Seed of the waits while Argilla is away; ``None``: no two processes wait alike."""
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
@@ -91,6 +93,7 @@ class Loop:
             monotonic=self.tools.clock.monotonic,
             max_backoff=section.max_backoff,
             give_up_after=section.give_up_after,
+            seed=self.jitter,
             failed=self.audience.waits,
             worked_again=self.audience.reached,
         )

@@ -525,6 +525,27 @@ def test_a_transient_failure_is_waited_out(make_bench: MakeBench) -> None:
     assert bench.loop.patiently(flaky) == "up"
 
 
+@pytest.mark.whatever_the_store
+def test_two_loops_do_not_knock_together(make_bench: MakeBench) -> None:
+    """Whatever the seeds of their runs."""
+
+    def waits() -> tuple[float, ...]:
+        bench, found = make_bench(), []
+
+        def wait(seconds: float) -> bool:
+            found.append(seconds)
+            return len(found) == 3
+
+        def down() -> str:
+            raise TransientError("down")
+
+        bench.stop.wait = wait  # type: ignore[method-assign, assignment]
+        assert bench.loop.patiently(down) is None
+        return tuple(found)
+
+    assert waits() != waits()
+
+
 def test_a_stop_ends_the_waiting(make_bench: MakeBench) -> None:
     bench = make_bench(argilla={"max_backoff": 60})
 
