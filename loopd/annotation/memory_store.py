@@ -117,7 +117,8 @@ class MemoryStore:
             if record_id in wanted
             for answer in stored.answers.values()
         )
-        return Sweep(answers=answers, missing=tuple(sorted(wanted - set(records))))
+        missing = tuple(sorted(wanted - set(records)))
+        return Sweep(answers=answers, missing=missing, listed=len(records))
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards."""
