@@ -44,6 +44,8 @@ class Loop:
     """Rings when somebody may have answered."""
     audience: Audience = field(default_factory=Audience)
     """Is told of each event once it is durable, and of failures that are waited out."""
+    before_rest: Callable[[], None] = lambda: None
+    """Called before each rest, when Argilla has just answered; must not raise."""
     jitter: int | None = None
     """Seed of the waits while Argilla is away; ``None``: no two processes wait alike."""
 
@@ -63,6 +65,7 @@ class Loop:
 
     def _rest(self) -> None:
         """Wait for the next look; an alarm makes it come sooner, but not at once."""
+        self.before_rest()
         pause = self.tools.config.queue.poll_interval
         short = pause if self.alarm is None else min(pause, SOONEST)
         if not self.stop.wait(short) and self.alarm is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -523,6 +524,20 @@ def test_a_transient_failure_is_waited_out(make_bench: MakeBench) -> None:
         return "up"
 
     assert bench.loop.patiently(flaky) == "up"
+
+
+@pytest.mark.whatever_the_store
+def test_before_each_rest_there_is_time_for_what_waits_for_argilla(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    rests: list[State] = []
+
+    def before_rest() -> None:
+        rests.append(bench.state)
+        bench.stop.set()
+
+    loop = replace(bench.loop, before_rest=before_rest)
+    assert loop.run(bench.state).phase is Phase.COLLECT
+    assert len(rests) == 1
 
 
 @pytest.mark.whatever_the_store
