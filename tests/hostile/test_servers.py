@@ -15,6 +15,7 @@ import pytest
 from loopd.annotation.http import ArgillaHttp, quoted
 from loopd.errors import ArgillaError, LoopdError, TransientError
 from loopd.listener.place import Address
+from tests.faults.proxy import LONGEST_CUT, FaultProxy
 
 KEY = "recognisable-key-\\0815"
 """With a sign that Python's ``repr`` doubles."""
@@ -62,13 +63,9 @@ SAYINGS: dict[str, tuple[Say, type[LoopdError]]] = {
 }
 
 
-def failure(say: Say, api_key: str, kind: type[LoopdError]) -> LoopdError:
-    """What asking such a server ends in."""
-    with (
-        speaking(say) as url,
-        closing(ArgillaHttp(url, api_key, 10)) as http,
-        pytest.raises(kind) as caught,
-    ):
+def failure(url: str, api_key: str, kind: type[LoopdError]) -> LoopdError:
+    """What asking there ends in."""
+    with closing(ArgillaHttp(url, api_key, 10)) as http, pytest.raises(kind) as caught:
         http.get("me")
     return caught.value
 
@@ -80,7 +77,8 @@ def shown(error: BaseException) -> str:
 @pytest.mark.parametrize("case", SAYINGS)
 def test_a_server_that_repeats_the_key_in_odd_places(case: str) -> None:
     say, kind = SAYINGS[case]
-    caught = failure(say, KEY, kind)
+    with speaking(say) as url:
+        caught = failure(url, KEY, kind)
     assert "recognisable" not in shown(caught)
     assert len(caught.message) < 500
 
@@ -108,9 +106,22 @@ def test_the_listener_hears_the_key_from_nobody(case: str, whose: str) -> None:
 
 
 def test_a_key_that_is_no_header_is_not_repeated() -> None:
-    caught = failure(lambda _: b"", f"{KEY}\n", TransientError)
+    with speaking(lambda _: b"") as url:
+        caught = failure(url, f"{KEY}\n", TransientError)
     assert "Illegal header" in caught.message
     assert "recognisable" not in shown(caught)
+
+
+def test_an_answer_that_is_cut_anywhere_is_an_outage() -> None:
+    """Within its head or within its JSON."""
+    whole = answer("200 OK", json.dumps({"items": ["x" * 2 * LONGEST_CUT]}))
+    said = set()
+    with speaking(lambda _: whole) as url, FaultProxy(int(url.rpartition(":")[2])) as proxy:
+        proxy.mode = "truncate"
+        for _ in range(20):
+            said.add(failure(proxy.url, KEY, TransientError).message.partition("(")[2])
+    assert any("complete message body" in each for each in said)
+    assert any("without sending a response" in each or "head" in each for each in said), said
 
 
 def test_what_is_quoted_is_short_and_without_a_key_as_it_is() -> None:
