@@ -14,9 +14,10 @@ from loopd.records import AnswerStatus
 def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozenset[str]:
     """Pool ids of records of which a second opinion may be asked.
 
-    They have a vote, are with nobody at the moment, were not asked about too often, and somebody is
-    there who can answer: a person of this run who has not answered the record yet. Where nobody of
-    this run has, because its answers came with the pool, whoever comes first can.
+    They have a vote, are with nobody at the moment, and somebody is there who can answer: a person
+    of this run who has not answered the record yet. Where nobody of this run has, because its
+    answers came with the pool, whoever comes first can. And one more copy brings no text more
+    answers than it may have: Argilla keeps a copy open for as many as a new text needs.
 
     Args:
         state: what the journal says.
@@ -27,13 +28,13 @@ def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozen
     votes = ballots(state, another_person=another)
     originals = state.originals
     waiting = {originals[id_] for id_ in unresolved(state, min_submitted, another_person=another)}
-    asked, seen = _asked(state), reactions(state)
+    brought, seen = _brought(state, min_submitted), reactions(state)
     active = frozenset().union(*seen.values())
     return frozenset(
         record_id
         for record_id, given in votes.items()
         if record_id not in waiting
-        and max(len(given), asked[record_id]) < relabel.max_annotations
+        and max(len(given), brought[record_id]) + min_submitted <= relabel.max_annotations
         and (not another or not seen[record_id] or active - seen[record_id])
     )
 
@@ -56,14 +57,20 @@ def copy_ids(state: State, record_ids: Collection[str], taken: Container[str]) -
     return found
 
 
-def _asked(state: State) -> Counter[str]:
-    """How often each record was asked about: answers on itself, and its copies."""
-    originals = state.originals
-    asked = Counter(record_id for id_, record_id in originals.items() if id_ != record_id)
-    asked.update(
+def _brought(state: State, min_submitted: int) -> Counter[str]:
+    """How many answers each record has or may still get: on itself, and on its copies.
+
+    Each of them is open in Argilla until so many have submitted an answer to it.
+    """
+    given = Counter(
         answer.record_id
         for answer in state.answers.values()
-        if originals.get(answer.record_id, answer.record_id) == answer.record_id
-        and answer.status is AnswerStatus.SUBMITTED
+        if answer.status is AnswerStatus.SUBMITTED
     )
-    return asked
+    originals = state.originals
+    found: Counter[str] = Counter()
+    for external_id, record_id in originals.items():
+        found[record_id] += max(given[external_id], min_submitted)
+    # Answers that came with the pool: their records are asked about by copies alone.
+    found.update({id_: count for id_, count in given.items() if id_ not in originals})
+    return found

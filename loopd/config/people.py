@@ -71,7 +71,10 @@ class RelabelSection(Section):
     """Second opinions, for which the strategy `activelab` asks."""
 
     max_annotations: int = Field(
-        5, ge=2, description="So many answers a text gets at most, the first one included."
+        5,
+        ge=2,
+        description="So many answers a text is asked for at most, the first ones included. A "
+        "second opinion counts as `queue.min_submitted`: for so many Argilla keeps its copy open.",
     )
     another_person: bool = Field(
         True,

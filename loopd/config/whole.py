@@ -79,6 +79,12 @@ class Config(Section):
         if mark != "auto" and mark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
+        needed, most = self.queue.min_submitted, self.relabel.max_annotations
+        if self.strategy.name == ACTIVELAB and needed > most:
+            raise ValueError(
+                f"relabel.max_annotations ({most}) must not be smaller than queue.min_submitted "
+                f"({needed})"
+            )
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self
 

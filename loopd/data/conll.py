@@ -37,6 +37,9 @@ DOCUMENT = "-DOCSTART-"
 BYTE_ORDER_MARK = "\ufeff"
 """Is lost at the very beginning of a file."""
 
+Shape = tuple[bool, int]
+"""Whether tabs stand between the columns of a line, and how many columns there are."""
+
 _NOTE = re.compile(r"# (id|sent_id|text) = (.*)", re.DOTALL)
 
 
@@ -114,28 +117,62 @@ class _Sentence:
 
 
 def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
-    sentence = _Sentence()
+    usual = _usual(file)
+    for block in _blocks(file):
+        sentence = _Sentence()
+        own = {_shape(line) for _, line in block if not line.startswith("#")}
+        for number, line in block:
+            if not sentence.tokens and (note := _NOTE.fullmatch(line)):
+                sentence.notes[note[1]] = note[2]
+            elif not line.startswith("#") or _is_token(line, own or usual):
+                _add(sentence, line, number, name)
+        if sentence.tokens and not sentence.is_border:
+            yield sentence
+
+
+def _blocks(file: IO[str]) -> Iterator[list[tuple[int, str]]]:
+    """Numbered lines between empty ones."""
+    block: list[tuple[int, str]] = []
     for number, raw in enumerate(file, start=1):
         line = raw.rstrip("\r\n")
-        if not line.strip(" \t"):
-            if sentence.tokens and not sentence.is_border:
-                yield sentence
-            sentence = _Sentence()
-        elif not sentence.tokens and (note := _NOTE.fullmatch(line)):
-            sentence.notes[note[1]] = note[2]
-        else:
-            _add(sentence, line, number, name)
-    if sentence.tokens and not sentence.is_border:
-        yield sentence
+        if line.strip(" \t"):
+            block.append((number, line))
+        elif block:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _usual(file: IO[str]) -> set[Shape]:
+    """How the first line looks that surely is a token; where none is, that of a plain file."""
+    lines = (raw.rstrip("\r\n") for raw in file)
+    sure = (line for line in lines if line.strip(" \t") and not line.startswith("#"))
+    first = next((line for line in sure if _cells(line)[0] != DOCUMENT), None)
+    file.seek(0)
+    return {(True, 2), (False, 2)} if first is None else {_shape(first)}
+
+
+def _is_token(line: str, others: set[Shape]) -> bool:
+    """Whether a line that begins with ``#`` is a token: it looks as the others do.
+
+    A comment may well end on a word that could be a tag.
+    """
+    return _shape(line) in others and TAG.fullmatch(_cells(line)[-1]) is not None
+
+
+def _shape(line: str) -> Shape:
+    return "\t" in line, len(_cells(line))
+
+
+def _cells(line: str) -> list[str]:
+    cells = line.split("\t") if "\t" in line else line.split(" ")
+    return [cell for cell in cells if cell]
 
 
 def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
-    """Take a line with a token; a comment is passed over."""
-    cells = line.split("\t") if "\t" in line else line.split(" ")
-    cells = [cell for cell in cells if cell]
-    tagged = len(cells) > 1 and TAG.fullmatch(cells[-1]) is not None
-    if line.startswith("#") and not tagged:
-        return
+    """Take a line with a token."""
+    cells = _cells(line)
     if len(cells) < 2:
         raise DataError(
             f"{name}, line {number}: one column only",

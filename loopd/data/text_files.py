@@ -37,8 +37,8 @@ def jsonl_rows(path: Path, columns: Columns, *, judged: bool = False) -> Iterato
     Args:
         path: the file.
         columns: keys of the objects.
-        judged: whether an ``answer`` of ``reject`` or ``ignore`` empties the cells of labels, as
-            Prodigy means it.
+        judged: whether an ``answer`` is meant as Prodigy means it: ``reject`` or ``ignore`` empties
+            the cells of labels, and ``accept`` without ``spans`` says that there is none.
 
     Raises:
         DataError: unreadable, a line is not a JSON object, or a column is on no line.
@@ -142,10 +142,13 @@ def _jsonl_rows(file: IO[str], columns: Columns, name: str, *, judged: bool) -> 
         if not line.strip():
             continue
         item = _parse(line, name, number)
+        answer = item.get("answer") if judged else None
+        if answer == "accept" and item.get("spans") is None:
+            item["spans"] = []
         if len(seen) < 200 and not seen.keys() >= item.keys():
             seen.update(dict.fromkeys(item))
         identifier, label, answers = (None if key is None else item.get(key) for key in others)
-        if judged and item.get("answer") in ("reject", "ignore"):
+        if answer in ("reject", "ignore"):
             label = answers = None
         yield number, item.get(str(text)), identifier, label, answers
     for wanted in columns.wanted:

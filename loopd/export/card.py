@@ -12,12 +12,14 @@ COLUMNS: Mapping[str, str] = {
     "text": "the text",
     "label": "the consensus of all answers that count",
     "quality": "how sure the consensus is, from 0 to 1, as the consensus strategy has it",
-    "answers": "every single answer, oldest first: who, what, its status, when, and the id of the "
-    "record in Argilla (another one for second opinions)",
+    "answers": "every single answer, oldest first: who, what, its status, when, the id of the "
+    "record in Argilla (another one for second opinions), and batch, round and score by which that "
+    "was asked; empty where the answer came with the pool",
     "batch_id": "the batch that asked for it first; empty where the answers came with the pool",
     "round": "the number of that batch, from 0",
-    "strategy": "the query strategy that chose the batch",
     "score": "informativeness when it was chosen; empty where the strategy had none",
+    "strategy": "the query strategy that chose it; `random_sampling` for random draws",
+    "draw": "whether it was drawn at random for the audit, whatever the strategy of the batch",
 }
 """What each column of the data set is."""
 
@@ -45,8 +47,24 @@ def _head(facts: Mapping[str, Any]) -> str:
         "# Labels of an active learning run\n\n"
         f"{facts['texts']:,} labelled texts, {facts['answers']:,} answers of "
         f"{facts['annotators']:,} annotators, exported by loopd {facts['versions']['loopd']}.\n\n"
+        f"{_choice(facts['texts'], facts['draws'])}"
+    )
+
+
+def _choice(texts: int, draws: int) -> str:
+    """How the texts came to be in here."""
+    if draws == texts:
+        return "The texts were drawn at random for an audit: shares of labels are about the pool's."
+    chosen = (
         "The texts were chosen to teach a model, not drawn at random: shares of labels here are "
         "not shares in the pool."
+    )
+    if not draws:
+        return chosen
+    return (
+        f"Of the texts {draws:,} were drawn at random for an audit (`draw` is true): shares of "
+        f"labels among these are about the pool's. The other {texts - draws:,} were chosen to "
+        "teach a model: shares of labels among them are not shares in the pool."
     )
 
 

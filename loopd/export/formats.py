@@ -16,8 +16,8 @@ from loopd.data.cells import json_value
 from loopd.data.conll import conll_text
 from loopd.data.json_lines import prodigy_lines
 from loopd.errors import ConfigError
-from loopd.export.rows import Row
-from loopd.records import Answer, JsonValue, Record, Target
+from loopd.export.rows import Asked, Given, Row
+from loopd.records import JsonValue, Record, Target
 from loopd.state.files import storage_error
 
 
@@ -82,27 +82,33 @@ def refuse_unfit(names: Sequence[str], kind: str) -> None:
 
 def plain_row(row: Row) -> dict[str, JsonValue]:
     """A row as JSON: what JSON Lines hold, and with typed answers what the tables hold."""
-    batch = row.batch
     return {
         "id": row.id,
         "text": row.text,
         "label": json_value(row.target),
         "quality": row.quality,
-        "answers": [_answer(answer) for answer in row.answers],
-        "batch_id": None if batch is None else batch.id,
-        "round": None if batch is None else batch.round,
-        "strategy": None if batch is None else batch.strategy,
-        "score": row.score,
+        "answers": [_answer(given) for given in row.answers],
+        **_asked(row.asked),
+        "strategy": row.strategy,
+        "draw": row.draw,
     }
 
 
-def _answer(answer: Answer) -> dict[str, JsonValue]:
+def _asked(asked: Asked | None) -> dict[str, JsonValue]:
+    if asked is None:
+        return dict.fromkeys(("batch_id", "round", "score"))
+    return {"batch_id": asked.batch.id, "round": asked.batch.round, "score": asked.item.score}
+
+
+def _answer(given: Given) -> dict[str, JsonValue]:
+    answer = given.answer
     return {
         "annotator": answer.annotator,
         "value": answer.value,
         "status": answer.status.value,
         "time": answer.time,
         "record_id": answer.record_id,
+        **_asked(given.asked),
     }
 
 
@@ -144,10 +150,11 @@ def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     span = pa.struct([("start", number), ("end", number), ("label", text)])
     value = {"single_label": text, "multi_label": pa.list_(text), "spans": pa.list_(span)}
     kind = value[labels.kind]
-    answer = [(name, text) for name in ("annotator", "status", "time", "record_id")]
+    asked = [("batch_id", text), ("round", number), ("score", pa.float64())]
+    answer = [(name, text) for name in ("annotator", "status", "time", "record_id")] + asked
     columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
     columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
-    columns += [("batch_id", text), ("round", number), ("strategy", text), ("score", pa.float64())]
+    columns += [*asked, ("strategy", text), ("draw", pa.bool_())]
     table = pa.Table.from_pylist([_typed(row, labels) for row in rows], pa.schema(columns))
     parquet.write_table(table, path)
 
@@ -172,7 +179,8 @@ def _features(labels: Labels) -> Any:
     elif labels.kind == "spans":
         borders = {"start": number, "end": number}
         label, value = [{**borders, "label": label}], [{**borders, "label": text}]
-    answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text)
+    asked = {"batch_id": text, "round": number, "score": Value("float64")}
+    answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text) | asked
     return Features(
         {
             "id": text,
@@ -180,10 +188,9 @@ def _features(labels: Labels) -> Any:
             "label": label,
             "quality": Value("float64"),
             "answers": [{**answer, "value": value}],
-            "batch_id": text,
-            "round": number,
+            **asked,
             "strategy": text,
-            "score": Value("float64"),
+            "draw": Value("bool"),
         }
     )
 
@@ -204,7 +211,8 @@ def _typed(row: Row, labels: Labels) -> dict[str, Any]:
     """A row whose answers' values all have the type of the column; null where one has not."""
     plain: dict[str, Any] = plain_row(row)
     answers = [
-        {**_answer(answer), "value": _fitting(answer.value, labels.kind)} for answer in row.answers
+        {**_answer(given), "value": _fitting(given.answer.value, labels.kind)}
+        for given in row.answers
     ]
     return {**plain, "answers": answers}
 

@@ -122,7 +122,7 @@ def _exporter(tools: Tools, progress: Progress) -> Exporter:
 
 
 def _train_again(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> None:
-    """Put the model into the run's cache again, from what was known when it was trained.
+    """Put the model into the tools' cache again, from what was known when it was trained.
 
     Raises:
         ModelError: that gives another model, as after a change of the configuration.

@@ -8,9 +8,36 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import Consensus
 from loopd.data.pool import Pool
+from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.records import Answer, Batch, BatchItem, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a record came to people.
+
+    Attributes:
+        batch: the batch that it was in.
+        item: its place there, with the reason.
+    """
+
+    batch: Batch
+    item: BatchItem
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One person's answer.
+
+    Attributes:
+        answer: on a record or on a copy of it.
+        asked: how that came to people, ``None`` where the answer came with the pool.
+    """
+
+    answer: Answer
+    asked: Asked | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +50,27 @@ class Row:
         target: the consensus of all answers that count.
         quality: of the consensus in [0, 1], ``None`` where the strategy has none.
         answers: every single answer, on second opinions' copies too, oldest first.
-        batch: the batch that asked for it first, ``None`` where the answers came with the pool.
-        score: informativeness when it was chosen, ``None`` where there was none.
+        asked: how it first came to people, ``None`` where its answers came with the pool.
     """
 
     id: str
     text: str
     target: Target
     quality: float | None
-    answers: tuple[Answer, ...]
-    batch: Batch | None
-    score: float | None
+    answers: tuple[Given, ...]
+    asked: Asked | None
+
+    @property
+    def draw(self) -> bool:
+        """Whether chance chose it for the audit, and not the strategy of its batch."""
+        return self.asked is not None and self.asked.item.draw
+
+    @property
+    def strategy(self) -> str | None:
+        """What chose it."""
+        if self.asked is None:
+            return None
+        return RANDOM if self.draw else self.asked.batch.strategy
 
 
 def consensus_of(state: State, tools: Tools) -> Consensus:
@@ -52,40 +89,38 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
     A copy that asked for a second opinion is no row: its answers are its original's. Only records
     of the pool come in, never those of a test set.
     """
-    answers, asked = _answers(state), dict(_asked(state))
-    targets = consensus.targets
-    rows = []
-    for record in pool:
-        if record.id in targets:
-            batch, item = asked.get(record.id, (None, None))
-            rows.append(
-                Row(
-                    id=record.id,
-                    text=record.text,
-                    target=targets[record.id],
-                    quality=consensus.quality.get(record.id),
-                    answers=tuple(answers[record.id]),
-                    batch=batch,
-                    score=None if item is None else item.score,
-                )
-            )
-    return rows
+    asked = dict(_asked(state))
+    answers, targets = _answers(state, asked), consensus.targets
+    return [
+        Row(
+            id=record.id,
+            text=record.text,
+            target=targets[record.id],
+            quality=consensus.quality.get(record.id),
+            answers=tuple(answers[record.id]),
+            asked=asked.get(record.id),
+        )
+        for record in pool
+        if record.id in targets
+    ]
 
 
-def _answers(state: State) -> Mapping[str, list[Answer]]:
+def _answers(state: State, asked: Mapping[str, Asked]) -> Mapping[str, list[Given]]:
     """All answers by pool id, oldest first."""
     originals = state.originals
-    found: dict[str, list[Answer]] = defaultdict(list)
-    for answer in state.answers.values():
-        found[originals.get(answer.record_id, answer.record_id)].append(answer)
-    for some in found.values():
-        some.sort(key=lambda answer: (answer.time, answer.annotator, answer.record_id))
+    found: dict[str, list[Given]] = defaultdict(list)
+    for answer in sorted(state.answers.values(), key=_moment):
+        how = None if answer.imported else asked.get(answer.record_id)
+        found[originals.get(answer.record_id, answer.record_id)].append(Given(answer, how))
     return found
 
 
-def _asked(state: State) -> Iterator[tuple[str, tuple[Batch, BatchItem]]]:
-    """The batch and the item by which each record first came to people."""
+def _moment(answer: Answer) -> tuple[str, str, str]:
+    return answer.time, answer.annotator, answer.record_id
+
+
+def _asked(state: State) -> Iterator[tuple[str, Asked]]:
+    """How each record and each copy came to people, by external id."""
     for batch in state.batches:
         for item in batch.items:
-            if item.copy_id is None:
-                yield item.record_id, (batch, item)
+            yield item.external_id, Asked(batch, item)

@@ -1,4 +1,4 @@
-"""Owns an export from the journal to the folder; reads the run and never changes it.
+"""Owns an export from the journal to the folder; reads the run and must not change it.
 
 The folder appears at once, or not at all. Argilla is not asked, and a daemon may work meanwhile.
 """
@@ -16,6 +16,7 @@ from loopd.annotation.consensus import Consensus, discarded, label_counts
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.errors import ModelError, RunError
+from loopd.export.cache_view import apart
 from loopd.export.card import data_card
 from loopd.export.folder import FACTS, new_folder, refuse_taken
 from loopd.export.formats import DEFAULT_FORMATS, FORMATS, Labels, refuse_unfit, write_formats
@@ -78,8 +79,8 @@ def run_export(
     refuse_taken(folder, force=options.force)
     events = _events(config)
     state, stop = fold(events), Stop()
-    with on_signals(stop):
-        tools = _tools(config, state, stop, progress)
+    with on_signals(stop), apart(config) as own:
+        tools = _tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
         rows = labelled_rows(state, tools.data.pool, consensus)
         if not rows:
@@ -141,7 +142,7 @@ def _model(
 
 def _facts(state: State, tools: Tools, consensus: Consensus, rows: Sequence[Row]) -> dict[str, Any]:
     config, started, pool = tools.config, state.started, tools.data.pool
-    annotators = {answer.annotator for row in rows for answer in row.answers}
+    annotators = {given.answer.annotator for row in rows for given in row.answers}
     return {
         "task": config.task.type,
         "labels": list(config.task.labels),
@@ -149,6 +150,7 @@ def _facts(state: State, tools: Tools, consensus: Consensus, rows: Sequence[Row]
         "answers": sum(len(row.answers) for row in rows),
         "annotators": len(annotators),
         "label_counts": label_counts({row.id: row.target for row in rows}),
+        "draws": sum(row.draw for row in rows),
         "discarded": len(discarded(state)),
         "consensus": config.consensus.strategy,
         "agreement": consensus.agreement.pairs,

@@ -83,10 +83,14 @@ class PoolScores:
         """
         chosen = self.preselection
         if chosen is None or len(rows) <= len(chosen.positions):
-            return self._asked(rows, self.classifier.predict_proba, b"exact")
+            return self.own(rows)
         proba, places = chosen.proba[rows], chosen.among(rows)
-        proba[places] = self._asked(rows[places], self.classifier.predict_proba, b"exact")
+        proba[places] = self.own(rows[places])
         return proba
+
+    def own(self, rows: Positions) -> NDArray[np.float32]:
+        """Probabilities (k, C) at pool positions (k,), all of them the classifier's own."""
+        return self._asked(rows, self.classifier.predict_proba, b"exact")
 
     def screen(self, rows: Positions) -> NDArray[np.float32] | None:
         """Probabilities (k, C), fast and rough; ``None`` where nothing is faster than ``of``."""
@@ -102,7 +106,8 @@ class PoolScores:
         key = kind + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
         if key not in self._kept:
             dataset = unlabeled(self.features, self.num_classes)
-            asked = dataset if len(rows) == len(dataset) else dataset[rows]
+            everything = np.array_equal(rows, dataset.rows)
+            asked = dataset if everything else dataset[rows]
             self._kept[key] = checked_proba(predict, asked, self.num_classes)
         return self._kept[key]
 
@@ -151,15 +156,15 @@ class FittedClassifier(Untrainable):
         """Probabilities (C,) from which on a text of several labels has a label."""
         return self._scores.thresholds
 
-    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
-        """Positions that must not be chosen: with what is no candidate, if enough are left."""
+    def outside(self, taken: Positions, size: int) -> Positions:
+        """Pool positions that are no candidates, if enough candidates are left to choose from.
+
+        Strategies are not shown these: they are neither open to them nor known to people.
+        """
         chosen = self._scores.preselection
-        if chosen is None:
-            return ignored
-        taken = np.concatenate([ignored, labelled])
-        if len(np.setdiff1d(chosen.positions, taken)) < size:
-            return ignored
-        return np.setdiff1d(np.union1d(ignored, chosen.others()), labelled)
+        if chosen is None or len(np.setdiff1d(chosen.positions, taken)) < size:
+            return super().outside(taken, size)
+        return np.setdiff1d(chosen.others(), taken)
 
     def most_informative(
         self, score: Score, among: Positions, n: int

@@ -132,7 +132,7 @@ class Learner:
         """Whether there are enough labels to train on, such as two different ones."""
         return self._problem.can_fit(list(targets.values()))
 
-    def model_id(self, round: int, targets: Targets) -> str:  # noqa: A002
+    def model_id(self, round: int, targets: Targets, member: int = 0) -> str:  # noqa: A002
         """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
 
         The order of the targets does not matter.
@@ -147,35 +147,39 @@ class Learner:
         }
         if self._problem.kind != "single_label":
             what["problem"] = repr(self._problem)
+        if member:
+            what["member"] = member
         text = json.dumps(what, sort_keys=True, default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
-    def fit(self, round: int, targets: Targets) -> Model:  # noqa: A002
+    def fit(self, round: int, targets: Targets, member: int = 0) -> Model:  # noqa: A002
         """Train a model, or take it from memory or from the cache on disk.
 
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id, in any order; records may be missing.
+            member: of an ensemble, from 0: what the model is where there is no other.
 
         Raises:
             ModelError: too few labels to train on, or a label or id that is not known.
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        return self._trainer.model(self._lesson(round, targets))
+        return self._trainer.model(self._lesson(round, targets, member))
 
     def out_of_fold(
         self,
         round: int,  # noqa: A002
         targets: Targets,
         folds: int = 5,
+        member: int = 0,
     ) -> dict[str, NDArray[np.float32]]:
         """Probabilities (C,) of each labelled record by a model that was not trained on it.
 
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id.
-            folds: parts of the cross-validation.
+            folds, member: parts of the cross-validation, and as for ``fit``.
 
         Raises:
             ModelError: as ``fit`` does; or the problem has no probabilities of texts.
@@ -184,7 +188,7 @@ class Learner:
         """
         if self._problem.kind == "spans":
             raise ModelError("spans have no probability of a text", "use another consensus")
-        lesson = self._lesson(round, targets)
+        lesson = self._lesson(round, targets, member)
         proba = self._trainer.out_of_fold(lesson, folds)
         records = self._pool.records
         ids = [records[place].id for place in lesson.positions]
@@ -315,14 +319,14 @@ class Learner:
     def _background(self) -> Background:
         return Background(self._problem.labels, lambda: self._representation)
 
-    def _lesson(self, round: int, targets: Targets) -> Lesson:  # noqa: A002
+    def _lesson(self, round: int, targets: Targets, member: int) -> Lesson:  # noqa: A002
         positions, y = self._aligned(targets)
         if not self.can_fit(targets):
             raise ModelError(
                 f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
                 "label records of at least two different kinds",
             )
-        return Lesson(self.model_id(round, targets), round, positions, y)
+        return Lesson(self.model_id(round, targets, member), round, positions, y, member)
 
     def _at_random(
         self,
@@ -349,8 +353,10 @@ class Learner:
 
         targets, exclude, hidden = taken
         positions, y = self._aligned(targets)
-        unseen = self._positions(hidden)
-        ignored = sorted({*self._positions(exclude), *unseen} - set(positions.tolist()))
+        unseen = np.array(self._positions(hidden), dtype=np.int64)
+        closed = np.array(self._positions(exclude), dtype=np.int64)
+        ignored = np.setdiff1d(np.union1d(closed, unseen), positions)
+        outside = classifier.outside(np.union1d(ignored, positions), size)
         around = self._surroundings
         strategy = strategies.create(section, around.num_classes, around.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
@@ -360,8 +366,8 @@ class Learner:
                 self._problem.pool(self._trainer.factory.pool_features),
                 size,
                 labelled=(positions, self._problem.told(y)),
-                ignored=classifier.narrowed(np.array(ignored, dtype=np.int64), size, positions),
-                hidden=np.array(sorted(unseen), dtype=np.int64),
+                ignored=ignored,
+                hidden=np.union1d(unseen, outside),
             )
         records = [self._pool.records[position].id for position in chosen]
         known: Sequence[float | None] = scores or [None] * len(records)

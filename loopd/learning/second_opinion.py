@@ -72,7 +72,8 @@ class ActiveLab(LeastConfidence):
     Scores: 1 - ActiveLab's score.
 
     Args:
-        ensemble: how many models, each with another seed, are asked.
+        ensemble: how many models are asked, each with another seed; where training draws nothing
+            (``frozen-head``, ``tfidf``) each but the first with random weights of the texts.
     """
 
     def __init__(self, ensemble: int = 1) -> None:

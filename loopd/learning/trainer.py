@@ -23,6 +23,9 @@ from loopd.learning.store import ModelStore
 
 Positions = NDArray[np.int64]
 
+APART = 1_000_000
+"""Between the rounds that seed the members of an ensemble."""
+
 MODELS_IN_MEMORY = 2
 """The model of this round, and of the last while its batch is still out."""
 
@@ -51,12 +54,20 @@ class Lesson:
         round: number of the batch whose answers came last.
         positions: (k,) labelled rows of the pool, ascending.
         y: their targets as the problem encodes them.
+        member: which model of an ensemble is trained, from 0. The first is as if it were alone;
+            the others have other seeds, or other weights of the texts where training draws nothing.
     """
 
     id: str
     round: int
     positions: Positions
     y: Any
+    member: int = 0
+
+    @property
+    def step(self) -> int:
+        """The round that seeds training: another one for each member."""
+        return self.round + APART * self.member
 
 
 class Trainer:
@@ -109,10 +120,14 @@ class Trainer:
         name = hashlib.sha256(f"{lesson.id}/{folds}".encode()).hexdigest()[:16]
         known = self._folds.get(name)
         if known is None or "proba" not in known:
-            seed = seeding.for_step(self._seed, lesson.round, "folds")
+            seed = seeding.for_step(self._seed, lesson.step, "folds")
             with seeding.seeded(seed):
                 proba = out_of_fold(
-                    self._train_set(lesson), self.factory.new, folds=folds, seed=seed
+                    self._train_set(lesson),
+                    self.factory.new,
+                    folds=folds,
+                    seed=seed,
+                    weights=self._weights(lesson),
                 )
             known = {"proba": np.asarray(proba, dtype=np.float32)}
             self._folds.put(name, known)
@@ -147,12 +162,14 @@ class Trainer:
     def _trained(self, lesson: Lesson) -> Any:
         from loopd.learning.foreign import calling
 
-        seed = seeding.for_step(self._seed, lesson.round, "fit")
+        seed = seeding.for_step(self._seed, lesson.step, "fit")
+        weights = self._weights(lesson)
+        some = {} if weights is None else {"weights": weights}
         with seeding.seeded(seed):
             classifier = self.factory.new(seed)
             train_set = self._train_set(lesson)
             with calling("training the classifier"):
-                classifier.fit(train_set)
+                classifier.fit(train_set, **some)
         tensors = self.factory.save(classifier)
         if tensors is not None:
             self._store.put(lesson.id, tensors)
@@ -164,10 +181,23 @@ class Trainer:
         classes = np.arange(len(self._problem.labels))
         return IndexedDataset(self.factory.pool_features, lesson.y, classes, rows=lesson.positions)
 
+    def _weights(self, lesson: Lesson) -> NDArray[np.float32] | None:
+        """How much each text (k,) counts for a further member of an ensemble; ``None``: the same.
+
+        Members whose training draws nothing would all be alike, so that they get Rubin's Bayesian
+        bootstrap (1981): weights from an exponential distribution, their mean 1. Unlike the usual
+        bootstrap it loses no text, so that no label is left without one.
+        """
+        if lesson.member == 0 or not getattr(self.factory, "draws_nothing", False):
+            return None
+        rng = seeding.rng(self._seed, lesson.step, "bootstrap")
+        drawn = rng.standard_exponential(len(lesson.positions))
+        return np.asarray(drawn / drawn.mean(), dtype=np.float32)
+
     def _scored(self, classifier: Any, lesson: Lesson) -> Model:
         from loopd.learning.preselect import candidates
 
-        seed = seeding.for_step(self._seed, lesson.round, "candidates")
+        seed = seeding.for_step(self._seed, lesson.step, "candidates")
         scores = self._problem.scores(
             classifier,
             self.factory.pool_features,

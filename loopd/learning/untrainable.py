@@ -52,10 +52,15 @@ class Untrainable(Classifier):  # type: ignore[misc] # small-text is not typed
         """Names of the labels, in the order of probability columns."""
         return self._background.label_names
 
-    def narrowed(self, ignored: Positions, size: int, labelled: Positions) -> Positions:
-        """Positions that must not be chosen: those that were given, and maybe more."""
-        del size, labelled
-        return ignored
+    def outside(self, taken: Positions, size: int) -> Positions:
+        """Pool positions at which nobody looks in this round, none of them taken: usually none.
+
+        Args:
+            taken: positions that cannot be chosen anyway.
+            size: how many will be chosen.
+        """
+        del taken, size
+        return np.empty(0, dtype=np.int64)
 
     def new(self: Self) -> Self:
         """The classifier itself, for small-text's factory interface."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from loopd.learning.second_opinion import Pick
 
 EXHAUSTED = "pool_exhausted"
-
-APART = 1_000_000
-"""Between the round numbers of the models of an ensemble, which differ in their seeds alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +176,10 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
     taken = state.planned_ids.union(known.targets, tools.aside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
-    rounds = [model.round + APART * member for member in range(_members(config.strategy.options))]
+    members = range(_members(config.strategy.options))
     out_of_fold = [
-        tools.learner.out_of_fold(round_, known.targets, config.consensus.folds)
-        for round_ in rounds
+        tools.learner.out_of_fold(model.round, known.targets, config.consensus.folds, member)
+        for member in members
     ]
     answered = Answered(
         votes={
@@ -193,13 +190,10 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
         askable=askable(state, config.queue.min_submitted, config.relabel),
         proba=out_of_fold,
     )
-    unanswered = Unanswered(new, [_predicted(known, tools, round_, new) for round_ in rounds])
+    models = (tools.learner.fit(model.round, known.targets, member) for member in members)
+    unanswered = Unanswered(new, [tools.learner.predict_pool(each, new) for each in models])
     seed = for_step(config.run.seed, known.number, "second opinions")
     return pick(answered, unanswered, config.task.labels, size=size, seed=seed)
-
-
-def _predicted(known: Known, tools: Tools, round_: int, ids: Sequence[str]) -> Any:
-    return tools.learner.predict_pool(tools.learner.fit(round_, known.targets), ids)
 
 
 def _members(options: Any) -> int:

@@ -95,8 +95,13 @@ def training(targets: Targets, state: State, share: float) -> Targets:
 
     Without an audit they train as others do.
     """
-    held = frozenset() if share == 0 else state.draws
+    held = held_out(state, share)
     return {id_: target for id_, target in targets.items() if id_ not in held} if held else targets
+
+
+def held_out(state: State, share: float) -> frozenset[str]:
+    """The draws, as long as there is an audit: no model may learn from them in any way."""
+    return frozenset() if share == 0 else frozenset(state.draws)
 
 
 def _whole(value: float) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.annotation.consensus import Ballots, Consensus, Electorate, ballots, resolve
 from loopd.learning.seeding import for_step
+from loopd.loop.draws import held_out
 from loopd.machine import State
 from loopd.records import Span, Target, Targets
 
@@ -46,6 +47,7 @@ class Election:
             labels=tools.config.task.labels,
             seed=for_step(tools.config.run.seed, state.round, "consensus"),
             predict=predict,
+            held_out=held_out(state, tools.config.audit.random_share),
         )
         return resolve(votes(state, tools), electorate)
 

@@ -30,7 +30,8 @@ def plot_curves(comparison: Comparison, path: Path, title: str, terms: Terms = U
     axes = figure.subplots()
     lines = [_draw(axes, place, arm.accuracy) for place, arm in enumerate(comparison.arms)]
     axes.set_ylabel(f"{terms.measure} on the test set")
-    axes.set_ylim(top=min(1.01, axes.get_ylim()[1]))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(-0.01, low), min(1.01, high))
     axes.set_title(_note(comparison.arms), loc="left", fontsize=10, color="#444444")
     _finish(axes, terms.effort)
     legend(axes, lines, short_names([arm.arm for arm in comparison.arms]))

@@ -19,8 +19,12 @@ BASELINE = "random_sampling"
 SECTIONS = ("classifier", "strategy", "queue", "stopping")
 """Sections that an arm may change."""
 
-WITH_OPTIONS = ("classifier", "strategy")
-"""Sections whose options belong to the name in them."""
+OPTIONS_OF = (
+    ("classifier", "name", "options"),
+    ("strategy", "name", "options"),
+    ("strategy", "cold_start", "cold_start_options"),
+)
+"""Sections, keys in them, and the keys of the options that belong to what these name."""
 
 LONGEST_NAME = 80
 
@@ -118,8 +122,9 @@ def changed(config: Config, changes: Changes) -> Config:
     for name, values in changes.items():
         before = sections[name]
         section = {**before, **values}
-        if name in WITH_OPTIONS and "options" not in values and section["name"] != before["name"]:
-            section["options"] = {}
+        for of, key, options in OPTIONS_OF:
+            if name == of and options not in values and section[key] != before[key]:
+                section[options] = {}
         sections[name] = section
     return parse_config(sections, config.folder)
 

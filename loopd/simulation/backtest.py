@@ -134,9 +134,12 @@ def planned(config: Config, options: BacktestOptions) -> tuple[Config, tuple[Arm
         arms = read_arms(config, options.arms)
     else:
         arms = crossed(config, _names(options.classifiers), _names(options.strategies))
-    # An oracle answers at once: nobody waits, and no clock may have a part in the batches.
+    # `auto` follows people's pace: an oracle has none, and no clock may have a part in the batches.
     arms = tuple(
-        replace(arm, config=changed(arm.config, {"queue": {"low_watermark": 0}})) for arm in arms
+        replace(arm, config=changed(arm.config, {"queue": {"low_watermark": 0}}))
+        if arm.config.queue.low_watermark == "auto"
+        else arm
+        for arm in arms
     )
     for arm in arms:
         stopping = arm.config.stopping

@@ -13,6 +13,9 @@ from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.simulation.behaviour import OracleOptions, behave
 from loopd.tasks.task import Task
 
+LOOKS = 2
+"""So often the loop looks before it closes a batch early: at the answers, and once more."""
+
 
 class OracleStore:
     """An :class:`~loopd.annotation.store.AnnotationStore` that answers what is published.
@@ -26,6 +29,8 @@ class OracleStore:
         people: how many there are, how often they err, and the seed.
         needed: how many answer a new text; they take turns where there are more.
         published: batches that were published before, oldest first.
+        held: the last records of a batch, so many, are answered only when the next batch is there,
+            or when the loop will not go on without them.
     """
 
     def __init__(
@@ -35,12 +40,16 @@ class OracleStore:
         published: Sequence[Batch] = (),
         *,
         needed: int | None = None,
+        held: int = 0,
     ) -> None:
         self._memory = MemoryStore(task)
         self._task = task
         self._options = people
         self._needed = people.people if needed is None else min(needed, people.people)
         self._published = tuple(published)
+        self._held = held
+        self._later: list[BatchItem] = []
+        self._looks = 0
         self._gold: dict[str, Target] = {}
         self._answered: defaultdict[str, list[int]] = defaultdict(list)
 
@@ -54,13 +63,13 @@ class OracleStore:
         return opened
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Publish and answer."""
+        """Publish and answer: first what was held back, then all but what is held back now."""
         fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]
+        self._finish()
         self._memory.publish(batch, texts)
-        for turn in range(self._needed):
-            for item in fresh:
-                if item.copy_id is None or turn == 0:
-                    self._answer(item)
+        now = fresh[: max(0, len(fresh) - self._held)]
+        self._let_answer(now)
+        self._later, self._looks = fresh[len(now) :], 0
 
     def published(self, progress: Progress | None = None) -> Published:
         """Everything that was published."""
@@ -75,7 +84,10 @@ class OracleStore:
         return self._memory.shows(batch)
 
     def activity(self) -> str:
-        """Moves with every answer."""
+        """Moves with every answer; who looks again and again waits for what is held back."""
+        self._looks += 1
+        if self._looks > LOOKS:
+            self._finish()
         return self._memory.activity()
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
@@ -92,6 +104,16 @@ class OracleStore:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _finish(self) -> None:
+        later, self._later = self._later, []
+        self._let_answer(later)
+
+    def _let_answer(self, items: Sequence[BatchItem]) -> None:
+        for turn in range(self._needed):
+            for item in items:
+                if item.copy_id is None or turn == 0:
+                    self._answer(item)
 
     def _answer(self, item: BatchItem) -> None:
         number = self._next_person(item.record_id)

@@ -361,6 +361,26 @@ def test_crowdlab_lets_the_model_break_a_tie() -> None:
     assert resolve(ballots, electorate("majority")).targets["tie"] == "b"
 
 
+def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
+    ballots, truth = planted(records=60)
+    held = {"draw": votes("p0:b p1:b p2:c"), "alone": votes("p3:c")}
+    proba = predictions(truth, LABELS, 0.9)
+    sure = dict.fromkeys(held, np.array([0.98, 0.01, 0.01], np.float32))
+    asked: list[Targets] = []
+
+    def predict(majority: Targets) -> Mapping[str, Any]:
+        asked.append(majority)
+        return proba | sure
+
+    counting = Electorate("crowdlab", LABELS, 7, predict, held_out=frozenset(held))
+    found = resolve({**ballots, **held}, counting)
+    assert set(asked[0]) == set(ballots)
+    alone = resolve(ballots, electorate("crowdlab", proba=proba))
+    assert found.targets == {**alone.targets, "draw": "b", "alone": "c"}
+    assert found.quality["draw"] == pytest.approx(2 / 3)
+    assert found.annotators == alone.annotators
+
+
 @pytest.mark.parametrize("strategy", ["majority", "weighted"])
 def test_spans_by_quality(strategy: str) -> None:
     good, other = (Span(0, 4, "a"),), (Span(0, 5, "a"),)

@@ -54,6 +54,25 @@ def test_not_more_often_than_allowed() -> None:
     assert asked(state("x other", *two), max_annotations=2) == frozenset()
 
 
+def test_a_copy_counts_as_the_answers_for_which_it_stays_open() -> None:
+    two = (answer("x", "ann"), answer("x", "bob"), answer("other", "cyd"), answer("other", "dan"))
+    once = state("x other", *two)
+    assert asked(once, needed=2, max_annotations=4) == {"x"}
+    assert asked(once, needed=2, max_annotations=3) == frozenset()
+    # One answer finishes the copy, and one more may still come.
+    again = state("x other x#2", *two, answer("x#2", "cyd"))
+    assert asked(again, needed=2, max_annotations=6) == {"x"}
+    assert asked(again, needed=2, max_annotations=5) == frozenset()
+    # So does the text itself where a discard made up for an answer.
+    left = (answer("x", "ann"), answer("x", "bob", status=DISCARDED), answer("other", "cyd"))
+    assert asked(state("x other", *left, answer("other", "dan")), needed=2, max_annotations=3) == (
+        frozenset()
+    )
+    old = state("other", answer("x", "import:old"), answer("other", "ann"), answer("other", "bob"))
+    assert asked(old, needed=2, max_annotations=3) == {"x"}
+    assert asked(old, needed=2, max_annotations=2) == frozenset()
+
+
 def test_answers_that_came_with_the_pool_may_be_checked_by_anybody() -> None:
     old = answer("x", "import:old")
     assert asked(state("", old)) == {"x"}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -146,6 +147,25 @@ def test_unknown_spans_are_ignored_in_prodigy(tmp_path: Path) -> None:
     assert report.unlabeled == 2
 
 
+@pytest.mark.parametrize("column", ["label", "answers"])
+def test_what_prodigy_accepts_without_spans_has_no_entities(tmp_path: Path, column: str) -> None:
+    tasks = [
+        {"text": "nothing", "answer": "accept"},
+        {"text": "null", "spans": None, "answer": "accept"},
+        {"text": "skipped", "answer": "ignore"},
+        {"text": "wrong", "spans": [], "answer": "reject"},
+        {"text": "not seen yet"},
+    ]
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    section = DataSection(path=path, annotator="ann", **{column: "spans"})
+    pool, _ = read_pool(section, labels=NER, kind="spans")
+    answers: Any = ((("ann", []),), ())
+    none, unknown = ((), None) if column == "label" else answers
+    found = [record.gold if column == "label" else record.answers for record in pool]
+    assert found == [none, none, unknown, unknown, unknown]
+
+
 # -- CoNLL -----------------------------------------------------------------------------------------
 
 
@@ -192,6 +212,24 @@ def test_spaces_further_columns_documents_and_comments(tmp_path: Path) -> None:
         ("s2", "(Ann)"),
     ]
     assert spans(records) == [[("Ann", "PER")], [("Ann", "PER")]]
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("# a note on vitamin O\nAnn B-PER\n", ["Ann"]),
+        ("# a note on vitamin O\n\nAnn B-PER\n", ["Ann"]),
+        ("# see page O\nAnn NNP B-PER\n\n# NN O\n1 CD O\n", ["Ann", "# 1"]),
+        ("# O\nAnn\tB-PER\n", ["Ann"]),  # no tab
+        ("-DOCSTART- -X- O O\n\n# a b O\n\n# O\n\nAnn B-PER\n", ["#", "Ann"]),
+        ("# a b O\n\n#1\tO\n", ["#1"]),
+        ("#tag O\nAnn B-PER\n# O\n", ["#tag Ann #"]),
+    ],
+)
+def test_a_hash_is_a_token_where_its_line_looks_like_the_others(
+    tmp_path: Path, content: str, texts: list[str]
+) -> None:
+    assert [record.text for record in read_conll(tmp_path / "a.conll", content)] == texts
 
 
 def test_iob1_is_read(tmp_path: Path) -> None:

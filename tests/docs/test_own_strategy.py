@@ -77,6 +77,8 @@ def test_the_printed_cold_start_takes_the_unusual(pool: Pool, tmp_path: Path) ->
     choice = learner.first_batch(2, round=0, exclude=())
     assert choice.strategy == shown["cold_start"]
     assert {pool[item.record_id].gold for item in choice.items} == {"delivery"}
+    aside = learner.first_batch(2, round=0, exclude=(), hidden=["r0", "r1", "r2"])
+    assert {pool[item.record_id].gold for item in aside.items} == {"delivery"}
 
 
 def test_the_printed_entry_point_is_found_in_an_installed_package(

@@ -63,6 +63,9 @@ def test_one_row_for_each_labelled_text(asked: Any, kind: str) -> None:
         "status": "submitted",
         "time": "2024-05-01T00:00:00",
         "record_id": "r0",
+        "batch_id": "b0000",
+        "round": 0,
+        "score": 0.5,
     }
     shown = {key: first[key] for key in ("batch_id", "round", "strategy", "score", "quality")}
     assert shown == {
@@ -133,6 +136,8 @@ def test_copies_are_folded_into_their_original(asked: Any) -> None:
     given = [(each["annotator"], each["record_id"]) for each in rows[1]["answers"]]
     assert given == [("ann", "r1"), ("cy", "r1~2")]
     assert (rows[1]["batch_id"], rows[1]["score"]) == ("b0000", 0.4)
+    asked_by = [(each["batch_id"], each["round"], each["score"]) for each in rows[1]["answers"]]
+    assert asked_by == [("b0000", 0, 0.4), ("b0001", 1, 0.9)]
     assert rows[1]["quality"] == 0.5
     assert [each["status"] for each in rows[2]["answers"]] == ["submitted", "withdrawn"]
 
@@ -148,7 +153,54 @@ def test_answers_that_came_with_the_pool_have_no_batch(make_run: Any) -> None:
     run.write(AnswersCollected(1.0, (run.answer(4, f"{IMPORT_PREFIX}imported"),)))
     (row,) = rows_of(exported(run))
     assert (row["id"], row["label"]) == ("r4", "animal")
-    assert (row["batch_id"], row["round"], row["strategy"], row["score"]) == (None,) * 4
+    names = ("batch_id", "round", "strategy", "score")
+    assert [row[name] for name in names] == [None] * 4
+    assert [row["answers"][0].get(name) for name in names] == [None] * 4
+
+
+def test_random_draws_are_marked(make_run: Any) -> None:
+    from pyarrow import parquet
+
+    run = make_run()
+    items = (BatchItem("r0", 0.5), BatchItem("r1", draw=True))
+    batch = Batch("b0000", 0, "breaking_ties", None, items)
+    answers = tuple(run.answer(number, "ann") for number in (0, 1))
+    run.write(BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
+    run.write(AnswersCollected(3.0, answers))
+    folder = exported(run)
+    rows = rows_of(folder)
+    assert [(row["draw"], row["strategy"]) for row in rows] == [
+        (False, "breaking_ties"),
+        (True, "random_sampling"),
+    ]
+    assert parquet.read_table(folder / "labels.parquet").to_pylist() == rows
+    card = (folder / "README.md").read_text()
+    assert "Of the texts 1 were drawn at random for an audit" in card
+    assert "The other 1 were chosen to teach a model" in card
+
+
+def test_an_export_changes_nothing_in_the_run(asked: Any) -> None:
+    run = asked(consensus={"strategy": "crowdlab", "folds": 2})
+    folder = run.config.run.dir
+
+    def content() -> dict[Path, bytes]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {  # without what SQLite notes for those who read
+            path: path.read_bytes() for path in files if not path.name.startswith("journal.sqlite-")
+        }
+
+    before = content()
+    assert not (folder / "cache").exists()
+    alone = rows_of(exported(run))
+    assert content() == before  # what it had to compute is not there
+    run.train()
+    others = folder / "cache" / "folds" / f"{7:016x}.safetensors"
+    others.write_bytes(b"of the daemon")
+    before = content()
+    assert len(list((folder / "cache" / "folds").iterdir())) == 2
+    again = rows_of(exported(run, force=True, model=None))
+    assert content() == before
+    assert again == alone
 
 
 @pytest.mark.parametrize("kind", TARGETS)

@@ -116,3 +116,50 @@ def test_what_cannot_be_built_is_explained(learner_of: Build, tmp_path: Path, na
     learner = learner_of(classifier=name, options=options, code_paths=(tmp_path,))
     with pytest.raises(ModelError):
         learner.check()
+
+
+@pytest.mark.parametrize("name", ["small_text:SklearnClassifierFactory", "SklearnClassifier"])
+def test_small_texts_sklearn_classifier_by_its_dotted_path(
+    learner_of: Build, targets: Targets, name: str
+) -> None:
+    options = {"estimator": "sklearn.naive_bayes:MultinomialNB", "estimator_options": {"alpha": 2}}
+    path = name if ":" in name else f"small_text.classifiers:{name}"
+    learner = learner_of(classifier=path, options=options)
+    assert path in learner.check()
+    two = {id_: label for id_, label in targets.items() if label != "food"}
+    model = learner.fit(1, two)
+    assert len(learner.choose(model, 5, round=2, targets=two, exclude=()).items) == 5
+    proba = learner.predict_proba(model, ["a dog", "some bread"])
+    assert proba.shape == (2, 3)
+    assert not proba[:, learner._problem.labels.index("food")].any()
+    assert learner.predict(learner.fit(1, targets), ["bread with butter"]) == ["food"]
+
+
+def test_small_texts_transformer_by_its_dotted_path(learner_of: Build, targets: Targets) -> None:
+    path = "small_text:TransformerBasedClassificationFactory"
+    learner = learner_of(classifier=path, options={"num_epochs": 1, "lr": 0.001})
+    assert path in learner.check()
+    model = learner.fit(1, targets)
+    items = learner.choose(model, 5, round=2, targets=targets, exclude=()).items
+    assert all(item.suggestion is not None for item in items)
+    again = learner_of(classifier=path, options={"num_epochs": 1, "lr": 0.001}).fit(1, targets)
+    texts = ["a dog", "some bread with butter"]
+    proba = learner.predict_proba(model, texts)
+    assert proba.shape == (2, 3)
+    assert np.allclose(learner.predict_proba(again, texts), proba, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("small_text:KimCNNFactory", {}),
+        ("small_text:SklearnClassifierFactory", {"estimator": "sklearn.nothing:Here"}),
+        ("small_text:TransformerBasedClassificationFactory", {"epochs": 3}),
+    ],
+)
+def test_what_small_text_has_and_loopd_cannot_use_is_said_by_check(
+    learner_of: Build, name: str, options: dict[str, object]
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        learner_of(classifier=name, options=options).check()
+    assert caught.value.hint or "sklearn.nothing" in caught.value.message

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,3 +191,25 @@ def test_check_describes_in_one_line(learner_of: Build) -> None:
     assert "tfidf" in line
     assert "breaking_ties" in line
     assert "\n" not in line
+
+
+def test_members_of_an_ensemble_differ_where_training_draws_nothing(
+    learner_of: Build, pool: Pool, targets: Targets, tmp_path: Path
+) -> None:
+    ids = [record.id for record in pool.records[12:]]
+
+    def said(learner: Learner, member: int) -> np.ndarray[Any, Any]:
+        found: np.ndarray[Any, Any] = learner.predict_pool(learner.fit(1, targets, member), ids)
+        return found
+
+    learner = learner_of()
+    of_pool = [said(learner, member) for member in range(3)]
+    out_of_fold = [
+        np.stack(list(learner.out_of_fold(1, targets, 3, member).values())) for member in range(3)
+    ]
+    for some in (of_pool, out_of_fold):
+        assert all(np.abs(one - other).max() > 1e-3 for one, other in combinations(some, 2))
+    again = learner_of(cache=tmp_path / "another")
+    np.testing.assert_array_equal(said(again, 2), of_pool[2])
+    assert learner.model_id(1, targets, 0) == learner.model_id(1, targets)
+    assert learner.model_id(1, targets, 1) != learner.model_id(1, targets, 2)

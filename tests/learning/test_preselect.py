@@ -119,6 +119,45 @@ def test_only_candidates_are_scored_and_chosen(
     assert len(set(counting.rows)) <= 30
 
 
+@pytest.mark.parametrize("strategy", ["greedy_coreset", "kmeans_pp", "facility_location"])
+def test_what_is_no_candidate_is_not_taken_for_known_to_people(
+    narrowed: Any, targets: Targets, strategy: str
+) -> None:
+    learner, model, _ = narrowed(strategy)
+    embedded: list[int] = []
+    real = model.scores.classifier.real
+
+    def embed(dataset: Any, **options: Any) -> Any:
+        embedded.extend(dataset.rows.tolist())
+        return real.embed(dataset, **options)
+
+    model.scores.classifier.embed = embed
+    exclude = ["id-050", "id-051"]
+    items = learner.choose(model, 10, round=2, targets=targets, exclude=exclude).items
+    candidates = set(model.scores.preselection.positions.tolist())
+    known = {learner._pool.positions[id_] for id_ in (*targets, *exclude)}
+    assert {learner._pool.positions[item.record_id] for item in items} <= candidates - known
+    assert set(embedded) <= candidates | known
+
+
+def test_the_stop_set_is_judged_by_the_classifier_however_big_it_is(
+    narrowed: Any, targets: Targets
+) -> None:
+    learner, model, counting = narrowed()
+    ids = [record.id for record in learner._pool.records[20:80]]
+    decided = learner.decisions(model, ids)
+    dataset = unlabeled(model.scores.features, 3)[np.arange(20, 80)]
+    assert np.array_equal(decided, counting.real.predict_proba(dataset))
+
+
+def test_probabilities_come_in_the_order_in_which_they_are_asked_for(
+    learner_of: Build, targets: Targets
+) -> None:
+    scores = learner_of().fit(1, targets).scores
+    backwards = np.arange(scores.features.shape[0])[::-1]
+    assert np.array_equal(scores.of(backwards), scores.all[::-1])
+
+
 def test_where_too_few_candidates_are_left_the_others_may_be_chosen(
     narrowed: Any, targets: Targets
 ) -> None:

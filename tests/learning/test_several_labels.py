@@ -277,3 +277,24 @@ def test_the_contrastive_loss_weighs_partners_by_common_labels() -> None:
     one, two = np.cos(0.3), np.cos(1.0)
     whole = np.log(np.exp(one) + np.exp(two))
     assert float(loss) == pytest.approx(whole - (one + 2 * two) / 3, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("small_text:SklearnClassifierFactory", {"estimator_options": {"C": 100.0}}),
+        ("small_text:TransformerBasedClassificationFactory", {"num_epochs": 1}),
+    ],
+)
+def test_small_texts_own_classes_take_several_labels(
+    tmp_path: Path, name: str, options: dict[str, Any]
+) -> None:
+    pool, y = make_texts()
+    factory = factory_of(tmp_path, name, pool, **options)
+    classifier = trained(factory, y, 50)
+    asked = unlabeled(factory.pool_features, 3)[np.arange(50, 60)]
+    labels, proba = classifier.predict(asked, return_proba=True)
+    assert proba.shape == labels.shape == (10, 3)
+    assert np.array_equal(labels.toarray(), (proba > 0.5).astype(int))
+    if "Sklearn" in name:
+        assert (labels.toarray() == y[50:60]).mean() > 0.8

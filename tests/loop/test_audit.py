@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loopd.annotation.consensus import discarded, targets
@@ -13,7 +14,7 @@ from loopd.loop import metrics_log
 from loopd.loop.draws import set_aside
 from loopd.loop.steps import STEPS
 from loopd.machine import BatchPlanned, Phase, RoundEvaluated, State, fold
-from loopd.records import Batch
+from loopd.records import Batch, Targets
 from loopd.reports.audit import audit_sentence, audit_sentences
 from loopd.state.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
@@ -72,6 +73,36 @@ def test_draws_never_train_and_count_as_labels(done: Bench) -> None:
     assert sum(trained.label_counts.values()) == trained.labels - trained.held_out
     taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
     assert trained.model_id == done.tools.learner.model_id(number, taught)
+
+
+def test_with_crowdlab_draws_train_no_fold_and_no_model_labels_them(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowdlab = {"strategy": "crowdlab", "folds": 2}
+    bench = make_bench(60, **AUDIT, consensus=crowdlab)
+    shown: list[Targets] = []
+    learner = bench.tools.learner
+
+    def against_people(number: int, majority: Targets, folds: int) -> dict[str, Any]:
+        """The predictions of a model that is sure of the opposite of what people say."""
+        shown.append(majority)
+        sure = {"fruit": [0.001, 0.999], "tool": [0.999, 0.001]}
+        return {id_: np.array(sure[str(target)], np.float32) for id_, target in majority.items()}
+
+    monkeypatch.setattr(learner, "out_of_fold", against_people)
+
+    def act() -> None:
+        for name in ("ann", "bob", "cyd"):
+            for id_ in bench.people.open_records(name):
+                bench.people.submit(id_, name, gold(bench.tools.data.pool, id_))
+
+    state = bench.run_until(lambda state: state.round == 2, act)
+    known = bench.tools.election.consensus(state, bench.tools).targets
+    drawn = known.keys() & state.draws.keys()
+    assert drawn
+    assert shown
+    assert all(state.draws.keys().isdisjoint(majority) for majority in shown)
+    assert all(known[id_] == gold(bench.tools.data.pool, id_) for id_ in drawn)
 
 
 def test_draws_show_nobody_what_the_model_thinks(done: Bench) -> None:

@@ -73,6 +73,15 @@ def test_arms_from_a_file(config: Config, tmp_path: Path) -> None:
     assert weak.config.folder == config.folder
 
 
+def test_options_of_another_cold_start_begin_empty(tmp_path: Path) -> None:
+    strategy = {"cold_start": "class_coverage", "cold_start_options": {"template": "{}"}}
+    own = small_set(tmp_path / "set", strategy=strategy)
+    text = "- {name: same}\n- {name: other, strategy: {cold_start: typiclust}}"
+    same, other = read_arms(own, arms_file(tmp_path, text))
+    assert same.config.strategy.cold_start_options == {"template": "{}"}
+    assert other.config.strategy.cold_start_options == {}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -225,3 +234,11 @@ def test_time_left_follows_the_rounds_of_each_arm() -> None:
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
 def test_the_arms_of_the_benchmarks_are_valid(config: Config, path: Path) -> None:
     assert read_arms(config, path)
+
+
+def test_a_watermark_of_an_arm_is_kept_and_auto_means_whole_batches(
+    config: Config, tmp_path: Path
+) -> None:
+    text = "- {name: usual}\n- {name: early, queue: {low_watermark: 4}}"
+    _, arms = planned(config, BacktestOptions(arms=arms_file(tmp_path, text), rounds=2))
+    assert [arm.config.queue.low_watermark for arm in arms] == [0, 4]

@@ -121,6 +121,38 @@ def test_a_stopped_run_goes_on_as_if_nothing_was(
     assert late.answers == whole.answers
 
 
+@pytest.fixture(scope="module")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Each batch is made while five records of the one before are open."""
+    queue = {"low_watermark": 5, "poll_interval": 0.01}
+    return small_set(tmp_path_factory.mktemp("early"), queue=queue)
+
+
+def test_with_a_watermark_a_batch_is_chosen_before_the_one_before_is_answered(
+    early: Config, tmp_path: Path
+) -> None:
+    state = run(prepared(early, tmp_path)[0], early)
+    ends = [state.collected[round_] for round_ in range(5)]
+    assert [(end.reason, end.open_records) for end in ends] == [("watermark", 5)] * 4 + [
+        ("complete", 0)
+    ]
+    assert [state.trained[round_].labels for round_ in range(5)] == [7, 19, 31, 43, 60]
+    assert len(targets(state)) == 60
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_stopped_run_with_a_watermark_goes_on_as_if_nothing_was(
+    early: Config, tmp_path: Path, rounds: int
+) -> None:
+    through = prepared(early, tmp_path / "through")[0]
+    stopped = prepared(early, tmp_path / "stopped")[0]
+    whole = run(through, early)
+    run(stopped, early, rounds)
+    late = run(stopped, early)
+    assert measured(stopped, late) == measured(through, whole)
+    assert late.answers == whole.answers
+
+
 def test_two_answers_for_each_record(tmp_path: Path) -> None:
     config = small_set(tmp_path / "set", queue={"min_submitted": 2}, stopping={"max_rounds": 2})
     state = run(prepared(config, tmp_path / "out")[0], config)

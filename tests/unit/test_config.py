@@ -33,6 +33,10 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ({"queue": {"batch_size": "many"}}, "queue.batch_size"),
         ({"queue": {"batch_size": 0}}, "queue.batch_size"),
         ({"queue": {"batch_size": 5, "low_watermark": 5}}, "smaller than"),
+        (
+            {"strategy": {"name": "activelab"}, "queue": {"min_submitted": 6}},
+            "relabel.max_annotations (5) must not be smaller than queue.min_submitted (6)",
+        ),
         ({"task": {"labels": ["a", "a"]}}, "listed twice"),
         ({"task": {"labels": ["a"]}}, "task.labels"),
         ({"task": {"type": "multi_label", "labels": ["a"]}}, "2 to 500 options"),

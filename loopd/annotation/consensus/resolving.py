@@ -35,12 +35,15 @@ class Electorate:
         labels: all labels in the order of the configuration.
         seed: for ties that nothing else breaks.
         predict: asked by ``crowdlab`` alone, with the majority's labels.
+        held_out: records that test models: what is predicted neither learns from them nor has a
+            say in their labels, which are the majority's.
     """
 
     strategy: str
     labels: tuple[str, ...]
     seed: int
     predict: Predict
+    held_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def _counted(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], 
             from loopd.annotation.consensus.dawid_skene import dawid_skene
 
             return dawid_skene(found, labels)
-        case "crowdlab" if any(len(votes) > 1 for votes in found.values()):
+        case "crowdlab":
             return _crowdlab(found, electorate)
         case _:
             return _majority(found, labels), against_the_rest(found, labels)
@@ -144,11 +147,19 @@ def _majority(found: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
 
 
 def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
-    """CROWDLAB, or the majority where no model can be trained yet."""
+    """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
+
+    It knows nothing where no two people met, or where no model can be trained yet.
+    """
+    labels, held_out = electorate.labels, electorate.held_out
+    majority = _majority(found, labels)
+    taught = {id_: votes for id_, votes in found.items() if id_ not in held_out}
+    proba = None
+    if any(len(votes) > 1 for votes in taught.values()):
+        proba = electorate.predict({id_: majority[id_].target for id_ in taught})
+    if proba is None:
+        return majority, against_the_rest(found, labels)
     from loopd.annotation.consensus.crowdlab import crowdlab
 
-    majority = _majority(found, electorate.labels)
-    proba = electorate.predict({id_: tally.target for id_, tally in majority.items()})
-    if proba is None:
-        return majority, against_the_rest(found, electorate.labels)
-    return crowdlab(found, electorate.labels, proba, electorate.seed)
+    tallies, annotators = crowdlab(taught, labels, proba, electorate.seed)
+    return majority | tallies, annotators

@@ -62,6 +62,9 @@ class ClassifierFactory(Protocol):
     Classifiers it makes are small-text ``Classifier`` objects: ``fit(train_set, weights=None)``,
     ``predict(data_set, return_proba=False)``, ``predict_proba(data_set)`` with C columns, and
     ``embed(data_set, return_proba=False)`` where they can.
+
+    A kind whose training draws nothing says so with ``draws_nothing = True``; its ``fit`` must then
+    heed ``weights``, by which the members of an ensemble differ.
     """
 
     @property

@@ -20,6 +20,8 @@ from loopd.learning.foreign import calling
 class CustomFactory:
     """Calls what ``classifier.name`` names as ``target(num_classes=C, **options)``.
 
+    Small-text's own classes are given texts by ``small_text_classes``. Of others:
+
     The result is a small-text classifier factory: ``new()`` gives a fresh small-text ``Classifier``
     each time, whose ``predict_proba`` has C columns. The data sets it is given hold the texts
     (``dataset.x`` is an array of ``str``), or, if the factory has a method ``encode(texts)``, rows
@@ -40,7 +42,7 @@ class CustomFactory:
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         section = surroundings.section
-        target = resolve(section.name, surroundings.code_paths)
+        target = _callable(resolve(section.name, surroundings.code_paths), surroundings)
         try:
             self._made = target(num_classes=surroundings.num_classes, **section.options)
         except (LoopdError, KeyboardInterrupt):
@@ -110,6 +112,16 @@ class CustomFactory:
                 "use `transformer`",
             )
         return f"classifier {self._around.section.name}"
+
+
+def _callable(target: Any, surroundings: Surroundings) -> Callable[..., Any]:
+    """What is called with ``num_classes`` and the options."""
+    if str(getattr(target, "__module__", "")).partition(".")[0] != "small_text":
+        called: Callable[..., Any] = target
+        return called
+    from loopd.learning.classifiers.small_text_classes import adapted
+
+    return adapted(target, surroundings)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ class TfidfFactory:
     classes weigh more, the dimensions of an embedding (truncated SVD), and for several labels the
     folds of the cross-validation that gives the thresholds (0: one half)."""
 
+    draws_nothing = True
+    """Training draws nothing: the members of an ensemble must differ in something else."""
+
     def __init__(self, surroundings: Surroundings) -> None:
         self._around = surroundings
         self.options = {**self.OPTIONS, **surroundings.section.options}

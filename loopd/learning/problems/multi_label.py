@@ -103,7 +103,7 @@ class MultiLabelProblem:
 
     def decisions(self, scores: Any, rows: Positions) -> NDArray[np.float32]:
         """Probabilities (k * C, 2) that each label does not apply, or does."""
-        proba = np.asarray(scores.of(rows), dtype=np.float32).reshape(-1)
+        proba = np.asarray(scores.own(rows), dtype=np.float32).reshape(-1)
         return np.stack([1 - proba, proba], axis=1)
 
     def _chosen(self, given: Any, proba: NDArray[np.float32]) -> list[list[int]]:

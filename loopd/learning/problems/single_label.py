@@ -78,7 +78,7 @@ class SingleLabelProblem:
 
     def proposals(self, scores: Any, rows: Positions) -> list[Suggestion]:
         """The most probable label with its probability."""
-        proba = scores.of(rows)
+        proba = scores.own(rows)
         best = proba.argmax(axis=1)
         return [
             Suggestion(self.labels[column], float(proba[place, column]))
@@ -87,5 +87,5 @@ class SingleLabelProblem:
 
     def decisions(self, scores: Any, rows: Positions) -> NDArray[np.float32]:
         """Probabilities (k, C) of the texts."""
-        proba: NDArray[np.float32] = scores.of(rows)
+        proba: NDArray[np.float32] = scores.own(rows)
         return proba

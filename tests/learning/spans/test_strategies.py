@@ -76,7 +76,7 @@ def ask(
             unlabeled(features, 2),
             n,
             labelled=(known, np.zeros(len(known), dtype=np.int64)),
-            ignored=fitted.narrowed(np.array(ignored, dtype=np.int64), n, known),
+            ignored=np.array(ignored, dtype=np.int64),
         )
 
 

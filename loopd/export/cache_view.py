@@ -1,0 +1,49 @@
+"""Owns the folder in which an export works: it begins as the run's cache, and is its own to change.
+
+Must not write, rename or delete anything in the run directory.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from loopd.config import Config
+from loopd.state.files import storage_error
+
+CACHE = "cache"
+
+
+@contextmanager
+def apart(config: Config) -> Iterator[Config]:
+    """The configuration with a run directory that is gone afterwards.
+
+    Its cache begins as that of the run: folders of links to the files. Whoever writes there puts a
+    file of its own in a link's place, and whoever deletes there deletes a link; what the daemon
+    deletes meanwhile is missing, and is computed again.
+
+    Raises:
+        StorageError: there is no place for temporary files.
+    """
+    try:
+        place = tempfile.TemporaryDirectory(prefix="loopd-export-")
+    except OSError as error:
+        raise storage_error(Path(tempfile.gettempdir()), error) from error
+    with place as name:
+        try:
+            _link(config.run.dir / CACHE, Path(name) / CACHE)
+        except OSError as error:
+            raise storage_error(Path(name), error) from error
+        section = config.run.model_copy(update={"dir": Path(name)})
+        yield config.model_copy(update={"run": section})
+
+
+def _link(source: Path, target: Path) -> None:
+    for folder, _, files in os.walk(source):
+        there = target / Path(folder).relative_to(source)
+        there.mkdir(parents=True)
+        for file in files:
+            (there / file).symlink_to((Path(folder) / file).absolute())
