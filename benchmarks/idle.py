@@ -3,9 +3,10 @@
     python benchmarks/idle.py SET [--minutes 5] [--batch 20]
 
 SET is a folder with ``config.yaml`` and ``pool.jsonl``, as ``make_sets.py`` writes them. A daemon
-at its default intervals publishes a batch on an embedded Argilla on 127.0.0.1 and waits for people
-who never come. Its processor time and its HTTP requests are counted inside its process, from half a
-minute after the batch was out. Writes ``benchmarks/results/idle.json``.
+at its default intervals, with its live page at which nobody looks, publishes a batch on an embedded
+Argilla on 127.0.0.1 and waits for people who never come. Its processor time and its HTTP requests
+are counted inside its process, from half a minute after the batch was out. Writes
+``benchmarks/results/idle.json``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from loopd.config_file import load_config
 from loopd.errors import LoopdError
 from loopd.loop.daemon import JOURNAL_NAME, run_daemon
 from loopd.machine import Phase, fold
+from loopd.monitoring.onlookers import onlookers
 from loopd.server.embedded import EmbeddedServer
 from loopd.state.journal import Journal
 
@@ -74,7 +76,8 @@ def watch(config: Path, seconds: float) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=measure, daemon=True).start()
-    run_daemon(load_config(config))
+    settings = load_config(config)
+    run_daemon(settings, onlookers=tuple(onlookers(settings)))  # as `loopd run` does
 
 
 def collecting(journal: Path) -> bool:

@@ -78,8 +78,13 @@ class Answer:
             answer that came with the pool.
         status: what the person did.
         value: the submitted value; ``None`` unless the status is ``SUBMITTED`` or ``INVALID``.
-        time: when this person first answered, ISO 8601 in UTC as the server says; edits do not
-            move it, so that it settles ties the same way however often answers were read.
+        time: when this person began to answer, with a draft maybe, ISO 8601 in UTC as the server
+            says; edits do not move it, so that it settles ties the same way however often answers
+            were read.
+        changed: when the answer became what it is, likewise; empty in journals of versions that had
+            none.
+        given: when it stopped being a draft, as far as the journal saw: edits do not move it
+            either. Empty likewise, and as long as the journal does not hold the answer.
     """
 
     record_id: str
@@ -87,6 +92,8 @@ class Answer:
     status: AnswerStatus
     value: JsonValue
     time: str
+    changed: str = ""
+    given: str = ""
 
     @property
     def imported(self) -> bool:

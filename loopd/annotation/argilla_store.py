@@ -61,6 +61,7 @@ class ArgillaStore:
         self._http = ArgillaHttp(section.url, api_key, section.timeout)
         self._dataset_id = ""
         self._question_id = ""
+        self._missing: set[str] = set()
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Find or create the dataset; see :meth:`AnnotationStore.open`."""
@@ -176,15 +177,17 @@ class ArgillaStore:
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read all responses on these records.
 
-        A record counts as missing only when two listings with different page borders lack it.
+        A record counts as missing only when two listings with different page borders lack it; once
+        that is known, each later one that lacks it says so too.
         """
         wanted = set(external_ids)
-        found = self._listing(wanted, _PAGES[0])
-        if len(found) < len(wanted):
-            found = {**self._listing(wanted, _PAGES[1]), **found}
-        missing = tuple(sorted(wanted - set(found)))
+        found, listed = self._listing(wanted, _PAGES[0])
+        if not wanted - set(found) <= self._missing:
+            again, more = self._listing(wanted, _PAGES[1])
+            found, listed = {**again, **found}, listed + more
+        self._missing = wanted - set(found)
         answers = tuple(answer for each in found.values() for answer in each)
-        return Sweep(answers=answers, missing=missing)
+        return Sweep(answers=answers, missing=tuple(sorted(self._missing)), listed=listed)
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Make these submitted responses discards, with the values that they have.
@@ -358,13 +361,16 @@ class ArgillaStore:
                 progress("reading records", offset, total)
             yield page["items"]
 
-    def _listing(self, wanted: set[str], size: int) -> dict[str, tuple[Answer, ...]]:
+    def _listing(self, wanted: set[str], size: int) -> tuple[dict[str, tuple[Answer, ...]], int]:
+        """Answers by external id, and how many records were read."""
         found: dict[str, tuple[Answer, ...]] = {}
+        read = 0
         for page in self._pages(size):
+            read += len(page)
             for record in page:
                 if record["external_id"] in wanted:
                     found[record["external_id"]] = self._answers(record)
-        return found
+        return found, read
 
     def _answers(self, record: Json) -> tuple[Answer, ...]:
         parsed = (

@@ -76,23 +76,40 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     Raises:
         LoopdError: see :meth:`ArgillaHttp.request`.
     """
-    url = str(client.base_url).rstrip("/")
+    url, api_key = str(client.base_url).rstrip("/"), key_of(client)
     try:
         response = client.request(method, f"/api/v1/{path}", **arguments)
-        _check(response, url, client.headers.get(_KEY_HEADER))
+        _check(response, url, api_key)
     except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
-        kind = type(error).__name__
-        message = f"Argilla at {url} is unreachable ({kind}: {error})"
-        raise TransientError(message, _IS_IT_UP) from error
-    return _json(response, url)
+        detail = f"{type(error).__name__}: {quoted(error, api_key)}"
+        # Not `from error`: its text may hold the key, and tracebacks show it.
+        raise TransientError(f"Argilla at {url} is unreachable ({detail})", _IS_IT_UP) from None
+    return _json(response, url, api_key)
 
 
-def _json(response: httpx.Response, url: str) -> Any:
+def key_of(client: httpx.Client) -> str | None:
+    """The API key that a client sends."""
+    found: str | None = client.headers.get(_KEY_HEADER)
+    return found
+
+
+def quoted(text: object, api_key: str | None) -> str:
+    """What came from elsewhere as a message may repeat it: short, and without the API key.
+
+    Whatever answers, or fails, may repeat what it was sent.
+    """
+    found = str(text)
+    for form in {api_key, repr(api_key)[1:-1]} if api_key else ():
+        found = found.replace(form, "***")
+    return found[:_DETAIL]
+
+
+def _json(response: httpx.Response, url: str, api_key: str | None) -> Any:
     try:
         return response.json() if response.content else None
     except (ValueError, RecursionError) as error:
-        message = f"Argilla at {url} sent no JSON ({error})"
-        raise TransientError(message, "is argilla.url that of an Argilla server?") from error
+        message = f"Argilla at {url} sent no JSON ({quoted(error, api_key)})"
+        raise TransientError(message, "is argilla.url that of an Argilla server?") from None
 
 
 def _check(response: httpx.Response, url: str, api_key: str | None) -> None:
@@ -109,9 +126,7 @@ def _check(response: httpx.Response, url: str, api_key: str | None) -> None:
             f"the account may not do this on {url}: {what}",
             "use the key of an owner, or of an admin who is a member of the workspace",
         )
-    # Whatever answers there may repeat what it was sent.
-    detail = response.text.replace(api_key, "***") if api_key else response.text
-    raise _refusal(code)(f"Argilla refuses: {what}: {detail[:_DETAIL]}")
+    raise _refusal(code)(f"Argilla refuses: {what}: {quoted(response.text, api_key)}")
 
 
 def _refusal(code: int) -> type[ArgillaError]:

@@ -17,7 +17,7 @@ from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
 from loopd.tasks.task import Task
 
 FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
-"""Where the store's own clock begins: it moves with each new answer."""
+"""Where the store's own clock begins: it moves with each answer."""
 
 
 @dataclass(slots=True)
@@ -117,7 +117,8 @@ class MemoryStore:
             if record_id in wanted
             for answer in stored.answers.values()
         )
-        return Sweep(answers=answers, missing=tuple(sorted(wanted - set(records))))
+        missing = tuple(sorted(wanted - set(records)))
+        return Sweep(answers=answers, missing=missing, listed=len(records))
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards."""
@@ -200,11 +201,12 @@ class MemoryStore:
         self._activity += 1
         answers = self._dataset()[record_id].answers
         known = answers.get(annotator)
-        time = self._tick() if known is None else known.time
-        answers[annotator] = Answer(record_id, annotator, status, value, time)
+        now = self._tick()
+        time = now if known is None else known.time
+        answers[annotator] = Answer(record_id, annotator, status, value, time, changed=now)
 
     def _tick(self) -> str:
-        """The time of a new answer, a second after the last."""
+        """The time of a new or edited answer, a second after the last."""
         self._ticks += 1
         return self._moment()
 

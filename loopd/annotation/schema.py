@@ -116,6 +116,7 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
         status=known,
         value=value,
         time=response["inserted_at"],
+        changed=response["updated_at"],
     )
 
 

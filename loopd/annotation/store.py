@@ -20,10 +20,12 @@ class Sweep:
     Attributes:
         answers: present answers on the records asked for; drafts are left out.
         missing: external ids that were asked for and are gone.
+        listed: records that were read for it, those of others included: what the look has cost.
     """
 
     answers: tuple[Answer, ...]
     missing: tuple[str, ...]
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

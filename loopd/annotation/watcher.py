@@ -13,7 +13,7 @@ from loopd.annotation.store import AnnotationStore, Sweep
 Found = TypeVar("Found")
 
 AT_FULL_PACE = 4000
-"""Records up to which everything is read as often as configured."""
+"""Records of the dataset up to which everything is read as often as configured."""
 
 
 class Pace:
@@ -71,12 +71,16 @@ class AnswerWatcher:
     ) -> None:
         self._store = store
         self._pace = Pace(sweep_interval, monotonic)
+        self._listed = 0
 
     def look(self, record_ids: Collection[str]) -> Sweep | None:
         """The answers on these records, or ``None`` when nothing can have changed.
 
         With many records the sweeps that nothing has triggered are fewer, so that an idle loop
-        asks for as little as with few.
+        asks for as little as with few. Those of others in the dataset count: they are read too.
         """
-        slower = max(1.0, len(record_ids) / AT_FULL_PACE)
-        return self._pace.look(self._store.activity, lambda: self._store.sweep(record_ids), slower)
+        slower = max(1.0, len(record_ids) / AT_FULL_PACE, self._listed / AT_FULL_PACE)
+        found = self._pace.look(self._store.activity, lambda: self._store.sweep(record_ids), slower)
+        if found is not None:
+            self._listed = found.listed
+        return found

@@ -8,6 +8,7 @@ https://www.standardwebhooks.com wants it.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from typing import Any
 
 from loopd import log
 from loopd.annotation.http import ArgillaHttp
-from loopd.errors import ArgillaError, LoopdError
+from loopd.errors import ArgillaError, LoopdError, TransientError
 
 EVENTS = ("response.created", "response.updated", "response.deleted")
 
 LARGEST = 1_000_000
 """Bytes of a message that are read; Argilla's hold one record."""
+
+AGAIN = 60.0
+"""Seconds until a webhook that Argilla could not make is asked for again."""
 
 PATIENCE = 5.0
 """Seconds until a connection that says nothing is closed."""
@@ -42,9 +46,67 @@ class Door:
     name: str
 
 
+class Webhook:
+    """The webhook in Argilla, which is made as soon as Argilla is there; see :func:`knocking`."""
+
+    def __init__(
+        self, http: ArgillaHttp, door: Door, server: _Server, monotonic: Callable[[], float]
+    ) -> None:
+        self._http, self._door, self._server = http, door, server
+        self._monotonic = monotonic
+        self._next = float("-inf")
+        self._id: str | None = None
+
+    def attempt(self) -> None:
+        """Make it, unless it is there, was refused, or was tried just now.
+
+        It rings once when it is made: somebody may have answered before.
+        """
+        if self._monotonic() < self._next:
+            return
+        self._next = float("inf")
+        try:
+            self._make()
+        except TransientError as error:
+            self._next = self._monotonic() + AGAIN
+            self._warn(error, f"polling goes on, and it is tried again every {AGAIN:.0f} s")
+        except LoopdError as error:
+            self._warn(
+                error,
+                "webhooks need the key of an owner, and Argilla 2.4 or later; polling goes on",
+            )
+
+    def remove(self) -> None:
+        """Take it away, if Argilla is there."""
+        if self._id is not None:
+            with suppress(LoopdError):
+                self._http.request("DELETE", f"webhooks/{self._id}")
+
+    def _make(self) -> None:
+        url = self._door.url or f"http://127.0.0.1:{self._server.server_port}/"
+        name = f"loopd: {self._door.name}"
+        for hook in self._http.get("webhooks")["items"]:
+            if hook.get("description") == name:
+                self._http.request("DELETE", f"webhooks/{hook['id']}")
+        body = {"url": url, "events": EVENTS, "description": name}
+        made = self._http.request("POST", "webhooks", json=body)
+        self._id, self._server.secret = str(made["id"]), made["secret"]
+        log.get("webhooks").info("webhooks_on", url=url)
+        self._server.ring()
+
+    @staticmethod
+    def _warn(error: LoopdError, hint: str) -> None:
+        log.get("webhooks").warning("webhooks_off", problem=error.message, hint=hint)
+
+
 @contextmanager
-def knocking(http: ArgillaHttp, door: Door, ring: Callable[[], None]) -> Iterator[None]:
-    """Have Argilla call ``ring`` soon after each answer, as long as the context lasts.
+def knocking(
+    http: ArgillaHttp,
+    door: Door,
+    ring: Callable[[], None],
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Iterator[Webhook]:
+    """Have Argilla call ``ring`` soon after each answer, once the webhook is made.
 
     Where Argilla refuses, one warning says so and polling goes on alone.
 
@@ -52,6 +114,7 @@ def knocking(http: ArgillaHttp, door: Door, ring: Callable[[], None]) -> Iterato
         http: with the key of an owner, who alone may manage webhooks.
         door: where to listen.
         ring: called from another thread.
+        monotonic: clock in seconds.
 
     Raises:
         ArgillaError: the port is taken.
@@ -59,36 +122,14 @@ def knocking(http: ArgillaHttp, door: Door, ring: Callable[[], None]) -> Iterato
     server = _Server(door.port, ring)
     thread = threading.Thread(target=server.serve_forever, name="webhooks", daemon=True)
     thread.start()
-    hook = None
+    webhook = Webhook(http, door, server, monotonic)
     try:
-        hook = _registered(http, door, server)
-        yield
+        yield webhook
     finally:
-        if hook is not None:
-            with suppress(LoopdError):
-                http.request("DELETE", f"webhooks/{hook}")
+        webhook.remove()
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def _registered(http: ArgillaHttp, door: Door, server: _Server) -> str | None:
-    """Id of the new webhook, ``None`` where there can be none."""
-    url = door.url or f"http://127.0.0.1:{server.server_port}/"
-    name = f"loopd: {door.name}"
-    try:
-        for hook in http.get("webhooks")["items"]:
-            if hook.get("description") == name:
-                http.request("DELETE", f"webhooks/{hook['id']}")
-        body = {"url": url, "events": EVENTS, "description": name}
-        made = http.request("POST", "webhooks", json=body)
-    except LoopdError as error:
-        hint = "webhooks need the key of an owner, and Argilla 2.4 or later; polling goes on"
-        log.get("webhooks").warning("webhooks_off", problem=error.message, hint=hint)
-        return None
-    server.secret = made["secret"]
-    log.get("webhooks").info("webhooks_on", url=url)
-    return str(made["id"])
 
 
 class _Server(ThreadingHTTPServer):
@@ -127,12 +168,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: the loop says what it found."""
 
     def _is_argilla(self, body: bytes) -> bool:
-        from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+        from standardwebhooks.webhooks import Webhook as Signed
+        from standardwebhooks.webhooks import WebhookVerificationError
 
         if self.server.secret is None:
             return False
         try:
-            Webhook(self.server.secret).verify(body, dict(self.headers), json_parse=False)
+            Signed(self.server.secret).verify(body, dict(self.headers), json_parse=False)
         except (WebhookVerificationError, ValueError):
             return False
         return True

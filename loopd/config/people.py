@@ -34,7 +34,7 @@ class QueueSection(Section):
         30.0,
         gt=0,
         description="Seconds after which all answers are read whether or not any moved; longer "
-        "with more than 4,000 records.",
+        "with more than 4,000 records in the dataset.",
     )
     suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
     refresh: bool = Field(

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.http import ArgillaHttp, NotFoundError, send
+from loopd.annotation.http import ArgillaHttp, NotFoundError, key_of, quoted, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.listener.filters import Wanted
 from loopd.listener.firing import Found
@@ -59,12 +59,12 @@ class Address:
             TransientError: Argilla is away.
             AuthError, DatasetError, ArgillaError: waiting will not mend it.
         """
-        with _sdk_errors():
-            if not isinstance(self.dataset, str):
-                if self.dataset.id is None:
-                    raise DatasetError(f"dataset `{self.name}` is not on a server yet")
-                return Place(self.client or self.dataset._client, self.dataset)
-            client = self.client or self._make_client()
+        if not isinstance(self.dataset, str):
+            if self.dataset.id is None:
+                raise DatasetError(f"dataset `{self.name}` is not on a server yet")
+            return Place(self.client or self.dataset._client, self.dataset)
+        client = self.client or self._make_client()
+        with _sdk_errors(_key(client)):
             found = client.datasets(id=self._find(client))
             if found is None:
                 raise DatasetError(f"dataset `{self.name}` was deleted this very moment")
@@ -81,10 +81,11 @@ class Address:
             "api_key": self.api_key or os.environ.get("ARGILLA_API_KEY"),
         }
         set_ones = {name: value for name, value in given.items() if value}
-        if len(set_ones) == len(given):
-            _knock(**set_ones)
-        # Retries are ours: the SDK's cannot be interrupted.
-        return rg.Argilla(**set_ones, retries=0)
+        with _sdk_errors(given["api_key"]):
+            if len(set_ones) == len(given):
+                _knock(**set_ones)
+            # Retries are ours: the SDK's cannot be interrupted.
+            return rg.Argilla(**set_ones, retries=0)
 
     def _find(self, client: Any) -> str:
         def items(what: str) -> list[Json]:
@@ -134,7 +135,7 @@ class Place:
             items, steady = self._listing(body)
             if steady:
                 break
-        with _sdk_errors():
+        with _sdk_errors(_key(self._client)):
             return Found(tuple(self._record(each) for each in items), _digest(items))
 
     def _listing(self, body: Json) -> tuple[list[Json], bool]:
@@ -166,6 +167,10 @@ class Place:
             return _send(self._client, method, f"datasets/{self.dataset.id}{path}", **arguments)
         except NotFoundError as error:
             raise DatasetError(f"dataset `{self.dataset.name}` is gone from Argilla") from error
+
+
+def _key(client: Any) -> str | None:
+    return key_of(client.http_client)
 
 
 def _send(client: Any, method: str, path: str, **arguments: Any) -> Any:
@@ -203,8 +208,11 @@ def _digest(items: list[Json]) -> str:
 
 
 @contextmanager
-def _sdk_errors() -> Iterator[None]:
-    """Failures of the SDK's own requests as ours."""
+def _sdk_errors(api_key: str | None) -> Iterator[None]:
+    """Failures of the SDK's own requests as ours.
+
+    Theirs hold whole answers, in which the API key may be: they are not chained to ours.
+    """
     import httpx
     from argilla._exceptions import ArgillaAPIError, ArgillaCredentialsError
     from argilla._exceptions import ArgillaError as SdkError
@@ -214,13 +222,14 @@ def _sdk_errors() -> Iterator[None]:
     except LoopdError:
         raise
     except (httpx.HTTPError, json.JSONDecodeError) as error:
-        kind = type(error).__name__
-        raise TransientError(f"Argilla is unreachable ({kind}: {error})") from error
+        detail = f"{type(error).__name__}: {quoted(error, api_key)}"
+        raise TransientError(f"Argilla is unreachable ({detail})") from None
     except ArgillaCredentialsError as error:
-        raise AuthError(f"Argilla refuses the API key: {error}") from error
+        raise AuthError(f"Argilla refuses the API key: {quoted(error, api_key)}") from None
     except ArgillaAPIError as error:
         away = error.status_code >= 500 or error.status_code in (408, 425, 429)
         ours = TransientError if away else ArgillaError
-        raise ours(f"Argilla refuses: {error}") from error
+        raise ours(f"Argilla refuses: {quoted(error, api_key)}") from None
     except SdkError as error:
-        raise AuthError(str(error), "set ARGILLA_API_URL and ARGILLA_API_KEY") from error
+        hint = "set ARGILLA_API_URL and ARGILLA_API_KEY"
+        raise AuthError(quoted(error, api_key), hint) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loopd.annotation.consensus import answered, labelled
-from loopd.config import Config
+from loopd.annotation.second_opinions import askable
+from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import BATCHES_OUT, runs_low
 from loopd.machine import State
 
@@ -65,9 +66,17 @@ def _something_came(state: State, waiting: frozenset[str]) -> bool:
 def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, labels = config.stopping, labelled(state)
-    if len(state.planned_ids | labels) >= pool_size:
+    if len(state.planned_ids | labels) >= pool_size and not _asks_again(state, config):
         return True
-    if stopping.max_rounds is not None and len(state.evaluated) + 1 >= stopping.max_rounds:
+    if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
         return True
     asked = len(labels | {state.originals[id_] for id_ in waiting})
     return stopping.label_budget is not None and asked >= stopping.label_budget
+
+
+def _asks_again(state: State, config: Config) -> bool:
+    """Whether second opinions could be asked with what is known now, were the batch closed."""
+    if config.strategy.name != ACTIVELAB or not state.rounds_measured:
+        return False
+    again = askable(state, config.queue.min_submitted, config.relabel)
+    return not again <= set(state.draws)

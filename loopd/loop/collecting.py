@@ -24,7 +24,9 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
     present = {(answer.record_id, answer.annotator): answer for answer in sweep.answers}
     missing = set(sweep.missing)
     changed = [
-        answer for key, answer in present.items() if _differs(state.answers.get(key), answer)
+        _dated(known, answer)
+        for key, answer in present.items()
+        if _differs(known := state.answers.get(key), answer)
     ]
     changed += [
         _withdrawn(answer)
@@ -45,6 +47,13 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
 def _differs(known: Answer | None, answer: Answer) -> bool:
     """Whether the answer says something new; a touched time alone does not."""
     return known is None or (known.status, known.value) != (answer.status, answer.value)
+
+
+def _dated(known: Answer | None, answer: Answer) -> Answer:
+    """The answer with when it was given: an edit of a known one keeps that."""
+    if known is None or known.status is AnswerStatus.WITHDRAWN:
+        return replace(answer, given=answer.changed)
+    return replace(answer, given=known.given)
 
 
 def _withdrawn(answer: Answer) -> Answer:

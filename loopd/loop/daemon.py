@@ -15,6 +15,7 @@ from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
+from loopd.errors import Interrupted
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
@@ -40,54 +41,74 @@ def run_daemon(
 ) -> State:
     """Run the loop until it is done or a signal comes.
 
+    A signal that comes before the loop has begun ends everything there and then.
+
     Args:
         config: the checked configuration.
         progress: called with (what, done, total) during long steps.
         onlookers: who is told what happens; closed at the end.
 
     Returns:
-        The state at the end.
+        The state at the end; an empty one where a signal came before the loop had begun.
 
     Raises:
         LoopdError: anything that waiting cannot mend; the journal is intact.
     """
-    stop = Stop()
+    stop = Stop(at_once=True)
+    try:
+        with ExitStack() as stack:
+            audience = Audience(onlookers)
+            stack.callback(audience.close)
+            stack.enter_context(on_signals(stop))
+            return _begun(stack, config, stop, progress, audience)
+    except Interrupted:  # nothing of the loop had begun
+        log.get("loop").info("stopped", phase="start", hint="start again to go on")
+        return State()
+
+
+def _begun(
+    stack: ExitStack,
+    config: Config,
+    stop: Stop,
+    progress: Callable[[str, int, int], None] | None,
+    audience: Audience,
+) -> State:
+    """All parts together, and then the loop."""
     folder = config.run.dir
-    with ExitStack() as stack:
-        audience = Audience(onlookers)
-        stack.callback(audience.close)
-        stack.enter_context(on_signals(stop))
-        stack.enter_context(run_lock(folder))
-        journal = stack.enter_context(Journal(folder / JOURNAL_NAME))
-        events = journal.read()
-        state = fold(events)
-        data = read_data(config)
-        report_data(data)
-        heart = Heartbeat(folder)
-        tools = build_tools(config, data, stop, progress, beat=heart.beat)
-        stack.callback(tools.store.close)
-        write = partial(_write, journal=journal, tools=tools)
-        alarm = stack.enter_context(_alarm(config))
-        loop = Loop(tools, stop, write, heart.beat, alarm, audience)
-        with audience.watching(Opening(state, events, tools)):
-            return _run(loop, state)
+    stack.enter_context(run_lock(folder))
+    journal = stack.enter_context(Journal(folder / JOURNAL_NAME))
+    events = journal.read()
+    state = fold(events)
+    data = read_data(config)
+    report_data(data)
+    heart = Heartbeat(folder)
+    tools = build_tools(config, data, stop, progress, beat=heart.beat)
+    stack.callback(tools.store.close)
+    write = partial(_write, journal=journal, tools=tools)
+    alarm, webhook = stack.enter_context(_alarm(config))
+    loop = Loop(tools, stop, write, heart.beat, alarm, audience, before_rest=webhook)
+    with audience.watching(Opening(state, events, tools)):
+        return _run(loop, state)
 
 
 @contextmanager
-def _alarm(config: Config) -> Iterator[Alarm | None]:
-    """An alarm that Argilla rings, ``None`` where the configuration wants none."""
+def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
+    """An alarm that Argilla rings, and what tells Argilla of it when it is there.
+
+    No alarm where the configuration wants none.
+    """
     section = config.argilla
     if not section.webhooks:
-        yield None
+        yield None, lambda: None
         return
     alarm = Alarm()
     http = ArgillaHttp(section.url, api_key(section), section.timeout)
     name = f"{section.workspace}/{section.dataset}"
     with (
         closing(http),
-        knocking(http, Door(section.webhook_port, section.webhook_url, name), alarm.ring),
+        knocking(http, Door(section.webhook_port, section.webhook_url, name), alarm.ring) as made,
     ):
-        yield alarm
+        yield alarm, made.attempt
 
 
 def _run(loop: Loop, state: State) -> State:
@@ -98,6 +119,7 @@ def _run(loop: Loop, state: State) -> State:
         if first is not None:
             state = loop.record(state, first)
         metrics_log.write(state, loop.tools.config.run.dir)
+        loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely
         state = loop.run(state)
     if state.phase is not Phase.DONE:
         log.get("loop").info("stopped", phase=state.phase.value, hint="start again to go on")

@@ -42,7 +42,8 @@ KEYS: dict[str, str] = {
     "waiting.p95": "95th percentile of these seconds over the people.",
     "turnaround": "Seconds from the last answer that the batch before needed to this batch being "
     "shown to people.",
-    "staleness": "Answers that came before this batch was out and that its model had not seen.",
+    "staleness": "Answers, edited ones too, that came before this batch was out and that its model "
+    "had not seen.",
     "labels.<label>": "Training records with this label.",
     "accuracy": "Share of the test set that the model gets right.",
     "accuracy_low": "Lower end of its 95 % Wilson interval.",

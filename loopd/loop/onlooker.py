@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from loopd import log
-from loopd.errors import LoopdError
+from loopd.errors import Interrupted, LoopdError
 from loopd.loop.tools import Tools
 from loopd.machine import Event, State
 
@@ -73,6 +73,9 @@ class Audience:
         self._tell(lambda each: each.began(opening))
         try:
             yield
+        except Interrupted:
+            self._tell(lambda each: each.ended(None))
+            raise
         except Exception as error:
             failure = error  # the name ends with this block
             self._tell(lambda each: each.ended(failure))

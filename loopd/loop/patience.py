@@ -26,7 +26,7 @@ class Patience:
         max_backoff: the longest wait between two attempts, in seconds.
         give_up_after: seconds of outage after which the error is passed on; ``None`` is never.
         part: who waits, for the log.
-        seed: of the jitter.
+        seed: of the jitter; ``None`` draws one for each attempt.
         failed: called after each failure that is waited out.
         worked_again: called when an attempt goes well after a failure.
     """
@@ -36,7 +36,7 @@ class Patience:
     max_backoff: float
     give_up_after: float | None = None
     part: str = "loop"
-    seed: int = 0
+    seed: int | None = None
     failed: Callable[[TransientError], None] = lambda _: None
     worked_again: Callable[[], None] = lambda: None
 

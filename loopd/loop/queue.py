@@ -16,6 +16,7 @@ from statistics import median
 
 from loopd.annotation.consensus import given, reactions
 from loopd.machine import State
+from loopd.records import Answer
 
 MARGIN = 1.5
 """How much longer than the slowest of the last rounds the next one may take."""
@@ -112,7 +113,7 @@ def paces(state: State) -> dict[str, float]:
     news = [each.at for each in state.published.values()]
     times: dict[str, list[float]] = defaultdict(list)
     for answer in given(state):
-        times[answer.annotator].append(moment(answer.time))
+        times[answer.annotator].append(given_at(answer))
     latest = max((max(each) for each in times.values()), default=0.0)
     known = {
         person: _pace(sorted(each)[-GAPS - 1 :], news)
@@ -122,6 +123,16 @@ def paces(state: State) -> dict[str, float]:
     measured = [pace for pace in known.values() if pace is not None]
     usual = math.fsum(measured) / len(measured) if measured else 0.0
     return {person: usual if pace is None else pace for person, pace in known.items()}
+
+
+def given_at(answer: Answer) -> float:
+    """When a person gave an answer: a draft before it and edits after it do not count."""
+    return moment(answer.given or answer.time)
+
+
+def changed_at(answer: Answer) -> float:
+    """When an answer became what it is."""
+    return moment(answer.changed or answer.time)
 
 
 def moment(time: str) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 _FIRST = 0.25
 
 
-def delays(cap: float, seed: int = 0) -> Iterator[float]:
+def delays(cap: float, seed: int | None = None) -> Iterator[float]:
     """Seconds to wait after the first, second, ... failure in a row.
 
     Exponential growth with full jitter in the upper half ("equal jitter"; Brooker, *Exponential
@@ -16,7 +16,7 @@ def delays(cap: float, seed: int = 0) -> Iterator[float]:
 
     Args:
         cap: the longest wait in seconds.
-        seed: of the jitter.
+        seed: of the jitter; ``None`` draws one, so that no two processes wait alike.
     """
     rng = random.Random(seed)  # noqa: S311 - jitter, not a secret
     base = _FIRST

@@ -44,6 +44,10 @@ class Loop:
     """Rings when somebody may have answered."""
     audience: Audience = field(default_factory=Audience)
     """Is told of each event once it is durable, and of failures that are waited out."""
+    before_rest: Callable[[], None] = lambda: None
+    """Called before each rest, when Argilla has just answered; must not raise."""
+    jitter: int | None = None
+    """Seed of the waits while Argilla is away; ``None``: no two processes wait alike."""
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
@@ -61,6 +65,7 @@ class Loop:
 
     def _rest(self) -> None:
         """Wait for the next look; an alarm makes it come sooner, but not at once."""
+        self.before_rest()
         pause = self.tools.config.queue.poll_interval
         short = pause if self.alarm is None else min(pause, SOONEST)
         if not self.stop.wait(short) and self.alarm is not None:
@@ -91,6 +96,7 @@ class Loop:
             monotonic=self.tools.clock.monotonic,
             max_backoff=section.max_backoff,
             give_up_after=section.give_up_after,
+            seed=self.jitter,
             failed=self.audience.waits,
             worked_again=self.audience.reached,
         )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from loopd.errors import Interrupted
+
 
 class Alarm:
     """Ends one wait early; may ring from any thread, and once for several rings."""
@@ -38,9 +40,14 @@ class Stop:
 
     A pipe and not a ``threading.Event``: a signal handler that sets an event can dead-lock with
     the ``wait`` that it interrupts, because both take the event's lock.
+
+    Args:
+        at_once: see the attribute.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        self.at_once = at_once
+        """Whether a signal interrupts whatever is going on, instead of only being noted."""
         self._wanted = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -70,11 +77,18 @@ class Stop:
 
 @contextmanager
 def on_signals(stop: Stop) -> Iterator[None]:
-    """SIGINT and SIGTERM set the flag; a second one acts as if loopd had no handler."""
+    """SIGINT and SIGTERM set the flag; a second one acts as if loopd had no handler.
+
+    As long as ``stop.at_once`` is set they raise ``Interrupted`` too, wherever the process is. The
+    flag is there all the same, should somebody catch that.
+    """
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         stop.set()
+        if stop.at_once:
+            stop.at_once = False
+            raise Interrupted("a stop was asked for")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from loopd.annotation.consensus import given
-from loopd.loop.queue import moment
+from loopd.loop.queue import changed_at, given_at
 from loopd.machine import State
 from loopd.records import JsonValue
 from loopd.reports.rounds import number
@@ -30,10 +30,11 @@ def figures(state: State, needed: int) -> Figures:
 
     Returns:
         ``waiting.*``: seconds in which a person had nothing to do before the current batch came;
-        ``staleness``: answers that came too late for the model that chose it; ``last_answer``: when
-        the newest answer came. Without a batch before, only the last.
+        ``staleness``: answers, edited ones too, that came too late for the model that chose it;
+        ``last_answer``: when the newest answer came or was edited. Without a batch before, only
+        the last.
     """
-    times = [moment(answer.time) for answer in given(state)]
+    times = [changed_at(answer) for answer in given(state)]
     newest: Figures = {"last_answer": max(times, default=None)}
     before = state.collected.get(state.round - 1)
     if before is None:
@@ -63,7 +64,7 @@ def waited(state: State, needed: int) -> dict[str, float]:
     recent = current | frozenset(state.batches[-2].external_ids)
     reacted: dict[str, dict[str, float]] = defaultdict(dict)
     for answer in given(state):
-        reacted[answer.record_id][answer.annotator] = moment(answer.time)
+        reacted[answer.record_id][answer.annotator] = given_at(answer)
     people = {person for id_ in recent for person in reacted.get(id_, ())}
     found = dict.fromkeys(sorted(people), 0.0)
     older = [id_ for id_ in state.originals if id_ not in current | state.deleted]

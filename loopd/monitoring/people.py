@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import given, unresolved
 from loopd.config import Config
-from loopd.loop.queue import moment, paces
+from loopd.loop.queue import changed_at, paces
 from loopd.machine import State
 from loopd.printable import one_line
 from loopd.records import IMPORT_PREFIX, AnswerStatus
@@ -101,7 +101,7 @@ def people(
     seen: dict[str, float] = {}
     for answer in given(state):
         counts[answer.annotator][answer.status] += 1
-        at = moment(answer.time)
+        at = changed_at(answer)
         seen[answer.annotator] = max(at, seen.get(answer.annotator, at))
     working = paces(state)
     found = [

@@ -126,6 +126,7 @@ class Dashboard:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             limit_concurrency=100,
             timeout_graceful_shutdown=1,
         )

@@ -162,6 +162,9 @@ def _http_server(app: Any) -> Any:
         LoginThrottle(app),
         log_config=None,
         access_log=False,
+        ws="none",
+        # Whoever is on this machine could say to be somebody else with each login.
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )

@@ -204,7 +204,8 @@ class History:
             journal=FaultyJournal(journal, self.weather),  # type: ignore[arg-type]
             tools=tools,
         )
-        loop = WatchedLoop(tools, stop, write, look=partial(self._look, journal))  # type: ignore[arg-type]
+        look = partial(self._look, journal)
+        loop = WatchedLoop(tools, stop, write, look=look, jitter=self.plan.seed)  # type: ignore[arg-type]
         return daemon._run(loop, state)
 
     def _foreseen(self, error: LoopdError) -> bool:

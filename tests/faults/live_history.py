@@ -125,7 +125,7 @@ class LiveHistory:
         self.plan = plan
         self._nursery = nursery
         self._live = live
-        self._proxy = FaultProxy(live.server.port)
+        self._proxy = FaultProxy(live.server.port, plan.seed)
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)

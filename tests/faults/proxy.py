@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 from types import TracebackType
@@ -10,18 +11,23 @@ from types import TracebackType
 _ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 _GARBAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n<html>...."
 
+LONGEST_CUT = 600
+"""Bytes after which an answer is cut, at most; Argilla's heads have some 130."""
+
 
 class FaultProxy:
     """Forwards to one port; ``mode`` says how new connections fare.
 
     Modes: ``pass``; ``error`` answers 500; ``garbage`` answers 200 with no JSON; ``cut`` hangs up;
-    ``hole`` accepts and never answers; ``truncate`` hangs up in the middle of the answer;
+    ``hole`` accepts and never answers; ``truncate`` hangs up in the middle of an answer, sometimes
+    within its head, sometimes within its body;
     ``slow`` holds every piece back for a fifth of a second.
-    Set ``mode`` at any time: open connections are dropped.
+    The seed says where. Set ``mode`` at any time: open connections are dropped.
     """
 
-    def __init__(self, target_port: int) -> None:
+    def __init__(self, target_port: int, seed: int = 0) -> None:
         self._target = target_port
+        self._rng = random.Random(f"proxy {seed}")
         self._mode = "pass"
         self._sockets: set[socket.socket] = set()
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -72,7 +78,8 @@ class FaultProxy:
         mode = self._mode
         try:
             if mode in ("pass", "slow", "truncate"):
-                self._forward(client, limit=40 if mode == "truncate" else None)
+                cut = self._rng.randint(1, LONGEST_CUT)
+                self._forward(client, limit=cut if mode == "truncate" else None)
             elif mode in ("error", "garbage"):
                 client.recv(65536)
                 client.sendall(_ERROR if mode == "error" else _GARBAGE)
@@ -94,7 +101,8 @@ class FaultProxy:
                 if self._mode == "slow":
                     self._pause.wait(0.2)
                 sink.sendall(data if limit is None else data[:limit])
-                if limit is not None:
+                limit = None if limit is None else limit - len(data)
+                if limit is not None and limit <= 0:
                     break
         except OSError:
             pass

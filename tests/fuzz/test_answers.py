@@ -46,6 +46,7 @@ RESPONSE = st.fixed_dictionaries(
         "status": mixed("submitted", "submitted", "discarded", "draft"),
         "user_id": st.sampled_from(["u1", 7]),
         "inserted_at": st.just("2026-01-01T00:00:00"),
+        "updated_at": st.just("2026-01-01T00:00:01"),
         "values": VALUES,
     }
 )

@@ -210,6 +210,7 @@ def test_an_edit_changes_only_the_responses_own_time(api: Api) -> None:
     (response,) = after["responses"]
     assert response["id"] == given["id"]
     assert response["values"] == values("tool")
+    assert response["inserted_at"] == given["inserted_at"]
     assert response["updated_at"] > given["updated_at"]
 
 

@@ -185,6 +185,7 @@ def test_an_edit_a_withdrawal_and_a_second_person(place: tuple[AnnotationStore, 
     (second,) = store.sweep(("r1",)).answers
     assert (first.value, second.value) == ("fruit", "tool")
     assert first.time == second.time  # of the first answer: it settles ties
+    assert first.changed < second.changed
     people.submit("r1", "bob", "fruit")
     found = {each.annotator: each.value for each in store.sweep(("r1",)).answers}
     assert found == {people.ids["ann"]: "tool", people.ids["bob"]: "fruit"}
@@ -467,7 +468,7 @@ def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
     store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", "r2", "r3"))
     made = _existing(api, name)
-    api.answer(made, "r1", "tool", status="draft")
+    draft = api.answer(made, "r1", "tool", status="draft")
     api.answer(made, "r2", None, status="draft")
     api.answer(made, "r3", None, status="discarded")
     api.answer(made, "r3", "tool", status="discarded", by="bob")
@@ -475,6 +476,10 @@ def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
     assert [(each.record_id, each.status, each.value) for each in found] == [
         ("r3", AnswerStatus.DISCARDED, None)
     ] * 2
+    api.edit(draft, "tool")
+    (given,) = store.sweep(("r1",)).answers
+    assert (given.value, given.time) == ("tool", draft["inserted_at"])
+    assert given.changed > given.time
 
 
 @pytest.mark.parametrize("parts", ["nothing", "field", "field, question", "field, question, one"])

@@ -45,7 +45,10 @@ def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
     store.open(Pool(()), fresh=True)
     store.publish(Batch("b0000", 0, "random", None, (BatchItem("r1"),)), {"r1": "an apple"})
     people, rang = argilla.people(name), threading.Event()
-    with knocking(client, Door(0, None, name), rang.set):
+    with knocking(client, Door(0, None, name), rang.set) as webhook:
+        webhook.attempt()
+        assert rang.is_set()  # somebody may have answered before
+        rang.clear()
         (hook,) = hooks(client)
         assert hook["description"] == f"loopd: {name}"
         people.submit("r1", "ann", "fruit")
@@ -78,7 +81,8 @@ def test_what_an_earlier_process_left_is_replaced(client: ArgillaHttp) -> None:
     body = {"url": "http://127.0.0.1:9/", "events": ["response.created"]}
     client.request("POST", "webhooks", json={**body, "description": "loopd: old"})
     kept = client.request("POST", "webhooks", json={**body, "description": "somebody else's"})
-    with knocking(client, Door(0, None, "old"), lambda: None):
+    with knocking(client, Door(0, None, "old"), lambda: None) as webhook:
+        webhook.attempt()
         assert sorted(hook["description"] for hook in hooks(client)) == [
             "loopd: old",
             "somebody else's",
@@ -88,8 +92,8 @@ def test_what_an_earlier_process_left_is_replaced(client: ArgillaHttp) -> None:
 
 def test_without_an_owners_key_polling_goes_on(argilla: LiveArgilla) -> None:
     client = ArgillaHttp(argilla.url, argilla.keys["ann"], 30.0)
-    with knocking(client, Door(0, None, "x"), lambda: None):
-        pass
+    with knocking(client, Door(0, None, "x"), lambda: None) as webhook:
+        webhook.attempt()
     client.close()
 
 

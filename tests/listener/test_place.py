@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ class Shifting(Place):
     """Gives prepared pages: ids and the total that the server counts."""
 
     def __init__(self, *pages: Page) -> None:
-        super().__init__(None, None)
+        super().__init__(SimpleNamespace(http_client=SimpleNamespace(headers={})), None)
         self.pages = list(pages)
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:

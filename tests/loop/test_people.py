@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -523,6 +524,41 @@ def test_a_transient_failure_is_waited_out(make_bench: MakeBench) -> None:
         return "up"
 
     assert bench.loop.patiently(flaky) == "up"
+
+
+@pytest.mark.whatever_the_store
+def test_before_each_rest_there_is_time_for_what_waits_for_argilla(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    rests: list[State] = []
+
+    def before_rest() -> None:
+        rests.append(bench.state)
+        bench.stop.set()
+
+    loop = replace(bench.loop, before_rest=before_rest)
+    assert loop.run(bench.state).phase is Phase.COLLECT
+    assert len(rests) == 1
+
+
+@pytest.mark.whatever_the_store
+def test_two_loops_do_not_knock_together(make_bench: MakeBench) -> None:
+    """Whatever the seeds of their runs."""
+
+    def waits() -> tuple[float, ...]:
+        bench, found = make_bench(), []
+
+        def wait(seconds: float) -> bool:
+            found.append(seconds)
+            return len(found) == 3
+
+        def down() -> str:
+            raise TransientError("down")
+
+        bench.stop.wait = wait  # type: ignore[method-assign, assignment]
+        assert bench.loop.patiently(down) is None
+        return tuple(found)
+
+    assert waits() != waits()
 
 
 def test_a_stop_ends_the_waiting(make_bench: MakeBench) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from loopd.config import QueueSection, RelabelSection, StoppingSection
+from loopd.annotation.store import Sweep
+from loopd.config import QueueSection, RelabelSection, StoppingSection, StrategySection
 from loopd.loop.closing import reason_to_close
+from loopd.loop.collecting import changes
 from loopd.loop.queue import BATCHES_OUT, lasting, moment, paces, runs_low, turnaround
 from loopd.loop.waiting import figures, waited
 from loopd.machine import (
@@ -18,8 +20,10 @@ from loopd.machine import (
     BatchPlanned,
     BatchPublished,
     ModelTrained,
+    Phase,
     RoundEvaluated,
     State,
+    apply,
 )
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 
@@ -160,6 +164,42 @@ def test_the_figures_of_the_metrics_log() -> None:
     assert figures(make_state([["a0"]], answers[:1]), 1) == {"last_answer": ZERO + 30}
 
 
+def test_an_edit_while_a_batch_is_made_is_stale() -> None:
+    answers = [given("a0", "ann", 10.0), given("a1", "ann", 30.0), given("b0", "ann", 110.0)]
+    known = make_state([["a0", "a1"], ["b0"]], answers)
+    first = BatchCollected(ZERO + 35, "b0", "complete", 0, {"last_answer": ZERO + 30})
+    edit = replace(answers[0], value="b", changed=at(60.0))
+    sweep = Sweep((edit, *answers[1:]), ())
+    news = changes(known, sweep, 0.0)
+    assert news is not None
+    after = apply(replace(known, collected={0: first}, phase=Phase.COLLECT), news)
+    found = figures(after, 1)
+    assert (found["staleness"], found["waiting.total"]) == (1, 70.0)
+    again = replace(sweep, answers=(replace(edit, changed=at(90.0)), *answers[1:]))
+    assert changes(after, again, 0.0) is None  # the same answer, sent once more
+
+
+def test_a_draft_is_no_answer_yet() -> None:
+    """Ann has begun with two records early; she submits them one after the other, at 20 and 80."""
+    drafts = [
+        replace(given("a0", "ann", 1.0), changed=at(20.0)),
+        replace(given("a1", "ann", 2.0), changed=at(80.0)),
+        replace(given("b0", "ann", 101.0), changed=at(101.0)),
+    ]
+    known = make_state([["a0", "a1"], ["b0"]], [])
+    news = changes(known, Sweep(tuple(drafts), ()), 0.0)
+    assert news is not None
+    state = apply(replace(known, phase=Phase.COLLECT), news)
+    assert waited(state, 1) == {"ann": 20.0}
+    assert paces(state) == {"ann": pytest.approx(1 / 60)}
+    taken_back = changes(state, Sweep(tuple(drafts[1:]), ()), 0.0)
+    assert taken_back is not None
+    anew = replace(drafts[0], changed=at(95.0))
+    later = changes(apply(state, taken_back), Sweep((anew, *drafts[1:]), ()), 0.0)
+    assert later is not None
+    assert waited(apply(state, later), 1) == {"ann": 5.0}
+
+
 def fields(state: State) -> dict[str, Any]:
     return {name: getattr(state, name) for name in State.__slots__}
 
@@ -174,6 +214,7 @@ def test_the_last_batch_is_collected_whole() -> None:
             queue=QueueSection(batch_size=40),
             stopping=StoppingSection(**stopping),
             relabel=RelabelSection(),
+            strategy=StrategySection(),
         )
         return reason_to_close(state, config, open_now, pool_size=pool_size, now=ZERO + 300)
 

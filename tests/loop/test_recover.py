@@ -122,6 +122,20 @@ def test_several_open_batches_and_late_answers(make_bench: MakeBench) -> None:
 
 
 @pytest.mark.whatever_the_store
+def test_the_last_batch_of_a_recovered_run_is_waited_for(make_bench: MakeBench) -> None:
+    bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
+    bench.run_until(
+        lambda state: state.phase is Phase.COLLECT and state.rounds_measured == 2, diligent(bench)
+    )
+    before, _ = forget(bench)
+    state = bench.run_until(never, diligent(bench))
+    assert (state.stopped and state.stopped.reason) == "max_rounds"
+    assert state.round == before.round
+    assert state.collected[state.round].reason == "complete"
+    assert not unresolved(state, 1)
+
+
+@pytest.mark.whatever_the_store
 def test_second_opinions_come_back(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 6}, **ACTIVELAB)
     bench.run_until(asked_again, attentive(bench))

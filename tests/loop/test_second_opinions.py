@@ -234,6 +234,21 @@ def test_no_text_is_asked_about_more_often_than_allowed(make_bench: MakeBench) -
 
 
 @pytest.mark.whatever_the_store
+def test_nobody_waits_for_a_batch_of_second_opinions(make_bench: MakeBench) -> None:
+    """Also when no text of the pool is new; the answers to the very last batch are waited for."""
+    sections = {**ACTIVELAB, "relabel": {"max_annotations": 2}}
+    queue = {"batch_size": 4, "low_watermark": 1}
+    bench = make_bench(size=12, stopping={"max_rounds": 20}, queue=queue, **sections)
+    state = bench.run_until(never, attentive(bench))
+    assert (state.stopped and state.stopped.reason) == "pool_exhausted"
+    whole = next(one.round for one in state.batches if len(copies(one)) == len(one.items))
+    reasons = [state.collected[number].reason for number in range(whole, state.round + 1)]
+    assert "watermark" in reasons[:-1]
+    assert reasons[-1] == "complete"
+    assert not unresolved(state, 1)
+
+
+@pytest.mark.whatever_the_store
 @pytest.mark.parametrize("strategy", ["weighted", "crowdlab", "dawid_skene"])
 def test_every_consensus_carries_the_loop(make_bench: MakeBench, strategy: str) -> None:
     sections = {**ACTIVELAB, "consensus": {"strategy": strategy, "folds": 3}}

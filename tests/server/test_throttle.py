@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
+import httpx
+
+from loopd.server.process import _http_server
 from loopd.server.throttle import ADDRESSES, MOST, WINDOW, LoginThrottle
 
 RIGHT, WRONG = 201, 401
@@ -73,3 +77,32 @@ def test_memory_is_bounded() -> None:
 
 def test_a_request_without_an_address_is_served() -> None:
     assert Door().ask(client=None) == WRONG
+
+
+def test_nobody_can_say_to_be_somebody_else() -> None:
+    """Over the server as it is set up, with a header that names another address each time."""
+    argilla = Argilla()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await argilla(scope, receive, send)
+            return
+        for word in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{word}.complete"})
+
+    async def guess() -> list[int]:
+        server = _http_server(app)
+        serving = asyncio.create_task(server.serve(sockets=[place]))
+        url = f"http://127.0.0.1:{place.getsockname()[1]}/api/v1/token"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            got = [
+                (await client.post(url, headers={"X-Forwarded-For": f"10.0.0.{number}"}))
+                for number in range(MOST + 2)
+            ]
+        server.should_exit = True
+        await serving
+        return [each.status_code for each in got]
+
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        assert asyncio.run(guess()) == [WRONG] * MOST + [429] * 2

@@ -1,0 +1,72 @@
+"""How much an idle loop asks of Argilla; the requests are counted, not made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.watcher import AnswerWatcher
+from loopd.config import ArgillaSection
+from loopd.tasks.single_label import SingleLabelTask
+
+PLAN = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?"), "", 1)
+RUN = [f"r{number}" for number in range(5)]
+
+
+class Counting(ArgillaStore):
+    """A dataset of these records, of which nobody answers any; counts the pages."""
+
+    def __init__(self, records: list[str]) -> None:
+        super().__init__(ArgillaSection(), "key", PLAN)
+        self.records = records
+        self.sizes: list[int] = []
+
+    def activity(self) -> str:
+        return "the same"
+
+    def _pages(self, size: int, *include: str, **_: Any) -> Iterator[list[dict[str, Any]]]:
+        for start in range(0, len(self.records), size):
+            self.sizes.append(size)
+            yield [{"external_id": id_} for id_ in self.records[start : start + size]]
+
+
+@pytest.fixture
+def made() -> Iterator[list[Counting]]:
+    stores: list[Counting] = []
+    yield stores
+    for store in stores:
+        store.close()
+
+
+def test_a_record_that_is_known_to_be_gone_costs_no_second_listing(made: list[Counting]) -> None:
+    made.append(store := Counting([*RUN]))
+    store.sweep(RUN)
+    assert store.sizes == [1000]
+    store.records.remove("r3")
+    assert [store.sweep(RUN).missing for _ in range(4)] == [("r3",)] * 4
+    assert store.sizes == [1000] + [1000, 997] + [1000] * 3
+    store.records.remove("r4")
+    assert store.sweep(RUN).missing == ("r3", "r4")
+    assert store.sizes[6:] == [1000, 997]
+    store.records.append("r3")
+    assert store.sweep(RUN).missing == ("r4",)
+    store.records.remove("r3")
+    assert store.sweep(RUN).missing == ("r3", "r4")
+    assert store.sizes[8:] == [1000, 1000, 997]
+
+
+@pytest.mark.parametrize(("others", "pages"), [(0, 120), (39_995, 480)])
+def test_records_of_others_slow_the_sweeps_down(
+    made: list[Counting], others: int, pages: int
+) -> None:
+    """An hour, in which nobody answers: with 40,000 records 12 sweeps of 40 pages."""
+    made.append(store := Counting([*RUN, *(f"other{number}" for number in range(others))]))
+    now = [0.0]
+    watcher = AnswerWatcher(store, 30.0, lambda: now[0])
+    for second in range(0, 3600, 3):
+        now[0] = float(second)
+        watcher.look(RUN)
+    assert len(store.sizes) == pages

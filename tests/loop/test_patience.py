@@ -1,0 +1,36 @@
+"""How long to wait for an Argilla that is away."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+
+from loopd.errors import TransientError
+from loopd.loop.patience import Patience
+from loopd.loop.retry import delays
+
+
+def waits(seed: int | None = None) -> list[float]:
+    """What a daemon waits, five times in a row."""
+    found: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        found.append(seconds)
+        return len(found) == 5
+
+    def away() -> None:
+        raise TransientError("down")
+
+    patience = Patience(wait=wait, monotonic=lambda: 0.0, max_backoff=60.0, seed=seed)
+    assert patience.attempt(away) is None
+    return found
+
+
+def test_waits_grow_to_their_limit() -> None:
+    found = list(islice(delays(10.0, seed=1), 20))
+    assert all(earlier < later for earlier, later in pairwise(found[:4]))
+    assert all(5.0 <= each <= 10.0 for each in found[8:])
+
+
+def test_no_two_daemons_wait_alike_unless_they_are_told_to() -> None:
+    assert len({tuple(waits()) for _ in range(4)}) == 4
+    assert waits(7) == waits(7) != waits(8)
