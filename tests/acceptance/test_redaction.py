@@ -9,9 +9,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import httpx
 import pytest
 
+from loopd.loop.daemon import PAGE_NAME
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting, rounds
 from tests.daemon import Daemon
@@ -53,40 +56,88 @@ def leaks(folders: list[Path], secrets: dict[str, str]) -> dict[str, list[str]]:
     return {what: names for what, names in found.items() if names}
 
 
-def two_rounds(argilla: LiveArgilla, daemon: Daemon) -> None:
+def two_rounds(argilla: LiveArgilla, daemon: Daemon) -> tuple[str, dict[str, str]]:
+    """A whole run; what ``looked`` saw while its second batch was out."""
     daemon.start()
     people = argilla.people(daemon.dataset)
-    for number in (1, 2):
-        daemon.wait(rounds(number))
-        daemon.wait(collecting)
-        answer_all(daemon, people)
+    daemon.wait(collecting)
+    answer_all(daemon, people)
+    daemon.wait(rounds(2))
+    daemon.wait(collecting)
+    seen = looked(argilla, daemon)
+    answer_all(daemon, people)
     people.close()
     assert daemon.ended() == 0, daemon.log
+    return seen
+
+
+PAGES = ("", "view", "api/overview", "healthz", "readyz", "metrics")
+"""Of the live page."""
+
+
+def looked(argilla: LiveArgilla, daemon: Daemon) -> tuple[str, dict[str, str]]:
+    """All that the live page says, and the secrets of the webhooks that Argilla has."""
+    page = (daemon.run_dir / PAGE_NAME).read_text(encoding="utf-8").strip()
+    answers = [httpx.get(page + path) for path in PAGES]
+    assert [answer.status_code for answer in answers] == [200] * len(PAGES)
+    asked = {"X-Argilla-Api-Key": argilla.owner_key}
+    hooks = httpx.get(f"{argilla.url}/api/v1/webhooks", headers=asked).json()["items"]
+    assert hooks
+    secrets = {f"secret of webhook {place}": hook["secret"] for place, hook in enumerate(hooks)}
+    return "".join(answer.text for answer in answers), secrets
 
 
 @pytest.mark.slow
 def test_a_run_a_wrong_key_and_a_crash(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(argilla, log={"level": "debug"}, stopping={"max_rounds": 2})
-    two_rounds(argilla, daemon)
+    daemon = make_daemon(
+        argilla,
+        log={"level": "debug"},
+        stopping={"max_rounds": 2},
+        dashboard={"enabled": True},
+        argilla={"webhooks": True},
+    )
+    pages, hooks = two_rounds(argilla, daemon)
     is_private(daemon.run_dir)
-    shown = [daemon.loopd("status"), daemon.loopd("check"), daemon.loopd("export", "--no-model")]
-    assert [done.returncode for done in shown] == [0, 0, 0]
+    verbs = [["status"], ["check"], ["report"], ["export", "--no-model"]]
+    shown = [daemon.loopd(*verb) for verb in verbs]
+    assert [done.returncode for done in shown] == [0] * len(verbs)
+    shown.append(_key_from_elsewhere(daemon))
     crashed = _crash(daemon)
     daemon.api_key = MADE_UP
     daemon.settings["argilla"]["dataset"] += "-2"
     daemon.save()
     refused = daemon.loopd("run")
     assert refused.returncode == 20
-    printed = "".join(done.stdout + done.stderr for done in [*shown, refused]) + crashed
+    printed = "".join(done.stdout + done.stderr for done in [*shown, refused]) + crashed + pages
     (daemon.folder / "printed.txt").write_text(printed, encoding="utf-8")
 
-    secrets = secrets_of(argilla)
-    assert leaks([daemon.folder], {**secrets, "the made-up key": MADE_UP}) == {}
-    held = leaks([argilla.server.home], secrets)
+    secrets = {**secrets_of(argilla), **hooks, "the made-up key": MADE_UP}
+    assert leaks([daemon.folder], secrets) == {}
+    held = leaks([argilla.server.home], secrets_of(argilla))
     assert "server.log" in {path.name for path in files(argilla.server.home)}
     assert {"login", "owner's key", "owner's password"} <= set(held)
     assert {name for names in held.values() for name in names} <= MEANT_TO
     assert all(mode(argilla.server.home / name) == 0o600 for name in MEANT_TO)
+
+
+def _key_from_elsewhere(daemon: Daemon) -> CompletedProcess[str]:
+    """What ``loopd check`` prints that has its key from a file, and then from a program."""
+    key, settings = daemon.api_key, daemon.settings["argilla"]
+    place = daemon.folder.parent / "key"
+    place.write_text(key, encoding="utf-8")
+    place.chmod(0o600)
+    daemon.api_key = ""
+    ways = ({"api_key_file": str(place)}, {"api_key_command": ["cat", str(place)]})
+    done = []
+    for way in ways:
+        daemon.settings["argilla"] = {**settings, **way}
+        daemon.save()
+        done.append(daemon.loopd("check"))
+    daemon.settings["argilla"], daemon.api_key = settings, key
+    daemon.save()
+    assert [each.returncode for each in done] == [0, 0], done
+    out, errors = "".join(each.stdout for each in done), "".join(each.stderr for each in done)
+    return CompletedProcess([], 0, out, errors)
 
 
 def _crash(daemon: Daemon) -> str:
