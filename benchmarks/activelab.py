@@ -13,7 +13,8 @@ answered, and each round publishes 25 items. A new text, or a copy that asks for
 is answered by the next person in the text's reserve, whose order the seed shuffles. The random arms
 draw new texts. Runs are kept in WORK and go on where they were; the seeds share what begins them.
 
-Writes ``benchmarks/results/activelab_CLASSIFIER.json`` and a picture beside it, and prints a table.
+Writes ``activelab_CLASSIFIER.json`` and a picture beside it into ``benchmarks/results``, or
+``--out``, and prints a table.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import csv
 import json
 import os
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import machine
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Sweep
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
@@ -43,7 +43,7 @@ from loopd.loop.start import begin
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import BatchPlanned, Event, Phase, RoundEvaluated, State, fold
-from loopd.records import Answer, Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, Record
 from loopd.reports.drawing import legend, new_figure, png, style
 from loopd.reports.interval import estimate
 from loopd.simulation.trial import share_caches
@@ -68,7 +68,7 @@ class Answers:
     extra: Annotations
 
 
-class ReserveStore:
+class ReserveStore(MemoryStore):
     """A store in which real people's answers wait.
 
     Args:
@@ -80,8 +80,8 @@ class ReserveStore:
     def __init__(
         self, config: Config, answers: Mapping[str, Answers], published: Sequence[Batch]
     ) -> None:
-        self._memory = MemoryStore(build_task(config.task))
-        self._published = published
+        super().__init__(build_task(config.task))
+        self._before = published
         self._answers = answers
         self._reserve = {id_: list(each.extra.items()) for id_, each in answers.items()}
         for id_, left in self._reserve.items():
@@ -90,38 +90,19 @@ class ReserveStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Publish again what was published before; it gets the same answers."""
         del fresh
-        opened = self._memory.open(pool, fresh=True)
-        for batch in self._published:
+        opened = super().open(pool, fresh=True)
+        for batch in self._before:
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Publish and answer."""
-        fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]
-        self._memory.publish(batch, texts)
+        fresh = [item for item in batch.items if not self.holds(item.external_id)]
+        super().publish(batch, texts)
         for item in fresh:
             initial = self._answers[item.record_id].initial if batch.round == 0 else {}
             for person, number in initial.items() or [self._reserve[item.record_id].pop(0)]:
-                self._memory.submit(item.external_id, person, LABELS[number])
-
-    def activity(self) -> str:
-        """Moves with every answer."""
-        return self._memory.activity()
-
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
-        """The present answers."""
-        return self._memory.sweep(external_ids)
-
-    def set_aside(self, answers: Collection[Answer]) -> None:
-        """Nobody answers twice here."""
-        self._memory.set_aside(answers)
-
-    def describe(self) -> str:
-        """There is no address."""
-        return "memory"
-
-    def close(self) -> None:
-        """Nothing to release."""
+                self.submit(item.external_id, person, LABELS[number])
 
 
 # -- the data --------------------------------------------------------------------------------------
@@ -309,6 +290,7 @@ def main() -> None:
     parser.add_argument("--ensemble", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--arms", default=",".join("+".join(arm) for arm in ARMS))
+    parser.add_argument("--out", type=Path, default=machine.RESULTS, help="of JSON and picture")
     options = parser.parse_args()
     options.work = options.work.absolute()
     chosen = [tuple(each.split("+")) for each in options.arms.split(",")]
@@ -337,18 +319,18 @@ def report(rows: Mapping[Any, list[Row]], arms: Sequence[Any], options: Any) -> 
     for name, row in found.items():
         row["theirs"] = name.startswith("published")
     name = f"activelab_{options.classifier}"
-    machine.RESULTS.mkdir(exist_ok=True)
-    (machine.RESULTS / f"{name}.png").write_bytes(
+    options.out.mkdir(exist_ok=True)
+    (options.out / f"{name}.png").write_bytes(
         draw(found, f"Politeness: accuracy by annotations ({options.classifier})")
     )
     given = vars(options).items()
-    settings = {key: value for key, value in given if key not in ("data", "work")}
+    settings = {key: value for key, value in given if key not in ("data", "work", "out")}
     runs = [
         {"arm": "+".join(arm), "seed": seed, "rounds": [_kept(row) for row in each]}
         for (arm, seed), each in done.items()
     ]
-    machine.write(name, {"machine": machine.described(), "settings": settings, "arms": found,
-                         "runs": runs})  # fmt: skip
+    figures = {"machine": machine.described(), "settings": settings, "arms": found, "runs": runs}
+    machine.write(name, figures, options.out)
     print(table(found))
 
 

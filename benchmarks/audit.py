@@ -174,7 +174,7 @@ def coverage(runs: Sequence[list[Row]]) -> list[Row]:
     """By round: coverage with its Wilson interval, bias and width."""
     from scipy.stats import binomtest
 
-    found = []
+    found: list[Row] = []
     for number in range(ROUNDS):
         known = [run[number] for run in runs if run[number]["accuracy"] is not None]
         if not known:

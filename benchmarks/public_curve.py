@@ -91,7 +91,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl", label="label"), labels=None)
     test, _ = read_pool(DataSection(path=arguments.set / "test.jsonl", label="label"), labels=None)
-    labels = tuple(sorted({record.gold or "" for record in pool}))
+    labels = tuple(sorted({str(record.gold) for record in pool}))
     path = machine.RESULTS / "public_curve.json"
     known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     curves = known.get("seeds", {}) if known.get("pool") == pool.fingerprint else {}

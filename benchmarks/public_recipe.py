@@ -91,6 +91,8 @@ class PublicRecipe:
 class TrimmedClassification(TransformerBasedClassification):  # type: ignore[misc] # untyped
     """The same classifier on mini-batches cut to their longest text; predicts texts by length."""
 
+    mini_batch_size: int
+
     def predict_proba(self, dataset: Any, dropout_sampling: int = 1) -> Any:
         """As upstream, in larger batches of texts of like length."""
         lengths = [int(mask.sum()) for _, mask, _ in dataset.data]

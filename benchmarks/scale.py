@@ -50,7 +50,7 @@ def halves(sources: list[Path]) -> list[tuple[str, str, str]]:
     found = []
     for source in sources:
         opened = gzip.open if source.suffix == ".gz" else open
-        with opened(source, "rt", encoding="utf-8") as file:  # type: ignore[operator]
+        with opened(source, "rt", encoding="utf-8") as file:
             for line in file:
                 row = json.loads(line)
                 words = row["text"].split()

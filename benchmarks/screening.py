@@ -120,7 +120,12 @@ class Run:
 def replace_scores(scores: PoolScores) -> Unscreened:
     """The same scores without screening, which share what was computed exactly."""
     return Unscreened(
-        scores.classifier, scores.features, scores.num_classes, scores.preselect, scores._kept
+        scores.classifier,
+        scores.features,
+        scores.num_classes,
+        scores.preselect,
+        scores.multi_label,
+        scores._kept,
     )
 
 

@@ -55,7 +55,7 @@ class Loopd:
 
     def __init__(self, pool: Pool, test: Pool, threads: int, cache: Path) -> None:
         self.pool, self.test = pool, test
-        self.labels = tuple(sorted({record.gold or "" for record in pool}))
+        self.labels = tuple(sorted({str(record.gold) for record in pool}))
         self.learner = Learner(
             pool,
             self.labels,
@@ -121,8 +121,8 @@ def main() -> None:
     figures: dict[str, Any] = {"machine": machine.described(), "threads": arguments.threads}
     pool, _ = read_pool(DataSection(path=arguments.set / "pool.jsonl", label="label"), labels=None)
     test, _ = read_pool(DataSection(path=arguments.set / "test.jsonl", label="label"), labels=None)
-    texts, names = list(pool.texts), sorted({record.gold or "" for record in pool})
-    gold = np.array([names.index(record.gold or "") for record in pool])
+    texts, names = list(pool.texts), sorted({str(record.gold) for record in pool})
+    gold = np.array([names.index(str(record.gold)) for record in pool])
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         ours = Loopd(pool, test, arguments.threads, Path(folder) / "cache")
