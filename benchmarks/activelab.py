@@ -156,7 +156,7 @@ def configuration(arm: tuple[str, str], seed: int, options: Any) -> Config:
             "classifier": {"name": options.classifier, "threads": options.threads},
             "strategy": chosen,
             "consensus": {"strategy": consensus, "folds": options.folds},
-            "queue": {"batch_size": BATCH},
+            "queue": {"low_watermark": 0, "batch_size": BATCH},
             "stopping": {"max_rounds": options.rounds, "criteria": []},
         },
         Path.cwd(),
