@@ -143,11 +143,12 @@ class _translated:  # noqa: N801 - reads as a word: `with _translated(path):`
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if isinstance(error, sqlite3.Error):
+        # sqlite3 describes damage in text that may be damaged itself.
+        if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):
             raise _journal_error(self._path, error) from error
 
 
-def _journal_error(path: Path, error: sqlite3.Error) -> JournalError | StorageError:
+def _journal_error(path: Path, error: Exception) -> JournalError | StorageError:
     text = str(error)
     if "locked" in text:
         return StorageError(f"the journal {path} is locked", "close what has it open")

@@ -139,7 +139,7 @@ class History:
         self._turns = self._quiet = self.lives = 0
         self._live = self._replayed = self._last = State()
         self._length = 0
-        self._over = self._resumed = False
+        self._over = self._resumed = self._settled = False
 
     def run(self) -> tuple[Violation, ...]:
         """All violations, of the whole and of what every process left behind."""
@@ -176,7 +176,7 @@ class History:
     # -- one process ---------------------------------------------------------------------------
 
     def _process(self) -> None:
-        self.weather.full = False
+        self.weather.full = self._settled = False
         stop = Waits(self._clock, self._turn)
         try:
             with Journal(self._config.run.dir / daemon.JOURNAL_NAME) as journal:
@@ -226,7 +226,7 @@ class History:
             self._crowd.doings.late = self._crowd.late()
             self._over = True
         else:
-            self._over = self._enough(state) and self._quiet > 0
+            self._over = self._settled
 
     def _tools(self, stop: Waits) -> Tools:
         store = FaultyStore(
@@ -310,6 +310,8 @@ class History:
             self._last, self._quiet = self._live, 0
         self._quiet += 1
         if self._quiet * queue.poll_interval > queue.sweep_interval + 3 * queue.poll_interval:
+            # A stop that struck just before is no reason: then the next process goes on.
+            self._settled = self._settled or not stop.is_set()
             stop.set()
 
     def _remember_imports(self) -> None:

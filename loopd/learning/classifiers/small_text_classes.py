@@ -106,7 +106,7 @@ class SmallTextTransformer:
     def _tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(self._model.tokenizer)
+        return AutoTokenizer.from_pretrained(self._model.tokenizer, trust_remote_code=False)
 
     def new(self) -> Any:
         """A fresh classifier."""
