@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.acceptance, pytest.mark.timeo
 
 ROUNDS = 8
 SETTINGS = {
-    "queue": {"batch_size": 8, "first_batch_size": 12},
+    "queue": {"batch_size": 8, "first_batch_size": 12, "low_watermark": 0},
     "strategy": {"name": "activelab", "cold_start": "random_sampling"},
     "consensus": {"strategy": "weighted", "folds": 3},
     "relabel": {"max_annotations": 3},
     "stopping": {"max_rounds": ROUNDS, "criteria": []},
 }
 PEOPLE = OracleOptions(
-    people=3, error_rates=(0.05, 0.35, 0.15), poll_seconds=0.1, seconds_per_answer=0.1, seed=3
+    people=3, error_rates=(0.05, 0.6, 0.15), poll_seconds=0.1, seconds_per_answer=0.1, seed=3
 )
 
 
