@@ -50,7 +50,7 @@ from loopd.annotation.argilla_store import ArgillaStore
 from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.learning.classifiers.source import locate
-from loopd.loop.queue import moment
+from loopd.loop.answer_times import moment
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.records import Answer, Batch, BatchItem

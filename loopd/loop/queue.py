@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from itertools import pairwise
 from statistics import median
 
 from loopd.annotation.consensus import given, reactions
+from loopd.loop.answer_times import given_at
 from loopd.machine import State
-from loopd.records import Answer
 
 MARGIN = 1.5
 """How much longer than the slowest of the last rounds the next one may take."""
@@ -123,22 +122,6 @@ def paces(state: State) -> dict[str, float]:
     measured = [pace for pace in known.values() if pace is not None]
     usual = math.fsum(measured) / len(measured) if measured else 0.0
     return {person: usual if pace is None else pace for person, pace in known.items()}
-
-
-def given_at(answer: Answer) -> float:
-    """When a person gave an answer: a draft before it and edits after it do not count."""
-    return moment(answer.given or answer.time)
-
-
-def changed_at(answer: Answer) -> float:
-    """When an answer became what it is."""
-    return moment(answer.changed or answer.time)
-
-
-def moment(time: str) -> float:
-    """Seconds since 1970 of an answer's time."""
-    parsed = datetime.fromisoformat(time)
-    return parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
 
 
 def _pace(times: Sequence[float], news: Sequence[float]) -> float | None:

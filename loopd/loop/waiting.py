@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from loopd.annotation.consensus import given
-from loopd.loop.queue import changed_at, given_at
+from loopd.loop.answer_times import changed_at, given_at
 from loopd.machine import State
 from loopd.records import JsonValue
 from loopd.reports.rounds import number

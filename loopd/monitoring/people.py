@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import given, unresolved
 from loopd.config import Config
-from loopd.loop.queue import changed_at, paces
+from loopd.loop.answer_times import changed_at
+from loopd.loop.queue import paces
 from loopd.machine import State
 from loopd.printable import one_line
 from loopd.records import IMPORT_PREFIX, AnswerStatus

@@ -1,4 +1,4 @@
-"""Owns the annotation store of a backtest, in memory and answered at once; must not connect."""
+"""Owns the annotation store of a backtest, in memory and answered by oracles; must not connect."""
 
 from __future__ import annotations
 

@@ -84,6 +84,11 @@ class Counting:
         return self.real.predict_proba(dataset)
 
 
+def said_by(counting: Counting, model: Any, rows: NDArray[np.int64]) -> Any:
+    """The classifier's own probabilities, past all that stands before it."""
+    return counting.real.predict_proba(unlabeled(model.scores.features, 3)[rows])
+
+
 @pytest.fixture
 def narrowed(learner_of: Build, targets: Targets, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A learner whose classifier is slow, over a pool that is too big for it."""
@@ -146,8 +151,7 @@ def test_the_stop_set_is_judged_by_the_classifier_however_big_it_is(
     learner, model, counting = narrowed()
     ids = [record.id for record in learner._pool.records[20:80]]
     decided = learner.decisions(model, ids)
-    dataset = unlabeled(model.scores.features, 3)[np.arange(20, 80)]
-    assert np.array_equal(decided, counting.real.predict_proba(dataset))
+    assert np.array_equal(decided, said_by(counting, model, np.arange(20, 80)))
 
 
 def test_probabilities_come_in_the_order_in_which_they_are_asked_for(
@@ -175,8 +179,7 @@ def test_predictions_for_people_come_from_the_classifier_itself(
     proba = learner.predict_pool(model, ids)
     rows = np.arange(60, 80)
     assert set(rows.tolist()) <= set(counting.rows)
-    dataset = unlabeled(model.scores.features, 3)[rows]
-    assert np.array_equal(proba, counting.real.predict_proba(dataset))
+    assert np.array_equal(proba, said_by(counting, model, rows))
 
 
 def test_a_small_pool_is_scored_as_a_whole(learner_of: Build, targets: Targets) -> None:

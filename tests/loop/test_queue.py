@@ -11,9 +11,10 @@ import pytest
 
 from loopd.annotation.store import Sweep
 from loopd.config import QueueSection, RelabelSection, StoppingSection, StrategySection
+from loopd.loop.answer_times import moment
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
-from loopd.loop.queue import BATCHES_OUT, lasting, moment, paces, runs_low, turnaround
+from loopd.loop.queue import BATCHES_OUT, lasting, paces, runs_low, turnaround
 from loopd.loop.waiting import figures, waited
 from loopd.machine import (
     BatchCollected,

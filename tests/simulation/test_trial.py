@@ -69,6 +69,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return small_set(tmp_path_factory.mktemp("set"))
 
 
+@pytest.fixture(scope="module")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """Each batch is made while five records of the one before are open."""
+    queue = {"low_watermark": 5, "poll_interval": 0.01}
+    return small_set(tmp_path_factory.mktemp("early"), queue=queue)
+
+
 def test_arms_of_one_seed_share_the_first_batch(config: Config, tmp_path: Path) -> None:
     trials = prepared(config, tmp_path)
     states = [run(trial, config) for trial in trials]
@@ -106,26 +113,21 @@ def test_the_noise_is_realised_and_the_same_for_all_arms(config: Config, tmp_pat
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("answered", ["config", "early"])
 def test_a_stopped_run_goes_on_as_if_nothing_was(
-    config: Config, tmp_path: Path, rounds: int
+    request: pytest.FixtureRequest, tmp_path: Path, rounds: int, answered: str
 ) -> None:
+    config = request.getfixturevalue(answered)
     through = prepared(config, tmp_path / "through")[0]
     stopped = prepared(config, tmp_path / "stopped")[0]
     whole = run(through, config)
-    early = run(stopped, config, rounds)
-    assert early.phase is not Phase.DONE
-    assert len(early.evaluated) == rounds
+    part = run(stopped, config, rounds)
+    assert part.phase is not Phase.DONE
+    assert len(part.evaluated) == rounds
     late = run(stopped, config)
     assert batches_digest(late) == batches_digest(whole)
     assert measured(stopped, late) == measured(through, whole)
     assert late.answers == whole.answers
-
-
-@pytest.fixture(scope="module")
-def early(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """Each batch is made while five records of the one before are open."""
-    queue = {"low_watermark": 5, "poll_interval": 0.01}
-    return small_set(tmp_path_factory.mktemp("early"), queue=queue)
 
 
 def test_with_a_watermark_a_batch_is_chosen_before_the_one_before_is_answered(
@@ -138,19 +140,6 @@ def test_with_a_watermark_a_batch_is_chosen_before_the_one_before_is_answered(
     ]
     assert [state.trained[round_].labels for round_ in range(5)] == [7, 19, 31, 43, 60]
     assert len(targets(state)) == 60
-
-
-@pytest.mark.parametrize("rounds", [1, 3])
-def test_a_stopped_run_with_a_watermark_goes_on_as_if_nothing_was(
-    early: Config, tmp_path: Path, rounds: int
-) -> None:
-    through = prepared(early, tmp_path / "through")[0]
-    stopped = prepared(early, tmp_path / "stopped")[0]
-    whole = run(through, early)
-    run(stopped, early, rounds)
-    late = run(stopped, early)
-    assert measured(stopped, late) == measured(through, whole)
-    assert late.answers == whole.answers
 
 
 def test_two_answers_for_each_record(tmp_path: Path) -> None:
