@@ -20,7 +20,7 @@ from tests.simulation.conftest import Running, start
 
 pytestmark = [pytest.mark.integration, pytest.mark.acceptance, pytest.mark.timeout(600)]
 
-ROUNDS = 8
+ROUNDS = 14  # more annotations than the pool has texts: at least half are second opinions
 SETTINGS = {
     "queue": {"batch_size": 8, "first_batch_size": 12, "low_watermark": 0},
     "strategy": {"name": "activelab", "cold_start": "random_sampling"},
