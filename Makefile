@@ -31,7 +31,7 @@ test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
 check: test ## what CI runs
 
 check-full: lint types $(STAMP) ## everything, also the slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults

@@ -18,7 +18,7 @@ from loopd.state.codec import decode
 from tests.faults.evidence import Evidence, Row
 from tests.faults.ledger import IMPORTED, Ledger
 
-ANSWERS, TRAINING, TWICE, LOST = "answers", "training", "twice", "lost"
+ANSWERS, LATE, TRAINING, TWICE, LOST = "answers", "late", "training", "twice", "lost"
 METRICS, REPLAY, PROGRESS = "metrics", "replay", "progress"
 
 
@@ -100,7 +100,31 @@ def _ids(batch: dict[str, Any]) -> list[str]:
     return [item["copy_id"] or item["record_id"] for item in batch["items"]]
 
 
-# -- 2: each model was trained on what was known, and labels are on the right texts ----------------
+# -- 2: what was given before a batch was closed is in that round ----------------------------------
+
+
+def _late(evidence: Evidence) -> Iterator[str]:
+    ledger = _ledger(evidence)
+    for name, payload in evidence.journal:
+        ledger.feed(name, payload)
+        if name == "BatchCollected" and payload["batch_id"] in evidence.closed:
+            yield from _overlooked(evidence, ledger, payload["batch_id"])
+
+
+def _overlooked(evidence: Evidence, ledger: Ledger, batch_id: str) -> Iterator[str]:
+    """Answers whose last change was in sight when the batch was closed, and is not known."""
+    closed = evidence.closed[batch_id]
+    for key, clicks in evidence.doings.clicks.items():
+        before = [click for click in clicks if click.at < closed]
+        if not before or before[-1].left is None or before[-1].at >= closed - evidence.sight:
+            continue
+        known = ledger.answers[key][:2] if key in ledger.answers else ("withdrawn", None)
+        if known != before[-1].left:
+            age = f"{closed - before[-1].at:.0f} s after"
+            yield f"{batch_id} was closed with {known} for {key}, {age} {before[-1].left}"
+
+
+# -- 3: each model was trained on what was known, and labels are on the right texts ----------------
 
 
 def _training(evidence: Evidence) -> Iterator[str]:
@@ -131,7 +155,7 @@ def _trained(
         yield f"{where}: the journal counts {payload['labels']} labels of {len(expected)}"
 
 
-# -- 3: nothing is published twice in one role -----------------------------------------------------
+# -- 4: nothing is published twice in one role -----------------------------------------------------
 
 
 def _twice(evidence: Evidence) -> Iterator[str]:
@@ -153,7 +177,7 @@ def _twice(evidence: Evidence) -> Iterator[str]:
         ledger.feed(name, payload)
 
 
-# -- 4: no batch is lost ---------------------------------------------------------------------------
+# -- 5: no batch is lost ---------------------------------------------------------------------------
 
 
 def _lost(evidence: Evidence) -> Iterator[str]:
@@ -185,7 +209,7 @@ def _lost(evidence: Evidence) -> Iterator[str]:
 _OUT = "BatchPublished"
 
 
-# -- 5: metrics only grow --------------------------------------------------------------------------
+# -- 6: metrics only grow --------------------------------------------------------------------------
 
 
 def _metrics(evidence: Evidence) -> Iterator[str]:
@@ -221,7 +245,7 @@ def _labels_fall(evidence: Evidence) -> Iterator[str]:
             yield f"round {number} lost the labels of {sorted(gone)}, and nobody took them back"
 
 
-# -- 6: the journal alone gives the state ----------------------------------------------------------
+# -- 7: the journal alone gives the state ----------------------------------------------------------
 
 
 def _replay(evidence: Evidence) -> Iterator[str]:
@@ -235,6 +259,7 @@ def _replay(evidence: Evidence) -> Iterator[str]:
 
 CHECKS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     ANSWERS: _answers,
+    LATE: _late,
     TRAINING: _training,
     TWICE: _twice,
     LOST: _lost,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.records import AnswerStatus
-from tests.faults.evidence import Doings, Stored
+from tests.faults.evidence import Click, Doings, Stored
 from tests.faults.plan import opinion
 
 KEEP = 4
@@ -22,12 +23,19 @@ class Crowd:
         names: who they are.
         needed: answers that complete a record, which is then hidden from the others.
         rng: what they do.
+        moment: seconds of the clock that does not jump.
     """
 
     def __init__(
-        self, store: MemoryStore, names: tuple[str, ...], needed: int, rng: random.Random
+        self,
+        store: MemoryStore,
+        names: tuple[str, ...],
+        needed: int,
+        rng: random.Random,
+        moment: Callable[[], float],
     ) -> None:
         self._store = store
+        self._moment = moment
         self._names = names
         self._needed = needed
         self._rng = rng
@@ -42,8 +50,9 @@ class Crowd:
         self._unseen.clear()
 
     def changed(self, id_: str, person: str) -> None:
-        """Somebody's answer is about to change."""
+        """An answer has changed, and nobody clicked."""
         self._unseen.add((id_, person))
+        self._note(id_, person, None)
 
     def late(self) -> set[tuple[str, str]]:
         """What changed since then."""
@@ -104,11 +113,11 @@ class Crowd:
             return
         id_, roll = self._rng.choice(left), self._rng.random()
         if roll < 0.06:
-            self.changed(id_, person)
             self._store.discard(id_, person)
+            self._clicked(id_, person)
         elif roll < 0.08:
-            self.changed(id_, person)
             self._store.submit(id_, person, "no such label")
+            self._clicked(id_, person)
         else:
             self._submit(id_, person)
 
@@ -116,8 +125,8 @@ class Crowd:
         text = self._store.text(id_)
         value = opinion(person, text, self._changes.get((id_, person), 0))
         self.doings.says(id_, person, text, value)
-        self.changed(id_, person)
         self._store.submit(id_, person, value)
+        self._clicked(id_, person)
 
     def _change(self, person: str) -> None:
         """Edit, discard or take back an earlier answer, in any batch."""
@@ -130,11 +139,11 @@ class Crowd:
             self._changes[id_, person] = self._changes.get((id_, person), 0) + 1
             self._submit(id_, person)
         elif roll < 0.8:
-            self.changed(id_, person)
             self._store.discard(id_, person)
+            self._clicked(id_, person)
         else:
-            self.changed(id_, person)
             self._store.withdraw(id_, person)
+            self._clicked(id_, person)
 
     def _delete(self) -> None:
         ids = list(self._store._records or ())
@@ -154,4 +163,15 @@ class Crowd:
             self._note_all(id_)
 
     def _note_all(self, id_: str) -> None:
-        self._unseen |= {(id_, ""), *((id_, name) for name in self._names)}
+        self._unseen.add((id_, ""))
+        for name in self._names:
+            self.changed(id_, name)
+
+    def _clicked(self, id_: str, person: str) -> None:
+        self._unseen.add((id_, person))
+        given = self._store._dataset()[id_].answers.get(person)
+        left = ("withdrawn", None) if given is None else (given.status.value, given.value)
+        self._note(id_, person, left)
+
+    def _note(self, id_: str, person: str, left: tuple[str, Any] | None) -> None:
+        self.doings.clicks.setdefault((id_, person), []).append(Click(self._moment(), left))

@@ -21,6 +21,19 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Click:
+    """What somebody's answer on a record was from a moment on.
+
+    Attributes:
+        at: seconds of a clock that does not jump.
+        left: (status, value) then; ``None`` where a record came or went, or the loop set it aside.
+    """
+
+    at: float
+    left: tuple[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Stored:
     """A record as the store has it; ``answers`` are (status, value) by person, without drafts."""
 
@@ -48,12 +61,14 @@ class Doings:
         removed: external ids of records that people deleted.
         late: answers, and records as (id, ""), that changed after the loop's last look before the
             end: a run that is over reads nothing.
+        clicks: all of them in order, where the history has one clock for people and loop.
     """
 
     said: dict[str, set[str]] = field(default_factory=dict)
     given: set[tuple[str, str, str]] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
     late: set[Key] = field(default_factory=set)
+    clicks: dict[Key, list[Click]] = field(default_factory=dict)
 
     def says(self, record_id: str, person: str, text: str, value: str) -> None:
         """Must be called before the answer is sent."""
@@ -78,6 +93,8 @@ class Evidence:
         another_person: ``relabel.another_person``.
         broken: what went wrong on the way, as (invariant, detail).
         quiet: whether people and faults have rested until the loop knew everything.
+        closed: when each batch was closed, by its id, on the clock of the clicks.
+        sight: seconds after which the loop must have seen a click when it closes a batch.
     """
 
     seed: int
@@ -92,6 +109,8 @@ class Evidence:
     another_person: bool
     broken: tuple[tuple[str, str], ...] = ()
     quiet: bool = True
+    closed: Mapping[str, float] = field(default_factory=dict)
+    sight: float = 0.0
 
 
 def read_journal(path: Path) -> tuple[Row, ...]:

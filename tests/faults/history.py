@@ -27,7 +27,7 @@ from loopd.loop import daemon
 from loopd.loop.run import Loop
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
-from loopd.machine import Event, Phase, State, apply, fold
+from loopd.machine import BatchCollected, Event, Phase, State, apply, fold
 from loopd.state.codec import decode
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task
@@ -52,6 +52,9 @@ PATIENCE = 700
 
 LIVES = 60
 """Processes in one history at most."""
+
+SLACK = 5.0
+"""Seconds beyond the interval of sweeps: the calls of one look take so long at most."""
 
 STOP = "stop"
 
@@ -94,11 +97,14 @@ class WatchedLoop(Loop):
 class FaultyJournal:
     """The journal on a disk that fills, in a process that may be killed around each event."""
 
-    def __init__(self, journal: Journal, weather: Weather) -> None:
+    def __init__(self, journal: Journal, weather: Weather, closed: dict[str, float]) -> None:
         self._journal = journal
         self._weather = weather
+        self._closed = closed
 
     def append(self, event: Event) -> None:
+        if isinstance(event, BatchCollected):
+            self._closed[event.batch_id] = self._weather.clock.monotonic()
         way = self._weather.strikes("journal", KILL_BEFORE, KILL_AFTER, KILL_AFTER, DISK)
         if way == KILL_BEFORE:
             raise Killed("journal")
@@ -129,7 +135,8 @@ class History:
         self._store = MemoryStore(build_task(self._config.task))
         crowd = random.Random(f"crowd {plan.seed}")
         needed = int(plan.settings["queue"]["min_submitted"])
-        self._crowd = Crowd(self._store, plan.people, needed, crowd)
+        self._crowd = Crowd(self._store, plan.people, needed, crowd, self._clock.monotonic)
+        self._closed: dict[str, float] = {}
         test = make_pool(20, "t") if self._rng.random() < 0.5 else None
         self._data = DataSets(plan.pool, test, {})
         self._remember_imports()
@@ -171,6 +178,8 @@ class History:
             another_person=bool(self.plan.settings["relabel"]["another_person"]),
             broken=tuple(self._broken),
             quiet=quiet,
+            closed=self._closed,
+            sight=self._config.queue.sweep_interval + SLACK,
         )
 
     # -- one process ---------------------------------------------------------------------------
@@ -201,7 +210,7 @@ class History:
         tools = self._tools(stop)
         write = partial(
             daemon._write,
-            journal=FaultyJournal(journal, self.weather),  # type: ignore[arg-type]
+            journal=FaultyJournal(journal, self.weather, self._closed),  # type: ignore[arg-type]
             tools=tools,
         )
         look = partial(self._look, journal)

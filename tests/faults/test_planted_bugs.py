@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.store import Sweep
 from loopd.learning.learner import Choice, Learner
 from loopd.loop import collecting, metrics_log, steps
 from loopd.loop.run import Loop
@@ -31,6 +32,20 @@ def an_edit_is_ignored(patch: Patch) -> None:
 
 def a_withdrawal_is_ignored(patch: Patch) -> None:
     patch.setattr(collecting, "_withdrawn", lambda answer: answer)
+
+
+def older_batches_wait_for_the_next_round(patch: Patch) -> None:
+    """Once the open batch has an answer, nothing else is read until the next one."""
+    real = collecting.changes
+
+    def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
+        event, mine = real(state, sweep, now), set(state.batch.external_ids)
+        if event is None or not any(id_ in mine for id_, _ in state.answers):
+            return event
+        read = tuple(answer for answer in event.answers if answer.record_id in mine)
+        return replace(event, answers=read) if read else None
+
+    patch.setattr(steps, "changes", changes)
 
 
 def labels_by_position(patch: Patch) -> None:
@@ -132,6 +147,7 @@ def a_discard_blocks_a_batch(patch: Patch) -> None:
 BUGS = {
     an_edit_is_ignored: checker.ANSWERS,
     a_withdrawal_is_ignored: checker.ANSWERS,
+    older_batches_wait_for_the_next_round: checker.LATE,
     labels_by_position: checker.TRAINING,
     a_text_is_left_out_of_training: checker.TRAINING,
     the_wrong_text_under_an_id: checker.TRAINING,
