@@ -356,7 +356,8 @@ class Learner:
         unseen = np.array(self._positions(hidden), dtype=np.int64)
         closed = np.array(self._positions(exclude), dtype=np.int64)
         ignored = np.setdiff1d(np.union1d(closed, unseen), positions)
-        outside = classifier.outside(np.union1d(ignored, positions), size)
+        if strategies.asks_the_model(section):
+            unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
         around = self._surroundings
         strategy = strategies.create(section, around.num_classes, around.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
@@ -367,7 +368,7 @@ class Learner:
                 size,
                 labelled=(positions, self._problem.told(y)),
                 ignored=ignored,
-                hidden=np.union1d(unseen, outside),
+                hidden=unseen,
             )
         records = [self._pool.records[position].id for position in chosen]
         known: Sequence[float | None] = scores or [None] * len(records)

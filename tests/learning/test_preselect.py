@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import chisquare
 
 from loopd.config import ClassifierSection
 from loopd.learning.dataset import unlabeled
@@ -101,8 +102,10 @@ def narrowed(learner_of: Build, targets: Targets, monkeypatch: pytest.MonkeyPatc
         **{**ClassifierSection(name="tfidf").model_dump(), "candidates": 30}
     )
 
-    def build(strategy: str = "breaking_ties") -> tuple[Learner, Any, Counting]:
-        learner = learner_of(strategy, pool=make_pool(90))
+    def build(
+        strategy: str = "breaking_ties", options: dict[str, Any] | None = None
+    ) -> tuple[Learner, Any, Counting]:
+        learner = learner_of(strategy, pool=make_pool(90), strategy_options=options)
         object.__setattr__(learner._surroundings, "section", section)
         model = learner.fit(1, targets)
         counting = Counting(model.scores.classifier)
@@ -124,7 +127,36 @@ def test_only_candidates_are_scored_and_chosen(
     assert len(set(counting.rows)) <= 30
 
 
-@pytest.mark.parametrize("strategy", ["greedy_coreset", "kmeans_pp", "facility_location"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["random_sampling", "facility_location", "typiclust", "probcover", "committee", "subsampling"],
+)
+def test_a_strategy_that_asks_no_model_chooses_from_the_whole_pool(
+    narrowed: Any, targets: Targets, strategy: str
+) -> None:
+    options = {"base": "random_sampling"} if strategy == "subsampling" else {}
+    learner, model, _ = narrowed(strategy, options)
+    items = learner.choose(model, 40, round=2, targets=targets, exclude=["id-050"]).items
+    chosen = {learner._pool.positions[item.record_id] for item in items}
+    assert len(chosen) == 40 > len(model.scores.preselection.positions)
+    assert not chosen & {learner._pool.positions[id_] for id_ in ("id-050", *targets)}
+
+
+def test_random_records_are_random_whatever_the_model_is_unsure_of(
+    narrowed: Any, targets: Targets
+) -> None:
+    learner, model, _ = narrowed("random_sampling")
+    free = np.setdiff1d(np.arange(90), learner._rows(list(targets)))
+    drawn = np.zeros(90)
+    for round_ in range(2, 302):
+        items = learner.choose(model, 8, round=round_, targets=targets, exclude=()).items
+        drawn[learner._rows([item.record_id for item in items])] += 1
+    assert drawn.sum() == 2400 == drawn[free].sum()
+    expected = 2400 / len(free)
+    assert chisquare(drawn[free], np.full(len(free), expected)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("strategy", ["greedy_coreset", "kmeans_pp"])
 def test_what_is_no_candidate_is_not_taken_for_known_to_people(
     narrowed: Any, targets: Targets, strategy: str
 ) -> None:

@@ -27,6 +27,8 @@ class Entry:
         seedable: whether the same seed gives the same batch.
         scores: whether each chosen record has an informativeness score.
         cold: whether it can choose without a model.
+        asks: whether it asks the model about each text, so that a pool that is too big for the
+            model is narrowed to candidates first. A wrapper does as its base does.
         needs: what it needs: ``embed``, ``dropout`` or a ``representation`` of the classifier, the
             package ``hnswlib`` or ``cleanlab``.
         wraps: whether it narrows the pool for another strategy, named by its option ``base``.
@@ -39,6 +41,7 @@ class Entry:
     seedable: bool = True
     scores: bool = False
     cold: bool = False
+    asks: bool = True
     needs: tuple[str, ...] = ()
     wraps: bool = False
     num_classes: bool = False
@@ -68,21 +71,30 @@ STRATEGIES: Mapping[str, Entry] = {
         num_classes=True,
         kinds=_ANY,
     ),
-    "random_sampling": Entry("small_text:RandomSampling", cold=True, kinds=_ANY),
+    "random_sampling": Entry("small_text:RandomSampling", cold=True, asks=False, kinds=_ANY),
     "facility_location": Entry(
         f"{_OWN}.facility_location:FacilityLocation",
         cold=True,
+        asks=False,
         needs=("representation",),
         kinds=_ANY,
     ),
     "typiclust": Entry(
-        f"{_OWN}.typiclust:TypiClust", cold=True, needs=("representation",), kinds=_ANY
+        f"{_OWN}.typiclust:TypiClust",
+        cold=True,
+        asks=False,
+        needs=("representation",),
+        kinds=_ANY,
     ),
     "probcover": Entry(
-        f"{_OWN}.probcover:ProbCover", cold=True, needs=("representation",), kinds=_ANY
+        f"{_OWN}.probcover:ProbCover",
+        cold=True,
+        asks=False,
+        needs=("representation",),
+        kinds=_ANY,
     ),
     "class_coverage": Entry(
-        f"{_OWN}.class_coverage:ClassCoverage", cold=True, needs=("representation",)
+        f"{_OWN}.class_coverage:ClassCoverage", cold=True, asks=False, needs=("representation",)
     ),
     "margin": _MARGIN,
     "breaking_ties": _MARGIN,
@@ -106,7 +118,7 @@ STRATEGIES: Mapping[str, Entry] = {
         f"{_TOKENS}:DiverseTokens", scores=True, needs=("embed",), kinds=_SPANS
     ),
     "committee": Entry(
-        f"{_OWN}.committee:QueryByCommittee", scores=True, needs=("representation",)
+        f"{_OWN}.committee:QueryByCommittee", scores=True, asks=False, needs=("representation",)
     ),
     "diverse_margin": Entry(f"{_OWN}.diverse_margin:DiverseMargin", scores=True, needs=("embed",)),
     "cluster_margin": Entry(f"{_OWN}.cluster_margin:ClusterMargin", scores=True, needs=("embed",)),
@@ -143,6 +155,9 @@ STRATEGIES: Mapping[str, Entry] = {
 
 RANDOM = "random_sampling"
 """What chooses where a cold start cannot."""
+
+BASE = "breaking_ties"
+"""What a wrapper wraps unless the user says otherwise."""
 
 _GIVEN = ("self", "num_classes", "base_query_strategy", "classifier_factory")
 _FOR_WRAPPERS = ("base", "base_options")
@@ -200,6 +215,19 @@ def cold_start(section: StrategySection, represented: Callable[[], bool]) -> Str
     if entry is not None and name != RANDOM and not represented():
         return StrategySection(name=RANDOM)
     return StrategySection(name=name, options=section.cold_start_options)
+
+
+def asks_the_model(section: StrategySection) -> bool:
+    """Whether the strategy asks the model about each text that it may choose.
+
+    If not, as random sampling, it may choose from a pool of any size: narrowing that to what a slow
+    model can look at would cost time, and random records would be random no more. The user's own
+    strategies and those of other packages are taken to ask.
+    """
+    entry = STRATEGIES.get(section.name)
+    if entry is not None and entry.wraps:
+        entry = STRATEGIES.get(str(section.options.get("base", BASE)))
+    return entry is None or entry.asks
 
 
 def used(section: StrategySection, strategy: Any) -> str:
@@ -278,7 +306,7 @@ def _option_names(chosen: Any, entry: Entry) -> Collection[str]:
 def _with_base(
     section: StrategySection, options: Mapping[str, Any], num_classes: int
 ) -> dict[str, Any]:
-    name = str(options.get("base", "breaking_ties"))
+    name = str(options.get("base", BASE))
     if name in STRATEGIES and STRATEGIES[name].wraps:
         raise ModelError(f"strategy {section.name!r} cannot have the base {name!r}", "nest once")
     inner = create(StrategySection(name=name, options=options.get("base_options", {})), num_classes)
