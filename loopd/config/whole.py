@@ -80,10 +80,12 @@ class Config(Section):
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
         needed, most = self.queue.min_submitted, self.relabel.max_annotations
-        if self.strategy.name == ACTIVELAB and needed > most:
+        # A copy is open for as many answers as a new text.
+        if self.strategy.name == ACTIVELAB and needed > most // (1 if self.pool.answers else 2):
             raise ValueError(
-                f"relabel.max_annotations ({most}) must not be smaller than queue.min_submitted "
-                f"({needed})"
+                f"relabel.max_annotations ({most}) leaves no room for a second opinion: with "
+                f"queue.min_submitted ({needed}) a text has {needed} answers, and its copy brings "
+                f"{needed} more"
             )
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self

@@ -77,6 +77,7 @@ def export_model(
         raise ModelError("no model was trained yet", "wait for the first round, or `--no-model`")
     trained = state.trained[max(state.trained)]
     exporter = _exporter(tools, progress or silent)
+    exporter.refuse_without_stock_form()
     classifier = exporter.stored(trained.model_id)
     if classifier is None:
         _train_again(events, trained, tools)

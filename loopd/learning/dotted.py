@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from loopd.errors import ModelError
+from loopd.errors import LoopdError, ModelError
 from loopd.learning.foreign import calling
 
 
@@ -64,7 +64,7 @@ def _split(path: str) -> tuple[str, str]:
 def _import(module_name: str, path: str) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except KeyboardInterrupt:
+    except (LoopdError, KeyboardInterrupt):  # a stop that was asked for, too
         raise
     except BaseException as error:  # sys.exit() at import would end us without a word
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

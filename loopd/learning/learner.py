@@ -305,6 +305,7 @@ class Learner:
             around.num_classes,
             around.code_paths,
             represented=represented,
+            embeds=getattr(self._trainer.factory, "embeds", True),
             kind=around.kind,
         )
         return f"{described}; {chosen_by}"

@@ -109,6 +109,15 @@ class Exporter:
         Raises:
             ModelError: it has none, with the reason.
         """
+        self.refuse_without_stock_form()
+        return self._tagger(classifier) if self._tags else self._texts(classifier)
+
+    def refuse_without_stock_form(self) -> None:
+        """Check that this kind of classifier has a stock form, before one is trained for it.
+
+        Raises:
+            ModelError: it has none, with the reason.
+        """
         name = canonical(self._around.section.name)
         if name != "transformer":
             reason = NO_STOCK_FORM.get(name, f"{name} is not loopd's own")
@@ -116,7 +125,6 @@ class Exporter:
                 f"the model has no form that plain transformers opens: {reason}",
                 "train with `classifier.name: transformer`, or export without the model",
             )
-        return self._tagger(classifier) if self._tags else self._texts(classifier)
 
     def compare(self, classifier: Any, folder: Path) -> Fidelity:
         """Compare what a folder holds with our classifier on texts of the pool."""

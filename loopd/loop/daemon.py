@@ -61,9 +61,12 @@ def run_daemon(
             stack.callback(audience.close)
             stack.enter_context(on_signals(stop))
             return _begun(stack, config, stop, progress, audience)
-    except Interrupted:  # nothing of the loop had begun
+    except Exception as error:
+        # Libraries and people's own code may have turned the interruption into what they know.
+        if not (isinstance(error, Interrupted) or stop.interrupted):
+            raise
         log.get("loop").info("stopped", phase="start", hint="start again to go on")
-        return State()
+        return State()  # nothing of the loop had begun
 
 
 def _begun(
@@ -87,7 +90,7 @@ def _begun(
     write = partial(_write, journal=journal, tools=tools)
     alarm, webhook = stack.enter_context(_alarm(config))
     loop = Loop(tools, stop, write, heart.beat, alarm, audience, before_rest=webhook)
-    with audience.watching(Opening(state, events, tools)):
+    with audience.watching(Opening(state, events, tools), lambda: stop.interrupted):
         return _run(loop, state)
 
 

@@ -68,16 +68,21 @@ class Audience:
         self._watching = list(onlookers)
 
     @contextmanager
-    def watching(self, opening: Opening) -> Iterator[None]:
-        """The run, from :meth:`Onlooker.began` to :meth:`Onlooker.ended`."""
+    def watching(
+        self, opening: Opening, interrupted: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """The run, from :meth:`Onlooker.began` to :meth:`Onlooker.ended`.
+
+        Args:
+            opening: what they are shown first.
+            interrupted: whether an error is nothing but a stop that was asked for.
+        """
         self._tell(lambda each: each.began(opening))
         try:
             yield
-        except Interrupted:
-            self._tell(lambda each: each.ended(None))
-            raise
         except Exception as error:
-            failure = error  # the name ends with this block
+            asked_for = isinstance(error, Interrupted) or interrupted()
+            failure = None if asked_for else error
             self._tell(lambda each: each.ended(failure))
             raise
         self._tell(lambda each: each.ended(None))
@@ -102,6 +107,8 @@ class Audience:
         for onlooker in tuple(self._watching):
             try:
                 telling(onlooker)
+            except Interrupted:
+                raise
             except Exception as error:  # noqa: BLE001 - the run matters more than who looks on
                 self._leave_out(onlooker, error)
 

@@ -65,7 +65,8 @@ class Loop:
 
     def _rest(self) -> None:
         """Wait for the next look; an alarm makes it come sooner, but not at once."""
-        self.before_rest()
+        if not self.stop.is_set():
+            self.before_rest()
         pause = self.tools.config.queue.poll_interval
         short = pause if self.alarm is None else min(pause, SOONEST)
         if not self.stop.wait(short) and self.alarm is not None:

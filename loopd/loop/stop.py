@@ -48,6 +48,8 @@ class Stop:
     def __init__(self, *, at_once: bool = False) -> None:
         self.at_once = at_once
         """Whether a signal interrupts whatever is going on, instead of only being noted."""
+        self.interrupted = False
+        """Whether one did: what it came upon may have made another error of that."""
         self._wanted = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -88,6 +90,7 @@ def on_signals(stop: Stop) -> Iterator[None]:
         stop.set()
         if stop.at_once:
             stop.at_once = False
+            stop.interrupted = True
             raise Interrupted("a stop was asked for")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

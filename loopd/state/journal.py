@@ -150,6 +150,9 @@ class _translated:  # noqa: N801 - reads as a word: `with _translated(path):`
 
 def _journal_error(path: Path, error: Exception) -> JournalError | StorageError:
     text = str(error)
+    if isinstance(error, UnicodeDecodeError) or text.startswith("Could not decode"):
+        # What SQLite says of it quotes the row, whose words say nothing about the error.
+        return JournalError(f"cannot read the journal {path}: a row is no UTF-8 text", _DAMAGED)
     if "locked" in text:
         return StorageError(f"the journal {path} is locked", "close what has it open")
     if any(word in text for word in ("full", "disk I/O", "readonly", "unable to open")):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loopd.config import ClassifierSection
 from loopd.errors import ModelError
+from loopd.learning.classifiers.registry import identity
 from loopd.learning.learner import Learner
 from loopd.records import Targets
 
@@ -149,9 +152,48 @@ def test_small_texts_transformer_by_its_dotted_path(learner_of: Build, targets: 
     assert np.allclose(learner.predict_proba(again, texts), proba, atol=1e-5)
 
 
+def test_small_texts_sklearn_classifier_serves_the_default_strategy_and_ensembles(
+    learner_of: Build, targets: Targets
+) -> None:
+    path = "small_text:SklearnClassifier"
+    learner = learner_of("auto", path, cold_start="typiclust")
+    assert "cold start typiclust" in learner.check()
+    assert len(learner.first_batch(5, round=0, exclude=()).items) == 5
+    model = learner.fit(1, targets)
+    assert len(learner.choose(model, 5, round=2, targets=targets, exclude=()).items) == 5
+    said = [learner.fit(1, targets, member).scores.all for member in range(3)]
+    assert all(np.abs(one - other).max() > 1e-3 for one, other in combinations(said, 2))
+
+
+def test_a_classifier_without_embeddings_is_told_before_people_work(
+    learner_of: Build, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"auto.*needs embeddings") as caught:
+        learner_of("auto", "own_model:Lengths", code_paths=(tmp_path,)).check()
+    assert "margin" in caught.value.hint
+    assert "margin" in learner_of("margin", "own_model:Lengths", code_paths=(tmp_path,)).check()
+
+
+def test_a_model_of_another_encoder_is_another_model() -> None:
+    section = ClassifierSection(name="small_text:TransformerBasedClassification")
+    shorter = section.model_copy(update={"max_tokens": 64})
+    assert identity(section) == identity(section.model_copy())
+    assert identity(section) != identity(shorter)
+
+
+def test_small_texts_transformer_reads_the_cache_of_hugging_face(
+    learner_of: Build, tmp_path: Path
+) -> None:
+    learner = learner_of(classifier="small_text:TransformerBasedClassification")
+    assert learner._trainer.factory.new(0).cache_dir is None
+    assert not (tmp_path / "cache" / "small-text").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
+        ("small_text:SklearnClassifier", {"estimator": "sklearn.svm:LinearSVC"}),
+        ("small_text:SklearnClassifier", {"estimator": "sklearn.neighbors:KNeighborsClassifier"}),
         ("small_text:KimCNNFactory", {}),
         ("small_text:SklearnClassifierFactory", {"estimator": "sklearn.nothing:Here"}),
         ("small_text:TransformerBasedClassificationFactory", {"epochs": 3}),
@@ -163,3 +205,11 @@ def test_what_small_text_has_and_loopd_cannot_use_is_said_by_check(
     with pytest.raises(ModelError) as caught:
         learner_of(classifier=name, options=options).check()
     assert caught.value.hint or "sklearn.nothing" in caught.value.message
+
+
+def test_an_encoder_that_is_not_there_is_said_by_check(learner_of: Build, tmp_path: Path) -> None:
+    learner = learner_of(classifier="small_text:TransformerBasedClassification")
+    made = learner._trainer.factory._made
+    made._model.model = str(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="cannot load the model"):
+        learner.check()

@@ -298,3 +298,16 @@ def test_small_texts_own_classes_take_several_labels(
     assert np.array_equal(labels.toarray(), (proba > 0.5).astype(int))
     if "Sklearn" in name:
         assert (labels.toarray() == y[50:60]).mean() > 0.8
+
+
+def test_small_texts_transformer_takes_two_labels_that_go_together(tmp_path: Path) -> None:
+    pool, y = make_texts()
+    options = {"num_epochs": 1}
+    section = ClassifierSection(name="small_text:TransformerBasedClassification", options=options)
+    around = Surroundings(pool, 2, section, tmp_path, labels=LABELS[:2], kind="multi_label")
+    factory, rows = registry.create(around), np.arange(50)
+    known = IndexedDataset(factory.pool_features, csr_matrix(y[:50, :2]), np.arange(2), rows=rows)
+    asked = unlabeled(factory.pool_features, 2)[np.arange(50, 60)]
+    labels, proba = factory.new(3).fit(known).predict(asked, return_proba=True)
+    assert proba.shape == labels.shape == (10, 2)
+    assert not np.allclose(proba.sum(axis=1), 1)

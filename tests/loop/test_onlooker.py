@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from loopd.errors import LoopdError, TransientError
+from loopd.errors import Interrupted, LoopdError, TransientError
 from loopd.loop.onlooker import Audience, Opening
 from loopd.loop.patience import Patience
 from loopd.loop.run import Loop
@@ -45,6 +45,30 @@ class Diary:
         self.told.append(words)
         if self.breaks_at and words.startswith(self.breaks_at):
             raise RuntimeError("my pencil broke")
+
+
+class Leaving(Diary):
+    """Is struck by a stop that was asked for while it is told something."""
+
+    def _note(self, words: str) -> None:
+        super()._note(words)
+        if words == "began":
+            raise Interrupted("a stop was asked for")
+
+
+def test_a_stop_is_no_mistake_of_whom_it_strikes() -> None:
+    leaving, other = Leaving(), Diary()
+    audience = Audience([other, leaving])
+    with capture_logs() as logs, pytest.raises(Interrupted), audience.watching(OPENING):
+        pytest.fail("the stop was swallowed")
+    assert not logs
+
+
+def test_an_error_that_a_stop_became_is_no_failure() -> None:
+    diary = Diary()
+    with pytest.raises(ValueError, match="torn"), Audience([diary]).watching(OPENING, lambda: True):
+        raise ValueError("torn out of the middle")
+    assert diary.told == ["began", "ended: None"]
 
 
 OPENING: Any = None

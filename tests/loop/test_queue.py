@@ -223,4 +223,5 @@ def test_the_last_batch_is_collected_whole() -> None:
     assert reason(label_budget=41) == "watermark"
     assert reason(label_budget=40) is None
     assert reason(max_rounds=2) is None
+    assert reason(max_rounds=3) == "watermark"
     assert reason(pool_size=41) is None

@@ -34,8 +34,16 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ({"queue": {"batch_size": 0}}, "queue.batch_size"),
         ({"queue": {"batch_size": 5, "low_watermark": 5}}, "smaller than"),
         (
-            {"strategy": {"name": "activelab"}, "queue": {"min_submitted": 6}},
-            "relabel.max_annotations (5) must not be smaller than queue.min_submitted (6)",
+            {"strategy": {"name": "activelab"}, "queue": {"min_submitted": 3}},
+            "relabel.max_annotations (5) leaves no room for a second opinion",
+        ),
+        (
+            {
+                "strategy": {"name": "activelab"},
+                "queue": {"min_submitted": 6},
+                "pool": {"path": "pool.csv", "answers": "answers"},
+            },
+            "relabel.max_annotations (5) leaves no room for a second opinion",
         ),
         ({"task": {"labels": ["a", "a"]}}, "listed twice"),
         ({"task": {"labels": ["a"]}}, "task.labels"),

@@ -2,6 +2,7 @@
 
 import resource
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,16 @@ def test_damage_is_noticed(path: Path, damage: str) -> None:
     _change(path, damage)
     with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event"):
         journal.read()
+
+
+@pytest.mark.parametrize("word", ["blocked", "full", "readonly"])
+def test_a_row_that_is_no_text_is_damage_whatever_it_says(path: Path, word: str) -> None:
+    broken = "UPDATE events SET payload = CAST(X'FF' || CAST(? AS BLOB) AS TEXT) WHERE seq = 2"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(broken, [f'{{"label": "{word}"}}'])
+    with Journal(path) as journal, pytest.raises(JournalError, match="UTF-8") as caught:
+        journal.read()
+    assert word not in caught.value.message
 
 
 def test_torn_pages_are_noticed(path: Path) -> None:

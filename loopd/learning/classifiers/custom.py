@@ -28,6 +28,8 @@ class CustomFactory:
     of what that returned for the whole pool; anything that an integer array can index will do.
     A method ``represent(texts)`` that gives a dense matrix (n, d) serves strategies that need to
     know texts before there are labels; without it a dense matrix of ``encode`` does.
+    A method ``check()``, if there is one, is called early; it may raise ``ModelError``.
+    ``draws_nothing = True`` says that members of an ensemble must differ by their sample weights.
     Python's, numpy's and torch's global generators are seeded before ``new().fit(...)``.
 
     Such a model is not kept on disk: after a restart it is trained again.
@@ -55,6 +57,16 @@ class CustomFactory:
             ) from error
         if not callable(getattr(self._made, "new", None)):
             raise ModelError(f"classifier {section.name} gives no factory: it has no method `new`")
+
+    @property
+    def draws_nothing(self) -> bool:
+        """Whether training needs other sample weights to come out differently."""
+        return bool(getattr(self._made, "draws_nothing", False))
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its classifiers have embeddings."""
+        return hasattr(self._made.new(), "embed")
 
     @cached_property
     def pool_features(self) -> Any:
@@ -101,7 +113,14 @@ class CustomFactory:
         raise ValueError("the user's own classifiers are not kept on disk")
 
     def describe(self) -> str:
-        """The dotted path."""
+        """The dotted path.
+
+        Raises:
+            ModelError: it cannot do what the task needs, or says itself that something is missing.
+        """
+        check = getattr(self._made, "check", None)
+        if callable(check):
+            check()
         made = self._made.new()
         wanted = ("token_proba", "predict", "predict_scored")
         lacking = [name for name in wanted if not hasattr(made, name)]

@@ -78,6 +78,6 @@ def identity(section: ClassifierSection) -> dict[str, Any]:
         "recipe": RECIPES.get(name, 0),
         "options": {key: section.options[key] for key in sorted(section.options)},
     }
-    if name in WITH_A_BACKBONE:
+    if name in WITH_A_BACKBONE or is_dotted(name):
         known |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
     return known

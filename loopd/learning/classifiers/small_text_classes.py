@@ -16,9 +16,13 @@ from scipy.sparse import csr_matrix
 from small_text import SklearnClassifier, TransformerBasedClassification, TransformersDataset
 
 from loopd.errors import ModelError
+from loopd.learning.classifiers.backbone import explained
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.source import locate
 from loopd.learning.dotted import resolve
+
+COMPONENTS = 100
+"""Dimensions of embeddings of tf-idf weights, as ``tfidf`` has by default."""
 
 
 class SmallTextSklearn:
@@ -27,9 +31,13 @@ class SmallTextSklearn:
     Args:
         surroundings: the pool, whose vocabulary it is, and the kind of problem.
         num_classes: C.
-        estimator: dotted path of a scikit-learn classifier that has probabilities.
+        estimator: dotted path of a scikit-learn classifier that has probabilities and, with one
+            label for each text, sample weights: upstream always passes them.
         estimator_options: its keyword arguments.
         vectorizer_options: keyword arguments of scikit-learn's ``TfidfVectorizer``.
+
+    Raises:
+        ModelError: the estimator has not what is needed.
     """
 
     def __init__(
@@ -45,6 +53,27 @@ class SmallTextSklearn:
         self._estimator = resolve(estimator, surroundings.code_paths)
         self._options = dict(estimator_options or {})
         self._vectorizer_options = dict(vectorizer_options or {})
+        self._refuse_what_cannot_learn(estimator)
+
+    @property
+    def draws_nothing(self) -> bool:
+        """Whether members of an ensemble differ by sample weights; upstream takes no seed."""
+        return not self._around.multi_label
+
+    def _refuse_what_cannot_learn(self, name: str) -> None:
+        from sklearn.utils.validation import has_fit_parameter
+
+        model = self._estimator(**self._options)
+        if not hasattr(model, "predict_proba"):
+            raise ModelError(
+                f"options.estimator: {name} has no probabilities",
+                "wrap it in scikit-learn's CalibratedClassifierCV, or take another",
+            )
+        if not self._around.multi_label and not has_fit_parameter(model, "sample_weight"):
+            raise ModelError(
+                f"options.estimator: {name} takes no sample weights, which small-text passes to it",
+                "take another",
+            )
 
     @cached_property
     def _vectorizer(self) -> Any:
@@ -52,18 +81,49 @@ class SmallTextSklearn:
 
         return TfidfVectorizer(**self._vectorizer_options).fit(self._around.pool.texts)
 
+    @cached_property
+    def _projection(self) -> Any:
+        from sklearn.decomposition import TruncatedSVD
+
+        weights = self.encode(self._around.pool.texts)
+        size = max(1, min(COMPONENTS, min(weights.shape) - 1))
+        return TruncatedSVD(size, random_state=0).fit(weights)
+
     def encode(self, texts: Sequence[str]) -> Any:
         """Sparse tf-idf weights (n, words)."""
         return self._vectorizer.transform(texts)
 
+    def represent(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The truncated SVD (n, components) of these."""
+        return self._embedded(self.encode(texts))
+
+    def _embedded(self, weights: Any) -> NDArray[np.float32]:
+        return np.asarray(self._projection.transform(weights), dtype=np.float32)
+
     def new(self) -> Any:
         """A fresh classifier."""
         model = self._estimator(**self._options)
-        return AllColumns(model, self._num_classes, multi_label=self._around.multi_label)
+        several = self._around.multi_label
+        return AllColumns(self._embedded, model, self._num_classes, multi_label=several)
 
 
 class AllColumns(SklearnClassifier):  # type: ignore[misc] # small-text is not typed
-    """The same with a column for each class: one without an example has probability 0."""
+    """The same with a column for each class: one without an example has probability 0.
+
+    Args:
+        embedded: makes embeddings (n, d) of tf-idf weights.
+        arguments, options: of ``SklearnClassifier``.
+    """
+
+    def __init__(self, embedded: Callable[[Any], Any], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._embedded = embedded
+
+    def embed(self, data_set: Any, return_proba: bool = False, pbar: Any = None) -> Any:
+        """Truncated SVD of the rows (n, d), which no label changes; probabilities if asked."""
+        del pbar
+        found = self._embedded(data_set.x)
+        return (found, self.predict_proba(data_set)) if return_proba else found
 
     def predict_proba(self, data_set: Any) -> NDArray[np.float32]:
         """Probabilities (n, C)."""
@@ -96,7 +156,7 @@ class SmallTextTransformer:
         self._num_classes = num_classes
         self._options = {
             "multi_label": surroundings.multi_label,
-            "cache_dir": str(surroundings.cache / "small-text"),
+            "cache_dir": None,  # that of Hugging Face, which the tokenizer is read from, too
             **device,
             **options,
         }
@@ -110,8 +170,19 @@ class SmallTextTransformer:
 
     def new(self) -> Any:
         """A fresh classifier."""
-        self._around.cache.mkdir(parents=True, exist_ok=True)
         return OnTexts(self._tokenized, self._model, self._num_classes, **self._options)
+
+    def check(self) -> None:
+        """Read what says whether the encoder is there; its weights are read when it is trained.
+
+        Raises:
+            ModelError: it is not, or it is none that classifies texts.
+        """
+        from transformers import AutoConfig
+
+        with explained(self._around.section.model):
+            AutoConfig.from_pretrained(self._model.model, trust_remote_code=False)
+            _ = self._tokenizer
 
     def _tokenized(self, dataset: Any) -> TransformersDataset:
         """Texts, padded to the longest of them, as small-text's own data set."""
@@ -162,6 +233,12 @@ class OnTexts(TransformerBasedClassification):  # type: ignore[misc] # small-tex
     def predict(self, dataset: Any, return_proba: bool = False) -> Any:
         """Class numbers (n,), or a sparse (n, C) matrix; probabilities (n, C) too."""
         return _decided(self.predict_proba(dataset), self.multi_label, return_proba)
+
+    def _compute_loss(self, cls: Any, outputs: Any) -> Any:
+        """As upstream, which takes two labels for one of two classes though both may be given."""
+        if not self.multi_label:
+            return super()._compute_loss(cls, outputs)
+        return outputs.logits, self.criterion(outputs.logits, cls)
 
     def embed(self, data_set: Any, return_proba: bool = False, **options: Any) -> Any:
         """Embeddings (n, d), and probabilities (n, C) if asked; never with a progress bar."""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from loopd.errors import ModelError
+from loopd.errors import LoopdError, ModelError
 
 GROUP = "loopd.strategies"
 """Entry points of this group are query strategies: their name is that in the configuration."""
@@ -49,7 +49,7 @@ def load(point: EntryPoint) -> Any:
     """
     try:
         return point.load()
-    except KeyboardInterrupt:
+    except (LoopdError, KeyboardInterrupt):  # a stop that was asked for, too
         raise
     except BaseException as error:  # sys.exit() at import would end us without a word
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

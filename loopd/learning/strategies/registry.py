@@ -263,13 +263,14 @@ def check(
     code_paths: Sequence[Path],
     *,
     represented: bool,
+    embeds: bool = True,
     kind: str = "single_label",
 ) -> str:
     """Build what the settings name and describe it in a few words.
 
     Raises:
         ModelError: it cannot be built, does not fit the kind of task, or lacks the representation
-            that it needs.
+            or the embeddings that it needs.
     """
     create(section, num_classes, code_paths)
     refuse_unfit(section, kind)
@@ -279,6 +280,12 @@ def check(
             f"strategy {section.name!r} needs a representation of the texts, which the classifier "
             "has not",
             "use one of loopd's own classifiers, or another strategy",
+        )
+    by_embedding = section.options.get("space", "embedding") == "embedding"
+    if entry is not None and "embed" in entry.needs and by_embedding and not embeds:
+        raise ModelError(
+            f"strategy {section.name!r} needs embeddings, and the classifier has no method `embed`",
+            "set `strategy.name: margin`, or give the classifier that method",
         )
     cold = cold_start(section, lambda: represented)
     create(cold, num_classes, code_paths)
