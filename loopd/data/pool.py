@@ -59,7 +59,8 @@ class Pool:
 
 def content_id(text: str) -> str:
     """The id of a text that has none: ``t-`` and 16 hexadecimal digits, the same everywhere."""
-    return f"t-{hashlib.sha256(text.encode('utf-8')).hexdigest()[:16]}"
+    # A text that is no Unicode has one too: it is refused later, by its place in its file.
+    return f"t-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def _written(gold: Target | None) -> str:

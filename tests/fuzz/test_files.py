@@ -78,6 +78,7 @@ def test_a_pool_is_read_or_refused(suffix: str, examples: int, tmp_path: Path) -
         _read(path, kind, **({"id": "id", "label": "label", "answers": "answers"} if named else {}))
 
     given = st.tuples(CONTENT, st.sampled_from(KINDS), st.booleans(), st.booleans())
+    check((b"\x80\tB-\x00", "spans", False, False))  # a token that is no Unicode
     holds(examples, given, check)
 
 
@@ -196,4 +197,5 @@ def test_a_journal_file_is_read_or_refused(examples: int, tmp_path: Path) -> Non
 
     edits = st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), max_size=8)
     check([(3970, 128)])  # SQLite's own description of this damage is no UTF-8
+    check([(4006, 32)])  # a number became NULL
     holds(examples, st.one_of(edits, st.binary(max_size=300)), check)

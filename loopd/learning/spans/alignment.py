@@ -40,7 +40,7 @@ Tags = NDArray[np.int64]
 
 OUTSIDE = 0
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same text begins to have other atoms."""
 
 SHOWN = 40
@@ -49,8 +49,12 @@ SHOWN = 40
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{N}}]--[{_UNSPACED}]]\p{{M}}*"
 _INVISIBLE = r"[\s\p{Z}\p{Cc}\p{Cf}]"
-# A grapheme may begin with white space: a mark sits on it. The group is what belongs to no atom.
-_PIECE = regex.compile(rf"({_INVISIBLE}+(?!\p{{M}}))|{_LETTER}(?:\p{{Cf}}*{_LETTER})*|\X", regex.V1)
+_BREAK = r"[\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]"
+# A grapheme may begin with white space, where a mark sits on it: never on a tab or a line break.
+# The group is what belongs to no atom.
+_PIECE = regex.compile(
+    rf"({_INVISIBLE}+(?!\p{{M}})|{_BREAK}+)|{_LETTER}(?:\p{{Cf}}*{_LETTER})*|\X", regex.V1
+)
 _BLANK = regex.compile(rf"{_INVISIBLE}*", regex.V1)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loopd.config import ClassifierSection
@@ -106,6 +106,8 @@ def test_spans_to_tokens_and_back_lose_nothing_in_ten_thousand_texts(
 
 @settings(max_examples=100, deadline=None)
 @given(TEXTS)
+@example("\t\u0301")  # a mark on what nothing can sit on
+@example("a\u200b\u0301 \n\u0301")
 def test_atoms_cover_all_that_is_visible_once(text: str) -> None:
     borders = atoms(text)
     flat = borders.reshape(-1).tolist()
