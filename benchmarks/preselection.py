@@ -95,7 +95,7 @@ def recalls(
     shares: Sequence[float],
 ) -> dict[str, float]:
     """Share of the picks among the candidates, for each size of these."""
-    positions = np.array(sorted(learner._positions(targets)))
+    positions = np.array(sorted(learner._rows(targets)))
     wanted = [learner._pool.positions[id_] for id_ in picks]
     found = {}
     for share in shares:

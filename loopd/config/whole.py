@@ -80,8 +80,9 @@ class Config(Section):
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
         needed, most = self.queue.min_submitted, self.relabel.max_annotations
-        # A copy is open for as many answers as a new text.
-        if self.strategy.name == ACTIVELAB and needed > most // (1 if self.pool.answers else 2):
+        # A copy is open for as many answers as a new text; what came with the pool may be fewer.
+        least = needed if self.pool.answers else 2 * needed
+        if self.strategy.name == ACTIVELAB and least > most:
             raise ValueError(
                 f"relabel.max_annotations ({most}) leaves no room for a second opinion: with "
                 f"queue.min_submitted ({needed}) a text has {needed} answers, and its copy brings "

@@ -354,9 +354,8 @@ class Learner:
 
         targets, exclude, hidden = taken
         positions, y = self._aligned(targets)
-        unseen = np.array(self._positions(hidden), dtype=np.int64)
-        closed = np.array(self._positions(exclude), dtype=np.int64)
-        ignored = np.setdiff1d(np.union1d(closed, unseen), positions)
+        unseen = self._rows(hidden)
+        ignored = np.setdiff1d(np.union1d(self._rows(exclude), unseen), positions)
         if strategies.asks_the_model(section):
             unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
         around = self._surroundings
@@ -381,17 +380,14 @@ class Learner:
         unknown = next((id_ for id_ in sorted(targets) if id_ not in self._pool), None)
         if unknown is not None:
             raise ModelError(f"not a record of the pool: {unknown!r}")
-        positions = np.array(sorted(self._positions(targets)), dtype=np.int64)
+        positions = np.sort(self._rows(targets))
         records = self._pool.records
         return positions, self._problem.encode([targets[records[place].id] for place in positions])
 
-    def _positions(self, ids: Collection[str]) -> list[int]:
+    def _rows(self, ids: Collection[str]) -> NDArray[np.int64]:
         """Positions of the ids; ids that the pool does not hold are left out."""
         known = self._pool.positions
-        return [known[id_] for id_ in ids if id_ in known]
-
-    def _rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        return np.array(self._positions(ids), dtype=np.int64)
+        return np.array([known[id_] for id_ in ids if id_ in known], dtype=np.int64)
 
     def _dataset(self, texts: Pool | Sequence[str]) -> Any:
         features = self._trainer.features(

@@ -15,7 +15,6 @@ from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
-from loopd.errors import Interrupted
 from loopd.loop import metrics_log
 from loopd.loop.narrate import narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
@@ -62,8 +61,7 @@ def run_daemon(
             stack.enter_context(on_signals(stop))
             return _begun(stack, config, stop, progress, audience)
     except Exception as error:
-        # Libraries and people's own code may have turned the interruption into what they know.
-        if not (isinstance(error, Interrupted) or stop.interrupted):
+        if not stop.explains(error):
             raise
         log.get("loop").info("stopped", phase="start", hint="start again to go on")
         return State()  # nothing of the loop had begun
@@ -90,7 +88,7 @@ def _begun(
     write = partial(_write, journal=journal, tools=tools)
     alarm, webhook = stack.enter_context(_alarm(config))
     loop = Loop(tools, stop, write, heart.beat, alarm, audience, before_rest=webhook)
-    with audience.watching(Opening(state, events, tools), lambda: stop.interrupted):
+    with audience.watching(Opening(state, events, tools), stop.explains):
         return _run(loop, state)
 
 

@@ -69,20 +69,19 @@ class Audience:
 
     @contextmanager
     def watching(
-        self, opening: Opening, interrupted: Callable[[], bool] = lambda: False
+        self, opening: Opening, asked_for: Callable[[Exception], bool] = lambda _: False
     ) -> Iterator[None]:
         """The run, from :meth:`Onlooker.began` to :meth:`Onlooker.ended`.
 
         Args:
             opening: what they are shown first.
-            interrupted: whether an error is nothing but a stop that was asked for.
+            asked_for: whether an error is nothing but a stop that was asked for.
         """
         self._tell(lambda each: each.began(opening))
         try:
             yield
         except Exception as error:
-            asked_for = isinstance(error, Interrupted) or interrupted()
-            failure = None if asked_for else error
+            failure = None if asked_for(error) else error
             self._tell(lambda each: each.ended(failure))
             raise
         self._tell(lambda each: each.ended(None))

@@ -49,7 +49,7 @@ class Stop:
         self.at_once = at_once
         """Whether a signal interrupts whatever is going on, instead of only being noted."""
         self.interrupted = False
-        """Whether one did: what it came upon may have made another error of that."""
+        """Whether one did."""
         self._wanted = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
@@ -67,6 +67,13 @@ class Stop:
     def is_set(self) -> bool:
         """Whether the loop was asked to end."""
         return self._wanted
+
+    def explains(self, error: Exception) -> bool:
+        """Whether the error is nothing but a stop that was asked for.
+
+        Libraries and people's own code may have turned the interruption into what they know.
+        """
+        return isinstance(error, Interrupted) or self.interrupted
 
     def wait(self, seconds: float, alarm: Alarm | None = None) -> bool:
         """Wait so long, or until the wish is there or the alarm rings; whether the wish is."""

@@ -66,7 +66,10 @@ def test_a_stop_is_no_mistake_of_whom_it_strikes() -> None:
 
 def test_an_error_that_a_stop_became_is_no_failure() -> None:
     diary = Diary()
-    with pytest.raises(ValueError, match="torn"), Audience([diary]).watching(OPENING, lambda: True):
+    with (
+        pytest.raises(ValueError, match="torn"),
+        Audience([diary]).watching(OPENING, lambda _: True),
+    ):
         raise ValueError("torn out of the middle")
     assert diary.told == ["began", "ended: None"]
 

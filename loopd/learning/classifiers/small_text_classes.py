@@ -19,10 +19,8 @@ from loopd.errors import ModelError
 from loopd.learning.classifiers.backbone import explained
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.source import locate
+from loopd.learning.classifiers.tfidf import TfidfFactory, truncated_svd
 from loopd.learning.dotted import resolve
-
-COMPONENTS = 100
-"""Dimensions of embeddings of tf-idf weights, as ``tfidf`` has by default."""
 
 
 class SmallTextSklearn:
@@ -83,11 +81,8 @@ class SmallTextSklearn:
 
     @cached_property
     def _projection(self) -> Any:
-        from sklearn.decomposition import TruncatedSVD
-
         weights = self.encode(self._around.pool.texts)
-        size = max(1, min(COMPONENTS, min(weights.shape) - 1))
-        return TruncatedSVD(size, random_state=0).fit(weights)
+        return truncated_svd(weights, TfidfFactory.OPTIONS["components"])
 
     def encode(self, texts: Sequence[str]) -> Any:
         """Sparse tf-idf weights (n, words)."""

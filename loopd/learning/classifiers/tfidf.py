@@ -90,10 +90,7 @@ class TfidfFactory:
     @cached_property
     def projection(self) -> Any:
         """The truncated SVD of the pool that gives embeddings; fitted at the first use."""
-        from sklearn.decomposition import TruncatedSVD
-
-        size = min(self.options["components"], min(self.pool_features.shape) - 1)
-        return TruncatedSVD(max(1, size), random_state=0).fit(self.pool_features)
+        return truncated_svd(self.pool_features, self.options["components"])
 
     @cached_property
     def representation(self) -> TfidfRepresentation:
@@ -121,6 +118,13 @@ class TfidfFactory:
         """Terms and texts of the pool."""
         texts, terms = self.pool_features.shape
         return f"tfidf over {terms} terms of {texts} texts"
+
+
+def truncated_svd(rows: Any, components: int) -> Any:
+    """Scikit-learn's ``TruncatedSVD``, fitted to rows (n, terms), of as many components at most."""
+    from sklearn.decomposition import TruncatedSVD
+
+    return TruncatedSVD(max(1, min(components, min(rows.shape) - 1)), random_state=0).fit(rows)
 
 
 @dataclass(frozen=True)
