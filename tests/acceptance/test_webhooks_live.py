@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+
+import httpx
 import pytest
 
 from tests.acceptance.conftest import MakeDaemon
@@ -19,10 +22,21 @@ def test_answers_are_read_long_before_the_next_look(
         argilla={"webhooks": True},
         queue={"batch_size": 6, "poll_interval": 600.0, "low_watermark": 0},
     )
-    daemon.start()
+    process = daemon.start()
     daemon.wait(collecting)
     people = argilla.people(daemon.dataset)
     answer_all(daemon, people)
     daemon.wait(rounds(2), 120)
     people.close()
     assert "webhooks_on" in daemon.log
+    assert hooks(argilla, daemon.dataset)
+    process.send_signal(signal.SIGTERM)
+    assert daemon.ended() == 0
+    assert not hooks(argilla, daemon.dataset)
+
+
+def hooks(argilla: LiveArgilla, dataset: str) -> list[str]:
+    """What Argilla would knock at for the dataset."""
+    headers = {"X-Argilla-Api-Key": argilla.owner_key}
+    found = httpx.get(f"{argilla.url}/api/v1/webhooks", headers=headers).json()["items"]
+    return [hook["url"] for hook in found if hook["description"].endswith(f"/{dataset}")]

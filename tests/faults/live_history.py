@@ -133,6 +133,7 @@ class LiveHistory:
         self._broken: list[tuple[str, str]] = []
         self._earlier: dict[int, dict[str, Any]] = {}
         self._disk_full = False
+        self._told = 0
         self.lives = 0
         self.struck: list[str] = []
 
@@ -238,15 +239,18 @@ class LiveHistory:
             time.sleep(4 * TICK)
         process = self._daemon.process
         if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+            if self._daemon.state.phase is not Phase.DONE:
+                process.send_signal(signal.SIGTERM)
             if process.wait(60) != 0:
-                self._broken.append((PROGRESS, f"SIGTERM gave {process.returncode}"))
+                self._broken.append((PROGRESS, f"the end was {process.returncode}"))
 
     def _settled(self) -> bool:
         """Whether the run is over, or collects and knows all; a guess that the checker confirms."""
         state = self._daemon.state
         if state.phase is Phase.DONE:
             return True
+        if len(self._daemon.log) == self._told:
+            return False  # a newborn: what it finds may be settled, but it cannot take signals yet
         return state.phase is Phase.COLLECT and not check(self.evidence())
 
     # -- processes -----------------------------------------------------------------------------
@@ -261,6 +265,7 @@ class LiveHistory:
         self._disk_full = False
         self.lives += 1
         daemon = self._daemon
+        self._told = len(daemon.log)
         key = {"ARGILLA_API_KEY": daemon.api_key}
         log = daemon.folder / "daemon.log"
         daemon.process = self._nursery.spawn(daemon.config, log, {**environment, **key})

@@ -28,9 +28,17 @@ TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 
 @pytest.fixture
 def client(argilla: LiveArgilla) -> Iterator[ArgillaHttp]:
+    """Of a server without webhooks, whatever other tests and their killed daemons left."""
     made = ArgillaHttp(argilla.url, argilla.owner_key, 30.0)
+    clear(made)
     yield made
+    clear(made)
     made.close()
+
+
+def clear(client: ArgillaHttp) -> None:
+    for hook in hooks(client):
+        client.request("DELETE", f"webhooks/{hook['id']}")
 
 
 def hooks(client: ArgillaHttp) -> list[dict[str, str]]:
