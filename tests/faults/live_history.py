@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopd.annotation.consensus import to_set_aside
 from loopd.machine import Phase
 from tests.daemon import Daemon
 from tests.faults.checker import PROGRESS, Violation, check
@@ -251,7 +252,10 @@ class LiveHistory:
             return True
         if len(self._daemon.log) == self._told:
             return False  # a newborn: what it finds may be settled, but it cannot take signals yet
-        return state.phase is Phase.COLLECT and not check(self.evidence())
+        if state.phase is not Phase.COLLECT or check(self.evidence()):
+            return False
+        another = bool(self.plan.sections["relabel"]["another_person"])
+        return not (another and to_set_aside(self._daemon.state))  # these it will change yet
 
     # -- processes -----------------------------------------------------------------------------
 
