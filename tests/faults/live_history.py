@@ -233,17 +233,23 @@ class LiveHistory:
         deadline = time.monotonic() + QUIET_SECONDS
         while not self._broken:
             self._revive(spared=True)
-            if self._settled():
-                break
+            if self._settled() and self._ended():
+                return
             if time.monotonic() > deadline:
                 self._broken.append((PROGRESS, f"not settled: {self._daemon.log[-1500:]}"))
             time.sleep(4 * TICK)
+
+    def _ended(self) -> bool:
+        """Have the daemon end; false if it was killed, as its plan may say, before it could."""
         process = self._daemon.process
-        if process is not None and process.poll() is None:
-            if self._daemon.state.phase is not Phase.DONE:
-                process.send_signal(signal.SIGTERM)
-            if process.wait(60) != 0:
-                self._broken.append((PROGRESS, f"the end was {process.returncode}"))
+        if process is None:
+            return True
+        if self._daemon.state.phase is not Phase.DONE:
+            process.send_signal(signal.SIGTERM)
+        code = process.wait(60)
+        if code not in (0, -signal.SIGKILL):
+            self._broken.append((PROGRESS, f"the end was {code}"))
+        return code != -signal.SIGKILL
 
     def _settled(self) -> bool:
         """Whether the run is over, or collects and knows all; a guess that the checker confirms."""
