@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from loopd.server.embedded import EmbeddedServer, create_annotator
 from tests.people import ArgillaPeople
 
@@ -36,6 +38,15 @@ class LiveArgilla:
     @property
     def owner_key(self) -> str:
         return self.server.owner.api_key
+
+    @property
+    def webhooks(self) -> list[dict[str, str]]:
+        """All that there are, of every test."""
+        headers = {"X-Argilla-Api-Key": self.owner_key}
+        found: dict[str, list[dict[str, str]]] = httpx.get(
+            f"{self.url}/api/v1/webhooks", headers=headers
+        ).json()
+        return found["items"]
 
     def people(self, dataset: str) -> ArgillaPeople:
         return ArgillaPeople(self.url, self.owner_key, self.keys, (self.server.workspace, dataset))

@@ -80,8 +80,7 @@ def looked(argilla: LiveArgilla, daemon: Daemon) -> tuple[str, dict[str, str]]:
     page = (daemon.run_dir / PAGE_NAME).read_text(encoding="utf-8").strip()
     answers = [httpx.get(page + path) for path in PAGES]
     assert [answer.status_code for answer in answers] == [200] * len(PAGES)
-    asked = {"X-Argilla-Api-Key": argilla.owner_key}
-    hooks = httpx.get(f"{argilla.url}/api/v1/webhooks", headers=asked).json()["items"]
+    hooks = argilla.webhooks
     assert hooks
     secrets = {f"secret of webhook {place}": hook["secret"] for place, hook in enumerate(hooks)}
     return "".join(answer.text for answer in answers), secrets

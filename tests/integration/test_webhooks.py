@@ -30,20 +30,15 @@ TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 def client(argilla: LiveArgilla) -> Iterator[ArgillaHttp]:
     """Of a server without webhooks, whatever other tests and their killed daemons left."""
     made = ArgillaHttp(argilla.url, argilla.owner_key, 30.0)
-    clear(made)
+    clear(argilla, made)
     yield made
-    clear(made)
+    clear(argilla, made)
     made.close()
 
 
-def clear(client: ArgillaHttp) -> None:
-    for hook in hooks(client):
+def clear(argilla: LiveArgilla, client: ArgillaHttp) -> None:
+    for hook in argilla.webhooks:
         client.request("DELETE", f"webhooks/{hook['id']}")
-
-
-def hooks(client: ArgillaHttp) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = client.get("webhooks")["items"]
-    return found
 
 
 def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
@@ -57,14 +52,14 @@ def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
         webhook.attempt()
         assert rang.is_set()  # somebody may have answered before
         rang.clear()
-        (hook,) = hooks(client)
+        (hook,) = argilla.webhooks
         assert hook["description"] == f"loopd: {name}"
         people.submit("r1", "ann", "fruit")
         assert rang.wait(30)
         rang.clear()
         _refuse_forgeries(hook["url"])
         assert not rang.is_set()
-    assert hooks(client) == []
+    assert argilla.webhooks == []
     people.close()
     store.close()
 
@@ -85,13 +80,15 @@ def _refuse_forgeries(url: str) -> None:
     raw.close()
 
 
-def test_what_an_earlier_process_left_is_replaced(client: ArgillaHttp) -> None:
+def test_what_an_earlier_process_left_is_replaced(
+    argilla: LiveArgilla, client: ArgillaHttp
+) -> None:
     body = {"url": "http://127.0.0.1:9/", "events": ["response.created"]}
     client.request("POST", "webhooks", json={**body, "description": "loopd: old"})
     kept = client.request("POST", "webhooks", json={**body, "description": "somebody else's"})
     with knocking(client, Door(0, None, "old"), lambda: None) as webhook:
         webhook.attempt()
-        assert sorted(hook["description"] for hook in hooks(client)) == [
+        assert sorted(hook["description"] for hook in argilla.webhooks) == [
             "loopd: old",
             "somebody else's",
         ]
