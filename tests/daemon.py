@@ -17,7 +17,7 @@ import yaml
 from loopd.errors import JournalError, StorageError
 from loopd.machine import State, fold
 from loopd.state.journal import Journal
-from tests.faults.nursery import Forked, Nursery
+from tests.faults.nursery import ONE_THREAD, Forked, Nursery
 from tests.loop.conftest import LABELS, make_pool
 
 COMMAND = (sys.executable, "-m", "loopd", "run")
@@ -64,7 +64,7 @@ class Daemon:
     @property
     def environment(self) -> dict[str, str]:
         root = str(Path(__file__).parent.parent)
-        return {**os.environ, "ARGILLA_API_KEY": self.api_key, "PYTHONPATH": root}
+        return {**os.environ, **ONE_THREAD, "ARGILLA_API_KEY": self.api_key, "PYTHONPATH": root}
 
     def start(
         self, command: Sequence[str] | None = None, **env: str

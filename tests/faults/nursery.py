@@ -37,6 +37,10 @@ HEAVY = (
 )
 """What a daemon imports sooner or later."""
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""Environment of every daemon, forked or started: sums differ in the last bit with the number of
+threads, and the toy pool has ties that a last bit decides."""
+
 
 class Forked:
     """A daemon's process, with the part of ``subprocess.Popen`` that tests use."""
@@ -79,7 +83,7 @@ class Nursery:
             stdout=subprocess.PIPE,
             text=True,
             cwd=root,
-            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": root},
         )
         self._children: dict[int, Forked] = {}
         self._born: list[Forked] = []
