@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import httpx
 
-from tests.faults.evidence import Doings
+from tests.faults.evidence import Click, Doings
 from tests.faults.plan import opinion
 from tests.live import LiveArgilla
 
@@ -106,22 +109,30 @@ class LivePerson:
             body: Json = {"status": "discarded", "values": None}
         else:
             body = self._opinion(record)
-        self.clicks += 1
-        _ok(self._own.post(f"records/{record['id']}/responses", json=body))
+        self._send(record, body, partial(self._own.post, f"records/{record['id']}/responses"))
 
     def _change(self, record: Json) -> None:
         """Edit, discard or take back."""
         response, roll = self._response(record), self._rng.random()
         path = f"responses/{(response or {})['id']}"
-        self.clicks += 1
         if roll < 0.6:
             id_ = record["external_id"]
             self._changes[id_] = self._changes.get(id_, 0) + 1
-            _ok(self._own.put(path, json=self._opinion(record)))
+            self._send(record, self._opinion(record), partial(self._own.put, path))
         elif roll < 0.8:
-            _ok(self._own.put(path, json={"status": "discarded", "values": None}))
+            discarded = {"status": "discarded", "values": None}
+            self._send(record, discarded, partial(self._own.put, path))
         else:
-            _ok(self._own.delete(path))
+            self._send(record, None, lambda **_: self._own.delete(path))
+
+    def _send(self, record: Json, body: Json | None, call: Callable[..., httpx.Response]) -> None:
+        """One click; what it left is known once Argilla has said yes, and unknown until then."""
+        self.clicks += 1
+        key = record["external_id"], self.person
+        clicks = self._doings.clicks.setdefault(key, [])
+        clicks.append(Click(time.monotonic(), None))
+        _ok(call(json=body))
+        clicks.append(Click(time.monotonic(), _left(body)))
 
     def _delete(self, record: Json) -> None:
         self._doings.removed.add(record["external_id"])
@@ -132,6 +143,13 @@ class LivePerson:
         value = opinion(self._name, text, self._changes.get(id_, 0))
         self._doings.says(id_, self.person, text, value)
         return {"status": "submitted", "values": {"label": {"value": value}}}
+
+
+def _left(body: Json | None) -> tuple[str, Any]:
+    """(status, value) of an answer, as the journal has it."""
+    if body is None:
+        return "withdrawn", None
+    return body["status"], (body["values"] or {}).get("label", {}).get("value")
 
 
 def _client(url: str, key: str) -> httpx.Client:

@@ -6,24 +6,26 @@ common time, so the same seed gives the same story, not the same bytes.
 
 from __future__ import annotations
 
-import json
 import random
 import resource
 import signal
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loopd.annotation.consensus import to_set_aside
 from loopd.machine import Phase
 from tests.daemon import Daemon
-from tests.faults.checker import PROGRESS, Violation, check
+from tests.faults.checker import PROGRESS, REPLAY, Violation, check
 from tests.faults.evidence import (
+    Click,
     Doings,
     Evidence,
+    Key,
     Lesson,
+    Row,
     read_argilla,
     read_journal,
     read_metrics,
@@ -31,7 +33,7 @@ from tests.faults.evidence import (
 from tests.faults.live_crowd import LivePerson
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import FaultProxy
-from tests.faults.watched import LESSONS
+from tests.faults.watched import CLOSINGS, LESSONS, STATES, read_lines
 from tests.faults.weather import HOUR
 from tests.live import NAMES, LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
@@ -41,6 +43,8 @@ WORK_SECONDS = 90.0
 QUIET_SECONDS = 90.0
 """Within these the loop must then have seen everything."""
 TICK = 0.05
+SLACK = 0.5
+"""Seconds beyond the interval of sweeps after which a look must have seen a click."""
 
 LINE = ("error", "garbage", "cut", "hole", "truncate", "slow")
 """Modes of the proxy."""
@@ -59,6 +63,7 @@ class LivePlan:
         faults: (seconds to wait after the last one, what).
         kills: for each process in turn, ``SOAK_KILL`` or nothing.
         clocks: for each process in turn, by how much its wall clock is wrong.
+        forgets: a planted bug: answers after which the daemon writes no more of them down.
     """
 
     seed: int
@@ -69,6 +74,7 @@ class LivePlan:
     faults: tuple[tuple[float, str], ...]
     kills: tuple[str, ...]
     clocks: tuple[float, ...]
+    forgets: int | None = None
 
 
 def draw_live(seed: int) -> LivePlan:
@@ -164,17 +170,18 @@ class LiveHistory:
         finally:
             self._daemon.kill()
             self._proxy.__exit__(None, None, None)
+        self._look_at_states()
         return check(self.evidence())
 
     def evidence(self) -> Evidence:
         """What there is now."""
-        journal = self._journal
+        journal, folder = self._journal, self._daemon.folder
         over = any(name == "RunStopped" for name, _ in journal)
         return Evidence(
             seed=self.plan.seed,
             journal=journal,
             store=read_argilla(self._live.server.home / "argilla.db", self._daemon.dataset, LABELS),
-            doings=self._doings,
+            doings=replace(self._doings, clicks=self._clicks(journal)),
             pool={record.id: record.text for record in make_pool(60)},
             labels=LABELS,
             lessons=self._lessons(),
@@ -183,7 +190,17 @@ class LiveHistory:
             another_person=bool(self.plan.sections["relabel"]["another_person"]),
             broken=tuple(self._broken),
             quiet=not over,
+            closed={line["batch_id"]: line["at"] for line in read_lines(folder / CLOSINGS)},
+            sight=float(self.plan.sections["queue"]["sweep_interval"]) + SLACK,
         )
+
+    def _clicks(self, journal: tuple[Row, ...]) -> dict[Key, list[Click]]:
+        """Of people alone: not on records that came and went, or that the loop may set aside."""
+        batches = [payload["batch"] for name, payload in journal if name == "BatchPlanned"]
+        copies = [item for batch in batches for item in batch["items"] if item["copy_id"]]
+        others = {item[part] for item in copies for part in ("record_id", "copy_id")}
+        others |= self._doings.removed
+        return {key: some for key, some in self._doings.clicks.items() if key[0] not in others}
 
     # -- the story -----------------------------------------------------------------------------
 
@@ -272,6 +289,8 @@ class LiveHistory:
         if kill:
             environment["SOAK_KILL"] = kill
             self.struck.append(f"kill {kill}")
+        if self.plan.forgets is not None:
+            environment["SOAK_FORGETS"] = str(self.plan.forgets)
         self._disk_full = False
         self.lives += 1
         daemon = self._daemon
@@ -282,6 +301,7 @@ class LiveHistory:
 
     def _revive(self, *, spared: bool = False) -> None:
         """Start the daemon again if it has ended for a reason that was planned."""
+        self._look_at_states()
         process = self._daemon.process
         if process is None or process.poll() is None:
             return
@@ -298,6 +318,11 @@ class LiveHistory:
             return
         self._start(spared=spared)
 
+    def _look_at_states(self) -> None:
+        """What the daemon itself found at its turns: see ``watched.hold_states``."""
+        for line in read_lines(self._daemon.folder / STATES):
+            self._broken.append((REPLAY, f"the journal does not give the live state: {line}"))
+
     def _remember_metrics(self) -> None:
         for row in read_metrics(self._daemon.run_dir / "metrics.jsonl"):
             self._earlier.setdefault(row["round"], row)
@@ -311,15 +336,8 @@ class LiveHistory:
         return sum(name == "RoundEvaluated" for name, _ in self._journal)
 
     def _lessons(self) -> dict[str, Lesson]:
-        path = self._daemon.folder / LESSONS
-        found: dict[str, Lesson] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-            try:
-                known = json.loads(line)
-            except ValueError:
-                continue  # the process was killed while it wrote the line
-            found[known["id"]] = Lesson(known["id"], known["round"], known["targets"])
-        return found
+        lines = read_lines(self._daemon.folder / LESSONS)
+        return {each["id"]: Lesson(each["id"], each["round"], each["targets"]) for each in lines}
 
 
 def run_live_seed(

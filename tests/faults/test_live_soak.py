@@ -77,8 +77,15 @@ def a_row_says_something_else(evidence: Evidence) -> Evidence:
     return replace(evidence, metrics=({**first, "open": 99}, *others))
 
 
+def a_batch_was_closed_later(evidence: Evidence) -> Evidence:
+    closed = dict(evidence.closed)
+    closed[min(closed)] = max(closed.values()) + 1000
+    return replace(evidence, closed=closed)
+
+
 FORGERIES = {
     an_answer_differs: checker.ANSWERS,
+    a_batch_was_closed_later: checker.LATE,
     a_label_is_turned: checker.TRAINING,
     a_record_is_planned_again: checker.TWICE,
     a_record_is_gone: checker.LOST,
@@ -112,6 +119,15 @@ def test_one_history_on_a_real_argilla_and_what_the_checker_says_of_forgeries(
     for forge, invariant in FORGERIES.items():
         found = {each.invariant for each in check(forge(evidence))}
         assert invariant in found, forge.__name__
+
+
+@pytest.mark.slow
+def test_a_real_daemon_that_writes_answers_down_no_more_is_found_out(
+    argilla: LiveArgilla, nursery: Nursery, tmp_path: Path
+) -> None:
+    plan = replace(draw_live(SHORT), forgets=6)
+    found = LiveHistory(plan, tmp_path, argilla, nursery).run()
+    assert checker.REPLAY in {each.invariant for each in found}, found
 
 
 @pytest.mark.parametrize("seeds", chunks())

@@ -2,7 +2,12 @@
 
 ``python -m tests.faults.watched CONFIG``. From the environment: ``SOAK_KILL`` as ``before 3`` or
 ``after 3`` is SIGKILL around the third event of this process, ``SOAK_CLOCK`` the seconds by which
-its wall clock is wrong.
+its wall clock is wrong, ``SOAK_FORGETS`` a number of answers after which events are no longer
+written (a planted bug).
+
+Beside the configuration it leaves ``lessons.jsonl``, ``closings.jsonl`` (when the loop began its
+last look before it closed a batch) and, where the journal alone did not give the state of the
+running loop, ``states.jsonl``.
 """
 
 from __future__ import annotations
@@ -12,10 +17,27 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 LESSONS = "lessons.jsonl"
+CLOSINGS = "closings.jsonl"
+STATES = "states.jsonl"
+
+
+def add_line(path: Path, line: dict[str, Any]) -> None:
+    """Append a line of JSON."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{json.dumps(line)}\n")
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file that may not be there; a kill may have left half a line."""
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def set_clock(seconds: float) -> None:
@@ -32,12 +54,76 @@ def note_lessons(path: Path) -> None:
         around = self._surroundings
         ids = [around.pool.records[place].id for place in lesson.positions]
         given = dict(zip(ids, (around.labels[each] for each in lesson.y), strict=True))
-        line = json.dumps({"id": lesson.id, "round": lesson.round, "targets": given})
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        add_line(path, {"id": lesson.id, "round": lesson.round, "targets": given})
         return real(self, lesson)
 
     Trainer.model = model
+
+
+def note_closings(path: Path) -> None:
+    """On the clock that all processes of a machine share, and that does not jump."""
+    from loopd.annotation.watcher import AnswerWatcher
+    from loopd.machine import BatchCollected
+    from loopd.state.journal import Journal
+
+    real, look, began = Journal.append, AnswerWatcher.look, 0.0
+
+    def watched(watcher: AnswerWatcher, record_ids: Any) -> Any:
+        nonlocal began
+        now = time.monotonic()
+        found = look(watcher, record_ids)
+        began = now
+        return found
+
+    def append(journal: Journal, event: Any) -> None:
+        if isinstance(event, BatchCollected):
+            add_line(path, {"batch_id": event.batch_id, "at": began})
+        real(journal, event)
+
+    AnswerWatcher.look, Journal.append = watched, append  # type: ignore[method-assign]
+
+
+def hold_states(path: Path) -> None:
+    """At every turn of the loop, fold the journal and hold the result against the live state."""
+    from loopd.loop.run import Loop
+    from loopd.machine import State, apply
+    from loopd.state.codec import decode
+    from loopd.state.journal import Journal
+
+    read, step = Journal.read, Loop._step
+    mine: list[Journal] = []
+    replayed, length = State(), 0
+
+    def remember(journal: Journal) -> Any:
+        mine[:] = [journal]
+        return read(journal)
+
+    def watched(loop: Loop, state: State) -> Any:
+        nonlocal replayed, length
+        query = "SELECT name, payload FROM events WHERE seq > ? ORDER BY seq"
+        for name, payload in mine[0]._db.execute(query, [length]).fetchall():
+            replayed = apply(replayed, decode(name, payload))
+            length += 1
+        if replayed != state:
+            add_line(path, {"phase": state.phase.value, "events": length})
+        return step(loop, state)
+
+    Journal.read, Loop._step = remember, watched  # type: ignore[method-assign]
+
+
+def forget_events(count: int) -> None:
+    """Plant a bug: from so many answers on, new ones change the state without an event."""
+    from loopd.loop.run import Loop
+    from loopd.machine import AnswersCollected, apply
+
+    real = Loop.record
+
+    def record(loop: Loop, state: Any, event: Any) -> Any:
+        if isinstance(event, AnswersCollected) and len(state.answers) >= count:
+            return apply(state, event)
+        return real(loop, state, event)
+
+    Loop.record = record  # type: ignore[method-assign]
 
 
 def draw_no_plots() -> None:
@@ -68,6 +154,10 @@ def main() -> None:
     config = Path(sys.argv[1])
     set_clock(float(os.environ.get("SOAK_CLOCK", "0")))
     note_lessons(config.parent / LESSONS)
+    note_closings(config.parent / CLOSINGS)
+    hold_states(config.parent / STATES)
+    if "SOAK_FORGETS" in os.environ:
+        forget_events(int(os.environ["SOAK_FORGETS"]))
     draw_no_plots()
     when, _, count = os.environ.get("SOAK_KILL", "never 0").partition(" ")
     kill_around(when, int(count))
