@@ -28,12 +28,13 @@ from tests.faults.evidence import (
     Row,
     read_argilla,
     read_journal,
+    read_lines,
     read_metrics,
 )
 from tests.faults.live_crowd import LivePerson
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import FaultProxy
-from tests.faults.watched import CLOSINGS, LESSONS, STATES, read_lines
+from tests.faults.watched import CLOSINGS, LESSONS, STATES
 from tests.faults.weather import HOUR
 from tests.live import NAMES, LiveArgilla
 from tests.loop.conftest import LABELS, make_pool

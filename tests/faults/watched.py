@@ -1,4 +1,4 @@
-"""Runs the real daemon, notes what its models are trained on, and may kill it or set its clock.
+"""Runs the real daemon, notes what cannot be seen from outside, and may do it harm as a plan says.
 
 ``python -m tests.faults.watched CONFIG``. From the environment: ``SOAK_KILL`` as ``before 3`` or
 ``after 3`` is SIGKILL around the third event of this process, ``SOAK_CLOCK`` the seconds by which
@@ -17,8 +17,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +29,6 @@ def add_line(path: Path, line: dict[str, Any]) -> None:
     """Append a line of JSON."""
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{json.dumps(line)}\n")
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file that may not be there; a kill may have left half a line."""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with suppress(ValueError):
-            yield json.loads(line)
 
 
 def set_clock(seconds: float) -> None:
