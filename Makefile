@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check check-full soak lint types format docs docs-serve pictures install clean
+.PHONY: help demo test check check-full soak lint types format docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,8 +30,12 @@ test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
 
 check: test ## what CI runs
 
-check-full: lint types $(STAMP) ## everything, also the slow tests
+check-full: lint types optional ## everything, also the slow tests and those of optional packages
 	$(BIN)/python -m pytest -n 3 --dist loadgroup
+
+optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C++ compiler
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[setfit]"
+	-$(BIN)/python -m pip install --quiet -c constraints.txt hnswlib
 
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults

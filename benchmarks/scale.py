@@ -24,7 +24,6 @@ import gzip
 import itertools
 import json
 import os
-import platform
 import random
 import resource
 import shutil
@@ -32,9 +31,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+import machine
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 
@@ -232,9 +232,7 @@ def main() -> None:
         parser.error("name at least one source")
     arguments.work.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
+        "machine": machine.described(),
         "threads": arguments.threads or "all",
         "candidates": arguments.candidates,
         "sizes": {},
