@@ -1,12 +1,13 @@
 """How often scoring in bf16 and deciding in fp32 picks the batch that fp32 alone picks.
 
-    python benchmarks/screening.py SET [--seeds 4] [--strategies auto,margin] [--threads N]
+    python benchmarks/screening.py SET [--seeds 4] [--strategies auto,margin] [--halves 3]
 
 SET is a folder with ``config.yaml``, as ``make_sets.py`` writes it. For each seed the default
 learner labels batch after batch of the pool by its own choice, as `loopd simulate` does. In every
 round each of the strategies chooses the next batch twice from the whole pool and from random halves
 of it: with screening, as the daemon does, and with every text scored in full precision. Equal means
-the same records in the same order.
+the same records in the same order. The comparisons of a round share one model, so what is counted
+in the end are rounds: those in which no comparison gave another batch.
 
 Writes ``benchmarks/results/screening.json`` after each seed; started again, it goes on.
 """
@@ -26,6 +27,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import machine
 import numpy as np
 import torch
+from scipy.stats import binomtest
 
 from loopd.config import Config, StrategySection
 from loopd.config_file import load_config
@@ -39,8 +41,6 @@ from loopd.loop.tools import build_learner, read_data
 from loopd.records import Targets
 
 RESULTS = Path(__file__).parent / "results" / "screening.json"
-HALVES = 3
-"""Random halves of the pool in each round, besides the whole."""
 
 
 class Unscreened(PoolScores):
@@ -58,7 +58,8 @@ class Unscreened(PoolScores):
 class Run:
     """One seed: labels batch after batch, and compares in every round."""
 
-    def __init__(self, config: Config, seed: int, cache: Path) -> None:
+    def __init__(self, config: Config, seed: int, cache: Path, halves: int) -> None:
+        self._halves = halves
         run = config.run.model_copy(update={"seed": seed, "dir": cache})
         self._config = config.model_copy(update={"run": run})
         self._pool = read_data(self._config).pool
@@ -86,7 +87,7 @@ class Run:
     ) -> Iterator[dict[str, Any]]:
         rng = np.random.default_rng([self._config.run.seed, number])
         half = len(self._pool) // 2
-        parts = [rng.choice(len(self._pool), half, replace=False) for _ in range(HALVES)]
+        parts = [rng.choice(len(self._pool), half, replace=False) for _ in range(self._halves)]
         everything = replace_scores(model.scores)
         for left_out in (np.empty(0, dtype=np.int64), *parts):
             screened = self._chosen(model.scores, strategy, targets, left_out)
@@ -97,6 +98,7 @@ class Run:
                 "labels": len(targets),
                 "texts": len(self._pool) - len(left_out),
                 "equal": screened.tolist() == exact.tolist(),
+                "size": len(exact),
                 "shared": len(set(screened.tolist()) & set(exact.tolist())),
             }
 
@@ -129,14 +131,32 @@ def replace_scores(scores: PoolScores) -> Unscreened:
     )
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Shares by strategy."""
-    found = {}
+def summary(seeds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Batches by strategy, and rounds with the 95 % bounds of Clopper and Pearson."""
+    rows = [{**row, "seed": seed} for seed, found in seeds.items() for row in found]
+    batches = {}
     for strategy in dict.fromkeys(row["strategy"] for row in rows):
         own = [row for row in rows if row["strategy"] == strategy]
-        equal = sum(row["equal"] for row in own)
-        found[strategy] = {"batches": len(own), "equal": equal, "share": equal / len(own)}
-    return found
+        batches[strategy] = {
+            "batches": len(own),
+            "same_texts": sum(same_texts(row) for row in own),
+            "same_order": sum(row["equal"] for row in own),
+        }
+    rounds: dict[tuple[str, int], bool] = {}
+    for row in rows:
+        key = (row["seed"], row["round"])
+        rounds[key] = rounds.get(key, True) and same_texts(row)
+    same = sum(rounds.values())
+    found: dict[str, float] = {"rounds": len(rounds), "same_texts": same}
+    if rounds:
+        interval = binomtest(same, len(rounds)).proportion_ci()
+        found |= {"share_low": float(interval.low), "share_high": float(interval.high)}
+    return {"batches": batches, "rounds": found}
+
+
+def same_texts(row: dict[str, Any]) -> bool:
+    """Whether both ways chose the same texts, in whatever order."""
+    return bool(row["shared"] == row["size"])
 
 
 def main() -> None:
@@ -146,34 +166,36 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=13)
     parser.add_argument("--strategies", default="auto,margin")
+    parser.add_argument("--halves", type=int, default=3, help="of the pool, besides the whole")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0: all")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     config = load_config(arguments.set / "config.yaml")
     stopping = config.stopping.model_copy(update={"max_rounds": arguments.rounds})
     config = config.model_copy(update={"stopping": stopping})
-    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results: Path = arguments.results
+    known = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}
     seeds: dict[str, list[dict[str, Any]]] = known.get("seeds", {})
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(arguments.seeds):
             if str(seed) in seeds:
                 continue
-            run = Run(config, seed, Path(folder))
+            run = Run(config, seed, Path(folder), arguments.halves)
             rows: list[dict[str, Any]] = []
             for row in run.rounds(arguments.strategies.split(",")):
                 rows.append(row)
                 print(json.dumps({"seed": seed, **row}), flush=True)
             seeds[str(seed)] = rows
-            write(arguments.set.name, seeds)
-    write(arguments.set.name, seeds)
+            write(results, arguments.set.name, seeds)
+    write(results, arguments.set.name, seeds)
 
 
-def write(name: str, seeds: dict[str, list[dict[str, Any]]]) -> None:
+def write(path: Path, name: str, seeds: dict[str, list[dict[str, Any]]]) -> None:
     """Write what is known."""
-    rows = [row for found in seeds.values() for row in found]
-    figures = {"set": name, "machine": machine.described(), "summary": summary(rows)}
-    RESULTS.write_text(json.dumps({**figures, "seeds": seeds}, indent=1) + "\n", encoding="utf-8")
+    figures = {"set": name, "machine": machine.described(), "summary": summary(seeds)}
+    path.write_text(json.dumps({**figures, "seeds": seeds}, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(figures["summary"]), flush=True)
 
 
