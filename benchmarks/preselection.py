@@ -19,17 +19,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import machine
 import numpy as np
 
 from loopd.config import ClassifierSection, DataSection, StrategySection
@@ -38,7 +37,7 @@ from loopd.data.reading import read_pool
 from loopd.learning.learner import Learner, Model
 from loopd.learning.preselect import preselect
 
-RESULTS = Path(__file__).parent / "results" / "preselection.json"
+RESULTS = machine.RESULTS / "preselection.json"
 BATCH = 20
 
 
@@ -186,15 +185,13 @@ def main() -> None:
                     run(sets, seed, Path(cache), arguments, share)
                 )
     results = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": machine.described(),
         "set": arguments.set.name,
         "pool": len(sets.pool),
         "summary": summary(runs, arguments.shares),
         "runs": runs,
     }
-    arguments.results.parent.mkdir(parents=True, exist_ok=True)
-    arguments.results.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    machine.write(arguments.results.stem, results, arguments.results.parent)
     print(json.dumps(results["summary"], indent=2))
 
 

@@ -40,7 +40,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import build_learner, read_data
 from loopd.records import Targets
 
-RESULTS = Path(__file__).parent / "results" / "screening.json"
+RESULTS = machine.RESULTS / "screening.json"
 
 
 class Unscreened(PoolScores):
@@ -195,7 +195,7 @@ def main() -> None:
 def write(path: Path, name: str, seeds: dict[str, list[dict[str, Any]]]) -> None:
     """Write what is known."""
     figures = {"set": name, "machine": machine.described(), "summary": summary(seeds)}
-    path.write_text(json.dumps({**figures, "seeds": seeds}, indent=1) + "\n", encoding="utf-8")
+    machine.write(path.stem, {**figures, "seeds": seeds}, path.parent)
     print(json.dumps(figures["summary"]), flush=True)
 
 
