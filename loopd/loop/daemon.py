@@ -19,7 +19,7 @@ from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
 from loopd.loop.gates import GATES
-from loopd.loop.narrate import narrate
+from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
 from loopd.loop.run import Loop, Result
 from loopd.loop.start import first_event, is_fresh
@@ -94,6 +94,7 @@ class _Entering:
         self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
         self._events: list[Event] = []
         self.dataset_id = ""
+        self.notes = ObstacleNotes()
 
     @property
     def is_new(self) -> bool:
@@ -136,7 +137,7 @@ class _Entering:
             store=self._store,
             beat=heart.beat,
         )
-        write = partial(_write, journal=self._journal, tools=tools)
+        write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
         alarm, webhook = self._stack.enter_context(_alarm(self.config))
         self.loop = Loop(
             tools, self._stop, write, heart.beat, alarm, self._audience, before_rest=webhook
@@ -193,6 +194,7 @@ def _run(entered: _Entering) -> State:
     if first is not None:
         state = loop.record(state, first)
     metrics_log.write(state, loop.tools.config.run.dir)
+    entered.notes.look(state, loop.tools.config)
     loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely
     state = loop.run(state)
     if state.phase is not Phase.DONE:
@@ -200,9 +202,12 @@ def _run(entered: _Entering) -> State:
     return state
 
 
-def _write(event: Event, state: State, journal: Journal, tools: Tools) -> None:
+def _write(
+    event: Event, state: State, journal: Journal, tools: Tools, notes: ObstacleNotes
+) -> None:
     journal.append(event)
     narrate(event, state)
+    notes.look(state, tools.config)
     folder = tools.config.run.dir
     if isinstance(event, RoundEvaluated):
         metrics_log.write(state, folder)
