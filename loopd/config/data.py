@@ -8,13 +8,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from loopd.config.section import Section
+from loopd.config.section import LONGEST_NAME, NAME_PATTERN, Section
 
 LONGEST_LABEL = 200
 """Characters of a label that Argilla takes."""
-
-MOST_LABELS = 500
-"""Options of a question that Argilla takes unless it is told otherwise."""
 
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that no label may hold."""
@@ -29,9 +26,9 @@ class TaskSection(Section):
         "pieces of the text (named entities).",
     )
     labels: tuple[str, ...] = Field(
-        description="The labels, in the order in which they are shown; at most 500.",
+        description="The labels, in the order in which they are shown; as many as the server "
+        "takes: Argilla itself 500 unless it is told otherwise.",
         min_length=1,
-        max_length=MOST_LABELS,
     )
     none_label: str | None = Field(
         None,
@@ -41,10 +38,16 @@ class TaskSection(Section):
         "as `None of these`; empty: each text has a label.",
     )
     question: str = Field(
-        "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
+        "label",
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Name of the Argilla question.",
     )
     field: str = Field(
-        "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
+        "text",
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Name of the Argilla text field.",
     )
     title: str | None = Field(
         None,
@@ -81,10 +84,8 @@ class TaskSection(Section):
     @model_validator(mode="after")
     def _fits_the_kind(self) -> TaskSection:
         options = len(self.labels) + (self.none_label is not None)
-        if self.type == "multi_label" and not 2 <= options <= MOST_LABELS:
-            raise ValueError(
-                f"labels: Argilla takes 2 to {MOST_LABELS} options, none_label included"
-            )
+        if self.type == "multi_label" and options < 2:
+            raise ValueError("labels: Argilla takes 2 options at least, none_label included")
         if self.none_label is not None and self.type != "multi_label":
             raise ValueError("none_label: only a multi_label task has it")
         if self.none_label in self.labels:
