@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from loopd.data.answers import AnswerCells, Given
+from loopd.data.answers import checked_name
 from loopd.data.cells import Cells, Unusable, plain
-from loopd.data.columns import BROKEN, Columns, Row, Source, listing
+from loopd.data.columns import Columns, listing
 from loopd.data.pool import Pool, content_id
+from loopd.data.source import RawAnswer, Row, Source, Verdict
 from loopd.errors import DataError
-from loopd.records import Record, Target
+from loopd.records import JsonValue, Record, Target
+
+Given = tuple[tuple[str, JsonValue], ...]
+"""Annotator and value as Argilla would give it, for each answer."""
 
 LONGEST_TEXT = 1_000_000
 """Characters of the longest text that is taken."""
@@ -80,7 +84,7 @@ class Collector:
     source: Source
     columns: Columns
     cells: Cells
-    answers: AnswerCells
+    annotator: str
     labels: tuple[str, ...] | None
     require_gold: bool
     records: list[Record] = field(default_factory=list)
@@ -102,21 +106,20 @@ class Collector:
         Raises:
             DataError: one id stands for two texts.
         """
-        place, raw_text, raw_id, *labels = row
         self.counts["rows"] += 1
-        text = raw_text if isinstance(raw_text, str) else plain(raw_text)
-        trouble = _text_trouble(raw_text, text, raw_id)
+        text = row.text if isinstance(row.text, str) else plain(row.text)
+        trouble = _text_trouble(row, text)
         if trouble:
-            self._leave_out(trouble[0], place, trouble[1])
+            self._leave_out(trouble[0], row.number, trouble[1])
             return
-        record_id = content_id(text) if self.columns.id is None else plain(raw_id)
+        record_id = content_id(text) if self.columns.id is None else plain(row.id)
         problem = _id_trouble(record_id)
         if problem:
-            self._leave_out("refused", place, problem)
-        elif self._repeats(place, record_id, text):
-            self._take_answers(place, text, labels[1])
+            self._leave_out("refused", row.number, problem)
+        elif self._repeats(row.number, record_id, text):
+            self._take_answers(row, text)
         else:
-            self._keep(place, record_id, text, labels)
+            self._keep(row, record_id, text)
 
     def _repeats(self, place: int, record_id: str, text: str) -> bool:
         """Whether the text was there before; one id for two texts is an error."""
@@ -133,27 +136,27 @@ class Collector:
         self._leave_out("duplicates", place, f"repeats {self.source.unit} {earlier_text}")
         return True
 
-    def _keep(self, place: int, record_id: str, text: str, labels: list[object]) -> None:
-        gold = self._gold(place, text, labels[0])
+    def _keep(self, row: Row, record_id: str, text: str) -> None:
+        gold = self._gold(row.number, text, row.label)
         if gold is None and self.columns.label is not None:
-            self._leave_out("unlabeled", place, None)
+            self._leave_out("unlabeled", row.number, None)
             if self.require_gold:
                 return
-        self.ids[record_id] = place
-        self.texts[text] = place
+        self.ids[record_id] = row.number
+        self.texts[text] = row.number
         self.numbers[text] = len(self.records)
-        self.records.append(Record(record_id, text, gold, self._given(place, text, labels[1])))
+        self.records.append(Record(record_id, text, gold, self._given(row, text)))
 
-    def _take_answers(self, place: int, text: str, cell: object) -> None:
+    def _take_answers(self, row: Row, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""
         first = self.numbers[text]
         known = {name for name, _ in self.records[first].answers}
-        given = self._given(place, text, cell)
+        given = self._given(row, text)
         new = tuple(each for each in given if each[0] not in known)
         if len(new) < len(given):
             self.counts["answers"] -= len(given) - len(new)
             self.counts["unusable_answers"] += len(given) - len(new)
-            self._example("unusable_answers", place, "a second answer of the same annotator")
+            self._example("unusable_answers", row.number, "a second answer of the same annotator")
         self.records[first] = replace(
             self.records[first], answers=self.records[first].answers + new
         )
@@ -171,16 +174,30 @@ class Collector:
             self._example("unlabeled", place, trouble.reason)
             return None
 
-    def _given(self, place: int, text: str, cell: object) -> Given:
+    def _given(self, row: Row, text: str) -> Given:
         """The earlier answers that can be used; the others are counted."""
-        if cell is None:
-            return ()
-        given, troubles = self.answers.read(cell, text)
+        given: list[tuple[str, JsonValue]] = []
+        for answer in row.answers:
+            if answer.verdict is not Verdict.SUBMITTED:
+                continue
+            try:
+                given += self._answer(answer, text)
+            except Unusable as trouble:
+                self.counts["unusable_answers"] += 1
+                name = answer.annotator or self.annotator
+                reason = f"answer of {name[:40]!r}: {trouble.reason}"
+                self._example("unusable_answers", row.number, reason)
         self.counts["answers"] += len(given)
-        self.counts["unusable_answers"] += len(troubles)
-        for trouble in troubles:
-            self._example("unusable_answers", place, trouble.reason)
-        return given
+        return tuple(given)
+
+    def _answer(self, answer: RawAnswer, text: str) -> Given:
+        """Annotator and value; nothing where the cell is empty."""
+        if isinstance(answer.value, Unusable):
+            raise answer.value
+        target = self.cells.target(answer.value, text)
+        if target is None:
+            return ()
+        return ((checked_name(answer.annotator or self.annotator), self.cells.value(target)),)
 
     def _leave_out(self, kind: str, place: int, reason: str | None) -> None:
         self.counts[kind] += 1
@@ -242,12 +259,12 @@ def _nearest_label(label: str, labels: Sequence[str]) -> str:
     return f"task.labels has {listing(labels)}"
 
 
-def _text_trouble(raw: object, text: str, reason: object) -> tuple[str, str | None] | None:
+def _text_trouble(row: Row, text: str) -> tuple[str, str | None] | None:
     """Why a text is left out, as (kind, reason), or ``None``."""
-    if raw is BROKEN:
-        return "refused", str(reason)
-    if isinstance(raw, (list, dict, tuple, bytes)):
-        return "refused", f"the text is a {type(raw).__name__}"
+    if row.broken:
+        return "refused", row.broken
+    if isinstance(row.text, (list, dict, tuple, bytes)):
+        return "refused", f"the text is a {type(row.text).__name__}"
     if not text or text.isspace() or not text.strip().strip(INVISIBLE):
         return "empty", None
     if len(text) > LONGEST_TEXT:

@@ -1,23 +1,13 @@
-"""Owns the columns that are read from a data source and one row of them; must not open anything."""
+"""Owns the columns that are read from a data source; must not open anything."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from loopd.config import DataSection
 from loopd.errors import DataError
-
-Row: TypeAlias = "tuple[int, object, object, object, object]"
-"""Place in the source (line or row number, from 1), then the cells text, id, label and answers.
-
-A cell is ``None`` where it is empty or where its column is not asked for. A text cell of
-:data:`BROKEN` marks a row that cannot be read at all; the id cell then says why.
-"""
-
-BROKEN = object()
 
 SHOWN = 12
 """How many names a message lists before it says how many more there are."""
@@ -33,42 +23,24 @@ class Columns:
     answers: str | None = None
 
     @property
-    def names(self) -> tuple[str | None, ...]:
-        """The names in the order of the cells of a row."""
-        return self.text, self.id, self.label, self.answers
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The names in the order of the cells of a row, without repeats."""
-        return tuple(dict.fromkeys(name for name in self.names if name is not None))
-
-    def require(self, present: Iterable[str], source: str) -> None:
-        """Check that all wanted columns are there, each once.
-
-        Raises:
-            DataError: a column is missing or occurs twice.
-        """
-        names = list(present)
-        for name in self.wanted:
-            if name not in names:
-                raise missing_column(name, names, source)
-            if names.count(name) > 1:
-                raise DataError(f"{source} has two columns {name!r}", "rename one of them")
+    def names(self) -> tuple[str, ...]:
+        """All names that there are, without repeats."""
+        every = (self.text, self.id, self.label, self.answers)
+        return tuple(dict.fromkeys(name for name in every if name is not None))
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An opened data source.
+def require(names: Iterable[str], present: Iterable[str], source: str) -> None:
+    """Check that columns are there, and once only.
 
-    Attributes:
-        name: how messages call it.
-        unit: what a place counts, ``line`` or ``row``.
-        rows: the rows in order, read as they are consumed.
+    Raises:
+        DataError: a column is missing or occurs twice.
     """
-
-    name: str
-    unit: str
-    rows: Iterator[Row]
+    columns = list(present)
+    for name in names:
+        if name not in columns:
+            raise missing_column(name, columns, source)
+        if columns.count(name) > 1:
+            raise DataError(f"{source} has two columns {name!r}", "rename one of them")
 
 
 def columns_of(section: DataSection, gold_column: str | None) -> Columns:

@@ -8,18 +8,20 @@ with an error.
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 from loopd.config import DataSection
-from loopd.data.answers import AnswerCells
+from loopd.data.answers import answers_of
 from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import LONGEST_TEXT, Collector, ReadingReport
-from loopd.data.columns import Columns, Source, columns_of
-from loopd.data.conll import SUFFIXES, conll_rows
+from loopd.data.columns import Columns, columns_of
+from loopd.data.conll import SUFFIXES, conll_source
+from loopd.data.csv_files import csv_source
+from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
-from loopd.data.tables import hub_rows, parquet_rows, saved_rows
-from loopd.data.text_files import csv_rows, jsonl_rows
+from loopd.data.source import Row, Source, SourceRow
+from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 
@@ -53,14 +55,43 @@ def read_pool(
     columns = columns_of(section, gold_column)
     if require_gold and columns.label is None:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
-    source = _open(section, columns, kind)
+    source = _open(section, kind)
     cells = cells_of(kind, Labels(labels, none_label), section.separator)
-    collector = Collector(
-        source, columns, cells, AnswerCells(cells, section.annotator), labels, require_gold
-    )
-    for row in source.rows:
+    collector = Collector(source, columns, cells, section.annotator, labels, require_gold)
+    rows = plain_rows(source, columns, kind)
+    for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
     return collector.finish()
+
+
+def plain_rows(source: Source, columns: Columns, kind: str) -> Iterator[Row]:
+    """Rows of a table whose columns the configuration names.
+
+    For spans an ``answer`` is meant as Prodigy means it: ``reject`` or ``ignore`` empties the cells
+    of labels, and ``accept`` without ``spans`` says that there is none.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    judged = kind == "spans" and "answer" in source.columns
+    extra = {"answer", "spans"} & {*source.columns} if judged else set()
+    for row in source.read((*columns.names, *sorted(extra - {*columns.names}))):
+        if row.broken:
+            yield Row(row.number, None, None, None, broken=row.broken)
+        else:
+            yield _plain_row(row, columns, judged)
+
+
+def _plain_row(row: SourceRow, columns: Columns, judged: bool) -> Row:
+    cells = row.cells
+    answer = cells.get("answer") if judged else None
+    if answer == "accept" and cells.get("spans") is None:
+        cells = {**cells, "spans": []}
+    left_out = answer in ("reject", "ignore")
+    label = None if columns.label is None or left_out else cells.get(columns.label)
+    given = None if columns.answers is None or left_out else cells.get(columns.answers)
+    record_id = None if columns.id is None else cells.get(columns.id)
+    return Row(row.number, cells.get(columns.text), record_id, label, answers_of(given))
 
 
 def leaks(pool: Pool, test: Pool) -> tuple[str, ...]:
@@ -73,35 +104,27 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, columns: Columns, kind: str) -> Source:
-    source = _source(section, columns, kind)
-    if kind != "spans":
-        return source
-    return replace(source, rows=token_rows(source.rows, source.name, source.unit))
-
-
-def _source(section: DataSection, columns: Columns, kind: str) -> Source:
+def _open(section: DataSection, kind: str) -> Source:
     if section.path is None:
-        name = section.hub or ""
-        return Source(name, "row", hub_rows(name, section.hub_config, section.split, columns))
+        return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path
     if not _exists(path):
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
-        return Source(path.name, "row", saved_rows(path, section.split, columns))
-    return _open_file(path, columns, kind)
+        return saved_source(path, section.split)
+    return _open_file(path, section, kind)
 
 
-def _open_file(path: Path, columns: Columns, kind: str) -> Source:
+def _open_file(path: Path, section: DataSection, kind: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
     match suffix:
         case ".csv" | ".tsv":
-            return Source(path.name, "line", csv_rows(path, columns))
+            return csv_source(path, section.text)
         case ".jsonl" | ".ndjson" | ".json":
-            return Source(path.name, "line", jsonl_rows(path, columns, judged=kind == "spans"))
+            return json_source(path)
         case ".parquet" | ".pq":
-            return Source(path.name, "row", parquet_rows(path, columns))
+            return parquet_source(path)
     if suffix not in SUFFIXES:
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
@@ -109,7 +132,7 @@ def _open_file(path: Path, columns: Columns, kind: str) -> Source:
         )
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")
-    return Source(path.name, "line", conll_rows(path, columns))
+    return conll_source(path)
 
 
 def _exists(path: Path) -> bool:
