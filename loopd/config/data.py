@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -92,6 +92,25 @@ class TaskSection(Section):
         return self
 
 
+FORMATS = (
+    "auto",
+    "argilla2",
+    "argilla1",
+    "prodigy",
+    "doccano",
+    "label_studio",
+    "loopd",
+    "plain",
+    "long",
+    "wide",
+    "one_hot",
+)
+"""What a file of texts and labels may be."""
+
+Columns: TypeAlias = "str | tuple[str, ...] | None"
+"""A column, several, or none."""
+
+
 class DataSection(Section):
     """A set of texts: a local file or folder, or a data set of the Hugging Face hub."""
 
@@ -105,12 +124,32 @@ class DataSection(Section):
     split: str | None = Field(None, description="Split of a hub data set or of a saved folder.")
     text: str = Field("text", description="Column of the texts.")
     id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
-    label: str | None = Field(
-        None, description="Column of known labels: needed for a test set and for `loopd oracle`."
+    format: Literal[FORMATS] = Field(  # type: ignore[valid-type] # names of a tuple
+        "auto",
+        description="What wrote the file, see [the formats](formats.md); `auto` finds out where "
+        "that is sure.",
     )
-    answers: str | None = Field(
+    label: Columns = Field(
         None,
-        description="Column of labels that people gave before: they are answers from the start.",
+        description="Column of known labels: needed for a test set and for `loopd oracle`. A list "
+        "where each label has a column of zeros and ones.",
+    )
+    answers: Columns = Field(
+        None,
+        description="Column, or question, of labels that people gave before: they are answers from "
+        "the start. A list, or a pattern such as `rater_*`, where each person has a column.",
+    )
+    annotator_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of who gave the `answers`, in a table with a row for each text and "
+        "person; empty: by a usual name, such as `annotator` or `worker_id`.",
+    )
+    verdict_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Column that says which labels were submitted and which rejected, discarded or "
+        "skipped; empty: by a usual name, where its words are verdicts.",
     )
     annotator: str = Field(
         "imported",

@@ -105,7 +105,8 @@ class Config(Section):
         """
         unshaping = ("argilla", "dashboard", "log", "run", "sinks")
         places: dict[str, Any] = dict.fromkeys(unshaping, True)
-        places |= {"pool": {"path"}, "test": {"path"}}
+        read_as = {"path", "format", "annotator_column", "verdict_column"}
+        places |= {"pool": read_as, "test": read_as}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section
         shaping = self.model_dump(mode="json", exclude=places)

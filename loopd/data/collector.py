@@ -162,6 +162,9 @@ class Collector:
         )
 
     def _gold(self, place: int, text: str, cell: object) -> Target | None:
+        if isinstance(cell, Verdict):  # there is a label, but not one that counts
+            self.counts[f"labels {cell.value}"] += 1
+            return None
         try:
             if isinstance(cell, Unusable):
                 raise cell

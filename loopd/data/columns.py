@@ -5,12 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from loopd.config import DataSection
+from loopd.data.formats.contract import Wanted
 from loopd.errors import DataError
 
 SHOWN = 12
 """How many names a message lists before it says how many more there are."""
+
+
+Names: TypeAlias = "str | tuple[str, ...] | None"
+"""A column, several, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +25,8 @@ class Columns:
 
     text: str
     id: str | None = None
-    label: str | None = None
-    answers: str | None = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All names that there are, without repeats."""
-        every = (self.text, self.id, self.label, self.answers)
-        return tuple(dict.fromkeys(name for name in every if name is not None))
+    label: Names = None
+    answers: Names = None
 
 
 def require(names: Iterable[str], present: Iterable[str], source: str) -> None:
@@ -43,9 +43,38 @@ def require(names: Iterable[str], present: Iterable[str], source: str) -> None:
             raise DataError(f"{source} has two columns {name!r}", "rename one of them")
 
 
-def columns_of(section: DataSection, gold_column: str | None) -> Columns:
+def columns_of(section: DataSection, gold_column: Names) -> Columns:
     """The columns that the configuration names; ``gold_column`` replaces the label column."""
     return Columns(section.text, section.id, gold_column or section.label, section.answers)
+
+
+def wanted_of(
+    section: DataSection,
+    columns: Columns,
+    *,
+    labels: tuple[str, ...] | None,
+    kind: str,
+    is_test: bool,
+) -> Wanted:
+    """What is asked of a file, in the words of the formats."""
+    return Wanted(
+        section="test" if is_test else "pool",
+        kind=kind,
+        labels=labels,
+        text=columns.text,
+        id=columns.id,
+        label=_several(columns.label),
+        answers=() if is_test else _several(columns.answers),
+        annotator_column=section.annotator_column,
+        verdict_column=section.verdict_column,
+        format=section.format,
+    )
+
+
+def _several(names: Names) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else names
 
 
 def missing_column(name: str, present: Iterable[str], source: str) -> DataError:

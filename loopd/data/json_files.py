@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from loopd.data.columns import missing_column
+from loopd.data.json_arrays import array_source, is_array
 from loopd.data.source import Source, SourceRow, first_rows
 from loopd.data.text_files import opened, whole
 from loopd.errors import DataError
@@ -18,11 +19,13 @@ MOST_KEYS = 200
 
 
 def json_source(path: Path) -> Source:
-    """A file with one JSON object on each line; empty lines are passed over.
+    """A file with one JSON object on each line; empty lines are passed over. Or one array of them.
 
     Raises:
         DataError: unreadable, or one of the first lines is not a JSON object.
     """
+    if is_array(path):
+        return array_source(path)
     read = partial(_rows, path)
     head = first_rows(read(None))
     columns = tuple(dict.fromkeys(key for row in head for key in row.cells))

@@ -8,19 +8,19 @@ with an error.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from loopd.config import DataSection
-from loopd.data.answers import answers_of
 from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import LONGEST_TEXT, Collector, ReadingReport
-from loopd.data.columns import Columns, columns_of
+from loopd.data.columns import Names, columns_of, wanted_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
+from loopd.data.formats.registry import chosen, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
-from loopd.data.source import Row, Source, SourceRow
+from loopd.data.source import Source
 from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
@@ -34,7 +34,7 @@ def read_pool(
     labels: tuple[str, ...] | None,
     kind: str = "single_label",
     none_label: str | None = None,
-    gold_column: str | None = None,
+    gold_column: Names = None,
     require_gold: bool = False,
 ) -> tuple[Pool, ReadingReport]:
     """Read a set of texts.
@@ -53,45 +53,18 @@ def read_pool(
             labels of a test set that cannot be used.
     """
     columns = columns_of(section, gold_column)
-    if require_gold and columns.label is None:
+    if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     source = _open(section, kind)
+    wanted = wanted_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
+    form = chosen(source, wanted)
+    source = replace(source, notes=(*source.notes, *notes(source, wanted, form)))
     cells = cells_of(kind, Labels(labels, none_label), section.separator)
     collector = Collector(source, columns, cells, section.annotator, labels, require_gold)
-    rows = plain_rows(source, columns, kind)
+    rows = form.rows(source, wanted)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
     return collector.finish()
-
-
-def plain_rows(source: Source, columns: Columns, kind: str) -> Iterator[Row]:
-    """Rows of a table whose columns the configuration names.
-
-    For spans an ``answer`` is meant as Prodigy means it: ``reject`` or ``ignore`` empties the cells
-    of labels, and ``accept`` without ``spans`` says that there is none.
-
-    Raises:
-        DataError: a column is missing.
-    """
-    judged = kind == "spans" and "answer" in source.columns
-    extra = {"answer", "spans"} & {*source.columns} if judged else set()
-    for row in source.read((*columns.names, *sorted(extra - {*columns.names}))):
-        if row.broken:
-            yield Row(row.number, None, None, None, broken=row.broken)
-        else:
-            yield _plain_row(row, columns, judged)
-
-
-def _plain_row(row: SourceRow, columns: Columns, judged: bool) -> Row:
-    cells = row.cells
-    answer = cells.get("answer") if judged else None
-    if answer == "accept" and cells.get("spans") is None:
-        cells = {**cells, "spans": []}
-    left_out = answer in ("reject", "ignore")
-    label = None if columns.label is None or left_out else cells.get(columns.label)
-    given = None if columns.answers is None or left_out else cells.get(columns.answers)
-    record_id = None if columns.id is None else cells.get(columns.id)
-    return Row(row.number, cells.get(columns.text), record_id, label, answers_of(given))
 
 
 def leaks(pool: Pool, test: Pool) -> tuple[str, ...]:

@@ -63,6 +63,8 @@ class Verdict(str, Enum):
     DISCARDED = "discarded"
     DRAFT = "draft"
     CANCELLED = "cancelled"
+    PENDING = "pending"
+    """Nobody can tell whether it was submitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,13 @@ class RawAnswer:
         annotator: who gave it; empty: ``pool.annotator``.
         value: a cell, see ``cells.py``; an ``Unusable`` where it cannot be read.
         verdict: what was decided about it.
+        time: when it was given, in seconds since 1970; ``None`` where the file does not say.
     """
 
     annotator: str
     value: object
     verdict: Verdict = Verdict.SUBMITTED
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Row:
         number: line or row number in the source, from 1.
         text: cell of the text.
         id: cell of the id; ``None`` where no column is named.
-        label: cell of the known label; an ``Unusable`` where it cannot be read.
+        label: cell of the known label; an ``Unusable`` where it cannot be read, and a verdict
+            other than ``SUBMITTED`` where there is one that does not count.
         answers: what people answered.
         broken: why the row cannot be read at all; empty otherwise.
     """
