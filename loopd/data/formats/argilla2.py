@@ -42,6 +42,16 @@ def _is_nested(source: Source) -> bool:
     return bool(fields) and all(isinstance(cell, Mapping) for cell in fields)
 
 
+def _remark(source: Source) -> str:
+    """Of a nested export, that it keeps drafts and discards without saying so."""
+    if not _is_nested(source):
+        return ""
+    return (
+        "no status of single responses is in it: those of completed records count, those of others "
+        "do not; `to_datasets` says which were discarded"
+    )
+
+
 def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
     del wanted
     return _nested(cells) if "fields" in cells else _flat(cells)
@@ -136,4 +146,5 @@ ARGILLA2 = Tool(
     recognises=_recognises,
     read=_read,
     aliases=("responses",),
+    remark=_remark,
 ).format()

@@ -24,6 +24,7 @@ class Wanted:
         annotator_column: column of who answered, ``None`` to find out.
         verdict_column: column of what was decided about the answer, ``None`` to find out.
         format: name of the format, ``auto`` to find out.
+        resolved: whether label and answers are names of questions or fields by now.
     """
 
     section: str
@@ -36,6 +37,12 @@ class Wanted:
     annotator_column: str | None = None
     verdict_column: str | None = None
     format: str = "auto"
+    resolved: bool = False
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """Names of the questions that are read; empty until they are resolved."""
+        return tuple(dict.fromkeys((*self.answers, *self.label))) if self.resolved else ()
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -69,6 +76,7 @@ class Format:
         recognises: whether a source is of this family and can hardly be anything else.
         rows: the rows of a source, as the collector takes them.
         questions: what ``pool.answers`` may name.
+        remark: what people should know of a source of this format; empty for nothing.
     """
 
     name: str
@@ -76,6 +84,7 @@ class Format:
     recognises: Callable[[Source, Wanted], bool]
     rows: Callable[[Source, Wanted], Iterator[Row]]
     questions: Callable[[Source, Wanted], tuple[str, ...]]
+    remark: Callable[[Source], str] = lambda _: ""
 
 
 def values(source: Source, column: str) -> list[object]:

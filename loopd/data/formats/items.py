@@ -25,6 +25,7 @@ class Tool:
         read: what one row says.
         aliases: names that ``answers`` and ``label`` may have for the one question there is.
         join: what several rows say together, where a row is not an answer.
+        remark: as :class:`Format` has it.
     """
 
     name: str
@@ -35,10 +36,13 @@ class Tool:
     join: Callable[[Iterable[tuple[SourceRow, Item]], Wanted], Iterable[tuple[SourceRow, Item]]] = (
         lambda items, _: items
     )
+    remark: Callable[[Source], str] = lambda _: ""
 
     def format(self) -> Format:
         """The tool as a format."""
-        return Format(self.name, self.title, self.recognises, self.rows, self.questions)
+        return Format(
+            self.name, self.title, self.recognises, self.rows, self.questions, self.remark
+        )
 
     def questions(self, source: Source, wanted: Wanted) -> tuple[str, ...]:
         """Names of the questions that the first rows have answers to."""
@@ -55,6 +59,7 @@ class Tool:
         answers = known.chosen("answers", wanted.answers)
         label = known.chosen("label", wanted.label)
         known.require_fields(wanted)
+        wanted = replace(wanted, answers=answers.names, label=label.names, resolved=True)
         for row, item in self.join(self._items(source, wanted), wanted):
             yield _row(row, item, wanted, answers=answers, label=label)
 
@@ -74,6 +79,11 @@ class Choice:
 
     name: str | None = None
     question: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name, if it is that of a question."""
+        return (self.name,) if self.question and self.name is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

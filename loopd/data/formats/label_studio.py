@@ -88,6 +88,8 @@ def _answers(
         value = result.get("value")
         if isinstance(value, Mapping) and any(key in value for key in LABELLED):
             results.setdefault(plain(result.get("from_name")), []).append(value)
+    for name in wanted.questions:
+        results.setdefault(name, [])
     for name, regions in results.items():
         yield name, RawAnswer(who, _value(regions, wanted), verdict, latest(annotation))
 
@@ -101,7 +103,7 @@ def _value(regions: Sequence[object], wanted: Wanted) -> object:
         if isinstance(region, Mapping) and "start" in region:
             return Unusable("the choices are of pieces of the text")
         names += _choices(region)
-    return names
+    return names or None  # submitted without a choice
 
 
 def _choices(region: object) -> list[object]:
@@ -132,23 +134,23 @@ def _minimal(cells: Mapping[str, object], wanted: Wanted) -> Item:
     apart = {*RESERVED, wanted.text}
     who = person(literal(cells.get("annotator")))
     when = latest(cells)
+    names = dict.fromkeys((*(name for name in cells if name not in apart), *wanted.questions))
+    answered = bool(plain(cells.get("annotation_id")).strip())
     questions = {
-        name: _one(cell, RawAnswer(who, None, time=when), wanted)
-        for name, cell in cells.items()
-        if name not in apart
+        name: (RawAnswer(who, _minimal_value(cells.get(name), wanted), time=when),)
+        for name in names
+        if answered
     }
     return Item(dict(cells), questions)
 
 
-def _one(cell: object, answer: RawAnswer, wanted: Wanted) -> tuple[RawAnswer, ...]:
+def _minimal_value(cell: object, wanted: Wanted) -> object:
     value = literal(cell)
     if value is None or value == "":
-        return ()
+        return [] if wanted.kind == "spans" else None
     if wanted.kind == "spans" and isinstance(value, (list, tuple)):
-        value = [_region(region) for region in value]
-    elif isinstance(value, Mapping):
-        value = _choices(value)
-    return (RawAnswer(answer.annotator, value, answer.verdict, answer.time),)
+        return [_region(region) for region in value]
+    return _choices(value) if isinstance(value, Mapping) else value
 
 
 def _objects(value: object) -> Iterator[Mapping[str, object]]:

@@ -76,7 +76,8 @@ def notes(source: Source, wanted: Wanted, form: Format) -> Iterator[str]:
     if not wanted.answers and not wanted.label:
         yield from _unread(source, wanted, form)
     elif form in TOOLS:
-        yield f"read as {form.title}"
+        remark = form.remark(source)
+        yield f"read as {form.title}" + (f": {remark}" if remark else "")
     else:
         yield from _of_table(source, wanted)
 

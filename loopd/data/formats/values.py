@@ -71,8 +71,7 @@ def _name(value: object, labels: tuple[str, ...] | None) -> object:
 def span_cells(value: object) -> object:
     """Spans as objects of start, end and label; something else as it is."""
     if isinstance(value, Mapping) and "choices" not in value:
-        start = value.get(_key(value, _STARTS) or "")
-        return value if start is None or isinstance(start, (list, tuple)) else [_span(value)]
+        return [_span(value)] if _is_span(value) else value
     if not isinstance(value, (list, tuple)):
         return value
     return [_span(each) for each in value]
@@ -126,6 +125,12 @@ def _span(value: object) -> object:
         label, start, end = value  # as Argilla 1 and spaCy's lists have it
         return {"start": start, "end": end, "label": label}
     return value
+
+
+def _is_span(value: Mapping[str, object]) -> bool:
+    """Whether an object is one span, and not one list for each of its parts."""
+    keys = [_key(value, names) for names in (_STARTS, _ENDS, _SPAN_LABELS)]
+    return None not in keys and not isinstance(value[keys[0] or ""], (list, tuple))
 
 
 def _span_object(value: Mapping[str, object]) -> object:
