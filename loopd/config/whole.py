@@ -105,7 +105,8 @@ class Config(Section):
         """
         unshaping = ("argilla", "dashboard", "log", "run", "sinks")
         places: dict[str, Any] = dict.fromkeys(unshaping, True)
-        places |= {"pool": {"path"}, "test": {"path"}}
+        data = {"path", "encoding", "format", "tolerate"}  # runs are older than all but the first
+        places |= {"pool": data, "test": data}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section
         shaping = self.model_dump(mode="json", exclude=places)

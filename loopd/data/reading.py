@@ -14,12 +14,13 @@ from pathlib import Path
 from loopd.config import DataSection
 from loopd.data.answers import answers_of
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import LONGEST_TEXT, Collector, ReadingReport
+from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
 from loopd.data.columns import Columns, columns_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
+from loopd.data.report import Limits, ReadingReport
 from loopd.data.source import Row, Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.tokens import token_rows
@@ -49,15 +50,24 @@ def read_pool(
             error. Otherwise it counts as none.
 
     Raises:
-        DataError: missing, broken or empty source, missing column, one id for two texts, or
-            labels of a test set that cannot be used.
+        DataError: missing, broken or empty source, missing column, one id for two texts, labels
+            of a test set that cannot be used, or too much that is lost.
     """
     columns = columns_of(section, gold_column)
     if require_gold and columns.label is None:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     source = _open(section, kind)
-    cells = cells_of(kind, Labels(labels, none_label), section.separator)
-    collector = Collector(source, columns, cells, section.annotator, labels, require_gold)
+    collector = Collector(
+        source,
+        Wishes(
+            columns,
+            cells_of(kind, Labels(labels, none_label), section.separator),
+            section.annotator,
+            labels,
+            require_gold,
+            Limits("test" if require_gold else "pool", section.tolerate),
+        ),
+    )
     rows = plain_rows(source, columns, kind)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
