@@ -13,13 +13,14 @@ from pathlib import Path
 
 from loopd.config import DataSection
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import LONGEST_TEXT, Collector, ReadingReport
+from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
 from loopd.data.columns import Names, columns_of, wanted_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
 from loopd.data.formats.registry import chosen, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
+from loopd.data.report import Limits, ReadingReport
 from loopd.data.source import Source
 from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.tokens import token_rows
@@ -49,8 +50,8 @@ def read_pool(
             error. Otherwise it counts as none.
 
     Raises:
-        DataError: missing, broken or empty source, missing column, one id for two texts, or
-            labels of a test set that cannot be used.
+        DataError: missing, broken or empty source, missing column, one id for two texts, labels
+            of a test set that cannot be used, or too much that is lost.
     """
     columns = columns_of(section, gold_column)
     if require_gold and not columns.label:
@@ -59,8 +60,17 @@ def read_pool(
     wanted = wanted_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     form = chosen(source, wanted)
     source = replace(source, notes=(*source.notes, *notes(source, wanted, form)))
-    cells = cells_of(kind, Labels(labels, none_label), section.separator)
-    collector = Collector(source, columns, cells, section.annotator, labels, require_gold)
+    collector = Collector(
+        source,
+        Wishes(
+            columns,
+            cells_of(kind, Labels(labels, none_label), section.separator),
+            section.annotator,
+            labels,
+            require_gold,
+            Limits("test" if require_gold else "pool", section.tolerate),
+        ),
+    )
     rows = form.rows(source, wanted)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)

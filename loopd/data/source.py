@@ -65,6 +65,8 @@ class Verdict(str, Enum):
     CANCELLED = "cancelled"
     PENDING = "pending"
     """Nobody can tell whether it was submitted."""
+    DISPUTED = "disputed"
+    """Of a known label: people answered differently, and no answer has more than half of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ class Row:
         number: line or row number in the source, from 1.
         text: cell of the text.
         id: cell of the id; ``None`` where no column is named.
-        label: cell of the known label; an ``Unusable`` where it cannot be read, and a verdict
-            other than ``SUBMITTED`` where there is one that does not count.
+        label: cell of the known label; an ``Unusable`` where it cannot be read, with a verdict
+            where there is one that does not count.
         answers: what people answered.
         broken: why the row cannot be read at all; empty otherwise.
     """

@@ -109,6 +109,20 @@ def test_loopd_reads_what_it_exported(asked: Any, kind: str, place: str) -> None
     assert values == [run.answer(number, "ann").value for number in range(3)]
 
 
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("place", ["labels.jsonl", "labels.parquet", "dataset"])
+def test_everybodys_answers_come_back_as_theirs(asked: Any, kind: str, place: str) -> None:
+    run = asked(kind)
+    again = run.answer(1, "bo")
+    run.write(AnswersCollected(7.0, (again, run.answer(2, "cy", status=AnswerStatus.WITHDRAWN))))
+    section = DataSection(path=exported(run) / place, id="id", answers="answers")
+    pool, report = read_pool(section, labels=run.config.task.labels, kind=kind, none_label="none")
+    given = {record.id: dict(record.answers) for record in pool}
+    assert given["r1"] == {"ann": run.answer(1, "ann").value, "bo": again.value}
+    assert [list(given[name]) for name in ("r0", "r2")] == [["ann"], ["ann"]]
+    assert report.notes == ("read as an export of loopd",)
+
+
 def test_spans_go_out_as_conll_and_for_prodigy(asked: Any) -> None:
     run = asked("spans")
     folder = exported(run, formats=("conll", "prodigy"))

@@ -81,15 +81,22 @@ def agreed(answers: Sequence[RawAnswer]) -> object:
     """The known label that answers amount to.
 
     Returns:
-        The value that all that were submitted share; the verdict of the others where none was;
-        ``None`` without any; an :class:`Unusable` where people do not agree.
+        The value that more than half of those share that were submitted; ``None`` without any
+        answer; an :class:`Unusable` with a verdict where none was submitted or none has more than
+        half, and without one where what was submitted cannot be used.
     """
     cells = [each.value for each in answers if each.verdict is Verdict.SUBMITTED]
     if not cells:
-        return answers[0].verdict if answers else None
-    if all(_same(cell, cells[0]) for cell in cells):
-        return cells[0]
-    return Unusable(f"people answered differently: {_listed(list(map(_shown, cells)))}")
+        return _withheld(answers[0].verdict) if answers else None
+    said = [cell for cell in cells if cell is not None]
+    votes = [sum(_same(cell, other) for other in said) for cell in said]
+    if said and max(votes) * 2 > len(said):
+        return said[votes.index(max(votes))]
+    return _withheld(Verdict.DISPUTED) if said else None
+
+
+def _withheld(verdict: Verdict) -> Unusable:
+    return Unusable(f"the label was {verdict.value}", verdict=verdict)
 
 
 def _same(one: object, other: object) -> bool:

@@ -26,6 +26,7 @@ def read(
 ) -> tuple[Pool, ReadingReport]:
     test = bool(keys.pop("test", False))
     none_label = keys.pop("none_label", None)
+    keys.setdefault("tolerate", 1.0)  # one line of three is more than may be lost otherwise
     section = DataSection(path=path, **keys)
     return read_pool(section, labels=labels, kind=kind, none_label=none_label, require_gold=test)
 

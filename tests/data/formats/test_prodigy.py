@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from loopd.data.reading import ReadingReport
 from loopd.errors import DataError
 from tests.data.formats.reads import ENTITIES, answers, golds, jsonl, read, spans
 
@@ -43,7 +42,10 @@ def test_nor_is_it_a_known_label(tmp_path: Path) -> None:
     assert golds(path, label="label") == {"a": "praise", "d": "complaint"}
     pool, report = read(path, label="label", test=True)
     assert [record.text for record in pool] == ["a", "d"]
-    assert isinstance(report, ReadingReport)
+    assert report.known.withheld == (("ignored", 1), ("rejected", 1))
+    _, report = read(path, answers="label")
+    assert report.said.withheld == (("ignored", 1), ("rejected", 1))
+    assert (report.said.read, report.said.there) == (2, 4)
 
 
 def test_another_column_of_known_labels_is_not_what_was_judged(tmp_path: Path) -> None:

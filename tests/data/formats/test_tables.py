@@ -78,6 +78,8 @@ def test_the_later_of_two_answers_counts(tmp_path: Path) -> None:
     )
     path = table(tmp_path / "t.csv", *rows)
     assert answers(path, answers="tone") == {"a": {"w1": "question"}, "b": {"w1": "praise"}}
+    _, report = read(path, answers="tone")
+    assert (report.said.read, report.said.superseded, report.said.there) == (2, 2, 4)
 
 
 def test_without_a_time_the_first_counts_and_the_second_is_counted(tmp_path: Path) -> None:
