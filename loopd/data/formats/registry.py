@@ -87,10 +87,13 @@ def _unread(source: Source, wanted: Wanted, form: Format) -> Iterator[str]:
     if not questions:
         return
     names = listing(questions)
-    what = f"holds answers ({names})" if form in TOOLS else f"holds labels in {names}"
+    what = f"holds answers of {form.title} ({names})" if form in TOOLS else f"has labels in {names}"
+    people = ", ".join(questions)
+    wide = "" if form in TOOLS or len(questions) == 1 else f", or `answers: [{people}]` if they are"
     yield (
-        f"{what} that are not read: write `answers: {questions[0]}` under `{wanted.section}` to "
-        f"begin with them, or `label: {questions[0]}` to compare with them only"
+        f"{what} that are not read: write `answers: {questions[0]}`{wide and f'{wide} people'} "
+        f"under `{wanted.section}` to begin with them, or `label: {questions[0]}` to compare with "
+        "them only"
     )
 
 
