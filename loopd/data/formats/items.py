@@ -6,10 +6,13 @@ import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from loopd.data.cells import Unusable
 from loopd.data.columns import listing
 from loopd.data.formats.contract import Format, Item, Wanted
 from loopd.data.formats.values import agreed, answer_cell
-from loopd.data.source import RawAnswer, Row, Source, SourceRow
+from loopd.data.formats.verdicts import verdict_in
+from loopd.data.formats.words import person
+from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
 Reader = Callable[[Mapping[str, object], Wanted], Item]
@@ -46,7 +49,11 @@ class Tool:
 
     def questions(self, source: Source, wanted: Wanted) -> tuple[str, ...]:
         """Names of the questions that the first rows have answers to."""
-        items = (self.read(row.cells, wanted) for row in source.head if not row.broken)
+        return self.names(source.head, wanted)
+
+    def names(self, rows: Iterable[SourceRow], wanted: Wanted) -> tuple[str, ...]:
+        """Names of the questions that rows have answers to."""
+        items = (self.read(row.cells, wanted) for row in rows if not row.broken)
         return tuple(dict.fromkeys(name for item in items for name in item.questions))
 
     def rows(self, source: Source, wanted: Wanted) -> Iterator[Row]:
@@ -108,21 +115,31 @@ class _Names:
             return Choice()
         if len(names) > 1:
             raise self._refused(key, listing(names), "several columns")
-        name, questions = names[0], self.questions
+        choice = self._question(names[0], self.questions) or self._field(key, names[0])
+        # The first answer may come late in a file.
+        choice = choice or self._question(
+            names[0], self.tool.names(self.source.read(None), self.wanted)
+        )
+        if choice is None:
+            raise self._refused(key, repr(names[0][:40]), "no question of it")
+        return choice
+
+    def _question(self, name: str, questions: tuple[str, ...]) -> Choice | None:
         if name.removesuffix(".responses") in questions:
             return Choice(name.removesuffix(".responses"), question=True)
         if name in self.tool.aliases and len(questions) == 1:
             return Choice(questions[0], question=True)
-        if name in self.tool.aliases and not questions:
-            return Choice(name, question=True)
+        return None
+
+    def _field(self, key: str, name: str) -> Choice | None:
         suggested = name.endswith((".suggestion", ".suggestion.agent", ".suggestion.score"))
-        if name in self.fields and not (suggested and key == "answers"):
-            return Choice(name)
-        raise self._refused(key, repr(name[:40]), "no question of it")
+        if name not in self.fields or (suggested and key == "answers"):
+            return None
+        return Choice(name)
 
     def require_fields(self, wanted: Wanted) -> None:
         """Check that text and id are there."""
-        for name in (wanted.text, wanted.id):
+        for name in (wanted.text, wanted.id, wanted.annotator_column, wanted.verdict_column):
             if name is not None and self.source.head and name not in self.fields:
                 match = difflib.get_close_matches(name, self.fields, n=1, cutoff=0.5)
                 raise DataError(
@@ -154,7 +171,18 @@ def _answers(item: Item, choice: Choice, wanted: Wanted) -> tuple[RawAnswer, ...
     if choice.name is None:
         return ()
     given = item.questions.get(choice.name, ()) if choice.question else _of_field(item, choice.name)
-    return tuple(replace(each, value=answer_cell(each.value, wanted)) for each in given)
+    return tuple(_finished(each, item, wanted) for each in given)
+
+
+def _finished(answer: RawAnswer, item: Item, wanted: Wanted) -> RawAnswer:
+    """The answer with its cell, and with what the columns say that the configuration names."""
+    answer = replace(answer, value=answer_cell(answer.value, wanted))
+    if wanted.annotator_column is not None:
+        answer = replace(answer, annotator=person(item.fields.get(wanted.annotator_column)))
+    verdict = verdict_in(item.fields, wanted.verdict_column)
+    if isinstance(verdict, Unusable):
+        return replace(answer, value=verdict)
+    return answer if verdict is Verdict.SUBMITTED else replace(answer, verdict=verdict)
 
 
 def _of_field(item: Item, name: str) -> tuple[RawAnswer, ...]:

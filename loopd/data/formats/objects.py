@@ -13,6 +13,7 @@ from loopd.data.formats.words import (
     ANNOTATOR_KEYS,
     FLAG_KEYS,
     PERSON_KEYS,
+    TIME_KEYS,
     VALUE_KEYS,
     VERDICT_KEYS,
     first_key,
@@ -24,6 +25,11 @@ from loopd.data.formats.words import (
 from loopd.data.source import RawAnswer, Verdict
 
 WHO = (*ANNOTATOR_KEYS, *PERSON_KEYS)
+
+DONE = frozenset(("completed", "complete", "done", "finished", "final", "valid", "ok"))
+"""Words by which an object says that it is an answer."""
+
+_WORDS = frozenset((*VALUE_KEYS, *VERDICT_KEYS, *FLAG_KEYS, *TIME_KEYS, "id"))
 
 _SPAN_WORDS = frozenset((*SPAN_KEYS, "start_offset", "end_offset"))
 
@@ -69,6 +75,8 @@ def _of_object(value: Mapping[object, object], wanted: Wanted) -> Iterable[RawAn
     named = {str(name): each for name, each in value.items()}
     if named.keys() >= set(SPAN_KEYS) or "choices" in named:
         return (RawAnswer("", named),)
+    if _what(named) and {name.casefold() for name in named} <= _WORDS:
+        return (_structured(named),)
     if not _says_who(named):
         return [_of_one(name, each) for name, each in named.items()]
     if all(plain(each) in (wanted.labels or ()) for each in named.values()):
@@ -132,13 +140,20 @@ def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict 
         key = name.casefold()
         if name in without or not plain(cell).strip():
             continue
-        if key in VERDICT_KEYS:
-            return verdict_of(cell) or Unusable(
-                f"{name} is {plain(cell)[:40]!r}, which is no verdict"
-            )
+        if key in VERDICT_KEYS and (told := _told(name, cell)):
+            return told
         if key in FLAG_KEYS and flag_of(cell):
             return FLAG_KEYS[key]
     return Verdict.SUBMITTED
+
+
+def _told(name: str, cell: object) -> Verdict | Unusable | None:
+    """What a word says; of an ``answer`` that is no verdict, that it is something else."""
+    word = plain(cell).strip()
+    if word.casefold() in DONE:
+        return Verdict.SUBMITTED
+    strange = Unusable(f"{name} is {word[:40]!r}, which is no verdict")
+    return verdict_of(word) or (None if name.casefold() == "answer" else strange)
 
 
 def _says_who(value: Mapping[str, object]) -> bool:

@@ -13,7 +13,7 @@ from loopd.data.cells import Unusable, plain
 from loopd.data.formats.contract import Item, Wanted, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
-from loopd.data.formats.words import first_key, moment, person, verdict_of
+from loopd.data.formats.words import ANNOTATOR_KEYS, first_key, moment, person, verdict_of
 from loopd.data.source import RawAnswer, Source, SourceRow, Verdict
 
 OWN = ("label", "accept", "spans")
@@ -32,7 +32,7 @@ _SESSION = re.compile(r"(.*-)?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 def _recognises(source: Source, wanted: Wanted) -> bool:
     columns = set(source.columns)
     words = {plain(cell) for cell in values(source, QUESTION)}
-    if not words or not words <= _WORDS:
+    if QUESTION not in columns or not words <= _WORDS or not (words or columns & MARKS):
         return False
     if QUESTION in wanted.named and not columns & set(OWN):
         return False  # the words are labels
@@ -52,7 +52,7 @@ def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
 
 
 def _annotator(cells: Mapping[str, object]) -> str:
-    key = first_key(cells, ("_annotator_id", "_session_id"))
+    key = first_key(cells, ("_annotator_id", "_session_id", *ANNOTATOR_KEYS))
     name = "" if key is None else person(cells[key])
     return "" if _SESSION.fullmatch(name) else name
 

@@ -19,7 +19,7 @@ UNKNOWN = "-1"
 
 _NUMBER = re.compile(r"-?\d+(\.0*)?")
 
-_LISTS = ("choices", "labels", "value", "text")
+_LISTS = ("choices", "labels", "label", "value", "name", "text")
 """Keys under which an object holds the list that an answer is."""
 
 

@@ -10,17 +10,13 @@ from loopd.data.formats.words import FLAG_KEYS, VERDICT_KEYS, flag_of, verdict_o
 from loopd.data.source import Source, Verdict
 from loopd.errors import DataError
 
-SURE = frozenset(
-    ("answer", "verdict", "response_status", "answer_status", "annotation_status", "label_status")
-)
+SURE = frozenset(VERDICT_KEYS) - {"status"}
 """Names that hardly mean anything else, where their words are verdicts."""
 
-SURE_FLAGS = frozenset(("was_cancelled", "is_discarded", "is_ignored", "is_skipped"))
+SURE_FLAGS = frozenset(FLAG_KEYS) - {"cancelled", "canceled", "rejected", "draft", "is_draft"}
 
 _OWN_WORDS = frozenset(("submitted", "discarded", "draft", "validated", "ignored"))
 """Words that only annotation tools use."""
-
-NOT_SUBMITTED = frozenset(Verdict) - {Verdict.SUBMITTED}
 
 
 def verdict_column(source: Source, wanted: Wanted) -> str | None:
@@ -49,17 +45,20 @@ def _is_sure(source: Source, name: str) -> bool:
 
 
 def _refuse_doubtful(source: Source, name: str, wanted: Wanted) -> None:
-    key, words = name.casefold(), _words(source, name)
-    if not words or key not in VERDICT_KEYS:
-        return
-    against = sorted(word for word in words if verdict_of(word) in NOT_SUBMITTED)
-    if against and all(map(verdict_of, words)):
+    key, words = name.casefold(), sorted(_words(source, name), key=_for_last)
+    flag = key in FLAG_KEYS and all(flag_of(word) is not None for word in words)
+    if words and (flag or (key in VERDICT_KEYS and all(map(verdict_of, words)))):
         raise DataError(
-            f"{source.name}: column {name!r} says {against[0]!r}: it could be a verdict on the "
-            "label, which then is no answer, or something about the text",
+            f"{source.name}: column {name!r} says {words[0]!r}: it could be a verdict on the "
+            "label, which is no answer then, or something about the text",
             f"set `{wanted.section}.verdict_column: {name}`, or `{wanted.section}.format: plain` "
             "if it says nothing about the label",
         )
+
+
+def _for_last(word: str) -> tuple[bool, str]:
+    """What says that a label counts comes last."""
+    return verdict_of(word) is Verdict.SUBMITTED, word
 
 
 def _words(source: Source, name: str) -> set[str]:

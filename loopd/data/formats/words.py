@@ -30,6 +30,8 @@ ANNOTATOR_KEYS = (
     "labeler",
     "labeler_id",
     "labeller",
+    "_worker_id",
+    "assignment:worker_id",
     "annotators",
     "annotator_ids",
     "worker_ids",
@@ -50,6 +52,9 @@ VERDICT_KEYS = (
     "answer_status",
     "annotation_status",
     "label_status",
+    "assignment_status",
+    "assignmentstatus",
+    "assignment:status",
 )
 """Names of columns that may hold a verdict in words; only their words tell."""
 
@@ -68,6 +73,7 @@ FLAG_KEYS: Mapping[str, Verdict] = {
     "is_skipped": Verdict.CANCELLED,
     "draft": Verdict.DRAFT,
     "is_draft": Verdict.DRAFT,
+    "_tainted": Verdict.REJECTED,
 }
 """Names of columns that hold yes or no, and the verdict that a yes says."""
 

@@ -121,3 +121,21 @@ def test_the_text_may_have_another_name(tmp_path: Path) -> None:
     assert answers(path, text="review", answers="tone") == {"a": {"1": "praise"}}
     with pytest.raises(DataError, match="has no field 'text'; it has 'id', 'review'"):
         read(path, answers="tone")
+
+
+def test_the_first_answer_may_come_late(tmp_path: Path) -> None:
+    nobody = [task(f"text {number}") for number in range(300)]
+    path = written(tmp_path / "l.json", *nobody, task("a", annotation(1, "praise")))
+    for name in ("tone", "annotations"):
+        assert answers(path, answers=name) == {"a": {"1": "praise"}}
+    with pytest.raises(DataError, match="no question of it"):
+        read(path, answers="tune")
+
+
+def test_columns_that_the_configuration_names_come_first(tmp_path: Path) -> None:
+    seen = task("a", annotation(1, "praise"), reviewer="cy", review="accepted")
+    refused = task("b", annotation(1, "praise"), reviewer="cy", review="rejected")
+    path = written(tmp_path / "l.json", seen, refused)
+    assert answers(path, answers="tone", annotator_column="reviewer", verdict_column="review") == {
+        "a": {"cy": "praise"}
+    }

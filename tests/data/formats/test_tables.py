@@ -234,3 +234,44 @@ def test_a_status_in_other_words_is_no_verdict(tmp_path: Path) -> None:
     _, report = read(path, answers="tone", verdict_column="status")
     assert report.unusable_answers == 1
     assert any("status is 'open', which is no verdict" in line for line in report.lines())
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [("status", "approved"), ("rejected", "0"), ("cancelled", "True"), ("draft", "no")],
+)
+def test_a_doubtful_verdict_is_refused_whatever_its_first_lines_say(
+    tmp_path: Path, column: str, word: str
+) -> None:
+    path = table(tmp_path / "t.csv", f"text,tone,{column}", f"a,praise,{word}")
+    with pytest.raises(DataError, match="could be a verdict"):
+        read(path, answers="tone")
+    assert answers(path, answers="tone", format="plain") == {"a": {"imported": "praise"}}
+
+
+def test_tables_of_crowds(tmp_path: Path) -> None:
+    rows = (
+        "HITId,WorkerId,AssignmentStatus,Input.text,Answer.tone",
+        "h1,A1,Approved,a,praise",
+        "h1,A2,Rejected,a,question",
+        "h1,A3,Submitted,a,complaint",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, text="Input.text", answers="Answer.tone") == {
+        "a": {"A1": "praise", "A3": "complaint"}
+    }
+
+
+def test_an_object_without_a_person_is_one_answer(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "given": {"label": "praise", "status": "completed"}},
+        {"text": "b", "given": {"label": "praise", "status": "rejected"}},
+    ]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    assert answers(path, answers="given") == {"a": {"imported": "praise"}}
+    several = jsonl(
+        tmp_path / "u.jsonl", [{"text": "a", "given": [{"label": "praise"}, {"label": "question"}]}]
+    )
+    assert answers(several, "multi_label", answers="given") == {
+        "a": {"imported": ["praise", "question"]}
+    }
