@@ -23,6 +23,8 @@ from loopd.tasks.task import Task
 
 Json = dict[str, Any]
 
+_ALL = ("responses", "suggestions")
+
 PAGE_SIZES = (1000, 997)
 """Records a page, of a first and of a second listing: the borders of their pages differ."""
 
@@ -99,7 +101,7 @@ class ArgillaDataset:
         if dataset["status"] == "draft":
             self._complete()
             self._check_fit(dataset, fresh=fresh)
-        self._add_metadata()  # a run that goes on may have begun when there were fewer
+        self.add_metadata()  # a run that goes on may have begun when there were fewer
 
     def connect(self, pool: Pool) -> Json:
         """The dataset, whoever holds it; nothing is changed.
@@ -139,6 +141,14 @@ class ArgillaDataset:
             self.request("POST", "/metadata-properties", json=new.property())
         except ConflictError:
             self._refuse_other_run(self.mark(), fresh=fresh)
+
+    def add_metadata(self) -> None:
+        """Add the metadata properties that it lacks."""
+        present = {entry["name"] for entry in self.properties()}
+        for name in schema.METADATA:
+            if self.names(name) not in present:
+                body = schema.metadata_property(name, self.names)
+                self.request("POST", "/metadata-properties", json=body)
 
     def find(self) -> Json | None:
         """The dataset as Argilla describes it, ``None`` where there is none of its name."""
@@ -198,8 +208,22 @@ class ArgillaDataset:
     def records(self, *include: str) -> list[Json]:
         """All records; the index takes them over."""
         records = [record for page in self.pages(PAGE_SIZES[0], *include) for record in page]
-        self.index.replace(records, len(records))
+        self.index.replace(records)
         return records
+
+    def record(self, record_id: str) -> Json | None:
+        """One record as it is now, with responses and suggestions; ``None`` where it is gone.
+
+        Read from the listing, at its place there: the server cannot show a single record that has
+        a vector.
+        """
+        position = self.index.positions.get(record_id, 0)
+        params = {"include": _ALL, "limit": 1, "offset": position}
+        for record in self.request("GET", "/records", params=params)["items"]:
+            if record["id"] == record_id:
+                return dict(record)
+        listed = self.records(*_ALL)  # records before it are gone
+        return next((record for record in listed if record["id"] == record_id), None)
 
     def total(self) -> int:
         """How many records it has now."""
@@ -280,7 +304,7 @@ class ArgillaDataset:
             self.request("POST", "/fields", json=schema.field(task))
         if not self.items("questions"):
             self._add_question()
-        self._add_metadata()
+        self.add_metadata()
         self._refuse_misfits()
         self.request("PUT", "/publish")
 
@@ -296,13 +320,6 @@ class ArgillaDataset:
                 "Argilla takes 500 labels unless ARGILLA_LABEL_SELECTION_OPTIONS_MAX_ITEMS (for "
                 "spans ARGILLA_SPAN_OPTIONS_MAX_ITEMS) of the server says otherwise",
             ) from error
-
-    def _add_metadata(self) -> None:
-        present = {entry["name"] for entry in self.properties()}
-        for name in schema.METADATA:
-            if self.names(name) not in present:
-                body = schema.metadata_property(name, self.names)
-                self.request("POST", "/metadata-properties", json=body)
 
     def _look_at_records(self, mark: RunMark | None) -> None:
         """Learn what others have put there; publishing must replace none of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,42 @@ def test_metadata_that_people_add_outlive_a_refresh(
     put(store, batch(0, *proposing("r1", "r2")))
     for one in api.listed(theirs):
         assert (one["metadata"]["assigned.to"], one["metadata"]["free"]) == ("bob", [1, 2])
+
+
+def test_what_people_add_while_a_batch_is_written_is_kept(
+    theirs: Made, make_store: MakeStore, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happened up to the moment before a record is written: each is read on its own."""
+    api.upsert(theirs, *(record(theirs, None, one.text) for one in POOL))
+    store = make_store(theirs.questions["name"])
+    store.open(POOL, fresh=True)
+    send, clicks = store._send, iter(api.listed(theirs))
+
+    def click_then_send(method: str, bodies: list[Json]) -> list[Json]:
+        written = send(method, bodies)
+        for one in islice(clicks, 1):  # a person clicks while loopd writes another record
+            metadata = {**(one["metadata"] or {}), "length": 99}
+            api.call("PATCH", f"records/{one['id']}", {"metadata": metadata})
+        return written
+
+    monkeypatch.setattr(store, "_send", click_then_send)
+    put(store, batch(0, *proposing("r4", "r3", "r2", "r1")))
+    lengths = [one["metadata"]["length"] for one in api.listed(theirs)]
+    assert lengths == [99, 99, 99, 99]
+
+
+def test_a_property_that_people_removed_is_added_again(
+    theirs: Made, make_store: MakeStore, api: Api
+) -> None:
+    api.call("PATCH", f"datasets/{theirs.id}", {"allow_extra_metadata": False})
+    store = make_store(theirs.questions["name"])
+    store.open(POOL, fresh=True)
+    path = f"me/datasets/{theirs.id}/metadata-properties"
+    for entry in api.call("GET", path)["items"]:
+        if entry["name"] in ("round", PROPERTY):
+            api.call("DELETE", f"metadata-properties/{entry['id']}")
+    put(store, batch(0, *proposing("r1")))
+    assert api.record(theirs, "r1")["metadata"]["round"] == 0
 
 
 def test_a_record_that_lost_the_mark_is_not_refreshed(
