@@ -12,6 +12,7 @@ from typing import Any
 
 from loopd.annotation import run_mark, schema
 from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
+from loopd.annotation.label_spelling import LabelSpelling, spelling
 from loopd.annotation.record_index import RecordIndex, keys_of
 from loopd.annotation.run_mark import RunIdentity, RunMark, UnsavedIdentity
 from loopd.annotation.schema import MetadataNames
@@ -62,6 +63,7 @@ class ArgillaDataset:
         self.id = ""
         self.question_id = ""
         self.names = MetadataNames()
+        self.labels = LabelSpelling()
         self.index = RecordIndex(plan.task, Pool(()))
 
     # -- look, make, hold ----------------------------------------------------------------------
@@ -269,8 +271,11 @@ class ArgillaDataset:
         self.names = self.index.names = names
 
     def _know_question(self) -> None:
-        name, questions = self._plan.task.question_name, self.items("questions")
-        self.question_id = next(entry["id"] for entry in questions if entry["name"] == name)
+        task = self._plan.task
+        questions = {entry["name"]: entry for entry in self.items("questions")}
+        own = questions[task.question_name]
+        self.question_id = own["id"]
+        self.labels = spelling(_options(task.question()), _options(own))
 
     def _workspace_id(self) -> str:
         spaces = self._http.get("me/workspaces")["items"]
@@ -401,3 +406,7 @@ class ArgillaDataset:
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",
             )
+
+
+def _options(question: Json) -> list[str]:
+    return [option["value"] for option in question["settings"]["options"]]

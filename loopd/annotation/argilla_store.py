@@ -122,6 +122,7 @@ class ArgillaStore:
                         dataset.question_id,
                         name=dataset.index.name(record),
                         names=dataset.names,
+                        labels=dataset.labels,
                     )
         return Published(dataset.id, tuple(items.values()), run_id)
 
@@ -228,7 +229,9 @@ class ArgillaStore:
 
     def _writer(self) -> RecordWriter:
         dataset = self._dataset
-        return RecordWriter(self._task, dataset.question_id, dataset.names, dataset.run_id)
+        return RecordWriter(
+            self._task, dataset.question_id, dataset.names, dataset.run_id, dataset.labels
+        )
 
     def _present(self, external_id: str) -> Json | None:
         """A record that is there, as it is now."""
@@ -262,12 +265,13 @@ class ArgillaStore:
     def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""
         latest: dict[tuple[str, str], Answer] = {}
+        labels = self._dataset.labels
         for record in records:
             name = self._name(record, wanted)
             if name is None or (name not in wanted and name not in self._dataset.index.pool):
                 continue
             for response in record.get("responses") or ():
-                answer = schema.answer(self._task, record, response, name)
+                answer = schema.answer(self._task, record, response, name, labels)
                 if answer is not None:
                     key = (name, answer.annotator)
                     latest[key] = max(latest.get(key, answer), answer, key=lambda one: one.changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -357,3 +358,29 @@ def test_the_store_in_memory_is_a_guest_too() -> None:
     assert (store.metadata("their-id")["own"], store.metadata("r3")["assigned"]) == ("kept", "bob")
     assert store.metadata("their-id")["batch_id"] == "b0000"
     assert not store.holds("r1")
+
+
+def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None:
+    """Letters composed in another way, blanks around: nobody sees that in Argilla."""
+    dataset = api.draft(name := f"spelling-{uuid.uuid4().hex[:8]}")
+    api.add_field(dataset, "text")
+    options = [
+        {"value": value, "text": value}
+        for value in (" fruit ", unicodedata.normalize("NFD", "Gemüse"))
+    ]
+    api.add_question(dataset, "label", {"type": "label_selection", "options": options})
+    api.publish(dataset)
+    task = SingleLabelTask(("fruit", unicodedata.normalize("NFC", "Gemüse")), "label", "text", "?")
+    section = ArgillaSection(url=argilla.url, dataset=name)
+    store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
+    store.open(POOL, fresh=True)
+    put(store, batch(0, BatchItem("r1", 0.5, Suggestion(task.labels[1], 0.75))))
+    (one,) = api.listed(dataset)
+    assert one["suggestions"][0]["value"] == options[1]["value"]
+    body = {"status": "submitted", "values": {"label": {"value": options[1]["value"]}}}
+    api.call("POST", f"records/{one['id']}/responses", body, by="ann")
+    (answer,) = store.sweep(["r1"]).answers
+    assert (answer.status, answer.value) == (AnswerStatus.SUBMITTED, task.labels[1])
+    (listed,) = store.published(POOL).items
+    assert listed.suggestion == Suggestion(task.labels[1], 0.75)
+    store.close()
