@@ -58,7 +58,7 @@ class ArgillaStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Find or create the dataset and hold it; see :meth:`AnnotationStore.open`."""
         self._dataset.open(pool, fresh=fresh)
-        return self._dataset.id
+        return self._dataset.api.id
 
     def preview(self, pool: Pool, *, fresh: bool) -> str:
         """Say in one line what :meth:`open` would find, without changing anything.
@@ -96,7 +96,7 @@ class ArgillaStore:
         by_batch = {"type": "terms", "scope": scope, "values": [batch.id]}
         result = self._http.request(
             "POST",
-            f"me/datasets/{self._dataset.id}/records/search",
+            f"me/datasets/{self._dataset.api.id}/records/search",
             params={"limit": 1},
             json={"query": {}, "filters": {"and": [by_batch]}},
         )
@@ -114,7 +114,7 @@ class ArgillaStore:
         run_id = None if mark is None else mark.run_id
         items = {}
         for size in () if draft else PAGE_SIZES:
-            for page in dataset.pages(size, "responses", "suggestions", progress=progress):
+            for page in dataset.api.pages(size, "responses", "suggestions", progress=progress):
                 for record in page:
                     items[record["id"]] = schema.published_item(
                         self._task,
@@ -124,11 +124,11 @@ class ArgillaStore:
                         names=dataset.names,
                         labels=dataset.labels,
                     )
-        return Published(dataset.id, tuple(items.values()), run_id)
+        return Published(dataset.api.id, tuple(items.values()), run_id)
 
     def activity(self) -> str:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
-        return str(self._dataset.request("GET", "")["last_activity_at"])
+        return str(self._dataset.api.request("GET", "")["last_activity_at"])
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read all responses on these records, and on records of any pool text.
@@ -139,7 +139,7 @@ class ArgillaStore:
         wanted = set(external_ids)
         records = {record["id"]: record for record in self._dataset.records()}
         if not wanted - self._names(records.values(), wanted) <= self._missing:
-            for page in self._dataset.pages(PAGE_SIZES[1]):
+            for page in self._dataset.api.pages(PAGE_SIZES[1]):
                 records = {**{record["id"]: record for record in page}, **records}
             self._dataset.index.replace(records.values())
         self._missing = wanted - self._names(records.values(), wanted)
@@ -172,7 +172,7 @@ class ArgillaStore:
 
     def describe(self) -> str:
         """Address of the dataset's annotation page."""
-        return annotation_page(self._section.url, self._dataset.id)
+        return annotation_page(self._section.url, self._dataset.api.id)
 
     def close(self) -> None:
         """Release the connections."""
@@ -192,7 +192,7 @@ class ArgillaStore:
         return write()
 
     def _publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        if self._dataset.index.total != self._dataset.total():
+        if self._dataset.index.total != self._dataset.api.total():
             self._dataset.records()
         writer, created = self._writer(), []
         for position, item in enumerate(batch.items):
@@ -223,7 +223,7 @@ class ArgillaStore:
         written: list[Json] = []
         for start in range(0, len(bodies), BULK):
             items = list(bodies[start : start + BULK])
-            answer = self._dataset.request(method, "/records/bulk", json={"items": items})
+            answer = self._dataset.api.request(method, "/records/bulk", json={"items": items})
             written += answer["items"]
         return written
 

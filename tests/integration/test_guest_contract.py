@@ -384,3 +384,13 @@ def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None
     (listed,) = store.published(POOL).items
     assert listed.suggestion == Suggestion(task.labels[1], 0.75)
     store.close()
+
+
+def test_a_dataset_that_was_renamed_is_named(api: Api, make_store: MakeStore) -> None:
+    dataset = api.dataset(name=(name := f"before-{uuid.uuid4().hex[:8]}"))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    api.call("PATCH", f"datasets/{dataset.id}", {"name": (later := f"after {name}")})
+    for call in (store.preview, store.open):
+        with pytest.raises(DatasetError, match=f"`{name}` is called `{later}` now"):
+            call(POOL, fresh=False)
