@@ -103,7 +103,11 @@ def run(config: Path) -> None:
 @main.command()
 @CONFIG
 def check(config: Path) -> None:
-    """Look at everything that CONFIG needs: data, labels, model, server, permissions."""
+    """Look at everything that CONFIG needs: data, labels, model, server, permissions.
+
+    Whatever `loopd run` would refuse before it publishes is refused here, in the same words.
+    Nothing is changed; the exit code is that of the first error.
+    """
     from loopd import log
     from loopd.config_file import load_config
     from loopd.loop.check import check as look
