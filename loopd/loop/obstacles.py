@@ -99,7 +99,7 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
         f"{'waits' if len(left) == 1 else 'wait'} for somebody else.",
         f"have {needed - len(crowd)} more of the workspace `{config.argilla.workspace}` answer, or "
         "lower `queue.min_submitted` and start again",
-        subject=str(len(crowd)),
+        subject=f"{len(crowd)}{' all' if len(left) == len(waiting) else ''}",
     )
 
 
