@@ -153,6 +153,10 @@ def _(site: Site) -> None:
     site.run_dir.symlink_to(site.folder / "absent")
 
 
+setting("folder", "a name that is too long", run={"dir": "x" * 300})
+setting("folder", "a place where nobody may make anything", run={"dir": "/proc/loopd"})
+
+
 @plant("folder", "another daemon")
 def _(site: Site) -> None:
     site.stack.enter_context(run_lock(site.run_dir))
