@@ -1,4 +1,4 @@
-"""A configuration in which nothing is wrong, and everything that can be: a plant for each refusal."""
+"""A configuration in which nothing is wrong, and a plant for each way in which it can be."""
 
 from __future__ import annotations
 
