@@ -65,8 +65,10 @@ def obstacle(state: State, config: Config) -> Obstacle | None:
 
 
 def _unanswered(state: State, config: Config) -> Obstacle | None:
+    if next(given(state), None) is not None:
+        return None
     waiting = _waiting(state, config)
-    if not waiting or next(given(state), None) is not None:
+    if not waiting:
         return None
     section = config.argilla
     return Obstacle(
@@ -79,10 +81,11 @@ def _unanswered(state: State, config: Config) -> Obstacle | None:
 
 def _few_people(state: State, config: Config) -> Obstacle | None:
     """Whether records wait for people who have not turned up."""
-    crowd = {answer.annotator for answer in given(state)}
     needed = config.queue.min_submitted
     copies = config.relabel.another_person and _asks_again(state)
-    if state.phase is not Phase.COLLECT or len(crowd) >= max(needed, 2 if copies else 1):
+    enough = max(needed, 2 if copies else 1)
+    crowd = _crowd(state, enough)
+    if state.phase is not Phase.COLLECT or len(crowd) >= enough:
         return None
     waiting = _waiting(state, config)
     if not waiting:
@@ -101,6 +104,16 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
         "lower `queue.min_submitted` and start again",
         subject=f"{len(crowd)}{' all' if len(left) == len(waiting) else ''}",
     )
+
+
+def _crowd(state: State, enough: int) -> frozenset[str]:
+    """Who has answered in this run; no more than are enough, so that many answers cost nothing."""
+    crowd: set[str] = set()
+    for answer in given(state):
+        crowd.add(answer.annotator)
+        if len(crowd) >= enough:
+            break
+    return frozenset(crowd)
 
 
 def _second_opinions(left: list[str]) -> Obstacle:
