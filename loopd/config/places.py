@@ -46,11 +46,7 @@ class ArgillaSection(Section):
     )
     workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
     dataset: str = Field(
-        "loopd",
-        min_length=1,
-        max_length=200,
-        pattern=NAME_PATTERN,
-        description="Name of the dataset.",
+        "loopd", min_length=1, pattern=NAME_PATTERN, description="Name of the dataset."
     )
     timeout: float = Field(
         30.0, gt=0, le=LONGEST_WAIT, description="Seconds until one request is given up."
