@@ -101,7 +101,9 @@ class Crowd:
         rates = [0.0] * guessing + [0.05] * wrong
         able = self.people - guessing - constant - wrong
         rates += [rng.uniform(0.65, 0.95) for _ in range(able)]
-        crowd = [_fallible(rng, answers, rate) if rate else _guesser(rng, answers) for rate in rates]
+        crowd = [
+            _fallible(rng, answers, rate) if rate else _guesser(rng, answers) for rate in rates
+        ]
         crowd += [_constant(rng.choice(answers)) for _ in range(constant)]
         rng.shuffle(crowd)
         return crowd

@@ -154,6 +154,7 @@ def _pairs(
 def _maximised(pairs: _Pairs, proba: Floats) -> tuple[Floats, Floats]:
     """Confusions (P, C) by true label, and shares of the true labels (C,)."""
     knows = np.full(len(pairs.free), BRIGHT)
+    leading = _leading(proba)
     guess = pairs.usual[pairs.label]
     back = pairs.at.T.tocsr()
     for _ in range(LONGEST):
@@ -163,11 +164,18 @@ def _maximised(pairs: _Pairs, proba: Floats) -> tuple[Floats, Floats]:
         guesses = _guesses(pairs, counts, known)
         guess = pairs.on_own(guesses)
         confusion = _confusion(pairs, counts, knows, guesses)
-        share = _credited(proba.sum(axis=0), pairs.usual)
+        share = _credited(proba.sum(axis=0), leading)
         before, proba = proba, _expected(back, confusion, share)
         if np.abs(proba - before).max() < TOLERANCE:
             break
     return confusion, share
+
+
+def _leading(shares: Floats) -> Floats:
+    """How often each label has most votes (C,), credited with one record; ties count in part."""
+    best = shares >= shares.max(axis=1, keepdims=True)
+    wins = (best / best.sum(axis=1, keepdims=True)).sum(axis=0) + 1 / shares.shape[1]
+    return np.asarray(wins / wins.sum())
 
 
 def _known(pairs: _Pairs, counts: Floats, knows: Floats, guess: Floats) -> Floats:

@@ -16,7 +16,7 @@ from loopd.annotation.consensus.confusions import Floats, Votes, estimate
 from loopd.annotation.consensus.tally import Tally, count, ordered
 from loopd.annotation.consensus.votes import Ballots, Vote
 
-DOUBT = 0.15
+DOUBT = 0.1
 """Of labels whose probabilities are closer than this the votes themselves choose."""
 
 Counted = tuple[dict[str, Tally], Floats]
