@@ -26,7 +26,8 @@ BLOCK = 64
 keeps a program for each shape it meets, stays quick and small."""
 
 KEYS = 16
-"""torch's attention on CPUs is vectorised over keys: their number is filled up to a multiple."""
+"""torch's attention on CPUs is vectorised over keys: their number is filled up to a multiple. On
+other devices it takes them as they are."""
 
 _FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
 
@@ -88,13 +89,15 @@ class LeanEncoder:
     Args:
         encoder: the module whose weights are used; see ``supports``.
         dtype: of weights and activations.
-        frozen: whether the weights stay as they are while this object lives. They are then laid
-            out for oneDNN once, and no gradient flows.
+        frozen: whether the weights stay as they are while this object lives. No gradient flows
+            then, and on a CPU they are laid out for oneDNN once.
     """
 
     def __init__(self, encoder: Any, dtype: torch.dtype, *, frozen: bool) -> None:
         embeddings, config = encoder.embeddings, encoder.config
         self._dtype, self._frozen, self._eps = dtype, frozen, float(config.layer_norm_eps)
+        self._device = embeddings.word_embeddings.weight.device
+        self._packs = frozen and self._device.type == "cpu"
         self._heads, self.width = int(config.num_attention_heads), int(config.hidden_size)
         self._words = embeddings.word_embeddings.weight
         self._positions = embeddings.position_embeddings.weight[_first_position(encoder) :]
@@ -138,8 +141,8 @@ class LeanEncoder:
     def _states(self, tokens: Flat, drop: Drop) -> Iterator[torch.Tensor]:
         """States (t, width) of each layer in turn, the embeddings first."""
         attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
-        hidden = F.embedding(tokens.ids, self._words) + self._kind
-        hidden = hidden + F.embedding(tokens.places, self._positions)
+        hidden = F.embedding(tokens.ids.to(self._device), self._words) + self._kind
+        hidden = hidden + F.embedding(tokens.places.to(self._device), self._positions)
         hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
         yield hidden
         for layer in self._layers:
@@ -171,6 +174,7 @@ class LeanEncoder:
         weight, bias = weight.to(self._dtype), bias.to(self._dtype)
         if self._frozen:
             weight, bias = weight.detach(), bias.detach()
+        if self._packs:
             weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
         return weight, bias
 
@@ -182,14 +186,14 @@ class LeanEncoder:
     def _linear(
         self, hidden: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
-        if self._frozen:
+        if self._packs:
             return _pointwise(hidden, *weights, ("none", [], ""))
         return F.linear(hidden, *weights)
 
     def _grown(
         self, hidden: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
     ) -> torch.Tensor:
-        if self._frozen:
+        if self._packs:
             return _pointwise(hidden, *weights, ("gelu", [], "none"))
         return F.gelu(F.linear(hidden, *weights))
 
@@ -200,7 +204,7 @@ class LeanEncoder:
         hidden: torch.Tensor,
         drop: Drop,
     ) -> torch.Tensor:
-        if self._frozen:
+        if self._packs:
             added: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
                 inside, hidden, *weights, "add"
             )
@@ -225,7 +229,7 @@ class LeanEncoder:
     def _padded(self, tokens: Flat) -> Attention:
         """All texts at once, padded here only: the fused kernel's backward pass is slow on CPUs."""
         size = self.width // self._heads
-        there, back, mask = tokens.padding(self._dtype)
+        there, back, mask = (part.to(self._device) for part in tokens.padding(self._dtype))
 
         def attention(mixed: torch.Tensor) -> torch.Tensor:
             wide: torch.Tensor = mixed.index_select(0, there.view(-1))
@@ -238,10 +242,7 @@ class LeanEncoder:
 
 
 def supports(encoder: Any) -> bool:
-    """Whether ``LeanEncoder`` knows the architecture and torch has what it needs.
-
-    The weights must lie on a CPU; other devices are better served by the module's own kernels.
-    """
+    """Whether ``LeanEncoder`` knows the architecture and torch has what it needs."""
     config = encoder.config
     known = (
         config.model_type in _FAMILIES
@@ -252,8 +253,8 @@ def supports(encoder: Any) -> bool:
         and hasattr(encoder, "embeddings")
         and hasattr(encoder, "encoder")
     )
-    place = next(encoder.parameters()).device.type
-    return bool(known and place == "cpu" and hasattr(torch.ops.mkldnn, "_linear_pointwise"))
+    on_cpu = next(encoder.parameters()).device.type == "cpu"
+    return bool(known and (not on_cpu or hasattr(torch.ops.mkldnn, "_linear_pointwise")))
 
 
 def _pointwise(
@@ -278,10 +279,10 @@ def _first_position(encoder: Any) -> int:
 def _attended(run: torch.Tensor) -> torch.Tensor:
     """Attention over texts of one length: (n, tokens, 3, heads, size) to (n * tokens, width).
 
-    The keys are filled up by repeating the last one behind a mask.
+    On a CPU the keys are filled up by repeating the last one behind a mask.
     """
     count, tokens = run.shape[:2]
-    filled = -(-tokens // KEYS) * KEYS
+    filled = -(-tokens // KEYS) * KEYS if run.device.type == "cpu" else tokens
     query, key, value = run.permute(2, 0, 3, 1, 4)
     if filled == tokens or tokens <= KEYS // 2:
         seen = F.scaled_dot_product_attention(query, key, value)
