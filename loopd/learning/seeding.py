@@ -58,7 +58,8 @@ def _torch_kept(seed: int) -> Iterator[None]:
     import torch
 
     # Asking a GPU that nobody uses for its generator would take some of its memory.
-    used = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    used = torch.cuda.device_count() if started else 0
     with torch.random.fork_rng(devices=range(used)):
         torch.manual_seed(seed)
         yield

@@ -71,7 +71,8 @@ def flat(texts: Sequence[NDArray[np.int32]]) -> Flat:
     filled = -(-int(lengths.sum()) // BLOCK) * BLOCK
     ids, places = np.zeros(filled, dtype=np.int64), np.zeros(filled, dtype=np.int64)
     ids[: lengths.sum()] = np.concatenate(texts)
-    places[: lengths.sum()] = np.concatenate([np.arange(length) for length in lengths])
+    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    places[: len(starts)] = np.arange(len(starts)) - starts
     different, counts = np.unique(lengths, return_counts=True)
     runs = tuple((int(count), int(tokens)) for tokens, count in zip(different, counts, strict=True))
     return Flat(torch.from_numpy(ids), torch.from_numpy(places), runs)
