@@ -330,7 +330,7 @@ def prepared(arguments: Namespace) -> Namespace:
     arguments.tries = 1 if small else 3
     arguments.padding = 16 if small else 512
     arguments.candidates = [1_000, WHOLE] if small else [20_000, WHOLE]
-    arguments.scored = {"cpu": 200, "cuda": 400} if small else {"cpu": 20_000, "cuda": 400_000}
+    arguments.scored = {"cpu": 200, "cuda": 400} if small else {"cpu": 20_000, "cuda": 200_000}
     arguments.name = "gpu_smoke" if small else "gpu"
     fresh = partial(make_set, arguments.work / "questions", 120 if small else 5_000)
     arguments.set = (arguments.set or fresh()).resolve()
