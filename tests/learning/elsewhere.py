@@ -34,11 +34,13 @@ class Elsewhere(TorchDispatchMode):
 
     Attributes:
         dtypes: of the matrix products that ran.
+        planned: whether attention that ran might have been cuDNN's, which plans each shape.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.dtypes: set[torch.dtype] = set()
+        self.planned: set[bool] = set()
 
     def __torch_dispatch__(
         self,
@@ -56,6 +58,8 @@ class Elsewhere(TorchDispatchMode):
             return False
         if len(devices) > 1:
             raise MixedDevicesError(f"{func}: {sorted(devices)}")
+        if NAME in devices and "scaled_dot_product" in str(func):
+            self.planned.add(torch.backends.cuda.cudnn_sdp_enabled())
         if NAME in devices and func.overloadpacket in PRODUCTS:
             self.dtypes.add(tensors[-1].dtype)
         return func(*args, **options)

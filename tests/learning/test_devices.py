@@ -98,6 +98,8 @@ def test_the_strict_device_refuses_what_a_gpu_refuses(elsewhere: Elsewhere) -> N
 def test_texts_are_embedded(make: Any, bf16: bool, elsewhere: Elsewhere) -> None:
     vectors = embedder_of(make()).embed(np.array([5, 0, 3]), (0, -1), bf16=bf16)
     assert vectors.shape == (3, 64)
+    assert elsewhere.planned == {False}
+    assert torch.backends.cuda.cudnn_sdp_enabled()
     if make is bert:
         assert elsewhere.dtypes == {torch.bfloat16 if bf16 else torch.float32}
 
@@ -125,6 +127,7 @@ def test_a_tagger_is_fine_tuned_and_tags(make: Any, elsewhere: Elsewhere) -> Non
     proba, offsets = states.scored(np.array([4, 1]), head.weight, head.bias, bf16=True)
     assert proba.shape == (6, 5)
     assert offsets.tolist() == [0, 3, 6]
+    assert elsewhere.planned == {False}
 
 
 @pytest.mark.parametrize(
@@ -147,6 +150,7 @@ def test_a_gpu_that_nobody_uses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
         torch.cuda, "get_rng_state", lambda device: read.append(device) or torch.zeros(1)
     )
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: None)
     with seeding.seeded(1):
         first = torch.rand(3)
     assert read == []

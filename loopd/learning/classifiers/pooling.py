@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports
+from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports, unplanned
 from loopd.learning.encoding import TokenStore, batches
 
 TRAINING_BUDGET = 4096
@@ -138,7 +138,8 @@ class Embedder:
             torch.from_numpy(array).to(self.device)
             for array in self.tokens.padded(rows, self.padding)
         )
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+        autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
+        with autocast, unplanned(self.device):
             states = self.encoder(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
             ).hidden_states
