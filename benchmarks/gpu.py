@@ -38,6 +38,7 @@ import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -173,12 +174,12 @@ def scoring(device: str, arguments: Namespace) -> dict[str, Any]:
     """Texts and GFLOP a second of the encoder, and the share of the device's peak."""
     from scoring import flops_of_a_token
 
-    records = read(arguments.pool).records[: arguments.scored[device]]
     with tempfile.TemporaryDirectory() as cache:
-        around = Surroundings(Pool(records), 2, section(device, arguments), Path(cache))
+        pool = read(first_lines(arguments.pool, arguments.scored[device], Path(cache)))
+        around = Surroundings(pool, 2, section(device, arguments), Path(cache))
         factory = TransformerFactory(around)
         embedder = factory.embedder(factory.backbone.copy(), factory.pool_features, "scoring")
-        rows, tokens = np.arange(len(records)), int(embedder.tokens.lengths.sum())
+        rows, tokens = np.arange(len(pool)), int(embedder.tokens.lengths.sum())
         work = tokens * flops_of_a_token(embedder.encoder) / 1e9
         figures: dict[str, Any] = {"texts": len(rows), "tokens": tokens, "gflop": work}
         for name, bf16 in KINDS.items():
@@ -196,6 +197,14 @@ def scoring(device: str, arguments: Namespace) -> dict[str, Any]:
                 **compared(vectors[:COMPARED], name, device, arguments.work),
             }
     return {**figures, **memory()}
+
+
+def first_lines(path: Path, count: int, folder: Path) -> Path:
+    """A file with the first texts of another."""
+    with path.open(encoding="utf-8") as whole:
+        part = folder / "part.jsonl"
+        part.write_text("".join(islice(whole, count)), encoding="utf-8")
+    return part
 
 
 def compared(vectors: Any, name: str, device: str, work: Path) -> dict[str, float]:
@@ -330,7 +339,7 @@ def prepared(arguments: Namespace) -> Namespace:
     arguments.tries = 1 if small else 3
     arguments.padding = 16 if small else 512
     arguments.candidates = [1_000, WHOLE] if small else [20_000, WHOLE]
-    arguments.scored = {"cpu": 200, "cuda": 400} if small else {"cpu": 20_000, "cuda": 200_000}
+    arguments.scored = {"cpu": 200, "cuda": 400} if small else {"cpu": 5_000, "cuda": 200_000}
     arguments.name = "gpu_smoke" if small else "gpu"
     fresh = partial(make_set, arguments.work / "questions", 120 if small else 5_000)
     arguments.set = (arguments.set or fresh()).resolve()
