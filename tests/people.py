@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import httpx
 
 from loopd.records import Suggestion
+
+GUEST = "a guest's text, number "
+"""How the texts begin that are no business of a run's: the people of tests leave them alone."""
+
+
+def is_guest(fields: Mapping[str, Any]) -> bool:
+    """Whether a record with these fields is no business of a run's."""
+    return any(str(value).startswith(GUEST) for value in fields.values())
 
 
 class ArgillaPeople:
@@ -44,10 +53,11 @@ class ArgillaPeople:
         return next(each for each in found if each["name"] == self._dataset)
 
     def records(self) -> list[dict[str, Any]]:
+        """All but those that are no business of a run's."""
         params = {"include": ["responses", "suggestions"], "limit": 1000}
         path = f"datasets/{self._dataset_id}/records"
         items: list[dict[str, Any]] = self._owner.get(path, params=params).json()["items"]
-        return items
+        return [record for record in items if not is_guest(record["fields"])]
 
     def record(self, record_id: str) -> dict[str, Any]:
         return next(each for each in self.records() if each["external_id"] == record_id)

@@ -11,10 +11,11 @@ from typing import Any
 from loopd.machine import Phase, State
 from tests.daemon import Daemon, write_csv
 from tests.faults.guests import Ours, shown, twice
-from tests.faults.neighbours import GUEST, Neighbours
+from tests.faults.neighbours import Neighbours
 from tests.faults.whole import Entry, Reply, Whole, again, whole
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
+from tests.people import GUEST
 
 POOL = make_pool(160)
 INSIDE = 100

@@ -14,7 +14,7 @@ from typing import Any
 from tests.faults.whole import Entry, Proposal, Reply, Whole
 
 MARK = "loopd_run"
-"""Metadata of every record of a run, and the property that holds the run's id."""
+"""Metadata of every record of a run, and the property of which the first value is the run's id."""
 
 PREFIX = "loopd_"
 """Stands before a name of loopd's that others had taken."""
@@ -91,7 +91,8 @@ class Ours:
 
 def differences(before: Whole, after: Whole, ours: Ours, deeds: Deeds | None = None) -> list[str]:
     """What is not loopd's and is not as it was, one line each; none is what loopd promises."""
-    alone = (deeds or Deeds()).on(before)
+    deeds = deeds or Deeds()
+    alone = deeds.on(before)
     names = _names(alone)
     lines = [*_settings(alone, after, names), *_marks(after)]
     for id_, one in alone.records.items():
@@ -100,17 +101,18 @@ def differences(before: Whole, after: Whole, ours: Ours, deeds: Deeds | None = N
             lines += [f"record {one.external_id or id_}: {line}" for line in found]
         else:
             lines.append(f"record {one.external_id or id_} is gone")
-    gone = (deeds or Deeds()).removed
-    for id_ in after.records.keys() - alone.records.keys() - gone:
-        found = _strange(after.records[id_], ours, names)
+    for id_ in after.records.keys() - alone.records.keys() - deeds.removed:
+        added = deeds.metadata.get(id_, {})
+        found = _strange(after.records[id_], ours, names, added)
         lines += [f"new record {after.records[id_].external_id or id_}: {line}" for line in found]
     return lines
 
 
 def others(there: Whole) -> Whole:
-    """The dataset without what a run has put into it before anybody looked."""
-    own = _with_prefix() if MARK in there.parts[PROPERTIES] else frozenset()
-    properties = {name: part for name, part in there.parts[PROPERTIES].items() if name not in own}
+    """A dataset that loopd has made, without what is loopd's in it."""
+    properties = {
+        name: part for name, part in there.parts[PROPERTIES].items() if name not in _with_prefix()
+    }
     records = {id_: one for id_, one in there.records.items() if not marked(one)}
     return replace(there, parts={**there.parts, PROPERTIES: properties}, records=records)
 
@@ -161,9 +163,9 @@ def _marks(after: Whole) -> Iterator[str]:
     runs = {one.metadata[MARK] for one in after.records.values() if marked(one)}
     if len(runs) > 1:
         yield f"records of several runs: {sorted(runs)}"
-    values = (after.parts[PROPERTIES].get(MARK) or {"settings": {}})["settings"].get("values")
-    if runs and sorted(runs) != values:
-        yield f"the records' run is {sorted(runs)}, the dataset's is {values}"
+    held = (after.parts[PROPERTIES].get(MARK) or {"settings": {}})["settings"].get("values") or []
+    if runs - set(held[:1]):
+        yield f"the records' run is {sorted(runs)}, the dataset's is {held}"
 
 
 def _changes(one: Entry, now: Entry, ours: Ours, names: Collection[str]) -> Iterator[str]:
@@ -190,9 +192,9 @@ def _new(name: str, one: Entry, proposal: Proposal) -> bool:
 
 def _replies(one: Entry, now: Entry, ours: Ours) -> Iterator[str]:
     played = set(ours.accounts) - one.responses.keys()
-    others = {person: it for person, it in now.responses.items() if person not in played}
-    yield from _unequal("response", one.responses, others)
-    if len(others) < len(now.responses) and not marked(now):
+    left = {person: it for person, it in now.responses.items() if person not in played}
+    yield from _unequal("response", one.responses, left)
+    if len(left) < len(now.responses) and not marked(now):
         yield "an account of loopd's has answered it, and it is not the run's"
 
 
@@ -204,11 +206,13 @@ def _claimed(now: Entry, ours: Ours) -> Iterator[str]:
         yield "it has something of loopd's, and is no text of the pool"
 
 
-def _strange(now: Entry, ours: Ours, names: Collection[str]) -> Iterator[str]:
-    """What a record may not be that nobody says to have added."""
+def _strange(
+    now: Entry, ours: Ours, names: Collection[str], added: Mapping[str, Any]
+) -> Iterator[str]:
+    """What a record may not be that nobody says to have made; ``added`` is people's metadata."""
     yield from _claimed(now, ours)
-    others = {name: value for name, value in now.metadata.items() if name not in names}
-    yield from _unequal("metadata", {}, others)
+    left = {name: value for name, value in now.metadata.items() if name not in names}
+    yield from _unequal("metadata", added, left)
     agents = {name: it for name, it in now.suggestions.items() if not _new(name, now, it)}
     yield from _unequal("suggestion", {}, agents)
     yield from _unequal("vector", {}, now.vectors)

@@ -10,9 +10,7 @@ from typing import Any
 from tests.faults.guests import Deeds, Ours, differences, others
 from tests.faults.whole import Entry, Json, Owner, Reply, Whole, whole
 from tests.live import LiveArgilla
-
-GUEST = "a guest's text, number "
-"""How the texts begin that are no business of loopd's."""
+from tests.people import GUEST
 
 PROPERTIES = {"source": "terms", "year": "integer", "weight": "float", "assigned_to": "terms"}
 """Metadata properties of others, by name."""
@@ -77,33 +75,45 @@ class Neighbours:
         call("PUT", f"{path}/publish")
         return path.partition("/")[2]
 
-    def settle(self, field: str = "text") -> None:
-        """Put records into the dataset that are no texts of a pool, and look at the whole."""
+    def settle(self, field: str = "text", *, later: bool = False) -> None:
+        """Put records into the dataset that are no texts of a pool, and look at the whole.
+
+        Args:
+            field: name of the run's field.
+            later: loopd has been there already, and has made the dataset.
+        """
         there = self._there()
         items = [self._guest(there, number, field) for number in range(GUESTS)]
         path = f"datasets/{there.settings['id']}/records/bulk"
         made = self.owner.call("POST", path, {"items": items})["items"]
-        for number, name in enumerate(self.people):
-            # A draft, for the run's question is required and may be of any kind.
-            reply = Reply("draft", {"remark": {"value": f"{name} is not sure"}})
-            self.answer(made[number]["id"], name, reply)
-        self.look()
+        if "remark" in there.parts["questions"]:
+            for number, name in enumerate(self.people):
+                # A draft, for the run's question is required and may be of any kind.
+                reply = Reply("draft", {"remark": {"value": f"{name} is not sure"}})
+                self.answer(made[number]["id"], name, reply)
+        self.look(later=later)
 
-    def look(self) -> None:
-        """Remember the dataset as it is, without what a run has put there before."""
-        self.before = others(self._there())
+    def look(self, *, later: bool = False) -> None:
+        """Remember the dataset as it is, where loopd has made it without what is loopd's."""
+        self.before = others(self._there()) if later else self._there()
         self.deeds = Deeds()
 
     def _guest(self, there: Whole, number: int, field: str) -> Json:
-        remark = there.parts["questions"]["remark"]["id"]
-        proposal = {"question_id": remark, "value": "as before", "agent": "another/agent"}
-        return {
+        """A record with whatever the dataset has room for."""
+        item: Json = {
             "external_id": f"guest-{number}" if number % 2 else None,
-            "fields": {field: f"{GUEST}{number}", "note": f"note {number}"},
+            "fields": {field: f"{GUEST}{number}"},
             "metadata": {"source": "import", "year": 2000 + number, "kept for": "later"},
-            "suggestions": [proposal] if number % 3 else [],
-            "vectors": {"sense": [float(number), 1.0]} if number % 3 else None,
         }
+        if "note" in there.parts["fields"]:
+            item["fields"]["note"] = f"note {number}"
+        if "remark" in there.parts["questions"] and number % 3:
+            remark = there.parts["questions"]["remark"]["id"]
+            proposal = {"question_id": remark, "value": "as before", "agent": "another/agent"}
+            item["suggestions"] = [proposal]
+        if "sense" in there.parts["vectors' settings"] and number % 3:
+            item["vectors"] = {"sense": [float(number), 1.0]}
+        return item
 
     # -- meanwhile -----------------------------------------------------------------------------
 

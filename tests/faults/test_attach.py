@@ -31,7 +31,7 @@ pytestmark = [
 def test_nothing_of_others_is_changed_and_every_answer_counts(
     argilla: LiveArgilla, make_daemon: MakeDaemon, way: Way
 ) -> None:
-    daemon = make_daemon(argilla, **SETTINGS)
+    daemon = make_daemon(argilla, guests=False, **SETTINGS)
     make_with_sdk(argilla, daemon.dataset, way)
     attached = Attached(argilla, daemon, way)
     attached.begin()

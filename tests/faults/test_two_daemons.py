@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ QUESTION = {
 }
 BATCH = 6
 DATASET_ERROR = 21
+ONE_BIRTH = threading.Lock()
+"""The nursery does not tell the children of several threads apart."""
 AT_ONCE = 6
 """So many pairs side by side."""
 
@@ -66,7 +69,8 @@ class Pair:
     def _run(self) -> list[str]:
         for number, daemon in enumerate(self._daemons):
             time.sleep(self._delay if number else 0)
-            daemon.start()
+            with ONE_BIRTH:
+                daemon.start()
         try:
             wait_for(lambda: len(self._ended()) > 0, 90)
         except TimeoutError:
@@ -87,7 +91,8 @@ class Pair:
         lines = []
         if loser.process is not None and loser.process.poll() != DATASET_ERROR:
             lines.append(f"the other ended with {loser.process.poll()}: {loser.log[-600:]}")
-        said = loser.log.splitlines()[-1] if loser.log else "nothing"
+        ends = [line for line in loser.log.splitlines() if line.startswith("loopd: ")]
+        said = ends[-1] if ends else "nothing"
         if "another run" not in said or loser.dataset not in said:
             lines.append(f"the other says {said}")
         return lines
@@ -115,7 +120,7 @@ def _published(state: State) -> bool:
 def told(live: LiveArgilla, make_daemon: MakeDaemon, delays: Sequence[float]) -> list[str]:
     pairs = []
     for number, delay in enumerate(delays):
-        first = make_daemon(live)
+        first = make_daemon(live, guests=False)
         second = make_daemon(live, argilla={"dataset": first.dataset})
         pairs.append(Pair(live, (first, second), delay, there=number % 2 == 1))
     with ThreadPoolExecutor(AT_ONCE) as pool:
