@@ -31,10 +31,11 @@ from loopd.machine import BatchCollected, Event, Phase, State, apply, fold
 from loopd.state.codec import decode
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task
-from tests.faults.checker import PROGRESS, REPLAY, Violation, check
+from tests.faults.checker import GUESTS, PROGRESS, REPLAY, Violation, check
 from tests.faults.crowd import Crowd
 from tests.faults.evidence import Evidence, Lesson, read_journal, read_metrics
 from tests.faults.faulty_store import FaultyStore
+from tests.faults.guests_in_memory import Guests
 from tests.faults.plan import Plan, draw
 from tests.faults.weather import (
     DISK,
@@ -135,6 +136,7 @@ class History:
         self._store = MemoryStore(build_task(self._config.task))
         crowd = random.Random(f"crowd {plan.seed}")
         needed = int(plan.settings["queue"]["min_submitted"])
+        self._guests = Guests(self._store, plan.seed)
         self._crowd = Crowd(self._store, plan.people, needed, crowd, self._clock.monotonic)
         self._closed: dict[str, float] = {}
         test = make_pool(20, "t") if self._rng.random() < 0.5 else None
@@ -155,6 +157,7 @@ class History:
             while not self._over and self.lives < LIVES and not found:
                 self.lives += 1
                 self._process()
+                self._broken += [(GUESTS, line) for line in self._guests.differences()]
                 found += check(self.evidence(quiet=False))
                 for row in read_metrics(self._config.run.dir / "metrics.jsonl"):
                     self._earlier.setdefault(row["round"], row)
@@ -288,6 +291,7 @@ class History:
 
     def _meanwhile(self) -> None:
         if self._store._records is not None and self._rng.random() < 0.15:
+            self._guests.act()
             self._crowd.work(1)
 
     def _turn(self, stop: Waits) -> None:

@@ -1,4 +1,4 @@
-"""One daemon's visit to a dataset that is other people's, from before it comes until it has left."""
+"""One daemon's visit to a dataset of other people, from before it comes until it has left."""
 
 from __future__ import annotations
 
