@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from loopd.annotation.consensus import discarded
+from loopd.annotation.consensus import discarded, outside
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
@@ -49,8 +49,8 @@ class Known:
 
     @property
     def taken(self) -> frozenset[str]:
-        """Published records that train nothing: open, discarded, deleted, or drawn at random."""
-        return self.state.planned_ids - set(self.targets)
+        """Records that train nothing: open, discarded, deleted, or drawn at random."""
+        return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
 
 def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
@@ -173,7 +173,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, known.state
-    taken = state.planned_ids.union(known.targets, tools.aside)
+    taken = state.planned_ids.union(outside(state), known.targets, tools.aside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))

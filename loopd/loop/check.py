@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from loopd.config import Config
 from loopd.credentials import exposed
+from loopd.data.pool import Pool
 from loopd.errors import LoopdError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.start import check_extras, check_sinks
+from loopd.loop.start import check_extras, check_sinks, is_fresh
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
-from loopd.machine import fold
+from loopd.machine import State, fold
 from loopd.records import Span, Target
 from loopd.state.journal import Journal
 
@@ -49,7 +50,8 @@ def check(config: Config) -> Iterator[Finding]:
     if data:
         yield from _guarded("model", lambda: _model(config, data[0]))
     yield from _guarded("sinks", lambda: _sinks(config))
-    yield from _guarded("argilla", lambda: _argilla(config))
+    pool = data[0].pool if data else Pool(())
+    yield from _guarded("argilla", lambda: _argilla(config, pool))
     yield from _guarded("run", lambda: _run(config))
 
 
@@ -110,7 +112,7 @@ def _sinks(config: Config) -> Iterator[Finding]:
         yield Finding("sinks", "ok", f"the rounds are also written to {', '.join(names)}")
 
 
-def _argilla(config: Config) -> Iterator[Finding]:
+def _argilla(config: Config, pool: Pool) -> Iterator[Finding]:
     store = build_store(config)
     if exposed(config.argilla):
         text = f"other users of this machine may read {config.argilla.api_key_file}"
@@ -121,16 +123,24 @@ def _argilla(config: Config) -> Iterator[Finding]:
         if role == "annotator":
             hint = "use the key of an owner or of an admin of the workspace"
             yield Finding("argilla", "error", "an annotator may not manage datasets", hint, 20)
-        yield Finding("dataset", "ok", store.preview())
+        fresh = is_fresh(_state(config))
+        yield Finding("dataset", "ok", store.preview(pool, fresh=fresh))
     finally:
         store.close()
 
 
 def _run(config: Config) -> Iterator[Finding]:
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
+    state = _state(config)
+    if state.started is None:
         yield Finding("run", "ok", f"a new run will begin in {config.run.dir}")
         return
-    with Journal(path, read_only=True) as journal:
-        state = fold(journal.read())
     yield Finding("run", "ok", f"{config.run.dir} holds a run in phase {state.phase.value}")
+
+
+def _state(config: Config) -> State:
+    """What the journal says; an empty state where there is none."""
+    path = config.run.dir / JOURNAL_NAME
+    if not path.exists():
+        return State()
+    with Journal(path, read_only=True) as journal:
+        return fold(journal.read())

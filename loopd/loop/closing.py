@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopd.annotation.consensus import answered, labelled
+from loopd.annotation.consensus import answered, labelled, outside
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import BATCHES_OUT, runs_low
@@ -66,7 +66,8 @@ def _something_came(state: State, waiting: frozenset[str]) -> bool:
 def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, labels = config.stopping, labelled(state)
-    if len(state.planned_ids | labels) >= pool_size and not _asks_again(state, config):
+    taken = state.planned_ids | labels | outside(state)
+    if len(taken) >= pool_size and not _asks_again(state, config):
         return True
     # Where nothing could be trained yet, ``train`` counts batches.
     measured = state.rounds_measured

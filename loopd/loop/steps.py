@@ -47,11 +47,13 @@ SHOWN_WITHIN, LOOK_SECONDS = 5.0, 0.1
 
 
 def seed(state: State, tools: Tools) -> Event:
-    """Take over the answers that came with the pool, then choose the first batch.
+    """Take over the answers that came with the pool or are in the dataset, then choose a batch.
 
     Where those are enough to train on, a model chooses.
     """
     news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
+    if news is None and (sweep := tools.watcher.look(state.external_ids)) is not None:
+        news = changes(state, sweep, tools.clock.wall())
     if news is not None:
         return news
     labels, size = _labels(state, tools), tools.config.queue.first_size

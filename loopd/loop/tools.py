@@ -22,6 +22,7 @@ from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
 from loopd.loop.election import Election
 from loopd.loop.stop import Stop
+from loopd.state.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 
@@ -102,7 +103,12 @@ def read_data(config: Config) -> DataSets:
 
 def build_store(config: Config) -> ArgillaStore:
     """A client for the Argilla that the configuration names; does not connect yet."""
-    plan = DatasetPlan(build_task(config.task), config.task.guidelines, config.queue.min_submitted)
+    plan = DatasetPlan(
+        build_task(config.task),
+        config.task.guidelines,
+        config.queue.min_submitted,
+        SavedIdentity(config.run.dir),
+    )
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 
 

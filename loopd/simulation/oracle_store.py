@@ -71,9 +71,9 @@ class OracleStore:
         self._let_answer(now)
         self._later, self._looks = fresh[len(now) :], 0
 
-    def published(self, progress: Progress | None = None) -> Published:
+    def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything that was published."""
-        return self._memory.published(progress)
+        return self._memory.published(pool, progress)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Nothing: what is published is answered."""

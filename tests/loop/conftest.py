@@ -12,6 +12,7 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.run_mark import UnsavedIdentity
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
@@ -167,10 +168,11 @@ def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Par
 
     def parts(config: Config) -> tuple[AnnotationStore, Any]:
         section = config.argilla.model_copy(update={"url": server.url})
-        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted)
+        run = UnsavedIdentity()
+        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted, run)
         if offered != LABELS:  # somebody made the dataset before, with more labels
             task = SingleLabelTask(offered, "label", "text", "Which label fits?")
-            early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1))
+            early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1, run))
             early.open(make_pool(0), fresh=True)
             early.close()
         return ArgillaStore(section, server.owner_key, plan), server.people(section.dataset)
