@@ -5,6 +5,7 @@ They note every deed once Argilla has said yes, so that a checker can tell their
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from tests.faults.guests import Deeds, Ours, differences, others
@@ -116,6 +117,17 @@ class Neighbours:
         return item
 
     # -- meanwhile -----------------------------------------------------------------------------
+
+    def may_come(self) -> bool:
+        """Whether somebody has made the dataset, and finished it."""
+        there = whole(self.owner, self._dataset)
+        return there is not None and there.settings["status"] == "ready"
+
+    def add_metadata_somewhere(self, rng: random.Random) -> None:
+        """Say of any record who should look at it."""
+        ids = sorted(self._there().records)
+        if ids:
+            self.add_metadata(rng.choice(ids), assigned_to=rng.choice(sorted(self.ids)))
 
     def add_metadata(self, record_id: str, **values: Any) -> None:
         """Add or change some of a record's metadata, as whoever knows that PATCH takes it whole.
