@@ -15,7 +15,7 @@ import click
 
 from loopd import __version__
 from loopd.commands.practice import demo, oracle, simulate
-from loopd.commands.shared import CONFIG, progress
+from loopd.commands.shared import CONFIG, Watching, progress
 from loopd.errors import LoopdError, UnexpectedError
 from loopd.printable import one_line, printable
 
@@ -84,8 +84,9 @@ def check(config: Path) -> None:
 
     settings = load_config(config)
     log.set_up(settings.log)
-    worst = 0
-    for finding in look(settings):
+    worst, watching = 0, Watching()
+    for finding in look(settings, watching.now, progress()):
+        watching.clear()
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
         click.echo(
             click.style(f"{finding.level:<8}", fg=color)
@@ -94,6 +95,7 @@ def check(config: Path) -> None:
         if finding.hint:
             click.echo(f"        hint: {printable(finding.hint)}")
         worst = worst or finding.exit_code
+    watching.clear()
     sys.exit(worst)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from loopd.config import ArgillaSection
 from loopd.errors import ConfigError
+from loopd.key_text import KeyTextError, key_in
 
 COMMAND_SECONDS = 20.0
 """How long ``argilla.api_key_command`` may take."""
@@ -30,20 +31,31 @@ def api_key(section: ArgillaSection) -> str:
     Raises:
         ConfigError: none of them holds a usable one.
     """
-    key = os.environ.get(section.api_key_env, "").strip()
-    source = f"the variable {_shown(section.api_key_env)} is unset or malformed"
-    if not key and section.api_key_file is not None:
-        key = _first_line(_from_file(section.api_key_file))
-        source = "the first line of argilla.api_key_file is empty or malformed"
-    elif not key and section.api_key_command:
-        key = _first_line(_from_command(section.api_key_command))
-        source = "argilla.api_key_command printed none, or something else"
-    if not key or not key.isprintable() or not key.isascii():
-        raise ConfigError(
-            f"no usable API key: {source}",
-            f"export it, or set argilla.api_key_file or argilla.api_key_command; {_WHERE}",
-        )
-    return key
+    name, variable = section.api_key_env, os.environ.get(section.api_key_env, "")
+    if variable.strip():
+        return _read(variable, name, f"the variable {_shown(name)} is malformed")
+    if section.api_key_file is not None:
+        content = _from_file(section.api_key_file)
+        return _read(content, name, "argilla.api_key_file is empty or malformed")
+    if section.api_key_command:
+        printed = _from_command(section.api_key_command)
+        problem = "argilla.api_key_command printed none, or something else"
+        return _read(printed, name, problem)
+    raise _unusable(f"the variable {_shown(name)} is unset")
+
+
+def _read(content: bytes | str, name: str, problem: str) -> str:
+    try:
+        return key_in(content, name)
+    except KeyTextError as error:
+        raise _unusable(f"{problem}: {error}") from None
+
+
+def _unusable(problem: str) -> ConfigError:
+    return ConfigError(
+        f"no usable API key: {problem}",
+        f"export it, or set argilla.api_key_file or argilla.api_key_command; {_WHERE}",
+    )
 
 
 def exposed(section: ArgillaSection) -> bool:
@@ -58,10 +70,6 @@ def exposed(section: ArgillaSection) -> bool:
 def _shown(name: str) -> str:
     """A variable's name; a key that somebody wrote in its place is not repeated."""
     return name if len(name) <= 40 and name == name.upper() else "of argilla.api_key_env"
-
-
-def _first_line(content: bytes) -> str:
-    return content.decode("utf-8", errors="replace").partition("\n")[0].strip()
 
 
 def _from_file(path: Path) -> bytes:

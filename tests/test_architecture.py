@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"state", "data"}),
     frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
-    frozenset({"machine", "multiannotator"}),
+    frozenset({"machine", "multiannotator", "key_text"}),
     frozenset({"safe_yaml"}),
     frozenset({"records", "printable"}),
     frozenset({"errors", "__init__"}),

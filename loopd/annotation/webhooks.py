@@ -132,6 +132,15 @@ def knocking(
         thread.join()
 
 
+def refuse_taken(port: int) -> None:
+    """See whether one could listen there, and let go again.
+
+    Raises:
+        ArgillaError: the port is taken.
+    """
+    _Server(port, lambda: None).server_close()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     secret: str | None = None

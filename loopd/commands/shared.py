@@ -41,3 +41,22 @@ def look() -> Look:
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     dumb = os.environ.get("TERM") == "dumb"
     return Look(shutil.get_terminal_size().columns, shows_bars(), colour and not dumb)
+
+
+class Watching:
+    """Says on a terminal what is being looked at, in a line that goes away; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+
+    def now(self, name: str) -> None:
+        """Say it, in the place of what was said before."""
+        self._write(f"looking at: {name} ...")
+
+    def clear(self) -> None:
+        """Take it away."""
+        self._write("")
+
+    def _write(self, text: str) -> None:
+        if self._shown:
+            click.echo(f"\r\x1b[2K{text}", nl=False, err=True)

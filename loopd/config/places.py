@@ -33,7 +33,9 @@ class ArgillaSection(Section):
         description="Environment variable that holds the API key.",
     )
     api_key_file: Path | None = Field(
-        None, description="File whose first line is the API key; used when the variable is unset."
+        None,
+        description="File that holds the API key: alone, in quotes or as `NAME=value`, or "
+        "`accounts.json` of `loopd serve` (the owner's is used); used when the variable is unset.",
     )
     api_key_command: tuple[str, ...] | None = Field(
         None,

@@ -51,7 +51,12 @@ class StoppingSection(Section):
     target_accuracy: float | None = Field(
         None, gt=0, le=1, description="End when the test accuracy stays at or above this."
     )
-    max_rounds: int | None = Field(None, ge=1, description="End after so many rounds.")
+    max_rounds: int | None = Field(
+        None,
+        ge=1,
+        description="End after so many rounds in which a model was trained and measured; batches "
+        "before the first model do not count.",
+    )
     stop_set_size: int = Field(
         1000, ge=10, description="Fixed random texts of the pool on which the criteria look."
     )

@@ -12,6 +12,7 @@ from string import Formatter
 from typing import Any
 
 from loopd.errors import ConfigError
+from loopd.listener.version1 import refusal
 
 Condition = tuple[str, str, Any]
 """Field, operator and value, as in Argilla's ``rg.Filter``."""
@@ -69,7 +70,9 @@ class Filters:
             _check_value(condition)
             _check_names(value, params, repr(condition))
         _check_names(self.query, params, "the query")
-        self.filled(params)
+        filled = self.filled(params).query
+        if self.query is not None and _whole(self.query) is not None:
+            _refuse_version_1(filled)
 
     def names(self) -> frozenset[str]:
         """The parameters that are named anywhere."""
@@ -102,10 +105,13 @@ def parse(filters: Sequence[Condition] | Condition, query: str | None) -> Filter
     """The filters of a definition; one condition may stand alone, as with ``rg.Filter``."""
     alone = isinstance(filters, tuple) and bool(filters) and isinstance(filters[0], str)
     listed: Any = [filters] if alone else filters
+    if isinstance(listed, str) and (problem := refusal(listed)) is not None:
+        raise DefinitionError(f"filters must be a list of conditions; {problem}")
     if isinstance(listed, str) or not isinstance(listed, Sequence):
         raise DefinitionError(f"filters must be a list of conditions, not {filters!r}")
     for condition in listed:
         _check_shape(condition)
+    _refuse_version_1(query)
     return Filters(tuple(tuple(each) for each in listed), query)
 
 
@@ -128,6 +134,14 @@ def _check_field(field: str, operator: str) -> None:
         raise DefinitionError(f"unknown field `{field}`{_fields()}")
     if field in _NO_ORDER and operator in (">=", "<="):
         raise DefinitionError(f"`{field}` has no order: use `==` or `in`")
+
+
+def _refuse_version_1(query: object) -> None:
+    if query is not None and not isinstance(query, str):
+        raise DefinitionError(f"query must be a text, not {query!r}")
+    problem = None if query is None else refusal(query)
+    if problem is not None:
+        raise DefinitionError(problem)
 
 
 def _fields() -> str:

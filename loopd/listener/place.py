@@ -17,6 +17,7 @@ from typing import Any
 
 from loopd.annotation.http import ArgillaHttp, NotFoundError, key_of, quoted, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
+from loopd.key_text import KeyTextError, key_in
 from loopd.listener.filters import Wanted
 from loopd.listener.firing import Found
 
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 REQUEST_SECONDS = 30.0
 """Limit of one request: no stop waits longer for an Argilla that hangs."""
 
+_KEY_VARIABLE = "ARGILLA_API_KEY"
 _PAGE = 500
 _READINGS = 3
 
@@ -78,7 +80,7 @@ class Address:
         given = {
             # The SDK reads the environment only once, when it is imported.
             "api_url": self.api_url or os.environ.get("ARGILLA_API_URL"),
-            "api_key": self.api_key or os.environ.get("ARGILLA_API_KEY"),
+            "api_key": self.api_key or _key_of_environment(),
         }
         set_ones = {name: value for name, value in given.items() if value}
         with _sdk_errors(given["api_key"]):
@@ -103,6 +105,15 @@ class Address:
             raise DatasetError(f"this account sees no dataset `{self.name}`{where}")
         names = sorted(str(spaces.get(each["workspace_id"])) for each in fits)
         raise DatasetError(f"dataset `{self.name}` is in several workspaces {names}: name one")
+
+
+def _key_of_environment() -> str | None:
+    """What ``ARGILLA_API_KEY`` holds, without quotes around it."""
+    text = os.environ.get(_KEY_VARIABLE, "")
+    try:
+        return key_in(text, _KEY_VARIABLE) if text.strip() else None
+    except KeyTextError as error:
+        raise AuthError(f"the variable {_KEY_VARIABLE} is malformed: {error}") from None
 
 
 def _knock(api_url: str, api_key: str) -> None:

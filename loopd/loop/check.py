@@ -1,23 +1,24 @@
-"""Owns ``loopd check``: looks at everything that a run needs, and changes nothing."""
+"""Owns ``loopd check``: walks the gates of a run and says what is there; must change nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
-from loopd.data.pool import Pool
 from loopd.errors import LoopdError
-from loopd.evaluation.stopping import check_criteria
-from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.start import check_extras, check_sinks, is_fresh
-from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_learner, build_store, read_data
-from loopd.machine import State, fold
+from loopd.loop.gates import GATES, Gate
+from loopd.loop.looking import Looking
+from loopd.loop.ports import can_listen
+from loopd.loop.tools import DataSets
 from loopd.records import Span, Target
-from loopd.state.journal import Journal
+from loopd.state.files import free_bytes
+
+LITTLE_ROOM = 256 * 2**20
+"""Free bytes on the disk below which a run is warned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +40,51 @@ class Finding:
     exit_code: int = 0
 
 
-def check(config: Config) -> Iterator[Finding]:
-    """Look at data, model, server and run directory, one after the other.
+def check(
+    config: Config,
+    watching: Callable[[str], None] = lambda _: None,
+    progress: Progress | None = None,
+) -> Iterator[Finding]:
+    """Walk the gates of a run, one after the other, without taking or changing anything.
+
+    Where a run would end at the first error, all are told; what needs a gate that is closed is
+    left out.
+
+    Args:
+        config: of the run.
+        watching: called with the name of what is looked at next.
+        progress: called with (what, done, total) during long steps.
 
     Yields:
-        findings as they come; the model takes a few seconds.
+        findings as they come; data and model may take a while.
     """
-    data: list[DataSets] = []
-    yield from _guarded("data", lambda: _data(config, data))
-    if data:
-        yield from _guarded("model", lambda: _model(config, data[0]))
-    yield from _guarded("sinks", lambda: _sinks(config))
-    pool = data[0].pool if data else Pool(())
-    yield from _guarded("argilla", lambda: _argilla(config, pool))
-    yield from _guarded("run", lambda: _run(config))
-
-
-def _guarded(topic: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    visit = Looking(config, progress)
+    shut: set[str] = set()
     try:
-        yield from look()
+        for gate in GATES:
+            if shut.isdisjoint(gate.needs):
+                watching(gate.name)
+                yield from _looked(gate, visit, shut)
+            else:
+                shut.add(gate.name)
+    finally:
+        visit.close()
+
+
+def _looked(gate: Gate, visit: Looking, shut: set[str]) -> Iterator[Finding]:
+    try:
+        says = gate.look(visit)
+        if says:
+            yield Finding(gate.name, "ok", says)
     except LoopdError as error:
-        yield Finding(topic, "error", error.message, error.hint, error.exit_code)
+        shut.add(gate.name)
+        yield Finding(gate.name, "error", error.message, error.hint, error.exit_code)
+        return
+    yield from REMARKS.get(gate.name, _nothing)(visit)
 
 
-def _data(config: Config, found: list[DataSets]) -> Iterator[Finding]:
-    data = read_data(config)
-    found.append(data)
+def _data(visit: Looking) -> Iterator[Finding]:
+    config, data = visit.config, visit.datasets
     for name, report in data.reports.items():
         level = "ok" if report.kept == report.rows else "warning"
         for line in report.lines():
@@ -97,50 +117,44 @@ def _labels_of(target: Target | None) -> tuple[str, ...]:
     return tuple(each.label if isinstance(each, Span) else each for each in target)
 
 
-def _model(config: Config, data: DataSets) -> Iterator[Finding]:
-    check_extras(config)
-    learner = build_learner(config, data.pool, Stop())
-    yield Finding("model", "ok", learner.check())
-    check_criteria(config.stopping.criteria, learner.decision_classes)
-    names = ", ".join(criterion.name for criterion in config.stopping.criteria)
-    yield Finding("stopping", "ok", f"criteria on record: {names or 'none'}")
-
-
-def _sinks(config: Config) -> Iterator[Finding]:
-    names = check_sinks(config)
-    if names:
-        yield Finding("sinks", "ok", f"the rounds are also written to {', '.join(names)}")
-
-
-def _argilla(config: Config, pool: Pool) -> Iterator[Finding]:
-    store = build_store(config)
-    if exposed(config.argilla):
-        text = f"other users of this machine may read {config.argilla.api_key_file}"
+def _key(visit: Looking) -> Iterator[Finding]:
+    section = visit.config.argilla
+    if exposed(section):
+        text = f"other users of this machine may read {section.api_key_file}"
         yield Finding("key", "warning", text, "chmod 600 it")
-    try:
-        name, role = store.account()
-        yield Finding("argilla", "ok", f"{config.argilla.url} answers; account `{name}` ({role})")
-        if role == "annotator":
-            hint = "use the key of an owner or of an admin of the workspace"
-            yield Finding("argilla", "error", "an annotator may not manage datasets", hint, 20)
-        fresh = is_fresh(_state(config))
-        yield Finding("dataset", "ok", store.preview(pool, fresh=fresh))
-    finally:
-        store.close()
 
 
-def _run(config: Config) -> Iterator[Finding]:
-    state = _state(config)
-    if state.started is None:
-        yield Finding("run", "ok", f"a new run will begin in {config.run.dir}")
+def _disk(visit: Looking) -> Iterator[Finding]:
+    room = free_bytes(visit.config.run.dir)
+    if room < LITTLE_ROOM:
+        text = f"only {room / 2**20:.0f} MB are free on the disk of {visit.config.run.dir}"
+        yield Finding("disk", "warning", text, "models and token files may not fit")
+
+
+def _page(visit: Looking) -> Iterator[Finding]:
+    """What a run would say of its page; it goes on without."""
+    section = visit.config.dashboard
+    if not section.enabled:
         return
-    yield Finding("run", "ok", f"{config.run.dir} holds a run in phase {state.phase.value}")
+    try:
+        taken = not can_listen(section.host, section.port)
+    except OSError as error:
+        text = f"no page: cannot listen on {section.host}: {error}"
+        yield Finding("dashboard", "warning", text, "see dashboard.host")
+        return
+    if taken:
+        text = f"port {section.port} is taken: the page will be at another one"
+        yield Finding("dashboard", "warning", text, "see dashboard.port")
 
 
-def _state(config: Config) -> State:
-    """What the journal says; an empty state where there is none."""
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        return State()
-    with Journal(path, read_only=True) as journal:
-        return fold(journal.read())
+def _nothing(_visit: Looking) -> Iterator[Finding]:
+    yield from ()
+
+
+REMARKS: Mapping[str, Callable[[Looking], Iterator[Finding]]] = {
+    "data": _data,
+    "disk": _disk,
+    "key": _key,
+    "webhooks": _page,
+}
+"""What there is to say behind a gate that is open: nothing of it keeps a run from beginning."""

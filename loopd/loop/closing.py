@@ -69,10 +69,8 @@ def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: i
     taken = state.planned_ids | labels | outside(state)
     if len(taken) >= pool_size and not _asks_again(state, config):
         return True
-    # Where nothing could be trained yet, ``train`` counts batches.
-    measured = state.rounds_measured
-    rounds = measured + 1 if measured else len(state.batches)
-    if stopping.max_rounds is not None and rounds >= stopping.max_rounds:
+    # The round is one of them if a model can be trained on its answers.
+    if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
         return True
     asked = len(labels | {state.originals[id_] for id_ in waiting})
     return stopping.label_budget is not None and asked >= stopping.label_budget

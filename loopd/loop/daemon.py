@@ -11,17 +11,21 @@ from functools import partial
 from pathlib import Path
 
 from loopd import log
+from loopd.annotation.argilla_store import annotation_page
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
+from loopd.errors import Interrupted
+from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
-from loopd.loop.narrate import narrate
+from loopd.loop.gates import GATES
+from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
-from loopd.loop.run import Loop
-from loopd.loop.start import begin, is_fresh, same_run
+from loopd.loop.run import Loop, Result
+from loopd.loop.start import first_event, is_fresh
 from loopd.loop.stop import Alarm, Stop, on_signals
-from loopd.loop.tools import DataSets, Tools, build_tools, read_data
+from loopd.loop.tools import DataSets, Tools, build_store, build_tools, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
 from loopd.state.heartbeat import Heartbeat
 from loopd.state.journal import Journal
@@ -59,7 +63,10 @@ def run_daemon(
             audience = Audience(onlookers)
             stack.callback(audience.close)
             stack.enter_context(on_signals(stop))
-            return _begun(stack, config, stop, progress, audience)
+            entering = _Entering(stack, config, stop, progress, audience)
+            for gate in GATES:
+                gate.look(entering)
+            return _run(entering)
     except Exception as error:
         if not stop.explains(error):
             raise
@@ -67,29 +74,102 @@ def run_daemon(
         return State()  # nothing of the loop had begun
 
 
-def _begun(
-    stack: ExitStack,
-    config: Config,
-    stop: Stop,
-    progress: Callable[[str, int, int], None] | None,
-    audience: Audience,
-) -> State:
-    """All parts together, and then the loop."""
-    folder = config.run.dir
-    stack.enter_context(run_lock(folder))
-    journal = stack.enter_context(Journal(folder / JOURNAL_NAME))
-    events = journal.read()
-    state = fold(events)
-    data = read_data(config)
-    report_data(data)
-    heart = Heartbeat(folder)
-    tools = build_tools(config, data, stop, progress, beat=heart.beat)
-    stack.callback(tools.store.close)
-    write = partial(_write, journal=journal, tools=tools)
-    alarm, webhook = stack.enter_context(_alarm(config))
-    loop = Loop(tools, stop, write, heart.beat, alarm, audience, before_rest=webhook)
-    with audience.watching(Opening(state, events, tools), stop.explains):
-        return _run(loop, state)
+class _Entering:
+    """The :class:`~loopd.loop.gates.Visit` of a run: it takes what it passes.
+
+    Args:
+        stack: holds what is taken until the process ends.
+        config, stop, progress, audience: as for :func:`run_daemon`.
+    """
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        config: Config,
+        stop: Stop,
+        progress: Callable[[str, int, int], None] | None,
+        audience: Audience,
+    ) -> None:
+        self.config = config
+        self.state = State()
+        self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
+        self._events: list[Event] = []
+        self.dataset_id = ""
+        self.notes = ObstacleNotes()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the configuration is another than the journal's."""
+        return self.config.digest() != self.state.config_digest
+
+    @property
+    def learner(self) -> Learner:
+        """Over the pool."""
+        return self.loop.tools.learner
+
+    def lock(self) -> None:
+        """Take it."""
+        self._stack.enter_context(run_lock(self.config.run.dir))
+
+    def open_journal(self) -> None:
+        """Open it to append."""
+        self._journal = self._stack.enter_context(Journal(self.config.run.dir / JOURNAL_NAME))
+        self._events = self._journal.read()
+        self.state = fold(self._events)
+
+    def read_data(self) -> None:
+        """Read pool and test set, and log what was left out."""
+        self.datasets = read_data(self.config)
+        report_data(self.datasets)
+
+    def take_key(self) -> None:
+        """Make the line to Argilla, and with it all parts of the loop."""
+        self._store = build_store(self.config)
+        self._stack.callback(self._store.close)
+
+    def open_door(self) -> None:
+        """Listen, and let those look on who do: all parts are together now."""
+        heart = Heartbeat(self.config.run.dir)
+        tools = build_tools(
+            self.config,
+            self.datasets,
+            self._stop,
+            self._progress,
+            store=self._store,
+            beat=heart.beat,
+        )
+        write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
+        alarm, webhook = self._stack.enter_context(_alarm(self.config))
+        self.loop = Loop(
+            tools, self._stop, write, heart.beat, alarm, self._audience, before_rest=webhook
+        )
+        opening = Opening(self.state, self._events, tools)
+        self._stack.enter_context(self._audience.watching(opening, self._stop.explains))
+
+    def account(self) -> tuple[str, str]:
+        """Name and role of the key's account, once Argilla answers."""
+        return self._patiently(self._store.account)
+
+    def look_at_dataset(self) -> str:
+        """See that it can serve, once Argilla answers."""
+        pool, fresh = self.datasets.pool, is_fresh(self.state)
+        return self._patiently(lambda: self._store.preview(pool, fresh=fresh))
+
+    def open_dataset(self) -> str:
+        """Find or make it, and take it."""
+        pool, fresh = self.datasets.pool, is_fresh(self.state)
+        self.dataset_id = self._patiently(lambda: self._store.open(pool, fresh=fresh))
+        return ""
+
+    def holds(self, dataset_id: str) -> bool:
+        """Whether that is the dataset."""
+        return self._store.describe() == annotation_page(self.config.argilla.url, dataset_id)
+
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        result = self.loop.patiently(action)
+        if result is None:
+            raise Interrupted("a stop was asked for")
+        return result
 
 
 @contextmanager
@@ -112,36 +192,28 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
         yield alarm, made.attempt
 
 
-def _run(loop: Loop, state: State) -> State:
-    same_run(state, loop.tools)
-    dataset_id = _open_store(loop, state)
-    if dataset_id is not None:
-        first = begin(state, loop.tools, dataset_id)
-        if first is not None:
-            state = loop.record(state, first)
-        metrics_log.write(state, loop.tools.config.run.dir)
-        loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely
-        state = loop.run(state)
+def _run(entered: _Entering) -> State:
+    """The loop, once every gate has let the run in."""
+    loop, state = entered.loop, entered.state
+    log.get("loop").info("annotate_here", url=loop.tools.store.describe())
+    first = first_event(state, loop.tools, entered.dataset_id)
+    if first is not None:
+        state = loop.record(state, first)
+    metrics_log.write(state, loop.tools.config.run.dir)
+    entered.notes.look(state, loop.tools.config)
+    loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely
+    state = loop.run(state)
     if state.phase is not Phase.DONE:
         log.get("loop").info("stopped", phase=state.phase.value, hint="start again to go on")
     return state
 
 
-def _open_store(loop: Loop, state: State) -> str | None:
-    """Connect; ``None`` when a stop came before Argilla answered."""
-
-    def attempt() -> str:
-        return loop.tools.store.open(loop.tools.data.pool, fresh=is_fresh(state))
-
-    opened = loop.patiently(attempt)
-    if opened is not None:
-        log.get("loop").info("annotate_here", url=loop.tools.store.describe())
-    return opened
-
-
-def _write(event: Event, state: State, journal: Journal, tools: Tools) -> None:
+def _write(
+    event: Event, state: State, journal: Journal, tools: Tools, notes: ObstacleNotes
+) -> None:
     journal.append(event)
     narrate(event, state)
+    notes.look(state, tools.config)
     folder = tools.config.run.dir
     if isinstance(event, RoundEvaluated):
         metrics_log.write(state, folder)

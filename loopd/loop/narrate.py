@@ -1,10 +1,12 @@
-"""Owns the log line of each event; must not change anything."""
+"""Owns the log line of each event, and of what keeps a run; must not change anything."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from loopd import log
+from loopd.config import Config
+from loopd.loop.obstacles import obstacle
 from loopd.machine import (
     AnswersCollected,
     BatchCollected,
@@ -61,6 +63,26 @@ def narrate(event: Event, state: State) -> None:
         case RunRecovered():
             records = len(state.external_ids)
             logger.info("run_recovered", batches=len(event.batches), records=records)
+
+
+class ObstacleNotes:
+    """Says why nothing happens when that changes, and not at each look."""
+
+    def __init__(self) -> None:
+        self._said = ("", "")
+
+    def look(self, state: State, config: Config) -> None:
+        """Write a line if the obstacle is another than before."""
+        now = obstacle(state, config)
+        key = ("", "") if now is None else (now.kind, now.subject)
+        if key == self._said:
+            return
+        self._said = key
+        logger = log.get("loop").bind(round=state.round)
+        if now is None:
+            logger.info("obstacle_gone")
+        else:
+            logger.warning("obstacle", kind=now.kind, says=now.sentence, hint=now.hint)
 
 
 def _answers(event: AnswersCollected, state: State) -> None:

@@ -14,7 +14,7 @@ from loopd.config import Config
 from loopd.config.sinks import SQLITE
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
-from loopd.loop.tools import Tools
+from loopd.loop.tools import DataSets, Tools
 from loopd.machine import Event, Phase, RunResumed, RunStarted, State
 
 _PACKAGES = ("argilla", "small-text", "torch", "transformers", "numpy", "scikit-learn")
@@ -26,8 +26,26 @@ def same_run(state: State, tools: Tools) -> None:
     Raises:
         RunError: labels, seed, pool or test set are not those of the journal.
     """
-    if state.started is not None:
-        _refuse_changes(state.started, started(tools, state.started.dataset_id))
+    refuse_changes(state, tools.config, tools.data)
+
+
+def refuse_changes(state: State, config: Config, data: DataSets) -> None:
+    """Refuse a configuration or data that are not those of the journal.
+
+    Raises:
+        RunError: labels, seed, pool or test set are others.
+    """
+    if state.started is None:
+        return
+    now, begun = _identity(config, data), state.started
+    before = (begun.labels, begun.seed, begun.pool_fingerprint, begun.test_fingerprint)
+    names = ("the labels", "the seed", "the pool", "the test set")
+    changed = [name for name, one, other in zip(names, before, now, strict=True) if one != other]
+    if changed:
+        raise RunError(
+            f"{' and '.join(changed)} changed since this run began",
+            "restore what changed, or begin a new run: another run.dir and argilla.dataset",
+        )
 
 
 def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
@@ -43,17 +61,28 @@ def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
         ModelError, ConfigError: classifier, strategy or stopping criteria cannot be used.
     """
     if state.started is not None and state.started.dataset_id != dataset_id:
-        raise RunError(
-            "the Argilla dataset is not the one that this run began with",
-            "restore argilla.url and argilla.dataset, or begin a new run in another run.dir",
-        )
+        raise other_dataset()
+    if tools.config.digest() != state.config_digest:
+        check_parts(tools)
+    return first_event(state, tools, dataset_id)
+
+
+def first_event(state: State, tools: Tools, dataset_id: str) -> Event | None:
+    """The event with which a process begins that was let in, ``None`` when it simply goes on."""
     digest = tools.config.digest()
     if digest == state.config_digest:
         return None
-    check_parts(tools)
     if state.started is None:
         return started(tools, dataset_id)
     return RunResumed(tools.clock.wall(), digest, "the configuration changed")
+
+
+def other_dataset() -> RunError:
+    """The refusal of a dataset with which the run did not begin."""
+    return RunError(
+        "the Argilla dataset is not the one that this run began with",
+        "restore argilla.url and argilla.dataset, or begin a new run in another run.dir",
+    )
 
 
 def check_parts(tools: Tools) -> None:
@@ -118,13 +147,14 @@ def is_fresh(state: State) -> bool:
 
 def started(tools: Tools, dataset_id: str) -> RunStarted:
     """The first event of a run with these parts."""
+    labels, seed, pool, test = _identity(tools.config, tools.data)
     return RunStarted(
         at=tools.clock.wall(),
         config_digest=tools.config.digest(),
-        seed=tools.config.run.seed,
-        labels=tools.config.task.labels,
-        pool_fingerprint=tools.data.pool.fingerprint,
-        test_fingerprint=_test_fingerprint(tools),
+        seed=seed,
+        labels=labels,
+        pool_fingerprint=pool,
+        test_fingerprint=test,
         dataset_id=dataset_id,
         versions=versions(),
     )
@@ -136,23 +166,7 @@ def versions() -> dict[str, str]:
     return {"loopd": __version__, "python": platform.python_version(), **found}
 
 
-def _test_fingerprint(tools: Tools) -> str:
-    return tools.data.test.fingerprint if tools.data.test is not None else ""
-
-
-def _refuse_changes(started: RunStarted, now: RunStarted) -> None:
-    changed = [
-        what
-        for what, before, after in (
-            ("the labels", started.labels, now.labels),
-            ("the seed", started.seed, now.seed),
-            ("the pool", started.pool_fingerprint, now.pool_fingerprint),
-            ("the test set", started.test_fingerprint, now.test_fingerprint),
-        )
-        if before != after
-    ]
-    if changed:
-        raise RunError(
-            f"{' and '.join(changed)} changed since this run began",
-            "restore what changed, or begin a new run: another run.dir and argilla.dataset",
-        )
+def _identity(config: Config, data: DataSets) -> tuple[tuple[str, ...], int, str, str]:
+    """Labels, seed, and fingerprints of pool and test set: what makes it this run."""
+    test = data.test.fingerprint if data.test is not None else ""
+    return config.task.labels, config.run.seed, data.pool.fingerprint, test

@@ -9,6 +9,7 @@ from loopd.annotation.consensus import discarded, labelled, unresolved
 from loopd.config import Config
 from loopd.errors import RunError
 from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.obstacles import obstacle
 from loopd.machine import Phase, State, fold
 from loopd.state.heartbeat import seconds_since
 from loopd.state.journal import Journal
@@ -59,8 +60,16 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "open": len(waiting),
         "deleted": len(state.deleted),
         "stopped": state.stopped.reason if state.stopped else None,
+        "obstacle": _obstacle(state, config),
         **_last_round(state),
     }
+
+
+def _obstacle(state: State, config: Config) -> dict[str, str] | None:
+    known = obstacle(state, config)
+    if known is None:
+        return None
+    return {"kind": known.kind, "sentence": known.sentence, "hint": known.hint}
 
 
 def _waits_for(state: State, waiting: int) -> str:

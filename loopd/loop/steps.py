@@ -115,7 +115,7 @@ def train(state: State, tools: Tools) -> Event:
     trains = training(labels, state, tools.config.audit.random_share)
     if not tools.learner.can_fit(trains):
         section = tools.config.stopping
-        limit = limit_reached(section, labels=len(labels), rounds=len(state.batches))
+        limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
         known = Known(state, trains, started, len(labels))

@@ -20,7 +20,7 @@ def rules(
     Args:
         section: the configuration.
         labels: records with a label.
-        rounds: rounds so far.
+        rounds: in which a model was measured, as ``State.rounds_measured`` counts them.
         accuracy: on the test set, ``None`` without one.
     """
     found: Verdicts = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import given
 from loopd.config import Config
+from loopd.loop.obstacles import obstacle
 from loopd.machine import Phase, State
 from loopd.monitoring.wording import moment
 from loopd.printable import one_line
@@ -38,6 +39,7 @@ def cautions(state: State, config: Config, outage: Outage | None, failure: str) 
     """Warnings, one sentence each, the worst first."""
     return (
         *_broken(outage, failure),
+        *_obstacle(state, config),
         *_deleted(state),
         *_unknown(state),
         *_disagreeing(state),
@@ -51,6 +53,13 @@ def _broken(outage: Outage | None, failure: str) -> Iterator[str]:
     if outage is not None:
         since = moment(outage.since)
         yield f"Argilla does not answer since {since}: {one_line(outage.problem)}"
+
+
+def _obstacle(state: State, config: Config) -> Iterator[str]:
+    """Why nothing happens."""
+    known = obstacle(state, config)
+    if known is not None:
+        yield f"{known.sentence} What would help: {known.hint}."
 
 
 def _deleted(state: State) -> Iterator[str]:

@@ -18,6 +18,7 @@ from loopd.config import Config, DashboardSection
 from loopd.errors import LoopdError, StorageError
 from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.onlooker import Opening
+from loopd.loop.ports import bound
 from loopd.machine import Event, State
 from loopd.monitoring.window import Window
 from loopd.state.files import write_atomic
@@ -144,7 +145,7 @@ def listening(section: DashboardSection) -> socket.socket | None:
     ports = [wanted, *range(wanted + 1, min(wanted + TRIES, 65_536)), 0] if wanted else [0]
     for port in ports:
         try:
-            found = _bound(section.host, port)
+            found = bound(section.host, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 logger.warning("dashboard_off", problem=f"cannot listen on {section.host}: {error}")
@@ -162,21 +163,6 @@ def address(place: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - it is asked for, not chosen
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    name = "127.0.0.1" if host == "localhost" else host
-    family = socket.AF_INET6 if ":" in name else socket.AF_INET
-    place = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # A daemon that starts again need not wait for the connections of the one before.
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((name, port))
-        place.listen(128)
-    except OSError:
-        place.close()
-        raise
-    return place
 
 
 def _accounts(config: Config) -> Accounts | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -55,6 +56,83 @@ def open_private(path: Path) -> int:
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     return os.open(path, flags, PRIVATE)
+
+
+def probe_private(path: Path) -> None:
+    """Raise what making the folder of a file and opening it to write would; makes nothing.
+
+    Raises:
+        OSError: as :func:`make_private` and :func:`open_private`.
+    """
+    if os.path.lexists(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
+    else:
+        _probe_inside(path.parent)
+
+
+def probe_atomic(path: Path) -> None:
+    """Refuse what :func:`write_atomic` could not write; writes nothing.
+
+    Raises:
+        StorageError: as :func:`write_atomic`.
+    """
+    try:
+        _probe_inside(path.parent)
+        if path.is_dir():
+            raise _os_error(errno.EISDIR)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def probe_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made, or in which nothing can be made; makes nothing.
+
+    Raises:
+        StorageError: it is no folder, or cannot be written.
+    """
+    try:
+        _probe_inside(folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder that may not be there yet, for who is not root."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _probe_inside(folder: Path) -> None:
+    _probe_folder(folder)
+    if folder.exists():
+        _probe_room(folder)
+
+
+def _probe_folder(folder: Path) -> None:
+    """Raise what :func:`make_private` would."""
+    if folder.is_dir():
+        return
+    if os.path.lexists(folder):
+        raise _os_error(errno.EEXIST)
+    if not folder.parent.exists():
+        _probe_folder(folder.parent)
+    elif not folder.parent.is_dir():
+        raise _os_error(errno.ENOTDIR)
+    else:
+        _probe_room(folder.parent)
+
+
+def _probe_room(folder: Path) -> None:
+    """Raise what making something in the folder would."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+    raise _os_error(errno.EROFS if read_only else errno.EACCES)
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 def storage_error(path: Path, error: OSError) -> StorageError:

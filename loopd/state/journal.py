@@ -16,7 +16,7 @@ from types import TracebackType
 from loopd.errors import JournalError, StorageError
 from loopd.machine import Event
 from loopd.state.codec import NewerError, decode, encode
-from loopd.state.files import make_private, open_private
+from loopd.state.files import make_private, open_private, probe_private
 
 VERSION = 1
 _SCHEMA = """
@@ -92,6 +92,34 @@ class Journal:
         self.close()
 
 
+def events_at(path: Path) -> list[Event]:
+    """What a run would read there before it goes on; makes nothing.
+
+    Raises:
+        JournalError, StorageError: as opening the journal to append, and reading it.
+    """
+    try:
+        probe_private(path)
+    except OSError as error:
+        raise _cannot_make(path, error) from error
+    if _is_blank(path):
+        return []
+    with Journal(path, read_only=True) as journal:
+        return journal.read()
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether a run would begin a new journal there."""
+    if not path.exists() or not path.stat().st_size:
+        return True
+    with _translated(path):
+        db = _connect(path, read_only=True)
+        try:
+            return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        finally:
+            db.close()
+
+
 def _digest(before: str, seq: int, name: str, payload: str) -> str:
     text = "\n".join((before, str(seq), name, payload))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -103,7 +131,11 @@ def _make_file(path: Path) -> None:
         make_private(path.parent)
         os.close(open_private(path))
     except OSError as error:
-        raise StorageError(f"cannot make {path}: {error.strerror}", "check run.dir") from error
+        raise _cannot_make(path, error) from error
+
+
+def _cannot_make(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot make {path}: {error.strerror}", "check run.dir")
 
 
 def _connect(path: Path, read_only: bool) -> sqlite3.Connection:

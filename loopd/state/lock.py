@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import LockedError, StorageError
-from loopd.state.files import make_private, open_private
+from loopd.state.files import make_private, open_private, probe_private
 
 _TRIES, _PAUSE = 5, 0.05
 
@@ -27,12 +27,29 @@ def run_lock(folder: Path) -> Iterator[None]:
         make_private(folder)
         handle = open_private(path)
     except OSError as error:
-        raise StorageError(f"cannot open {path}: {error.strerror}", "check run.dir") from error
+        raise _cannot_open(path, error) from error
     try:
         _take(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def refuse_held(folder: Path) -> None:
+    """Raise what :func:`run_lock` would now; makes nothing, and leaves the lock to others.
+
+    Raises:
+        LockedError: another process holds it.
+        StorageError: the folder cannot be made or written.
+    """
+    path = folder / "daemon.lock"
+    try:
+        probe_private(path)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    process = holder(folder)
+    if process is not None:
+        raise _held(folder, process)
 
 
 def holder(folder: Path) -> int | None:
@@ -52,12 +69,20 @@ def holder(folder: Path) -> int | None:
 
 def _take(handle: int, folder: Path) -> None:
     if not _locked(handle):
-        raise LockedError(
-            f"another loopd (process {_read_pid(handle)}) works on {folder}",
-            "end it first, or choose another run.dir",
-        )
+        raise _held(folder, _read_pid(handle))
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+def _held(folder: Path, process: int) -> LockedError:
+    return LockedError(
+        f"another loopd (process {process}) works on {folder}",
+        "end it first, or choose another run.dir",
+    )
+
+
+def _cannot_open(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot open {path}: {error.strerror}", "check run.dir")
 
 
 def _locked(handle: int) -> bool:
