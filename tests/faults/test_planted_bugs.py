@@ -41,7 +41,8 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
     real = collecting.changes
 
     def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
-        event, mine = real(state, sweep, now), set(state.batch.external_ids)
+        event = real(state, sweep, now)
+        mine = set(state.batch.external_ids) if state.batches else set()
         if event is None or not any(id_ in mine for id_, _ in state.answers):
             return event
         read = tuple(answer for answer in event.answers if answer.record_id in mine)
