@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -24,7 +25,9 @@ from loopd.config_file import parse_config
 from loopd.errors import LoopdError, StorageError, TransientError
 from loopd.learning.strategies import plugins
 from loopd.loop import daemon
+from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.run import Loop
+from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import BatchCollected, Event, Phase, State, apply, fold
@@ -211,14 +214,22 @@ class History:
         state = self._live = self._replayed = fold(events)
         self._length = len(events)
         tools = self._tools(stop)
+        notes = ObstacleNotes()
         write = partial(
             daemon._write,
             journal=FaultyJournal(journal, self.weather, self._closed),  # type: ignore[arg-type]
             tools=tools,
+            notes=notes,
         )
         look = partial(self._look, journal)
         loop = WatchedLoop(tools, stop, write, look=look, jitter=self.plan.seed)  # type: ignore[arg-type]
-        return daemon._run(loop, state)
+        same_run(state, tools)
+        opened = loop.patiently(lambda: tools.store.open(tools.data.pool, fresh=is_fresh(state)))
+        if opened is None:
+            return state
+        begin(state, tools, opened)  # as the gates do it
+        entered = SimpleNamespace(loop=loop, state=state, dataset_id=opened, notes=notes)
+        return daemon._run(entered)  # type: ignore[arg-type]
 
     def _foreseen(self, error: LoopdError) -> bool:
         if isinstance(error, StorageError):
