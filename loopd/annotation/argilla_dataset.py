@@ -15,7 +15,7 @@ from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
 from loopd.annotation.record_index import RecordIndex, keys_of
 from loopd.annotation.run_mark import RunIdentity, RunMark, UnsavedIdentity
 from loopd.annotation.schema import MetadataNames
-from loopd.annotation.store import Progress
+from loopd.annotation.store import DatasetSettings, Progress
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError, TransientError
@@ -205,6 +205,29 @@ class ArgillaDataset:
         """How many records it has now."""
         return int(self.request("GET", "/records", params={"limit": 1})["total"])
 
+    def settings(self) -> DatasetSettings:
+        """What people can change meanwhile, as it is now."""
+        dataset = self.request("GET", "")
+        questions = self.items("questions")
+        own = next(q for q in questions if q["id"] == self.question_id)
+        return DatasetSettings(
+            min_submitted=int(dataset["distribution"]["min_submitted"]),
+            guidelines=dataset["guidelines"] or "",
+            fields={field["name"]: field["settings"]["type"] for field in self.items("fields")},
+            questions={
+                q["name"]: q["settings"]["type"] + (", required" if q["required"] else "")
+                for q in questions
+            },
+            label_texts={
+                option["value"]: option["text"] for option in own["settings"].get("options", ())
+            },
+            people=self._people(dataset["workspace_id"]),
+        )
+
+    def _people(self, workspace_id: str) -> frozenset[str]:
+        members = self._http.get(f"workspaces/{workspace_id}/users")["items"]
+        return frozenset(member["username"] for member in members)
+
     def gone(self) -> DatasetError:
         """The error of a dataset that was there."""
         return DatasetError(
@@ -281,7 +304,7 @@ class ArgillaDataset:
     def _check_fit(self, dataset: Json, *, fresh: bool) -> None:
         needed = dataset["distribution"]["min_submitted"]
         problems = []
-        if fresh and needed < self._plan.min_submitted:
+        if needed < self._plan.min_submitted:
             problems.append(
                 f"it completes a record at {needed} answers, fewer than queue.min_submitted "
                 f"({self._plan.min_submitted})"

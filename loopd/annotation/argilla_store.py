@@ -16,7 +16,7 @@ from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.http import ArgillaHttp, NotFoundError
 from loopd.annotation.merging import RecordWriter
-from loopd.annotation.store import Progress, Published, Sweep
+from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
@@ -142,7 +142,17 @@ class ArgillaStore:
             self._dataset.index.replace(records.values(), len(records))
         self._missing = wanted - self._present(records.values(), wanted)
         answers = tuple(self._answers(records.values(), wanted))
-        return Sweep(answers, tuple(sorted(self._missing)), listed=len(records))
+        completed = [record for record in records.values() if record.get("status") == "completed"]
+        return Sweep(
+            answers,
+            tuple(sorted(self._missing)),
+            listed=len(records),
+            completed=frozenset(self._present(completed, wanted) & wanted),
+        )
+
+    def settings(self) -> DatasetSettings:
+        """The settings of the dataset, and who can answer in it."""
+        return self._dataset.settings()
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Make these submitted responses discards, with the values that they have.
@@ -261,8 +271,9 @@ class ArgillaStore:
         external_id: str | None = record["external_id"]
         return external_id if external_id in wanted else self._dataset.index.name(record)
 
-    def _present(self, records: Collection[Json], wanted: Collection[str]) -> set[str | None]:
-        return {self._name(record, wanted) for record in records}
+    def _present(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
+        names = (self._name(record, wanted) for record in records)
+        return {name for name in names if name is not None}
 
     def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""

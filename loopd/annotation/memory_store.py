@@ -14,7 +14,7 @@ from loopd.annotation import run_mark, schema
 from loopd.annotation.page import original
 from loopd.annotation.record_index import RecordIndex
 from loopd.annotation.schema import MetadataNames
-from loopd.annotation.store import Progress, Published, PublishedItem, Sweep
+from loopd.annotation.store import DatasetSettings, Progress, Published, PublishedItem, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
@@ -51,6 +51,8 @@ class MemoryStore:
         self._records: dict[str, _Stored] | None = None
         self._ticks = 0
         self._activity = 0
+        self.changed_settings: DatasetSettings | None = None
+        """Settings as somebody has changed them."""
 
     # -- what the loop asks --------------------------------------------------------------------
 
@@ -132,6 +134,10 @@ class MemoryStore:
                 latest[key] = max(latest.get(key, renamed), renamed, key=lambda one: one.changed)
         missing = tuple(sorted(wanted - present))
         return Sweep(answers=tuple(latest.values()), missing=missing, listed=len(records))
+
+    def settings(self) -> DatasetSettings | None:
+        """What a test has put in."""
+        return self.changed_settings
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards."""

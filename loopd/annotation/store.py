@@ -22,11 +22,35 @@ class Sweep:
             left out.
         missing: external ids that were asked for and are gone.
         listed: records that were read for it, those of others included: what the look has cost.
+        completed: external ids of records that Argilla shows to nobody any more, for they have
+            answers enough.
     """
 
     answers: tuple[Answer, ...]
     missing: tuple[str, ...]
     listed: int = 0
+    completed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """What people can change in the settings of a dataset while a run works in it.
+
+    Attributes:
+        min_submitted: answers that complete a record.
+        guidelines: as annotators read them.
+        fields: kind by name.
+        questions: kind by name, with ``required`` behind it where people must answer.
+        label_texts: what people read, by label.
+        people: names of the accounts that can answer.
+    """
+
+    min_submitted: int
+    guidelines: str
+    fields: Mapping[str, str]
+    questions: Mapping[str, str]
+    label_texts: Mapping[str, str]
+    people: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +150,9 @@ class AnnotationStore(Protocol):
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read the answers on these records, and on any other record of a text of the pool."""
+
+    def settings(self) -> DatasetSettings | None:
+        """The settings of the dataset now; ``None`` where nobody can change any."""
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards, so that their records are shown to others again.

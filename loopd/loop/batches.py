@@ -74,7 +74,7 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, known.state
     if section.low_watermark == "auto" and state.published:
-        size = lasting(state, section.min_submitted, size)
+        size = lasting(state, state.answers_needed(section.min_submitted), size)
     asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
     size = max(1, labels_left(tools.config.stopping, asked, size))
     hidden = unseen(state, tools.aside)
@@ -187,7 +187,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
             for id_, given in votes(state, tools).items()
             if id_ in known.targets  # no second opinion on a random draw
         },
-        askable=askable(state, config.queue.min_submitted, config.relabel),
+        askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel),
         proba=out_of_fold,
     )
     models = (tools.learner.fit(model.round, known.targets, member) for member in members)

@@ -47,7 +47,8 @@ def reason_to_close(
             early = len(waiting) <= queue.low_watermark
         else:
             room = len(waiting) <= BATCHES_OUT * queue.batch_size
-            early = room and runs_low(state, waiting, queue.min_submitted, queue.poll_interval)
+            needed = state.answers_needed(queue.min_submitted)
+            early = room and runs_low(state, waiting, needed, queue.poll_interval)
         if early:
             return "watermark"
     used = answered(state, another_person=config.relabel.another_person)
@@ -80,5 +81,6 @@ def _asks_again(state: State, config: Config) -> bool:
     """Whether second opinions could be asked with what is known now, were the batch closed."""
     if config.strategy.name != ACTIVELAB or not state.rounds_measured:
         return False
-    again = askable(state, config.queue.min_submitted, config.relabel)
+    needed = state.answers_needed(config.queue.min_submitted)
+    again = askable(state, needed, config.relabel)
     return not again <= set(state.draws)

@@ -124,7 +124,7 @@ class _Entering:
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""
-        self._store = build_store(self.config)
+        self._store = build_store(self.config, self.state.min_submitted)
         self._stack.callback(self._store.close)
 
     def open_door(self) -> None:

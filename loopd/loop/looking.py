@@ -45,7 +45,7 @@ class Looking:
     def store(self) -> ArgillaStore:
         """The line to Argilla."""
         if self._store is None:
-            self._store = build_store(self.config)
+            self._store = build_store(self.config, self.state.min_submitted)
         return self._store
 
     def lock(self) -> None:
@@ -62,7 +62,7 @@ class Looking:
 
     def take_key(self) -> None:
         """Make the line to Argilla; nothing is sent yet."""
-        self._store = build_store(self.config)
+        self._store = build_store(self.config, self.state.min_submitted)
 
     def open_door(self) -> None:
         """See whether the port is free."""

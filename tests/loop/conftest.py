@@ -19,6 +19,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
+from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
@@ -194,6 +195,9 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
         learner=build_learner(config, data.pool, stop),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
+        settings=SettingsWatch(
+            store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
+        ),
     )
     bench = Bench(tools, people, stop, now)
     bench.dataset_id = store.open(data.pool, fresh=True)
