@@ -29,7 +29,7 @@ class Neighbours:
     """
 
     def __init__(self, live: LiveArgilla, dataset: str) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self.owner = Owner(live)
         self.people = {name: Owner(live, key) for name, key in live.keys.items()}
         self.ids = {name: one.call("GET", "me")["id"] for name, one in self.people.items()}
@@ -55,7 +55,7 @@ class Neighbours:
         """
         call = self.owner.call
         body = {
-            "name": self._dataset,
+            "name": self.dataset,
             "guidelines": "Written by hand.",
             "workspace_id": self.owner.workspace_id(),
             "distribution": {"strategy": "overlap", "min_submitted": min_submitted},
@@ -120,7 +120,7 @@ class Neighbours:
 
     def may_come(self) -> bool:
         """Whether somebody has made the dataset, and finished it."""
-        there = whole(self.owner, self._dataset)
+        there = whole(self.owner, self.dataset)
         return there is not None and there.settings["status"] == "ready"
 
     def add_metadata_somewhere(self, rng: random.Random) -> None:
@@ -140,7 +140,7 @@ class Neighbours:
 
     def add_record(self, item: Json) -> str:
         """Add a record as the bulk route takes it; returns its id."""
-        there = self.owner.dataset_id(self._dataset)
+        there = self.owner.dataset_id(self.dataset)
         made = self.owner.call("POST", f"datasets/{there}/records/bulk", {"items": [item]})
         id_ = str(made["items"][0]["id"])
         self.deeds.added[id_] = Entry(
@@ -158,13 +158,13 @@ class Neighbours:
 
     def differences(self, ours: Ours) -> list[str]:
         """What is not loopd's and is not as it should be; nothing where the dataset is gone."""
-        after = whole(self.owner, self._dataset)
+        after = whole(self.owner, self.dataset)
         if after is None or self.before is None:
             return []
         return differences(self.before, after, ours, self.deeds)
 
     def _there(self) -> Whole:
-        there = whole(self.owner, self._dataset)
+        there = whole(self.owner, self.dataset)
         if there is None:
-            raise RuntimeError(f"no dataset {self._dataset}")
+            raise RuntimeError(f"no dataset {self.dataset}")
         return there

@@ -22,7 +22,7 @@ from tests.faults import checker
 from tests.faults.guests import MARK
 from tests.faults.history import run_seed
 
-SEEDS = range(12)
+SEEDS = range(16)
 """In some of these each bug must show."""
 
 Patch = pytest.MonkeyPatch
