@@ -22,6 +22,8 @@ def is_guest(fields: Mapping[str, Any]) -> bool:
 class ArgillaPeople:
     """Answers as several annotators; every method is one person's click.
 
+    ``edits`` are the dataset's settings that they changed.
+
     Args:
         url: address of the server.
         owner_key: API key of the owner, who sees everything.
@@ -37,6 +39,7 @@ class ArgillaPeople:
         self._people = {name: _client(url, key) for name, key in keys.items()}
         self.ids = {name: client.get("me").json()["id"] for name, client in self._people.items()}
         self._workspace, self._dataset = place
+        self.edits: dict[str, Any] = {}
         self._record_ids: dict[str, str] = {}
         self._response_ids: dict[tuple[str, str], str] = {}
 
@@ -115,6 +118,7 @@ class ArgillaPeople:
     def change_dataset(self, **settings: Any) -> None:
         """Edit the dataset's settings, as the settings page does."""
         _ok(self._owner.patch(f"datasets/{self._dataset_id}", json=settings))
+        self.edits.update(settings)
 
     def drop(self) -> None:
         _ok(self._owner.delete(f"datasets/{self.dataset['id']}"))

@@ -1,4 +1,4 @@
-"""The checker of what is not loopd's reports every way to change it, and nothing that is allowed."""
+"""The checker of guests reports every change of what is not loopd's, and nothing else."""
 
 from __future__ import annotations
 
@@ -97,6 +97,7 @@ def with_guidelines(there: Whole) -> Whole:
 MARKED = {**SHARED.metadata, **MINE}
 OTHER_RUN = {**MINE, MARK: "another"}
 PLAYED = {"ann": STRANGER.responses["ann"], "oracle": Reply("submitted", None)}
+ANSWERED = {**STRANGER.responses, "bob": Reply("submitted", None)}
 CHANGES = {
     "a setting": with_guidelines,
     "a field is gone": with_part("fields", "note", None),
@@ -120,9 +121,7 @@ CHANGES = {
     ),
     "an answer is another": with_record("1", responses={"ann": Reply("discarded", None)}),
     "an answer is gone": with_record("1", responses={}),
-    "an answer of somebody else": with_record(
-        "2", responses={**SHARED.responses, "bob": PLAYED["oracle"]}
-    ),
+    "an answer of somebody else": with_record("2", responses=PLAYED),
     "the oracle's on a stranger": with_record("1", responses=PLAYED),
     "vectors are gone": with_record("1", vectors={}),
     "a record that nobody has added": with_record("4", fields={"text": "whatever"}),
