@@ -18,7 +18,7 @@ from loopd.annotation.schema import MetadataNames
 from loopd.annotation.store import DatasetSettings, Progress
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.errors import DatasetError, TransientError
+from loopd.errors import ArgillaError, DatasetError, TransientError
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -279,10 +279,23 @@ class ArgillaDataset:
         if not self.items("fields"):
             self.request("POST", "/fields", json=schema.field(task))
         if not self.items("questions"):
-            self.request("POST", "/questions", json=task.question())
+            self._add_question()
         self._add_metadata()
         self._refuse_misfits()
         self.request("PUT", "/publish")
+
+    def _add_question(self) -> None:
+        try:
+            self.request("POST", "/questions", json=self._plan.task.question())
+        except ConflictError:
+            raise
+        except ArgillaError as error:
+            raise DatasetError(
+                f"the server refuses the question with {len(self._plan.task.labels)} labels: "
+                f"{error.message}",
+                "Argilla takes 500 labels unless ARGILLA_LABEL_SELECTION_OPTIONS_MAX_ITEMS (for "
+                "spans ARGILLA_SPAN_OPTIONS_MAX_ITEMS) of the server says otherwise",
+            ) from error
 
     def _add_metadata(self) -> None:
         present = {entry["name"] for entry in self.properties()}

@@ -39,7 +39,7 @@ def play_people(
         )
 
 
-def oracle_task(config: Config, gold_column: str) -> OracleTask:
+def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
     task = build_task(config.task)
     pool, _ = read_pool(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
 from loopd.config import ArgillaSection
+from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, Api, Made, item
 from tests.live import LiveArgilla
@@ -193,6 +196,34 @@ def test_the_most_informative_record_comes_first_under_any_name(
     found = api.call("POST", f"me/datasets/{dataset.id}/records/search", {"query": {}})
     names = [one["record"]["external_id"] for one in found["items"]]
     assert names == ["r4", "r3", "r1", "x"]
+
+
+def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> None:
+    """Of dataset, field and question; and more labels than Argilla's own default allows."""
+    labels = tuple(f"Label {number}" for number in range(600))
+    name = f"Ärger & Co. (v1.2)/x {uuid.uuid4().hex[:6]}"
+    config = parse_config(
+        {
+            "task": {"labels": list(labels), "question": "Wofür? é", "field": "Der Text.Feld 1"},
+            "pool": {"path": "unused.csv"},
+            "argilla": {"url": argilla.url, "dataset": name},
+        },
+        Path(),
+    )
+    task = build_task(config.task)
+    store = ArgillaStore(config.argilla, argilla.owner_key, DatasetPlan(task, "", 1))
+    store.open(POOL, fresh=True)
+    suggestion = Suggestion("Label 599", 0.5)
+    put(store, batch(0, BatchItem("r2", 0.5, suggestion)))
+    listed = api.call("GET", "me/datasets")["items"]
+    dataset = Made(next(entry["id"] for entry in listed if entry["name"] == name))
+    (one,) = api.listed(dataset)
+    assert one["suggestions"][0]["value"] == "Label 599"
+    body = {"status": "submitted", "values": {"Wofür? é": {"value": "Label 7"}}}
+    api.call("POST", f"records/{one['id']}/responses", body, by="ann")
+    assert [answer.value for answer in store.sweep(["r2"]).answers] == ["Label 7"]
+    assert store.shows(batch(0, BatchItem("r2")))
+    store.close()
 
 
 def test_another_run_finds_the_dataset_taken(api: Api, make_store: MakeStore) -> None:
