@@ -152,9 +152,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         parts = _in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)
-        if (
-            guests and place == "argilla"
-        ):  # others come to what loopd has made
+        if guests and place == "argilla":  # others come to what loopd has made
             others = Neighbours(request.getfixturevalue("argilla"), name)
             others.settle(later=True)
             neighbours.append((others, bench))
