@@ -16,14 +16,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from loopd.data.columns import require
 from loopd.data.pool import content_id
 from loopd.data.source import Source, SourceRow, first_rows
 from loopd.data.tags import TAG, Piece, TagReader, tags_of
-from loopd.data.text_files import opened, whole
+from loopd.data.text_files import TextFile
 from loopd.data.tokens import WHITE, aligned, joined, pieces
 from loopd.errors import DataError
 from loopd.records import Record, Span
@@ -45,7 +44,7 @@ Shape = tuple[bool, int]
 _NOTE = re.compile(r"# (id|sent_id|text) = (.*)", re.DOTALL)
 
 
-def conll_source(path: Path) -> Source:
+def conll_source(file: TextFile) -> Source:
     """The texts of a file; the cells of ``tags`` are lists of spans.
 
     Raises:
@@ -53,16 +52,16 @@ def conll_source(path: Path) -> Source:
             are neither IOB2 nor IOB1, or tokens that are not those of the text that a comment
             gives.
     """
-    read = partial(_rows, path)
-    return Source(path.name, "line", COLUMNS, first_rows(read(None)), (), read)
+    read = partial(_rows, file)
+    return Source(file.name, "line", COLUMNS, first_rows(read(None)), file.encoding.notes, read)
 
 
-def _rows(path: Path, names: Collection[str] | None) -> Iterator[SourceRow]:
-    require(names or (), COLUMNS, path.name)
-    reader = TagReader(path.name, "line")
-    with opened(path) as file, whole(path):
-        for sentence in _sentences(file, path.name):
-            text, places = sentence.read(path.name)
+def _rows(file: TextFile, names: Collection[str] | None) -> Iterator[SourceRow]:
+    require(names or (), COLUMNS, file.name)
+    reader = TagReader(file.name, "line")
+    with file.opened() as lines:
+        for sentence in _sentences(lines, file.name):
+            text, places = sentence.read(file.name)
             spans = list(reader.spans(sentence.tags, places, sentence.lines))
             cells = {"text": text, "id": sentence.id or content_id(text), "tags": spans}
             yield SourceRow(sentence.lines[0], cells)

@@ -8,7 +8,8 @@ with an error.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from loopd.config import DataSection
@@ -20,9 +21,10 @@ from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
-from loopd.data.report import Limits, ReadingReport
+from loopd.data.report import EXAMPLES, Limits, ReadingReport
 from loopd.data.source import Row, Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
+from loopd.data.text_files import text_file
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 
@@ -56,7 +58,8 @@ def read_pool(
     columns = columns_of(section, gold_column)
     if require_gold and columns.label is None:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
-    source = _open(section, kind)
+    name = "test" if require_gold else "pool"
+    source = _open(section, kind, f"{name}.encoding")
     collector = Collector(
         source,
         Wishes(
@@ -65,13 +68,33 @@ def read_pool(
             section.annotator,
             labels,
             require_gold,
-            Limits("test" if require_gold else "pool", section.tolerate),
+            Limits(name, section.tolerate),
         ),
     )
-    rows = plain_rows(source, columns, kind)
+    remarks: dict[int, str] = {}
+    rows = plain_rows(_watched(source, remarks), columns, kind)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
-    return collector.finish()
+    return collector.finish(_remarks(source, remarks))
+
+
+def _watched(source: Source, remarks: dict[int, str]) -> Source:
+    """A source whose remarks about rows are noted as they pass, by line or row."""
+
+    def read(names: Collection[str] | None) -> Iterator[SourceRow]:
+        for row in source.read(names):
+            if row.remark:
+                remarks[row.number] = row.remark
+            yield row
+
+    return replace(source, read=read)
+
+
+def _remarks(source: Source, remarks: dict[int, str]) -> tuple[str, ...]:
+    """The first remarks, and how many more there are."""
+    lines = [f"{source.unit} {number}: {remark}" for number, remark in remarks.items()]
+    more = (f"and so are {len(lines) - EXAMPLES} more",) if len(lines) > EXAMPLES else ()
+    return (*lines[:EXAMPLES], *more)
 
 
 def plain_rows(source: Source, columns: Columns, kind: str) -> Iterator[Row]:
@@ -114,7 +137,7 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, kind: str) -> Source:
+def _open(section: DataSection, kind: str, key: str) -> Source:
     if section.path is None:
         return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path
@@ -122,19 +145,18 @@ def _open(section: DataSection, kind: str) -> Source:
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
         return saved_source(path, section.split)
-    return _open_file(path, section, kind)
+    return _open_file(path, section, kind, key)
 
 
-def _open_file(path: Path, section: DataSection, kind: str) -> Source:
+def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
-    match suffix:
-        case ".csv" | ".tsv":
-            return csv_source(path, section.text)
-        case ".jsonl" | ".ndjson" | ".json":
-            return json_source(path)
-        case ".parquet" | ".pq":
-            return parquet_source(path)
+    if suffix in (".parquet", ".pq"):
+        return parquet_source(path)
+    if suffix in (".csv", ".tsv"):
+        return csv_source(text_file(path, section.encoding, key), section.text)
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return json_source(text_file(path, section.encoding, key), section.text)
     if suffix not in SUFFIXES:
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
@@ -142,7 +164,7 @@ def _open_file(path: Path, section: DataSection, kind: str) -> Source:
         )
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")
-    return conll_source(path)
+    return conll_source(text_file(path, section.encoding, key))
 
 
 def _exists(path: Path) -> bool:
