@@ -29,6 +29,7 @@ VERBS = ("check", "run", "status", "tail", "sqlite3", "export", "report", "recov
 RUN_ELSEWHERE = {
     "docs/howto-own-strategy.md": "tests/docs/test_own_strategy.py",
     "docs/howto-listener.md": "tests/listener/test_howto.py",
+    "docs/howto-existing-server.md": "tests/integration/test_sdk_interop.py",
 }
 """Pages whose Python a test of their own runs."""
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.schema import METADATA
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
+from tests.docs import pages
 from tests.live import LiveArgilla
 
 NO_POOL = Pool(())
@@ -78,7 +80,7 @@ def test_the_client_reads_what_loopd_made(
     assert [field.name for field in dataset.settings.fields] == ["text"]
     (question,) = dataset.settings.questions
     assert (question.name, question.labels) == ("label", ["fruit", "tool"])
-    assert {each.name for each in dataset.settings.metadata} == set(METADATA)
+    assert {each.name for each in dataset.settings.metadata} == {*METADATA, PROPERTY}
     records = {record.id: record for record in dataset.records(with_responses=True)}
     assert {key: record.fields["text"] for key, record in records.items()} == TEXTS
     first = records["r1"]
@@ -128,3 +130,26 @@ def test_loopd_attaches_to_what_the_client_made(
     assert (answer.annotator, answer.value) == (people.ids["ann"], "fruit")
     people.close()
     assert [record.id for record in dataset.records()] == ["own", "r1", "r2"]
+
+
+def test_the_mark_can_be_removed_as_the_documentation_says(
+    argilla: LiveArgilla, open_store: OpenStore
+) -> None:
+    store = open_store(name := f"left-{uuid.uuid4().hex[:8]}")
+    store.publish(BATCH, TEXTS)
+    (block,) = pages.fences(pages.ROOT / "docs" / "howto-existing-server.md", "python")
+    for shown, real in (
+        ("https://argilla.example.org", argilla.url),
+        ("...", argilla.owner_key),
+        ("tickets", name),
+        ("support", argilla.server.workspace),
+    ):
+        assert f'"{shown}"' in block
+        block = block.replace(f'"{shown}"', f'"{real}"')
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(block, "howto-existing-server.md", "exec"), {})  # noqa: S102 - our own page
+    section = ArgillaSection(url=argilla.url, dataset=name)
+    other = ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1))
+    other.open(NO_POOL, fresh=False)  # another run may have it now
+    other.close()
