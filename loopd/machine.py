@@ -99,6 +99,17 @@ class AnswersCollected:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsAdopted:
+    """Somebody has changed in Argilla how many answers complete a record; the run goes on with it.
+
+    ``min_submitted`` takes the place of ``queue.min_submitted`` from here on.
+    """
+
+    at: float
+    min_submitted: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
@@ -198,6 +209,7 @@ Event: TypeAlias = (
     | BatchPlanned
     | BatchPublished
     | AnswersCollected
+    | SettingsAdopted
     | BatchCollected
     | ModelTrained
     | RoundEvaluated
@@ -218,6 +230,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
+        SettingsAdopted: Phase.COLLECT,
         BatchCollected: Phase.TRAIN,
         RunResumed: Phase.COLLECT,
     },
@@ -254,6 +267,8 @@ class State:
         planned, published, collected, trained, evaluated: the events by round; of the rounds of a
             recovered run only ``published``.
         stopped: why the loop ended, ``None`` while it runs.
+        min_submitted: answers that complete a record where that was changed in Argilla meanwhile,
+            else ``None``: as configured.
     """
 
     phase: Phase = Phase.NEW
@@ -268,6 +283,11 @@ class State:
     trained: Mapping[int, ModelTrained] = field(default_factory=dict)
     evaluated: Mapping[int, RoundEvaluated] = field(default_factory=dict)
     stopped: RunStopped | None = None
+    min_submitted: int | None = None
+
+    def answers_needed(self, configured: int) -> int:
+        """Answers that one record needs; ``configured`` is ``queue.min_submitted``."""
+        return configured if self.min_submitted is None else self.min_submitted
 
     @property
     def batch(self) -> Batch:
@@ -358,6 +378,8 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, published=published)
         case AnswersCollected():
             return _fold_answers(state, event)
+        case SettingsAdopted():
+            return replace(state, min_submitted=event.min_submitted)
         case BatchCollected():
             collected = {**state.collected, _round_of(state, event.batch_id): event}
             return replace(state, collected=collected)
@@ -368,7 +390,9 @@ def _fold(state: State, event: Event) -> State:
         case RunStopped():
             return replace(state, stopped=event)
         case RunResumed():
-            return replace(state, stopped=None, config_digest=event.config_digest)
+            # What was adopted before may be what the new configuration says.
+            digest = event.config_digest
+            return replace(state, stopped=None, config_digest=digest, min_submitted=None)
         case RunRecovered():
             return replace(state, batches=event.batches, published=_found_published(event))
 

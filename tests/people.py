@@ -23,6 +23,7 @@ class ArgillaPeople:
     def __init__(
         self, url: str, owner_key: str, keys: dict[str, str], place: tuple[str, str]
     ) -> None:
+        self._url = url
         self._owner = _client(url, owner_key)
         self._people = {name: _client(url, key) for name, key in keys.items()}
         self.ids = {name: client.get("me").json()["id"] for name, client in self._people.items()}
@@ -85,6 +86,25 @@ class ArgillaPeople:
 
     def delete(self, record_id: str) -> None:
         _ok(self._owner.delete(f"records/{self._record_id(record_id)}"))
+
+    def hire(self, name: str) -> None:
+        """A new annotator of the workspace."""
+        body = {"username": name, "first_name": name, "password": "a long password"}
+        user = _ok(self._owner.post("users", json={**body, "role": "annotator"})).json()
+        spaces = _ok(self._owner.get("me/workspaces")).json()["items"]
+        space = next(space["id"] for space in spaces if space["name"] == self._workspace)
+        _ok(self._owner.post(f"workspaces/{space}/users", json={"user_id": user["id"]}))
+        self._people[name] = _client(self._url, user["api_key"])
+        self.ids[name] = user["id"]
+
+    def dismiss(self, name: str) -> None:
+        """Delete the account, and with it its answers."""
+        self._people.pop(name).close()
+        _ok(self._owner.delete(f"users/{self.ids.pop(name)}"))
+
+    def change_dataset(self, **settings: Any) -> None:
+        """Edit the dataset's settings, as the settings page does."""
+        _ok(self._owner.patch(f"datasets/{self._dataset_id}", json=settings))
 
     def drop(self) -> None:
         _ok(self._owner.delete(f"datasets/{self.dataset['id']}"))

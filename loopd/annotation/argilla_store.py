@@ -1,44 +1,37 @@
-"""Owns the loop's conversation with Argilla 2: one dataset, its records and answers.
+"""Owns the loop's only client of an Argilla server; must not interpret answers.
 
-Must not decide anything about the loop. It reads records through the route that answers from
-the database, because a search index may lag, and matches them by external id, never by order.
+It uses Argilla's HTTP API directly: the Python SDK loses null answers, cannot page twice and wipes
+metadata when a record is logged again. The SDK remains what people use beside loopd.
+
+loopd is a guest in the dataset: what others have put there is never replaced (see ``merging``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from loopd.annotation import schema
-from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
-from loopd.annotation.store import Progress, Published, Sweep
+from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
+from loopd.annotation.http import ArgillaHttp, NotFoundError
+from loopd.annotation.merging import RecordWriter
+from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.errors import ArgillaError, DatasetError, TransientError
+from loopd.errors import ArgillaError
 from loopd.records import Answer, Batch
-from loopd.tasks.task import Task
+
+__all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
 
 Json = dict[str, Any]
+Result = TypeVar("Result")
 
-_BULK = 250
-_PAGES = (1000, 997)  # two sizes: the second listing cuts its pages elsewhere
+BULK = 200
+"""Records in one bulk request; Argilla takes at most 500."""
 
-
-@dataclass(frozen=True, slots=True)
-class DatasetPlan:
-    """What the dataset must look like.
-
-    Attributes:
-        task: question and field.
-        guidelines: Markdown, may be empty.
-        min_submitted: answers that complete a record.
-    """
-
-    task: Task
-    guidelines: str
-    min_submitted: int
+TRIES = 3
+"""So often a bulk is put together when somebody changes its records at the same moment."""
 
 
 def annotation_page(url: str, dataset_id: str) -> str:
@@ -57,40 +50,30 @@ class ArgillaStore:
 
     def __init__(self, section: ArgillaSection, api_key: str, plan: DatasetPlan) -> None:
         self._section = section
-        self._plan = plan
+        self._task = plan.task
         self._http = ArgillaHttp(section.url, api_key, section.timeout)
-        self._dataset_id = ""
-        self._question_id = ""
+        self._dataset = ArgillaDataset(section, self._http, plan)
         self._missing: set[str] = set()
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
-        """Find or create the dataset; see :meth:`AnnotationStore.open`."""
-        workspace_id = self._workspace_id()
-        dataset = self._find(workspace_id)
-        if dataset is None and not fresh:
-            raise self._gone()
-        if dataset is None:
-            dataset = self._create(workspace_id)
-        self._dataset_id = dataset["id"]
-        if dataset["status"] == "draft":
-            self._complete()
-        self._check_fit(dataset)
-        if fresh:
-            self._refuse_foreign_records(pool)
-        self._add_metadata()  # a run that goes on may have begun when there were fewer
-        return self._dataset_id
+        """Find or create the dataset and hold it; see :meth:`AnnotationStore.open`."""
+        self._dataset.open(pool, fresh=fresh)
+        return self._dataset.id
 
-    def preview(self) -> str:
-        """Say in one line what :meth:`open` would find, without changing anything."""
-        workspace_id = self._workspace_id()
-        dataset = self._find(workspace_id)
+    def preview(self, pool: Pool, *, fresh: bool) -> str:
+        """Say in one line what :meth:`open` would find, without changing anything.
+
+        Raises:
+            LoopdError: what :meth:`open` would raise.
+        """
+        dataset = self._dataset.preview(pool, fresh=fresh)
         name = f"dataset `{self._section.dataset}` in workspace `{self._section.workspace}`"
         if dataset is None:
             return f"{name} will be created"
-        self._dataset_id = dataset["id"]
-        if dataset["status"] != "draft":
-            self._check_fit(dataset)
-        return f"{name} exists and fits"
+        shared = len(self._dataset.index.record_ids)
+        total = self._dataset.index.total
+        content = f": {total} records, {shared} of them texts of the pool" if total else ""
+        return f"{name} exists and fits{content}"
 
     def account(self) -> tuple[str, str]:
         """Name and role of the API key's account."""
@@ -98,96 +81,78 @@ class ArgillaStore:
         return me["username"], me["role"]
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Upsert the batch's items by external id, most informative first."""
-        places = range(len(batch.items))
-        records = [
-            schema.record(
-                self._plan.task,
-                batch,
-                place,
-                texts[batch.items[place].record_id],
-                self._question_id,
-            )
-            for place in places
-        ]
-        self._upsert(records)
+        """Create the batch's items, or merge them into records that are there."""
+        self._dataset.hold()
+        self._persistently(lambda: self._publish(batch, texts))
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
-        """Upsert metadata and suggestions of records that are there and have no response."""
-        untouched = self._untouched()
-        renewed = [
-            (item, schema.renewed(self._plan.task, batch, place, text, self._question_id))
-            for batch in batches
-            for place, item in enumerate(batch.items)
-            if item.external_id in untouched and (text := texts[item.record_id])
-        ]
-        shown = [body for item, body in renewed if item.suggestion is None or "suggestions" in body]
-        try:
-            self._upsert(shown)
-        except ArgillaError:
-            # One that was deleted this very moment is refused, with all of its bulk.
-            if {body["external_id"] for body in shown} <= self._untouched():
-                raise
-            self.refresh(batches, texts)
+        """Merge metadata and suggestions into the run's records that have no response."""
+        self._persistently(lambda: self._refresh(batches, texts))
 
     def shows(self, batch: Batch) -> bool:
         """Whether the page's search route finds the batch by its metadata."""
-        by_batch = {
-            "type": "terms",
-            "scope": {"entity": "metadata", "metadata_property": "batch_id"},
-            "values": [batch.id],
-        }
-        found = self._http.request(
+        scope = {"entity": "metadata", "metadata_property": self._dataset.names("batch_id")}
+        by_batch = {"type": "terms", "scope": scope, "values": [batch.id]}
+        result = self._http.request(
             "POST",
-            f"me/datasets/{self._dataset_id}/records/search",
+            f"me/datasets/{self._dataset.id}/records/search",
             params={"limit": 1},
             json={"query": {}, "filters": {"and": [by_batch]}},
         )
-        return bool(found["items"])
+        return bool(result["items"])
 
-    def published(self, progress: Progress | None = None) -> Published:
+    def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset; see :meth:`AnnotationStore.published`.
 
         Two listings with different page borders, as in :meth:`sweep`: no record must be overlooked
         because another one was deleted meanwhile.
         """
-        dataset = self._find(self._workspace_id())
-        if dataset is None:
-            raise DatasetError(
-                f"there is no dataset `{self._section.dataset}` in workspace "
-                f"`{self._section.workspace}` on {self._section.url}",
-                "check argilla.url, argilla.workspace and argilla.dataset",
-            )
-        self._dataset_id = dataset["id"]
-        if dataset["status"] == "draft":
-            return Published(self._dataset_id, ())
-        self._check_fit(dataset)
-        found = {}
-        for size in _PAGES:
-            for page in self._pages(size, "responses", "suggestions", progress=progress):
+        dataset = self._dataset
+        draft = dataset.connect(pool)["status"] == "draft"
+        mark = dataset.mark()
+        run_id = None if mark is None else mark.run_id
+        items = {}
+        for size in () if draft else PAGE_SIZES:
+            for page in dataset.pages(size, "responses", "suggestions", progress=progress):
                 for record in page:
-                    item = schema.published_item(self._plan.task, record, self._question_id)
-                    found[record["id"]] = item
-        return Published(self._dataset_id, tuple(found.values()))
+                    items[record["id"]] = schema.published_item(
+                        self._task,
+                        record,
+                        dataset.question_id,
+                        name=dataset.index.name(record),
+                        names=dataset.names,
+                    )
+        return Published(dataset.id, tuple(items.values()), run_id)
 
     def activity(self) -> str:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
-        return str(self._on_dataset("GET", "")["last_activity_at"])
+        return str(self._dataset.request("GET", "")["last_activity_at"])
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
-        """Read all responses on these records.
+        """Read all responses on these records, and on records of any pool text.
 
         A record counts as missing only when two listings with different page borders lack it; once
         that is known, each later one that lacks it says so too.
         """
         wanted = set(external_ids)
-        found, listed = self._listing(wanted, _PAGES[0])
-        if not wanted - set(found) <= self._missing:
-            again, more = self._listing(wanted, _PAGES[1])
-            found, listed = {**again, **found}, listed + more
-        self._missing = wanted - set(found)
-        answers = tuple(answer for each in found.values() for answer in each)
-        return Sweep(answers=answers, missing=tuple(sorted(self._missing)), listed=listed)
+        records = {record["id"]: record for record in self._dataset.records()}
+        if not wanted - self._present(records.values(), wanted) <= self._missing:
+            for page in self._dataset.pages(PAGE_SIZES[1]):
+                records = {**{record["id"]: record for record in page}, **records}
+            self._dataset.index.replace(records.values(), len(records))
+        self._missing = wanted - self._present(records.values(), wanted)
+        answers = tuple(self._answers(records.values(), wanted))
+        completed = [record for record in records.values() if record.get("status") == "completed"]
+        return Sweep(
+            answers,
+            tuple(sorted(self._missing)),
+            listed=len(records),
+            completed=frozenset(self._present(completed, wanted) & wanted),
+        )
+
+    def settings(self) -> DatasetSettings:
+        """The settings of the dataset, and who can answer in it."""
+        return self._dataset.settings()
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Make these submitted responses discards, with the values that they have.
@@ -196,185 +161,130 @@ class ArgillaStore:
         from those who have not answered it. An owner, or an admin of the workspace, may change
         anybody's response.
         """
-        wanted = {(answer.record_id, answer.annotator) for answer in answers}
-        for page in self._pages(_PAGES[0]):
-            for record in page:
-                for response in record.get("responses") or ():
-                    key = (record["external_id"], str(response["user_id"]))
-                    if key in wanted and response["status"] == "submitted":
-                        self._discard(response)
+        keys = {(answer.record_id, answer.annotator) for answer in answers}
+        for record in self._dataset.records():
+            for response in record.get("responses") or ():
+                key = (record["external_id"], str(response["user_id"]))
+                if key in keys and response["status"] == "submitted":
+                    self._discard(response)
 
     def describe(self) -> str:
         """Address of the dataset's annotation page."""
-        return annotation_page(self._section.url, self._dataset_id)
+        return annotation_page(self._section.url, self._dataset.id)
 
     def close(self) -> None:
         """Release the connections."""
         self._http.close()
 
-    # -- the dataset ---------------------------------------------------------------------------
+    # -- writing -------------------------------------------------------------------------------
 
-    def _workspace_id(self) -> str:
-        spaces = self._http.get("me/workspaces")["items"]
-        for space in spaces:
-            if space["name"] == self._section.workspace:
-                return str(space["id"])
-        names = sorted(space["name"] for space in spaces)
-        raise DatasetError(
-            f"no workspace `{self._section.workspace}` for this account (it sees {names})",
-            "create it in Argilla, add the account to it, or set argilla.workspace",
-        )
+    def _persistently(self, write: Callable[[], None]) -> None:
+        """Write again where Argilla refuses: somebody made or removed a record this very moment."""
+        for _ in range(TRIES - 1):
+            try:
+                return write()
+            except NotFoundError:
+                raise
+            except ArgillaError:
+                self._dataset.index.total = -1  # what it knows is not true any more
+        return write()
 
-    def _find(self, workspace_id: str) -> Json | None:
-        found = self._http.get("me/datasets", workspace_id=workspace_id)["items"]
-        named = [dataset for dataset in found if dataset["name"] == self._section.dataset]
-        return named[0] if named else None
+    def _publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+        if self._dataset.index.total != self._dataset.total():
+            self._dataset.records()
+        present = self._present_records(batch)
+        writer = self._writer()
+        created, merged = [], []
+        for position, item in enumerate(batch.items):
+            text = texts[item.record_id]
+            record = present.get(item.external_id)
+            if record is not None:
+                writer.refuse_taken(record, item.external_id, text)
+                merged.append(writer.merged(record, batch, position, text))
+            else:
+                original = present.get(item.record_id)
+                fields = {} if original is None else original["fields"]
+                created.append(writer.new(batch, position, text, fields))
+        # What is new comes last: people see the batch when it is complete.
+        self._send("PUT", merged)
+        for record in self._send("POST", created):
+            self._dataset.index.add(record)
+            self._dataset.index.total += 1
 
-    def _create(self, workspace_id: str) -> Json:
-        body = {
-            "name": self._section.dataset,
-            "workspace_id": workspace_id,
-            "guidelines": self._plan.guidelines or None,
-            "allow_extra_metadata": True,
-            "distribution": {"strategy": "overlap", "min_submitted": self._plan.min_submitted},
-        }
-        try:
-            created: Json = self._http.request("POST", "datasets", json=body)
-        except ConflictError as error:
-            raise TransientError(f"the dataset was created by somebody else: {error}") from error
-        return created
-
-    def _complete(self) -> None:
-        """Add whatever a draft lacks and publish it; goes on where a crash left off."""
-        task = self._plan.task
-        if not self._items("fields"):
-            self._on_dataset("POST", "/fields", json=schema.field(task))
-        if not self._items("questions"):
-            self._on_dataset("POST", "/questions", json=task.question())
-        self._add_metadata()
-        self._refuse_misfits()
-        self._on_dataset("PUT", "/publish")
-
-    def _add_metadata(self) -> None:
-        present = {each["name"] for each in self._properties()}
-        for name in schema.METADATA:
-            if name not in present:
-                body = schema.metadata_property(name)
-                self._on_dataset("POST", "/metadata-properties", json=body)
-
-    def _check_fit(self, dataset: Json) -> None:
-        asked = dataset["distribution"]["min_submitted"]
-        too_few = asked < self._plan.min_submitted
-        self._refuse_misfits(
-            [f"it completes a record at {asked} answers, too few"] if too_few else []
-        )
-        name = self._plan.task.question_name
-        questions = self._items("questions")
-        self._question_id = next(each["id"] for each in questions if each["name"] == name)
-
-    def _refuse_misfits(self, problems: Sequence[str] = ()) -> None:
-        fields, questions = self._items("fields"), self._items("questions")
-        found = schema.misfits(self._plan.task, fields, questions, self._properties())
-        problems = [*found, *problems]
-        if problems:
-            raise DatasetError(
-                f"dataset `{self._section.dataset}` does not fit: {'; '.join(problems)}",
-                "choose another argilla.dataset, or change the task to match",
-            )
-
-    def _refuse_foreign_records(self, pool: Pool) -> None:
-        """Records of another run, or other texts under our ids: publishing would replace them."""
-        for page in self._pages(_PAGES[0]):
-            for record in page:
-                if (record.get("metadata") or {}).get("batch_id"):
-                    raise DatasetError(
-                        f"dataset `{self._section.dataset}` already holds batches of another run",
-                        "restore that run's directory, rebuild its journal with "
-                        "`loopd recover`, or choose another argilla.dataset",
-                    )
-                self._refuse_other_text(record, pool)
-
-    def _refuse_other_text(self, record: Json, pool: Pool) -> None:
-        record_id = record["external_id"]
-        text = record["fields"].get(self._plan.task.field_name)
-        task = self._plan.task
-        if record_id in pool and text not in (None, schema.field_text(task, pool[record_id].text)):
-            raise DatasetError(
-                f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
-                "give the pool other ids, or choose another argilla.dataset",
-            )
-
-    def _gone(self) -> DatasetError:
-        return DatasetError(
-            f"dataset `{self._section.dataset}` is gone from {self._section.url}",
-            "restore it in Argilla; the journal still holds every answer that was read",
-        )
-
-    # -- requests ------------------------------------------------------------------------------
-
-    def _on_dataset(self, method: str, path: str, **arguments: Any) -> Any:
-        try:
-            return self._http.request(method, f"datasets/{self._dataset_id}{path}", **arguments)
-        except NotFoundError as error:
-            raise self._gone() from error
-
-    def _upsert(self, records: Sequence[Json]) -> None:
-        for start in range(0, len(records), _BULK):
-            self._on_dataset("PUT", "/records/bulk", json={"items": records[start : start + _BULK]})
-
-    def _untouched(self) -> set[str]:
-        """External ids of the records to which nobody has responded."""
-        return {
-            record["external_id"]
-            for page in self._pages(_PAGES[0])
-            for record in page
+    def _refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+        untouched = {
+            str(record["id"]): record
+            for record in self._dataset.records("responses", "suggestions")
             if not record.get("responses")
+        }
+        writer, record_ids = self._writer(), self._dataset.index.record_ids
+        bodies = []
+        for batch in batches:
+            for position, item in enumerate(batch.items):
+                record = untouched.get(record_ids.get(item.external_id, ""))
+                if record is None or not writer.is_ours(record, batch.id):
+                    continue
+                body = writer.merged(record, batch, position, texts[item.record_id])
+                if item.suggestion is None or self._task.suggestion(item.suggestion) is not None:
+                    bodies.append(body)
+        self._send("PUT", bodies)
+
+    def _send(self, method: str, bodies: Sequence[Json]) -> list[Json]:
+        """Bulk requests; the records as Argilla now has them."""
+        written: list[Json] = []
+        for start in range(0, len(bodies), BULK):
+            items = list(bodies[start : start + BULK])
+            answer = self._dataset.request(method, "/records/bulk", json={"items": items})
+            written += answer["items"]
+        return written
+
+    def _writer(self) -> RecordWriter:
+        dataset = self._dataset
+        return RecordWriter(self._task, dataset.question_id, dataset.names, dataset.run_id)
+
+    def _present_records(self, batch: Batch) -> dict[str, Json]:
+        """The batch's records that are there, as they are now, and the originals of its copies."""
+        record_ids = self._dataset.index.record_ids
+        names = {name for item in batch.items for name in (item.external_id, item.record_id)}
+        by_id = {record_ids[name]: name for name in names if name in record_ids}
+        if not by_id:
+            return {}
+        # One by one would not do: the server cannot show a single record that has a vector.
+        return {
+            by_id[str(record["id"])]: record
+            for record in self._dataset.records("suggestions")
+            if str(record["id"]) in by_id
         }
 
     def _discard(self, response: Json) -> None:
-        given = (response["values"] or {}).items()
-        values = {name: each for name, each in given if each.get("value") is not None}
-        body = {"status": "discarded", "values": values or None}
+        entries = (response["values"] or {}).items()
+        # Not `null` where there is none: Argilla's own search engines cannot index that.
+        values = {name: entry for name, entry in entries if entry.get("value") is not None}
+        body = {"status": "discarded", "values": values}
         # Its author or its record may be gone since it was listed.
         with suppress(NotFoundError):
             self._http.request("PUT", f"responses/{response['id']}", json=body)
 
-    def _items(self, what: str) -> list[Json]:
-        items: list[Json] = self._on_dataset("GET", f"/{what}")["items"]
-        return items
+    # -- reading -------------------------------------------------------------------------------
 
-    def _properties(self) -> list[Json]:
-        path = f"me/datasets/{self._dataset_id}/metadata-properties"
-        items: list[Json] = self._http.get(path)["items"]
-        return items
+    def _name(self, record: Json, wanted: Collection[str]) -> str | None:
+        external_id: str | None = record["external_id"]
+        return external_id if external_id in wanted else self._dataset.index.name(record)
 
-    def _pages(
-        self, size: int, *include: str, progress: Progress | None = None
-    ) -> Iterator[list[Json]]:
-        offset, total = 0, 1
-        while offset < total:
-            params = {"include": include or "responses", "limit": size, "offset": offset}
-            page = self._on_dataset("GET", "/records", params=params)
-            total = page["total"] if page["items"] else 0
-            offset += len(page["items"])
-            if progress is not None and total:
-                progress("reading records", offset, total)
-            yield page["items"]
+    def _present(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
+        names = (self._name(record, wanted) for record in records)
+        return {name for name in names if name is not None}
 
-    def _listing(self, wanted: set[str], size: int) -> tuple[dict[str, tuple[Answer, ...]], int]:
-        """Answers by external id, and how many records were read."""
-        found: dict[str, tuple[Answer, ...]] = {}
-        read = 0
-        for page in self._pages(size):
-            read += len(page)
-            for record in page:
-                if record["external_id"] in wanted:
-                    found[record["external_id"]] = self._answers(record)
-        return found, read
-
-    def _answers(self, record: Json) -> tuple[Answer, ...]:
-        parsed = (
-            schema.answer(self._plan.task, record, response)
-            for response in record.get("responses") or ()
-        )
-        return tuple(answer for answer in parsed if answer is not None)
+    def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
+        """Of one person's answers on several records of a text, the one that changed last."""
+        latest: dict[tuple[str, str], Answer] = {}
+        for record in records:
+            name = self._name(record, wanted)
+            if name is None or (name not in wanted and name not in self._dataset.index.pool):
+                continue
+            for response in record.get("responses") or ():
+                answer = schema.answer(self._task, record, response, name)
+                if answer is not None:
+                    key = (name, answer.annotator)
+                    latest[key] = max(latest.get(key, answer), answer, key=lambda one: one.changed)
+        yield from latest.values()

@@ -6,11 +6,15 @@ Must behave as the real one does; both pass the same contract tests.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from loopd.annotation import schema
-from loopd.annotation.store import Progress, Published, PublishedItem, Sweep
+from loopd.annotation import run_mark, schema
+from loopd.annotation.page import original
+from loopd.annotation.record_index import RecordIndex
+from loopd.annotation.schema import MetadataNames
+from loopd.annotation.store import DatasetSettings, Progress, Published, PublishedItem, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
@@ -19,13 +23,18 @@ from loopd.tasks.task import Task
 FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
 """Where the store's own clock begins: it moves with each answer."""
 
+RUN_ID = "memory"
+"""The run that holds the dataset."""
+
+NAMES = MetadataNames()
+
 
 @dataclass(slots=True)
 class _Stored:
-    text: str
+    field_value: str
     time: str
-    metadata: Mapping[str, JsonValue]
-    suggestion: Suggestion | None
+    metadata: dict[str, JsonValue]
+    suggestion: Suggestion | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
@@ -38,9 +47,12 @@ class MemoryStore:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._index = RecordIndex(task, Pool(()), NAMES)
         self._records: dict[str, _Stored] | None = None
         self._ticks = 0
         self._activity = 0
+        self.changed_settings: DatasetSettings | None = None
+        """Settings as somebody has changed them."""
 
     # -- what the loop asks --------------------------------------------------------------------
 
@@ -48,59 +60,59 @@ class MemoryStore:
         """See :meth:`AnnotationStore.open`."""
         if self._records is None and not fresh:
             raise DatasetError("the dataset is gone")
-        for record_id, stored in (self._records or {}).items():
-            if record_id in pool and pool[record_id].text != stored.text:
-                raise DatasetError(f"the dataset has another text under the id `{record_id}`")
-        if self._records and fresh:
+        records = self._records or {}
+        for id_, stored in records.items():
+            if id_ in pool and not schema.shows_text(
+                self._task, stored.field_value, pool[id_].text
+            ):
+                raise DatasetError(f"the dataset has another text under the id `{id_}`")
+        if fresh and any(schema.is_batch(NAMES.ours(one.metadata)) for one in records.values()):
             raise DatasetError(
                 "the dataset already holds batches of another run", "or recover: `loopd recover`"
             )
-        self._records = self._records or {}
+        self._index = RecordIndex(self._task, pool, NAMES)
+        self._records = records
         return "memory"
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Upsert by external id: answers that are there stay."""
-        records = self._dataset()
-        for place, item in enumerate(batch.items):
-            before = records.get(item.external_id)
-            records[item.external_id] = _Stored(
-                texts[item.record_id],
-                self._moment() if before is None else before.time,
-                schema.metadata(batch, place),
-                item.suggestion,
-                {} if before is None else before.answers,
-            )
+        """Create the batch's items, or merge them into records that are there."""
+        records, keys = self._dataset(), self._keys()
+        for position, item in enumerate(batch.items):
+            key = keys.get(item.external_id, item.external_id)
+            shown = schema.field_text(self._task, texts[item.record_id])
+            stored = records.setdefault(key, _Stored(shown, self._moment(), {}))
+            self._merge(stored, batch, position)
 
-    def published(self, progress: Progress | None = None) -> Published:
-        """Everything that was published."""
+    def published(self, pool: Pool, progress: Progress | None = None) -> Published:
+        """Everything in the dataset."""
         del progress
+        index = RecordIndex(self._task, pool, NAMES)
         items = (
             PublishedItem(
-                external_id=id_,
-                field=schema.field_text(self._task, stored.text),
-                metadata=stored.metadata,
+                external_id=index.name(self._as_json(id_, stored)),
+                field=stored.field_value,
+                metadata=NAMES.ours(stored.metadata),
                 suggestion=self._shown(stored.suggestion),
                 answered=bool(stored.answers),
                 time=stored.time,
             )
             for id_, stored in self._dataset().items()
         )
-        return Published("memory", tuple(items))
+        return Published("memory", tuple(items), RUN_ID)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Take over metadata and suggestions of records without an answer."""
         del texts
-        records = self._dataset()
+        records, keys = self._dataset(), self._keys()
         for batch in batches:
-            for place, item in enumerate(batch.items):
-                stored = records.get(item.external_id)
+            for position, item in enumerate(batch.items):
+                stored = records.get(keys.get(item.external_id, ""))
                 if stored is not None and not stored.answers:
-                    stored.metadata = schema.metadata(batch, place)
-                    stored.suggestion = item.suggestion
+                    self._merge(stored, batch, position)
 
     def shows(self, batch: Batch) -> bool:
         """Whether any of its records is there."""
-        return any(id_ in self._dataset() for id_ in batch.external_ids)
+        return not self._keys().keys().isdisjoint(batch.external_ids)
 
     def activity(self) -> str:
         """Moves with every answer."""
@@ -108,17 +120,24 @@ class MemoryStore:
         return str(self._activity)
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
-        """The present answers on these records."""
-        records = self._dataset()
-        wanted = set(external_ids)
-        answers = tuple(
-            answer
-            for record_id, stored in records.items()
-            if record_id in wanted
-            for answer in stored.answers.values()
-        )
-        missing = tuple(sorted(wanted - set(records)))
-        return Sweep(answers=answers, missing=missing, listed=len(records))
+        """The present answers on these records, and on others of pool texts."""
+        records, wanted, present = self._dataset(), set(external_ids), set()
+        latest: dict[tuple[str, str], Answer] = {}
+        for id_, stored in records.items():
+            name = id_ if id_ in wanted else self._index.name(self._as_json(id_, stored))
+            present.add(name)
+            if name is None or (name not in wanted and name not in self._index.pool):
+                continue
+            for answer in stored.answers.values():
+                renamed = replace(answer, record_id=name)
+                key = (name, answer.annotator)
+                latest[key] = max(latest.get(key, renamed), renamed, key=lambda one: one.changed)
+        missing = tuple(sorted(wanted - present))
+        return Sweep(answers=tuple(latest.values()), missing=missing, listed=len(records))
+
+    def settings(self) -> DatasetSettings | None:
+        """What a test has put in."""
+        return self.changed_settings
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards."""
@@ -162,7 +181,20 @@ class MemoryStore:
 
     def text(self, record_id: str) -> str:
         """What the annotator reads."""
-        return self._dataset()[record_id].text
+        return original(self._dataset()[record_id].field_value)
+
+    def metadata(self, record_id: str) -> Mapping[str, JsonValue]:
+        """All metadata of a record, whoever wrote them."""
+        return self._dataset()[record_id].metadata
+
+    def log(self, record_id: str, field_value: str, **metadata: JsonValue) -> None:
+        """Put in a record that is none of loopd's."""
+        self._records = self._records or {}
+        self._records[record_id] = _Stored(field_value, self._moment(), dict(metadata))
+
+    def annotate(self, record_id: str, **metadata: JsonValue) -> None:
+        """Add metadata to a record."""
+        self._dataset()[record_id].metadata |= metadata
 
     def submit(self, record_id: str, annotator: str, value: JsonValue) -> None:
         """Submit or edit an answer."""
@@ -191,6 +223,23 @@ class MemoryStore:
         if self._records is None:
             raise DatasetError("the dataset is gone")
         return self._records
+
+    def _keys(self) -> dict[str, str]:
+        """Under which id each record lies, by the external id by which loopd knows it."""
+        records = self._dataset()
+        self._index.replace((self._as_json(*each) for each in records.items()), len(records))
+        return {**self._index.record_ids, **{id_: id_ for id_ in records}}
+
+    def _as_json(self, id_: str, stored: _Stored) -> dict[str, Any]:
+        """A record as Argilla would list it."""
+        fields = {self._task.field_name: stored.field_value}
+        return {"id": id_, "external_id": id_, "fields": fields, "metadata": stored.metadata}
+
+    @staticmethod
+    def _merge(stored: _Stored, batch: Batch, position: int) -> None:
+        ours = {**schema.metadata(batch, position), run_mark.PROPERTY: RUN_ID}
+        stored.metadata = {**NAMES.theirs(stored.metadata), **ours}
+        stored.suggestion = batch.items[position].suggestion
 
     def _shown(self, proposal: Suggestion | None) -> Suggestion | None:
         """The proposal, if it is one that the page can show."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation.page import from_page, shown, to_page, unpadded
+from loopd.annotation import run_mark
+from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
 from loopd.tasks.task import Task
@@ -34,43 +37,106 @@ RANDOM = "random"
 """The ``origin`` of a record that was drawn for the audit; the others have none."""
 
 
+@dataclass(frozen=True, slots=True)
+class MetadataNames:
+    """How loopd's metadata are called in one dataset: people may use the same names.
+
+    Attributes:
+        prefix: stands before each of ``METADATA``.
+    """
+
+    prefix: str = ""
+
+    def __call__(self, name: str) -> str:
+        """The name in the dataset."""
+        return f"{self.prefix}{name}"
+
+    def ours(self, metadata: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
+        """What loopd has written, under its plain names."""
+        plain = {self(name): name for name in METADATA}
+        present = (metadata or {}).items()
+        return {plain[name]: value for name, value in present if name in plain}
+
+    def theirs(self, metadata: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
+        """What others have written."""
+        own = {self(name) for name in METADATA} | {run_mark.PROPERTY}
+        return {name: value for name, value in (metadata or {}).items() if name not in own}
+
+    def named(self, metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Metadata of plain names as the dataset calls them."""
+        return {self(name): value for name, value in metadata.items()}
+
+
+def free_names(properties: Collection[Json], keys: Collection[str]) -> MetadataNames:
+    """Names that nobody uses yet in a dataset.
+
+    Args:
+        properties: metadata properties of the dataset. One that looks just as loopd would make it
+            is taken for loopd's own, unless a record has a value for it.
+        keys: names of the metadata of all records.
+    """
+    taken = {entry["name"] for entry in properties if not _is_own(entry)}.union(keys)
+    prefixes = ("", "loopd_", *(f"loopd{number}_" for number in range(2, len(taken) + 3)))
+    candidates = (MetadataNames(prefix) for prefix in prefixes)
+    return next(names for names in candidates if taken.isdisjoint(map(names, METADATA)))
+
+
+def names_in(properties: Collection[Json]) -> MetadataNames | None:
+    """Names of loopd's metadata in a dataset as annotators see it, who do not see the mark.
+
+    Returns:
+        ``None`` where loopd has none there.
+    """
+    titles = {entry["name"]: entry["title"] for entry in properties}
+    plain = [name.removesuffix("batch_id") for name in titles if name.endswith("batch_id")]
+    prefixes = [prefix for prefix in plain if titles.get(f"{prefix}round") == METADATA["round"][1]]
+    return MetadataNames(max(prefixes, key=len)) if prefixes else None
+
+
+def _is_own(entry: Json) -> bool:
+    kind, title = METADATA.get(entry["name"], ("", ""))
+    return (entry["settings"]["type"], entry["title"]) == (kind, title)
+
+
 def field(task: Task) -> Json:
     """The text field; no Markdown, and see ``page.shown`` for HTML."""
     settings = {"type": "text", "use_markdown": False}
     return {"name": task.field_name, "title": "Text", "required": True, "settings": settings}
 
 
-def metadata_property(name: str) -> Json:
+def metadata_property(name: str, names: MetadataNames) -> Json:
     """One metadata property as Argilla's API wants it at creation."""
     kind, title = METADATA[name]
     return {
-        "name": name,
+        "name": names(name),
         "title": title,
         "settings": {"type": kind},
         "visible_for_annotators": name not in HIDDEN,
     }
 
 
-def record(task: Task, batch: Batch, place: int, text: str, question_id: str) -> Json:
-    """One record of a batch as the bulk upsert wants it."""
-    body = renewed(task, batch, place, text, question_id)
-    return {**body, "fields": {task.field_name: field_text(task, text)}}
+def suggestion(task: Task, batch: Batch, position: int, text: str, question_id: str) -> Json | None:
+    """What the model proposes for one item of a batch, as Argilla's API wants it.
 
-
-def renewed(task: Task, batch: Batch, place: int, text: str, question_id: str) -> Json:
-    """The same for a record that is there: its fields stay as they are."""
-    item = batch.items[place]
-    body: Json = {
-        "external_id": item.external_id,
-        "metadata": metadata(batch, place),
-    }
+    Returns:
+        ``None`` where the item has no proposal, or the task has nothing to show of it.
+    """
+    item = batch.items[position]
     proposal = None if item.suggestion is None else task.suggestion(item.suggestion)
-    if proposal is not None:
-        if task.kind == "spans":
-            proposal["value"] = to_page(text, proposal["value"])
-        agent = f"{AGENT}{batch.model_id}"
-        body["suggestions"] = [{"question_id": question_id, "agent": agent, **proposal}]
-    return body
+    if proposal is None:
+        return None
+    if task.kind == "spans":
+        proposal["value"] = to_page(text, proposal["value"])
+    return {"question_id": question_id, "agent": f"{AGENT}{batch.model_id}", **proposal}
+
+
+def is_batch(ours: Mapping[str, JsonValue]) -> bool:
+    """Whether metadata (under loopd's plain names) are those of a published record."""
+    batch_id, number = ours.get("batch_id"), ours.get("round")
+    return isinstance(batch_id, str) and bool(_BATCH_ID.fullmatch(batch_id)) and number is not None
+
+
+_BATCH_ID = re.compile(r"b\d{4,9}")
 
 
 def field_text(task: Task, text: str) -> str:
@@ -78,9 +144,20 @@ def field_text(task: Task, text: str) -> str:
     return shown(text, spans=task.kind == "spans")
 
 
-def metadata(batch: Batch, place: int) -> Json:
-    """The metadata of one record of a batch."""
-    item = batch.items[place]
+def shows_text(task: Task, field_value: JsonValue, text: str) -> bool:
+    """Whether a text field shows a text, put in as it is or as ``field_text`` does."""
+    return field_value in (text, field_text(task, text))
+
+
+def readings(task: Task, field_value: str) -> tuple[str, ...]:
+    """The texts that a text field may show, the likeliest first: as it is, and without escapes."""
+    plain = unpadded(field_value) if task.kind == "spans" else original(field_value)
+    return (field_value, plain) if plain != field_value else (field_value,)
+
+
+def metadata(batch: Batch, position: int) -> dict[str, JsonValue]:
+    """The metadata of one record of a batch, under loopd's plain names."""
+    item = batch.items[position]
     optional = {
         "score": item.score,
         "model_id": batch.model_id,
@@ -91,12 +168,14 @@ def metadata(batch: Batch, place: int) -> Json:
         "batch_id": batch.id,
         "round": batch.round,
         "strategy": batch.strategy,
-        "priority": 1.0 - place / len(batch.items),
+        "priority": 1.0 - position / len(batch.items),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | None:
+def answer(
+    task: Task, record: Json, response: Mapping[str, Any], external_id: str
+) -> Answer | None:
     """The answer in one of Argilla's responses to a record; ``None`` for a draft.
 
     Discarded responses carry whatever the form held, or ``null``: their value is never read.
@@ -111,7 +190,7 @@ def answer(task: Task, record: Json, response: Mapping[str, Any]) -> Answer | No
     if known is AnswerStatus.INVALID:
         value = _noted(value)
     return Answer(
-        record_id=record["external_id"],
+        record_id=external_id,
         annotator=str(response["user_id"]),
         status=known,
         value=value,
@@ -149,15 +228,25 @@ def _bare(span: JsonValue) -> JsonValue:
     return {key: span[key] for key in ("start", "end", "label") if key in span}
 
 
-def published_item(task: Task, record: Json, question_id: str) -> PublishedItem:
-    """What Argilla shows of a record, with its responses and suggestions."""
+def published_item(
+    task: Task, record: Json, question_id: str, *, name: str | None, names: MetadataNames
+) -> PublishedItem:
+    """What Argilla shows of a record, with its responses and suggestions.
+
+    Args:
+        task: the task.
+        record: with responses and suggestions.
+        question_id: of the task's question.
+        name: the external id by which loopd knows the record.
+        names: of loopd's metadata.
+    """
     reactions = ("submitted", "discarded")
     return PublishedItem(
-        external_id=record["external_id"],
+        external_id=name,
         field=record["fields"].get(task.field_name),
-        metadata=record.get("metadata") or {},
+        metadata=names.ours(record.get("metadata")),
         suggestion=_suggestion(task, record, question_id),
-        answered=any(each["status"] in reactions for each in record.get("responses") or ()),
+        answered=any(response["status"] in reactions for response in record.get("responses") or ()),
         time=record["inserted_at"],
     )
 
@@ -181,29 +270,40 @@ def _score(score: JsonValue, *, single: bool) -> float | tuple[float, ...] | Non
 
 
 def misfits(
-    task: Task, fields: list[Json], questions: list[Json], properties: list[Json]
+    task: Task,
+    fields: list[Json],
+    questions: list[Json],
+    properties: list[Json],
+    names: MetadataNames,
 ) -> list[str]:
-    """What keeps an existing dataset from serving the run, one line each."""
+    """What keeps an existing dataset from serving the run, one line each, with what is there."""
     problems: list[str] = []
-    types = {each["name"]: each["settings"]["type"] for each in fields}
+    types = {entry["name"]: entry["settings"]["type"] for entry in fields}
     if types.get(task.field_name) != "text":
-        problems.append(f"it has no text field `{task.field_name}` (fields: {sorted(types)})")
-    others = [
-        each["name"] for each in fields if each["required"] and each["name"] != task.field_name
-    ]
-    problems += [f"it requires another field `{name}`" for name in others]
+        problems.append(f"it has no text field `{task.field_name}`; its fields: {_listed(types)}")
     problems += _question_misfits(task, questions)
-    kinds = {each["name"]: each["settings"]["type"] for each in properties}
+    kinds = {entry["name"]: entry["settings"]["type"] for entry in properties}
     for name, (kind, _) in METADATA.items():
-        if kinds.get(name, kind) != kind:
-            problems.append(f"its metadata `{name}` is {kinds[name]}, not {kind}")
+        present = kinds.get(names(name), kind)
+        if present != kind:
+            problems.append(f"its metadata `{names(name)}` is {present}, not {kind}")
     return problems
 
 
+def other_required(task: Task, fields: list[Json]) -> list[str]:
+    """Fields that each new record must have, besides the text."""
+    names = (entry["name"] for entry in fields if entry["required"])
+    return [name for name in names if name != task.field_name]
+
+
 def _question_misfits(task: Task, questions: list[Json]) -> list[str]:
-    own = [each for each in questions if each["name"] == task.question_name]
-    if not own:
-        return [f"it has no question `{task.question_name}`"]
-    others = [each["name"] for each in questions if each["required"] and each not in own]
-    extra = [f"it requires another question `{name}`" for name in others]
-    return task.misfits(own[0]) + extra
+    own = [entry for entry in questions if entry["name"] == task.question_name]
+    if own:
+        return task.misfits(own[0])
+    types = {entry["name"]: entry["settings"]["type"] for entry in questions}
+    return [f"it has no question `{task.question_name}`; its questions: {_listed(types)}"]
+
+
+def _listed(types: Mapping[str, str]) -> str:
+    """Names with their types, as a misfit shows what is there."""
+    return ", ".join(f"`{name}` ({kind})" for name, kind in sorted(types.items())) or "none"

@@ -18,14 +18,39 @@ class Sweep:
     """Everything that people have answered, as the server shows it now.
 
     Attributes:
-        answers: present answers on the records asked for; drafts are left out.
+        answers: present answers on the records asked for, and on others of pool texts; drafts are
+            left out.
         missing: external ids that were asked for and are gone.
         listed: records that were read for it, those of others included: what the look has cost.
+        completed: external ids of records that Argilla shows to nobody any more, for they have
+            answers enough.
     """
 
     answers: tuple[Answer, ...]
     missing: tuple[str, ...]
     listed: int = 0
+    completed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """What people can change in the settings of a dataset while a run works in it.
+
+    Attributes:
+        min_submitted: answers that complete a record.
+        guidelines: as annotators read them.
+        fields: kind by name.
+        questions: kind by name, with ``required`` behind it where people must answer.
+        label_texts: what people read, by label.
+        people: names of the accounts that can answer.
+    """
+
+    min_submitted: int
+    guidelines: str
+    fields: Mapping[str, str]
+    questions: Mapping[str, str]
+    label_texts: Mapping[str, str]
+    people: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +58,10 @@ class PublishedItem:
     """One record of the dataset, whoever published it.
 
     Attributes:
-        external_id: ``None`` where nobody gave it one.
+        external_id: the one by which loopd knows it: its own, or that of the pool text which it
+            shows; ``None`` for a record that is no concern of loopd's.
         field: what stands in the text field (see ``schema.field_text``), ``None`` without it.
-        metadata: as it is now; people may have changed it.
+        metadata: loopd's, as they are now; people may have changed them.
         suggestion: loopd's, ``None`` without one that can be read.
         answered: whether anybody has submitted or discarded it.
         time: when it came, ISO 8601 in UTC as the server says.
@@ -51,14 +77,19 @@ class PublishedItem:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Everything in the dataset, and its identifier."""
+    """Everything in the dataset, its identifier, and the id of the run that holds it."""
 
     dataset_id: str
     items: tuple[PublishedItem, ...]
+    run_id: str | None = None
 
 
 class AnnotationStore(Protocol):
     """A place where batches are published and people answer.
+
+    The loop is a guest there: nothing that others have put in is ever replaced. Of a record that is
+    there fields, vectors, other people's metadata and other agents' suggestions stay as they are,
+    and only records of the run are changed.
 
     Every method may raise ``TransientError`` (wait and call again), ``AuthError``,
     ``DatasetError`` or ``ArgillaError``; every method may be repeated without harm.
@@ -72,10 +103,17 @@ class AnnotationStore(Protocol):
             fresh: the run has published nothing yet: create the dataset if it is absent, finish
                 one that was half created, refuse one that holds another run's batches. Otherwise
                 an absent dataset is an error.
+
+        Raises:
+            DatasetError: it does not fit, or another run holds it. Of several runs that come at
+                once, one gets it.
         """
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Make all items of the batch visible to annotators; an upsert by external id.
+        """Make all items of the batch visible to annotators, most informative first.
+
+        A text that the dataset has already, under whatever id, is not published twice: its record
+        becomes the batch's.
 
         Args:
             batch: new texts, and copies that ask for a second opinion.
@@ -96,8 +134,12 @@ class AnnotationStore(Protocol):
     def shows(self, batch: Batch) -> bool:
         """Whether the search that the page uses finds a record of the batch."""
 
-    def published(self, progress: Progress | None = None) -> Published:
+    def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset, in no order; needs no ``open`` and changes nothing.
+
+        Args:
+            pool: the texts of the run.
+            progress: called while records are read.
 
         Raises:
             DatasetError: there is no such dataset, or it does not fit the task.
@@ -107,7 +149,10 @@ class AnnotationStore(Protocol):
         """A cheap token that changes when somebody answers (not with every kind of change)."""
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
-        """Read the answers on these records."""
+        """Read the answers on these records, and on any other record of a text of the pool."""
+
+    def settings(self) -> DatasetSettings | None:
+        """The settings of the dataset now; ``None`` where nobody can change any."""
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards, so that their records are shown to others again.

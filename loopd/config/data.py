@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from loopd.config.section import Section
+from loopd.config.section import LONGEST_NAME, NAME_PATTERN, Section
 
 LONGEST_LABEL = 200
 """Characters of a label that Argilla takes."""
 
-MOST_LABELS = 500
-"""Options of a question that Argilla takes unless it is told otherwise."""
-
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that no label may hold."""
+
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+"""Characters without width."""
+
+
+def label_key(name: str) -> str:
+    """What two spellings of one label have in common.
+
+    White space and invisible characters around it do not count, nor does the way in which Unicode
+    composes its letters.
+    """
+    if name.isascii():
+        return name.strip()
+    return unicodedata.normalize("NFC", name).strip().strip(INVISIBLE).strip()
 
 
 class TaskSection(Section):
@@ -29,9 +41,9 @@ class TaskSection(Section):
         "pieces of the text (named entities).",
     )
     labels: tuple[str, ...] = Field(
-        description="The labels, in the order in which they are shown; at most 500.",
+        description="The labels, in the order in which they are shown; as many as the server "
+        "takes: Argilla itself 500 unless it is told otherwise.",
         min_length=1,
-        max_length=MOST_LABELS,
     )
     none_label: str | None = Field(
         None,
@@ -41,10 +53,16 @@ class TaskSection(Section):
         "as `None of these`; empty: each text has a label.",
     )
     question: str = Field(
-        "label", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla question."
+        "label",
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Name of the Argilla question.",
     )
     field: str = Field(
-        "text", pattern=r"^[a-z0-9][a-z0-9_-]*$", description="Name of the Argilla text field."
+        "text",
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Name of the Argilla text field.",
     )
     title: str | None = Field(
         None,
@@ -68,7 +86,7 @@ class TaskSection(Section):
     def _labels_are_distinct(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if len(value) < 2 and info.data.get("type") == "single_label":
             raise ValueError("one label out of one is no question; list at least two")
-        if any(not label.strip() for label in value):
+        if any(not label_key(label) for label in value):
             raise ValueError("a label is empty")
         if any(len(label) > LONGEST_LABEL for label in value):
             raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
@@ -76,20 +94,42 @@ class TaskSection(Section):
             raise ValueError("a label holds a control character, such as a line end")
         if len(set(value)) != len(value):
             raise ValueError("a label is listed twice")
+        _refuse_alike(value)
         return value
 
     @model_validator(mode="after")
     def _fits_the_kind(self) -> TaskSection:
         options = len(self.labels) + (self.none_label is not None)
-        if self.type == "multi_label" and not 2 <= options <= MOST_LABELS:
-            raise ValueError(
-                f"labels: Argilla takes 2 to {MOST_LABELS} options, none_label included"
-            )
+        if self.type == "multi_label" and options < 2:
+            raise ValueError("labels: Argilla takes 2 options at least, none_label included")
         if self.none_label is not None and self.type != "multi_label":
             raise ValueError("none_label: only a multi_label task has it")
-        if self.none_label in self.labels:
+        if self.none_label is None:
+            return self
+        if not label_key(self.none_label):
+            raise ValueError("none_label: the name is empty")
+        if label_key(self.none_label) in map(label_key, self.labels):
             raise ValueError("none_label: the name is already a label")
         return self
+
+
+FORMATS = (
+    "auto",
+    "argilla2",
+    "argilla1",
+    "prodigy",
+    "doccano",
+    "label_studio",
+    "loopd",
+    "plain",
+    "long",
+    "wide",
+    "one_hot",
+)
+"""What a file of texts and labels may be."""
+
+Columns: TypeAlias = "str | tuple[str, ...] | None"
+"""A column, several, or none."""
 
 
 class DataSection(Section):
@@ -105,12 +145,32 @@ class DataSection(Section):
     split: str | None = Field(None, description="Split of a hub data set or of a saved folder.")
     text: str = Field("text", description="Column of the texts.")
     id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
-    label: str | None = Field(
-        None, description="Column of known labels: needed for a test set and for `loopd oracle`."
+    format: Literal[FORMATS] = Field(  # type: ignore[valid-type] # names of a tuple
+        "auto",
+        description="What wrote the file, see [the formats](formats.md); `auto` finds out where "
+        "that is sure.",
     )
-    answers: str | None = Field(
+    label: Columns = Field(
         None,
-        description="Column of labels that people gave before: they are answers from the start.",
+        description="Column of known labels: needed for a test set and for `loopd oracle`. A list "
+        "where each label has a column of zeros and ones.",
+    )
+    answers: Columns = Field(
+        None,
+        description="Column, or question, of labels that people gave before: they are answers from "
+        "the start. A list, or a pattern such as `rater_*`, where each person has a column.",
+    )
+    annotator_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Column of who gave the `answers`, in a table with a row for each text and "
+        "person; empty: by a usual name, such as `annotator` or `worker_id`.",
+    )
+    verdict_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Column that says which labels were submitted and which rejected, discarded or "
+        "skipped; empty: by a usual name, where its words are verdicts.",
     )
     annotator: str = Field(
         "imported",
@@ -124,12 +184,57 @@ class DataSection(Section):
         max_length=5,
         description="`multi_label`: what stands between the labels of a cell that is no list.",
     )
+    encoding: str | None = Field(
+        None,
+        description="Encoding of a text file, such as `cp1252`; empty: Unicode, or a guess that is "
+        "said.",
+    )
+    tolerate: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of the rows, of the answers and of the known labels that may be "
+        "unusable: more is an error; empty: 0.01 of the rows, 0.05 of the others.",
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_one(cls, value: str | None) -> str | None:
+        if value is not None and not _is_encoding(value):
+            raise ValueError(f"Python knows no encoding {value!r}; write one such as cp1252")
+        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
         if (self.path is None) == (self.hub is None):
             raise ValueError("give exactly one of `path` and `hub`")
         return self
+
+
+NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
+"""What Python calls encodings of text, and what files are not written in."""
+
+
+def _is_encoding(name: str) -> bool:
+    """Whether files of text may be written in it."""
+    try:
+        codec = codecs.lookup(name)
+        b"a".decode(name)  # refuses what turns bytes into bytes
+    except (LookupError, ValueError, OSError):
+        return False
+    return codec.name.replace("_", "-") not in NO_ENCODINGS
+
+
+def _refuse_alike(labels: tuple[str, ...]) -> None:
+    """Refuse labels that nobody can tell apart."""
+    first: dict[str, str] = {}
+    for label in labels:
+        other = first.setdefault(label_key(label), label)
+        if other != label:
+            raise ValueError(
+                f"the labels {other!a} and {label!a} are one: white space around a label "
+                "and the way in which accents are composed do not count"
+            )
 
 
 def _plain(value: object) -> str:

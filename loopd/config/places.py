@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from loopd.config.section import LONGEST_WAIT, NAME_PATTERN, Section
+from loopd.config.section import LONGEST_NAME, LONGEST_WAIT, NAME_PATTERN, Section
 
 
 class RunSection(Section):
@@ -46,7 +46,11 @@ class ArgillaSection(Section):
     )
     workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
     dataset: str = Field(
-        "loopd", min_length=1, pattern=NAME_PATTERN, description="Name of the dataset."
+        "loopd",
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Name of the dataset.",
     )
     timeout: float = Field(
         30.0, gt=0, le=LONGEST_WAIT, description="Seconds until one request is given up."

@@ -105,7 +105,9 @@ class Config(Section):
         """
         unshaping = ("argilla", "dashboard", "log", "run", "sinks")
         places: dict[str, Any] = dict.fromkeys(unshaping, True)
-        places |= {"pool": {"path"}, "test": {"path"}}
+        # All but the first are younger than the first runs; what is read has fingerprints.
+        data = {"path", "annotator_column", "encoding", "format", "tolerate", "verdict_column"}
+        places |= {"pool": data, "test": data}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section
         shaping = self.model_dump(mode="json", exclude=places)

@@ -1,33 +1,21 @@
-"""Owns what a cell of labels says, for each kind of task; must not know files or columns."""
+"""Owns what a cell of labels says, for every kind of task; must not know files or columns."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from loopd.data.labels import Labels, Unusable
+from loopd.data.names import NOTHING, is_empty, named, names_in, parsed, plain
 from loopd.records import JsonValue, Span, Target
+
+__all__ = ["Labels", "Unusable", "cells_of", "parsed", "plain"]
 
 KINDS = ("single_label", "multi_label", "spans")
 
 SPAN_KEYS = ("start", "end", "label")
-
-
-class Unusable(Exception):  # noqa: N818 - says what a cell is; never leaves this folder
-    """A cell that cannot be used.
-
-    Args:
-        reason: why, in a few words.
-        unknown: the label that the task does not have, if that is why.
-    """
-
-    def __init__(self, reason: str, unknown: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.unknown = unknown
 
 
 class Cells(Protocol):
@@ -50,32 +38,6 @@ class Cells(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The labels of a task.
-
-    Attributes:
-        names: label names in order, ``None`` to take any.
-        none_label: multi label: the option for "none of these".
-    """
-
-    names: tuple[str, ...] | None
-    none_label: str | None = None
-    known: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "known", frozenset(self.names or ()))
-
-    def require(self, name: str) -> None:
-        """Check that the task has the label.
-
-        Raises:
-            Unusable: it does not.
-        """
-        if self.names is not None and name not in self.known:
-            raise Unusable(f"unknown label {name[:40]!r}", name)
-
-
 def cells_of(kind: str, labels: Labels, separator: str = "|") -> Cells:
     """How targets of a kind are written down.
 
@@ -90,22 +52,29 @@ def cells_of(kind: str, labels: Labels, separator: str = "|") -> Cells:
         case "spans":
             return SpanCells(labels)
         case _:
-            return SingleLabelCells(labels)
+            return SingleLabelCells(labels, separator)
 
 
 @dataclass(frozen=True, slots=True)
 class SingleLabelCells:
-    """The label's name; white space around it does not count."""
+    """The label's name, or a list of this one name; white space around it does not count."""
 
     labels: Labels
+    separator: str = "|"
 
     def target(self, cell: object, text: str) -> str | None:
         """The label."""
         del text
-        label = plain(cell).strip()
-        if label:
-            self.labels.require(label)
-        return label or None
+        label = named(cell, self.labels)
+        if label is not None or is_empty(cell):
+            return label
+        names = names_in(cell, self.labels, self.separator)
+        if not names:
+            return None
+        if len(names) > 1:
+            shown_names = " and ".join(repr(name[:40]) for name in names[:2])
+            raise Unusable(f"{len(names)} labels where the task takes one: {shown_names}")
+        return names[0]
 
     def value(self, target: Target) -> JsonValue:
         """The label."""
@@ -126,16 +95,17 @@ class MultiLabelCells:
     def target(self, cell: object, text: str) -> tuple[str, ...] | None:
         """The names in the order of the task."""
         del text
-        names = self._names(cell)
+        if is_empty(cell):
+            return None
+        names = names_in(cell, self.labels, self.separator)
         if names is None:
             return None
         if names == [self.labels.none_label]:
             return ()
         if self.labels.none_label in names:
             raise Unusable(f"{self.labels.none_label!r} together with labels")
-        for place, name in enumerate(names):
-            self.labels.require(name)
-            if name in names[:place]:
+        for number, name in enumerate(names):
+            if name in names[:number]:
                 raise Unusable(f"label {name[:40]!r} is there twice")
         order = self.labels.names
         return tuple(names if order is None else (name for name in order if name in names))
@@ -148,17 +118,6 @@ class MultiLabelCells:
             raise Unusable("no label, and the task has no none_label")
         return [self.labels.none_label]
 
-    def _names(self, cell: object) -> list[str] | None:
-        value = parsed(cell) if isinstance(cell, str) and cell.lstrip().startswith("[") else cell
-        if isinstance(value, dict):
-            raise Unusable("an object, not a list of labels")
-        if isinstance(value, (list, tuple)):
-            return [plain(name).strip() for name in value]
-        parts = plain(value).strip()
-        if not parts:
-            return None
-        return [name.strip() for name in parts.split(self.separator) if name.strip()]
-
 
 @dataclass(frozen=True, slots=True)
 class SpanCells:
@@ -168,6 +127,8 @@ class SpanCells:
 
     def target(self, cell: object, text: str) -> tuple[Span, ...] | None:
         """The spans by their start."""
+        if isinstance(cell, str) and cell.strip() in NOTHING:
+            return None
         value = parsed(cell) if isinstance(cell, str) and cell.strip() else cell
         if isinstance(value, dict):
             value = _rows_of(value)
@@ -176,12 +137,12 @@ class SpanCells:
                 raise Unusable(f"{plain(value)[:40]!r} is no list of spans")
             return None
         spans = sorted(_span(each) for each in value)
-        for span in spans:
+        for number, span in enumerate(spans):
             if not 0 <= span.start < span.end <= len(text):
                 raise Unusable(
                     f"span {shown(span)} is not inside the text of {len(text)} characters"
                 )
-            self.labels.require(span.label)
+            spans[number] = span._replace(label=self.labels.resolve(span.label))
         refuse_overlaps(spans)
         return tuple(spans)
 
@@ -217,35 +178,6 @@ def json_value(target: Target | None) -> JsonValue:
     if target is None or isinstance(target, str):
         return target
     return span_objects(target) or [name for name in target if isinstance(name, str)]
-
-
-def plain(value: object) -> str:
-    """A cell as text: nothing is empty, whole floats lose their point, booleans are lower case."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _float(value)
-    return "" if value is None else str(value)
-
-
-def parsed(cell: str) -> object:
-    """A cell that should be JSON.
-
-    Raises:
-        Unusable: it is not.
-    """
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        raise Unusable(f"{cell[:40]!r} is not JSON") from None
-
-
-def _float(value: float) -> str:
-    if math.isnan(value):  # what pandas writes for an empty cell
-        return ""
-    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _span(value: object) -> Span:

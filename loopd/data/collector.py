@@ -1,18 +1,22 @@
-"""Owns which rows become records, and the report of what became of the others; opens nothing."""
+"""Owns which rows become records, and counts what became of the others; opens nothing."""
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from loopd.data.answers import AnswerCells, Given
+from loopd.config.data import INVISIBLE
+from loopd.data.answers import checked_name
 from loopd.data.cells import Cells, Unusable, plain
-from loopd.data.columns import BROKEN, Columns, Row, Source, listing
+from loopd.data.columns import Columns, listing
+from loopd.data.labels import nearest
+from loopd.data.names import is_empty
 from loopd.data.pool import Pool, content_id
+from loopd.data.report import EXAMPLES, NOT_TEXT, Limits, ReadingReport, Tally
+from loopd.data.source import RawAnswer, Row, Source, Verdict
 from loopd.errors import DataError
-from loopd.records import Record, Target
+from loopd.records import JsonValue, Record, Target
 
 LONGEST_TEXT = 1_000_000
 """Characters of the longest text that is taken."""
@@ -20,57 +24,42 @@ LONGEST_TEXT = 1_000_000
 LONGEST_ID = 255
 """Characters of the longest id that is taken."""
 
-EXAMPLES = 3
-"""How many examples of each kind of trouble a report keeps."""
-
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-"""Characters without width: a text of these alone is empty to a reader."""
+ORDER = ("refused", "labels", "answers", "contrary", "blank", "duplicates")
+"""Kinds of trouble in the order in which a report shows examples of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingReport:
-    """What became of the rows of one source.
+class Wishes:
+    """What is to be read.
 
     Attributes:
-        source: name of the file or data set.
-        rows: rows of the source.
-        kept: records in the pool.
-        duplicates: rows whose text was there before; the first is kept, and gets what other
-            people answered on the others.
-        empty: rows without text.
-        refused: rows that Argilla could not take, or that cannot be read.
-        unlabeled: rows without a known label: dropped from a test set, kept in a pool; 0 where
-            no label column was read.
-        examples: a few of the rows that were left out, for people.
-        answers: earlier answers that were read; 0 where no column of answers was read.
-        unusable_answers: earlier answers that were left out.
+        columns: their names.
+        cells: how labels and answers are written down.
+        annotator: who gave an answer that names nobody.
+        labels: of the task; ``None`` to take any.
+        require_gold: a test set: a row without a known label is dropped, and a label that cannot
+            be used is an error.
+        limits: how much may be lost.
     """
 
-    source: str
-    rows: int
-    kept: int
-    duplicates: int
-    empty: int
-    refused: int
-    unlabeled: int
-    examples: tuple[str, ...] = ()
-    answers: int = 0
-    unusable_answers: int = 0
+    columns: Columns
+    cells: Cells
+    annotator: str
+    labels: tuple[str, ...] | None
+    require_gold: bool = False
+    limits: Limits = field(default_factory=Limits)
 
-    def lines(self) -> tuple[str, ...]:
-        """The report for people: one line of counts, then the examples."""
-        counts = [f"{self.rows:,} rows", f"{self.kept:,} kept"]
-        for number, what in (
-            (self.duplicates, "duplicates"),
-            (self.empty, "empty"),
-            (self.refused, "refused"),
-            (self.unlabeled, "without a known label"),
-            (self.answers, "answers"),
-            (self.unusable_answers, "answers that cannot be used"),
-        ):
-            if number:
-                counts.append(f"{number:,} {what}")
-        return (f"{self.source}: {', '.join(counts)}", *(f"  {each}" for each in self.examples))
+
+@dataclass(slots=True)
+class Ledger:
+    """Counts of answers, or of known labels."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
+
+    def tally(self) -> Tally:
+        """The numbers as they stand."""
+        return Tally(**self.counts, withheld=tuple(sorted(self.withheld.items())))
 
 
 @dataclass(slots=True)
@@ -78,21 +67,21 @@ class Collector:
     """Takes rows one by one and keeps what can be used."""
 
     source: Source
-    columns: Columns
-    cells: Cells
-    answers: AnswerCells
-    labels: tuple[str, ...] | None
-    require_gold: bool
+    wishes: Wishes
     records: list[Record] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
-    """Place of each kept text."""
+    """Line or row of each kept text."""
     numbers: dict[str, int] = field(default_factory=dict)
     """Number of each kept text among the records."""
     ids: dict[str, int] = field(default_factory=dict)
-    """Place of each kept id."""
+    """Line or row of each kept id."""
     counts: Counter[str] = field(default_factory=Counter)
+    said: Ledger = field(default_factory=Ledger)
+    known: Ledger = field(default_factory=Ledger)
     unknown: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    times: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When an answer was given, by text and annotator, where its file says so."""
     spoiled: list[str] = field(default_factory=list)
     """Where label cells of a test set cannot be used and why, but for unknown labels."""
 
@@ -102,115 +91,227 @@ class Collector:
         Raises:
             DataError: one id stands for two texts.
         """
-        place, raw_text, raw_id, *labels = row
         self.counts["rows"] += 1
-        text = raw_text if isinstance(raw_text, str) else plain(raw_text)
-        trouble = _text_trouble(raw_text, text, raw_id)
+        text = row.text if isinstance(row.text, str) else plain(row.text)
+        trouble = _text_trouble(row, text)
         if trouble:
-            self._leave_out(trouble[0], place, trouble[1])
+            self._leave_out(row, *trouble)
             return
-        record_id = content_id(text) if self.columns.id is None else plain(raw_id)
+        record_id = content_id(text) if self.wishes.columns.id is None else plain(row.id)
         problem = _id_trouble(record_id)
         if problem:
-            self._leave_out("refused", place, problem)
-        elif self._repeats(place, record_id, text):
-            self._take_answers(place, text, labels[1])
+            self._leave_out(row, "refused", problem)
+        elif self._repeats(row.number, record_id, text):
+            self._merge(row, text)
         else:
-            self._keep(place, record_id, text, labels)
+            self._keep(row, record_id, text)
 
-    def _repeats(self, place: int, record_id: str, text: str) -> bool:
+    def _leave_out(self, row: Row, kind: str, reason: str | None) -> None:
+        """Leave out a row with all that it says."""
+        self.counts[kind] += 1
+        if reason is not None:
+            self._example(kind, row.number, reason)
+        self._leave_answers(row)
+        if not _says_nothing(row.label):
+            self.known.counts["left"] += 1
+
+    def _leave_answers(self, row: Row) -> None:
+        self.said.counts["left"] += sum(
+            raw.verdict is not Verdict.SUBMITTED or not _says_nothing(raw.value)
+            for raw in row.answers
+        )
+
+    def _repeats(self, number: int, record_id: str, text: str) -> bool:
         """Whether the text was there before; one id for two texts is an error."""
         earlier_id, earlier_text = self.ids.get(record_id), self.texts.get(text)
         if earlier_id is not None and earlier_id != earlier_text:
             raise DataError(
                 f"{self.source.name}: id {record_id[:60]!r} stands for two texts, "
-                f"on {self.source.unit}s {earlier_id} and {place}",
+                f"on {self.source.unit}s {earlier_id} and {number}",
                 "ids must be unique; leave `id` empty to have them made from the texts",
             )
         if earlier_text is None:
             return False
         self.ids.setdefault(record_id, earlier_text)
-        self._leave_out("duplicates", place, f"repeats {self.source.unit} {earlier_text}")
         return True
 
-    def _keep(self, place: int, record_id: str, text: str, labels: list[object]) -> None:
-        gold = self._gold(place, text, labels[0])
-        if gold is None and self.columns.label is not None:
-            self._leave_out("unlabeled", place, None)
-            if self.require_gold:
+    def _keep(self, row: Row, record_id: str, text: str) -> None:
+        gold = self._gold(row, text)
+        if gold is not None:
+            self.known.counts["read"] += 1
+        elif self.wishes.columns.label is not None:
+            self.counts["unlabeled"] += 1
+            if self.wishes.require_gold:
+                self._leave_answers(row)
                 return
-        self.ids[record_id] = place
-        self.texts[text] = place
+        self.ids[record_id] = row.number
+        self.texts[text] = row.number
         self.numbers[text] = len(self.records)
-        self.records.append(Record(record_id, text, gold, self._given(place, text, labels[1])))
+        answers = self._new(row, text, ()) if row.answers else ()
+        self.records.append(Record(record_id, text, gold, answers))
 
-    def _take_answers(self, place: int, text: str, cell: object) -> None:
+    def _merge(self, row: Row, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""
-        first = self.numbers[text]
-        known = {name for name, _ in self.records[first].answers}
-        given = self._given(place, text, cell)
-        new = tuple(each for each in given if each[0] not in known)
-        if len(new) < len(given):
-            self.counts["answers"] -= len(given) - len(new)
-            self.counts["unusable_answers"] += len(given) - len(new)
-            self._example("unusable_answers", place, "a second answer of the same annotator")
-        self.records[first] = replace(
-            self.records[first], answers=self.records[first].answers + new
-        )
+        self.counts["duplicates"] += 1
+        number = self.numbers[text]
+        first = self.records[number]
+        before = self.said.counts["read"], self.said.counts["unusable"]
+        answers = self._new(row, text, first.answers)
+        self.records[number] = replace(first, answers=answers)
+        took_all = self.said.counts["unusable"] == before[1] and answers != first.answers
+        if self._agrees(row, text, first.gold) and took_all:
+            self.counts["merged"] += 1
+        elif answers == first.answers:
+            self._example("duplicates", row.number, f"repeats {self._where(text)}")
 
-    def _gold(self, place: int, text: str, cell: object) -> Target | None:
+    def _agrees(self, row: Row, text: str, gold: Target | None) -> bool:
+        """Whether the label of a row that repeats a text says nothing new."""
+        label = self._gold(row, text)
+        if label is None:
+            return True
+        self.known.counts["repeated"] += 1
+        if label != gold:
+            reason = f"another label than {self._where(text)}, which counts"
+            self._example("contrary", row.number, reason)
+        return label == gold
+
+    def _where(self, text: str) -> str:
+        return f"{self.source.unit} {self.texts[text]}"
+
+    def _gold(self, row: Row, text: str) -> Target | None:
+        """The known label; one that cannot be used is counted."""
+        cell = row.label
+        if cell is None:
+            return None
         try:
             if isinstance(cell, Unusable):
                 raise cell
-            return self.cells.target(cell, text)
+            label = self.wishes.cells.target(cell, text)
         except Unusable as trouble:
-            if trouble.unknown is not None:
-                self.unknown[trouble.unknown] += 1
-            elif self.require_gold:
-                self.spoiled.append(f"{self.source.unit} {place}: {trouble.reason}")
-            self._example("unlabeled", place, trouble.reason)
+            self._spoilt(row.number, trouble)
             return None
+        if label is None and not is_empty(cell):
+            self._blank(self.known, row.number, cell)
+        return label
 
-    def _given(self, place: int, text: str, cell: object) -> Given:
-        """The earlier answers that can be used; the others are counted."""
-        if cell is None:
-            return ()
-        given, troubles = self.answers.read(cell, text)
-        self.counts["answers"] += len(given)
-        self.counts["unusable_answers"] += len(troubles)
-        for trouble in troubles:
-            self._example("unusable_answers", place, trouble.reason)
-        return given
+    def _spoilt(self, number: int, trouble: Unusable) -> None:
+        """Count a known label that cannot be used, or may not be."""
+        if trouble.verdict is not None:
+            self.known.withheld[trouble.verdict.value] += 1
+            return
+        self.known.counts["unusable"] += 1
+        if trouble.unknown is not None:
+            self.unknown[trouble.unknown] += 1
+        elif self.wishes.require_gold:
+            self.spoiled.append(f"{self.source.unit} {number}: {trouble.reason}")
+        self._example("labels", number, trouble.reason)
 
-    def _leave_out(self, kind: str, place: int, reason: str | None) -> None:
-        self.counts[kind] += 1
-        if reason is not None:
-            self._example(kind, place, reason)
+    def _new(self, row: Row, text: str, earlier: Answers) -> Answers:
+        """The earlier answers and those of a row that can be used; the others are counted."""
+        answers = dict(earlier)
+        for raw in row.answers:
+            try:
+                self._take(answers, raw, row.number, text=text)
+            except Unusable as trouble:
+                self.said.counts["unusable"] += 1
+                name = raw.annotator or self.wishes.annotator
+                reason = f"answer of {name[:40]!r}: {trouble.reason}"
+                self._example("answers", row.number, reason)
+        return tuple(answers.items())
 
-    def _example(self, kind: str, place: int, reason: str) -> None:
-        kept = self.examples.setdefault(kind, [])
-        if len(kept) < EXAMPLES:
-            kept.append(f"{self.source.unit} {place}: {reason}")
-
-    def finish(self) -> tuple[Pool, ReadingReport]:
-        """The pool and the report.
+    def _take(
+        self, answers: dict[str, JsonValue], raw: RawAnswer, number: int, *, text: str
+    ) -> None:
+        """Add an answer to those by annotator, or count why not.
 
         Raises:
-            DataError: nothing is left, or labels of a test set cannot be used.
+            Unusable: it cannot be used.
         """
-        if self.require_gold and self.unknown:
+        if raw.verdict is not Verdict.SUBMITTED:
+            self.said.withheld[raw.verdict.value] += 1
+            return
+        name = raw.annotator or self.wishes.annotator
+        value = self._answer(raw, name, text)
+        if value is None:
+            if not is_empty(raw.value):
+                self._blank(self.said, number, raw.value)
+        elif name not in answers:
+            answers[name] = value
+            self.said.counts["read"] += 1
+            self._note_time(text, name, raw.time)
+        elif answers[name] == value:
+            self.said.counts["repeated"] += 1
+        else:
+            self._settle(answers, name, value, raw.time, text=text)
+
+    def _settle(
+        self,
+        answers: dict[str, JsonValue],
+        name: str,
+        value: JsonValue,
+        time: float | None,
+        *,
+        text: str,
+    ) -> None:
+        """Of two answers of one person the later one counts.
+
+        Raises:
+            Unusable: nobody knows which that is.
+        """
+        before = self.times.get((text, name))
+        if time is None or before is None or time == before:
+            raise Unusable("a second answer of the same annotator")
+        self.said.counts["superseded"] += 1
+        if time > before:
+            answers[name] = value
+            self._note_time(text, name, time)
+
+    def _note_time(self, text: str, name: str, time: float | None) -> None:
+        if time is not None:
+            self.times[text, name] = time
+
+    def _answer(self, raw: RawAnswer, name: str, text: str) -> JsonValue:
+        """The value as Argilla would give it; ``None`` where the cell says nothing."""
+        if isinstance(raw.value, Unusable):
+            raise raw.value
+        target = self.wishes.cells.target(raw.value, text)
+        if target is None:
+            return None
+        checked_name(name)
+        return self.wishes.cells.value(target)
+
+    def _blank(self, ledger: Ledger, number: int, cell: object) -> None:
+        ledger.counts["blank"] += 1
+        self._example("blank", number, f"{plain(cell).strip()[:40]!r} is read as an empty cell")
+
+    def _example(self, kind: str, number: int, reason: str) -> None:
+        kept = self.examples.setdefault(kind, [])
+        if len(kept) < EXAMPLES:
+            kept.append(f"{self.source.unit} {number}: {reason}")
+
+    def finish(self, notes: Iterable[str] = ()) -> tuple[Pool, ReadingReport]:
+        """The pool and the report.
+
+        Args:
+            notes: what reading noticed, besides what opening the source did.
+
+        Raises:
+            DataError: nothing is left, labels of a test set cannot be used, or too much is lost.
+        """
+        if self.wishes.require_gold and self.unknown:
             raise self._unknown_labels()
         if self.spoiled:
             more = f" and {len(self.spoiled) - 1} more" if len(self.spoiled) > 1 else ""
             raise DataError(f"{self.source.name}, {self.spoiled[0]}{more}", "correct the test set")
-        report = self._report()
+        report = self._report((*self.source.notes, *notes))
         if not self.records:
             raise DataError(
                 f"no usable row: {report.lines()[0]}", "; ".join(report.examples[:EXAMPLES])
             )
+        self.wishes.limits.check(report, self.examples)
         return Pool(tuple(self.records)), report
 
-    def _report(self) -> ReadingReport:
+    def _report(self, notes: tuple[str, ...]) -> ReadingReport:
         return ReadingReport(
             source=self.source.name,
             rows=self.counts["rows"],
@@ -219,13 +320,15 @@ class Collector:
             empty=self.counts["empty"],
             refused=self.counts["refused"],
             unlabeled=self.counts["unlabeled"],
-            examples=tuple(each for kind in sorted(self.examples) for each in self.examples[kind]),
-            answers=self.counts["answers"],
-            unusable_answers=self.counts["unusable_answers"],
+            examples=tuple(line for kind in ORDER for line in self.examples.get(kind, ())),
+            merged=self.counts["merged"],
+            said=self.said.tally(),
+            known=self.known.tally(),
+            notes=notes,
         )
 
     def _unknown_labels(self) -> DataError:
-        labels = self.labels or ()
+        labels = self.wishes.labels or ()
         worst = [label for label, _ in self.unknown.most_common()]
         return DataError(
             f"{self.source.name}: {sum(self.unknown.values())} rows have labels that are not in "
@@ -234,25 +337,32 @@ class Collector:
         )
 
 
+Answers = tuple[tuple[str, JsonValue], ...]
+"""Annotator and value as Argilla would give it, for each answer."""
+
+
+def _says_nothing(cell: object) -> bool:
+    return not isinstance(cell, Unusable) and is_empty(cell)
+
+
 def _nearest_label(label: str, labels: Sequence[str]) -> str:
-    folded = {known.casefold(): known for known in labels}
-    match = difflib.get_close_matches(label.casefold(), list(folded), n=1)
-    if match:
-        return f"did you mean {folded[match[0]]!r}? Labels must match letter by letter"
+    near = nearest(label, labels)
+    if near is not None:
+        return f"did you mean {near!r}? Labels must match letter by letter"
     return f"task.labels has {listing(labels)}"
 
 
-def _text_trouble(raw: object, text: str, reason: object) -> tuple[str, str | None] | None:
+def _text_trouble(row: Row, text: str) -> tuple[str, str | None] | None:
     """Why a text is left out, as (kind, reason), or ``None``."""
-    if raw is BROKEN:
-        return "refused", str(reason)
-    if isinstance(raw, (list, dict, tuple, bytes)):
-        return "refused", f"the text is a {type(raw).__name__}"
+    if row.broken:
+        return "refused", row.broken
+    if isinstance(row.text, (list, dict, tuple, bytes)):
+        return "refused", f"the text is a {type(row.text).__name__}"
     if not text or text.isspace() or not text.strip().strip(INVISIBLE):
         return "empty", None
     if len(text) > LONGEST_TEXT:
         return "refused", f"the text has {len(text):,} characters, at most {LONGEST_TEXT:,} fit"
-    return None if _storable(text) else ("refused", "the text holds bytes that are not UTF-8 text")
+    return None if _storable(text) else ("refused", f"the text holds {NOT_TEXT}")
 
 
 def _id_trouble(record_id: str) -> str | None:

@@ -1,26 +1,22 @@
-"""Owns the columns that are read from a data source and one row of them; must not open anything."""
+"""Owns the columns that are read from a data source; must not open anything."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from loopd.config import DataSection
+from loopd.data.formats.contract import Wanted
 from loopd.errors import DataError
-
-Row: TypeAlias = "tuple[int, object, object, object, object]"
-"""Place in the source (line or row number, from 1), then the cells text, id, label and answers.
-
-A cell is ``None`` where it is empty or where its column is not asked for. A text cell of
-:data:`BROKEN` marks a row that cannot be read at all; the id cell then says why.
-"""
-
-BROKEN = object()
 
 SHOWN = 12
 """How many names a message lists before it says how many more there are."""
+
+
+Names: TypeAlias = "str | tuple[str, ...] | None"
+"""A column, several, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +25,56 @@ class Columns:
 
     text: str
     id: str | None = None
-    label: str | None = None
-    answers: str | None = None
-
-    @property
-    def names(self) -> tuple[str | None, ...]:
-        """The names in the order of the cells of a row."""
-        return self.text, self.id, self.label, self.answers
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The names in the order of the cells of a row, without repeats."""
-        return tuple(dict.fromkeys(name for name in self.names if name is not None))
-
-    def require(self, present: Iterable[str], source: str) -> None:
-        """Check that all wanted columns are there, each once.
-
-        Raises:
-            DataError: a column is missing or occurs twice.
-        """
-        names = list(present)
-        for name in self.wanted:
-            if name not in names:
-                raise missing_column(name, names, source)
-            if names.count(name) > 1:
-                raise DataError(f"{source} has two columns {name!r}", "rename one of them")
+    label: Names = None
+    answers: Names = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An opened data source.
+def require(names: Iterable[str], present: Iterable[str], source: str) -> None:
+    """Check that columns are there, and once only.
 
-    Attributes:
-        name: how messages call it.
-        unit: what a place counts, ``line`` or ``row``.
-        rows: the rows in order, read as they are consumed.
+    Raises:
+        DataError: a column is missing or occurs twice.
     """
+    columns = list(present)
+    for name in names:
+        if name not in columns:
+            raise missing_column(name, columns, source)
+        if columns.count(name) > 1:
+            raise DataError(f"{source} has two columns {name!r}", "rename one of them")
 
-    name: str
-    unit: str
-    rows: Iterator[Row]
 
-
-def columns_of(section: DataSection, gold_column: str | None) -> Columns:
+def columns_of(section: DataSection, gold_column: Names) -> Columns:
     """The columns that the configuration names; ``gold_column`` replaces the label column."""
     return Columns(section.text, section.id, gold_column or section.label, section.answers)
+
+
+def wanted_of(
+    section: DataSection,
+    columns: Columns,
+    *,
+    labels: tuple[str, ...] | None,
+    kind: str,
+    is_test: bool,
+) -> Wanted:
+    """What is asked of a file, in the words of the formats."""
+    return Wanted(
+        section="test" if is_test else "pool",
+        kind=kind,
+        labels=labels,
+        text=columns.text,
+        id=columns.id,
+        label=_several(columns.label),
+        answers=() if is_test else _several(columns.answers),
+        annotator_column=section.annotator_column,
+        verdict_column=section.verdict_column,
+        format=section.format,
+    )
+
+
+def _several(names: Names) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else names
 
 
 def missing_column(name: str, present: Iterable[str], source: str) -> DataError:

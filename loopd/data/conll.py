@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from loopd.data.columns import Columns, Row
+from loopd.data.columns import require
 from loopd.data.pool import content_id
+from loopd.data.source import Source, SourceRow, first_rows
 from loopd.data.tags import TAG, Piece, TagReader, tags_of
 from loopd.data.text_files import opened, whole
 from loopd.data.tokens import WHITE, aligned, joined, pieces
@@ -43,23 +45,27 @@ Shape = tuple[bool, int]
 _NOTE = re.compile(r"# (id|sent_id|text) = (.*)", re.DOTALL)
 
 
-def conll_rows(path: Path, columns: Columns) -> Iterator[Row]:
-    """Texts of a file; the cells of ``tags`` are lists of spans.
+def conll_source(path: Path) -> Source:
+    """The texts of a file; the cells of ``tags`` are lists of spans.
 
     Raises:
-        DataError: unreadable, another column is asked for, a line without a tag or with something
-            else in its place, tags that are neither IOB2 nor IOB1, or tokens that are not those of
-            the text that a comment gives.
+        DataError: unreadable, a line without a tag or with something else in its place, tags that
+            are neither IOB2 nor IOB1, or tokens that are not those of the text that a comment
+            gives.
     """
-    columns.require(COLUMNS, path.name)
+    read = partial(_rows, path)
+    return Source(path.name, "line", COLUMNS, first_rows(read(None)), (), read)
+
+
+def _rows(path: Path, names: Collection[str] | None) -> Iterator[SourceRow]:
+    require(names or (), COLUMNS, path.name)
     reader = TagReader(path.name, "line")
     with opened(path) as file, whole(path):
         for sentence in _sentences(file, path.name):
             text, places = sentence.read(path.name)
             spans = list(reader.spans(sentence.tags, places, sentence.lines))
             cells = {"text": text, "id": sentence.id or content_id(text), "tags": spans}
-            asked = (None if name is None else cells[name] for name in columns.names)
-            yield sentence.lines[0], *asked  # type: ignore[misc] # four of them
+            yield SourceRow(sentence.lines[0], cells)
 
 
 def conll_text(record: Record) -> str:

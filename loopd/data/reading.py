@@ -12,14 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from loopd.config import DataSection
-from loopd.data.answers import AnswerCells
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import LONGEST_TEXT, Collector, ReadingReport
-from loopd.data.columns import Columns, Source, columns_of
-from loopd.data.conll import SUFFIXES, conll_rows
+from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
+from loopd.data.columns import Names, columns_of, wanted_of
+from loopd.data.conll import SUFFIXES, conll_source
+from loopd.data.csv_files import csv_source
+from loopd.data.formats.registry import chosen, notes
+from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
-from loopd.data.tables import hub_rows, parquet_rows, saved_rows
-from loopd.data.text_files import csv_rows, jsonl_rows
+from loopd.data.report import Limits, ReadingReport
+from loopd.data.source import Source
+from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 
@@ -32,7 +35,7 @@ def read_pool(
     labels: tuple[str, ...] | None,
     kind: str = "single_label",
     none_label: str | None = None,
-    gold_column: str | None = None,
+    gold_column: Names = None,
     require_gold: bool = False,
 ) -> tuple[Pool, ReadingReport]:
     """Read a set of texts.
@@ -47,18 +50,29 @@ def read_pool(
             error. Otherwise it counts as none.
 
     Raises:
-        DataError: missing, broken or empty source, missing column, one id for two texts, or
-            labels of a test set that cannot be used.
+        DataError: missing, broken or empty source, missing column, one id for two texts, labels
+            of a test set that cannot be used, or too much that is lost.
     """
     columns = columns_of(section, gold_column)
-    if require_gold and columns.label is None:
+    if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
-    source = _open(section, columns, kind)
-    cells = cells_of(kind, Labels(labels, none_label), section.separator)
+    source = _open(section, kind)
+    wanted = wanted_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
+    form = chosen(source, wanted)
+    source = replace(source, notes=(*source.notes, *notes(source, wanted, form)))
     collector = Collector(
-        source, columns, cells, AnswerCells(cells, section.annotator), labels, require_gold
+        source,
+        Wishes(
+            columns,
+            cells_of(kind, Labels(labels, none_label), section.separator),
+            section.annotator,
+            labels,
+            require_gold,
+            Limits("test" if require_gold else "pool", section.tolerate),
+        ),
     )
-    for row in source.rows:
+    rows = form.rows(source, wanted)
+    for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
     return collector.finish()
 
@@ -73,35 +87,27 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, columns: Columns, kind: str) -> Source:
-    source = _source(section, columns, kind)
-    if kind != "spans":
-        return source
-    return replace(source, rows=token_rows(source.rows, source.name, source.unit))
-
-
-def _source(section: DataSection, columns: Columns, kind: str) -> Source:
+def _open(section: DataSection, kind: str) -> Source:
     if section.path is None:
-        name = section.hub or ""
-        return Source(name, "row", hub_rows(name, section.hub_config, section.split, columns))
+        return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path
     if not _exists(path):
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
-        return Source(path.name, "row", saved_rows(path, section.split, columns))
-    return _open_file(path, columns, kind)
+        return saved_source(path, section.split)
+    return _open_file(path, section, kind)
 
 
-def _open_file(path: Path, columns: Columns, kind: str) -> Source:
+def _open_file(path: Path, section: DataSection, kind: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
     match suffix:
         case ".csv" | ".tsv":
-            return Source(path.name, "line", csv_rows(path, columns))
+            return csv_source(path, section.text)
         case ".jsonl" | ".ndjson" | ".json":
-            return Source(path.name, "line", jsonl_rows(path, columns, judged=kind == "spans"))
+            return json_source(path)
         case ".parquet" | ".pq":
-            return Source(path.name, "row", parquet_rows(path, columns))
+            return parquet_source(path)
     if suffix not in SUFFIXES:
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
@@ -109,7 +115,7 @@ def _open_file(path: Path, columns: Columns, kind: str) -> Source:
         )
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")
-    return Source(path.name, "line", conll_rows(path, columns))
+    return conll_source(path)
 
 
 def _exists(path: Path) -> bool:

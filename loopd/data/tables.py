@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from loopd.data.columns import Columns, Row, listing
+from loopd.data.columns import listing, require
+from loopd.data.source import HEAD, Source, SourceRow, first_rows
 from loopd.errors import DataError
 
 CHUNK = 10_000
@@ -21,32 +24,59 @@ Names = Mapping[str, Sequence[str]]
 """Class names by column, for columns that hold their numbers."""
 
 
-def parquet_rows(path: Path, columns: Columns) -> Iterator[Row]:
-    """Rows of a Parquet file; class numbers of a Hugging Face export turn into names.
+def parquet_source(path: Path) -> Source:
+    """A Parquet file; class numbers of a Hugging Face export turn into names.
 
     Raises:
-        DataError: not Parquet, damaged, or a column is missing.
+        DataError: not Parquet, or damaged.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
+    with _readable(path), parquet.ParquetFile(path) as file:
+        columns = tuple(file.schema_arrow.names)
+    read = partial(_parquet_rows, path)
+    return Source(path.name, "row", columns, _parquet_head(path), (), read)
+
+
+def _parquet_head(path: Path) -> tuple[SourceRow, ...]:
+    """The first rows, or nothing where a column that may not be asked for cannot be read."""
     try:
-        with parquet.ParquetFile(path) as file:
-            columns.require(file.schema_arrow.names, path.name)
-            names = _class_names(file.schema_arrow.metadata)
-            batches = file.iter_batches(batch_size=CHUNK, columns=list(columns.wanted))
-            yield from _numbered((batch.to_pydict() for batch in batches), columns, names)
+        return first_rows(_parquet_rows(path, None, HEAD))
+    except DataError:
+        return ()
+
+
+def _parquet_rows(
+    path: Path, names: Collection[str] | None, chunk: int = CHUNK
+) -> Iterator[SourceRow]:
+    from pyarrow import parquet
+
+    with _readable(path), parquet.ParquetFile(path) as file:
+        require(names or (), file.schema_arrow.names, path.name)
+        classes = _class_names(file.schema_arrow.metadata)
+        columns = None if names is None else list(names)
+        batches = file.iter_batches(batch_size=chunk, columns=columns)
+        yield from _numbered((batch.to_pydict() for batch in batches), classes)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turns what reading a damaged file raises into an error with its name."""
+    import pyarrow as pa
+
+    try:
+        yield
     # Text that is not UTF-8 and times that Python cannot hold come as the latter two.
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         problem = _first_line(error)
         raise DataError(f"{path.name} is not a readable Parquet file: {problem}") from None
 
 
-def saved_rows(path: Path, split: str | None, columns: Columns) -> Iterator[Row]:
-    """Rows of a folder that ``datasets`` wrote with ``save_to_disk``.
+def saved_source(path: Path, split: str | None) -> Source:
+    """A folder that ``datasets`` wrote with ``save_to_disk``.
 
     Raises:
-        DataError: no such folder, no such split, or a column is missing.
+        DataError: no such folder, or no such split.
     """
     import datasets
 
@@ -57,14 +87,14 @@ def saved_rows(path: Path, split: str | None, columns: Columns) -> Iterator[Row]
             f"{path} is no saved data set: {_first_line(error)}",
             "give a file, or a folder that save_to_disk wrote",
         ) from None
-    yield from _dataset_rows(_pick(loaded, split, path.name), columns, path.name)
+    return _dataset_source(_pick(loaded, split, path.name), path.name)
 
 
-def hub_rows(name: str, config: str | None, split: str | None, columns: Columns) -> Iterator[Row]:
-    """Rows of a data set of the Hugging Face hub, downloaded or from its cache.
+def hub_source(name: str, config: str | None, split: str | None) -> Source:
+    """A data set of the Hugging Face hub, downloaded or from its cache.
 
     Raises:
-        DataError: it cannot be loaded, no such split, or a column is missing.
+        DataError: it cannot be loaded, or no such split.
     """
     import datasets
 
@@ -78,7 +108,7 @@ def hub_rows(name: str, config: str | None, split: str | None, columns: Columns)
             f"cannot load the hub data set {name}: {_first_line(error)}",
             "check its name, hub_config and split, the network, and HF_HUB_OFFLINE",
         ) from None
-    yield from _dataset_rows(_pick(loaded, split, name), columns, name)
+    return _dataset_source(_pick(loaded, split, name), name)
 
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
@@ -112,32 +142,35 @@ def _pick(loaded: Any, split: str | None, name: str) -> Any:
     raise DataError(f"{name} {problem}; it has {listing(map(str, loaded))}", "set `split`")
 
 
-def _dataset_rows(dataset: Any, columns: Columns, name: str) -> Iterator[Row]:
-    columns.require(dataset.column_names, name)
-    names = _names_of(dataset.features.to_dict())
-    chosen = dataset.with_format(None).select_columns(list(columns.wanted))
-    yield from _numbered(chosen.iter(batch_size=CHUNK), columns, names)
+def _dataset_source(dataset: Any, name: str) -> Source:
+    columns = tuple(dataset.column_names)
+    classes = _names_of(dataset.features.to_dict())
+    # As Arrow has them: pictures and sounds are not decoded only to see what the columns are.
+    first = dataset.with_format("arrow")[:HEAD].to_pydict()
+    head = tuple(_numbered([first], classes))
+    return Source(name, "row", columns, head, (), partial(_dataset_rows, dataset, name))
 
 
-def _numbered(
-    batches: Iterable[Mapping[str, list[object]]], columns: Columns, names: Names
-) -> Iterator[Row]:
-    place = 0
+def _dataset_rows(dataset: Any, name: str, names: Collection[str] | None) -> Iterator[SourceRow]:
+    columns = dataset.column_names if names is None else list(names)
+    require(columns, dataset.column_names, name)
+    picked = dataset.with_format(None).select_columns(columns)
+    classes = _names_of(dataset.features.to_dict())
+    yield from _numbered(picked.iter(batch_size=CHUNK), classes)
+
+
+def _numbered(batches: Iterable[Mapping[str, list[object]]], classes: Names) -> Iterator[SourceRow]:
+    number = 0
     for batch in batches:
-        cells = (_column(batch, column, names) for column in columns.names)
-        for text, identifier, label, answers in zip(*cells, strict=True):
-            place += 1
-            yield place, text, identifier, label, answers
+        names = list(batch)
+        cells = [_column(batch[name], classes.get(name)) for name in names]
+        for row in zip(*cells, strict=True):
+            number += 1
+            yield SourceRow(number, dict(zip(names, row, strict=True)))
 
 
-def _column(
-    batch: Mapping[str, list[object]], column: str | None, names: Names
-) -> Sequence[object]:
-    if column is None:
-        return (None,) * len(next(iter(batch.values())))
-    if column not in names:
-        return batch[column]
-    return [_class_name(value, names[column]) for value in batch[column]]
+def _column(values: list[object], names: Sequence[str] | None) -> list[object]:
+    return values if names is None else [_class_name(value, names) for value in values]
 
 
 def _class_name(value: object, names: Sequence[str]) -> object:

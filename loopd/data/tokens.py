@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.columns import BROKEN, Row
+from loopd.data.source import Row
 from loopd.data.tags import Piece, TagReader
 from loopd.errors import DataError
 from loopd.records import Span
@@ -72,26 +73,26 @@ def token_rows(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:
     """Rows whose text may be a list of tokens and whose labels are then a list of tags.
 
     Such a text is made of its tokens with one space between them, its tags are turned into spans.
-
-    Raises:
-        DataError: the tags of the source are neither IOB1 nor IOB2.
     """
     labels, answers = TagReader(name, unit), TagReader(name, unit)
     for row in rows:
-        tokens = row[1]
+        tokens = row.text
         if not isinstance(tokens, (list, tuple)):
             yield row
         elif not all(isinstance(token, str) and token.strip() for token in tokens):
-            yield row[0], BROKEN, "a token is empty or no text", None, None
+            yield replace(row, broken="a token is empty or no text")
         else:
             text, places = joined([str(token) for token in tokens])
-            cells = (_tagged(labels, row, 3, places), _tagged(answers, row, 4, places))
-            yield row[0], text, row[2], *cells
+            label = _tagged(labels, row.label, row.number, places)
+            tagged = tuple(
+                replace(answer, value=_tagged(answers, answer.value, row.number, places))
+                for answer in row.answers
+            )
+            yield replace(row, text=text, label=label, answers=tagged)
 
 
-def _tagged(reader: TagReader, row: Row, cell: int, places: list[Piece]) -> object:
+def _tagged(reader: TagReader, tags: object, number: int, places: list[Piece]) -> object:
     """The spans of a cell of tags; another cell as it is; the trouble where it cannot be read."""
-    tags = row[cell]
     if (
         not isinstance(tags, (list, tuple))
         or not tags
@@ -101,6 +102,6 @@ def _tagged(reader: TagReader, row: Row, cell: int, places: list[Piece]) -> obje
     if len(tags) != len(places):
         return Unusable(f"{len(tags)} tags for {len(places)} tokens")
     try:
-        return list(reader.spans([plain(tag) for tag in tags], places, [row[0]] * len(places)))
+        return list(reader.spans([plain(tag) for tag in tags], places, [number] * len(places)))
     except DataError as error:
         return Unusable(error.message)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from loopd.annotation.consensus import discarded
+from loopd.annotation.consensus import discarded, outside
 from loopd.evaluation.audit import LEAST, f1_interval, hits, share_interval
 from loopd.evaluation.prospect import AHEAD, ROUNDS, expected
 from loopd.evaluation.savings import Comparison, Material, compare
@@ -77,8 +77,8 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     """
     if tools.config.audit.random_share == 0:
         return Audit()
-    drawn, planned = state.draws, state.planned_ids
-    ahead = [id_ for id_ in tools.aside if id_ not in planned][:FORESEEN]
+    drawn, taken = state.draws, state.planned_ids | outside(state)
+    ahead = [id_ for id_ in tools.aside if id_ not in taken][:FORESEEN]
     predicted = _predicted(tools, model, [*drawn, *ahead])
     known = tools.election.consensus(state, tools).targets
     gold = {id_: known[id_] for id_ in drawn if id_ in known}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from loopd.annotation.consensus import discarded
+from loopd.annotation.consensus import discarded, outside
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
 from loopd.learning.learner import Choice, Model
@@ -49,8 +49,8 @@ class Known:
 
     @property
     def taken(self) -> frozenset[str]:
-        """Published records that train nothing: open, discarded, deleted, or drawn at random."""
-        return self.state.planned_ids - set(self.targets)
+        """Records that train nothing: open, discarded, deleted, or drawn at random."""
+        return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
 
 def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
@@ -74,7 +74,7 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, known.state
     if section.low_watermark == "auto" and state.published:
-        size = lasting(state, section.min_submitted, size)
+        size = lasting(state, state.answers_needed(section.min_submitted), size)
     asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
     size = max(1, labels_left(tools.config.stopping, asked, size))
     hidden = unseen(state, tools.aside)
@@ -173,7 +173,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, known.state
-    taken = state.planned_ids.union(known.targets, tools.aside)
+    taken = state.planned_ids.union(outside(state), known.targets, tools.aside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))
@@ -187,7 +187,7 @@ def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
             for id_, given in votes(state, tools).items()
             if id_ in known.targets  # no second opinion on a random draw
         },
-        askable=askable(state, config.queue.min_submitted, config.relabel),
+        askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel),
         proba=out_of_fold,
     )
     models = (tools.learner.fit(model.round, known.targets, member) for member in members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopd.annotation.consensus import answered, labelled
+from loopd.annotation.consensus import answered, labelled, outside
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import BATCHES_OUT, runs_low
@@ -47,7 +47,8 @@ def reason_to_close(
             early = len(waiting) <= queue.low_watermark
         else:
             room = len(waiting) <= BATCHES_OUT * queue.batch_size
-            early = room and runs_low(state, waiting, queue.min_submitted, queue.poll_interval)
+            needed = state.answers_needed(queue.min_submitted)
+            early = room and runs_low(state, waiting, needed, queue.poll_interval)
         if early:
             return "watermark"
     used = answered(state, another_person=config.relabel.another_person)
@@ -66,7 +67,8 @@ def _something_came(state: State, waiting: frozenset[str]) -> bool:
 def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, labels = config.stopping, labelled(state)
-    if len(state.planned_ids | labels) >= pool_size and not _asks_again(state, config):
+    taken = state.planned_ids | labels | outside(state)
+    if len(taken) >= pool_size and not _asks_again(state, config):
         return True
     # The round is one of them if a model can be trained on its answers.
     if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
@@ -79,5 +81,6 @@ def _asks_again(state: State, config: Config) -> bool:
     """Whether second opinions could be asked with what is known now, were the batch closed."""
     if config.strategy.name != ACTIVELAB or not state.rounds_measured:
         return False
-    again = askable(state, config.queue.min_submitted, config.relabel)
+    needed = state.answers_needed(config.queue.min_submitted)
+    again = askable(state, needed, config.relabel)
     return not again <= set(state.draws)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from loopd import log
+from loopd.annotation.argilla_store import annotation_page
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
@@ -123,7 +124,7 @@ class _Entering:
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""
-        self._store = build_store(self.config)
+        self._store = build_store(self.config, self.state.min_submitted)
         self._stack.callback(self._store.close)
 
     def open_door(self) -> None:
@@ -149,15 +150,20 @@ class _Entering:
         """Name and role of the key's account, once Argilla answers."""
         return self._patiently(self._store.account)
 
+    def look_at_dataset(self) -> str:
+        """See that it can serve, once Argilla answers."""
+        pool, fresh = self.datasets.pool, is_fresh(self.state)
+        return self._patiently(lambda: self._store.preview(pool, fresh=fresh))
+
     def open_dataset(self) -> str:
-        """Find or make it, once Argilla answers."""
+        """Find or make it, and take it."""
         pool, fresh = self.datasets.pool, is_fresh(self.state)
         self.dataset_id = self._patiently(lambda: self._store.open(pool, fresh=fresh))
         return ""
 
     def holds(self, dataset_id: str) -> bool:
         """Whether that is the dataset."""
-        return dataset_id == self.dataset_id
+        return self._store.describe() == annotation_page(self.config.argilla.url, dataset_id)
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         result = self.loop.patiently(action)

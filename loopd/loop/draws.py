@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from loopd.annotation.consensus import outside
 from loopd.data.pool import Pool
 from loopd.learning.seeding import for_step, rng
 from loopd.machine import State
@@ -51,19 +52,20 @@ def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[
         return ()
     before = sum(len(batch.items) for batch in state.batches)
     due = _whole(share * (before + size)) - _whole(share * before)
-    planned = state.planned_ids
-    free = [id_ for id_ in aside if id_ not in planned]
+    taken = state.planned_ids | outside(state)
+    free = [id_ for id_ in aside if id_ not in taken]
     return tuple(BatchItem(id_, draw=True) for id_ in free[:due])
 
 
 def unseen(state: State, aside: Sequence[str]) -> frozenset[str]:
     """What strategies must not know of: what is set aside, and all draws.
 
-    As long as there is an audit; a text that a strategy took before it began is none of them.
+    As long as there is an audit; a text that a strategy took before it began is none of them, nor
+    is one that people have answered without being asked.
     """
     if not aside:
         return frozenset()
-    return (frozenset(aside) - state.planned_ids).union(state.draws)
+    return (frozenset(aside) - state.planned_ids - outside(state)).union(state.draws)
 
 
 def mixed(

@@ -73,8 +73,11 @@ class Visit(Protocol):
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""
 
+    def look_at_dataset(self) -> str:
+        """What there is to say of the dataset; nothing is changed."""
+
     def open_dataset(self) -> str:
-        """Find the dataset, or make it; what there is to say of it."""
+        """Make it if it is not there, and hold it for the run."""
 
     def holds(self, dataset_id: str) -> bool:
         """Whether that is the dataset."""
@@ -180,7 +183,7 @@ def _account(visit: Visit) -> str:
 
 
 def _dataset(visit: Visit) -> str:
-    return visit.open_dataset()
+    return visit.look_at_dataset()
 
 
 def _same_dataset(visit: Visit) -> str:
@@ -188,6 +191,10 @@ def _same_dataset(visit: Visit) -> str:
     if begun is not None and not visit.holds(begun.dataset_id):
         raise other_dataset()
     return ""
+
+
+def _hold(visit: Visit) -> str:
+    return visit.open_dataset()
 
 
 GATES: tuple[Gate, ...] = (
@@ -205,5 +212,6 @@ GATES: tuple[Gate, ...] = (
     Gate("argilla", _account, ("key",)),
     Gate("dataset", _dataset, ("argilla", "run")),
     Gate("same dataset", _same_dataset, ("dataset",)),
+    Gate("hold", _hold, ("same dataset",)),
 )
 """In the order in which a run comes to them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, annotation_page
@@ -46,7 +45,7 @@ class Looking:
     def store(self) -> ArgillaStore:
         """The line to Argilla."""
         if self._store is None:
-            self._store = build_store(self.config)
+            self._store = build_store(self.config, self.state.min_submitted)
         return self._store
 
     def lock(self) -> None:
@@ -63,7 +62,7 @@ class Looking:
 
     def take_key(self) -> None:
         """Make the line to Argilla; nothing is sent yet."""
-        self._store = build_store(self.config)
+        self._store = build_store(self.config, self.state.min_submitted)
 
     def open_door(self) -> None:
         """See whether the port is free."""
@@ -75,9 +74,13 @@ class Looking:
         """Name and role of the key's account."""
         return self.store.account()
 
-    def open_dataset(self) -> str:
+    def look_at_dataset(self) -> str:
         """What a run would find."""
-        return _preview(self.store, self.datasets.pool, fresh=is_fresh(self.state))
+        return self.store.preview(self.datasets.pool, fresh=is_fresh(self.state))
+
+    def open_dataset(self) -> str:
+        """Leave it as it is."""
+        return ""
 
     def holds(self, dataset_id: str) -> bool:
         """Whether that is the dataset."""
@@ -87,15 +90,3 @@ class Looking:
         """Release the connections."""
         if self._store is not None:
             self._store.close()
-
-
-def _preview(store: ArgillaStore, pool: Pool, *, fresh: bool) -> str:
-    """``store.preview(pool, fresh=fresh)``, which not every store offers in this form yet."""
-    if "fresh" in inspect.signature(store.preview).parameters:
-        return str(store.preview(pool, fresh=fresh))  # type: ignore[call-arg]
-    says = store.preview()
-    if "will be created" in says and not fresh:
-        raise store._gone()
-    if fresh and "exists" in says:
-        store._refuse_foreign_records(pool)
-    return says

@@ -19,6 +19,7 @@ from loopd.machine import (
     RunResumed,
     RunStarted,
     RunStopped,
+    SettingsAdopted,
     State,
 )
 from loopd.records import AnswerStatus, JsonValue
@@ -44,6 +45,8 @@ def narrate(event: Event, state: State) -> None:
             logger.info("batch_published", batch=event.batch_id, seconds=seconds)
         case AnswersCollected():
             _answers(event, state)
+        case SettingsAdopted():
+            logger.warning("settings_adopted", min_submitted=event.min_submitted)
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():

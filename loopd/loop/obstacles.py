@@ -81,7 +81,7 @@ def _unanswered(state: State, config: Config) -> Obstacle | None:
 
 def _few_people(state: State, config: Config) -> Obstacle | None:
     """Whether records wait for people who have not turned up."""
-    needed = config.queue.min_submitted
+    needed = state.answers_needed(config.queue.min_submitted)
     copies = config.relabel.another_person and _asks_again(state)
     enough = max(needed, 2 if copies else 1)
     crowd = _crowd(state, enough)
@@ -145,7 +145,8 @@ def _asks_again(state: State) -> bool:
 
 def _waiting(state: State, config: Config) -> frozenset[str]:
     another = config.relabel.another_person
-    return unresolved(state, config.queue.min_submitted, another_person=another)
+    needed = state.answers_needed(config.queue.min_submitted)
+    return unresolved(state, needed, another_person=another)
 
 
 # -- labels ----------------------------------------------------------------------------------------

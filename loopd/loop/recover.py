@@ -30,6 +30,7 @@ from loopd.state.codec import NewerError
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
 from loopd.state.replacing import keep_aside, write_journal
+from loopd.state.run_id import SavedIdentity
 
 LOST = (
     "earlier values of answers that people changed or took back",
@@ -85,8 +86,11 @@ def run_recovery(
         stack.callback(tools.store.close)
         if not dry_run:
             check_parts(tools)
-        found = recovered(tools, tools.store.published(progress))
+        listing = tools.store.published(data.pool, progress)
+        found = recovered(tools, listing)
         aside = [] if dry_run else _write(found, path, tools)
+        if listing.run_id and not dry_run:
+            SavedIdentity(config.run.dir).keep(listing.run_id)
     for line in lines(found, config, dry_run=dry_run):
         say(line)
     for kept in aside:

@@ -48,7 +48,8 @@ def read_status(config: Config, state: State) -> dict[str, Any]:
 def describe(state: State, config: Config) -> dict[str, Any]:
     """The same for a state at hand."""
     another = config.relabel.another_person
-    waiting = unresolved(state, config.queue.min_submitted, another_person=another)
+    needed = state.answers_needed(config.queue.min_submitted)
+    waiting = unresolved(state, needed, another_person=another)
     return {
         "run_dir": str(config.run.dir),
         "phase": state.phase.value,

@@ -47,11 +47,13 @@ SHOWN_WITHIN, LOOK_SECONDS = 5.0, 0.1
 
 
 def seed(state: State, tools: Tools) -> Event:
-    """Take over the answers that came with the pool, then choose the first batch.
+    """Take over the answers that came with the pool or are in the dataset, then choose a batch.
 
     Where those are enough to train on, a model chooses.
     """
     news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
+    if news is None and (sweep := tools.watcher.look(state.external_ids)) is not None:
+        news = changes(state, sweep, tools.clock.wall())
     if news is not None:
         return news
     labels, size = _labels(state, tools), tools.config.queue.first_size
@@ -83,11 +85,15 @@ def publish(state: State, tools: Tools) -> Event:
 
 def collect(state: State, tools: Tools) -> Event | None:
     """Read new answers; when enough records are resolved, close the batch."""
+    adopted = tools.settings.look(state, tools.clock.wall())
+    if adopted is not None:
+        return adopted
     sweep = tools.watcher.look(state.external_ids)
     if sweep is not None:
         news = changes(state, sweep, tools.clock.wall())
         if news is not None:
             return news
+        tools.settings.look_for_stuck(sweep, _waiting(state, tools))
     if tools.closing.known_early(state, tools.config):
         return None
     another = tools.config.relabel.another_person
@@ -95,8 +101,8 @@ def collect(state: State, tools: Tools) -> Event | None:
         tools.store.set_aside(repeated)
         ids = [answer.record_id for answer in repeated]
         log.get("loop").info("answers_set_aside", count=len(ids), records=ids[:5])
-    needed = tools.config.queue.min_submitted
-    waiting = unresolved(state, needed, another_person=another)
+    needed = state.answers_needed(tools.config.queue.min_submitted)
+    waiting = _waiting(state, tools)
     now, pool_size = tools.clock.wall(), len(tools.data.pool)
     reason = reason_to_close(state, tools.config, waiting, pool_size=pool_size, now=now)
     if reason is None:
@@ -181,6 +187,12 @@ STEPS: dict[Phase, Step] = {
     Phase.EVALUATE: evaluate,
     Phase.DECIDE: decide,
 }
+
+
+def _waiting(state: State, tools: Tools) -> frozenset[str]:
+    """External ids that wait for somebody."""
+    needed = state.answers_needed(tools.config.queue.min_submitted)
+    return unresolved(state, needed, another_person=tools.config.relabel.another_person)
 
 
 def _labels(state: State, tools: Tools) -> Targets:

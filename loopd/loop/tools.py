@@ -21,7 +21,9 @@ from loopd.learning.seeding import for_step
 from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
 from loopd.loop.election import Election
+from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
+from loopd.state.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 
@@ -68,6 +70,7 @@ class Tools:
     pause: Callable[[float], bool] = field(default=lambda _: False)
     """Waits so many seconds, or until a stop is asked for; whether it is."""
     closing: Closing = field(default_factory=Closing)
+    settings: SettingsWatch = field(default_factory=SettingsWatch)
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
@@ -100,9 +103,19 @@ def read_data(config: Config) -> DataSets:
     return DataSets(pool, test, reports)
 
 
-def build_store(config: Config) -> ArgillaStore:
-    """A client for the Argilla that the configuration names; does not connect yet."""
-    plan = DatasetPlan(build_task(config.task), config.task.guidelines, config.queue.min_submitted)
+def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStore:
+    """A client for the Argilla that the configuration names; does not connect yet.
+
+    Args:
+        config: the configuration.
+        min_submitted: what the run has adopted from Argilla in the place of the configured number.
+    """
+    plan = DatasetPlan(
+        build_task(config.task),
+        config.task.guidelines,
+        config.queue.min_submitted if min_submitted is None else min_submitted,
+        SavedIdentity(config.run.dir),
+    )
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 
 
@@ -154,6 +167,9 @@ def build_tools(
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
         pause=stop.wait,
+        settings=SettingsWatch(
+            store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
+        ),
     )
 
 

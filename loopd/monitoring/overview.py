@@ -162,7 +162,9 @@ def overview(
         seconds={name: _total(rows, f"seconds.{name}") for name in TIMES},
         batches=open_batches(state, open_ids),
         open_records=len(open_ids),
-        seconds_left=seconds_left(crowd, len(open_ids), config.queue.min_submitted),
+        seconds_left=seconds_left(
+            crowd, len(open_ids), state.answers_needed(config.queue.min_submitted)
+        ),
         out=open_records(state, pool, open_ids),
         people=crowd,
         agreement=_chosen(last, AGREEMENT_PREFIX),

@@ -71,7 +71,8 @@ class Person:
 def waiting(state: State, config: Config) -> frozenset[str]:
     """External ids that wait for somebody."""
     another = config.relabel.another_person
-    return unresolved(state, config.queue.min_submitted, another_person=another)
+    needed = state.answers_needed(config.queue.min_submitted)
+    return unresolved(state, needed, another_person=another)
 
 
 def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...]:

@@ -8,6 +8,9 @@ from loopd.server.home import ServerHome
 
 BUSY_TIMEOUT_SECONDS = 30
 
+MOST_LABELS = 10_000
+"""Options of a question; Argilla's own default is 500."""
+
 
 def apply_environment(home: ServerHome, auth_secret: str, redis_url: str) -> None:
     """Set this process's environment for Argilla; it is read when argilla_server is imported.
@@ -32,5 +35,7 @@ def argilla_environment(home: ServerHome, auth_secret: str, redis_url: str) -> d
         # Else a `.oauth.yaml` in whatever folder the server is started from would be obeyed.
         "ARGILLA_AUTH_OAUTH_CFG": str(home.path / "oauth.yaml"),
         "ARGILLA_CORS_ORIGINS": "[]",
+        "ARGILLA_LABEL_SELECTION_OPTIONS_MAX_ITEMS": str(MOST_LABELS),
+        "ARGILLA_SPAN_OPTIONS_MAX_ITEMS": str(MOST_LABELS),
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }

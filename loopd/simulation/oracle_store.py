@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Progress, Published, Sweep
+from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
 from loopd.data.pool import Pool
 from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.simulation.behaviour import OracleOptions, behave
@@ -71,9 +71,9 @@ class OracleStore:
         self._let_answer(now)
         self._later, self._looks = fresh[len(now) :], 0
 
-    def published(self, progress: Progress | None = None) -> Published:
+    def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything that was published."""
-        return self._memory.published(progress)
+        return self._memory.published(pool, progress)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Nothing: what is published is answered."""
@@ -93,6 +93,10 @@ class OracleStore:
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """The present answers on these records."""
         return self._memory.sweep(external_ids)
+
+    def settings(self) -> DatasetSettings | None:
+        """Nobody changes any."""
+        return None
 
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards; nobody here gives any that would have to be."""

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
+from loopd.annotation import schema
 from loopd.annotation.page import original
+from loopd.annotation.schema import MetadataNames
 from loopd.errors import ArgillaError, AuthError, TransientError
 from loopd.records import JsonValue
 
 PAGE = 100
 """Records asked for at once."""
-
-SECOND_OPINION_OF = "second_opinion_of"
-"""Metadata of a copy that asks for a second opinion: the original's id, as people see it."""
 
 
 class GoneError(ArgillaError):
@@ -38,10 +37,12 @@ class Desk:
     Attributes:
         id: Argilla's id.
         min_submitted: answers that one record needs.
+        names: of loopd's metadata in it.
     """
 
     id: str
     min_submitted: int
+    names: MetadataNames = field(default_factory=MetadataNames)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,24 @@ class PeopleApi:
             self._json("POST", f"workspaces/{workspace_id}/users", json={"user_id": user_id})
 
     def desk(self, workspace_id: str, name: str) -> Desk | None:
-        """The dataset of that name if it is open for annotation, else ``None``."""
-        wanted = {"workspace_id": workspace_id, "name": name, "status": "ready"}
-        for found in self._json("GET", "me/datasets", params=wanted)["items"]:
-            distribution = found.get("distribution") or {}
-            return Desk(str(found["id"]), int(distribution.get("min_submitted") or 1))
+        """The dataset of that name if loopd publishes in it, else ``None``."""
+        query = {"workspace_id": workspace_id, "name": name, "status": "ready"}
+        for dataset in self._json("GET", "me/datasets", params=query)["items"]:
+            path = f"me/datasets/{dataset['id']}/metadata-properties"
+            names = schema.names_in(self._json("GET", path)["items"])
+            if names is not None:
+                distribution = dataset.get("distribution") or {}
+                needed = int(distribution.get("min_submitted") or 1)
+                return Desk(str(dataset["id"]), needed, names)
         return None
 
+    def other_required(self, desk: Desk, question: str) -> list[str]:
+        """Names of further questions without which Argilla takes no answer."""
+        items = self._json("GET", f"datasets/{desk.id}/questions")["items"]
+        return [entry["name"] for entry in items if entry["required"] and entry["name"] != question]
+
     def pending(self, desk: Desk) -> list[Sheet]:
-        """The first page of the own queue, as the UI asks for it."""
+        """The first page of the own queue, without records that are none of loopd's."""
         return self._search(desk, [_status("response", "pending"), _status("record", "pending")], 0)
 
     def submitted(self, desk: Desk) -> Iterator[Sheet]:
@@ -167,13 +177,14 @@ class PeopleApi:
         return True
 
     def _search(self, desk: Desk, filters: list[Any], offset: int) -> list[Sheet]:
+        filters = [*filters, _of_a_batch(desk.names)]
         found = self._json(
             "POST",
             f"me/datasets/{desk.id}/records/search",
             params={"include": "responses", "limit": PAGE, "offset": offset},
             json={"query": {}, "filters": {"and": filters}},
         )
-        return [_sheet(item["record"]) for item in found["items"]]
+        return [_sheet(item["record"], desk.names) for item in found["items"]]
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -204,16 +215,22 @@ def _status(entity: str, value: str) -> dict[str, Any]:
     return {"type": "terms", "scope": scope, "values": [value]}
 
 
+def _of_a_batch(names: MetadataNames) -> dict[str, Any]:
+    """Only what loopd has published has a round."""
+    scope = {"entity": "metadata", "metadata_property": names("round")}
+    return {"type": "range", "scope": scope, "ge": 0}
+
+
 def _response(question: str, value: JsonValue) -> dict[str, Any]:
     if value is None:
-        return {"status": "discarded"}
+        return {"status": "discarded", "values": {}}
     return {"status": "submitted", "values": {question: {"value": value}}}
 
 
-def _sheet(record: Any) -> Sheet:
+def _sheet(record: Any, names: MetadataNames) -> Sheet:
     """A record of the search route; its responses are the asking person's only."""
     external_id = record.get("external_id")
-    original_id = (record.get("metadata") or {}).get(SECOND_OPINION_OF, external_id)
+    original_id = names.ours(record.get("metadata")).get("second_opinion_of", external_id)
     fields = tuple((record.get("fields") or {}).items())
     sheet = Sheet(str(record["id"]), external_id, original_id, fields=fields)
     for response in record.get("responses") or ():

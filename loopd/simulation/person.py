@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from loopd.annotation.page import to_page
-from loopd.errors import LoopdError, TransientError
+from loopd.annotation.schema import readings
+from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
 from loopd.records import JsonValue, Target
 from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
@@ -36,17 +37,28 @@ class OracleTask:
         dataset: name of the dataset in it; it may appear later.
         task: the question, and what can be submitted.
         gold: right target by the records' external id.
+        ids: the same id by text: in a dataset of others records have ids of their own.
     """
 
     workspace: str
     dataset: str
     task: Task
     gold: Mapping[str, Target]
+    ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def question(self) -> str:
         """Name of the question."""
         return self.task.question_name
+
+    def recognised(self, sheet: Sheet) -> Sheet:
+        """The sheet with the id of the text that it shows."""
+        if sheet.external_id in self.gold or sheet.original_id in self.gold:
+            return sheet
+        field_value = str(dict(sheet.fields).get(self.task.field_name) or "")
+        texts = readings(self.task, field_value)
+        id_ = next((self.ids[text] for text in texts if text in self.ids), None)
+        return sheet if id_ is None else replace(sheet, external_id=id_, original_id=id_)
 
 
 class Person:
@@ -122,13 +134,23 @@ class Person:
             self._room.say(f"no dataset {self._task.dataset} yet; the people wait")
             return None
         if not self._remembers:
+            self._refuse_more(desk)
             self._remember(desk)
         return desk
+
+    def _refuse_more(self, desk: Desk) -> None:
+        others = self._api.other_required(desk, self._task.question)
+        if others:
+            raise DatasetError(
+                f"the dataset also requires an answer to `{others[0]}`, which simulated people "
+                "do not know",
+                "make that question optional, or let people answer",
+            )
 
     def _remember(self, desk: Desk) -> None:
         """Find what one has answered, and what is still as wrong as it was meant to be at first."""
         self._slips.clear()
-        for sheet in self._api.submitted(desk):
+        for sheet in map(self._task.recognised, self._api.submitted(desk)):
             self._note(sheet)
             behaviour = self._behaviour(sheet)
             value = dict(sheet.values).get(self._task.question)
@@ -138,7 +160,7 @@ class Person:
 
     def _stretch(self, desk: Desk) -> bool:
         """Answer some records of the queue; returns whether there was any to answer."""
-        sheets = self._api.pending(desk)
+        sheets = [self._task.recognised(sheet) for sheet in self._api.pending(desk)]
         if self._options.shuffle:
             self._rng.shuffle(sheets)
         needed = desk.min_submitted

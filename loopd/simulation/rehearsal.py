@@ -39,7 +39,7 @@ def play_people(
         )
 
 
-def oracle_task(config: Config, gold_column: str) -> OracleTask:
+def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
     task = build_task(config.task)
     pool, _ = read_pool(
@@ -55,4 +55,5 @@ def oracle_task(config: Config, gold_column: str) -> OracleTask:
             f"column `{gold_column}` of the pool holds none of the labels",
             f"the labels are {', '.join(task.labels[:6])}",
         )
-    return OracleTask(config.argilla.workspace, config.argilla.dataset, task, gold)
+    ids = {record.text: record.id for record in pool}
+    return OracleTask(config.argilla.workspace, config.argilla.dataset, task, gold, ids)

@@ -20,6 +20,7 @@ from loopd.machine import (
     RunResumed,
     RunStarted,
     RunStopped,
+    SettingsAdopted,
 )
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
 
@@ -125,6 +126,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "BatchPlanned": _planned,
     "BatchPublished": lambda fields: BatchPublished(**fields),
     "AnswersCollected": _collected,
+    "SettingsAdopted": lambda fields: SettingsAdopted(**fields),
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),
     "RoundEvaluated": _evaluated,

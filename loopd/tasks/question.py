@@ -10,6 +10,9 @@ Json = dict[str, Any]
 MIN_VISIBLE_OPTIONS = 3
 """Fewer cannot be asked for, and are shown anyway."""
 
+MOST_SHOWN = 20
+"""Labels that a message lists."""
+
 
 def question(name: str, title: str, kind: str, options: Sequence[str]) -> Json:
     """A required question that shows all its options.
@@ -34,9 +37,17 @@ def misfits(name: str, kind: str, options: Sequence[str], found: Mapping[str, An
     settings = found["settings"]
     if settings["type"] != kind:
         return [f"question `{name}` is a {settings['type']}, not {kind}"]
-    offered = {option["value"] for option in settings["options"]}
-    absent = [option for option in options if option not in offered]
-    return [f"question `{name}` lacks the labels {absent}"] if absent else []
+    offered = [option["value"] for option in settings["options"]]
+    absent = sorted(set(options).difference(offered), key=list(options).index)
+    if not absent:
+        return []
+    return [f"question `{name}` lacks the labels {absent}; it has {_some(offered)}"]
+
+
+def _some(offered: Sequence[str]) -> str:
+    """The first of many labels."""
+    more = f" and {len(offered) - MOST_SHOWN} more" if len(offered) > MOST_SHOWN else ""
+    return f"{list(offered[:MOST_SHOWN])}{more}"
 
 
 def probability(score: float) -> float:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
+from loopd.annotation.argilla_store import ArgillaStore
+from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import ArgillaSection
 from loopd.tasks.single_label import SingleLabelTask
@@ -16,21 +18,32 @@ PLAN = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 RUN = [f"r{number}" for number in range(5)]
 
 
-class Counting(ArgillaStore):
+class CountingDataset(ArgillaDataset):
     """A dataset of these records, of which nobody answers any; counts the pages."""
+
+    def __init__(self, http: ArgillaHttp, names: list[str]) -> None:
+        super().__init__(ArgillaSection(), http, PLAN)
+        self.names_of_records = names
+        self.sizes: list[int] = []
+
+    def pages(self, size: int, *include: str, **_: Any) -> Iterator[list[dict[str, Any]]]:
+        for start in range(0, len(self.names_of_records), size):
+            self.sizes.append(size)
+            names = self.names_of_records[start : start + size]
+            yield [{"id": id_, "external_id": id_, "fields": {"text": id_}} for id_ in names]
+
+
+class Counting(ArgillaStore):
+    """The store on it."""
 
     def __init__(self, records: list[str]) -> None:
         super().__init__(ArgillaSection(), "key", PLAN)
+        self._dataset: CountingDataset = CountingDataset(self._http, records)
         self.records = records
-        self.sizes: list[int] = []
+        self.sizes = self._dataset.sizes
 
     def activity(self) -> str:
         return "the same"
-
-    def _pages(self, size: int, *include: str, **_: Any) -> Iterator[list[dict[str, Any]]]:
-        for start in range(0, len(self.records), size):
-            self.sizes.append(size)
-            yield [{"external_id": id_} for id_ in self.records[start : start + size]]
 
 
 @pytest.fixture

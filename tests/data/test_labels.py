@@ -35,7 +35,7 @@ def read(
     keys = {
         name: options.pop(name) for name in ("answers", "annotator", "separator") if name in options
     }
-    section = DataSection(path=path, label=options.pop("label", "label"), **keys)
+    section = DataSection(path=path, label=options.pop("label", "label"), tolerate=1, **keys)
     labels = NER if kind == "spans" else TOPICS
     return read_pool(section, labels=labels, kind=kind, **options)
 
@@ -70,7 +70,7 @@ def test_several_labels_in_csv(path: Path) -> None:
     ("cell", "reason"),
     [
         (["food", "food"], "label 'food' is there twice"),
-        (["food", "fod"], "unknown label 'fod'"),
+        (["food", "fod"], "unknown label 'fod', nearest is 'food'"),
         (["food", NONE], "'None of these' together with labels"),
         ({"food": 1}, "an object, not a list of labels"),
         ("[food", "'[food' is not JSON"),
@@ -118,7 +118,7 @@ def test_spans_come_by_their_start(path: Path, cell: object) -> None:
         ([[0, 99, "PER"]], "span 0-99 PER is not inside the text of 16 characters"),
         ([[3, 3, "PER"]], "span 3-3 PER is not inside the text of 16 characters"),
         ([[-1, 3, "PER"]], "span -1-3 PER is not inside the text of 16 characters"),
-        ([[0, 3, "PRE"]], "unknown label 'PRE'"),
+        ([[0, 3, "PRE"]], "unknown label 'PRE', nearest is 'PER'"),
         ([[0, "3", "PER"]], "'3' is no offset: it must be a whole number"),
         ([[0, True, "PER"]], "'True' is no offset: it must be a whole number"),
         ([[0, 3]], "'[0, 3]' is no span: it needs start, end and label"),
@@ -150,7 +150,7 @@ def test_tokens_with_tags(path: Path) -> None:
         {"tokens": ["Kyiv"]},
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    section = DataSection(path=path, text="tokens", label="tags")
+    section = DataSection(path=path, text="tokens", label="tags", tolerate=1)
     pool, report = read_pool(section, labels=NER, kind="spans")
     assert [(record.text, record.gold) for record in pool] == [
         ("Ann B .", (Span(0, 5, "PER"),)),
@@ -256,7 +256,7 @@ def test_answers_that_cannot_be_used_are_reported_and_left_out(path: Path) -> No
     pool, report = read(path, "single_label", cells, answers="label", label=None)
     assert answers(pool) == [(("ann", "food"),), (), ()]
     assert (report.answers, report.unusable_answers) == (1, 5)
-    assert report.examples[0] == "line 1: answer of 'bo': unknown label 'fod'"
+    assert report.examples[0] == "line 1: answer of 'bo': unknown label 'fod', nearest is 'food'"
     pool, report = read(path, "multi_label", [[]], answers="label", label=None)
     assert report.examples == (
         "line 1: answer of 'imported': no label, and the task has no none_label",
@@ -266,11 +266,11 @@ def test_answers_that_cannot_be_used_are_reported_and_left_out(path: Path) -> No
 def test_rows_that_repeat_a_text_bring_the_answers_of_others(path: Path) -> None:
     rows = [("a", {"ann": "food"}), ("b", None), ("a", {"bo": "price", "ann": "price"})]
     path.write_text("".join(json.dumps({"text": text, "y": y}) + "\n" for text, y in rows))
-    section = DataSection(path=path, answers="y")
+    section = DataSection(path=path, answers="y", tolerate=1)
     pool, report = read_pool(section, labels=TOPICS, kind="single_label")
     assert answers(pool) == [(("ann", "food"), ("bo", "price")), ()]
     assert (report.duplicates, report.answers, report.unusable_answers) == (1, 2, 1)
-    assert "line 3: a second answer of the same annotator" in report.examples
+    assert "line 3: answer of 'ann': a second answer of the same annotator" in report.examples
 
 
 def test_answers_in_parquet(tmp_path: Path) -> None:

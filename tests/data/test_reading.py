@@ -26,7 +26,8 @@ def write(path: Path, content: str | bytes) -> Path:
 def read(
     path: Path, labels: tuple[str, ...] | None = LABELS, require_gold: bool = False, **columns: str
 ) -> tuple[Pool, ReadingReport]:
-    return read_pool(DataSection(path=path, **columns), labels=labels, require_gold=require_gold)
+    section = DataSection(path=path, tolerate=1, **columns)
+    return read_pool(section, labels=labels, require_gold=require_gold)
 
 
 def texts(pool: Pool) -> list[str]:
@@ -268,7 +269,7 @@ def test_test_set_needs_known_labels(tmp_path: Path) -> None:
 
 def test_unknown_labels_of_a_pool_count_as_none(tmp_path: Path) -> None:
     path = write(tmp_path / "pool.csv", "text,label\na,what\nb,billing\n")
-    pool, report = read_pool(DataSection(path=path), labels=LABELS, gold_column="label")
+    pool, report = read_pool(DataSection(path=path, tolerate=1), labels=LABELS, gold_column="label")
     assert [record.gold for record in pool] == [None, "billing"]
     assert report.unlabeled == 1
     assert report.examples == ("line 2: unknown label 'what'",)

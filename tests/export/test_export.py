@@ -109,6 +109,25 @@ def test_loopd_reads_what_it_exported(asked: Any, kind: str, place: str) -> None
     assert values == [run.answer(number, "ann").value for number in range(3)]
 
 
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("place", ["labels.jsonl", "labels.parquet", "dataset"])
+def test_everybodys_answers_come_back_as_theirs(asked: Any, kind: str, place: str) -> None:
+    run = asked(kind)
+    folder = exported(run)
+    section = DataSection(path=folder / place, id="id", answers="answers")
+    pool, report = read_pool(section, labels=run.config.task.labels, kind=kind, none_label="none")
+    assert {record.id: dict(record.answers) for record in pool} == {
+        row["id"]: {
+            answer["annotator"].removeprefix(IMPORT_PREFIX): answer["value"]
+            for answer in row["answers"]
+            if answer["status"] == "submitted"
+        }
+        for row in rows_of(folder)
+    }
+    assert report.said.there == sum(len(row["answers"]) for row in rows_of(folder)) > 3
+    assert report.notes == ("read as an export of loopd",)
+
+
 def test_spans_go_out_as_conll_and_for_prodigy(asked: Any) -> None:
     run = asked("spans")
     folder = exported(run, formats=("conll", "prodigy"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.page import original
 from loopd.records import AnswerStatus
 from tests.faults.evidence import Click, Doings, Stored
 from tests.faults.plan import opinion
@@ -87,7 +88,7 @@ class Crowd:
         """The store's records, raw."""
         return {
             id_: Stored(
-                each.text,
+                original(each.field_value),
                 str(each.metadata.get("batch_id", "")),
                 {name: (given.status.value, given.value) for name, given in each.answers.items()},
             )

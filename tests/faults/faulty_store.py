@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Sweep
+from loopd.annotation.store import DatasetSettings, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.records import Answer, Batch
@@ -92,6 +92,9 @@ class FaultyStore:
                 self._store.set_aside([answer])
 
         self._call("set_aside", effect)
+
+    def settings(self) -> DatasetSettings | None:
+        return self._store.settings()
 
     def describe(self) -> str:
         return self._store.describe()

@@ -11,6 +11,7 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.schema import METADATA
 from loopd.annotation.store import AnnotationStore
 from loopd.config import ArgillaSection
@@ -299,17 +300,18 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
 def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None:
     """Without `open`, and with all that it needs to become a batch again."""
     store, people = place
-    assert store.open(NO_POOL, fresh=True) == store.published().dataset_id
-    assert store.published().items == ()
+    assert store.open(NO_POOL, fresh=True) == store.published(NO_POOL).dataset_id
+    assert store.published(NO_POOL).items == ()
     put(store, batch(0, "r1", "r2", suggestions=True))
-    (before,) = {each.time for each in store.published().items if each.external_id == "r1"}
+    (before,) = {each.time for each in store.published(NO_POOL).items if each.external_id == "r1"}
     put(store, batch(0, "r1", "r2", suggestions=True))
     put(store, again(1, "r1"))
     people.submit("r1", "ann", "fruit")
     people.discard("r1#2", "bob")
     steps: list[tuple[str, int, int]] = []
     found = {
-        each.external_id: each for each in store.published(lambda *step: steps.append(step)).items
+        each.external_id: each
+        for each in store.published(NO_POOL, lambda *step: steps.append(step)).items
     }
     assert set(found) == {"r1", "r2", "r1#2"}
     assert found["r1"].time == before
@@ -333,7 +335,7 @@ def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None
     assert all(done == total for _, done, total in steps)
     people.drop()
     with pytest.raises(DatasetError):
-        store.published()
+        store.published(NO_POOL)
 
 
 # -- only a real Argilla -----------------------------------------------------------------------
@@ -393,7 +395,8 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     for start in range(0, len(names), 500):
         api.upsert(made, *(item(name, "x") for name in names[start : start + 500]))
     steps: list[tuple[int, int]] = []
-    listed = store.published(lambda _, done, total: steps.append((done, total))).items
+    pool = Pool(tuple(Record(name, f"text of {name}") for name in names))
+    listed = store.published(pool, lambda _, done, total: steps.append((done, total))).items
     assert {each.external_id for each in listed} == set(names)
     assert len(listed) == 1005
     assert steps == [(1000, 1005), (1005, 1005), (997, 1005), (1005, 1005)]
@@ -411,9 +414,9 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
 def test_listing_a_dataset_that_is_absent_or_a_draft(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"listed-{uuid.uuid4().hex[:8]}")
     with pytest.raises(DatasetError, match="there is no dataset"):
-        store.published()
+        store.published(NO_POOL)
     api.draft(name)
-    assert store.published().items == ()
+    assert store.published(NO_POOL).items == ()
 
 
 def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, api: Api) -> None:
@@ -451,13 +454,13 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
     made = _existing(api, name)
     first, second, third = (api.record(made, each) for each in ("r1", "r2", "r3"))
     assert first["fields"] == {"text": "text of r1"}
-    assert set(first["metadata"]) == set(METADATA) - {"second_opinion_of", "origin"}
+    assert set(first["metadata"]) == {*METADATA, PROPERTY} - {"second_opinion_of", "origin"}
     assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
     (proposal,) = first["suggestions"]
     assert (proposal["value"], proposal["score"]) == ("tool", 0.75)
     assert proposal["agent"] == "loopd:model-1"
     assert third["suggestions"] == []
-    assert set(third["metadata"]) == {"batch_id", "round", "strategy", "priority"}
+    assert set(third["metadata"]) == {"batch_id", "round", "strategy", "priority", PROPERTY}
     dataset = api.call("GET", f"datasets/{made.id}")
     assert (dataset["status"], dataset["guidelines"]) == ("ready", "Read closely.")
     assert store.describe().endswith(f"/dataset/{made.id}/annotation-mode")
@@ -499,14 +502,14 @@ def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts:
     assert store.sweep(("r1",)).missing == ()
     assert api.call("GET", f"datasets/{made.id}")["status"] == "ready"
     kinds = api.call("GET", f"me/datasets/{made.id}/metadata-properties")["items"]
-    assert {each["name"] for each in kinds} == set(METADATA)
+    assert {each["name"] for each in kinds} == {*METADATA, PROPERTY}
 
 
 def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api) -> None:
     """Other fields and questions are fine as long as nobody has to fill them in."""
     made = _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=False)
     store = make_store(name)
-    assert "exists and fits" in store.preview()
+    assert "exists and fits" in store.preview(NO_POOL, fresh=True)
     store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", suggestions=True))
     made.records["r1"] = api.record(made, "r1")["id"]
@@ -517,16 +520,17 @@ def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api)
 def test_attaching_to_a_dataset_with_more_that_is_required(make_store: MakeStore, api: Api) -> None:
     _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=True)
     store = make_store(name)
-    for call in (store.preview, lambda: store.open(NO_POOL, fresh=True)):
-        with pytest.raises(DatasetError, match=r"another field `more`.*another question `why`"):
-            call()
+    pool = Pool((Record("r1", "not there yet"),))
+    for call in (store.preview, store.open):
+        with pytest.raises(DatasetError, match=r"another field `more`, and 1 texts .* as `r1`"):
+            call(pool, fresh=True)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"labels": ("fruit", "animal")}, r"lacks the labels \['animal'\]"),
-        ({"min_submitted": 2}, "completes a record at 1 answers, too few"),
+        ({"min_submitted": 2}, "completes a record at 1 answers, fewer than queue.min_submitted"),
     ],
     ids=("labels", "min_submitted"),
 )
@@ -535,9 +539,10 @@ def test_a_dataset_that_does_not_fit(
 ) -> None:
     name = f"unfit-{uuid.uuid4().hex[:8]}"
     api.dataset(name=name)
-    for fresh in (True, False):
+    store = make_store(name, **change)
+    for call in (store.preview, store.open):
         with pytest.raises(DatasetError, match=words):
-            make_store(name, **change).open(NO_POOL, fresh=fresh)
+            call(NO_POOL, fresh=True)
 
 
 @pytest.mark.parametrize(
@@ -546,7 +551,7 @@ def test_a_dataset_that_does_not_fit(
         (
             {"type": "chat", "use_markdown": False},
             LABEL,
-            r"no text field `text` \(fields: \['text'\]\)",
+            r"no text field `text`; its fields: `text` \(chat\)",
         ),
         (TEXT, {"type": "text"}, "`label` is a text, not label_selection"),
         (TEXT, {**LABEL, "type": "multi_label_selection"}, "is a multi_label_selection"),
@@ -568,13 +573,6 @@ def test_parts_of_another_kind(
         make_store(name).open(NO_POOL, fresh=True)
 
 
-def test_metadata_of_another_kind(make_store: MakeStore, api: Api) -> None:
-    name = f"kind-{uuid.uuid4().hex[:8]}"
-    api.dataset(name=name, priority="terms")
-    with pytest.raises(DatasetError, match="metadata `priority` is terms, not float"):
-        make_store(name).open(NO_POOL, fresh=True)
-
-
 def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api) -> None:
     """Our own properties are added before anything is published."""
     made = api.draft(name := f"closed-{uuid.uuid4().hex[:8]}")
@@ -590,10 +588,10 @@ def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api)
 
 def test_looking_changes_nothing(make_store: MakeStore, api: Api) -> None:
     name = f"looked-{uuid.uuid4().hex[:8]}"
-    assert "will be created" in make_store(name).preview()
+    assert "will be created" in make_store(name).preview(NO_POOL, fresh=True)
     assert name not in {each["name"] for each in api.call("GET", "me/datasets")["items"]}
     made = api.draft(name)
-    make_store(name).preview()
+    make_store(name).preview(NO_POOL, fresh=True)
     assert api.call("GET", f"datasets/{made.id}/fields")["items"] == []
 
 

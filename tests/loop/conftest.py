@@ -12,12 +12,14 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.run_mark import UnsavedIdentity
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.loop.run import Loop
+from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
@@ -167,10 +169,11 @@ def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Par
 
     def parts(config: Config) -> tuple[AnnotationStore, Any]:
         section = config.argilla.model_copy(update={"url": server.url})
-        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted)
+        run = UnsavedIdentity()
+        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted, run)
         if offered != LABELS:  # somebody made the dataset before, with more labels
             task = SingleLabelTask(offered, "label", "text", "Which label fits?")
-            early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1))
+            early = ArgillaStore(section, server.owner_key, DatasetPlan(task, "", 1, run))
             early.open(make_pool(0), fresh=True)
             early.close()
         return ArgillaStore(section, server.owner_key, plan), server.people(section.dataset)
@@ -192,6 +195,9 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
         learner=build_learner(config, data.pool, stop),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
+        settings=SettingsWatch(
+            store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
+        ),
     )
     bench = Bench(tools, people, stop, now)
     bench.dataset_id = store.open(data.pool, fresh=True)

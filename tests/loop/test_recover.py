@@ -29,7 +29,7 @@ from tests.loop.test_second_opinions import ACTIVELAB, asked_again, attentive, n
 def forget(bench: Bench) -> tuple[State, Recovery]:
     """Lose the journal and rebuild it; the state before, and what was found."""
     before = bench.state
-    found = recovered(bench.tools, bench.tools.store.published())
+    found = recovered(bench.tools, bench.tools.store.published(bench.tools.data.pool))
     assert fold(decode(*encode(event)) for event in found.events) == found.state
     bench.events, bench.state = list(found.events), found.state
     return before, found
@@ -234,10 +234,10 @@ def test_rounds_without_a_model_do_not_count(make_bench: MakeBench) -> None:
 def test_an_empty_store_has_nothing_to_recover(make_bench: MakeBench) -> None:
     bench = make_bench()
     with pytest.raises(DatasetError, match="holds no batch of a run"):
-        recovered(bench.tools, bench.tools.store.published())
+        recovered(bench.tools, bench.tools.store.published(bench.tools.data.pool))
     bench.people.drop()
     with pytest.raises(DatasetError):
-        bench.tools.store.published()
+        bench.tools.store.published(bench.tools.data.pool)
 
 
 @pytest.mark.whatever_the_store
@@ -315,7 +315,7 @@ def test_values_and_suggestions_of_other_kinds(make_tools: Any, kind: str) -> No
     tools.store.publish(batch, {record.id: record.text for record in TEXTS})
     for record, value in zip(TEXTS, values, strict=True):
         people.submit(record.id, "ann", value)
-    state = recovered(tools, tools.store.published()).state
+    state = recovered(tools, tools.store.published(tools.data.pool)).state
     assert state.batches == (batch,)
     found = tools.store.sweep(("a", "b", "c")).answers
     assert {answer.status for answer in state.answers.values()} == {AnswerStatus.SUBMITTED}

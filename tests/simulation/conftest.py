@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from loopd.annotation.schema import METADATA, MetadataNames, metadata_property
 from loopd.errors import LoopdError
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.tasks.single_label import SingleLabelTask
@@ -17,6 +18,9 @@ from tests.live import LiveArgilla
 
 LABELS = ("red", "green", "blue")
 TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
+
+
+OF_A_BATCH = {"batch_id": "b0000", "round": 0}
 
 
 def gold_of(number: int) -> str:
@@ -39,7 +43,7 @@ class Board:
     def task(self) -> OracleTask:
         return OracleTask(self.live.server.workspace, self.name, TASK, GOLD)
 
-    def create(self, min_submitted: int = 1) -> None:
+    def create(self, min_submitted: int = 1, *, another_question: bool = False) -> None:
         workspaces = self.owner.get("me/workspaces").json()["items"]
         workspace = next(
             each["id"] for each in workspaces if each["name"] == self.live.server.workspace
@@ -53,18 +57,25 @@ class Board:
         settings = {"type": "label_selection", "options": options}
         question = {"name": "label", "title": "Label", "settings": settings, "required": True}
         self._made(f"datasets/{self.id}/questions", question)
-        terms = {"name": "second_opinion_of", "title": "Of", "settings": {"type": "terms"}}
-        body = {**terms, "visible_for_annotators": True}
-        self._made(f"datasets/{self.id}/metadata-properties", body)
+        if another_question:
+            settings = {"type": "text", "use_markdown": False}
+            question = {"name": "why", "title": "Why?", "settings": settings, "required": True}
+            self._made(f"datasets/{self.id}/questions", question)
+        for name in METADATA:
+            property_ = metadata_property(name, MetadataNames())
+            self._made(f"datasets/{self.id}/metadata-properties", property_)
         checked(self.owner.put(f"datasets/{self.id}/publish"))
 
     def log(self, *external_ids: str) -> None:
-        items = [{"external_id": each, "fields": {"text": f"text {each}"}} for each in external_ids]
+        items = [
+            {"external_id": each, "fields": {"text": f"text {each}"}, "metadata": OF_A_BATCH}
+            for each in external_ids
+        ]
         checked(self.owner.put(f"datasets/{self.id}/records/bulk", json={"items": items}))
 
     def log_copy(self, external_id: str, original: str) -> None:
         """A record that asks for a second opinion."""
-        metadata = {"second_opinion_of": original}
+        metadata = {**OF_A_BATCH, "second_opinion_of": original}
         item = {"external_id": external_id, "fields": {"text": f"text {original}"}}
         items = {"items": [{**item, "metadata": metadata}]}
         checked(self.owner.put(f"datasets/{self.id}/records/bulk", json=items))

@@ -1,6 +1,7 @@
 """The oracle against a real Argilla: right answers, human ways, outages, no answer twice."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +112,34 @@ def test_a_person_alone_gives_the_second_opinion_too(argilla: LiveArgilla, board
     board.log_copy(f"{IDS[0]}#2", IDS[0])
     oracle.until(lambda: len(who(board)) == 2)
     oracle.end()
+
+
+def test_records_that_loopd_has_not_published_are_left_alone(
+    argilla: LiveArgilla, board: Board
+) -> None:
+    board.create()
+    board.log("r000")
+    items = [{"external_id": id_, "fields": {"text": f"text {id_}"}} for id_ in ("r001", "other")]
+    board.owner.put(f"datasets/{board.id}/records/bulk", json={"items": items})
+    report = start(argilla.url, argilla.owner_key, board.task, fast(idle_exit=0.5)).ended()
+    assert board.answers() == {"r000": ["red"], "r001": [], "other": []}
+    assert report.submitted == 1
+
+
+def test_a_record_of_others_that_loopd_works_on_is_known_by_its_text(
+    argilla: LiveArgilla, board: Board
+) -> None:
+    board.create()
+    board.log("their own id")
+    task = replace(board.task, ids={"text their own id": "r001"})
+    start(argilla.url, argilla.owner_key, task, fast(idle_exit=0.5)).ended()
+    assert board.answers() == {"their own id": [GOLD["r001"]]}
+
+
+def test_another_required_question_ends_the_oracle(argilla: LiveArgilla, board: Board) -> None:
+    board.create(another_question=True)
+    with pytest.raises(DatasetError, match="also requires an answer to `why`"):
+        start(argilla.url, argilla.owner_key, board.task, fast(idle_exit=0.5)).ended()
 
 
 def test_records_without_a_right_answer_are_discarded(argilla: LiveArgilla, board: Board) -> None:

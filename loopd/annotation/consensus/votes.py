@@ -156,6 +156,20 @@ def given(state: State) -> Iterator[Answer]:
     )
 
 
+def outside(state: State) -> frozenset[str]:
+    """Pool ids of records that people have reacted to although no batch ever asked for them.
+
+    They were in the dataset before loopd came, or somebody has put them there since.
+    """
+    planned = state.planned_ids
+    originals = state.originals
+    return frozenset(
+        answer.record_id
+        for answer in given(state)
+        if answer.record_id not in originals and answer.record_id not in planned
+    )
+
+
 def reactions(state: State) -> defaultdict[str, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
     originals = state.originals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,8 +23,11 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from loopd.server.search.json_sql import as_number, as_text, json_values, smallest_or_largest
 from loopd.server.search.schema import DatasetSchema, QuestionInfo
 
-PRIORITY_METADATA = "priority"
-"""The float metadata property in which a loop keeps informativeness: higher comes first."""
+PRIORITY_METADATA = re.compile(r"loopd\d*_priority|priority")
+"""Metadata properties in which a loop keeps informativeness: higher comes first.
+
+The longer name is in use where people have a ``priority`` of their own.
+"""
 
 _NUMBERS = frozenset({MetadataPropertyType.integer, MetadataPropertyType.float})
 _RECORD_COLUMNS: dict[str, Any] = {
@@ -48,9 +52,11 @@ def order_by(sort: Sequence[Order] | None, schema: DatasetSchema) -> OrderBy:
 
 
 def _by_priority(schema: DatasetSchema) -> OrderBy:
-    if schema.metadata.get(PRIORITY_METADATA) not in _NUMBERS:
+    names = filter(PRIORITY_METADATA.fullmatch, schema.metadata)
+    numbers = [name for name in names if schema.metadata[name] in _NUMBERS]
+    if not numbers:
         return []
-    scope = MetadataFilterScope(metadata_property=PRIORITY_METADATA)
+    scope = MetadataFilterScope(metadata_property=max(numbers, key=len))
     return [_ordered(Order(scope=scope, order=SortOrder.desc), schema)]
 
 

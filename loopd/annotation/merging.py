@@ -1,0 +1,122 @@
+"""Owns what is sent for the records of a batch, so that nothing of others is replaced; pure.
+
+Argilla's upsert replaces fields and metadata whole, and the one suggestion that a question of a
+record can have, whoever made it. So for a record that is there no fields are sent, its metadata are
+sent as they are with ours among them, and a suggestion only where the present one is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loopd.annotation import run_mark, schema
+from loopd.annotation.schema import AGENT, MetadataNames
+from loopd.errors import DatasetError
+from loopd.records import Batch
+from loopd.tasks.task import Task
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordWriter:
+    """Makes the bodies of bulk requests for one dataset.
+
+    Attributes:
+        task: its question and field.
+        question_id: Argilla's id of the question.
+        names: of loopd's metadata.
+        run_id: of the run, which each of its records bears.
+    """
+
+    task: Task
+    question_id: str
+    names: MetadataNames
+    run_id: str
+
+    def new(self, batch: Batch, position: int, text: str, fields: Mapping[str, Any]) -> Json:
+        """A record that is not there.
+
+        Args:
+            batch: with the record.
+            position: of the record in it.
+            text: what people are shown.
+            fields: of the original, for a copy that asks for a second opinion; else empty.
+        """
+        shown_fields = {self.task.field_name: schema.field_text(self.task, text), **fields}
+        return {
+            "external_id": batch.items[position].external_id,
+            "fields": shown_fields,
+            "metadata": self._metadata(batch, position),
+            **self._proposed(schema.suggestion(self.task, batch, position, text, self.question_id)),
+        }
+
+    def merged(self, record: Json, batch: Batch, position: int, text: str) -> Json:
+        """The same for a record that is there.
+
+        Args:
+            record: as it is now, with its suggestions.
+            batch, position, text: see :meth:`new`.
+        """
+        proposal = schema.suggestion(self.task, batch, position, text, self.question_id)
+        return {
+            "id": record["id"],
+            "metadata": {
+                **self.names.theirs(record.get("metadata")),
+                **self._metadata(batch, position),
+            },
+            **self._proposed(proposal if self._may_propose(record, proposal) else None),
+        }
+
+    def is_ours(self, record: Json, batch_id: str) -> bool:
+        """Whether a record bears the run's mark, or in a run older than marks its batch's id."""
+        metadata = record.get("metadata") or {}
+        if run_mark.PROPERTY in metadata:
+            return bool(metadata[run_mark.PROPERTY] == self.run_id)
+        return self.names.ours(metadata).get("batch_id") == batch_id
+
+    def refuse_taken(self, record: Json, external_id: str, text: str) -> None:
+        """Refuse to work on a record of another run, or on one that shows another text.
+
+        Raises:
+            DatasetError: it is one.
+        """
+        metadata = record.get("metadata") or {}
+        if metadata.get(run_mark.PROPERTY, self.run_id) != self.run_id:
+            raise DatasetError(
+                f"the record `{external_id}` belongs to another run of loopd",
+                "end one of the two; each needs an argilla.dataset of its own",
+            )
+        value = record["fields"].get(self.task.field_name)
+        if text not in schema.readings(self.task, str(value)):
+            raise DatasetError(
+                f"the dataset has another text under the id `{external_id}`",
+                "somebody put it there: give the record another id in Argilla, or remove it",
+            )
+
+    def _metadata(self, batch: Batch, position: int) -> Json:
+        ours = self.names.named(schema.metadata(batch, position))
+        return {**ours, run_mark.PROPERTY: self.run_id}
+
+    def _may_propose(self, record: Json, proposal: Json | None) -> bool:
+        """Whether no other agent has a suggestion there, and the server takes ours."""
+        present = [
+            entry
+            for entry in record.get("suggestions") or ()
+            if entry["question_id"] == self.question_id
+        ]
+        own = all(str(entry.get("agent")).startswith(AGENT) for entry in present)
+        return proposal is not None and own and self._fits(record, proposal)
+
+    def _fits(self, record: Json, proposal: Json) -> bool:
+        """Argilla checks spans against the field as it is, and we did not pad one of others."""
+        if self.task.kind != "spans":
+            return True
+        length = len(str(record["fields"].get(self.task.field_name) or ""))
+        return all(span["end"] <= length for span in proposal["value"])
+
+    @staticmethod
+    def _proposed(proposal: Json | None) -> Json:
+        return {} if proposal is None else {"suggestions": [proposal]}

@@ -1,0 +1,100 @@
+"""Owns which records of a dataset stand for which texts of the pool; must not send anything.
+
+A record that loopd makes bears an external id of loopd's. A record that others have made stands for
+a pool text where it bears its id, or else where it shows the same text: then loopd works on that
+record, and no text is published twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from loopd.annotation import run_mark, schema
+from loopd.annotation.schema import MetadataNames
+from loopd.data.pool import Pool
+from loopd.tasks.task import Task
+
+Json = dict[str, Any]
+
+COPY_ID = re.compile(r"(.+)#\d+", re.DOTALL)
+"""External id of a copy that asks for a second opinion, such as ``r5#2``."""
+
+
+@dataclass(slots=True)
+class RecordIndex:
+    """What the last listing of a dataset has shown.
+
+    Attributes:
+        task: says which field holds the text.
+        pool: the texts.
+        names: of loopd's metadata.
+        record_ids: Argilla's id by external id, of records of the run or of a pool text.
+        twins: Argilla's ids of further records of a text that has one already.
+        total: records of the dataset.
+    """
+
+    task: Task
+    pool: Pool
+    names: MetadataNames = field(default_factory=MetadataNames)
+    record_ids: dict[str, str] = field(default_factory=dict)
+    twins: set[str] = field(default_factory=set)
+    total: int = 0
+    _ids_by_text: dict[str, str] | None = None
+
+    def name(self, record: Json) -> str | None:
+        """The external id by which loopd knows a record, ``None`` where it has no use for it."""
+        external_id: str | None = record.get("external_id")
+        if external_id is not None and self._is_own_id(external_id):
+            return external_id
+        name = self._by_text(record["fields"].get(self.task.field_name))
+        return name or (external_id if self.is_ours(record) else None)
+
+    def is_ours(self, record: Json) -> bool:
+        """Whether loopd has published the record, or works on it."""
+        metadata = record.get("metadata") or {}
+        return run_mark.PROPERTY in metadata or schema.is_batch(self.names.ours(metadata))
+
+    def replace(self, records: Iterable[Json], total: int) -> None:
+        """Take over a whole listing."""
+        self.record_ids, self.twins, self.total = {}, set(), total
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Json) -> None:
+        """Take over one record: of several of a text, the one with the text's own id stands for it.
+
+        Else the one that loopd works on, else the first.
+        """
+        name, record_id = self.name(record), str(record["id"])
+        if name is None:
+            return
+        other = self.record_ids.get(name)
+        if other in (None, record_id):
+            self.record_ids[name] = record_id
+        elif record.get("external_id") == name or self.is_ours(record):
+            self.record_ids[name] = record_id
+            self.twins.add(str(other))
+        else:
+            self.twins.add(record_id)
+
+    def _is_own_id(self, external_id: str) -> bool:
+        """Whether it is that of a text or a copy, also where somebody removed the metadata."""
+        copy = COPY_ID.fullmatch(external_id)
+        return external_id in self.pool or (copy is not None and copy[1] in self.pool)
+
+    def _by_text(self, field_value: object) -> str | None:
+        if not isinstance(field_value, str):
+            return None
+        if self._ids_by_text is None:  # only datasets with records of others need it
+            self._ids_by_text = {record.text: record.id for record in self.pool}
+        texts = schema.readings(self.task, field_value)
+        return next((self._ids_by_text[text] for text in texts if text in self._ids_by_text), None)
+
+
+def keys_of(records: Iterable[Json]) -> Counter[str]:
+    """How many records have a value for each name of metadata."""
+    return Counter(key for record in records for key in record.get("metadata") or ())

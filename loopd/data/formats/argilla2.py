@@ -1,0 +1,150 @@
+"""Owns what Argilla 2's SDK exports, flat and nested; must not open files.
+
+``to_datasets`` writes a row for each record, with the columns ``label.responses``,
+``label.responses.users`` and ``label.responses.status`` for a question ``label``;
+``records.to_json`` nests fields and responses, and leaves the status of each response out. There
+the record's own status has to do: the answers of a completed record count, those of a pending one
+may be drafts or discards. Suggestions are never answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from loopd.data.cells import Unusable, plain
+from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.items import Tool
+from loopd.data.formats.literals import literal
+from loopd.data.formats.words import latest, person, verdict_of
+from loopd.data.source import RawAnswer, Source, Verdict
+
+RESPONSES = ".responses"
+USERS = ".responses.users"
+STATUS = ".responses.status"
+
+COMPLETED = "completed"
+
+
+def _recognises(source: Source, wanted: Wanted) -> bool:
+    del wanted
+    return _is_flat(source) or _is_nested(source)
+
+
+def _is_flat(source: Source) -> bool:
+    ends = [name for name in source.columns if name.endswith((USERS, STATUS))]
+    return any(name.rpartition(".")[0] in source.columns for name in ends)
+
+
+def _is_nested(source: Source) -> bool:
+    if not {"fields", "responses"} <= set(source.columns):
+        return False
+    fields = [literal(cell) for cell in values(source, "fields")]
+    return bool(fields) and all(isinstance(cell, Mapping) for cell in fields)
+
+
+def _remark(source: Source) -> str:
+    """Of a nested export, that it keeps drafts and discards without saying so."""
+    if not _is_nested(source):
+        return ""
+    return (
+        "no status of single responses is in it: those of completed records count, those of others "
+        "do not; `to_datasets` says which were discarded"
+    )
+
+
+def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
+    del wanted
+    return _nested(cells) if "fields" in cells else _flat(cells)
+
+
+# -- to_datasets -----------------------------------------------------------------------------------
+
+
+def _flat(cells: Mapping[str, object]) -> Item:
+    names = [name.removesuffix(RESPONSES) for name in cells if name.endswith(RESPONSES)]
+    questions = {name: tuple(_columns(cells, name)) for name in names}
+    fields = {name: cell for name, cell in cells.items() if RESPONSES not in name}
+    return Item(fields, questions)
+
+
+def _columns(cells: Mapping[str, object], name: str) -> Iterator[RawAnswer]:
+    """The answers of one question: three lists of one length."""
+    given = _list(cells.get(name + RESPONSES))
+    users, states = _list(cells.get(name + USERS)), _list(cells.get(name + STATUS))
+    if users is not None and len(users) != len(given or ()):
+        yield RawAnswer("", Unusable(f"{len(given or ())} responses of {len(users)} users"))
+        return
+    for at, value in enumerate(given or ()):
+        who = "" if users is None else person(users[at])
+        if states is None:
+            verdict = _of_record(cells)
+        else:
+            verdict = _of_response(states[at] if at < len(states) else None)
+        yield RawAnswer(who, value, verdict)
+
+
+def _list(cell: object) -> Sequence[object] | None:
+    value = literal(cell)
+    if isinstance(value, (list, tuple)):
+        return value
+    text = plain(value).strip()
+    return [value] if text else None
+
+
+# -- records.to_json -------------------------------------------------------------------------------
+
+
+def _nested(cells: Mapping[str, object]) -> Item:
+    fields = {**_object(cells.get("metadata")), **cells, **_object(cells.get("fields"))}
+    without = ("fields", "metadata", "responses", "suggestions", "vectors")
+    questions: dict[str, list[RawAnswer]] = {}
+    for name, answer in _responses(literal(cells.get("responses")), cells):
+        questions.setdefault(name, []).append(answer)
+    rest = {name: cell for name, cell in fields.items() if name not in without}
+    return Item(rest, {name: tuple(answers) for name, answers in questions.items()})
+
+
+def _responses(responses: object, cells: Mapping[str, object]) -> Iterator[tuple[str, RawAnswer]]:
+    """Question and answer, from the SDK's object or from the list that the server sends."""
+    if isinstance(responses, Mapping):
+        for name, given in responses.items():
+            for each in given or ():
+                yield str(name), _answer(_object(each), cells)
+    elif isinstance(responses, (list, tuple)):
+        for each in map(_object, responses):
+            for name, value in _object(each.get("values")).items():
+                yield str(name), _answer({**each, **_object(value)}, cells)
+
+
+def _answer(response: Mapping[str, object], cells: Mapping[str, object]) -> RawAnswer:
+    status = response.get("status")
+    verdict = _of_record(cells) if status is None else _of_response(status)
+    who = person(response.get("user_id"))
+    return RawAnswer(who, response.get("value"), verdict, latest(response))
+
+
+def _of_response(status: object) -> Verdict:
+    return verdict_of(status) or Verdict.PENDING
+
+
+def _of_record(cells: Mapping[str, object]) -> Verdict:
+    """What the record's status says of a response without one of its own."""
+    if "status" not in cells:
+        return Verdict.SUBMITTED
+    completed = plain(cells["status"]).strip().casefold() == COMPLETED
+    return Verdict.SUBMITTED if completed else Verdict.PENDING
+
+
+def _object(cell: object) -> Mapping[str, object]:
+    value = literal(cell)
+    return value if isinstance(value, Mapping) else {}
+
+
+ARGILLA2 = Tool(
+    name="argilla2",
+    title="Argilla 2",
+    recognises=_recognises,
+    read=_read,
+    aliases=("responses",),
+    remark=_remark,
+).format()

@@ -1,0 +1,117 @@
+"""Owns what doccano exports: classification and spans, of all its releases; must not open files.
+
+An empty list says that nobody has labelled the text, unless somebody has approved it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from loopd.data.cells import Unusable, plain
+from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.items import Tool
+from loopd.data.formats.literals import literal
+from loopd.data.formats.words import person
+from loopd.data.source import RawAnswer, Source
+
+QUESTION = "label"
+
+LISTS = ("label", "labels", "cats", "entities", "annotations")
+"""What the releases call the column of labels."""
+
+COMMENTS = "Comments"
+
+APPROVER = "annotation_approver"
+
+JOINT = "#"
+"""Stands between several labels of a text in a CSV file."""
+
+
+def _recognises(source: Source, wanted: Wanted) -> bool:
+    del wanted
+    columns = set(source.columns)
+    if columns & set(LISTS) and columns & {COMMENTS, APPROVER}:
+        return True
+    return _all(source, "entities", "start_offset") or _all(source, "annotations", "user", "label")
+
+
+def _all(source: Source, column: str, *keys: str) -> bool:
+    """Whether a column holds lists of objects with these keys, and doccano's own ones at that."""
+    lists = [literal(cell) for cell in values(source, column)]
+    objects = [each for cell in lists if isinstance(cell, list) for each in cell]
+    usual = {"id", "prob", "document", "example", "start_offset", "end_offset", "label", "user"}
+    return bool(objects) and all(
+        isinstance(each, Mapping)
+        and set(keys) <= each.keys()
+        and each.keys() <= usual | {"manual", "uuid", "created_at", "updated_at"}
+        and bool(each.keys() & {"document", "example", "start_offset", "prob", "manual"})
+        for each in objects
+    )
+
+
+def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
+    fields = {name: cell for name, cell in cells.items() if name not in LISTS}
+    if "text" not in fields and "data" in fields:
+        fields["text"] = fields["data"]
+    return Item(fields, {QUESTION: tuple(_answers(cells, wanted))})
+
+
+def _answers(cells: Mapping[str, object], wanted: Wanted) -> Iterator[RawAnswer]:
+    approver = person(cells.get(APPROVER))
+    value = literal(_cell(cells, wanted))
+    if isinstance(value, str):
+        value = _split(value, wanted)
+    if _has_users(value):
+        yield from _by_user(value, wanted)
+    elif value or (approver and value is not None):
+        yield RawAnswer("", value)
+
+
+def _cell(cells: Mapping[str, object], wanted: Wanted) -> object:
+    """The column of the kind that the task is of, where there are two."""
+    first = ("entities",) if wanted.kind == "spans" else ("cats",)
+    names = (*first, *LISTS)
+    return next((cells[name] for name in names if cells.get(name) is not None), None)
+
+
+def _split(value: str, wanted: Wanted) -> list[str]:
+    """The labels of a cell of text; one that is a label itself is not cut."""
+    whole = value.strip()
+    if whole in (wanted.labels or ()):
+        return [whole]
+    return [name for name in whole.split(JOINT) if name.strip()]
+
+
+# -- older releases: an object for each label ------------------------------------------------------
+
+
+def _has_users(value: object) -> bool:
+    return isinstance(value, list) and any(
+        isinstance(each, Mapping) and each.get("user") is not None for each in value
+    )
+
+
+def _by_user(value: object, wanted: Wanted) -> Iterator[RawAnswer]:
+    given: dict[str, list[object]] = {}
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, Mapping):
+            given.setdefault(person(each.get("user")), []).append(_one(each, wanted))
+    for who, labels in given.items():
+        trouble = next((label for label in labels if isinstance(label, Unusable)), None)
+        yield RawAnswer(who, labels if trouble is None else trouble)
+
+
+def _one(annotation: Mapping[str, object], wanted: Wanted) -> object:
+    label = annotation.get("label")
+    if isinstance(label, int) and plain(label) not in (wanted.labels or (plain(label),)):
+        return Unusable(f"label {label} is doccano's number of a label, not its name")
+    return annotation if wanted.kind == "spans" else label
+
+
+DOCCANO = Tool(
+    name="doccano",
+    title="doccano",
+    recognises=_recognises,
+    read=_read,
+    aliases=LISTS,
+).format()

@@ -1,0 +1,193 @@
+"""Owns rows of annotation tools' files: which question is read, and which cells; opens nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from loopd.data.cells import Unusable
+from loopd.data.columns import listing
+from loopd.data.formats.contract import Format, Item, Wanted
+from loopd.data.formats.values import agreed, answer_cell
+from loopd.data.formats.verdicts import verdict_in
+from loopd.data.formats.words import person
+from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
+from loopd.errors import DataError
+
+Reader = Callable[[Mapping[str, object], Wanted], Item]
+"""Cells of a row to what they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool whose rows are read one by one.
+
+    Attributes:
+        name, title, recognises: as :class:`Format` has them.
+        read: what one row says.
+        aliases: names that ``answers`` and ``label`` may have for the one question there is.
+        join: what several rows say together, where a row is not an answer.
+        remark: as :class:`Format` has it.
+    """
+
+    name: str
+    title: str
+    recognises: Callable[[Source, Wanted], bool]
+    read: Reader
+    aliases: Collection[str] = ()
+    join: Callable[[Iterable[tuple[SourceRow, Item]], Wanted], Iterable[tuple[SourceRow, Item]]] = (
+        lambda items, _: items
+    )
+    remark: Callable[[Source], str] = lambda _: ""
+
+    def format(self) -> Format:
+        """The tool as a format."""
+        return Format(
+            self.name, self.title, self.recognises, self.rows, self.questions, self.remark
+        )
+
+    def questions(self, source: Source, wanted: Wanted) -> tuple[str, ...]:
+        """Names of the questions that the first rows have answers to."""
+        return self.names(source.head, wanted)
+
+    def names(self, rows: Iterable[SourceRow], wanted: Wanted) -> tuple[str, ...]:
+        """Names of the questions that rows have answers to."""
+        items = (self.read(row.cells, wanted) for row in rows if not row.broken)
+        return tuple(dict.fromkeys(name for item in items for name in item.questions))
+
+    def rows(self, source: Source, wanted: Wanted) -> Iterator[Row]:
+        """All rows.
+
+        Raises:
+            DataError: a column or question is not there, or the one meant cannot be told.
+        """
+        known = _Names(self, source, wanted)
+        answers = known.chosen("answers", wanted.answers)
+        label = known.chosen("label", wanted.label)
+        known.require_fields(wanted)
+        wanted = replace(wanted, answers=answers.names, label=label.names, resolved=True)
+        for row, item in self.join(self._items(source, wanted), wanted):
+            yield _row(row, item, wanted, answers=answers, label=label)
+
+    def _items(self, source: Source, wanted: Wanted) -> Iterator[tuple[SourceRow, Item]]:
+        for row in source.read(None):
+            yield row, Item({}) if row.broken else self.read(row.cells, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is read for a key of the configuration.
+
+    Attributes:
+        name: of the question or of the field; ``None`` for nothing.
+        question: whether it is a question.
+    """
+
+    name: str | None = None
+    question: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name, if it is that of a question."""
+        return (self.name,) if self.question and self.name is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    tool: Tool
+    source: Source
+    wanted: Wanted
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        return self.tool.questions(self.source, self.wanted)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        rows = (row.cells for row in self.source.head if not row.broken)
+        items = (self.tool.read(cells, self.wanted) for cells in rows)
+        return tuple(dict.fromkeys(name for item in items for name in item.fields))
+
+    def chosen(self, key: str, names: tuple[str, ...]) -> Choice:
+        """The question or field that a key names."""
+        if not names:
+            return Choice()
+        if len(names) > 1:
+            raise self._refused(key, listing(names), "several columns")
+        choice = self._question(names[0], self.questions) or self._field(key, names[0])
+        # The first answer may come late in a file.
+        choice = choice or self._question(
+            names[0], self.tool.names(self.source.read(None), self.wanted)
+        )
+        if choice is None:
+            raise self._refused(key, repr(names[0][:40]), "no question of it")
+        return choice
+
+    def _question(self, name: str, questions: tuple[str, ...]) -> Choice | None:
+        if name.removesuffix(".responses") in questions:
+            return Choice(name.removesuffix(".responses"), question=True)
+        if name in self.tool.aliases and len(questions) == 1:
+            return Choice(questions[0], question=True)
+        return None
+
+    def _field(self, key: str, name: str) -> Choice | None:
+        suggested = name.endswith((".suggestion", ".suggestion.agent", ".suggestion.score"))
+        if name not in self.fields or (suggested and key == "answers"):
+            return None
+        return Choice(name)
+
+    def require_fields(self, wanted: Wanted) -> None:
+        """Check that text and id are there."""
+        for name in (wanted.text, wanted.id, wanted.annotator_column, wanted.verdict_column):
+            if name is not None and self.source.head and name not in self.fields:
+                match = difflib.get_close_matches(name, self.fields, n=1, cutoff=0.5)
+                raise DataError(
+                    f"{self.source.name} has no field {name!r}; it has {listing(self.fields)}",
+                    f"did you mean {match[0]!r}?" if match else "name the field of the texts",
+                )
+
+    def _refused(self, key: str, name: str, reason: str) -> DataError:
+        questions = listing(self.questions) if self.questions else "no answers in its first rows"
+        return DataError(
+            f"{self.source.name}: `{self.wanted.section}.{key}` is {name}, {reason}; read as "
+            f"{self.tool.title} it has {questions}",
+            f"name the question, or set `{self.wanted.section}.format: plain` to read columns",
+        )
+
+
+def _row(row: SourceRow, item: Item, wanted: Wanted, *, answers: Choice, label: Choice) -> Row:
+    return Row(
+        number=row.number,
+        text=item.fields.get(wanted.text),
+        id=None if wanted.id is None else item.fields.get(wanted.id),
+        label=None if label.name is None else agreed(_answers(item, label, wanted)),
+        answers=_answers(item, answers, wanted),
+        broken=row.broken,
+    )
+
+
+def _answers(item: Item, choice: Choice, wanted: Wanted) -> tuple[RawAnswer, ...]:
+    if choice.name is None:
+        return ()
+    given = item.questions.get(choice.name, ()) if choice.question else _of_field(item, choice.name)
+    return tuple(_finished(each, item, wanted) for each in given)
+
+
+def _finished(answer: RawAnswer, item: Item, wanted: Wanted) -> RawAnswer:
+    """The answer with its cell, and with what the columns say that the configuration names."""
+    answer = replace(answer, value=answer_cell(answer.value, wanted))
+    if wanted.annotator_column is not None:
+        answer = replace(answer, annotator=person(item.fields.get(wanted.annotator_column)))
+    verdict = verdict_in(item.fields, wanted.verdict_column)
+    if isinstance(verdict, Unusable):
+        return replace(answer, value=verdict)
+    return answer if verdict is Verdict.SUBMITTED else replace(answer, verdict=verdict)
+
+
+def _of_field(item: Item, name: str) -> tuple[RawAnswer, ...]:
+    """What a column says that is no question: the verdict of its row counts for it too."""
+    cell = item.fields.get(name)
+    if cell is None or cell == "":
+        return ()
+    return (RawAnswer("", cell, item.verdict),)

@@ -1,0 +1,175 @@
+"""Owns cells that hold several people's answers, or one with its person; opens nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from loopd.data.cells import SPAN_KEYS, Unusable, plain
+from loopd.data.formats.contract import Wanted
+from loopd.data.formats.literals import literal
+from loopd.data.formats.values import answer_cell
+from loopd.data.formats.words import (
+    ANNOTATOR_KEYS,
+    FLAG_KEYS,
+    PERSON_KEYS,
+    TIME_KEYS,
+    VALUE_KEYS,
+    VERDICT_KEYS,
+    first_key,
+    flag_of,
+    latest,
+    person,
+    verdict_of,
+)
+from loopd.data.source import RawAnswer, Verdict
+
+WHO = (*ANNOTATOR_KEYS, *PERSON_KEYS)
+
+DONE = frozenset(("completed", "complete", "done", "finished", "final", "valid", "ok"))
+"""Words by which an object says that it is an answer."""
+
+_WORDS = frozenset((*VALUE_KEYS, *VERDICT_KEYS, *FLAG_KEYS, *TIME_KEYS, "id"))
+
+_SPAN_WORDS = frozenset((*SPAN_KEYS, "start_offset", "end_offset"))
+
+
+def answers_of(cell: object, wanted: Wanted) -> tuple[RawAnswer, ...]:
+    """The answers of a cell, each as a cell of its own.
+
+    It may be one answer that stands alone; an object with the answer of each annotator; one object,
+    or a list of them, that say who answered what (``{"user": "ann", "label": "praise"}``), maybe
+    with a verdict.
+    """
+    if cell is None:
+        return ()
+    return _read(_answers(cell, wanted), wanted)
+
+
+def labels_of(cell: object, wanted: Wanted) -> tuple[RawAnswer, ...]:
+    """The same of a cell of known labels, where an object's keys are nobody's names."""
+    value = literal(cell)
+    if cell is None or not isinstance(value, Mapping) or _says_who(value):
+        return answers_of(cell, wanted)
+    return _read([RawAnswer("", value)], wanted)
+
+
+def _read(answers: Iterable[RawAnswer], wanted: Wanted) -> tuple[RawAnswer, ...]:
+    return tuple(replace(answer, value=answer_cell(answer.value, wanted)) for answer in answers)
+
+
+def _answers(cell: object, wanted: Wanted) -> Iterable[RawAnswer]:
+    if isinstance(cell, Unusable) or plain(cell).strip() in (wanted.labels or ()):
+        return (RawAnswer("", cell),)
+    value = literal(cell)
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return (RawAnswer("", Unusable(f"{value[:40]!r} is not JSON")),)
+    if isinstance(value, Mapping):
+        return _of_object(value, wanted)
+    if isinstance(value, (list, tuple)) and value:
+        return _of_list(value, wanted)
+    return (RawAnswer("", cell if isinstance(value, str) else value),)
+
+
+def _of_object(value: Mapping[object, object], wanted: Wanted) -> Iterable[RawAnswer]:
+    named = {str(name): each for name, each in value.items()}
+    if named.keys() >= set(SPAN_KEYS) or "choices" in named:
+        return (RawAnswer("", named),)
+    if _what(named) and {name.casefold() for name in named} <= _WORDS:
+        return (_structured(named),)
+    if not _says_who(named):
+        return [_of_one(name, each) for name, each in named.items()]
+    if all(plain(each) in (wanted.labels or ()) for each in named.values()):
+        return (RawAnswer("", _two_readings(named)),)
+    return (_structured(named),)
+
+
+def _two_readings(named: Mapping[str, object]) -> Unusable:
+    who, what = _who(named) or "", _what(named) or ""
+    return Unusable(
+        f"it could be one answer, {plain(named[what])[:40]!r} by {plain(named[who])[:40]!r}, or "
+        f"the answers of two people called {who!r} and {what!r}"
+    )
+
+
+def _of_one(name: str, value: object) -> RawAnswer:
+    """One person's answer; a name that is empty is none, and not that of ``pool.annotator``."""
+    said = name or " "
+    if isinstance(value, Mapping) and _what(value) and not _is_span(value):
+        return replace(_structured(value), annotator=said)
+    return RawAnswer(said, value)
+
+
+def _of_list(value: Sequence[object], wanted: Wanted) -> Iterable[RawAnswer]:
+    pairs = [each for each in value if isinstance(each, tuple) and len(each) == 2]
+    if len(pairs) == len(value):  # what pyarrow makes of a map
+        return [_of_one(str(name), answer) for name, answer in pairs]
+    objects = [each for each in value if isinstance(each, Mapping)]
+    if len(objects) < len(value):
+        return (RawAnswer("", value),)
+    if all(_who(each) and _is_span(each) for each in objects):
+        return _spans_by_person(objects)
+    if all(map(_says_who, objects)) or (wanted.kind == "single_label" and all(map(_what, objects))):
+        return [_structured(each) for each in objects]
+    return (RawAnswer("", value),)
+
+
+def _spans_by_person(spans: Iterable[Mapping[str, object]]) -> Iterator[RawAnswer]:
+    given: dict[str, list[object]] = {}
+    for span in spans:
+        given.setdefault(person(span[_who(span) or ""]), []).append(span)
+    for name, marked in given.items():
+        yield RawAnswer(name, marked)
+
+
+def _structured(value: Mapping[str, object]) -> RawAnswer:
+    """An object that says what was answered and, maybe, by whom, when, and what became of it."""
+    who, what = _who(value), _what(value) or ""
+    verdict = row_verdict(value, (what,))
+    answer = RawAnswer(
+        "" if who is None else person(value[who]), value.get(what), time=latest(value)
+    )
+    if isinstance(verdict, Unusable):
+        return replace(answer, value=verdict)
+    return replace(answer, verdict=verdict)
+
+
+def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict | Unusable:
+    """The verdict beside an answer, by the names that are usual."""
+    for name, cell in cells.items():
+        key = name.casefold()
+        if name in without or not plain(cell).strip():
+            continue
+        if key in VERDICT_KEYS and (told := _told(name, cell)):
+            return told
+        if key in FLAG_KEYS and flag_of(cell):
+            return FLAG_KEYS[key]
+    return Verdict.SUBMITTED
+
+
+def _told(name: str, cell: object) -> Verdict | Unusable | None:
+    """What a word says; of an ``answer`` that is no verdict, that it is something else."""
+    word = plain(cell).strip()
+    if word.casefold() in DONE:
+        return Verdict.SUBMITTED
+    strange = Unusable(f"{name} is {word[:40]!r}, which is no verdict")
+    return verdict_of(word) or (None if name.casefold() == "answer" else strange)
+
+
+def _says_who(value: Mapping[str, object]) -> bool:
+    return _who(value) is not None and _what(value) is not None and not _is_span(value)
+
+
+def _who(value: Mapping[str, object]) -> str | None:
+    return first_key(value, WHO)
+
+
+def _what(value: Mapping[str, object]) -> str | None:
+    """The key of the answer, whatever it holds."""
+    names = {str(name).casefold(): str(name) for name in value}
+    keys = (*VALUE_KEYS, "spans", "entities", "result")
+    return next((names[key] for key in keys if key in names), None)
+
+
+def _is_span(value: Mapping[str, object]) -> bool:
+    return bool(_SPAN_WORDS & value.keys() - {"label"})

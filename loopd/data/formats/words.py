@@ -1,0 +1,157 @@
+"""Owns the words by which files call people, answers, verdicts and times; must not read files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timezone
+
+from loopd.data.cells import plain
+from loopd.data.source import Verdict
+
+ANNOTATOR_KEYS = (
+    "annotator",
+    "annotator_id",
+    "annotator_name",
+    "annotatorid",
+    "annotated_by",
+    "annotation_agent",
+    "_annotator_id",
+    "_session_id",
+    "completed_by",
+    "worker",
+    "worker_id",
+    "workerid",
+    "crowdworker",
+    "coder",
+    "coder_id",
+    "rater",
+    "rater_id",
+    "labeler",
+    "labeler_id",
+    "labeller",
+    "_worker_id",
+    "assignment:worker_id",
+    "annotators",
+    "annotator_ids",
+    "worker_ids",
+)
+"""Names of columns that say who answered and can hardly mean anybody else."""
+
+PERSON_KEYS = ("user", "user_id", "userid", "username", "user_name", "person", "who", "by", "judge")
+"""Names that may mean who answered, or who wrote the text."""
+
+VALUE_KEYS = ("value", "label", "labels", "answer", "answers", "choice", "choices", "annotation")
+"""Names of what somebody answered, in an object."""
+
+VERDICT_KEYS = (
+    "status",
+    "answer",
+    "verdict",
+    "response_status",
+    "answer_status",
+    "annotation_status",
+    "label_status",
+    "assignment_status",
+    "assignmentstatus",
+    "assignment:status",
+)
+"""Names of columns that may hold a verdict in words; only their words tell."""
+
+FLAG_KEYS: Mapping[str, Verdict] = {
+    "was_cancelled": Verdict.CANCELLED,
+    "cancelled": Verdict.CANCELLED,
+    "canceled": Verdict.CANCELLED,
+    "is_cancelled": Verdict.CANCELLED,
+    "rejected": Verdict.REJECTED,
+    "is_rejected": Verdict.REJECTED,
+    "discarded": Verdict.DISCARDED,
+    "is_discarded": Verdict.DISCARDED,
+    "ignored": Verdict.IGNORED,
+    "is_ignored": Verdict.IGNORED,
+    "skipped": Verdict.CANCELLED,
+    "is_skipped": Verdict.CANCELLED,
+    "draft": Verdict.DRAFT,
+    "is_draft": Verdict.DRAFT,
+    "_tainted": Verdict.REJECTED,
+}
+"""Names of columns that hold yes or no, and the verdict that a yes says."""
+
+TIME_KEYS = (
+    "updated_at",
+    "_timestamp",
+    "timestamp",
+    "time",
+    "event_timestamp",
+    "submitted_at",
+    "created_at",
+    "date",
+    "datetime",
+)
+"""Names of when an answer was given, the latest of several first."""
+
+_VERDICTS: Mapping[str, Verdict] = {
+    **dict.fromkeys(
+        ("submitted", "accept", "accepted", "validated", "approved"), Verdict.SUBMITTED
+    ),
+    **dict.fromkeys(("reject", "rejected"), Verdict.REJECTED),
+    **dict.fromkeys(("ignore", "ignored"), Verdict.IGNORED),
+    **dict.fromkeys(("discard", "discarded"), Verdict.DISCARDED),
+    **dict.fromkeys(("draft", "edited", "withdrawn"), Verdict.DRAFT),
+    **dict.fromkeys(("pending", "default"), Verdict.PENDING),
+    **dict.fromkeys(("cancel", "cancelled", "canceled", "skip", "skipped"), Verdict.CANCELLED),
+}
+
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+
+
+def verdict_of(cell: object) -> Verdict | None:
+    """The verdict that a word says; ``None`` where it is none."""
+    return _VERDICTS.get(plain(cell).strip().casefold())
+
+
+def flag_of(cell: object) -> bool | None:
+    """What a yes or no says; ``None`` where it is neither."""
+    return _FLAGS.get(plain(cell).strip().casefold())
+
+
+def first_key(cells: Mapping[str, object], keys: Iterable[str]) -> str | None:
+    """The first of some keys that an object has, whatever their case; with something in it."""
+    names = {name.casefold(): name for name in cells}
+    present = (names[key] for key in keys if key in names)
+    return next((name for name in present if plain(cells[name]).strip()), None)
+
+
+def person(cell: object) -> str:
+    """How somebody is called: the name of an account, its mail address, or its number."""
+    if isinstance(cell, Mapping):
+        key = first_key(cell, ("username", "email", "name", "id"))
+        return "" if key is None else person(cell[key])
+    return plain(cell).strip()
+
+
+def moment(cell: object) -> float | None:
+    """When something was, in seconds since 1970; ``None`` where that is not said."""
+    if isinstance(cell, datetime):
+        return _seconds(cell)
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return float(cell) if math.isfinite(cell) else None
+    text = plain(cell).strip()
+    try:
+        return float(text) if text.replace(".", "", 1).isdigit() else _seconds(_date(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def latest(cells: Mapping[str, object], without: Collection[str] = ()) -> float | None:
+    """The time that an object says, by the names that are usual."""
+    key = first_key(cells, (key for key in TIME_KEYS if key not in without))
+    return None if key is None else moment(cells[key])
+
+
+def _date(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _seconds(when: datetime) -> float:
+    return (when if when.tzinfo else when.replace(tzinfo=timezone.utc)).timestamp()

@@ -1,0 +1,277 @@
+"""Tables: long, wide, with objects in their cells, with a column of verdicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loopd.errors import DataError
+from tests.data.formats.reads import ENTITIES, answers, golds, jsonl, read, spans
+
+EVERYBODY = {"a": {"w1": "praise", "w2": "question"}, "b": {"w1": "complaint"}}
+
+
+def table(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+# -- long ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["worker_id", "Annotator", "coder", "completed_by"])
+def test_long_tables_are_known_by_the_name_of_a_column(tmp_path: Path, column: str) -> None:
+    rows = (f"text,{column},tone", "a,w1,praise", "a,w2,question", "b,w1,complaint")
+    assert answers(table(tmp_path / "t.csv", *rows), answers="tone") == EVERYBODY
+
+
+@pytest.mark.parametrize("keys", [{"annotator_column": "user"}, {"format": "long"}])
+def test_or_by_the_configuration(tmp_path: Path, keys: dict[str, str]) -> None:
+    rows = ("text,user,tone", "a,w1,praise", "a,w2,question", "b,w1,complaint")
+    assert answers(table(tmp_path / "t.csv", *rows), answers="tone", **keys) == EVERYBODY
+
+
+def test_a_column_that_may_be_the_authors_is_refused(tmp_path: Path) -> None:
+    rows = ("text,user,tone", "a,w1,praise", "a,w2,question", "b,w1,complaint")
+    path = table(tmp_path / "t.csv", *rows)
+    with pytest.raises(DataError) as error:
+        read(path, answers="tone")
+    assert "'user' could say who answered or who wrote the text" in error.value.message
+    assert error.value.hint is not None
+    assert "pool.annotator_column: user" in error.value.hint
+    assert answers(path, answers="tone", format="plain", annotator="me") == {
+        "a": {"me": "praise"},
+        "b": {"me": "complaint"},
+    }
+
+
+def test_authors_whose_texts_do_not_repeat_are_no_annotators(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,user,tone", "a,w1,praise", "b,w2,question")
+    found = answers(path, answers="tone")
+    assert found == {"a": {"imported": "praise"}, "b": {"imported": "question"}}
+
+
+def test_a_long_table_without_people_is_refused(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,tone", "a,praise")
+    with pytest.raises(DataError, match="no column is called as if it said who answered"):
+        read(path, answers="tone", format="long")
+
+
+def test_lists_of_people_and_their_answers(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "annotators": ["w1", "w2"], "tones": ["praise", "question"]},
+        {"text": "b", "annotators": ["w1"], "tones": ["complaint"]},
+    ]
+    assert answers(jsonl(tmp_path / "t.jsonl", rows), answers="tones") == EVERYBODY
+
+
+def test_the_later_of_two_answers_counts(tmp_path: Path) -> None:
+    rows = (
+        "text,worker,tone,updated_at",
+        "a,w1,praise,2024-05-01T10:00:00Z",
+        "a,w1,question,2024-05-02T10:00:00Z",
+        "b,w1,praise,2024-05-02T10:00:00Z",
+        "b,w1,question,2024-05-01T10:00:00Z",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone") == {"a": {"w1": "question"}, "b": {"w1": "praise"}}
+    _, report = read(path, answers="tone")
+    assert (report.said.read, report.said.superseded, report.said.there) == (2, 2, 4)
+
+
+def test_without_a_time_the_first_counts_and_the_second_is_counted(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,worker,tone", "a,w1,praise", "a,w1,question")
+    pool, report = read(path, answers="tone")
+    assert pool.records[0].answers == (("w1", "praise"),)
+    assert report.unusable_answers == 1
+
+
+# -- wide ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [("w1", "w2"), "w*", ("w1", "w*")])
+def test_wide_tables(tmp_path: Path, names: object) -> None:
+    path = table(tmp_path / "t.csv", "text,w1,w2,other", "a,praise,question,x", "b,complaint,,y")
+    assert answers(path, answers=names) == EVERYBODY
+
+
+def test_one_person_alone_is_a_wide_table_if_it_is_said(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,w1", "a,praise")
+    assert answers(path, answers="w1", format="wide") == {"a": {"w1": "praise"}}
+    assert answers(path, answers="w1") == {"a": {"imported": "praise"}}
+
+
+def test_a_pattern_must_fit(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,w1", "a,praise")
+    with pytest.raises(DataError, match=r"no column 'v\*'; it has 'text', 'w1'"):
+        read(path, answers="v*")
+    with pytest.raises(DataError, match="no column 'w3'"):
+        read(path, answers=("w1", "w3"))
+
+
+# -- objects in cells ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"w1": "praise", "w2": "question"},
+        [{"user": "w1", "label": "praise"}, {"user": "w2", "label": "question"}],
+        [
+            {"annotator": "w1", "value": ["praise"], "status": "submitted"},
+            {"annotator": "w2", "value": "question", "status": "accepted"},
+            {"annotator": "w3", "value": "praise", "status": "discarded"},
+            {"annotator": "w4", "value": "praise", "rejected": True},
+        ],
+        {
+            "w1": {"label": "praise"},
+            "w2": {"label": "question", "status": "submitted"},
+            "w3": {"label": "praise", "status": "draft"},
+        },
+        [
+            {"worker_id": 1.0, "choice": "x"},
+            {"worker_id": "w1", "choice": "praise"},
+            {"worker_id": "w2", "choice": "question"},
+        ],
+    ],
+)
+@pytest.mark.parametrize("written", ["json", "python"])
+def test_a_cell_with_objects(tmp_path: Path, cell: object, written: str) -> None:
+    rows = [{"text": "a", "given": cell}]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    assert answers(path, answers="given") == {"a": EVERYBODY["a"]}
+    text = json.dumps(cell) if written == "json" else repr(cell)
+    path = table(tmp_path / "t.csv", "text;given", f"a;{text}")
+    assert answers(path, answers="given") == {"a": EVERYBODY["a"]}
+
+
+def test_one_object_is_one_answer(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "a", "given": {"label": "praise", "user": "w1"}}])
+    assert answers(path, answers="given") == {"a": {"w1": "praise"}}
+    assert golds(path, label="given") == {"a": "praise"}
+
+
+def test_an_object_that_could_be_two_things_is_left_out(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "a", "given": {"label": "x", "user": "y"}}])
+    _, report = read(path, labels=("x", "y"), answers="given")
+    assert report.unusable_answers == 1
+    reason = (
+        "could be one answer, 'x' by 'y', or the answers of two people called 'user' and 'label'"
+    )
+    assert any(reason in line for line in report.lines())
+
+
+def test_spans_with_their_people(tmp_path: Path) -> None:
+    marked = [
+        {"user": "w1", "start": 0, "end": 3, "label": "PER"},
+        {"user": "w1", "start": 8, "end": 12, "label": "LOC"},
+        {"user": "w2", "start": 0, "end": 3, "label": "PER"},
+    ]
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "Ann saw Rome", "given": marked}])
+    assert answers(path, "spans", ENTITIES, answers="given") == {
+        "Ann saw Rome": {"w1": spans((0, 3, "PER"), (8, 12, "LOC")), "w2": spans((0, 3, "PER"))}
+    }
+
+
+def test_several_labels_of_one_person_are_no_answers_of_several(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "a", "given": ["praise", "question"]}])
+    _, report = read(path, answers="given")
+    assert report.unusable_answers == 1
+    assert answers(path, "multi_label", answers="given") == {
+        "a": {"imported": ["praise", "question"]}
+    }
+
+
+def test_arrays_of_json(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "a", "tone": "praise"}, {"text": "b"}]
+    path = tmp_path / "t.json"
+    path.write_text(f"\n [\n{json.dumps(rows)[1:]}")
+    assert answers(path, answers="tone") == {"a": {"imported": "praise"}}
+    path.write_text(json.dumps([{"text": "a"}, 3]))
+    with pytest.raises(DataError, match="row 2: a int, not an object"):
+        read(path)
+    path.write_text('[{"text": "a"},\n{"text": ')
+    with pytest.raises(DataError, match="line 2: not JSON"):
+        read(path)
+
+
+# -- verdicts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [
+        ("response_status", "submitted", "discarded"),
+        ("annotation_status", "Accepted", "REJECTED"),
+        ("status", "submitted", "draft"),
+        ("status", "Validated", "Discarded"),
+        ("was_cancelled", "False", "True"),
+        ("is_discarded", "0", "1"),
+    ],
+)
+def test_a_verdict_beside_a_label_counts(tmp_path: Path, column: str, yes: str, no: str) -> None:
+    path = table(tmp_path / "t.csv", f"text,tone,{column}", f"a,praise,{yes}", f"b,praise,{no}")
+    assert answers(path, answers="tone") == {"a": {"imported": "praise"}}
+    assert golds(path, label="tone") == {"a": "praise"}
+
+
+def test_a_verdict_that_may_be_about_the_text_is_refused(tmp_path: Path) -> None:
+    rows = ("text,tone,status", "a,praise,approved", "b,praise,rejected")
+    path = table(tmp_path / "t.csv", *rows)
+    with pytest.raises(DataError) as error:
+        read(path, answers="tone")
+    assert "could be a verdict on the label" in error.value.message
+    assert answers(path, answers="tone", verdict_column="status") == {"a": {"imported": "praise"}}
+    assert answers(path, answers="tone", format="plain").keys() == {"a", "b"}
+
+
+def test_a_status_in_other_words_is_no_verdict(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,tone,status", "a,praise,open", "b,praise,rejected")
+    assert answers(path, answers="tone").keys() == {"a", "b"}
+    _, report = read(path, answers="tone", verdict_column="status")
+    assert report.unusable_answers == 1
+    assert any("status is 'open', which is no verdict" in line for line in report.lines())
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [("status", "approved"), ("rejected", "0"), ("cancelled", "True"), ("draft", "no")],
+)
+def test_a_doubtful_verdict_is_refused_whatever_its_first_lines_say(
+    tmp_path: Path, column: str, word: str
+) -> None:
+    path = table(tmp_path / "t.csv", f"text,tone,{column}", f"a,praise,{word}")
+    with pytest.raises(DataError, match="could be a verdict"):
+        read(path, answers="tone")
+    assert answers(path, answers="tone", format="plain") == {"a": {"imported": "praise"}}
+
+
+def test_tables_of_crowds(tmp_path: Path) -> None:
+    rows = (
+        "HITId,WorkerId,AssignmentStatus,Input.text,Answer.tone",
+        "h1,A1,Approved,a,praise",
+        "h1,A2,Rejected,a,question",
+        "h1,A3,Submitted,a,complaint",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, text="Input.text", answers="Answer.tone") == {
+        "a": {"A1": "praise", "A3": "complaint"}
+    }
+
+
+def test_an_object_without_a_person_is_one_answer(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "given": {"label": "praise", "status": "completed"}},
+        {"text": "b", "given": {"label": "praise", "status": "rejected"}},
+    ]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    assert answers(path, answers="given") == {"a": {"imported": "praise"}}
+    several = jsonl(
+        tmp_path / "u.jsonl", [{"text": "a", "given": [{"label": "praise"}, {"label": "question"}]}]
+    )
+    assert answers(several, "multi_label", answers="given") == {
+        "a": {"imported": ["praise", "question"]}
+    }
