@@ -11,6 +11,7 @@ import pytest
 
 from tests.daemon import Daemon
 from tests.faults.nursery import Nursery
+from tests.faults.visit import Visit
 from tests.live import LiveArgilla
 
 MakeDaemon = Callable[..., Daemon]
@@ -23,15 +24,26 @@ def slowly(*values: Any) -> Any:
 
 @pytest.fixture
 def make_daemon(tmp_path: Path, nursery: Nursery) -> Iterator[MakeDaemon]:
-    made: list[Daemon] = []
+    """Daemons, and beside each other people's records, which must be as they were in the end.
 
-    def make(live: LiveArgilla, /, *, url: str = "", **sections: dict[str, Any]) -> Daemon:
+    ``guests=False`` leaves it to the daemon to make the dataset.
+    """
+    made: list[Daemon] = []
+    visits: list[Visit] = []
+
+    def make(
+        live: LiveArgilla, /, *, url: str = "", guests: bool = True, **sections: dict[str, Any]
+    ) -> Daemon:
         folder = tmp_path / f"live-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         daemon = Daemon(folder, url or live.url, live.owner_key, nursery, **sections)
         made.append(daemon)
+        if guests and "dataset" not in sections.get("argilla", {}):
+            visits.append(Visit(live, daemon))
         return daemon
 
     yield make
     for daemon in made:
         daemon.kill()
+    found = [line for visit in visits for line in visit.end()]
+    assert not found, "\n".join(found)

@@ -19,7 +19,7 @@ from tests.faults.evidence import Evidence, Row
 from tests.faults.ledger import IMPORTED, Ledger
 
 ANSWERS, LATE, TRAINING, TWICE, LOST = "answers", "late", "training", "twice", "lost"
-METRICS, REPLAY, PROGRESS = "metrics", "replay", "progress"
+METRICS, REPLAY, PROGRESS, GUESTS = "metrics", "replay", "progress", "guests"
 
 
 class Violation(NamedTuple):

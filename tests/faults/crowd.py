@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.page import original
 from loopd.records import AnswerStatus
 from tests.faults.evidence import Click, Doings, Stored
 from tests.faults.plan import opinion
+from tests.people import is_guest
 
 KEEP = 4
 """So many records people leave undeleted: an emptied dataset is an accident, and ends a run."""
@@ -88,19 +88,25 @@ class Crowd:
         """The store's records, raw."""
         return {
             id_: Stored(
-                original(each.field_value),
+                self._store.text(id_),
                 str(each.metadata.get("batch_id", "")),
                 {name: (given.status.value, given.value) for name, given in each.answers.items()},
             )
-            for id_, each in (self._store._records or {}).items()
+            for id_, each in self._there.items()
         }
+
+    @property
+    def _there(self) -> dict[str, Any]:
+        """The records that are theirs to answer, as the store has them."""
+        records = (self._store._records or {}).items()
+        return {id_: each for id_, each in records if not is_guest({"": self._store.text(id_)})}
 
     # -- clicks --------------------------------------------------------------------------------
 
     def _left(self, person: str) -> list[str]:
         """What the page shows to a person: no record that others have completed."""
         found = []
-        for id_, record in (self._store._records or {}).items():
+        for id_, record in self._there.items():
             counted = [a for a in record.answers.values() if a.status is not AnswerStatus.DISCARDED]
             if person not in record.answers and len(counted) < self._needed:
                 found.append(id_)
@@ -109,7 +115,7 @@ class Crowd:
     def _answer_next(self, person: str) -> None:
         left = self._left(person)
         if self._rng.random() < 0.05:  # the page was open before others completed the record
-            left = list(self._store._records or ())
+            left = list(self._there)
         if not left:
             return
         id_, roll = self._rng.choice(left), self._rng.random()
@@ -131,7 +137,7 @@ class Crowd:
 
     def _change(self, person: str) -> None:
         """Edit, discard or take back an earlier answer, in any batch."""
-        records = self._store._records or {}
+        records = self._there
         mine = [id_ for id_, record in records.items() if person in record.answers]
         if not mine:
             return
@@ -147,7 +153,7 @@ class Crowd:
             self._clicked(id_, person)
 
     def _delete(self) -> None:
-        ids = list(self._store._records or ())
+        ids = list(self._there)
         if len(ids) > KEEP:
             id_ = self._rng.choice(ids)
             self._bin[id_] = self._store._dataset()[id_]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.people import is_guest
+
 Row = tuple[str, dict[str, Any]]
 """Name and payload of an event."""
 
@@ -151,17 +153,19 @@ JOIN datasets ON datasets.id = records.dataset_id WHERE datasets.name = ?
 
 
 def read_argilla(database: Path, dataset: str, labels: tuple[str, ...]) -> dict[str, Stored]:
-    """The records of a dataset from Argilla's own SQLite file.
+    """The records of a dataset from Argilla's own SQLite file, without those of others.
 
     Raises:
         RuntimeError: two records have one external id.
     """
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as db:
-        records = db.execute(RECORDS, [dataset]).fetchall()
+        listed = db.execute(RECORDS, [dataset]).fetchall()
         responses = db.execute(RESPONSES, [dataset]).fetchall()
+    records = [row for row in listed if not is_guest(json.loads(row[2]))]
     answers: dict[str, dict[str, tuple[str, Any]]] = {}
+    ours = {row[0] for row in records}
     for record, user, status, values in responses:
-        if status in ("submitted", "discarded"):
+        if record in ours and status in ("submitted", "discarded"):
             known = _answer(status, values, labels)
             answers.setdefault(record, {})[_dashed(user)] = known
     found = {

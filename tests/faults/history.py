@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -24,17 +25,20 @@ from loopd.config_file import parse_config
 from loopd.errors import LoopdError, StorageError, TransientError
 from loopd.learning.strategies import plugins
 from loopd.loop import daemon
+from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.run import Loop
+from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import BatchCollected, Event, Phase, State, apply, fold
 from loopd.state.codec import decode
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task
-from tests.faults.checker import PROGRESS, REPLAY, Violation, check
+from tests.faults.checker import GUESTS, PROGRESS, REPLAY, Violation, check
 from tests.faults.crowd import Crowd
 from tests.faults.evidence import Evidence, Lesson, read_journal, read_metrics
 from tests.faults.faulty_store import FaultyStore
+from tests.faults.guests_in_memory import Guests
 from tests.faults.plan import Plan, draw
 from tests.faults.weather import (
     DISK,
@@ -135,6 +139,7 @@ class History:
         self._store = MemoryStore(build_task(self._config.task))
         crowd = random.Random(f"crowd {plan.seed}")
         needed = int(plan.settings["queue"]["min_submitted"])
+        self._guests = Guests(self._store, plan.seed)
         self._crowd = Crowd(self._store, plan.people, needed, crowd, self._clock.monotonic)
         self._closed: dict[str, float] = {}
         test = make_pool(20, "t") if self._rng.random() < 0.5 else None
@@ -155,6 +160,7 @@ class History:
             while not self._over and self.lives < LIVES and not found:
                 self.lives += 1
                 self._process()
+                self._broken += [(GUESTS, line) for line in self._guests.differences()]
                 found += check(self.evidence(quiet=False))
                 for row in read_metrics(self._config.run.dir / "metrics.jsonl"):
                     self._earlier.setdefault(row["round"], row)
@@ -208,14 +214,22 @@ class History:
         state = self._live = self._replayed = fold(events)
         self._length = len(events)
         tools = self._tools(stop)
+        notes = ObstacleNotes()
         write = partial(
             daemon._write,
             journal=FaultyJournal(journal, self.weather, self._closed),  # type: ignore[arg-type]
             tools=tools,
+            notes=notes,
         )
         look = partial(self._look, journal)
         loop = WatchedLoop(tools, stop, write, look=look, jitter=self.plan.seed)  # type: ignore[arg-type]
-        return daemon._run(loop, state)
+        same_run(state, tools)
+        opened = loop.patiently(lambda: tools.store.open(tools.data.pool, fresh=is_fresh(state)))
+        if opened is None:
+            return state
+        begin(state, tools, opened)  # as the gates do it
+        entered = SimpleNamespace(loop=loop, state=state, dataset_id=opened, notes=notes)
+        return daemon._run(entered)  # type: ignore[arg-type]
 
     def _foreseen(self, error: LoopdError) -> bool:
         if isinstance(error, StorageError):
@@ -288,6 +302,7 @@ class History:
 
     def _meanwhile(self) -> None:
         if self._store._records is not None and self._rng.random() < 0.15:
+            self._guests.act()
             self._crowd.work(1)
 
     def _turn(self, stop: Waits) -> None:

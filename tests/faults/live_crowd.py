@@ -15,6 +15,7 @@ import httpx
 from tests.faults.evidence import Click, Doings
 from tests.faults.plan import opinion
 from tests.live import LiveArgilla
+from tests.people import is_guest
 
 Json = dict[str, Any]
 
@@ -98,7 +99,7 @@ class LivePerson:
         params = {"include": "responses", "limit": 1000}
         answer = _ok(self._owner.get(f"datasets/{self._dataset_id}/records", params=params))
         items: list[Json] = answer.json()["items"]
-        return items
+        return [record for record in items if not is_guest(record["fields"])]
 
     def _response(self, record: Json) -> Json | None:
         given: list[Json] = record.get("responses") or []

@@ -18,7 +18,7 @@ from typing import Any
 from loopd.annotation.consensus import to_set_aside
 from loopd.machine import Phase
 from tests.daemon import Daemon
-from tests.faults.checker import PROGRESS, REPLAY, Violation, check
+from tests.faults.checker import GUESTS, PROGRESS, REPLAY, Violation, check
 from tests.faults.evidence import (
     Click,
     Doings,
@@ -34,6 +34,7 @@ from tests.faults.evidence import (
 from tests.faults.live_crowd import LivePerson
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import FaultProxy
+from tests.faults.visit import Visit
 from tests.faults.watched import CLOSINGS, LESSONS, STATES
 from tests.faults.weather import HOUR
 from tests.live import NAMES, LiveArgilla
@@ -65,6 +66,7 @@ class LivePlan:
         kills: for each process in turn, ``SOAK_KILL`` or nothing.
         clocks: for each process in turn, by how much its wall clock is wrong.
         forgets: a planted bug: answers after which the daemon writes no more of them down.
+        guests_later: others come only once the daemon has made the dataset.
     """
 
     seed: int
@@ -76,6 +78,7 @@ class LivePlan:
     kills: tuple[str, ...]
     clocks: tuple[float, ...]
     forgets: int | None = None
+    guests_later: bool = False
 
 
 def draw_live(seed: int) -> LivePlan:
@@ -116,6 +119,7 @@ def draw_live(seed: int) -> LivePlan:
             for _ in range(lives)
         ),
         clocks=tuple(rng.uniform(-9, 9) * HOUR * (rng.random() < 0.3) for _ in range(lives)),
+        guests_later=seed % 2 == 1,
     )
 
 
@@ -137,6 +141,7 @@ class LiveHistory:
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)
+        self._visit = Visit(live, self._daemon, later=plan.guests_later)
         self._doings = Doings()
         self._broken: list[tuple[str, str]] = []
         self._earlier: dict[int, dict[str, Any]] = {}
@@ -172,6 +177,7 @@ class LiveHistory:
             self._daemon.kill()
             self._proxy.__exit__(None, None, None)
         self._look_at_states()
+        self._broken += [(GUESTS, line) for line in self._visit.end()]
         return check(self.evidence())
 
     def evidence(self) -> Evidence:
@@ -212,6 +218,7 @@ class LiveHistory:
         since = time.monotonic()
         while time.monotonic() < deadline and not self._broken:
             self._revive()
+            self._visit.meanwhile()
             if faults and time.monotonic() - since >= faults[0][0]:
                 self._strike(faults.pop(0)[1])
                 since = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loopd.annotation import schema
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.learning.learner import Choice, Learner
@@ -18,9 +19,10 @@ from loopd.loop.run import Loop
 from loopd.machine import AnswersCollected, Event, State, apply
 from loopd.records import Batch, BatchItem
 from tests.faults import checker
+from tests.faults.guests import MARK
 from tests.faults.history import run_seed
 
-SEEDS = range(12)
+SEEDS = range(16)
 """In some of these each bug must show."""
 
 Patch = pytest.MonkeyPatch
@@ -39,7 +41,8 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
     real = collecting.changes
 
     def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
-        event, mine = real(state, sweep, now), set(state.batch.external_ids)
+        event = real(state, sweep, now)
+        mine = set(state.batch.external_ids) if state.batches else set()
         if event is None or not any(id_ in mine for id_, _ in state.answers):
             return event
         read = tuple(answer for answer in event.answers if answer.record_id in mine)
@@ -144,7 +147,29 @@ def a_discard_blocks_a_batch(patch: Patch) -> None:
     patch.setattr(steps, "unresolved", unresolved)
 
 
+def metadata_are_replaced_whole(patch: Patch) -> None:
+    """What loopd did before it was a guest."""
+
+    def merge(stored: Any, batch: Batch, position: int) -> None:
+        stored.metadata = {**schema.metadata(batch, position), MARK: "memory"}
+        stored.suggestion = batch.items[position].suggestion
+
+    patch.setattr(MemoryStore, "_merge", staticmethod(merge))
+
+
+def a_batch_is_put_on_somebodys_record(patch: Patch) -> None:
+    real = MemoryStore.publish
+
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
+        real(self, batch, texts)
+        first = next(iter(self._dataset().values()))
+        MemoryStore._merge(first, batch, 0)
+
+    patch.setattr(MemoryStore, "publish", publish)
+
+
 BUGS = {
+    metadata_are_replaced_whole: checker.GUESTS,
     an_edit_is_ignored: checker.ANSWERS,
     a_withdrawal_is_ignored: checker.ANSWERS,
     older_batches_wait_for_the_next_round: checker.LATE,
@@ -158,10 +183,11 @@ BUGS = {
     an_older_row_is_overwritten: checker.METRICS,
     a_state_without_an_event: checker.REPLAY,
     a_discard_blocks_a_batch: checker.PROGRESS,
+    a_batch_is_put_on_somebodys_record: checker.GUESTS,
 }
 
 
-IN_MAKE_TEST = 4
+IN_MAKE_TEST = 5
 """So many bugs are planted in `make test`, all of them in `make check-full`."""
 
 CASES = [

@@ -54,7 +54,7 @@ def test_a_seed_gives_the_same_history_again(tmp_path: Path) -> None:
 
 def test_faults_of_every_kind_strike(tmp_path: Path) -> None:
     struck: list[str] = []
-    for seed in (5, 9, 11, 17):
+    for seed in (5, 14, 15, 25):
         history = History(draw(seed), tmp_path / str(seed))
         history.run()
         struck += history.weather.struck

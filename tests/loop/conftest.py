@@ -28,6 +28,8 @@ from loopd.machine import Event, Phase, State
 from loopd.records import Record
 from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
+from tests.faults.guests import Ours
+from tests.faults.neighbours import Neighbours
 from tests.live import LiveArgilla
 
 LABELS = ("fruit", "tool")
@@ -123,12 +125,14 @@ def place(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeBench]:
     made: list[Bench] = []
+    neighbours: list[tuple[Neighbours, Bench]] = []
 
     def make(
         size: int = 60,
         *,
         offered: tuple[str, ...] = LABELS,
         answers: GivenAnswers | None = None,
+        guests: bool = True,
         **sections: object,
     ) -> Bench:
         name = f"bench-{uuid.uuid4().hex[:10]}"
@@ -148,12 +152,23 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         parts = _in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)
+        if guests and place == "argilla":  # others come to what loopd has made
+            others = Neighbours(request.getfixturevalue("argilla"), name)
+            others.settle(later=True)
+            neighbours.append((others, bench))
         return bench
 
     yield make
+    found: list[str] = []
+    for others, bench in neighbours:
+        texts = frozenset(record.text for record in bench.tools.data.pool)
+        others.deeds.settings |= bench.people.edits
+        found += others.differences(Ours(texts))
+        others.close()
     for bench in made:
         bench.tools.store.close()
         bench.people.close()
+    assert not found, "\n".join(found)
 
 
 Parts = Callable[[Config], tuple[AnnotationStore, Any]]

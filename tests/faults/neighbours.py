@@ -1,0 +1,170 @@
+"""Other people in a dataset: what they put there before loopd comes, and what they do meanwhile.
+
+They note every deed once Argilla has said yes, so that a checker can tell theirs from loopd's.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.faults.guests import Deeds, Ours, differences, others
+from tests.faults.whole import Entry, Json, Owner, Reply, Whole, whole
+from tests.live import LiveArgilla
+from tests.people import GUEST
+
+PROPERTIES = {"source": "terms", "year": "integer", "weight": "float", "assigned_to": "terms"}
+"""Metadata properties of others, by name."""
+
+TEXT = {"type": "text", "use_markdown": False}
+GUESTS = 6
+
+
+class Neighbours:
+    """The people of a dataset who have nothing to do with a run.
+
+    Args:
+        live: the server.
+        dataset: name of the dataset.
+    """
+
+    def __init__(self, live: LiveArgilla, dataset: str) -> None:
+        self.dataset = dataset
+        self.owner = Owner(live)
+        self.people = {name: Owner(live, key) for name, key in live.keys.items()}
+        self.ids = {name: one.call("GET", "me")["id"] for name, one in self.people.items()}
+        self.deeds = Deeds()
+        self.before: Whole | None = None
+
+    def close(self) -> None:
+        for one in (self.owner, *self.people.values()):
+            one.close()
+
+    # -- before loopd comes --------------------------------------------------------------------
+
+    def make(self, question: Json, field: str = "text", min_submitted: int = 1) -> str:
+        """Make the dataset that a run may come to, with two fields and two questions.
+
+        Args:
+            question: the run's, as Argilla's API wants it.
+            field: name of the run's field.
+            min_submitted: answers that complete a record.
+
+        Returns:
+            The dataset's id.
+        """
+        call = self.owner.call
+        body = {
+            "name": self.dataset,
+            "guidelines": "Written by hand.",
+            "workspace_id": self.owner.workspace_id(),
+            "distribution": {"strategy": "overlap", "min_submitted": min_submitted},
+            "metadata": {"owner of this": "somebody else"},
+        }
+        path = f"datasets/{call('POST', 'datasets', body)['id']}"
+        for name in (field, "note"):
+            body = {"name": name, "title": name, "required": name == field, "settings": TEXT}
+            call("POST", f"{path}/fields", body)
+        call("POST", f"{path}/questions", question)
+        body = {"name": "remark", "title": "Remark", "required": False, "settings": TEXT}
+        call("POST", f"{path}/questions", body)
+        for name, kind in PROPERTIES.items():
+            body = {"name": name, "title": name.title(), "settings": {"type": kind}}
+            call("POST", f"{path}/metadata-properties", {**body, "visible_for_annotators": True})
+        body = {"name": "sense", "title": "Sense", "dimensions": 2}
+        call("POST", f"{path}/vectors-settings", body)
+        call("PUT", f"{path}/publish")
+        return path.partition("/")[2]
+
+    def settle(self, field: str = "text", *, later: bool = False) -> None:
+        """Put records into the dataset that are no texts of a pool, and look at the whole.
+
+        Args:
+            field: name of the run's field.
+            later: loopd has been there already, and has made the dataset.
+        """
+        there = self._there()
+        items = [self._guest(there, number, field) for number in range(GUESTS)]
+        path = f"datasets/{there.settings['id']}/records/bulk"
+        made = self.owner.call("POST", path, {"items": items})["items"]
+        if "remark" in there.parts["questions"]:
+            for number, name in enumerate(self.people):
+                # A draft, for the run's question is required and may be of any kind.
+                reply = Reply("draft", {"remark": {"value": f"{name} is not sure"}})
+                self.answer(made[number]["id"], name, reply)
+        self.look(later=later)
+
+    def look(self, *, later: bool = False) -> None:
+        """Remember the dataset as it is, where loopd has made it without what is loopd's."""
+        self.before = others(self._there()) if later else self._there()
+        self.deeds = Deeds()
+
+    def _guest(self, there: Whole, number: int, field: str) -> Json:
+        """A record with whatever the dataset has room for."""
+        item: Json = {
+            "external_id": f"guest-{number}" if number % 2 else None,
+            "fields": {field: f"{GUEST}{number}"},
+            "metadata": {"source": "import", "year": 2000 + number, "kept for": "later"},
+        }
+        if "note" in there.parts["fields"]:
+            item["fields"]["note"] = f"note {number}"
+        if "remark" in there.parts["questions"] and number % 3:
+            remark = there.parts["questions"]["remark"]["id"]
+            proposal = {"question_id": remark, "value": "as before", "agent": "another/agent"}
+            item["suggestions"] = [proposal]
+        if "sense" in there.parts["vectors' settings"] and number % 3:
+            item["vectors"] = {"sense": [float(number), 1.0]}
+        return item
+
+    # -- meanwhile -----------------------------------------------------------------------------
+
+    def may_come(self) -> bool:
+        """Whether somebody has made the dataset, and finished it."""
+        there = whole(self.owner, self.dataset)
+        return there is not None and there.settings["status"] == "ready"
+
+    def add_metadata_somewhere(self, rng: random.Random) -> None:
+        """Say of any record who should look at it."""
+        ids = sorted(self._there().records)
+        if ids:
+            self.add_metadata(rng.choice(ids), assigned_to=rng.choice(sorted(self.ids)))
+
+    def add_metadata(self, record_id: str, **values: Any) -> None:
+        """Add or change some of a record's metadata, as whoever knows that PATCH takes it whole.
+
+        A PATCH of nothing shows the record as it is: Argilla fails to GET one that has vectors.
+        """
+        present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
+        self.owner.call("PATCH", f"records/{record_id}", {"metadata": {**present, **values}})
+        self.deeds.metadata.setdefault(record_id, {}).update(values)
+
+    def add_record(self, item: Json) -> str:
+        """Add a record as the bulk route takes it; returns its id."""
+        there = self.owner.dataset_id(self.dataset)
+        made = self.owner.call("POST", f"datasets/{there}/records/bulk", {"items": [item]})
+        id_ = str(made["items"][0]["id"])
+        self.deeds.added[id_] = Entry(
+            item.get("external_id"), item["fields"], item.get("metadata") or {}
+        )
+        return id_
+
+    def answer(self, record_id: str, person: str, reply: Reply) -> None:
+        """Answer a record for the first time."""
+        body = {"status": reply.status, "values": reply.values}
+        self.people[person].call("POST", f"records/{record_id}/responses", body)
+        self.deeds.answers[record_id, self.ids[person]] = reply
+
+    # -- afterwards ----------------------------------------------------------------------------
+
+    def differences(self, ours: Ours) -> list[str]:
+        """What is not loopd's and is not as it should be; nothing where the dataset is gone."""
+        after = whole(self.owner, self.dataset)
+        if after is None or self.before is None:
+            return []
+        return differences(self.before, after, ours, self.deeds)
+
+    def _there(self) -> Whole:
+        there = whole(self.owner, self.dataset)
+        if there is None:
+            raise RuntimeError(f"no dataset {self.dataset}")
+        return there
