@@ -27,6 +27,7 @@ from loopd.machine import BatchPlanned, BatchPublished, Event, RunStarted, RunSt
 from loopd.records import Batch, BatchItem, Record
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
+from loopd.state.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from tests.daemon import write_csv
 from tests.live import LiveArgilla
@@ -63,10 +64,11 @@ class Site:
         assert self.live is not None
         return self.live
 
-    def store(self, **changes: Any) -> ArgillaStore:
-        """What another run, or another person, would use."""
+    def store(self, *, ours: bool = False, **changes: Any) -> ArgillaStore:
+        """What another run would use, or this run itself."""
         config = parse_config({**self.settings, **changes}, self.folder)
-        plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted)
+        needed, folder = config.queue.min_submitted, self.run_dir if ours else self.folder
+        plan = DatasetPlan(build_task(config.task), "", needed, SavedIdentity(folder))
         store = ArgillaStore(config.argilla, self.argilla.owner_key, plan)
         self.stack.callback(store.close)
         return store
@@ -168,6 +170,11 @@ def _(site: Site) -> None:
 @plant("folder", "a folder for the metrics log")
 def _(site: Site) -> None:
     (site.run_dir / "metrics.jsonl").mkdir(parents=True)
+
+
+@plant("folder", "a folder for the run's id")
+def _(site: Site) -> None:
+    (site.run_dir / "run.id").mkdir(parents=True)
 
 
 @plant("folder", "a file for the cache")
@@ -344,6 +351,11 @@ def _(site: Site) -> None:
     store.publish(batch, {"other": "a text of others"})
 
 
+@plant("dataset", "the mark of another run", live=True)
+def _(site: Site) -> None:
+    site.store().open(Pool(()), fresh=True)
+
+
 @plant("dataset", "another text under our id", live=True)
 def _(site: Site) -> None:
     dataset_id = site.store().open(Pool(()), fresh=True)
@@ -373,13 +385,13 @@ def _(site: Site) -> None:
 @plant("same dataset", "another one", live=True)
 def _(site: Site) -> None:
     batch = Batch("b0000", 0, "random_sampling", None, (BatchItem("r000"),))
-    site.store().open(Pool((Record("r000", "x"),)), fresh=True)
+    site.store(ours=True).open(Pool((Record("r000", "x"),)), fresh=True)
     site.begin("another", BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
 
 
 @plant("same dataset", "another one, before anything was published", live=True)
 def _(site: Site) -> None:
-    site.store().open(Pool(()), fresh=True)
+    site.store(ours=True).open(Pool(()), fresh=True)
     site.begin("another")
 
 

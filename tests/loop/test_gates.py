@@ -125,7 +125,8 @@ def test_check_refuses_what_run_refuses_of_argilla(
 def test_each_gate_has_a_plant() -> None:
     names = [gate.name for gate in GATES]
     assert len(set(names)) == len(names)
-    assert set(names) == {*PLANTS, *LIVE}
+    # What `dataset` has looked at is taken by `hold`: it refuses only what came since then.
+    assert set(names) - {"hold"} == {*PLANTS, *LIVE}
     for gate in GATES:
         assert set(gate.needs) <= set(names[: names.index(gate.name)]), gate.name
 
@@ -169,7 +170,7 @@ def test_check_changes_nothing_where_all_is_well(
     assert seen == [gate.name for gate in GATES]
     assert snapshot(site.folder) == before
     assert names_of_datasets(argilla) == datasets
-    store = site.store()
+    store = site.store(ours=True)
     site.begin(store.open(read_data(site.config).pool, fresh=True))
     before = snapshot(site.folder)
     assert errors_of_check(site) == []
