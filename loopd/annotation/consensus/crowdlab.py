@@ -52,13 +52,13 @@ def crowdlab(
 
 def _agreeing(ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]]) -> float:
     """How often the model's label is the majority's where several people answered."""
-    guesses = rows.argmax(axis=1).tolist()
+    guesses: list[int] = rows.argmax(axis=1).tolist()
     shared = [
         labels[guess] == count(votes, labels).target
         for guess, votes in zip(guesses, ballots.values(), strict=True)
         if len(votes) > 1
     ]
-    return sum(shared) / max(1, len(shared))
+    return float(sum(shared) / max(1, len(shared)))
 
 
 def _lead(
