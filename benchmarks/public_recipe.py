@@ -41,6 +41,7 @@ class PublicRecipe:
             rounding and dropout's draws (padding is masked), and makes accuracy curves affordable;
             never use it where seconds are reported.
         epochs: small-text's default is 10.
+        device: of torch.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class PublicRecipe:
         padding: int,
         trimmed: bool = False,
         epochs: int = 10,
+        device: str = "cpu",
     ) -> None:
         self.num_classes = num_classes
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model)
@@ -59,11 +61,11 @@ class PublicRecipe:
         self.pool = self.dataset(texts)
         arguments = TransformerModelArguments(model)
         self._factory = TransformerBasedClassificationFactory(
-            arguments, num_classes, kwargs={"device": "cpu", "num_epochs": epochs}
+            arguments, num_classes, kwargs={"device": device, "num_epochs": epochs}
         )
         if trimmed:
             self._factory.new = lambda: TrimmedClassification(
-                arguments, num_classes, device="cpu", num_epochs=epochs
+                arguments, num_classes, device=device, num_epochs=epochs
             )
 
     def dataset(self, texts: Sequence[str]) -> TransformersDataset:

@@ -1,6 +1,7 @@
 """How seconds and memory of the learner grow with the pool: 10 k, 100 k and 1 M texts.
 
     python benchmarks/scale.py SOURCE... [--sizes 10000 100000 1000000] [--work DIR] [--threads N]
+        [--device auto]
 
 SOURCE are JSON Lines files (also .gz) with a ``text`` and, where there is one, a ``label``: such as
 TREC's and tweeteval_emoji's training texts. The pools are made from them: each text is the first
@@ -125,7 +126,10 @@ def measure(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         pool,
         names,
         classifier=ClassifierSection(
-            name=arguments.classifier, threads=arguments.threads, candidates=arguments.candidates
+            name=arguments.classifier,
+            threads=arguments.threads,
+            candidates=arguments.candidates,
+            device=arguments.device,
         ),
         strategy=StrategySection(name="breaking_ties", cold_start="random_sampling"),
         seed=SEED,
@@ -156,7 +160,16 @@ def measure(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "later rounds": [round(each, 3) for each in seconds[1:]],
         "last round in parts": {key: round(value, 3) for key, value in later[-1].items()},
         "peak, MiB": peak(),
+        **of_the_gpu(),
     }
+
+
+def of_the_gpu() -> dict[str, int]:
+    """Largest memory that torch took of the GPU so far, MiB; empty where it took none."""
+    import torch
+
+    held = torch.cuda.max_memory_reserved() // 2**20 if torch.cuda.is_available() else 0
+    return {"GPU peak, MiB": held} if held else {}
 
 
 def shown(what: str, done: int, total: int) -> None:
@@ -172,7 +185,7 @@ def in_a_process(path: Path, classifier: str, arguments: argparse.Namespace) -> 
     """Measure in a fresh interpreter, so that the peak is that of one pool alone."""
     command = [sys.executable, __file__, "--measure", str(path), "--classifier", classifier]
     command += ["--work", str(arguments.work), "--rounds", str(arguments.rounds)]
-    command += ["--candidates", str(arguments.candidates)]
+    command += ["--candidates", str(arguments.candidates), "--device", arguments.device]
     command += ["--threads", str(arguments.threads)] if arguments.threads else []
     environment = {"HF_HUB_OFFLINE": "1", **os.environ}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
@@ -219,6 +232,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("scale-work"))
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="auto", help="of torch: auto, cpu, cuda or cuda:N")
     parser.add_argument("--candidates", type=int, default=20_000)
     parser.add_argument("--transformer", action="store_true", help="measure this classifier too")
     parser.add_argument("--classifier", default="frozen-head", help=argparse.SUPPRESS)

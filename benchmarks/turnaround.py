@@ -53,13 +53,18 @@ def labelled(pool: Pool, count: int, seed: int = 0) -> Positions:
 class Loopd:
     """loopd's arm: a learner with the default settings, ready (tokenised, encoder loaded)."""
 
-    def __init__(self, pool: Pool, test: Pool, threads: int, cache: Path) -> None:
+    accuracy: float
+    """Of the last turn's model on the test set."""
+
+    def __init__(
+        self, pool: Pool, test: Pool, threads: int, cache: Path, *, device: str = "auto"
+    ) -> None:
         self.pool, self.test = pool, test
         self.labels = tuple(sorted({str(record.gold) for record in pool}))
         self.learner = Learner(
             pool,
             self.labels,
-            classifier=ClassifierSection(threads=threads),
+            classifier=ClassifierSection(threads=threads, device=device),
             strategy=StrategySection(),
             seed=0,
             cache=cache,
@@ -74,7 +79,10 @@ class Loopd:
         targets = {record.id: record.gold or "" for record in records}
         train, model = machine.timed(lambda: self.learner.fit(round, targets))
         stop, _ = machine.timed(lambda: self.learner.predict_pool(model, self.stop_set))
-        test, _ = machine.timed(lambda: self.learner.predict_proba(model, self.test))
+        test, proba = machine.timed(lambda: self.learner.predict_proba(model, self.test))
+        guesses = [self.labels[best] for best in np.argmax(proba, axis=1)]
+        right = [guess == record.gold for guess, record in zip(guesses, self.test, strict=True)]
+        self.accuracy = float(np.mean(right))
         choose, _ = machine.timed(
             lambda: self.learner.choose(model, BATCH, round=round + 1, targets=targets, exclude=())
         )

@@ -6,6 +6,7 @@ to practise with live in :mod:`loopd.commands.practice`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -15,13 +16,30 @@ import click
 
 from loopd import __version__
 from loopd.commands.practice import demo, oracle, simulate
-from loopd.commands.shared import CONFIG, Watching, progress
-from loopd.errors import LoopdError, UnexpectedError
+from loopd.commands.shared import (
+    CONFIG,
+    Watching,
+    nobody_reads,
+    progress,
+    write_what_can_be_shown,
+)
+from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.printable import one_line, printable
 
 
 class _Group(click.Group):
     """Turns loopd's errors into one line, a hint and an exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        write_what_can_be_shown()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:  # of the help, which no command prints
+            if os.environ.get("LOOPD_TRACEBACK"):
+                raise
+            known = _known(error)
+            print_error(known)
+            sys.exit(known.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -32,10 +50,18 @@ class _Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if os.environ.get("LOOPD_TRACEBACK"):
-                raise
-            print_error(UnexpectedError(f"{type(error).__name__}: {error}"))
-            ctx.exit(UnexpectedError.exit_code)
+            if os.environ.get("LOOPD_TRACEBACK") or nobody_reads(error):
+                raise  # click ends quietly where nobody reads
+            known = _known(error)
+            print_error(known)
+            ctx.exit(known.exit_code)
+
+
+def _known(error: Exception) -> LoopdError:
+    """What an error of Python's amounts to."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"cannot write: {error.strerror}", "free some space, then start again")
+    return UnexpectedError(f"{type(error).__name__}: {error}")
 
 
 def print_error(error: LoopdError) -> None:
@@ -77,7 +103,11 @@ def run(config: Path) -> None:
 @main.command()
 @CONFIG
 def check(config: Path) -> None:
-    """Look at everything that CONFIG needs: data, labels, model, server, permissions."""
+    """Look at everything that CONFIG needs: data, labels, model, server, permissions.
+
+    Whatever `loopd run` would refuse before it publishes is refused here, in the same words.
+    Nothing is changed; the exit code is that of the first error.
+    """
     from loopd import log
     from loopd.config_file import load_config
     from loopd.loop.check import check as look

@@ -45,6 +45,8 @@ def read_yaml(path: Path) -> object:
         text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: {error}", "save it as UTF-8") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     if len(content) > LARGEST:

@@ -89,7 +89,8 @@ def _kind(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"`{each}`" for each in parts)
     if origin in (Union, types.UnionType):
-        return _kind(next(each for each in parts if each is not type(None)))
+        kinds = [_kind(each) for each in parts if each is not type(None)]
+        return " or ".join(kinds) if "list of texts" in kinds else kinds[0]
     if origin is tuple:
         return "list of sections" if inner_section(annotation) else "list of texts"
     return "section" if inner_section(annotation) else "mapping"

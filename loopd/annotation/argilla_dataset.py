@@ -6,22 +6,26 @@ what it lacks, under names that are free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from loopd.annotation import run_mark, schema
-from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
+from loopd.annotation.dataset_api import DatasetApi
+from loopd.annotation.http import ArgillaHttp, ConflictError
+from loopd.annotation.label_spelling import LabelSpelling, spelling
 from loopd.annotation.record_index import RecordIndex, keys_of
 from loopd.annotation.run_mark import RunIdentity, RunMark, UnsavedIdentity
 from loopd.annotation.schema import MetadataNames
-from loopd.annotation.store import DatasetSettings, Progress
+from loopd.annotation.store import DatasetSettings
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError, DatasetError, TransientError
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
+
+_ALL = ("responses", "suggestions")
 
 PAGE_SIZES = (1000, 997)
 """Records a page, of a first and of a second listing: the borders of their pages differ."""
@@ -55,11 +59,11 @@ class ArgillaDataset:
 
     def __init__(self, section: ArgillaSection, http: ArgillaHttp, plan: DatasetPlan) -> None:
         self._section = section
-        self._http = http
         self._plan = plan
-        self.id = ""
+        self.api = DatasetApi(section, http)
         self.question_id = ""
         self.names = MetadataNames()
+        self.labels = LabelSpelling()
         self.index = RecordIndex(plan.task, Pool(()))
 
     # -- look, make, hold ----------------------------------------------------------------------
@@ -73,10 +77,10 @@ class ArgillaDataset:
         Raises:
             DatasetError: it is gone, does not fit, or belongs to another run.
         """
-        dataset = self.find()
+        dataset = self.api.find()
         if dataset is None:
             if not fresh:
-                raise self.gone()
+                raise self._renamed() or self.api.gone()
             return None
         self._connect(dataset, pool)
         mark = self.mark()
@@ -99,7 +103,7 @@ class ArgillaDataset:
         if dataset["status"] == "draft":
             self._complete()
             self._check_fit(dataset, fresh=fresh)
-        self._add_metadata()  # a run that goes on may have begun when there were fewer
+        self.add_metadata()  # a run that goes on may have begun when there were fewer
 
     def connect(self, pool: Pool) -> Json:
         """The dataset, whoever holds it; nothing is changed.
@@ -107,7 +111,7 @@ class ArgillaDataset:
         Raises:
             DatasetError: there is none.
         """
-        dataset = self.find()
+        dataset = self.api.find()
         if dataset is None:
             raise DatasetError(
                 f"there is no dataset `{self._section.dataset}` in workspace "
@@ -136,19 +140,21 @@ class ArgillaDataset:
         self._plan.run.keep(run_id)  # before Argilla hears of it: a crash must not lock us out
         new = RunMark(run_id, self._plan.run.name, self.names.prefix)
         try:
-            self.request("POST", "/metadata-properties", json=new.property())
+            self.api.request("POST", "/metadata-properties", json=new.property())
         except ConflictError:
             self._refuse_other_run(self.mark(), fresh=fresh)
 
-    def find(self) -> Json | None:
-        """The dataset as Argilla describes it, ``None`` where there is none of its name."""
-        listed = self._http.get("me/datasets", workspace_id=self._workspace_id())["items"]
-        named = [dataset for dataset in listed if dataset["name"] == self._section.dataset]
-        return named[0] if named else None
+    def add_metadata(self) -> None:
+        """Add the metadata properties that it lacks."""
+        present = {entry["name"] for entry in self.api.properties()}
+        for name in schema.METADATA:
+            if self.names(name) not in present:
+                body = schema.metadata_property(name, self.names)
+                self.api.request("POST", "/metadata-properties", json=body)
 
     def mark(self) -> RunMark | None:
         """The mark that it bears now."""
-        mark = run_mark.mark_in(self.properties())
+        mark = run_mark.mark_in(self.api.properties())
         if mark is not None:
             self._use_names(MetadataNames(mark.prefix))
         return mark
@@ -158,62 +164,35 @@ class ArgillaDataset:
         """Of the run that holds the dataset, once it does."""
         return self._plan.run.read() or ""
 
-    # -- requests ------------------------------------------------------------------------------
-
-    def request(self, method: str, path: str, **arguments: Any) -> Any:
-        """The JSON answer to a request below the dataset's own address."""
-        try:
-            return self._http.request(method, f"datasets/{self.id}{path}", **arguments)
-        except NotFoundError as error:
-            raise self.gone() from error
-
-    def items(self, what: str) -> list[Json]:
-        """Its ``fields`` or ``questions``."""
-        items: list[Json] = self.request("GET", f"/{what}")["items"]
-        return items
-
-    def properties(self) -> list[Json]:
-        """Its metadata properties."""
-        try:
-            answer = self._http.get(f"me/datasets/{self.id}/metadata-properties")
-        except NotFoundError as error:
-            raise self.gone() from error
-        items: list[Json] = answer["items"]
-        return items
-
-    def pages(
-        self, size: int, *include: str, progress: Progress | None = None
-    ) -> Iterator[list[Json]]:
-        """All records, page by page; with ``responses`` unless something else is to be included."""
-        offset, total = 0, 1
-        while offset < total:
-            params = {"include": include or "responses", "limit": size, "offset": offset}
-            page = self.request("GET", "/records", params=params)
-            total = page["total"] if page["items"] else 0
-            offset += len(page["items"])
-            if progress is not None and total:
-                progress("reading records", offset, total)
-            yield page["items"]
-
     def records(self, *include: str) -> list[Json]:
         """All records; the index takes them over."""
-        records = [record for page in self.pages(PAGE_SIZES[0], *include) for record in page]
-        self.index.replace(records, len(records))
+        records = [record for page in self.api.pages(PAGE_SIZES[0], *include) for record in page]
+        self.index.replace(records)
         return records
 
-    def total(self) -> int:
-        """How many records it has now."""
-        return int(self.request("GET", "/records", params={"limit": 1})["total"])
+    def record(self, record_id: str) -> Json | None:
+        """One record as it is now, with responses and suggestions; ``None`` where it is gone.
+
+        Read from the listing, at its place there: the server cannot show a single record that has
+        a vector.
+        """
+        position = self.index.positions.get(record_id, 0)
+        params = {"include": _ALL, "limit": 1, "offset": position}
+        for record in self.api.request("GET", "/records", params=params)["items"]:
+            if record["id"] == record_id:
+                return dict(record)
+        listed = self.records(*_ALL)  # records before it are gone
+        return next((record for record in listed if record["id"] == record_id), None)
 
     def settings(self) -> DatasetSettings:
         """What people can change meanwhile, as it is now."""
-        dataset = self.request("GET", "")
-        questions = self.items("questions")
+        dataset = self.api.request("GET", "")
+        questions = self.api.items("questions")
         own = next(q for q in questions if q["id"] == self.question_id)
         return DatasetSettings(
             min_submitted=int(dataset["distribution"]["min_submitted"]),
             guidelines=dataset["guidelines"] or "",
-            fields={field["name"]: field["settings"]["type"] for field in self.items("fields")},
+            fields={field["name"]: field["settings"]["type"] for field in self.api.items("fields")},
             questions={
                 q["name"]: q["settings"]["type"] + (", required" if q["required"] else "")
                 for q in questions
@@ -221,54 +200,49 @@ class ArgillaDataset:
             label_texts={
                 option["value"]: option["text"] for option in own["settings"].get("options", ())
             },
-            people=self._people(dataset["workspace_id"]),
-        )
-
-    def _people(self, workspace_id: str) -> frozenset[str]:
-        members = self._http.get(f"workspaces/{workspace_id}/users")["items"]
-        return frozenset(member["username"] for member in members)
-
-    def gone(self) -> DatasetError:
-        """The error of a dataset that was there."""
-        return DatasetError(
-            f"dataset `{self._section.dataset}` is gone from {self._section.url}",
-            "restore it in Argilla; the journal still holds every answer that was read",
+            people=self.api.people(dataset["workspace_id"]),
         )
 
     # -- details -------------------------------------------------------------------------------
 
     def _connect(self, dataset: Json, pool: Pool) -> None:
-        self.id = dataset["id"]
+        self.api.id = dataset["id"]
         self.index = RecordIndex(self._plan.task, pool, self.names)
 
     def _use_names(self, names: MetadataNames) -> None:
         self.names = self.index.names = names
 
     def _know_question(self) -> None:
-        name, questions = self._plan.task.question_name, self.items("questions")
-        self.question_id = next(entry["id"] for entry in questions if entry["name"] == name)
+        task = self._plan.task
+        questions = {entry["name"]: entry for entry in self.api.items("questions")}
+        own = questions[task.question_name]
+        self.question_id = own["id"]
+        self.labels = spelling(_options(task.question()), _options(own))
 
-    def _workspace_id(self) -> str:
-        spaces = self._http.get("me/workspaces")["items"]
-        for space in spaces:
-            if space["name"] == self._section.workspace:
-                return str(space["id"])
-        names = sorted(space["name"] for space in spaces)
-        raise DatasetError(
-            f"no workspace `{self._section.workspace}` for this account (it sees {names})",
-            "create it in Argilla, add the account to it, or set argilla.workspace",
-        )
+    def _renamed(self) -> DatasetError | None:
+        """Whether the run's dataset has another name now."""
+        own = self._plan.run.read()
+        for dataset in self.api.all():
+            self.api.id = dataset["id"]
+            mark = run_mark.mark_in(self.api.properties())
+            if own is not None and mark is not None and mark.run_id == own:
+                name = dataset["name"]
+                return DatasetError(
+                    f"dataset `{self._section.dataset}` is called `{name}` now",
+                    f"set argilla.dataset to `{name}`, or give it its name back in Argilla",
+                )
+        return None
 
     def _create(self) -> Json:
         body = {
             "name": self._section.dataset,
-            "workspace_id": self._workspace_id(),
+            "workspace_id": self.api.workspace_id(),
             "guidelines": self._plan.guidelines or None,
             "allow_extra_metadata": True,
             "distribution": {"strategy": "overlap", "min_submitted": self._plan.min_submitted},
         }
         try:
-            created: Json = self._http.request("POST", "datasets", json=body)
+            created: Json = self.api.http.request("POST", "datasets", json=body)
         except ConflictError as error:
             raise TransientError(f"the dataset was created by somebody else: {error}") from error
         return created
@@ -276,17 +250,17 @@ class ArgillaDataset:
     def _complete(self) -> None:
         """Add whatever a draft lacks and publish it; goes on where a crash left off."""
         task = self._plan.task
-        if not self.items("fields"):
-            self.request("POST", "/fields", json=schema.field(task))
-        if not self.items("questions"):
+        if not self.api.items("fields"):
+            self.api.request("POST", "/fields", json=schema.field(task))
+        if not self.api.items("questions"):
             self._add_question()
-        self._add_metadata()
+        self.add_metadata()
         self._refuse_misfits()
-        self.request("PUT", "/publish")
+        self.api.request("PUT", "/publish")
 
     def _add_question(self) -> None:
         try:
-            self.request("POST", "/questions", json=self._plan.task.question())
+            self.api.request("POST", "/questions", json=self._plan.task.question())
         except ConflictError:
             raise
         except ArgillaError as error:
@@ -297,20 +271,13 @@ class ArgillaDataset:
                 "spans ARGILLA_SPAN_OPTIONS_MAX_ITEMS) of the server says otherwise",
             ) from error
 
-    def _add_metadata(self) -> None:
-        present = {entry["name"] for entry in self.properties()}
-        for name in schema.METADATA:
-            if self.names(name) not in present:
-                body = schema.metadata_property(name, self.names)
-                self.request("POST", "/metadata-properties", json=body)
-
     def _look_at_records(self, mark: RunMark | None) -> None:
         """Learn what others have put there; publishing must replace none of it."""
         records = self.records()
         self._refuse_batches(records)
         if mark is None:
-            self._use_names(schema.free_names(self.properties(), keys_of(records)))
-            self.records()
+            self._use_names(schema.free_names(self.api.properties(), keys_of(records)))
+            self.index.replace(records)
         for record in records:
             self._refuse_other_text(record)
 
@@ -328,12 +295,12 @@ class ArgillaDataset:
         self._know_question()
 
     def _refuse_misfits(self, problems: Sequence[str] = (), *, draft: bool = False) -> None:
-        fields, questions = self.items("fields"), self.items("questions")
+        fields, questions = self.api.items("fields"), self.api.items("questions")
         if draft:
             fields = fields or [schema.field(self._plan.task)]
             questions = questions or [self._plan.task.question()]
         problems = [
-            *schema.misfits(self._plan.task, fields, questions, self.properties(), self.names),
+            *schema.misfits(self._plan.task, fields, questions, self.api.properties(), self.names),
             *problems,
         ]
         if problems:
@@ -344,7 +311,7 @@ class ArgillaDataset:
 
     def _refuse_required_fields(self) -> None:
         """Where a record needs more than the text, loopd can only work on those that are there."""
-        names = schema.other_required(self._plan.task, self.items("fields"))
+        names = schema.other_required(self._plan.task, self.api.items("fields"))
         absent = [record.id for record in self.index.pool if record.id not in self.index.record_ids]
         if names and absent:
             raise DatasetError(
@@ -384,3 +351,7 @@ class ArgillaDataset:
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",
             )
+
+
+def _options(question: Json) -> list[str]:
+    return [option["value"] for option in question["settings"]["options"]]

@@ -20,7 +20,7 @@ from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
-from loopd.records import Answer, Batch
+from loopd.records import Answer, Batch, BatchItem
 
 __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
 
@@ -58,7 +58,7 @@ class ArgillaStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Find or create the dataset and hold it; see :meth:`AnnotationStore.open`."""
         self._dataset.open(pool, fresh=fresh)
-        return self._dataset.id
+        return self._dataset.api.id
 
     def preview(self, pool: Pool, *, fresh: bool) -> str:
         """Say in one line what :meth:`open` would find, without changing anything.
@@ -83,6 +83,7 @@ class ArgillaStore:
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Create the batch's items, or merge them into records that are there."""
         self._dataset.hold()
+        self._dataset.add_metadata()  # somebody may have removed some since
         self._persistently(lambda: self._publish(batch, texts))
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
@@ -95,7 +96,7 @@ class ArgillaStore:
         by_batch = {"type": "terms", "scope": scope, "values": [batch.id]}
         result = self._http.request(
             "POST",
-            f"me/datasets/{self._dataset.id}/records/search",
+            f"me/datasets/{self._dataset.api.id}/records/search",
             params={"limit": 1},
             json={"query": {}, "filters": {"and": [by_batch]}},
         )
@@ -113,7 +114,7 @@ class ArgillaStore:
         run_id = None if mark is None else mark.run_id
         items = {}
         for size in () if draft else PAGE_SIZES:
-            for page in dataset.pages(size, "responses", "suggestions", progress=progress):
+            for page in dataset.api.pages(size, "responses", "suggestions", progress=progress):
                 for record in page:
                     items[record["id"]] = schema.published_item(
                         self._task,
@@ -121,12 +122,13 @@ class ArgillaStore:
                         dataset.question_id,
                         name=dataset.index.name(record),
                         names=dataset.names,
+                        labels=dataset.labels,
                     )
-        return Published(dataset.id, tuple(items.values()), run_id)
+        return Published(dataset.api.id, tuple(items.values()), run_id)
 
     def activity(self) -> str:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
-        return str(self._dataset.request("GET", "")["last_activity_at"])
+        return str(self._dataset.api.request("GET", "")["last_activity_at"])
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read all responses on these records, and on records of any pool text.
@@ -136,18 +138,18 @@ class ArgillaStore:
         """
         wanted = set(external_ids)
         records = {record["id"]: record for record in self._dataset.records()}
-        if not wanted - self._present(records.values(), wanted) <= self._missing:
-            for page in self._dataset.pages(PAGE_SIZES[1]):
+        if not wanted - self._names(records.values(), wanted) <= self._missing:
+            for page in self._dataset.api.pages(PAGE_SIZES[1]):
                 records = {**{record["id"]: record for record in page}, **records}
-            self._dataset.index.replace(records.values(), len(records))
-        self._missing = wanted - self._present(records.values(), wanted)
+            self._dataset.index.replace(records.values())
+        self._missing = wanted - self._names(records.values(), wanted)
         answers = tuple(self._answers(records.values(), wanted))
         completed = [record for record in records.values() if record.get("status") == "completed"]
         return Sweep(
             answers,
             tuple(sorted(self._missing)),
             listed=len(records),
-            completed=frozenset(self._present(completed, wanted) & wanted),
+            completed=frozenset(self._names(completed, wanted) & wanted),
         )
 
     def settings(self) -> DatasetSettings:
@@ -170,7 +172,7 @@ class ArgillaStore:
 
     def describe(self) -> str:
         """Address of the dataset's annotation page."""
-        return annotation_page(self._section.url, self._dataset.id)
+        return annotation_page(self._section.url, self._dataset.api.id)
 
     def close(self) -> None:
         """Release the connections."""
@@ -186,75 +188,60 @@ class ArgillaStore:
             except NotFoundError:
                 raise
             except ArgillaError:
-                self._dataset.index.total = -1  # what it knows is not true any more
+                self._dataset.records()  # what is known of it is not true any more
         return write()
 
     def _publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        if self._dataset.index.total != self._dataset.total():
+        if self._dataset.index.total != self._dataset.api.total():
             self._dataset.records()
-        present = self._present_records(batch)
-        writer = self._writer()
-        created, merged = [], []
+        writer, created = self._writer(), []
         for position, item in enumerate(batch.items):
             text = texts[item.record_id]
-            record = present.get(item.external_id)
-            if record is not None:
-                writer.refuse_taken(record, item.external_id, text)
-                merged.append(writer.merged(record, batch, position, text))
-            else:
-                original = present.get(item.record_id)
-                fields = {} if original is None else original["fields"]
+            record = self._present(item.external_id)
+            if record is None:
+                fields = self._fields_of(item)
                 created.append(writer.new(batch, position, text, fields))
-        # What is new comes last: people see the batch when it is complete.
-        self._send("PUT", merged)
+            else:
+                writer.refuse_taken(record, item.external_id, text)
+                self._send("PUT", [writer.merged(record, batch, position, text)])
         for record in self._send("POST", created):
             self._dataset.index.add(record)
-            self._dataset.index.total += 1
 
     def _refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
-        untouched = {
-            str(record["id"]): record
-            for record in self._dataset.records("responses", "suggestions")
-            if not record.get("responses")
-        }
-        writer, record_ids = self._writer(), self._dataset.index.record_ids
-        bodies = []
+        writer = self._writer()
         for batch in batches:
             for position, item in enumerate(batch.items):
-                record = untouched.get(record_ids.get(item.external_id, ""))
-                if record is None or not writer.is_ours(record, batch.id):
-                    continue
-                body = writer.merged(record, batch, position, texts[item.record_id])
-                if item.suggestion is None or self._task.suggestion(item.suggestion) is not None:
-                    bodies.append(body)
-        self._send("PUT", bodies)
+                shown = item.suggestion is None or self._task.suggestion(item.suggestion)
+                record = self._present(item.external_id) if shown else None
+                # Read and written one by one: what people add in between is lost to the server.
+                if record and not record["responses"] and writer.is_ours(record, batch.id):
+                    body = writer.merged(record, batch, position, texts[item.record_id])
+                    self._send("PUT", [body])
 
     def _send(self, method: str, bodies: Sequence[Json]) -> list[Json]:
         """Bulk requests; the records as Argilla now has them."""
         written: list[Json] = []
         for start in range(0, len(bodies), BULK):
             items = list(bodies[start : start + BULK])
-            answer = self._dataset.request(method, "/records/bulk", json={"items": items})
+            answer = self._dataset.api.request(method, "/records/bulk", json={"items": items})
             written += answer["items"]
         return written
 
     def _writer(self) -> RecordWriter:
         dataset = self._dataset
-        return RecordWriter(self._task, dataset.question_id, dataset.names, dataset.run_id)
+        return RecordWriter(
+            self._task, dataset.question_id, dataset.names, dataset.run_id, dataset.labels
+        )
 
-    def _present_records(self, batch: Batch) -> dict[str, Json]:
-        """The batch's records that are there, as they are now, and the originals of its copies."""
-        record_ids = self._dataset.index.record_ids
-        names = {name for item in batch.items for name in (item.external_id, item.record_id)}
-        by_id = {record_ids[name]: name for name in names if name in record_ids}
-        if not by_id:
-            return {}
-        # One by one would not do: the server cannot show a single record that has a vector.
-        return {
-            by_id[str(record["id"])]: record
-            for record in self._dataset.records("suggestions")
-            if str(record["id"]) in by_id
-        }
+    def _present(self, external_id: str) -> Json | None:
+        """A record that is there, as it is now."""
+        record_id = self._dataset.index.record_ids.get(external_id)
+        return None if record_id is None else self._dataset.record(record_id)
+
+    def _fields_of(self, item: BatchItem) -> Mapping[str, Any]:
+        """Of a copy that asks for a second opinion: it shows what its original shows."""
+        original = None if item.copy_id is None else self._present(item.record_id)
+        return {} if original is None else original["fields"]
 
     def _discard(self, response: Json) -> None:
         entries = (response["values"] or {}).items()
@@ -271,19 +258,20 @@ class ArgillaStore:
         external_id: str | None = record["external_id"]
         return external_id if external_id in wanted else self._dataset.index.name(record)
 
-    def _present(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
+    def _names(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
         names = (self._name(record, wanted) for record in records)
         return {name for name in names if name is not None}
 
     def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""
         latest: dict[tuple[str, str], Answer] = {}
+        labels = self._dataset.labels
         for record in records:
             name = self._name(record, wanted)
             if name is None or (name not in wanted and name not in self._dataset.index.pool):
                 continue
             for response in record.get("responses") or ():
-                answer = schema.answer(self._task, record, response, name)
+                answer = schema.answer(self._task, record, response, name, labels)
                 if answer is not None:
                     key = (name, answer.annotator)
                     latest[key] = max(latest.get(key, answer), answer, key=lambda one: one.changed)

@@ -227,7 +227,7 @@ class MemoryStore:
     def _keys(self) -> dict[str, str]:
         """Under which id each record lies, by the external id by which loopd knows it."""
         records = self._dataset()
-        self._index.replace((self._as_json(*each) for each in records.items()), len(records))
+        self._index.replace(self._as_json(*each) for each in records.items())
         return {**self._index.record_ids, **{id_: id_ for id_ in records}}
 
     def _as_json(self, id_: str, stored: _Stored) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import run_mark, schema
+from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
 from loopd.records import Batch
@@ -29,12 +30,14 @@ class RecordWriter:
         question_id: Argilla's id of the question.
         names: of loopd's metadata.
         run_id: of the run, which each of its records bears.
+        labels: how the dataset spells them.
     """
 
     task: Task
     question_id: str
     names: MetadataNames
     run_id: str
+    labels: LabelSpelling
 
     def new(self, batch: Batch, position: int, text: str, fields: Mapping[str, Any]) -> Json:
         """A record that is not there.
@@ -117,6 +120,7 @@ class RecordWriter:
         length = len(str(record["fields"].get(self.task.field_name) or ""))
         return all(span["end"] <= length for span in proposal["value"])
 
-    @staticmethod
-    def _proposed(proposal: Json | None) -> Json:
-        return {} if proposal is None else {"suggestions": [proposal]}
+    def _proposed(self, proposal: Json | None) -> Json:
+        if proposal is None:
+            return {}
+        return {"suggestions": [{**proposal, "value": self.labels.write(proposal["value"])}]}

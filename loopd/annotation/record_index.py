@@ -33,16 +33,14 @@ class RecordIndex:
         pool: the texts.
         names: of loopd's metadata.
         record_ids: Argilla's id by external id, of records of the run or of a pool text.
-        twins: Argilla's ids of further records of a text that has one already.
-        total: records of the dataset.
+        positions: of all records in the order in which Argilla lists them, by Argilla's id.
     """
 
     task: Task
     pool: Pool
     names: MetadataNames = field(default_factory=MetadataNames)
     record_ids: dict[str, str] = field(default_factory=dict)
-    twins: set[str] = field(default_factory=set)
-    total: int = 0
+    positions: dict[str, int] = field(default_factory=dict)
     _ids_by_text: dict[str, str] | None = None
 
     def name(self, record: Json) -> str | None:
@@ -58,9 +56,14 @@ class RecordIndex:
         metadata = record.get("metadata") or {}
         return run_mark.PROPERTY in metadata or schema.is_batch(self.names.ours(metadata))
 
-    def replace(self, records: Iterable[Json], total: int) -> None:
+    @property
+    def total(self) -> int:
+        """Records of the dataset."""
+        return len(self.positions)
+
+    def replace(self, records: Iterable[Json]) -> None:
         """Take over a whole listing."""
-        self.record_ids, self.twins, self.total = {}, set(), total
+        self.record_ids, self.positions = {}, {}
         for record in records:
             self.add(record)
 
@@ -70,16 +73,12 @@ class RecordIndex:
         Else the one that loopd works on, else the first.
         """
         name, record_id = self.name(record), str(record["id"])
+        self.positions.setdefault(record_id, len(self.positions))
         if name is None:
             return
-        other = self.record_ids.get(name)
-        if other in (None, record_id):
+        if record.get("external_id") == name or self.is_ours(record):
             self.record_ids[name] = record_id
-        elif record.get("external_id") == name or self.is_ours(record):
-            self.record_ids[name] = record_id
-            self.twins.add(str(other))
-        else:
-            self.twins.add(record_id)
+        self.record_ids.setdefault(name, record_id)
 
     def _is_own_id(self, external_id: str) -> bool:
         """Whether it is that of a text or a copy, also where somebody removed the metadata."""

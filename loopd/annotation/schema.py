@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import run_mark
+from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
@@ -174,7 +175,11 @@ def metadata(batch: Batch, position: int) -> dict[str, JsonValue]:
 
 
 def answer(
-    task: Task, record: Json, response: Mapping[str, Any], external_id: str
+    task: Task,
+    record: Json,
+    response: Mapping[str, Any],
+    external_id: str,
+    labels: LabelSpelling,
 ) -> Answer | None:
     """The answer in one of Argilla's responses to a record; ``None`` for a draft.
 
@@ -183,7 +188,7 @@ def answer(
     status = response["status"]
     if status not in ("submitted", "discarded"):
         return None
-    value = _value(task, record, response) if status == "submitted" else None
+    value = labels.read(_value(task, record, response)) if status == "submitted" else None
     known = AnswerStatus.DISCARDED
     if status == "submitted":
         known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
@@ -229,7 +234,13 @@ def _bare(span: JsonValue) -> JsonValue:
 
 
 def published_item(
-    task: Task, record: Json, question_id: str, *, name: str | None, names: MetadataNames
+    task: Task,
+    record: Json,
+    question_id: str,
+    *,
+    name: str | None,
+    names: MetadataNames,
+    labels: LabelSpelling,
 ) -> PublishedItem:
     """What Argilla shows of a record, with its responses and suggestions.
 
@@ -239,22 +250,25 @@ def published_item(
         question_id: of the task's question.
         name: the external id by which loopd knows the record.
         names: of loopd's metadata.
+        labels: how the dataset spells them.
     """
     reactions = ("submitted", "discarded")
     return PublishedItem(
         external_id=name,
         field=record["fields"].get(task.field_name),
         metadata=names.ours(record.get("metadata")),
-        suggestion=_suggestion(task, record, question_id),
+        suggestion=_suggestion(task, record, question_id, labels),
         answered=any(response["status"] in reactions for response in record.get("responses") or ()),
         time=record["inserted_at"],
     )
 
 
-def _suggestion(task: Task, record: Json, question_id: str) -> Suggestion | None:
+def _suggestion(
+    task: Task, record: Json, question_id: str, labels: LabelSpelling
+) -> Suggestion | None:
     for each in record.get("suggestions") or ():
         if each["question_id"] == question_id and str(each.get("agent")).startswith(AGENT):
-            target = task.target(_read(task, record, each["value"]))
+            target = task.target(labels.read(_read(task, record, each["value"])))
             score = _score(each.get("score"), single=isinstance(target, str))
             return None if target is None or score is None else Suggestion(target, score)
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -20,7 +22,7 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False
 
 def progress() -> Callable[[str, int, int], None] | None:
     """A progress bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return None
     from loopd.progress import TerminalProgress
 
@@ -33,14 +35,40 @@ def look() -> Look:
 
     def shows_bars() -> bool:
         try:
-            "█▁…".encode(sys.stdout.encoding or "ascii")
+            "█▁…".encode(getattr(sys.stdout, "encoding", None) or "ascii")
         except (LookupError, UnicodeEncodeError):
             return False
         return True
 
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     dumb = os.environ.get("TERM") == "dumb"
     return Look(shutil.get_terminal_size().columns, shows_bars(), colour and not dumb)
+
+
+def nobody_reads(error: Exception) -> bool:
+    """Whether an error is that of a pipe whose reader has ended, as with ``| head``.
+
+    Other pipes and sockets break too: what counts is whether standard output or error is gone.
+    """
+    return isinstance(error, BrokenPipeError) and any(
+        _is_gone(stream) for stream in (sys.stdout, sys.stderr)
+    )
+
+
+def _is_gone(stream: TextIO | None) -> bool:
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno() if stream is not None else -1, 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+    except (OSError, ValueError):  # it is closed, or no file
+        return False
+
+
+def write_what_can_be_shown() -> None:
+    """Write out what the terminal's encoding lacks, instead of ending with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class Watching:

@@ -2,7 +2,7 @@
 
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
-from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection
+from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection, label_key
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
@@ -35,4 +35,5 @@ __all__ = [
     "StoppingSection",
     "StrategySection",
     "TaskSection",
+    "label_key",
 ]

@@ -32,7 +32,10 @@ class ClassifierSection(Section):
         description="Of a larger pool, so many texts go to `transformer` or `setfit` in a round: "
         "a random half, and those of which a student of the model is least sure.",
     )
-    device: str = Field("auto", description="`auto`, `cpu`, `cuda` or `cuda:N`.")
+    device: str = Field(
+        "auto",
+        description="`auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU where torch sees one.",
+    )
     threads: int | None = Field(
         None, ge=1, le=4096, description="CPU threads for torch; empty: all cores."
     )

@@ -16,14 +16,13 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from loopd.data.columns import require
 from loopd.data.pool import content_id
 from loopd.data.source import Source, SourceRow, first_rows
-from loopd.data.tags import TAG, Piece, TagReader, tags_of
-from loopd.data.text_files import opened, whole
+from loopd.data.tags import OUTSIDE, TAG, Piece, TagReader, tags_of
+from loopd.data.text_files import TextFile
 from loopd.data.tokens import WHITE, aligned, joined, pieces
 from loopd.errors import DataError
 from loopd.records import Record, Span
@@ -45,7 +44,7 @@ Shape = tuple[bool, int]
 _NOTE = re.compile(r"# (id|sent_id|text) = (.*)", re.DOTALL)
 
 
-def conll_source(path: Path) -> Source:
+def conll_source(file: TextFile) -> Source:
     """The texts of a file; the cells of ``tags`` are lists of spans.
 
     Raises:
@@ -53,16 +52,16 @@ def conll_source(path: Path) -> Source:
             are neither IOB2 nor IOB1, or tokens that are not those of the text that a comment
             gives.
     """
-    read = partial(_rows, path)
-    return Source(path.name, "line", COLUMNS, first_rows(read(None)), (), read)
+    read = partial(_rows, file)
+    return Source(file.name, "line", COLUMNS, first_rows(read(None)), file.encoding.notes, read)
 
 
-def _rows(path: Path, names: Collection[str] | None) -> Iterator[SourceRow]:
-    require(names or (), COLUMNS, path.name)
-    reader = TagReader(path.name, "line")
-    with opened(path) as file, whole(path):
-        for sentence in _sentences(file, path.name):
-            text, places = sentence.read(path.name)
+def _rows(file: TextFile, names: Collection[str] | None) -> Iterator[SourceRow]:
+    require(names or (), COLUMNS, file.name)
+    reader = TagReader(file.name, "line")
+    with file.opened() as lines:
+        for sentence in _sentences(lines, file.name):
+            text, places = sentence.read(file.name)
             spans = list(reader.spans(sentence.tags, places, sentence.lines))
             cells = {"text": text, "id": sentence.id or content_id(text), "tags": spans}
             yield SourceRow(sentence.lines[0], cells)
@@ -102,11 +101,6 @@ class _Sentence:
         """What a comment names it."""
         return self.notes.get("id") or self.notes.get("sent_id")
 
-    @property
-    def is_border(self) -> bool:
-        """Whether this is no text but the beginning of a document."""
-        return self.tokens == [DOCUMENT] and "text" not in self.notes
-
     def read(self, name: str) -> tuple[str, list[Piece]]:
         """The text and the places of the tokens in it."""
         noted = self.notes.get("text")
@@ -132,22 +126,37 @@ def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
                 sentence.notes[note[1]] = note[2]
             elif not line.startswith("#") or _is_token(line, own or usual):
                 _add(sentence, line, number, name)
-        if sentence.tokens and not sentence.is_border:
+        if sentence.tokens:
             yield sentence
 
 
 def _blocks(file: IO[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered lines between empty ones."""
+    """Numbered lines between empty ones and beginnings of documents, which are no lines of a text.
+
+    Some programs leave no empty line behind such a beginning, or before it.
+    """
     block: list[tuple[int, str]] = []
     for number, raw in enumerate(file, start=1):
         line = raw.rstrip("\r\n")
-        if line.strip(" \t"):
+        border = _is_border(line) and not _has_text(block)
+        if line.strip(" \t") and not border:
             block.append((number, line))
-        elif block:
+        elif block and not (border and all(line.startswith("#") for _, line in block)):
             yield block
             block = []
     if block:
         yield block
+
+
+def _is_border(line: str) -> bool:
+    """Whether a line is the beginning of a document: outside of entities, or without a tag."""
+    cells = _cells(line)
+    return cells[:1] == [DOCUMENT] and (len(cells) == 1 or cells[-1] == OUTSIDE)
+
+
+def _has_text(block: Iterable[tuple[int, str]]) -> bool:
+    """Whether a comment says what the text is: then its tokens are all of that."""
+    return any(line.startswith("# text = ") for _, line in block)
 
 
 def _usual(file: IO[str]) -> set[Shape]:
@@ -206,7 +215,7 @@ def _refused(record: Record, reason: str) -> DataError:
 def _notes(record: Record, tokens: list[str]) -> Iterable[str]:
     if record.id != content_id(record.text) or record.text.startswith(BYTE_ORDER_MARK):
         yield f"# id = {record.id}"
-    if record.text != " ".join(tokens) or tokens == [DOCUMENT]:
+    if record.text != " ".join(tokens) or DOCUMENT in tokens:
         plain = record.text.strip(WHITE) == record.text
         shown = record.text if plain and len(record.text.splitlines()) == 1 else None
         yield f"# text = {json.dumps(record.text) if shown is None else shown}"

@@ -1,117 +1,203 @@
-"""Owns reading CSV files; must not judge what the cells hold."""
+"""Owns reading CSV and TSV files; must not judge what the cells hold.
+
+Between tabs quotes are text, unless every cell that begins with one is quoted as CSV quotes. With
+any other sign between the cells quotes are those of CSV.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from operator import itemgetter
-from pathlib import Path
-from typing import IO
 
 from loopd.data.columns import require
 from loopd.data.source import Source, SourceRow, first_rows
-from loopd.data.text_files import opened, whole
+from loopd.data.text_files import TextFile
 from loopd.errors import DataError
 
 FIELD_LIMIT = 2**31 - 1
 """Longest CSV cell in characters: over-long texts are refused later, not a reason to end."""
 
-DELIMITERS = (",", "\t", ";", "|")
+TAB = "\t"
+
+DELIMITERS = (",", TAB, ";", "|")
+
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<sign>[^"\r\n])"?(?P=sign)*\s*', re.IGNORECASE)
+"""What Excel reads before the header."""
 
 
-def csv_source(path: Path, text: str) -> Source:
-    """A CSV file with a header; comma, tab, semicolon or bar between the cells.
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a file is to be taken apart.
+
+    Attributes:
+        delimiter: what stands between cells.
+        quoted: whether quotes hold cells together.
+        skipped: lines before the header.
+    """
+
+    delimiter: str
+    quoted: bool = True
+    skipped: int = 0
+
+    def split(self, line: str) -> list[str]:
+        """The cells of one line, whose last cell may go on in the next."""
+        return next(csv.reader([line], delimiter=self.delimiter), [])
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """The rows of lines; quotes that do not match are a ``csv.Error``."""
+        if self.quoted:
+            return csv.reader(lines, delimiter=self.delimiter, strict=True)
+        return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+
+
+def csv_source(file: TextFile, text: str) -> Source:
+    """A file with a header; comma, tab, semicolon or bar between the cells.
 
     Args:
-        path: the file.
+        file: the file.
         text: name of the column of texts, which tells the delimiter.
 
     Raises:
         DataError: unreadable or empty.
     """
-    with opened(path) as file, whole(path):
-        header_line = next(file, "")
-    delimiter = _delimiter(header_line, text)
-    read = partial(_rows, path, delimiter)
-    header = _header(path, delimiter)
-    return Source(path.name, "line", header, first_rows(read(None)), (), read)
-
-
-def _header(path: Path, delimiter: str) -> tuple[str, ...]:
-    with opened(path) as file, whole(path):
-        return tuple(_first(_reader(file, delimiter), path.name))
-
-
-def _rows(path: Path, delimiter: str, names: Collection[str] | None) -> Iterator[SourceRow]:
-    with opened(path) as file, whole(path):
-        reader = _reader(file, delimiter)
-        header = _first(reader, path.name)
-        if names is not None:
-            require(names, header, path.name)
-        try:
-            yield from _cells(reader, header, names)
-        except csv.Error as error:
-            raise _no_csv(reader, path.name, error) from None
-
-
-def _reader(file: IO[str], delimiter: str) -> Iterator[list[str]]:
     # The limit belongs to the csv module as a whole; there is no other way to lift it.
     csv.field_size_limit(FIELD_LIMIT)
-    # Older csv modules stop at a NUL; as a lone surrogate it only gets its row refused.
-    lines = (line.replace("\0", "\udc00") for line in file)
-    return csv.reader(lines, delimiter=delimiter, strict=True)
+    dialect = _dialect(file, text)
+    read = partial(_rows, file, dialect)
+    with file.opened() as lines:
+        rows = _Rows(file.name, lines, dialect)
+    return Source(
+        file.name, "line", tuple(rows.header), first_rows(read(None)), file.encoding.notes, read
+    )
 
 
-def _first(reader: Iterator[list[str]], name: str) -> list[str]:
-    """The names of the columns."""
-    try:
-        header = next(reader, [])
-    except csv.Error as error:
-        raise _no_csv(reader, name, error) from None
-    if not header:
-        raise DataError(f"{name} is empty", "the first line must name the columns")
-    return header
+def _rows(file: TextFile, dialect: Dialect, names: Collection[str] | None) -> Iterator[SourceRow]:
+    with file.opened() as lines:
+        rows = _Rows(file.name, lines, dialect)
+        if names is not None:
+            require(names, rows.header, file.name)
+        yield from rows.read(names)
 
 
-def _no_csv(reader: object, name: str, error: csv.Error) -> DataError:
-    hint = 'a quote inside a quoted cell is written twice ("")'
-    return DataError(f"{name}, line {_line(reader)}: not CSV: {error}", hint)
+# -- delimiter and quotes --------------------------------------------------------------------------
 
 
-def _delimiter(header_line: str, text: str) -> str:
+def _dialect(file: TextFile, text: str) -> Dialect:
+    with file.opened() as lines:
+        first, second = next(lines, ""), next(lines, "")
+    if stated := _SEPARATOR_LINE.fullmatch(first):
+        dialect = Dialect(stated["sign"], skipped=1)
+    else:
+        dialect = Dialect(_delimiter(first, text, tabs=".tsv" in file.name.lower()))
+    if dialect.delimiter != TAB:
+        return dialect
+    width = len(dialect.split(second if dialect.skipped else first))
+    with file.opened() as lines:
+        quoted = _is_quoted(islice(lines, dialect.skipped, None), dialect, width)
+    return Dialect(TAB, quoted=quoted, skipped=dialect.skipped)
+
+
+def _delimiter(header_line: str, text: str, *, tabs: bool) -> str:
     """The first delimiter with which the header holds the text column; else that of most cells."""
-    cells = {delimiter: _split(header_line, delimiter) for delimiter in DELIMITERS}
-    for delimiter in DELIMITERS:
-        if text in cells[delimiter]:
-            return delimiter
-    return max(DELIMITERS, key=lambda delimiter: len(cells[delimiter]))
+    signs = (TAB, *DELIMITERS) if tabs else DELIMITERS
+    cells = {sign: Dialect(sign).split(header_line) for sign in signs}
+    return next((sign for sign in signs if text in cells[sign]), "") or max(
+        signs, key=lambda sign: len(cells[sign])
+    )
 
 
-def _split(header_line: str, delimiter: str) -> list[str]:
-    # Not strict: a header cell may go on in the next line.
-    return next(csv.reader([header_line], delimiter=delimiter), [])
+def _is_quoted(lines: Iterable[str], dialect: Dialect, width: int) -> bool:
+    """Whether every cell that begins with a quote is quoted as CSV quotes."""
+    kept: list[str] = []
+    try:
+        for _ in dialect.reader(_noted(lines, kept)):
+            if len(kept) > 1 and _are_rows(kept, dialect, width):
+                return False
+            kept.clear()
+    except csv.Error:
+        return False
+    return True
 
 
-def _cells(
-    reader: Iterable[list[str]], header: list[str], names: Collection[str] | None
-) -> Iterator[SourceRow]:
-    width = len(header)
-    columns = [name for name in header if names is None or name in names]
-    places = [header.index(name) for name in columns]
-    # One column alone would come without its tuple.
-    pick = itemgetter(*places) if len(places) > 1 else None
-    for cells in reader:
-        if len(cells) != width:
-            if not cells:
-                continue
-            if len(cells) < width or any(cells[width:]):
-                reason = f"{len(cells)} cells where the header has {width}"
-                yield SourceRow(_line(reader), {}, reason)
-                continue
-        values = pick(cells) if pick else [cells[place] for place in places]
-        yield SourceRow(_line(reader), dict(zip(columns, values, strict=True)))
+def _noted(lines: Iterable[str], kept: list[str]) -> Iterator[str]:
+    """The lines, each of which is also kept until the list is emptied."""
+    for line in lines:
+        kept.append(line)
+        # Older csv modules stop at a NUL; as a lone surrogate it only gets its row refused.
+        yield line.replace("\0", "\udc00")
 
 
-def _line(reader: object) -> int:
-    return int(reader.line_num)  # type: ignore[attr-defined]
+def _are_rows(lines: Sequence[str], dialect: Dialect, width: int) -> bool:
+    """Whether the lines of one row look as if each were a row itself: a quote swallowed them."""
+    cells = [line.count(dialect.delimiter) + 1 for line in lines if line.strip()]
+    alone = (len(dialect.split(line)) for line in lines if line.strip())
+    return width > 1 and all(width in sizes for sizes in zip(cells, alone, strict=True))
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+class _Rows:
+    """The rows of an open file, the header apart."""
+
+    def __init__(self, name: str, lines: Iterable[str], dialect: Dialect) -> None:
+        self._name = name
+        self._dialect = dialect
+        self._line = dialect.skipped
+        self._kept: list[str] = []
+        self._reader = dialect.reader(_noted(islice(lines, dialect.skipped, None), self._kept))
+        self.header = next((cells for cells in self._records() if cells), [])
+        self._kept.clear()
+        if not self.header:
+            raise DataError(f"{name} is empty", "the first line must name the columns")
+
+    def _records(self) -> Iterator[list[str]]:
+        """The cells of each row; ``_line`` is its last line."""
+        kept = self._kept
+        try:
+            for cells in self._reader:
+                self._line += len(kept)
+                yield cells
+                kept.clear()
+        except csv.Error as error:
+            raise self._trouble(error) from None
+
+    def _trouble(self, error: csv.Error) -> DataError:
+        last = self._line + len(self._kept)
+        opened = f"; its row begins on line {self._line + 1}" if len(self._kept) > 1 else ""
+        hint = 'a quote inside a quoted cell is written twice ("")'
+        return DataError(f"{self._name}, line {last}: not CSV: {error}{opened}", hint)
+
+    def read(self, names: Collection[str] | None) -> Iterator[SourceRow]:
+        """All rows, with these columns only where some are named."""
+        header, kept = self.header, self._kept
+        width = len(header)
+        columns = [name for name in dict.fromkeys(header) if names is None or name in names]
+        places = [header.index(name) for name in columns]
+        # One column alone would come without its tuple.
+        pick = itemgetter(*places) if len(places) > 1 else None
+        for cells in self._records():
+            remark = self._remark() if len(kept) > 1 else ""
+            if len(cells) != width:
+                if not cells:
+                    continue
+                if len(cells) < width or any(cells[width:]):
+                    reason = f"{len(cells)} cells where the header has {width}"
+                    yield SourceRow(self._line, {}, reason, remark)
+                    continue
+            values = pick(cells) if pick else [cells[place] for place in places]
+            yield SourceRow(self._line, dict(zip(columns, values, strict=True)), "", remark)
+
+    def _remark(self) -> str:
+        if not _are_rows(self._kept, self._dialect, len(self.header)):
+            return ""
+        first = self._line - len(self._kept) + 1
+        return (
+            f"a quote holds lines {first} to {self._line} together, and every one of them looks "
+            "like a row: was it left open?"
+        )

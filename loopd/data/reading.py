@@ -8,6 +8,7 @@ with an error.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from loopd.data.csv_files import csv_source
 from loopd.data.formats.registry import chosen, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
-from loopd.data.report import Limits, ReadingReport
-from loopd.data.source import Source
+from loopd.data.report import EXAMPLES, Limits, ReadingReport
+from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
+from loopd.data.text_files import text_file
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 
@@ -56,7 +58,8 @@ def read_pool(
     columns = columns_of(section, gold_column)
     if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
-    source = _open(section, kind)
+    name = "test" if require_gold else "pool"
+    source = _open(section, kind, f"{name}.encoding")
     wanted = wanted_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     form = chosen(source, wanted)
     source = replace(source, notes=(*source.notes, *notes(source, wanted, form)))
@@ -68,13 +71,33 @@ def read_pool(
             section.annotator,
             labels,
             require_gold,
-            Limits("test" if require_gold else "pool", section.tolerate),
+            Limits(name, section.tolerate),
         ),
     )
-    rows = form.rows(source, wanted)
+    remarks: dict[int, str] = {}
+    rows = form.rows(_watched(source, remarks), wanted)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
-    return collector.finish()
+    return collector.finish(_remarks(source, remarks))
+
+
+def _watched(source: Source, remarks: dict[int, str]) -> Source:
+    """A source whose remarks about rows are noted as they pass, by line or row."""
+
+    def read(names: Collection[str] | None) -> Iterator[SourceRow]:
+        for row in source.read(names):
+            if row.remark:
+                remarks[row.number] = row.remark
+            yield row
+
+    return replace(source, read=read)
+
+
+def _remarks(source: Source, remarks: dict[int, str]) -> tuple[str, ...]:
+    """The first remarks, and how many more there are."""
+    lines = [f"{source.unit} {number}: {remark}" for number, remark in remarks.items()]
+    more = (f"and so are {len(lines) - EXAMPLES} more",) if len(lines) > EXAMPLES else ()
+    return (*lines[:EXAMPLES], *more)
 
 
 def leaks(pool: Pool, test: Pool) -> tuple[str, ...]:
@@ -87,7 +110,7 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, kind: str) -> Source:
+def _open(section: DataSection, kind: str, key: str) -> Source:
     if section.path is None:
         return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path
@@ -95,19 +118,18 @@ def _open(section: DataSection, kind: str) -> Source:
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
         return saved_source(path, section.split)
-    return _open_file(path, section, kind)
+    return _open_file(path, section, kind, key)
 
 
-def _open_file(path: Path, section: DataSection, kind: str) -> Source:
+def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
-    match suffix:
-        case ".csv" | ".tsv":
-            return csv_source(path, section.text)
-        case ".jsonl" | ".ndjson" | ".json":
-            return json_source(path)
-        case ".parquet" | ".pq":
-            return parquet_source(path)
+    if suffix in (".parquet", ".pq"):
+        return parquet_source(path)
+    if suffix in (".csv", ".tsv"):
+        return csv_source(text_file(path, section.encoding, key), section.text)
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return json_source(text_file(path, section.encoding, key), section.text)
     if suffix not in SUFFIXES:
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
@@ -115,7 +137,7 @@ def _open_file(path: Path, section: DataSection, kind: str) -> Source:
         )
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")
-    return conll_source(path)
+    return conll_source(text_file(path, section.encoding, key))
 
 
 def _exists(path: Path) -> bool:

@@ -24,11 +24,13 @@ class SourceRow:
         cells: by column name; class numbers of ``datasets`` are names already; nested JSON stays
             nested.
         broken: why the row cannot be read at all; empty otherwise.
+        remark: what looks wrong although it could be read; empty otherwise.
     """
 
     number: int
     cells: Mapping[str, object]
     broken: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,48 +2,117 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from loopd.data.encodings import Encoding, encoding_of
 from loopd.errors import DataError
 
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+GZIP = b"\x1f\x8b"
+
+OTHER_FILES = (
+    (b"PK\x03\x04", "is a ZIP archive, such as an Excel workbook", "save it as CSV (UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "is an Excel workbook", "save it as CSV (UTF-8)"),
+    (b"PAR1\x15", "is a Parquet file", "call it .parquet"),
+    (b"BZh91AY", "is compressed with bzip2", "unpack it, or compress it with gzip"),
+    (b"\xfd7zXZ", "is compressed with xz", "unpack it, or compress it with gzip"),
+    (b"(\xb5/\xfd", "is compressed with zstd", "unpack it, or compress it with gzip"),
+)
+"""How files begin that are no text, what they are, and what to do."""
+
+BLOCK = 2**20
+"""Bytes that are looked at together."""
+
+STRAYS = "loopd.strays"
+"""Turns bytes that do not fit the encoding into halves of surrogate pairs, which nothing stores:
+their rows are refused, not the file."""
+
+
+def _strays(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    stray = error.object[error.start : error.end]
+    return "".join(chr(0xDC00 + byte) for byte in stray), error.end
+
+
+codecs.register_error(STRAYS, _strays)
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A file of text that can be read.
+
+    Attributes:
+        path: where it is.
+        packed: whether it is gzipped.
+        encoding: how its bytes are read.
+    """
+
+    path: Path
+    packed: bool
+    encoding: Encoding
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self.path.name
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[str]]:
+        """The text from its beginning; line ends are left as they are.
+
+        Raises:
+            DataError: it cannot be opened or is damaged, now or while it is read.
+        """
+        with _whole(self.path):
+            codec = self.encoding.codec
+            with (
+                gzip.open(self.path) if self.packed else self.path.open("rb") as raw,
+                io.TextIOWrapper(raw, encoding=codec, errors=STRAYS, newline="") as file,
+            ):
+                yield file
+
+
+def text_file(path: Path, stated: str | None = None, key: str = "pool.encoding") -> TextFile:
+    """Look at a file of text.
+
+    Args:
+        path: where it is.
+        stated: its encoding; ``None``: as it is found to be.
+        key: of the configuration, which states it.
+
+    Raises:
+        DataError: it cannot be opened, is no text, or its encoding cannot be told.
+    """
+    with _whole(path), path.open("rb") as file:
+        first = file.read(8)
+    packed = first.startswith(GZIP)
+    for mark, what, hint in OTHER_FILES:
+        if first.startswith(mark):
+            raise DataError(f"{path.name} {what}", hint)
+    encoding = encoding_of(lambda: _blocks(path, packed), path.name, stated, key)
+    return TextFile(path, packed, encoding)
+
+
+def _blocks(path: Path, packed: bool) -> Iterator[bytes]:
+    with _whole(path), gzip.open(path) if packed else path.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Turns what reading a damaged file raises into an error with its name.
-
-    Raises:
-        DataError: in place of the error inside.
-    """
+def _whole(path: Path) -> Iterator[None]:
+    """Turns what opening and reading a damaged file raises into an error with its name."""
     try:
         yield
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeError) as error:
         raise DataError(f"{path.name} is damaged: {error}", "is it complete?") from None
-
-
-def opened(path: Path) -> IO[str]:
-    """A text file, maybe gzipped; its line ends are left as they are.
-
-    Raises:
-        DataError: it cannot be opened, or it is UTF-16.
-    """
-    try:
-        _refuse_utf16(path)
-        # Bytes that are not UTF-8 become lone surrogates: their rows are refused, not the file.
-        if path.suffix == ".gz":
-            return gzip.open(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
-        return path.open("r", encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def _refuse_utf16(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(2) in UTF16_MARKS:
-            raise DataError(f"{path.name} is UTF-16", "save it as UTF-8")

@@ -57,6 +57,9 @@ def _torch_kept(seed: int) -> Iterator[None]:
         return
     import torch
 
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    # Asking a GPU that nobody uses for its generator would take some of its memory.
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    used = torch.cuda.device_count() if started else 0
+    with torch.random.fork_rng(devices=range(used)):
         torch.manual_seed(seed)
         yield

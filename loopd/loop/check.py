@@ -124,6 +124,13 @@ def _key(visit: Looking) -> Iterator[Finding]:
         yield Finding("key", "warning", text, "chmod 600 it")
 
 
+def _role(visit: Looking) -> Iterator[Finding]:
+    """What a run would say of its webhooks; it goes on without."""
+    if visit.config.argilla.webhooks and visit.account()[1] != "owner":
+        text = "webhooks need the key of an owner; the run polls without them"
+        yield Finding("webhooks", "warning", text, "use such a key, or leave argilla.webhooks off")
+
+
 def _disk(visit: Looking) -> Iterator[Finding]:
     room = free_bytes(visit.config.run.dir)
     if room < LITTLE_ROOM:
@@ -152,6 +159,7 @@ def _nothing(_visit: Looking) -> Iterator[Finding]:
 
 
 REMARKS: Mapping[str, Callable[[Looking], Iterator[Finding]]] = {
+    "argilla": _role,
     "data": _data,
     "disk": _disk,
     "key": _key,

@@ -200,7 +200,7 @@ def _hold(visit: Visit) -> str:
 GATES: tuple[Gate, ...] = (
     Gate("sinks", _sinks),
     Gate("folder", _folder),
-    Gate("disk", _disk),
+    Gate("disk", _disk, ("folder",)),
     Gate("run", _journal),
     Gate("data", _data),
     Gate("key", _key),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import given, reactions, targets, unresolved
+from loopd.annotation.consensus import given, targets, unresolved
 from loopd.config import Config
 from loopd.learning.problems.problem import problem_of
 from loopd.loop.draws import training
@@ -65,8 +65,10 @@ def obstacle(state: State, config: Config) -> Obstacle | None:
 
 
 def _unanswered(state: State, config: Config) -> Obstacle | None:
+    if next(given(state), None) is not None:
+        return None
     waiting = _waiting(state, config)
-    if not waiting or next(given(state), None) is not None:
+    if not waiting:
         return None
     section = config.argilla
     return Obstacle(
@@ -79,18 +81,20 @@ def _unanswered(state: State, config: Config) -> Obstacle | None:
 
 def _few_people(state: State, config: Config) -> Obstacle | None:
     """Whether records wait for people who have not turned up."""
-    crowd = {answer.annotator for answer in given(state)}
     needed = state.answers_needed(config.queue.min_submitted)
     copies = config.relabel.another_person and _asks_again(state)
-    if state.phase is not Phase.COLLECT or len(crowd) >= max(needed, 2 if copies else 1):
+    enough = max(needed, 2 if copies else 1)
+    crowd = _crowd(state, enough)
+    if state.phase is not Phase.COLLECT or len(crowd) >= enough:
         return None
-    waiting = _waiting(state, config)
+    if len(crowd) >= needed:
+        return _second_opinions(state, config, crowd)
+    # Nobody can have completed a record: all are open that are there.
+    gone = state.deleted
+    waiting = {id_: of for id_, of in state.originals.items() if not {id_, of} & gone}
+    left = [id_ for id_, of in waiting.items() if _spent(state, (id_, of), crowd)]
     if not waiting:
         return None
-    originals, reacted = state.originals, reactions(state)
-    left = [id_ for id_ in waiting if crowd <= reacted[originals[id_]]]
-    if len(crowd) >= needed:
-        return _second_opinions(left) if len(left) == len(waiting) else None
     some = "1 person has" if len(crowd) == 1 else f"{len(crowd)} people have"
     return Obstacle(
         "people",
@@ -99,17 +103,40 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
         f"{'waits' if len(left) == 1 else 'wait'} for somebody else.",
         f"have {needed - len(crowd)} more of the workspace `{config.argilla.workspace}` answer, or "
         "lower `queue.min_submitted` and start again",
-        subject=str(len(crowd)),
+        subject=f"{len(crowd)}{' all' if len(left) == len(waiting) else ''}",
     )
 
 
-def _second_opinions(left: list[str]) -> Obstacle:
+def _crowd(state: State, enough: int) -> frozenset[str]:
+    """Who has answered in this run; no more than are enough, so that many answers cost nothing."""
+    crowd: set[str] = set()
+    for answer in given(state):
+        crowd.add(answer.annotator)
+        if len(crowd) >= enough:
+            break
+    return frozenset(crowd)
+
+
+def _second_opinions(state: State, config: Config, crowd: frozenset[str]) -> Obstacle | None:
+    waiting, originals = _waiting(state, config), state.originals
+    if not waiting or not all(_spent(state, (id_, originals[id_]), crowd) for id_ in waiting):
+        return None
+    wait = _count(len(waiting), "record waits", "records wait")
     return Obstacle(
         "second_opinions",
-        f"Only one person has answered in this run, and {_count(len(left), 'record', 'records')} "
-        f"{'waits' if len(left) == 1 else 'wait'} for the second opinion of another.",
+        f"Only one person has answered in this run, and {wait} for the second opinion of another.",
         "have another person answer, or set `relabel.another_person: false` and start again",
     )
+
+
+def _spent(state: State, ids: tuple[str, str], crowd: frozenset[str]) -> bool:
+    """Whether everybody has answered a record, or what it is a copy of."""
+    return all(any(_is_there(state, each, person) for each in ids) for person in crowd)
+
+
+def _is_there(state: State, id_: str, person: str) -> bool:
+    answer = state.answers.get((id_, person))
+    return answer is not None and answer.status is not AnswerStatus.WITHDRAWN
 
 
 def _asks_again(state: State) -> bool:

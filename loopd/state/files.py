@@ -124,11 +124,20 @@ def _probe_folder(folder: Path) -> None:
 
 
 def _probe_room(folder: Path) -> None:
-    """Raise what making something in the folder would."""
-    if os.access(folder, os.W_OK | os.X_OK):
-        return
-    read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
-    raise _os_error(errno.EROFS if read_only else errno.EACCES)
+    """Raise what making something in the folder would.
+
+    A file without a name leaves no trace; where a file system has none, a folder is made and
+    removed.
+    """
+    flag = getattr(os, "O_TMPFILE", None)
+    try:
+        if flag is not None:
+            os.close(os.open(folder, flag | os.O_WRONLY | os.O_CLOEXEC, PRIVATE))
+            return
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            raise
+    Path(tempfile.mkdtemp(prefix=".loopd-", dir=folder)).rmdir()
 
 
 def _os_error(number: int) -> OSError:

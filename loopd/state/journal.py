@@ -37,19 +37,20 @@ class Journal:
     Args:
         path: the file; created when absent, unless ``read_only``.
         read_only: open without the right to append (for ``loopd status``).
+        at_rest: with ``read_only``: make no file beside it, if nobody has it open.
 
     Raises:
         JournalError: corrupt; ``NewerError`` when a newer version wrote it.
         StorageError: the place cannot be written or the disk is full.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, at_rest: bool = False) -> None:
         self.path = path
         self._last = (0, "")
         if not read_only:
             _make_file(path)
         with _translated(path):
-            self._db = _connect(path, read_only)
+            self._db = _connect(path, read_only, at_rest=at_rest)
             _check_version(self._db, path)
 
     def append(self, event: Event) -> None:
@@ -104,7 +105,7 @@ def events_at(path: Path) -> list[Event]:
         raise _cannot_make(path, error) from error
     if _is_blank(path):
         return []
-    with Journal(path, read_only=True) as journal:
+    with Journal(path, read_only=True, at_rest=True) as journal:
         return journal.read()
 
 
@@ -113,7 +114,7 @@ def _is_blank(path: Path) -> bool:
     if not path.exists() or not path.stat().st_size:
         return True
     with _translated(path):
-        db = _connect(path, read_only=True)
+        db = _connect(path, read_only=True, at_rest=True)
         try:
             return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         finally:
@@ -138,8 +139,10 @@ def _cannot_make(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot make {path}: {error.strerror}", "check run.dir")
 
 
-def _connect(path: Path, read_only: bool) -> sqlite3.Connection:
+def _connect(path: Path, read_only: bool, *, at_rest: bool = False) -> sqlite3.Connection:
     mode = "ro" if read_only else "rwc"
+    if at_rest and not path.with_name(f"{path.name}-wal").exists():
+        mode += "&immutable=1"  # makes no file beside it
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     db.execute("PRAGMA busy_timeout=10000")
     if not read_only:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from loopd.config import label_key
+
 Json = dict[str, Any]
 
 MIN_VISIBLE_OPTIONS = 3
@@ -38,7 +40,8 @@ def misfits(name: str, kind: str, options: Sequence[str], found: Mapping[str, An
     if settings["type"] != kind:
         return [f"question `{name}` is a {settings['type']}, not {kind}"]
     offered = [option["value"] for option in settings["options"]]
-    absent = sorted(set(options).difference(offered), key=list(options).index)
+    keys = set(map(label_key, offered))
+    absent = [option for option in options if label_key(option) not in keys]
     if not absent:
         return []
     return [f"question `{name}` lacks the labels {absent}; it has {_some(offered)}"]

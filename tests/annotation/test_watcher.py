@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
+from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
+from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import ArgillaSection
@@ -18,11 +19,11 @@ PLAN = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 RUN = [f"r{number}" for number in range(5)]
 
 
-class CountingDataset(ArgillaDataset):
+class CountingApi(DatasetApi):
     """A dataset of these records, of which nobody answers any; counts the pages."""
 
     def __init__(self, http: ArgillaHttp, names: list[str]) -> None:
-        super().__init__(ArgillaSection(), http, PLAN)
+        super().__init__(ArgillaSection(), http)
         self.names_of_records = names
         self.sizes: list[int] = []
 
@@ -38,9 +39,9 @@ class Counting(ArgillaStore):
 
     def __init__(self, records: list[str]) -> None:
         super().__init__(ArgillaSection(), "key", PLAN)
-        self._dataset: CountingDataset = CountingDataset(self._http, records)
+        self._dataset.api = api = CountingApi(self._http, records)
         self.records = records
-        self.sizes = self._dataset.sizes
+        self.sizes = api.sizes
 
     def activity(self) -> str:
         return "the same"

@@ -280,3 +280,26 @@ def test_a_span_inside_a_word_is_not_lost() -> None:
     assert conll_text(record) == (
         "# id = r\n# text = unParisian!\nun\tO\nParis\tB-LOC\nian!\tO\n\n"
     )
+
+
+@pytest.mark.parametrize("border", ["-DOCSTART- -X- O O", "-DOCSTART-\tO", "-DOCSTART-"])
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_a_beginning_of_a_document_is_no_token_of_the_text_beside_it(
+    tmp_path: Path, border: str, gap: str
+) -> None:
+    path = tmp_path / "pool.conll"
+    path.write_text(
+        f"{border}\n{gap}Ann X B-PER\nsaw X O\n{gap}{border}\n{gap}# id = r2\nRome X B-LOC\n"
+    )
+    section = DataSection(path=path, id="id", label="tags")
+    pool, _ = read_pool(section, labels=NER, kind="spans")
+    assert [record.text for record in pool] == ["Ann saw", "Rome"]
+    assert pool.records[1].id == "r2"
+
+
+@pytest.mark.parametrize("text", ["-DOCSTART-", "see -DOCSTART- there", "-DOCSTART- and more"])
+def test_a_text_may_hold_the_word(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pool.conll"
+    path.write_text("".join(conll_lines([record_of(text, ())])))
+    pool, _ = read_pool(DataSection(path=path, label="tags"), labels=NER, kind="spans")
+    assert [record.text for record in pool] == [text]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +152,42 @@ def test_metadata_that_people_add_outlive_a_refresh(
     put(store, batch(0, *proposing("r1", "r2")))
     for one in api.listed(theirs):
         assert (one["metadata"]["assigned.to"], one["metadata"]["free"]) == ("bob", [1, 2])
+
+
+def test_what_people_add_while_a_batch_is_written_is_kept(
+    theirs: Made, make_store: MakeStore, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happened up to the moment before a record is written: each is read on its own."""
+    api.upsert(theirs, *(record(theirs, None, one.text) for one in POOL))
+    store = make_store(theirs.questions["name"])
+    store.open(POOL, fresh=True)
+    send, clicks = store._send, iter(api.listed(theirs))
+
+    def click_then_send(method: str, bodies: list[Json]) -> list[Json]:
+        written = send(method, bodies)
+        for one in islice(clicks, 1):  # a person clicks while loopd writes another record
+            metadata = {**(one["metadata"] or {}), "length": 99}
+            api.call("PATCH", f"records/{one['id']}", {"metadata": metadata})
+        return written
+
+    monkeypatch.setattr(store, "_send", click_then_send)
+    put(store, batch(0, *proposing("r4", "r3", "r2", "r1")))
+    lengths = [one["metadata"]["length"] for one in api.listed(theirs)]
+    assert lengths == [99, 99, 99, 99]
+
+
+def test_a_property_that_people_removed_is_added_again(
+    theirs: Made, make_store: MakeStore, api: Api
+) -> None:
+    api.call("PATCH", f"datasets/{theirs.id}", {"allow_extra_metadata": False})
+    store = make_store(theirs.questions["name"])
+    store.open(POOL, fresh=True)
+    path = f"me/datasets/{theirs.id}/metadata-properties"
+    for entry in api.call("GET", path)["items"]:
+        if entry["name"] in ("round", PROPERTY):
+            api.call("DELETE", f"metadata-properties/{entry['id']}")
+    put(store, batch(0, *proposing("r1")))
+    assert api.record(theirs, "r1")["metadata"]["round"] == 0
 
 
 def test_a_record_that_lost_the_mark_is_not_refreshed(
@@ -320,3 +358,39 @@ def test_the_store_in_memory_is_a_guest_too() -> None:
     assert (store.metadata("their-id")["own"], store.metadata("r3")["assigned"]) == ("kept", "bob")
     assert store.metadata("their-id")["batch_id"] == "b0000"
     assert not store.holds("r1")
+
+
+def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None:
+    """Letters composed in another way, blanks around: nobody sees that in Argilla."""
+    dataset = api.draft(name := f"spelling-{uuid.uuid4().hex[:8]}")
+    api.add_field(dataset, "text")
+    options = [
+        {"value": value, "text": value}
+        for value in (" fruit ", unicodedata.normalize("NFD", "Gemüse"))
+    ]
+    api.add_question(dataset, "label", {"type": "label_selection", "options": options})
+    api.publish(dataset)
+    task = SingleLabelTask(("fruit", unicodedata.normalize("NFC", "Gemüse")), "label", "text", "?")
+    section = ArgillaSection(url=argilla.url, dataset=name)
+    store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
+    store.open(POOL, fresh=True)
+    put(store, batch(0, BatchItem("r1", 0.5, Suggestion(task.labels[1], 0.75))))
+    (one,) = api.listed(dataset)
+    assert one["suggestions"][0]["value"] == options[1]["value"]
+    body = {"status": "submitted", "values": {"label": {"value": options[1]["value"]}}}
+    api.call("POST", f"records/{one['id']}/responses", body, by="ann")
+    (answer,) = store.sweep(["r1"]).answers
+    assert (answer.status, answer.value) == (AnswerStatus.SUBMITTED, task.labels[1])
+    (listed,) = store.published(POOL).items
+    assert listed.suggestion == Suggestion(task.labels[1], 0.75)
+    store.close()
+
+
+def test_a_dataset_that_was_renamed_is_named(api: Api, make_store: MakeStore) -> None:
+    dataset = api.dataset(name=(name := f"before-{uuid.uuid4().hex[:8]}"))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    api.call("PATCH", f"datasets/{dataset.id}", {"name": (later := f"after {name}")})
+    for call in (store.preview, store.open):
+        with pytest.raises(DatasetError, match=f"`{name}` is called `{later}` now"):
+            call(POOL, fresh=False)

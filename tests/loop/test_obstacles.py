@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from click.testing import CliRunner
 
 from loopd.cli import main
 from loopd.config import Config
+from loopd.config_file import load_config
+from loopd.data.pool import Pool
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.obstacles import obstacle
+from loopd.loop.status import read_run
 from loopd.machine import (
     AnswersCollected,
     BatchCollected,
@@ -26,6 +30,9 @@ from loopd.machine import (
     apply,
     fold,
 )
+from loopd.monitoring.overview import overview
+from loopd.monitoring.pages import environment
+from loopd.monitoring.pictures import EMPTY
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.state.journal import Journal
 from tests.monitoring.story import ANN, BOB, START, answer, opening, posted, settings, story
@@ -279,10 +286,18 @@ def test_status_and_report_and_page_say_the_same(tmp_path: Path) -> None:
     shown = " ".join(runner.invoke(main, ["status", str(config)]).output.split())
     assert sentence in shown
     assert status["obstacle"]["hint"] in shown
+    assert sentence in shown_by_the_page(load_config(config))
     out = tmp_path / "report.html"
     done = runner.invoke(main, ["report", str(config), "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert sentence in out.read_text(encoding="utf-8")
+
+
+def shown_by_the_page(config: Config) -> str:
+    seen = overview(read_run(config), config, Pool(()), [], START + 500)
+    template = environment().get_template("live_view.html.jinja")
+    page = template.render(o=seen, charts=EMPTY, measure="accuracy")
+    return unescape(page)
 
 
 def test_a_new_kind_of_obstacle_has_a_case() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from loopd.annotation.consensus.tally import leading
@@ -15,6 +15,10 @@ SMOOTHING = 5.0
 
 BLOCK = 512
 """Different sets of labels that are compared with all others at a time."""
+
+
+Alike = Callable[[Target, Target], float]
+"""How far two targets agree, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,18 @@ def agreement(ballots: Ballots) -> Agreement:
     return Agreement(sum(means) / len(means), _alpha(shared, means), disputed)
 
 
-def against_the_rest(ballots: Ballots, labels: Sequence[str]) -> dict[str, float]:
+def against_the_rest(
+    ballots: Ballots, labels: Sequence[str], alike: Alike = similarity
+) -> dict[str, float]:
     """How often each annotator agrees with the majority of the others, smoothed towards the mean.
 
     Where the others are at a tie, agreeing with one side of it counts in part. An annotator who
     never met another one has the mean; without any record that two people answered it is empty.
+
+    Args:
+        ballots: the votes.
+        labels: all labels in the order of the configuration.
+        alike: how far two targets agree, from 0 to 1.
     """
     agreed: dict[str, float] = defaultdict(float)
     met: Counter[str] = Counter()
@@ -67,9 +78,7 @@ def against_the_rest(ballots: Ballots, labels: Sequence[str]) -> dict[str, float
         for vote in votes if len(votes) > 1 else ():
             others = [other for other in votes if other is not vote]
             best = leading(others, labels)
-            agreed[vote.annotator] += sum(similarity(vote.target, each) for each in best) / len(
-                best
-            )
+            agreed[vote.annotator] += sum(alike(vote.target, target) for target in best) / len(best)
             met[vote.annotator] += 1
     if not met:
         return {}

@@ -5,6 +5,7 @@ Imports numpy at once, so import this module only where the strategy is wanted.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,12 @@ Proba = Mapping[str, NDArray[np.floating[Any]]]
 
 def crowdlab(
     ballots: Ballots, labels: Sequence[str], proba: Proba, seed: int
-) -> tuple[dict[str, Tally], dict[str, float]]:
+) -> tuple[dict[str, Tally], dict[str, float]] | None:
     """The consensus label of each record with its quality, and each annotator's quality.
+
+    ``None`` where the model agrees with people less than chance does, or where CROWDLAB foretells
+    answers that it has not seen worse than the majority does: a model that has learnt nothing must
+    not outvote people.
 
     Args:
         ballots: votes for single labels; some record has two.
@@ -33,13 +38,61 @@ def crowdlab(
     Raises:
         ModelError: cleanlab is not installed.
     """
+    rows = np.stack([proba[id_] for id_ in ballots])
+    if _agreeing(ballots, labels, rows) < 1 / len(labels) or _lead(ballots, labels, rows, seed) < 0:
+        return None
     votes, people = matrix(ballots, labels)
-    found = estimate(votes, np.stack([proba[id_] for id_ in ballots]), seed)
+    estimated = estimate(votes, rows, seed)
     tallies = {
         id_: Tally(labels[int(label)], float(quality), count(ballots[id_], labels).tied)
-        for id_, label, quality in zip(ballots, found.labels, found.quality, strict=True)
+        for id_, label, quality in zip(ballots, estimated.labels, estimated.quality, strict=True)
     }
-    return tallies, dict(zip(people, found.annotators.tolist(), strict=True))
+    return tallies, dict(zip(people, estimated.annotators.tolist(), strict=True))
+
+
+def _agreeing(ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]]) -> float:
+    """How often the model's label is the majority's where several people answered."""
+    guesses: list[int] = rows.argmax(axis=1).tolist()
+    shared = [
+        labels[guess] == count(votes, labels).target
+        for guess, votes in zip(guesses, ballots.values(), strict=True)
+        if len(votes) > 1
+    ]
+    return float(sum(shared) / max(1, len(shared)))
+
+
+def _lead(
+    ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]], seed: int
+) -> int:
+    """How many more hidden answers CROWDLAB foretells than the majority of the others does.
+
+    One answer is hidden on every other record that has several, and then on those between.
+    """
+    shared = [id_ for id_, votes in ballots.items() if len(votes) > 1]
+    return sum(_lead_on(shared[part::2], ballots, labels, rows, seed) for part in range(2))
+
+
+def _lead_on(
+    hiding: Sequence[str],
+    ballots: Ballots,
+    labels: Sequence[str],
+    rows: NDArray[np.floating[Any]],
+    seed: int,
+) -> int:
+    draw = random.Random(f"{seed}|crowdlab")  # noqa: S311 # no secret
+    hidden = {id_: draw.choice(ballots[id_]) for id_ in hiding}
+    left = {
+        id_: tuple(vote for vote in votes if vote is not hidden.get(id_))
+        for id_, votes in ballots.items()
+    }
+    if all(len(votes) < 2 for votes in left.values()):  # no two agree or differ
+        return 0
+    votes, _ = matrix(left, labels)
+    guesses = dict(zip(left, estimate(votes, rows, seed).labels.tolist(), strict=True))
+    return sum(
+        (labels[guesses[id_]] == vote.target) - (count(left[id_], labels).target == vote.target)
+        for id_, vote in hidden.items()
+    )
 
 
 def matrix(ballots: Ballots, labels: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
@@ -48,7 +101,7 @@ def matrix(ballots: Ballots, labels: Sequence[str]) -> tuple[NDArray[np.float64]
     people = sorted({vote.annotator for votes in ballots.values() for vote in votes})
     column = {person: place for place, person in enumerate(people)}
     votes = np.full((len(ballots), len(people)), np.nan)
-    for row, given in enumerate(ballots.values()):
-        for vote in given:
+    for row, cast in enumerate(ballots.values()):
+        for vote in cast:
             votes[row, column[vote.annotator]] = number[str(vote.target)]
     return votes, people

@@ -149,7 +149,8 @@ def _majority(found: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
 def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
     """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
 
-    It knows nothing where no two people met, or where no model can be trained yet.
+    It knows nothing where no two people met, where no model can be trained yet, and where it
+    foretells people's answers worse than the majority does.
     """
     labels, held_out = electorate.labels, electorate.held_out
     majority = _majority(found, labels)
@@ -157,9 +158,12 @@ def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally],
     proba = None
     if any(len(votes) > 1 for votes in taught.values()):
         proba = electorate.predict({id_: majority[id_].target for id_ in taught})
-    if proba is None:
-        return majority, against_the_rest(found, labels)
-    from loopd.annotation.consensus.crowdlab import crowdlab
+    counted = None
+    if proba is not None:
+        from loopd.annotation.consensus.crowdlab import crowdlab
 
-    tallies, annotators = crowdlab(taught, labels, proba, electorate.seed)
+        counted = crowdlab(taught, labels, proba, electorate.seed)
+    if counted is None:
+        return majority, against_the_rest(found, labels)
+    tallies, annotators = counted
     return majority | tallies, annotators

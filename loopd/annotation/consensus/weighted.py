@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import exp, log
 
 from loopd.annotation.consensus.agreement import against_the_rest
 from loopd.annotation.consensus.tally import Tally, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
-from loopd.records import Target
+from loopd.records import Span, Target
 
 SURE = 0.99
 """Nobody is taken to be right more often."""
@@ -31,9 +32,25 @@ def weighted(ballots: Ballots, labels: Sequence[str]) -> tuple[dict[str, Tally],
     quality = against_the_rest(ballots, labels)
     if not quality:
         return {id_: count(votes, labels) for id_, votes in ballots.items()}, {}
-    weights = weights_of(quality, _classes(ballots, labels))
+    weights = weights_of(_right(ballots, labels, quality), _classes(ballots, labels))
     tallies = {id_: _weighed(votes, labels, weights) for id_, votes in ballots.items()}
     return tallies, quality
+
+
+def _right(
+    ballots: Ballots, labels: Sequence[str], quality: Mapping[str, float]
+) -> Mapping[str, float]:
+    """How often each annotator is right on one question: with several labels, on yes or no."""
+    named_somewhere = set(chain.from_iterable(named(votes) for votes in ballots.values()))
+    if any(isinstance(vote.target, str) for votes in ballots.values() for vote in votes):
+        return quality
+    if not named_somewhere or any(isinstance(part, Span) for part in named_somewhere):
+        return quality
+
+    def alike(one: Target, other: Target) -> float:
+        return 1 - len({*one} ^ {*other}) / len(named_somewhere)
+
+    return against_the_rest(ballots, labels, alike)
 
 
 def weights_of(quality: Mapping[str, float], classes: int) -> dict[str, float]:

@@ -87,7 +87,7 @@ class Backbone:
 def bf16_pays(device: torch.device) -> bool:
     """Whether the device multiplies bf16 matrices in hardware."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return _cuda_has_bf16(device)
     if device.type != "cpu":
         return False
     # Private in torch, hence the guard: without them the answer is no, which is always right.
@@ -95,14 +95,26 @@ def bf16_pays(device: torch.device) -> bool:
     return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
+def _cuda_has_bf16(device: torch.device) -> bool:
+    """Not torch's own answer alone: it counts GPUs that only emulate bf16, which slows them down.
+
+    Source: NVIDIA's matrix units multiply bf16 from compute capability 8.0 (Ampere) on.
+    """
+    if torch.version.hip is None and torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    return bool(torch.cuda.is_bf16_supported())
+
+
 def _device(name: str) -> torch.device:
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
     try:
         device = torch.device(chosen)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        # A kernel, not memory alone: a GPU may be there that this torch was not built for.
+        torch.ones(1, device=device).add_(1).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
-        raise ModelError(f"device {name!r} cannot be used: {reason}", "try device: auto") from None
+        hint = f"try device: {'cpu' if name == 'auto' else 'auto'}"
+        raise ModelError(f"device {name!r} cannot be used: {reason}", hint) from None
     return device
 
 

@@ -155,7 +155,7 @@ class Dropout:
         if self._below == 0:
             return hidden
         drawn = np.frombuffer(bytearray(self._rng.bytes(hidden.numel())), dtype=np.uint8)
-        kept = torch.from_numpy(drawn).view(hidden.shape) >= self._below
+        kept = torch.from_numpy(drawn).to(hidden.device).view(hidden.shape) >= self._below
         return hidden * (kept.to(hidden.dtype) * (256 / (256 - self._below)))
 
 

@@ -5,7 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports
+from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports, unplanned
 from loopd.learning.encoding import TokenStore, batches
 
 TRAINING_BUDGET = 4096
@@ -28,6 +28,7 @@ LAST = (-1,)
 """The last layer alone, as transformers counts ``hidden_states``."""
 
 Rows = NDArray[np.int64]
+Fetch = Callable[[], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,25 @@ class Embedder:
         Returns:
             (k, layers * d) float32.
         """
+        vectors, done = np.empty((0, 0), dtype=np.float32), 0
+        for group, fetch in _ahead(self._embedded(rows, layers, bf16)):
+            part = fetch()
+            if not done:
+                vectors = np.empty((len(rows), part.shape[1]), dtype=np.float32)
+            vectors[group] = part
+            done += len(group)
+            self.progress(done, len(rows))
+        return vectors
+
+    def _embedded(
+        self, rows: Rows, layers: Sequence[int], bf16: bool
+    ) -> Iterator[tuple[Rows, Fetch]]:
+        """Batches, as positions in the rows (k,), and what gives their vectors (k, d)."""
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
         # Dropout (Monte Carlo samples) is the module's own affair.
         lean = self.lean and not self.encoder.training
         scorer = LeanEncoder(self.encoder, self._dtype(bf16), frozen=True) if lean else None
         find = flat_batches if lean else batches
-        vectors, done = np.empty((0, 0), dtype=np.float32), 0
         for group in find(self.tokens.lengths[rows], budget):
             self.interrupt()
             with torch.inference_mode():
@@ -112,12 +126,8 @@ class Embedder:
                     part = self._padded(rows[group], layers, bf16)
                 else:
                     part = scorer.pooled(flat(self.tokens[rows[group]]), layers)
-            if not done:
-                vectors = np.empty((len(rows), part[0].numel()), dtype=np.float32)
-            vectors[group] = part.flatten(1).cpu().numpy()
-            done += len(group)
-            self.progress(done, len(rows))
-        return vectors
+                fetch = _fetching(part.flatten(1))
+            yield group, fetch
 
     def _dtype(self, bf16: bool) -> torch.dtype:
         return torch.bfloat16 if bf16 else torch.float32
@@ -128,13 +138,38 @@ class Embedder:
             torch.from_numpy(array).to(self.device)
             for array in self.tokens.padded(rows, self.padding)
         )
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+        autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
+        with autocast, unplanned(self.device):
             states = self.encoder(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
             ).hidden_states
         share = mask / mask.sum(dim=1, keepdim=True)
         means = [(states[layer].float() * share.unsqueeze(-1)).sum(dim=1) for layer in layers]
         return torch.stack(means, dim=1)
+
+
+def _fetching(part: torch.Tensor) -> Fetch:
+    """Begin to copy a result from where it is; the function waits for it."""
+    if part.device.type != "cuda":
+        return part.cpu().numpy
+    copied = part.to("cpu", non_blocking=True)
+    copying = torch.cuda.current_stream(part.device).record_event()
+
+    def fetch() -> NDArray[np.float32]:
+        copying.synchronize()
+        whole: NDArray[np.float32] = copied.numpy()
+        return whole
+
+    return fetch
+
+
+def _ahead(results: Iterator[tuple[Rows, Fetch]]) -> Iterator[tuple[Rows, Fetch]]:
+    """The same, each when the next one is under way: a GPU need not wait for its results."""
+    before = next(results, None)
+    while before is not None:
+        after = next(results, None)
+        yield before
+        before = after
 
 
 def flat_batches(lengths: NDArray[np.int64], budget: int) -> list[Rows]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own habit)
 from numpy.typing import NDArray
 
-from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat
+from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, unplanned
 from loopd.learning.classifiers.pooling import (
     SCORING_BUDGET,
     SCORING_BUDGET_CUDA,
@@ -121,7 +121,8 @@ class AtomStates:
             torch.from_numpy(array).to(embedder.device)
             for array in self.texts.tokens.padded(rows, embedder.padding)
         )
-        with torch.autocast(embedder.device.type, dtype=torch.bfloat16, enabled=bf16):
+        autocast = torch.autocast(embedder.device.type, dtype=torch.bfloat16, enabled=bf16)
+        with autocast, unplanned(embedder.device):
             states: torch.Tensor = embedder.encoder(
                 input_ids=ids, attention_mask=mask
             ).last_hidden_state

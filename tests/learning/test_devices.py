@@ -1,0 +1,178 @@
+"""What runs on a GPU: no operation mixes devices, and a GPU is used only where it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
+
+from loopd.config import ClassifierSection
+from loopd.errors import ModelError
+from loopd.learning import seeding
+from loopd.learning.classifiers.backbone import Backbone, bf16_pays
+from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
+from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.encoding import TokenStore
+from loopd.learning.spans.states import AtomStates
+from loopd.learning.spans.training import Lesson as SpanLesson
+from loopd.learning.spans.training import Recipe as SpanRecipe
+from loopd.learning.spans.training import fine_tune as fine_tune_tagger
+from tests.learning.elsewhere import NAME, Elsewhere, MixedDevicesError
+
+LENGTHS = (3, 3, 7, 13, 16, 40)
+
+
+def bert() -> Any:
+    return BertModel(
+        BertConfig(
+            vocab_size=50,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=80,
+        )
+    )
+
+
+def distilbert() -> Any:
+    return DistilBertModel(
+        DistilBertConfig(vocab_size=50, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
+    )
+
+
+def tokens() -> TokenStore:
+    rng = np.random.default_rng(1)
+    ids = rng.integers(5, 50, sum(LENGTHS), dtype=np.int32)
+    return TokenStore(ids, np.concatenate([[0], np.cumsum(LENGTHS)]))
+
+
+def embedder_of(model: Any, *, bf16: bool = False) -> Embedder:
+    """Over texts on the CPU, with the model elsewhere."""
+    return Embedder(model.to(NAME).eval(), tokens(), 0, bf16, lambda: None, lambda *_: None)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    """The strict device; `meta` has neither autocast nor fused optimisers, which GPUs have."""
+    plain = torch.optim.AdamW
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, fused, **more: plain(groups, **more))
+    with Elsewhere() as mode:
+        yield mode
+
+
+class Atoms:
+    """Three atoms in every text, as `SpanTokens` gives them."""
+
+    def __init__(self) -> None:
+        self.tokens = tokens()
+        self.counts = np.full(len(LENGTHS), 3)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+        return self.tokens[rows]
+
+    def firsts(self, row: int) -> NDArray[np.int64]:
+        del row
+        return np.arange(3)
+
+
+def test_the_strict_device_refuses_what_a_gpu_refuses(elsewhere: Elsewhere) -> None:
+    there = torch.zeros(3, 4, device=NAME)
+    with pytest.raises(MixedDevicesError):
+        torch.nn.functional.embedding(torch.zeros(3, dtype=torch.int64), there)
+    with pytest.raises(MixedDevicesError):
+        there + torch.ones(3, 4)
+    assert (there * torch.tensor(2.0)).device.type == NAME
+    assert there.cpu().device.type == "cpu"
+
+
+@pytest.mark.parametrize("make", [bert, distilbert])
+@pytest.mark.parametrize("bf16", [True, False])
+def test_texts_are_embedded(make: Any, bf16: bool, elsewhere: Elsewhere) -> None:
+    vectors = embedder_of(make()).embed(np.array([5, 0, 3]), (0, -1), bf16=bf16)
+    assert vectors.shape == (3, 64)
+    assert elsewhere.planned == {False}
+    assert torch.backends.cuda.cudnn_sdp_enabled()
+    if make is bert:
+        assert elsewhere.dtypes == {torch.bfloat16 if bf16 else torch.float32}
+
+
+@pytest.mark.parametrize("make", [bert, distilbert])
+@pytest.mark.parametrize("bf16", [True, False])
+def test_an_encoder_is_fine_tuned(make: Any, bf16: bool, elsewhere: Elsewhere) -> None:
+    recipe = Recipe(1, 2, 1e-4, 4, 2, 0.1, 0.2)
+    y, weights = np.array([0, 1, 0, 1, 1]), np.ones(5, dtype=np.float32)
+    seen: list[int] = []
+    lesson = Lesson(np.arange(5), y, weights, lambda done, _: seen.append(done))
+    fine_tune(embedder_of(make(), bf16=bf16), recipe, lesson, 0)
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", [bert, distilbert])
+def test_a_tagger_is_fine_tuned_and_tags(make: Any, elsewhere: Elsewhere) -> None:
+    texts: Any = Atoms()
+    states = AtomStates(embedder_of(make()), texts)
+    head = torch.nn.Linear(32, 5, device=NAME)
+    recipe = SpanRecipe(1, 2, 1e-4, 1e-3, 4, 0.1)
+    tags = [np.zeros(3, dtype=np.int64) for _ in LENGTHS]
+    lesson = SpanLesson(tags, np.ones(len(LENGTHS), dtype=np.float32), lambda *_: None)
+    fine_tune_tagger(states, head, recipe, lesson, 0)
+    proba, offsets = states.scored(np.array([4, 1]), head.weight, head.bias, bf16=True)
+    assert proba.shape == (6, 5)
+    assert offsets.tolist() == [0, 3, 6]
+    assert elsewhere.planned == {False}
+
+
+@pytest.mark.parametrize(
+    ("capability", "pays"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)]
+)
+def test_bf16_pays_where_a_gpu_multiplies_it(
+    capability: tuple[int, int], pays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch says yes to older GPUs too, which emulate it."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert bf16_pays(torch.device("cuda", 1)) is pays
+
+
+def test_a_gpu_that_nobody_uses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the state of its generator would start it."""
+    read: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_rng_state", lambda device: read.append(device) or torch.zeros(1)
+    )
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: None)
+    with seeding.seeded(1):
+        first = torch.rand(3)
+    assert read == []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    with seeding.seeded(1):
+        assert torch.equal(first, torch.rand(3))
+    assert read == [0, 1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("name", ["cuda", "cuda:7", "meta", "nonsense"])
+def test_a_device_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(ModelError, match=rf"device '{name}' cannot be used: .+") as caught:
+        Backbone(ClassifierSection(device=name))
+    assert caught.value.hint == "try device: auto"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_this_torch_cannot_use_leads_to_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ModelError, match="cannot be used") as caught:
+        Backbone(ClassifierSection(device="auto"))
+    assert caught.value.hint == "try device: cpu"
