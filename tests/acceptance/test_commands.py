@@ -74,7 +74,7 @@ def test_a_signal_while_a_transformer_trains(argilla: LiveArgilla, make_daemon: 
 
 
 def test_check_finds_nothing_wrong(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
-    daemon = make_daemon(argilla)
+    daemon = make_daemon(argilla, guests=False)
     done = daemon.loopd("check")
     assert done.returncode == 0, done.stdout + done.stderr
     for words in ("all 2 labels", "tfidf", "account `owner`", "will be created", "new run"):
@@ -157,7 +157,7 @@ def test_an_answer_that_changes_is_journaled_with_its_history(
 def test_mistakes_end_with_a_clear_line(
     argilla: LiveArgilla, make_daemon: MakeDaemon, change: dict[str, Any], code: int, words: str
 ) -> None:
-    fails(make_daemon(argilla, **change), code, words)
+    fails(make_daemon(argilla, guests=False, **change), code, words)
 
 
 def test_a_key_that_is_not_set(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:

@@ -184,14 +184,15 @@ def compare(
     settings: dict[str, Any],
 ) -> None:
     """Run undisturbed, run with kills, and hold the one against the other."""
-    reference = make_daemon(argilla, **settings)
+    reference = make_daemon(argilla, guests=False, **settings)
     people = argilla.people(reference.dataset)
     expected, records = undisturbed(reference, people)
     people.close()
     assert expected["stopped"] == "max_rounds"
     assert len(expected["metrics"]) == settings["stopping"]["max_rounds"]
     assert set(records.values()) == {1}
-    daemon = make_daemon(argilla, **settings)
+    # Random kills strike while the dataset is made, too; else others have made it before.
+    daemon = make_daemon(argilla, guests=kill is not kill_at_random, **settings)
     people = argilla.people(daemon.dataset)
     with slow_people(people, seed=2):
         kills = kill(daemon)
