@@ -38,6 +38,8 @@ def test_what_numpy_writes_is_read_again(names: list[str]) -> None:
             [{"start": 0, "label": "x"}, {"start": 4, "label": None}],
         ),
         ("[array(['a'], dtype=object)\n array([], dtype=object)]", [["a"], []]),
+        ("[list(['a', 'b']) list(['c'])]", [["a", "b"], ["c"]]),
+        ("[np.str_('a'), np.float64(1.0)]", ["a", 1.0]),
         ("[1. 0. 0.]", [1.0, 0.0, 0.0]),
         ("[nan, 1]", [None, 1]),
         ("(1, 'a')", [1, "a"]),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loopd.data.pool import content_id
-from tests.data.formats.reads import LABELS, Answers, answers
+from tests.data.formats.reads import LABELS, Answers, answers, read
 
 PEOPLE = ("ann", "bo", "o'neil", "Ünal")
 
@@ -257,3 +257,7 @@ def test_what_counts_comes_back_and_nothing_else(
 ) -> None:
     path, keys = write(tmp_path, table)
     assert answers(path, **keys) == expected(table)
+    _, report = read(path, **keys)
+    counting = [one for one in table if one.counts]
+    assert report.said.read == len(counting)
+    assert report.said.there == len(counting if write is wide else table)
