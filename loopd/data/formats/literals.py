@@ -1,7 +1,8 @@
 """Owns lists and objects that were written into a cell as text; must not know what they mean.
 
 A table of text has no lists. Programs write JSON (``["a", "b"]``), Python (``['a', "b's"]``,
-``{'x': None}``) or numpy (``['a' 'b']``, ``array(['a'], dtype=object)``, ``[np.str_('a')]``) into its cells.
+``{'x': None}``) or numpy (``['a' 'b']``, ``array(['a'], dtype=object)``, ``[np.str_('a')]``)
+into its cells.
 """
 
 from __future__ import annotations
