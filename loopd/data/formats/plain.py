@@ -31,6 +31,7 @@ class Table:
 
     Attributes:
         request: the configuration; patterns in its names are columns already.
+        names: labels of the task.
         bits: label of each column of zeros and ones, by column.
         vectors: columns of vectors of zeros and ones.
         people: whether each column of answers is a person's.
@@ -39,6 +40,7 @@ class Table:
     """
 
     request: Request
+    names: frozenset[str]
     bits: Mapping[str, str]
     vectors: frozenset[str]
     people: bool
@@ -89,11 +91,16 @@ class Table:
         self, cells: Mapping[str, object], column: str, *, is_known: bool
     ) -> Sequence[RawAnswer]:
         cell = cells.get(column)
+        if cell is None or cell == "":
+            return ()
+        if isinstance(cell, str) and cell in self.names:  # nearly always; the rest is slow
+            return (RawAnswer("", cell),)
         if column in self.vectors:
             bits = literal(cell)
             if isinstance(bits, (list, tuple)):
                 return (RawAnswer("", of_bits(self.request.labels or (), bits, self.request)),)
-        pairs = _pairs(literal(cells.get(self.annotator or "")), literal(cell))
+        people = None if self.annotator is None else literal(cells.get(self.annotator))
+        pairs = () if people is None else _pairs(people, literal(cell))
         return pairs or (labels_of if is_known else answers_of)(cell, self.request)
 
     def _by(self, cells: Mapping[str, object], answer: RawAnswer) -> RawAnswer:
@@ -106,13 +113,12 @@ class Table:
     def _judged(
         self, answers: Iterator[RawAnswer], verdict: Verdict | Unusable
     ) -> Iterator[RawAnswer]:
-        for answer in answers:
-            if isinstance(verdict, Unusable):
-                yield replace(answer, value=verdict)
-            elif verdict is Verdict.SUBMITTED:
-                yield answer
-            else:
-                yield replace(answer, verdict=verdict)
+        if verdict is Verdict.SUBMITTED:
+            yield from answers
+        elif isinstance(verdict, Unusable):
+            yield from (replace(answer, value=verdict) for answer in answers)
+        else:
+            yield from (replace(answer, verdict=verdict) for answer in answers)
 
 
 def _pairs(people: object, answers: object) -> tuple[RawAnswer, ...]:
@@ -151,6 +157,7 @@ def table_of(source: Source, request: Request) -> Table:
     people = bool(request.answers) and request.answers[0] not in bits and _is_wide(request)
     return Table(
         request,
+        frozenset(() if request.kind == "spans" else request.labels or ()),
         bits,
         frozenset(name for name in request.named if _is_vectors(source, name, request)),
         people,

@@ -85,6 +85,8 @@ def agreed(answers: Sequence[RawAnswer]) -> object:
         answer; an :class:`Unusable` with a verdict where none was submitted or none has more than
         half, and without one where what was submitted cannot be used.
     """
+    if len(answers) == 1 and answers[0].verdict is Verdict.SUBMITTED:
+        return answers[0].value
     cells = [entry.value for entry in answers if entry.verdict is Verdict.SUBMITTED]
     if not cells:
         return _withheld(answers[0].verdict) if answers else None

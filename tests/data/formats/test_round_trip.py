@@ -250,7 +250,9 @@ FORMATS: tuple[Write, ...] = (
 
 
 @pytest.mark.parametrize("write", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(table=tables())
 def test_what_counts_comes_back_and_nothing_else(
     tmp_path: Path, write: Write, table: list[One]
