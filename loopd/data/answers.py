@@ -13,12 +13,16 @@ LONGEST_NAME = 255
 
 def answers_of(cell: object) -> tuple[RawAnswer, ...]:
     """The answers of a cell: one that stands alone, or those of an object by annotator."""
-    if cell is None:
+    if cell is None or cell == "":
         return ()
-    try:
-        value = parsed(cell) if isinstance(cell, str) and cell.lstrip().startswith("{") else cell
-    except Unusable as trouble:
-        return (RawAnswer("", trouble),)
+    value = cell
+    if isinstance(cell, str):
+        if not cell.startswith(("{", " ", "\t", "\n")) or not cell.lstrip().startswith("{"):
+            return (RawAnswer("", cell),)
+        try:
+            value = parsed(cell)
+        except Unusable as trouble:
+            return (RawAnswer("", trouble),)
     if isinstance(value, Mapping) and not value.keys() >= set(SPAN_KEYS):
         return tuple(RawAnswer(_said(name), answer) for name, answer in value.items())
     if isinstance(value, list) and value and all(map(_is_pair, value)):
