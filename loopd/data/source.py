@@ -71,8 +71,7 @@ class Verdict(str, Enum):
     """Of a known label: people answered differently, and no answer has more than half of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawAnswer:
+class RawAnswer(NamedTuple):
     """One answer as a file has it.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from loopd.data.cells import Unusable, plain
 from loopd.data.source import Row
@@ -85,7 +84,7 @@ def token_rows(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:
             text, places = joined([str(token) for token in tokens])
             label = _tagged(labels, row.label, row.number, places)
             tagged = tuple(
-                replace(answer, value=_tagged(answers, answer.value, row.number, places))
+                answer._replace(value=_tagged(answers, answer.value, row.number, places))
                 for answer in row.answers
             )
             yield row._replace(text=text, label=label, answers=tagged)

@@ -178,13 +178,13 @@ def _answers(item: Item, choice: Choice, request: Request) -> tuple[RawAnswer, .
 
 def _finished(answer: RawAnswer, item: Item, request: Request) -> RawAnswer:
     """The answer with its cell, and with what the columns say that the configuration names."""
-    answer = replace(answer, value=answer_cell(answer.value, request))
+    answer = answer._replace(value=answer_cell(answer.value, request))
     if request.annotator_column is not None:
-        answer = replace(answer, annotator=person(item.fields.get(request.annotator_column)))
+        answer = answer._replace(annotator=person(item.fields.get(request.annotator_column)))
     verdict = verdict_in(item.fields, request.verdict_column)
     if isinstance(verdict, Unusable):
-        return replace(answer, value=verdict)
-    return answer if verdict is Verdict.SUBMITTED else replace(answer, verdict=verdict)
+        return answer._replace(value=verdict)
+    return answer if verdict is Verdict.SUBMITTED else answer._replace(verdict=verdict)
 
 
 def _of_field(item: Item, name: str) -> tuple[RawAnswer, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from loopd.data.cells import SPAN_KEYS, Unusable, plain
 from loopd.data.formats.contract import Request
@@ -55,7 +54,7 @@ def labels_of(cell: object, request: Request) -> tuple[RawAnswer, ...]:
 
 
 def _read(answers: Iterable[RawAnswer], request: Request) -> tuple[RawAnswer, ...]:
-    return tuple(replace(answer, value=answer_cell(answer.value, request)) for answer in answers)
+    return tuple(answer._replace(value=answer_cell(answer.value, request)) for answer in answers)
 
 
 def _answers(cell: object, request: Request) -> Iterable[RawAnswer]:
@@ -96,7 +95,7 @@ def _of_one(name: str, value: object) -> RawAnswer:
     """One person's answer; a name that is empty is none, and not that of ``pool.annotator``."""
     said = name or " "
     if isinstance(value, Mapping) and _what(value) and not _is_span(value):
-        return replace(_structured(value), annotator=said)
+        return _structured(value)._replace(annotator=said)
     return RawAnswer(said, value)
 
 
@@ -132,8 +131,8 @@ def _structured(value: Mapping[str, object]) -> RawAnswer:
         "" if who is None else person(value[who]), value.get(what), time=latest(value)
     )
     if isinstance(verdict, Unusable):
-        return replace(answer, value=verdict)
-    return replace(answer, verdict=verdict)
+        return answer._replace(value=verdict)
+    return answer._replace(verdict=verdict)
 
 
 def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict | Unusable:

@@ -84,7 +84,7 @@ class Table:
             return
         for column in columns:
             for answer in self._of_cell(cells, column, is_known=is_known):
-                named = replace(answer, annotator=column) if people else answer
+                named = answer._replace(annotator=column) if people else answer
                 yield self._by(cells, named)
 
     def _of_cell(
@@ -108,7 +108,7 @@ class Table:
         if self.annotator is None or answer.annotator:
             return answer
         when = latest(cells, self.request.named) if answer.time is None else answer.time
-        return replace(answer, annotator=person(cells.get(self.annotator)), time=when)
+        return answer._replace(annotator=person(cells.get(self.annotator)), time=when)
 
     def _judged(
         self, answers: Iterator[RawAnswer], verdict: Verdict | Unusable
@@ -116,9 +116,9 @@ class Table:
         if verdict is Verdict.SUBMITTED:
             yield from answers
         elif isinstance(verdict, Unusable):
-            yield from (replace(answer, value=verdict) for answer in answers)
+            yield from (answer._replace(value=verdict) for answer in answers)
         else:
-            yield from (replace(answer, verdict=verdict) for answer in answers)
+            yield from (answer._replace(verdict=verdict) for answer in answers)
 
 
 def _pairs(people: object, answers: object) -> tuple[RawAnswer, ...]:
