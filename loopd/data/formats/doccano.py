@@ -11,7 +11,7 @@ from loopd.data.cells import Unusable, plain
 from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
-from loopd.data.formats.words import person
+from loopd.data.formats.words import ANNOTATOR_KEYS, first_key, person
 from loopd.data.source import RawAnswer, Source
 
 QUESTION = "label"
@@ -64,7 +64,8 @@ def _answers(cells: Mapping[str, object], request: Request) -> Iterator[RawAnswe
     if _has_users(value):
         yield from _by_user(value, request)
     elif value or (approver and value is not None):
-        yield RawAnswer("", value)
+        key = first_key(cells, ANNOTATOR_KEYS)  # joined to the file by somebody
+        yield RawAnswer("" if key is None else person(cells[key]), value)
 
 
 def _cell(cells: Mapping[str, object], request: Request) -> object:

@@ -38,7 +38,7 @@ LABELLED = ("choices", "labels", "hypertextlabels", "paragraphlabels", "taxonomy
 
 def _recognises(source: Source, request: Request) -> bool:
     del request
-    return _is_full(source) or {"annotation_id", "annotator"} <= set(source.columns)
+    return _is_full(source) or {"annotation_id", "annotator", "lead_time"} <= set(source.columns)
 
 
 def _is_full(source: Source) -> bool:
