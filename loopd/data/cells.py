@@ -65,7 +65,9 @@ class SingleLabelCells:
     def target(self, cell: object, text: str) -> str | None:
         """The label."""
         del text
-        label = named(cell, self.labels)
+        label = self.labels.exact(cell) if isinstance(cell, str) else None
+        if label is None:
+            label = named(cell, self.labels)
         if label is not None or is_empty(cell):
             return label
         names = names_in(cell, self.labels, self.separator)

@@ -379,6 +379,8 @@ def _storable(text: str) -> bool:
     """Whether JSON, SQLite and PostgreSQL take the text: no NUL, no half of a surrogate pair."""
     if "\0" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

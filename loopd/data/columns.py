@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from loopd.config import DataSection
-from loopd.data.formats.contract import Wanted
+from loopd.data.formats.contract import Request
 from loopd.errors import DataError
 
 SHOWN = 12
@@ -48,16 +48,16 @@ def columns_of(section: DataSection, gold_column: Names) -> Columns:
     return Columns(section.text, section.id, gold_column or section.label, section.answers)
 
 
-def wanted_of(
+def request_of(
     section: DataSection,
     columns: Columns,
     *,
     labels: tuple[str, ...] | None,
     kind: str,
     is_test: bool,
-) -> Wanted:
+) -> Request:
     """What is asked of a file, in the words of the formats."""
-    return Wanted(
+    return Request(
         section="test" if is_test else "pool",
         kind=kind,
         labels=labels,

@@ -191,7 +191,7 @@ class _Rows:
                     yield SourceRow(self._line, {}, reason, remark)
                     continue
             values = pick(cells) if pick else [cells[place] for place in places]
-            yield SourceRow(self._line, dict(zip(columns, values, strict=True)), "", remark)
+            yield SourceRow(self._line, dict(zip(columns, values)), "", remark)  # noqa: B905 - speed
 
     def _remark(self) -> str:
         if not _are_rows(self._kept, self._dialect, len(self.header)):

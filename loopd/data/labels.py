@@ -60,6 +60,10 @@ class Labels:
         none = () if self.none_label is None else (self.none_label,)
         return (*(self.names or ()), *none)
 
+    def exact(self, name: str) -> str | None:
+        """The label of the task that is spelled so."""
+        return self._by_name.get(name)
+
     def get(self, name: str) -> str | None:
         """The label that is meant, as the task spells it; ``None`` where it has none of the kind.
 
@@ -68,8 +72,11 @@ class Labels:
         Raises:
             Unusable: two labels may be meant.
         """
+        label = self._by_name.get(name)
+        if label is not None:
+            return label
         key = label_key(name)
-        label = self._by_name.get(name) or self._by_name.get(key)
+        label = self._by_name.get(key)
         if label is not None:
             return label
         if self.names is None:

@@ -56,10 +56,10 @@ def named(cell: object, labels: Labels) -> str | None:
     Raises:
         Unusable: two labels may be meant.
     """
+    if is_empty(cell) or isinstance(cell, (list, tuple, dict)):
+        return None
     if isinstance(cell, float) and cell.is_integer():
         return labels.get_number(cell)
-    if isinstance(cell, (list, tuple, dict)) or is_empty(cell):
-        return None
     return labels.get(plain(cell))
 
 

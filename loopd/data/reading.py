@@ -15,10 +15,10 @@ from pathlib import Path
 from loopd.config import DataSection
 from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
-from loopd.data.columns import Names, columns_of, wanted_of
+from loopd.data.columns import Names, columns_of, request_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
-from loopd.data.formats.registry import chosen, notes
+from loopd.data.formats.registry import format_of, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, Limits, ReadingReport
@@ -60,9 +60,9 @@ def read_pool(
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     name = "test" if require_gold else "pool"
     source = _open(section, kind, f"{name}.encoding")
-    wanted = wanted_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
-    form = chosen(source, wanted)
-    source = replace(source, notes=(*source.notes, *notes(source, wanted, form)))
+    request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
+    form = format_of(source, request)
+    source = replace(source, notes=(*source.notes, *notes(source, request, form)))
     collector = Collector(
         source,
         Wishes(
@@ -75,7 +75,7 @@ def read_pool(
         ),
     )
     remarks: dict[int, str] = {}
-    rows = form.rows(_watched(source, remarks), wanted)
+    rows = form.rows(_watched(source, remarks), request)
     for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
         collector.add(row)
     return collector.finish(_remarks(source, remarks))

@@ -10,13 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
+from typing import NamedTuple
 
 HEAD = 200
 """How many rows are looked at to tell what a source is."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """One row as the file has it.
 
     Attributes:
@@ -71,8 +71,7 @@ class Verdict(str, Enum):
     """Of a known label: people answered differently, and no answer has more than half of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawAnswer:
+class RawAnswer(NamedTuple):
     """One answer as a file has it.
 
     Attributes:
@@ -88,8 +87,7 @@ class RawAnswer:
     time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row as the collector takes it.
 
     Attributes:

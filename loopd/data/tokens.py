@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from loopd.data.cells import Unusable, plain
 from loopd.data.source import Row
@@ -80,15 +79,15 @@ def token_rows(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:
         if not isinstance(tokens, (list, tuple)):
             yield row
         elif not all(isinstance(token, str) and token.strip() for token in tokens):
-            yield replace(row, broken="a token is empty or no text")
+            yield row._replace(broken="a token is empty or no text")
         else:
             text, places = joined([str(token) for token in tokens])
             label = _tagged(labels, row.label, row.number, places)
             tagged = tuple(
-                replace(answer, value=_tagged(answers, answer.value, row.number, places))
+                answer._replace(value=_tagged(answers, answer.value, row.number, places))
                 for answer in row.answers
             )
-            yield replace(row, text=text, label=label, answers=tagged)
+            yield row._replace(text=text, label=label, answers=tagged)
 
 
 def _tagged(reader: TagReader, tags: object, number: int, places: list[Piece]) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from loopd.data.cells import plain
-from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import latest, person, verdict_of
@@ -18,8 +18,8 @@ SUGGESTION = "-suggestion"
 _STATUSES = frozenset(("validated", "default", "discarded", "edited"))
 
 
-def _recognises(source: Source, wanted: Wanted) -> bool:
-    del wanted
+def _recognises(source: Source, request: Request) -> bool:
+    del request
     return _is_classification(source) or any(_is_feedback(source, name) for name in source.columns)
 
 
@@ -43,15 +43,15 @@ def _is_responses(cell: object) -> bool:
         return _is_response(cell) and isinstance(cell["value"], (list, tuple))
     if not isinstance(cell, (list, tuple)) or not cell:
         return False
-    return all(isinstance(each, Mapping) and _is_response(each) for each in cell)
+    return all(isinstance(response, Mapping) and _is_response(response) for response in cell)
 
 
 def _is_response(cell: Mapping[str, object]) -> bool:
     return {"value", "status"} <= cell.keys() <= {"value", "status", "user_id"}
 
 
-def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
-    del wanted
+def _read(cells: Mapping[str, object], request: Request) -> Item:
+    del request
     return _classified(cells) if ANNOTATION in cells else _feedback(cells)
 
 
@@ -97,10 +97,10 @@ def _responses(cell: object) -> Iterator[RawAnswer]:
         keys = [key for key in ("user_id", "value", "status") if isinstance(cell.get(key), list)]
         columns = [cell[key] for key in keys]
         cell = [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=False)]
-    for each in cell if isinstance(cell, (list, tuple)) else ():
-        if isinstance(each, Mapping):
-            verdict = verdict_of(each.get("status")) or Verdict.PENDING
-            yield RawAnswer(person(each.get("user_id")), each.get("value"), verdict)
+    for response in cell if isinstance(cell, (list, tuple)) else ():
+        if isinstance(response, Mapping):
+            verdict = verdict_of(response.get("status")) or Verdict.PENDING
+            yield RawAnswer(person(response.get("user_id")), response.get("value"), verdict)
 
 
 ARGILLA1 = Tool(

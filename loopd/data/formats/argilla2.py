@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import latest, person, verdict_of
@@ -25,8 +25,8 @@ STATUS = ".responses.status"
 COMPLETED = "completed"
 
 
-def _recognises(source: Source, wanted: Wanted) -> bool:
-    del wanted
+def _recognises(source: Source, request: Request) -> bool:
+    del request
     return _is_flat(source) or _is_nested(source)
 
 
@@ -52,8 +52,8 @@ def _remark(source: Source) -> str:
     )
 
 
-def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
-    del wanted
+def _read(cells: Mapping[str, object], request: Request) -> Item:
+    del request
     return _nested(cells) if "fields" in cells else _flat(cells)
 
 
@@ -69,12 +69,12 @@ def _flat(cells: Mapping[str, object]) -> Item:
 
 def _columns(cells: Mapping[str, object], name: str) -> Iterator[RawAnswer]:
     """The answers of one question: three lists of one length."""
-    given = _list(cells.get(name + RESPONSES))
+    responses = _list(cells.get(name + RESPONSES)) or ()
     users, states = _list(cells.get(name + USERS)), _list(cells.get(name + STATUS))
-    if users is not None and len(users) != len(given or ()):
-        yield RawAnswer("", Unusable(f"{len(given or ())} responses of {len(users)} users"))
+    if users is not None and len(users) != len(responses):
+        yield RawAnswer("", Unusable(f"{len(responses)} responses of {len(users)} users"))
         return
-    for at, value in enumerate(given or ()):
+    for at, value in enumerate(responses):
         who = "" if users is None else person(users[at])
         if states is None:
             verdict = _of_record(cells)
@@ -107,13 +107,13 @@ def _nested(cells: Mapping[str, object]) -> Item:
 def _responses(responses: object, cells: Mapping[str, object]) -> Iterator[tuple[str, RawAnswer]]:
     """Question and answer, from the SDK's object or from the list that the server sends."""
     if isinstance(responses, Mapping):
-        for name, given in responses.items():
-            for each in given or ():
-                yield str(name), _answer(_object(each), cells)
+        for name, several in responses.items():
+            for response in several or ():
+                yield str(name), _answer(_object(response), cells)
     elif isinstance(responses, (list, tuple)):
-        for each in map(_object, responses):
-            for name, value in _object(each.get("values")).items():
-                yield str(name), _answer({**each, **_object(value)}, cells)
+        for response in map(_object, responses):
+            for name, value in _object(response.get("values")).items():
+                yield str(name), _answer({**response, **_object(value)}, cells)
 
 
 def _answer(response: Mapping[str, object], cells: Mapping[str, object]) -> RawAnswer:

@@ -10,7 +10,7 @@ from loopd.data.source import RawAnswer, Row, Source, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Request:
     """What the configuration asks of a file.
 
     Attributes:
@@ -81,9 +81,9 @@ class Format:
 
     name: str
     title: str
-    recognises: Callable[[Source, Wanted], bool]
-    rows: Callable[[Source, Wanted], Iterator[Row]]
-    questions: Callable[[Source, Wanted], tuple[str, ...]]
+    recognises: Callable[[Source, Request], bool]
+    rows: Callable[[Source, Request], Iterator[Row]]
+    questions: Callable[[Source, Request], tuple[str, ...]]
     remark: Callable[[Source], str] = lambda _: ""
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
-from loopd.data.formats.words import person
+from loopd.data.formats.words import ANNOTATOR_KEYS, first_key, person
 from loopd.data.source import RawAnswer, Source
 
 QUESTION = "label"
@@ -27,8 +27,8 @@ JOINT = "#"
 """Stands between several labels of a text in a CSV file."""
 
 
-def _recognises(source: Source, wanted: Wanted) -> bool:
-    del wanted
+def _recognises(source: Source, request: Request) -> bool:
+    del request
     columns = set(source.columns)
     if columns & set(LISTS) and columns & {COMMENTS, APPROVER}:
         return True
@@ -38,46 +38,47 @@ def _recognises(source: Source, wanted: Wanted) -> bool:
 def _all(source: Source, column: str, *keys: str) -> bool:
     """Whether a column holds lists of objects with these keys, and doccano's own ones at that."""
     lists = [literal(cell) for cell in values(source, column)]
-    objects = [each for cell in lists if isinstance(cell, list) for each in cell]
+    objects = [annotation for cell in lists if isinstance(cell, list) for annotation in cell]
     usual = {"id", "prob", "document", "example", "start_offset", "end_offset", "label", "user"}
     return bool(objects) and all(
-        isinstance(each, Mapping)
-        and set(keys) <= each.keys()
-        and each.keys() <= usual | {"manual", "uuid", "created_at", "updated_at"}
-        and bool(each.keys() & {"document", "example", "start_offset", "prob", "manual"})
-        for each in objects
+        isinstance(annotation, Mapping)
+        and set(keys) <= annotation.keys()
+        and annotation.keys() <= usual | {"manual", "uuid", "created_at", "updated_at"}
+        and bool(annotation.keys() & {"document", "example", "start_offset", "prob", "manual"})
+        for annotation in objects
     )
 
 
-def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
+def _read(cells: Mapping[str, object], request: Request) -> Item:
     fields = {name: cell for name, cell in cells.items() if name not in LISTS}
     if "text" not in fields and "data" in fields:
         fields["text"] = fields["data"]
-    return Item(fields, {QUESTION: tuple(_answers(cells, wanted))})
+    return Item(fields, {QUESTION: tuple(_answers(cells, request))})
 
 
-def _answers(cells: Mapping[str, object], wanted: Wanted) -> Iterator[RawAnswer]:
+def _answers(cells: Mapping[str, object], request: Request) -> Iterator[RawAnswer]:
     approver = person(cells.get(APPROVER))
-    value = literal(_cell(cells, wanted))
+    value = literal(_cell(cells, request))
     if isinstance(value, str):
-        value = _split(value, wanted)
+        value = _split(value, request)
     if _has_users(value):
-        yield from _by_user(value, wanted)
+        yield from _by_user(value, request)
     elif value or (approver and value is not None):
-        yield RawAnswer("", value)
+        key = first_key(cells, ANNOTATOR_KEYS)  # joined to the file by somebody
+        yield RawAnswer("" if key is None else person(cells[key]), value)
 
 
-def _cell(cells: Mapping[str, object], wanted: Wanted) -> object:
+def _cell(cells: Mapping[str, object], request: Request) -> object:
     """The column of the kind that the task is of, where there are two."""
-    first = ("entities",) if wanted.kind == "spans" else ("cats",)
+    first = ("entities",) if request.kind == "spans" else ("cats",)
     names = (*first, *LISTS)
     return next((cells[name] for name in names if cells.get(name) is not None), None)
 
 
-def _split(value: str, wanted: Wanted) -> list[str]:
+def _split(value: str, request: Request) -> list[str]:
     """The labels of a cell of text; one that is a label itself is not cut."""
     whole = value.strip()
-    if whole in (wanted.labels or ()):
+    if whole in (request.labels or ()):
         return [whole]
     return [name for name in whole.split(JOINT) if name.strip()]
 
@@ -87,25 +88,28 @@ def _split(value: str, wanted: Wanted) -> list[str]:
 
 def _has_users(value: object) -> bool:
     return isinstance(value, list) and any(
-        isinstance(each, Mapping) and each.get("user") is not None for each in value
+        isinstance(annotation, Mapping) and annotation.get("user") is not None
+        for annotation in value
     )
 
 
-def _by_user(value: object, wanted: Wanted) -> Iterator[RawAnswer]:
-    given: dict[str, list[object]] = {}
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, Mapping):
-            given.setdefault(person(each.get("user")), []).append(_one(each, wanted))
-    for who, labels in given.items():
+def _by_user(value: object, request: Request) -> Iterator[RawAnswer]:
+    by_person: dict[str, list[object]] = {}
+    for annotation in value if isinstance(value, list) else ():
+        if isinstance(annotation, Mapping):
+            by_person.setdefault(person(annotation.get("user")), []).append(
+                _one(annotation, request)
+            )
+    for who, labels in by_person.items():
         trouble = next((label for label in labels if isinstance(label, Unusable)), None)
         yield RawAnswer(who, labels if trouble is None else trouble)
 
 
-def _one(annotation: Mapping[str, object], wanted: Wanted) -> object:
+def _one(annotation: Mapping[str, object], request: Request) -> object:
     label = annotation.get("label")
-    if isinstance(label, int) and plain(label) not in (wanted.labels or (plain(label),)):
+    if isinstance(label, int) and plain(label) not in (request.labels or (plain(label),)):
         return Unusable(f"label {label} is doccano's number of a label, not its name")
-    return annotation if wanted.kind == "spans" else label
+    return annotation if request.kind == "spans" else label
 
 
 DOCCANO = Tool(

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from loopd.data.cells import Unusable
 from loopd.data.columns import listing
-from loopd.data.formats.contract import Format, Item, Wanted
+from loopd.data.formats.contract import Format, Item, Request
 from loopd.data.formats.values import agreed, answer_cell
 from loopd.data.formats.verdicts import verdict_in
 from loopd.data.formats.words import person
 from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
-Reader = Callable[[Mapping[str, object], Wanted], Item]
+Reader = Callable[[Mapping[str, object], Request], Item]
 """Cells of a row to what they say."""
 
 
@@ -33,12 +33,12 @@ class Tool:
 
     name: str
     title: str
-    recognises: Callable[[Source, Wanted], bool]
+    recognises: Callable[[Source, Request], bool]
     read: Reader
     aliases: Collection[str] = ()
-    join: Callable[[Iterable[tuple[SourceRow, Item]], Wanted], Iterable[tuple[SourceRow, Item]]] = (
-        lambda items, _: items
-    )
+    join: Callable[
+        [Iterable[tuple[SourceRow, Item]], Request], Iterable[tuple[SourceRow, Item]]
+    ] = lambda items, _: items
     remark: Callable[[Source], str] = lambda _: ""
 
     def format(self) -> Format:
@@ -47,32 +47,32 @@ class Tool:
             self.name, self.title, self.recognises, self.rows, self.questions, self.remark
         )
 
-    def questions(self, source: Source, wanted: Wanted) -> tuple[str, ...]:
+    def questions(self, source: Source, request: Request) -> tuple[str, ...]:
         """Names of the questions that the first rows have answers to."""
-        return self.names(source.head, wanted)
+        return self.names(source.head, request)
 
-    def names(self, rows: Iterable[SourceRow], wanted: Wanted) -> tuple[str, ...]:
+    def names(self, rows: Iterable[SourceRow], request: Request) -> tuple[str, ...]:
         """Names of the questions that rows have answers to."""
-        items = (self.read(row.cells, wanted) for row in rows if not row.broken)
+        items = (self.read(row.cells, request) for row in rows if not row.broken)
         return tuple(dict.fromkeys(name for item in items for name in item.questions))
 
-    def rows(self, source: Source, wanted: Wanted) -> Iterator[Row]:
+    def rows(self, source: Source, request: Request) -> Iterator[Row]:
         """All rows.
 
         Raises:
             DataError: a column or question is not there, or the one meant cannot be told.
         """
-        known = _Names(self, source, wanted)
-        answers = known.chosen("answers", wanted.answers)
-        label = known.chosen("label", wanted.label)
-        known.require_fields(wanted)
-        wanted = replace(wanted, answers=answers.names, label=label.names, resolved=True)
-        for row, item in self.join(self._items(source, wanted), wanted):
-            yield _row(row, item, wanted, answers=answers, label=label)
+        names = _Names(self, source, request)
+        answers = names.choice_of("answers", request.answers)
+        label = names.choice_of("label", request.label)
+        names.require_fields(request)
+        request = replace(request, answers=answers.names, label=label.names, resolved=True)
+        for row, item in self.join(self._items(source, request), request):
+            yield _row(row, item, request, answers=answers, label=label)
 
-    def _items(self, source: Source, wanted: Wanted) -> Iterator[tuple[SourceRow, Item]]:
+    def _items(self, source: Source, request: Request) -> Iterator[tuple[SourceRow, Item]]:
         for row in source.read(None):
-            yield row, Item({}) if row.broken else self.read(row.cells, wanted)
+            yield row, Item({}) if row.broken else self.read(row.cells, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +97,19 @@ class Choice:
 class _Names:
     tool: Tool
     source: Source
-    wanted: Wanted
+    request: Request
 
     @property
     def questions(self) -> tuple[str, ...]:
-        return self.tool.questions(self.source, self.wanted)
+        return self.tool.questions(self.source, self.request)
 
     @property
     def fields(self) -> tuple[str, ...]:
         rows = (row.cells for row in self.source.head if not row.broken)
-        items = (self.tool.read(cells, self.wanted) for cells in rows)
+        items = (self.tool.read(cells, self.request) for cells in rows)
         return tuple(dict.fromkeys(name for item in items for name in item.fields))
 
-    def chosen(self, key: str, names: tuple[str, ...]) -> Choice:
+    def choice_of(self, key: str, names: tuple[str, ...]) -> Choice:
         """The question or field that a key names."""
         if not names:
             return Choice()
@@ -118,7 +118,7 @@ class _Names:
         choice = self._question(names[0], self.questions) or self._field(key, names[0])
         # The first answer may come late in a file.
         choice = choice or self._question(
-            names[0], self.tool.names(self.source.read(None), self.wanted)
+            names[0], self.tool.names(self.source.read(None), self.request)
         )
         if choice is None:
             raise self._refused(key, repr(names[0][:40]), "no question of it")
@@ -137,9 +137,9 @@ class _Names:
             return None
         return Choice(name)
 
-    def require_fields(self, wanted: Wanted) -> None:
+    def require_fields(self, request: Request) -> None:
         """Check that text and id are there."""
-        for name in (wanted.text, wanted.id, wanted.annotator_column, wanted.verdict_column):
+        for name in (request.text, request.id, request.annotator_column, request.verdict_column):
             if name is not None and self.source.head and name not in self.fields:
                 match = difflib.get_close_matches(name, self.fields, n=1, cutoff=0.5)
                 raise DataError(
@@ -150,39 +150,41 @@ class _Names:
     def _refused(self, key: str, name: str, reason: str) -> DataError:
         questions = listing(self.questions) if self.questions else "no answers in its first rows"
         return DataError(
-            f"{self.source.name}: `{self.wanted.section}.{key}` is {name}, {reason}; read as "
+            f"{self.source.name}: `{self.request.section}.{key}` is {name}, {reason}; read as "
             f"{self.tool.title} it has {questions}",
-            f"name the question, or set `{self.wanted.section}.format: plain` to read columns",
+            f"name the question, or set `{self.request.section}.format: plain` to read columns",
         )
 
 
-def _row(row: SourceRow, item: Item, wanted: Wanted, *, answers: Choice, label: Choice) -> Row:
+def _row(row: SourceRow, item: Item, request: Request, *, answers: Choice, label: Choice) -> Row:
     return Row(
         number=row.number,
-        text=item.fields.get(wanted.text),
-        id=None if wanted.id is None else item.fields.get(wanted.id),
-        label=None if label.name is None else agreed(_answers(item, label, wanted)),
-        answers=_answers(item, answers, wanted),
+        text=item.fields.get(request.text),
+        id=None if request.id is None else item.fields.get(request.id),
+        label=None if label.name is None else agreed(_answers(item, label, request)),
+        answers=_answers(item, answers, request),
         broken=row.broken,
     )
 
 
-def _answers(item: Item, choice: Choice, wanted: Wanted) -> tuple[RawAnswer, ...]:
+def _answers(item: Item, choice: Choice, request: Request) -> tuple[RawAnswer, ...]:
     if choice.name is None:
         return ()
-    given = item.questions.get(choice.name, ()) if choice.question else _of_field(item, choice.name)
-    return tuple(_finished(each, item, wanted) for each in given)
+    answers = (
+        item.questions.get(choice.name, ()) if choice.question else _of_field(item, choice.name)
+    )
+    return tuple(_finished(answer, item, request) for answer in answers)
 
 
-def _finished(answer: RawAnswer, item: Item, wanted: Wanted) -> RawAnswer:
+def _finished(answer: RawAnswer, item: Item, request: Request) -> RawAnswer:
     """The answer with its cell, and with what the columns say that the configuration names."""
-    answer = replace(answer, value=answer_cell(answer.value, wanted))
-    if wanted.annotator_column is not None:
-        answer = replace(answer, annotator=person(item.fields.get(wanted.annotator_column)))
-    verdict = verdict_in(item.fields, wanted.verdict_column)
+    answer = answer._replace(value=answer_cell(answer.value, request))
+    if request.annotator_column is not None:
+        answer = answer._replace(annotator=person(item.fields.get(request.annotator_column)))
+    verdict = verdict_in(item.fields, request.verdict_column)
     if isinstance(verdict, Unusable):
-        return replace(answer, value=verdict)
-    return answer if verdict is Verdict.SUBMITTED else replace(answer, verdict=verdict)
+        return answer._replace(value=verdict)
+    return answer if verdict is Verdict.SUBMITTED else answer._replace(verdict=verdict)
 
 
 def _of_field(item: Item, name: str) -> tuple[RawAnswer, ...]:

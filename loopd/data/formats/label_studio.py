@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import flag_of, latest, person
@@ -36,9 +36,9 @@ LABELLED = ("choices", "labels", "hypertextlabels", "paragraphlabels", "taxonomy
 """Keys of a result's value that hold labels."""
 
 
-def _recognises(source: Source, wanted: Wanted) -> bool:
-    del wanted
-    return _is_full(source) or {"annotation_id", "annotator"} <= set(source.columns)
+def _recognises(source: Source, request: Request) -> bool:
+    del request
+    return _is_full(source) or {"annotation_id", "annotator", "lead_time"} <= set(source.columns)
 
 
 def _is_full(source: Source) -> bool:
@@ -49,23 +49,24 @@ def _is_full(source: Source) -> bool:
     return bool(data) and all(isinstance(cell, Mapping) for cell in data)
 
 
-def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
+def _read(cells: Mapping[str, object], request: Request) -> Item:
     data = literal(cells.get("data"))
     if isinstance(data, Mapping) and any(name in cells for name in LISTS):
-        return _task(cells, data, wanted)
-    return _minimal(cells, wanted)
+        return _task(cells, data, request)
+    return _minimal(cells, request)
 
 
 # -- full JSON -------------------------------------------------------------------------------------
 
 
-def _task(cells: Mapping[str, object], data: Mapping[str, object], wanted: Wanted) -> Item:
-    given: dict[str, list[RawAnswer]] = {}
+def _task(cells: Mapping[str, object], data: Mapping[str, object], request: Request) -> Item:
+    by_question: dict[str, list[RawAnswer]] = {}
     for annotation, verdict in _annotations(cells):
-        for name, answer in _answers(annotation, verdict, wanted):
-            given.setdefault(name, []).append(answer)
+        for name, answer in _answers(annotation, verdict, request):
+            by_question.setdefault(name, []).append(answer)
     own = {name: cell for name, cell in cells.items() if name not in ("data", *LISTS)}
-    return Item({**own, **data}, {name: tuple(answers) for name, answers in given.items()})
+    questions = {name: tuple(answers) for name, answers in by_question.items()}
+    return Item({**own, **data}, questions)
 
 
 def _annotations(cells: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], Verdict]]:
@@ -79,7 +80,7 @@ def _annotations(cells: Mapping[str, object]) -> Iterator[tuple[Mapping[str, obj
 
 
 def _answers(
-    annotation: Mapping[str, object], verdict: Verdict, wanted: Wanted
+    annotation: Mapping[str, object], verdict: Verdict, request: Request
 ) -> Iterator[tuple[str, RawAnswer]]:
     """An answer for each tag of the labelling interface."""
     who = person(annotation.get("completed_by", annotation.get("user")))
@@ -88,15 +89,15 @@ def _answers(
         value = result.get("value")
         if isinstance(value, Mapping) and any(key in value for key in LABELLED):
             results.setdefault(plain(result.get("from_name")), []).append(value)
-    for name in wanted.questions:
+    for name in request.questions:
         results.setdefault(name, [])
     for name, regions in results.items():
-        yield name, RawAnswer(who, _value(regions, wanted), verdict, latest(annotation))
+        yield name, RawAnswer(who, _value(regions, request), verdict, latest(annotation))
 
 
-def _value(regions: Sequence[object], wanted: Wanted) -> object:
+def _value(regions: Sequence[object], request: Request) -> object:
     """What the regions of one tag say: spans, or the choices of all of them."""
-    if wanted.kind == "spans":
+    if request.kind == "spans":
         return [_region(region) for region in regions]
     names: list[object] = []
     for region in regions:
@@ -110,8 +111,8 @@ def _choices(region: object) -> list[object]:
     if not isinstance(region, Mapping):
         return [region]
     key = next((key for key in LABELLED if key in region), None)
-    chosen = [] if key is None else region[key]
-    return list(chosen) if isinstance(chosen, (list, tuple)) else [chosen]
+    labels = [] if key is None else region[key]
+    return list(labels) if isinstance(labels, (list, tuple)) else [labels]
 
 
 def _region(region: object) -> object:
@@ -130,34 +131,34 @@ def _region(region: object) -> object:
 # -- minimal JSON, CSV, TSV ------------------------------------------------------------------------
 
 
-def _minimal(cells: Mapping[str, object], wanted: Wanted) -> Item:
-    apart = {*RESERVED, wanted.text}
+def _minimal(cells: Mapping[str, object], request: Request) -> Item:
+    apart = {*RESERVED, request.text}
     who = person(literal(cells.get("annotator")))
     when = latest(cells)
-    names = dict.fromkeys((*(name for name in cells if name not in apart), *wanted.questions))
+    names = dict.fromkeys((*(name for name in cells if name not in apart), *request.questions))
     answered = bool(plain(cells.get("annotation_id")).strip())
     questions = {
-        name: (RawAnswer(who, _minimal_value(cells.get(name), wanted), time=when),)
+        name: (RawAnswer(who, _minimal_value(cells.get(name), request), time=when),)
         for name in names
         if answered
     }
     return Item(dict(cells), questions)
 
 
-def _minimal_value(cell: object, wanted: Wanted) -> object:
+def _minimal_value(cell: object, request: Request) -> object:
     value = literal(cell)
     if value is None or value == "":
-        return [] if wanted.kind == "spans" else None
-    if wanted.kind == "spans" and isinstance(value, (list, tuple)):
+        return [] if request.kind == "spans" else None
+    if request.kind == "spans" and isinstance(value, (list, tuple)):
         return [_region(region) for region in value]
     return _choices(value) if isinstance(value, Mapping) else value
 
 
 def _objects(value: object) -> Iterator[Mapping[str, object]]:
     items = literal(value)
-    for each in items if isinstance(items, (list, tuple)) else ():
-        if isinstance(each, Mapping):
-            yield each
+    for entry in items if isinstance(items, (list, tuple)) else ():
+        if isinstance(entry, Mapping):
+            yield entry
 
 
 LABEL_STUDIO = Tool(

@@ -1,7 +1,8 @@
 """Owns lists and objects that were written into a cell as text; must not know what they mean.
 
 A table of text has no lists. Programs write JSON (``["a", "b"]``), Python (``['a', "b's"]``,
-``{'x': None}``) or numpy (``['a' 'b']``, ``array(['a'], dtype=object)``) into its cells.
+``{'x': None}``) or numpy (``['a' 'b']``, ``array(['a'], dtype=object)``, ``[np.str_('a')]``)
+into its cells.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
     (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
     |(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+))
-    |(?P<array>array\()
+    |(?P<array>(?:array|list|np\.\w+)\()
     |(?P<dtype>,?\s*dtype=[\w.']+)
     |(?P<word>[A-Za-z_]\w*)
     |(?P<sign>[\[\]{}(),:])

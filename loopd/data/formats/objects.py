@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from loopd.data.cells import SPAN_KEYS, Unusable, plain
-from loopd.data.formats.contract import Wanted
+from loopd.data.formats.contract import Request
 from loopd.data.formats.literals import literal
 from loopd.data.formats.values import answer_cell
 from loopd.data.formats.words import (
@@ -34,7 +33,7 @@ _WORDS = frozenset((*VALUE_KEYS, *VERDICT_KEYS, *FLAG_KEYS, *TIME_KEYS, "id"))
 _SPAN_WORDS = frozenset((*SPAN_KEYS, "start_offset", "end_offset"))
 
 
-def answers_of(cell: object, wanted: Wanted) -> tuple[RawAnswer, ...]:
+def answers_of(cell: object, request: Request) -> tuple[RawAnswer, ...]:
     """The answers of a cell, each as a cell of its own.
 
     It may be one answer that stands alone; an object with the answer of each annotator; one object,
@@ -43,43 +42,43 @@ def answers_of(cell: object, wanted: Wanted) -> tuple[RawAnswer, ...]:
     """
     if cell is None:
         return ()
-    return _read(_answers(cell, wanted), wanted)
+    return _read(_answers(cell, request), request)
 
 
-def labels_of(cell: object, wanted: Wanted) -> tuple[RawAnswer, ...]:
+def labels_of(cell: object, request: Request) -> tuple[RawAnswer, ...]:
     """The same of a cell of known labels, where an object's keys are nobody's names."""
     value = literal(cell)
     if cell is None or not isinstance(value, Mapping) or _says_who(value):
-        return answers_of(cell, wanted)
-    return _read([RawAnswer("", value)], wanted)
+        return answers_of(cell, request)
+    return _read([RawAnswer("", value)], request)
 
 
-def _read(answers: Iterable[RawAnswer], wanted: Wanted) -> tuple[RawAnswer, ...]:
-    return tuple(replace(answer, value=answer_cell(answer.value, wanted)) for answer in answers)
+def _read(answers: Iterable[RawAnswer], request: Request) -> tuple[RawAnswer, ...]:
+    return tuple(answer._replace(value=answer_cell(answer.value, request)) for answer in answers)
 
 
-def _answers(cell: object, wanted: Wanted) -> Iterable[RawAnswer]:
-    if isinstance(cell, Unusable) or plain(cell).strip() in (wanted.labels or ()):
+def _answers(cell: object, request: Request) -> Iterable[RawAnswer]:
+    if isinstance(cell, Unusable) or plain(cell).strip() in (request.labels or ()):
         return (RawAnswer("", cell),)
     value = literal(cell)
     if isinstance(value, str) and value.lstrip().startswith("{"):
         return (RawAnswer("", Unusable(f"{value[:40]!r} is not JSON")),)
     if isinstance(value, Mapping):
-        return _of_object(value, wanted)
+        return _of_object(value, request)
     if isinstance(value, (list, tuple)) and value:
-        return _of_list(value, wanted)
+        return _of_list(value, request)
     return (RawAnswer("", cell if isinstance(value, str) else value),)
 
 
-def _of_object(value: Mapping[object, object], wanted: Wanted) -> Iterable[RawAnswer]:
-    named = {str(name): each for name, each in value.items()}
+def _of_object(value: Mapping[object, object], request: Request) -> Iterable[RawAnswer]:
+    named = {str(name): entry for name, entry in value.items()}
     if named.keys() >= set(SPAN_KEYS) or "choices" in named:
         return (RawAnswer("", named),)
     if _what(named) and {name.casefold() for name in named} <= _WORDS:
         return (_structured(named),)
     if not _says_who(named):
-        return [_of_one(name, each) for name, each in named.items()]
-    if all(plain(each) in (wanted.labels or ()) for each in named.values()):
+        return [_of_one(name, entry) for name, entry in named.items()]
+    if all(plain(entry) in (request.labels or ()) for entry in named.values()):
         return (RawAnswer("", _two_readings(named)),)
     return (_structured(named),)
 
@@ -96,29 +95,31 @@ def _of_one(name: str, value: object) -> RawAnswer:
     """One person's answer; a name that is empty is none, and not that of ``pool.annotator``."""
     said = name or " "
     if isinstance(value, Mapping) and _what(value) and not _is_span(value):
-        return replace(_structured(value), annotator=said)
+        return _structured(value)._replace(annotator=said)
     return RawAnswer(said, value)
 
 
-def _of_list(value: Sequence[object], wanted: Wanted) -> Iterable[RawAnswer]:
-    pairs = [each for each in value if isinstance(each, tuple) and len(each) == 2]
+def _of_list(value: Sequence[object], request: Request) -> Iterable[RawAnswer]:
+    pairs = [entry for entry in value if isinstance(entry, tuple) and len(entry) == 2]
     if len(pairs) == len(value):  # what pyarrow makes of a map
         return [_of_one(str(name), answer) for name, answer in pairs]
-    objects = [each for each in value if isinstance(each, Mapping)]
+    objects = [entry for entry in value if isinstance(entry, Mapping)]
     if len(objects) < len(value):
         return (RawAnswer("", value),)
-    if all(_who(each) and _is_span(each) for each in objects):
+    if all(_who(entry) and _is_span(entry) for entry in objects):
         return _spans_by_person(objects)
-    if all(map(_says_who, objects)) or (wanted.kind == "single_label" and all(map(_what, objects))):
-        return [_structured(each) for each in objects]
+    if all(map(_says_who, objects)) or (
+        request.kind == "single_label" and all(map(_what, objects))
+    ):
+        return [_structured(entry) for entry in objects]
     return (RawAnswer("", value),)
 
 
 def _spans_by_person(spans: Iterable[Mapping[str, object]]) -> Iterator[RawAnswer]:
-    given: dict[str, list[object]] = {}
+    by_person: dict[str, list[object]] = {}
     for span in spans:
-        given.setdefault(person(span[_who(span) or ""]), []).append(span)
-    for name, marked in given.items():
+        by_person.setdefault(person(span[_who(span) or ""]), []).append(span)
+    for name, marked in by_person.items():
         yield RawAnswer(name, marked)
 
 
@@ -130,8 +131,8 @@ def _structured(value: Mapping[str, object]) -> RawAnswer:
         "" if who is None else person(value[who]), value.get(what), time=latest(value)
     )
     if isinstance(verdict, Unusable):
-        return replace(answer, value=verdict)
-    return replace(answer, verdict=verdict)
+        return answer._replace(value=verdict)
+    return answer._replace(verdict=verdict)
 
 
 def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict | Unusable:

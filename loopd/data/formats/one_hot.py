@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from loopd.data.cells import Unusable, plain
 from loopd.data.columns import listing
-from loopd.data.formats.contract import Wanted, values
+from loopd.data.formats.contract import Request, values
 from loopd.data.formats.literals import literal
 from loopd.data.source import Source
 from loopd.errors import DataError
@@ -20,47 +20,47 @@ _BITS: Mapping[str, bool] = {
 _UNKNOWN = frozenset(("", "-1", "-1.0"))
 
 
-def is_bits(source: Source, columns: Sequence[str], wanted: Wanted) -> bool:
+def is_bits(source: Source, columns: Sequence[str], request: Request) -> bool:
     """Whether columns hold zeros and ones only, and labels are called otherwise."""
     cells = [plain(cell).strip() for column in columns for cell in values(source, column)]
     shown = {cell for cell in cells if cell not in _UNKNOWN}
-    return bool(shown) and shown <= _BITS.keys() and not shown & set(wanted.labels or ())
+    return bool(shown) and shown <= _BITS.keys() and not shown & set(request.labels or ())
 
 
-def vectors(source: Source, column: str, wanted: Wanted) -> tuple[list[object], ...]:
+def vectors(source: Source, column: str, request: Request) -> tuple[list[object], ...]:
     """The vectors of a column, of as many zeros and ones as the task has labels; else nothing."""
     cells = [literal(cell) for cell in values(source, column)]
     lists = tuple(list(cell) for cell in cells if isinstance(cell, (list, tuple)))
-    if not lists or len(lists) < len(cells) or wanted.kind == "spans":
+    if not lists or len(lists) < len(cells) or request.kind == "spans":
         return ()
-    bits = {plain(each) for vector in lists for each in vector}
-    fits = all(len(vector) == len(wanted.labels or ()) for vector in lists)
+    bits = {plain(bit) for vector in lists for bit in vector}
+    fits = all(len(vector) == len(request.labels or ()) for vector in lists)
     plausible = fits and bits <= _BITS.keys() | _UNKNOWN
-    return lists if plausible and not bits & set(wanted.labels or ()) else ()
+    return lists if plausible and not bits & set(request.labels or ()) else ()
 
 
 def is_sure(lists: Sequence[Sequence[object]]) -> bool:
     """Whether these can be no lists of class numbers: one of them repeats a number."""
-    return any(len({plain(each) for each in vector}) < len(vector) for vector in lists)
+    return any(len({plain(bit) for bit in vector}) < len(vector) for vector in lists)
 
 
-def labels_of_columns(columns: Sequence[str], wanted: Wanted) -> dict[str, str]:
+def labels_of_columns(columns: Sequence[str], request: Request) -> dict[str, str]:
     """The label of each column, which is its name, or ends it.
 
     Raises:
         DataError: a column is that of no label, or a label has none or two.
     """
-    labels = wanted.labels or tuple(columns)
-    found = {column: _label(column, labels) for column in columns}
-    strangers = [column for column, label in found.items() if label is None]
-    missing = [label for label in labels if label not in found.values()]
-    if strangers or missing or len(set(found.values())) < len(columns):
+    labels = request.labels or tuple(columns)
+    labels_by_column = {column: _label(column, labels) for column in columns}
+    strangers = [column for column, label in labels_by_column.items() if label is None]
+    missing = [label for label in labels if label not in labels_by_column.values()]
+    if strangers or missing or len(set(labels_by_column.values())) < len(columns):
         raise DataError(
             f"columns {listing(columns)} of zeros and ones are not one for each label: "
             f"{listing(labels)}",
             "name the columns as the labels are called, one for each",
         )
-    return {column: label for column, label in found.items() if label is not None}
+    return {column: label for column, label in labels_by_column.items() if label is not None}
 
 
 def _label(column: str, labels: Sequence[str]) -> str | None:
@@ -70,7 +70,7 @@ def _label(column: str, labels: Sequence[str]) -> str | None:
     return ends[0] if len(ends) == 1 else None
 
 
-def of_bits(names: Sequence[str], bits: Sequence[object], wanted: Wanted) -> object:
+def of_bits(names: Sequence[str], bits: Sequence[object], request: Request) -> object:
     """The cell that zeros and ones say: a label, a list of them, ``None`` where one is missing."""
     texts = [plain(bit).strip() for bit in bits]
     if len(names) != len(texts):
@@ -80,9 +80,9 @@ def of_bits(names: Sequence[str], bits: Sequence[object], wanted: Wanted) -> obj
     wrong = next((text for text in texts if text not in _BITS), None)
     if wrong is not None:
         return Unusable(f"{wrong[:40]!r} is neither 0 nor 1")
-    chosen = [name for name, text in zip(names, texts, strict=True) if _BITS[text]]
-    if wanted.kind == "multi_label":
-        return chosen
-    if len(chosen) > 1:
-        return Unusable(f"{len(chosen)} labels where one is asked for: {listing(chosen)}")
-    return chosen[0] if chosen else None
+    selected = [name for name, text in zip(names, texts, strict=True) if _BITS[text]]
+    if request.kind == "multi_label":
+        return selected
+    if len(selected) > 1:
+        return Unusable(f"{len(selected)} labels where one is asked for: {listing(selected)}")
+    return selected[0] if selected else None

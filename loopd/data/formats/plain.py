@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from loopd.data.cells import Unusable
 from loopd.data.columns import listing, missing_column
-from loopd.data.formats.contract import Wanted
+from loopd.data.formats.contract import Request
 from loopd.data.formats.literals import literal
 from loopd.data.formats.long import annotator_column
 from loopd.data.formats.objects import answers_of, labels_of
@@ -30,7 +30,8 @@ class Table:
     """How the columns of a table are read.
 
     Attributes:
-        wanted: the configuration; patterns in its names are columns already.
+        request: the configuration; patterns in its names are columns already.
+        names: labels of the task.
         bits: label of each column of zeros and ones, by column.
         vectors: columns of vectors of zeros and ones.
         people: whether each column of answers is a person's.
@@ -38,7 +39,8 @@ class Table:
         verdict: column of what was decided about the answer.
     """
 
-    wanted: Wanted
+    request: Request
+    names: frozenset[str]
     bits: Mapping[str, str]
     vectors: frozenset[str]
     people: bool
@@ -49,22 +51,22 @@ class Table:
         """All columns that are read."""
         own = [name for name in (self.annotator, self.verdict) if name is not None]
         times = [name for name in present if name.casefold() in TIME_KEYS] if self.annotator else []
-        return tuple(dict.fromkeys((*self.wanted.named, *own, *times)))
+        return tuple(dict.fromkeys((*self.request.named, *own, *times)))
 
     def row(self, row: SourceRow) -> Row:
         """A row as the collector takes it."""
-        cells, wanted = row.cells, self.wanted
+        cells, request = row.cells, self.request
         if row.broken:
             return Row(row.number, None, None, None, broken=row.broken)
         verdict = verdict_in(cells, self.verdict)
         answers = tuple(
-            self._judged(self._answers(cells, wanted.answers, people=self.people), verdict)
+            self._judged(self._answers(cells, request.answers, people=self.people), verdict)
         )
         # The verdict is on what people answered; a column of known labels beside that is not.
-        own = Verdict.SUBMITTED if wanted.answers and wanted.label != wanted.answers else verdict
-        label = agreed(tuple(self._judged(self._answers(cells, wanted.label, known=True), own)))
-        record_id = None if wanted.id is None else cells.get(wanted.id)
-        return Row(row.number, cells.get(wanted.text), record_id, label, answers)
+        own = Verdict.SUBMITTED if request.answers and request.label != request.answers else verdict
+        label = agreed(tuple(self._judged(self._answers(cells, request.label, is_known=True), own)))
+        record_id = None if request.id is None else cells.get(request.id)
+        return Row(row.number, cells.get(request.text), record_id, label, answers)
 
     def _answers(
         self,
@@ -72,138 +74,147 @@ class Table:
         columns: tuple[str, ...],
         *,
         people: bool = False,
-        known: bool = False,
+        is_known: bool = False,
     ) -> Iterator[RawAnswer]:
         """What the columns of one key say."""
         if columns and columns[0] in self.bits:
             names = [self.bits[column] for column in columns]
             bits = [cells.get(column) for column in columns]
-            yield self._by(cells, RawAnswer("", of_bits(names, bits, self.wanted)))
+            yield self._by(cells, RawAnswer("", of_bits(names, bits, self.request)))
             return
         for column in columns:
-            for answer in self._of_cell(cells, column, known=known):
-                named = replace(answer, annotator=column) if people else answer
+            for answer in self._of_cell(cells, column, is_known=is_known):
+                named = answer._replace(annotator=column) if people else answer
                 yield self._by(cells, named)
 
     def _of_cell(
-        self, cells: Mapping[str, object], column: str, *, known: bool
+        self, cells: Mapping[str, object], column: str, *, is_known: bool
     ) -> Sequence[RawAnswer]:
         cell = cells.get(column)
+        if cell is None or cell == "":
+            return ()
+        if isinstance(cell, str) and cell in self.names:  # nearly always; the rest is slow
+            return (RawAnswer("", cell),)
         if column in self.vectors:
             bits = literal(cell)
             if isinstance(bits, (list, tuple)):
-                return (RawAnswer("", of_bits(self.wanted.labels or (), bits, self.wanted)),)
-        pairs = _pairs(literal(cells.get(self.annotator or "")), literal(cell))
-        return pairs or (labels_of if known else answers_of)(cell, self.wanted)
+                return (RawAnswer("", of_bits(self.request.labels or (), bits, self.request)),)
+        people = None if self.annotator is None else literal(cells.get(self.annotator))
+        pairs = () if people is None else _pairs(people, literal(cell))
+        return pairs or (labels_of if is_known else answers_of)(cell, self.request)
 
     def _by(self, cells: Mapping[str, object], answer: RawAnswer) -> RawAnswer:
         """The answer with the person and the time of its row."""
         if self.annotator is None or answer.annotator:
             return answer
-        when = latest(cells, self.wanted.named) if answer.time is None else answer.time
-        return replace(answer, annotator=person(cells.get(self.annotator)), time=when)
+        when = latest(cells, self.request.named) if answer.time is None else answer.time
+        return answer._replace(annotator=person(cells.get(self.annotator)), time=when)
 
     def _judged(
         self, answers: Iterator[RawAnswer], verdict: Verdict | Unusable
     ) -> Iterator[RawAnswer]:
-        for answer in answers:
-            if isinstance(verdict, Unusable):
-                yield replace(answer, value=verdict)
-            elif verdict is Verdict.SUBMITTED:
-                yield answer
-            else:
-                yield replace(answer, verdict=verdict)
+        if verdict is Verdict.SUBMITTED:
+            yield from answers
+        elif isinstance(verdict, Unusable):
+            yield from (answer._replace(value=verdict) for answer in answers)
+        else:
+            yield from (answer._replace(verdict=verdict) for answer in answers)
 
 
-def _pairs(people: object, given: object) -> tuple[RawAnswer, ...]:
+def _pairs(people: object, answers: object) -> tuple[RawAnswer, ...]:
     """Answers of two lists of one length, of people and of what they said."""
-    if not isinstance(people, (list, tuple)) or not isinstance(given, (list, tuple)):
+    if not isinstance(people, (list, tuple)) or not isinstance(answers, (list, tuple)):
         return ()
-    if len(people) != len(given):
-        return (RawAnswer("", Unusable(f"{len(given)} answers of {len(people)} people")),)
-    return tuple(RawAnswer(person(who), each) for who, each in zip(people, given, strict=True))
+    if len(people) != len(answers):
+        return (RawAnswer("", Unusable(f"{len(answers)} answers of {len(people)} people")),)
+    return tuple(
+        RawAnswer(person(who), answer) for who, answer in zip(people, answers, strict=True)
+    )
 
 
-def table_of(source: Source, wanted: Wanted) -> Table:
+def table_of(source: Source, request: Request) -> Table:
     """How a table is read, by its first rows and the configuration.
 
     Raises:
         DataError: it could be read in two ways, or not as the configuration says.
     """
-    wanted = replace(
-        wanted,
-        answers=_matching(source, wanted.answers),
-        label=_matching(source, wanted.label),
+    request = replace(
+        request,
+        answers=_matching(source, request.answers),
+        label=_matching(source, request.label),
     )
-    several = [names for names in (wanted.answers, wanted.label) if _is_bits(source, names, wanted)]
+    several = [
+        names for names in (request.answers, request.label) if _is_bits(source, names, request)
+    ]
     bits: dict[str, str] = {}
     for names in several:
-        bits |= labels_of_columns(names, wanted)
-    if len(wanted.label) > 1 and wanted.label[0] not in bits:
+        bits |= labels_of_columns(names, request)
+    if len(request.label) > 1 and request.label[0] not in bits:
         raise DataError(
-            f"{source.name}: columns {listing(wanted.label)} are no zeros and ones",
-            f"name one column of known labels in `{wanted.section}.label`",
+            f"{source.name}: columns {listing(request.label)} are no zeros and ones",
+            f"name one column of known labels in `{request.section}.label`",
         )
-    people = bool(wanted.answers) and wanted.answers[0] not in bits and _is_wide(wanted)
+    people = bool(request.answers) and request.answers[0] not in bits and _is_wide(request)
     return Table(
-        wanted,
+        request,
+        frozenset(() if request.kind == "spans" else request.labels or ()),
         bits,
-        frozenset(name for name in wanted.named if _is_vectors(source, name, wanted)),
+        frozenset(name for name in request.named if _is_vectors(source, name, request)),
         people,
-        None if people else annotator_column(source, wanted),
-        verdict_column(source, wanted),
+        None if people else annotator_column(source, request),
+        verdict_column(source, request),
     )
 
 
 def _matching(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
     """Columns for names that may be patterns, such as ``rater_*``."""
-    found: list[str] = []
+    columns: list[str] = []
     for name in names:
         if name in source.columns or "*" not in name:
-            found.append(name)
+            columns.append(name)
             continue
         matches = [column for column in source.columns if fnmatchcase(column, name)]
         if not matches:
             raise missing_column(name, source.columns, source.name)
-        found += matches
-    return tuple(dict.fromkeys(found))
+        columns += matches
+    return tuple(dict.fromkeys(columns))
 
 
-def _is_wide(wanted: Wanted) -> bool:
-    return wanted.format == "wide" or len(wanted.answers) > 1
+def _is_wide(request: Request) -> bool:
+    return request.format == "wide" or len(request.answers) > 1
 
 
-def _is_bits(source: Source, names: tuple[str, ...], wanted: Wanted) -> bool:
-    if len(names) < 2 or wanted.format in ("wide", "plain", "long") or wanted.kind == "spans":
+def _is_bits(source: Source, names: tuple[str, ...], request: Request) -> bool:
+    if len(names) < 2 or request.format in ("wide", "plain", "long") or request.kind == "spans":
         return False
-    return wanted.format == "one_hot" or is_bits(source, names, wanted)
+    return request.format == "one_hot" or is_bits(source, names, request)
 
 
-def _is_vectors(source: Source, name: str, wanted: Wanted) -> bool:
+def _is_vectors(source: Source, name: str, request: Request) -> bool:
     """Whether a column holds vectors of zeros and ones.
 
     Raises:
         DataError: it holds those or lists of class numbers.
     """
-    if wanted.format not in ("auto", "one_hot") or name not in (*wanted.answers, *wanted.label):
+    if request.format not in ("auto", "one_hot") or name not in (*request.answers, *request.label):
         return False
-    lists = vectors(source, name, wanted)
-    if not lists or wanted.format == "one_hot" or is_sure(lists):
+    lists = vectors(source, name, request)
+    if not lists or request.format == "one_hot" or is_sure(lists):
         return bool(lists)
     raise DataError(
         f"{source.name}: column {name!r} holds {lists[0]}: it could be a zero or one for each "
         "label, or a list of class numbers",
-        f"set `{wanted.section}.format: one_hot` for zeros and ones; numbers of classes must be "
+        f"set `{request.section}.format: one_hot` for zeros and ones; numbers of classes must be "
         "names",
     )
 
 
-def rows(source: Source, wanted: Wanted) -> Iterator[Row]:
+def rows(source: Source, request: Request) -> Iterator[Row]:
     """The rows of a table.
 
     Raises:
         DataError: a column is missing, or the table could be read in two ways.
     """
-    table = table_of(source, wanted)
+    table = table_of(source, request)
     for row in source.read(table.read_columns(source.columns)):
         yield table.row(row)

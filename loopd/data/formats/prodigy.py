@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Item, Wanted, values
+from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import ANNOTATOR_KEYS, first_key, moment, person, verdict_of
@@ -29,24 +29,24 @@ _SESSION = re.compile(r"(.*-)?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 """What an unnamed session is called: when it began, which says nothing of who it was."""
 
 
-def _recognises(source: Source, wanted: Wanted) -> bool:
+def _recognises(source: Source, request: Request) -> bool:
     columns = set(source.columns)
     words = {plain(cell) for cell in values(source, QUESTION)}
     if QUESTION not in columns or not words <= _WORDS or not (words or columns & MARKS):
         return False
-    if QUESTION in wanted.named and not columns & set(OWN):
+    if QUESTION in request.named and not columns & set(OWN):
         return False  # the words are labels
     return bool(columns & {*MARKS, *OWN, "options"})
 
 
-def _read(cells: Mapping[str, object], wanted: Wanted) -> Item:
+def _read(cells: Mapping[str, object], request: Request) -> Item:
     fields = {name: cell for name, cell in cells.items() if name not in (*OWN, QUESTION)}
     verdict = verdict_of(cells.get(QUESTION))
     own = any(plain(cells.get(name)).strip() for name in OWN)
-    if not own and (verdict is None or not _is_whole(cells, wanted)):
+    if not own and (verdict is None or not _is_whole(cells, request)):
         return Item(fields, {QUESTION: ()}, verdict or Verdict.PENDING)
     verdict = verdict or Verdict.PENDING  # a task that nobody has seen, with what it suggests
-    value = _spans(cells) if wanted.kind == "spans" else _labels(cells, wanted)
+    value = _spans(cells) if request.kind == "spans" else _labels(cells, request)
     answer = RawAnswer(_annotator(cells), value, verdict, moment(cells.get("_timestamp")))
     return Item(fields, {QUESTION: (answer,)})
 
@@ -57,10 +57,10 @@ def _annotator(cells: Mapping[str, object]) -> str:
     return "" if _SESSION.fullmatch(name) else name
 
 
-def _is_whole(cells: Mapping[str, object], wanted: Wanted) -> bool:
+def _is_whole(cells: Mapping[str, object], request: Request) -> bool:
     """Whether nothing under its own names is an answer too: no spans, none of the options."""
     chooses = not cells.keys().isdisjoint(("accept", "options"))
-    return chooses if wanted.kind != "spans" else not chooses and "label" not in cells
+    return chooses if request.kind != "spans" else not chooses and "label" not in cells
 
 
 # -- spans -----------------------------------------------------------------------------------------
@@ -86,19 +86,19 @@ def _judges_one(cells: Mapping[str, object]) -> bool:
 # -- labels ----------------------------------------------------------------------------------------
 
 
-def _labels(cells: Mapping[str, object], wanted: Wanted) -> object:
+def _labels(cells: Mapping[str, object], request: Request) -> object:
     if cells.get("accept") is not None or cells.get("options") is not None:
-        return _accepted(cells, wanted)
+        return _accepted(cells, request)
     return cells.get("label")
 
 
-def _accepted(cells: Mapping[str, object], wanted: Wanted) -> object:
+def _accepted(cells: Mapping[str, object], request: Request) -> object:
     accept = literal(cells.get("accept"))
     names = accept if isinstance(accept, (list, tuple)) else [] if accept is None else [accept]
     texts = _texts(literal(cells.get("options")))
-    known = set(wanted.labels or ())
+    labels = set(request.labels or ())
     return [
-        texts[name] if name not in known and texts.get(name) in known else name
+        texts[name] if name not in labels and texts.get(name) in labels else name
         for name in map(plain, names)
     ]
 
@@ -107,9 +107,9 @@ def _texts(options: object) -> dict[str, str]:
     """Text of each option by its id."""
     items = options if isinstance(options, (list, tuple)) else ()
     return {
-        plain(each.get("id")): plain(each.get("text"))
-        for each in items
-        if isinstance(each, Mapping)
+        plain(option.get("id")): plain(option.get("text"))
+        for option in items
+        if isinstance(option, Mapping)
     }
 
 
@@ -117,30 +117,30 @@ def _texts(options: object) -> dict[str, str]:
 
 
 def _join(
-    items: Iterable[tuple[SourceRow, Item]], wanted: Wanted
+    items: Iterable[tuple[SourceRow, Item]], request: Request
 ) -> Iterable[tuple[SourceRow, Item]]:
     """Of several labels, a line judges one: the lines of a text and a person are one answer."""
-    if wanted.kind != "multi_label":
+    if request.kind != "multi_label":
         return items
-    return _joined(list(items), wanted)
+    return _joined(list(items), request)
 
 
 def _joined(
-    items: list[tuple[SourceRow, Item]], wanted: Wanted
+    items: list[tuple[SourceRow, Item]], request: Request
 ) -> Iterator[tuple[SourceRow, Item]]:
     judged: dict[tuple[str, str], dict[str, Verdict]] = {}
     for row, item in items:
         if answer := _binary(row, item):
-            person_and_text = (plain(item.fields.get(wanted.text)), answer.annotator)
+            person_and_text = (plain(item.fields.get(request.text)), answer.annotator)
             judged.setdefault(person_and_text, {})[plain(answer.value).strip()] = answer.verdict
     for row, item in items:
         answer = _binary(row, item)
         if answer is None:
             yield row, item
             continue
-        key = (plain(item.fields.get(wanted.text)), answer.annotator)
+        key = (plain(item.fields.get(request.text)), answer.annotator)
         whole = judged.pop(key, None)  # the first line has it all, the others repeat the text
-        answers = () if whole is None else (_whole(answer, whole, wanted),)
+        answers = () if whole is None else (_whole(answer, whole, request),)
         yield row, Item(item.fields, {QUESTION: answers})
 
 
@@ -151,11 +151,11 @@ def _binary(row: SourceRow, item: Item) -> RawAnswer | None:
     return item.questions[QUESTION][0] if plain(row.cells.get("label")).strip() else None
 
 
-def _whole(answer: RawAnswer, judged: Mapping[str, Verdict], wanted: Wanted) -> RawAnswer:
+def _whole(answer: RawAnswer, judged: Mapping[str, Verdict], request: Request) -> RawAnswer:
     if all(verdict is Verdict.IGNORED for verdict in judged.values()):
         return RawAnswer(answer.annotator, None, Verdict.IGNORED)
     sure = {name for name, verdict in judged.items() if verdict is not Verdict.IGNORED}
-    missing = [name for name in wanted.labels or () if name not in sure]
+    missing = [name for name in request.labels or () if name not in sure]
     names = [name for name, verdict in judged.items() if verdict is Verdict.SUBMITTED]
     if missing:
         value: object = Unusable(f"nobody said whether {missing[0]!r} applies")

@@ -8,7 +8,7 @@ from loopd.data.cells import plain
 from loopd.data.columns import listing
 from loopd.data.formats.argilla1 import ARGILLA1
 from loopd.data.formats.argilla2 import ARGILLA2
-from loopd.data.formats.contract import Format, Wanted, values
+from loopd.data.formats.contract import Format, Request, values
 from loopd.data.formats.doccano import DOCCANO
 from loopd.data.formats.label_studio import LABEL_STUDIO
 from loopd.data.formats.loopd_export import LOOPD
@@ -21,22 +21,22 @@ TOOLS = (ARGILLA2, ARGILLA1, PRODIGY, DOCCANO, LABEL_STUDIO, LOOPD)
 """What tools write; each is known by its columns."""
 
 
-def _never(source: Source, wanted: Wanted) -> bool:
+def _never(source: Source, request: Request) -> bool:
     """A table is whatever no tool wrote."""
-    del source, wanted
+    del source, request
     return False
 
 
-def _labelled(source: Source, wanted: Wanted) -> tuple[str, ...]:
+def _labelled(source: Source, request: Request) -> tuple[str, ...]:
     """Columns that hold labels of the task and nothing else."""
-    return tuple(name for name in source.columns if _holds_labels(source, name, wanted))
+    return tuple(name for name in source.columns if _holds_labels(source, name, request))
 
 
-def _holds_labels(source: Source, name: str, wanted: Wanted) -> bool:
-    if wanted.kind != "single_label" or not wanted.labels or name in wanted.named:
+def _holds_labels(source: Source, name: str, request: Request) -> bool:
+    if request.kind != "single_label" or not request.labels or name in request.named:
         return False
     cells = {plain(cell).strip() for cell in values(source, name) if not isinstance(cell, list)}
-    return bool(cells) and cells <= set(wanted.labels)
+    return bool(cells) and cells <= set(request.labels)
 
 
 TABLES = tuple(
@@ -49,41 +49,41 @@ TABLES = tuple(
     )
 )
 
-FORMATS: Mapping[str, Format] = {each.name: each for each in (*TOOLS, *TABLES)}
+FORMATS: Mapping[str, Format] = {form.name: form for form in (*TOOLS, *TABLES)}
 
 
-def chosen(source: Source, wanted: Wanted) -> Format:
+def format_of(source: Source, request: Request) -> Format:
     """The format of a source: the one that the configuration names, or the one that it must be.
 
     Raises:
         DataError: it could be several.
     """
-    if wanted.format != "auto":
-        return FORMATS[wanted.format]
-    fitting = [each for each in TOOLS if each.recognises(source, wanted)]
+    if request.format != "auto":
+        return FORMATS[request.format]
+    fitting = [form for form in TOOLS if form.recognises(source, request)]
     if len(fitting) > 1:
-        titles = " or ".join(each.title for each in fitting)
-        names = " or ".join(f"`{each.name}`" for each in fitting)
+        titles = " or ".join(form.title for form in fitting)
+        names = " or ".join(f"`{form.name}`" for form in fitting)
         raise DataError(
             f"{source.name}: the columns could be those of {titles}: {listing(source.columns)}",
-            f"set `{wanted.section}.format` to {names}",
+            f"set `{request.section}.format` to {names}",
         )
     return fitting[0] if fitting else FORMATS["plain"]
 
 
-def notes(source: Source, wanted: Wanted, form: Format) -> Iterator[str]:
+def notes(source: Source, request: Request, form: Format) -> Iterator[str]:
     """What people should know about how a source is read."""
-    if not wanted.answers and not wanted.label:
-        yield from _unread(source, wanted, form)
+    if not request.answers and not request.label:
+        yield from _unread(source, request, form)
     elif form in TOOLS:
         remark = form.remark(source)
         yield f"read as {form.title}" + (f": {remark}" if remark else "")
     else:
-        yield from _of_table(source, wanted)
+        yield from _of_table(source, request)
 
 
-def _unread(source: Source, wanted: Wanted, form: Format) -> Iterator[str]:
-    questions = form.questions(source, wanted)
+def _unread(source: Source, request: Request, form: Format) -> Iterator[str]:
+    questions = form.questions(source, request)
     if not questions:
         return
     names = listing(questions)
@@ -92,16 +92,17 @@ def _unread(source: Source, wanted: Wanted, form: Format) -> Iterator[str]:
     wide = "" if form in TOOLS or len(questions) == 1 else f", or `answers: [{people}]` if they are"
     yield (
         f"{what} that are not read: write `answers: {questions[0]}`{wide and f'{wide} people'} "
-        f"under `{wanted.section}` to begin with them, or `label: {questions[0]}` to compare with "
+        f"under `{request.section}` to begin with them, or `label: {questions[0]}` to compare with "
         "them only"
     )
 
 
-def _of_table(source: Source, wanted: Wanted) -> Iterator[str]:
-    table = table_of(source, wanted)
+def _of_table(source: Source, request: Request) -> Iterator[str]:
+    table = table_of(source, request)
     if table.annotator is not None:
         yield f"column {table.annotator!r} says who answered"
     if table.verdict is not None:
         yield f"column {table.verdict!r} says which labels count"
     if table.vectors:
-        yield f"zeros and ones are read in the order of task.labels: {listing(wanted.labels or ())}"
+        labels = listing(request.labels or ())
+        yield f"zeros and ones are read in the order of task.labels: {labels}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Wanted
+from loopd.data.formats.contract import Request
 from loopd.data.formats.literals import literal
 from loopd.data.source import RawAnswer, Verdict
 
@@ -23,7 +23,7 @@ _LISTS = ("choices", "labels", "label", "value", "name", "text")
 """Keys under which an object holds the list that an answer is."""
 
 
-def answer_cell(value: object, wanted: Wanted) -> object:
+def answer_cell(value: object, request: Request) -> object:
     """The cell of an answer as a tool writes it.
 
     A list of one is the one where the task has one label, an object of choices is its list, spans
@@ -36,21 +36,21 @@ def answer_cell(value: object, wanted: Wanted) -> object:
     """
     if isinstance(value, Unusable):
         return value
-    if not (isinstance(value, str) and value.strip() in (wanted.labels or ())):
+    if not (isinstance(value, str) and value.strip() in (request.labels or ())):
         value = literal(value)
-    if wanted.kind == "spans":
+    if request.kind == "spans":
         return span_cells(value)
     names = _names(value)
-    return _name(value, wanted.labels) if names is None else _list_cell(names, wanted)
+    return _name(value, request.labels) if names is None else _list_cell(names, request)
 
 
-def _list_cell(names: Sequence[object], wanted: Wanted) -> object:
+def _list_cell(names: Sequence[object], request: Request) -> object:
     """The cell of a list of labels."""
-    every = [_name(each, wanted.labels) for each in names]
+    every = [_name(entry, request.labels) for entry in names]
     named = [name for name in every if name is not None]
     if names and not named:
         return None  # class numbers of which none is known
-    if wanted.kind == "multi_label":
+    if request.kind == "multi_label":
         return named
     if len(named) > 1:
         return Unusable(f"{len(named)} labels where one is asked for: {_listed(named)}")
@@ -74,7 +74,7 @@ def span_cells(value: object) -> object:
         return [_span(value)] if _is_span(value) else value
     if not isinstance(value, (list, tuple)):
         return value
-    return [_span(each) for each in value]
+    return [_span(entry) for entry in value]
 
 
 def agreed(answers: Sequence[RawAnswer]) -> object:
@@ -85,7 +85,9 @@ def agreed(answers: Sequence[RawAnswer]) -> object:
         answer; an :class:`Unusable` with a verdict where none was submitted or none has more than
         half, and without one where what was submitted cannot be used.
     """
-    cells = [each.value for each in answers if each.verdict is Verdict.SUBMITTED]
+    if len(answers) == 1 and answers[0].verdict is Verdict.SUBMITTED:
+        return answers[0].value
+    cells = [entry.value for entry in answers if entry.verdict is Verdict.SUBMITTED]
     if not cells:
         return _withheld(answers[0].verdict) if answers else None
     said = [cell for cell in cells if cell is not None]
@@ -119,9 +121,9 @@ def _names(value: object) -> list[object] | None:
     if not isinstance(value, (list, tuple)):
         return None
     names: list[object] = []
-    for each in value:
-        inner = _names(each) if isinstance(each, (Mapping, list, tuple)) else None
-        names += [each] if inner is None else inner
+    for entry in value:
+        inner = _names(entry) if isinstance(entry, (Mapping, list, tuple)) else None
+        names += [entry] if inner is None else inner
     return names
 
 

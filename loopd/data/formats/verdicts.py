@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.formats.contract import Wanted, values
+from loopd.data.formats.contract import Request, values
 from loopd.data.formats.words import FLAG_KEYS, VERDICT_KEYS, flag_of, verdict_of
 from loopd.data.source import Source, Verdict
 from loopd.errors import DataError
@@ -19,19 +19,19 @@ _OWN_WORDS = frozenset(("submitted", "discarded", "draft", "validated", "ignored
 """Words that only annotation tools use."""
 
 
-def verdict_column(source: Source, wanted: Wanted) -> str | None:
+def verdict_column(source: Source, request: Request) -> str | None:
     """The column of verdicts of a table, ``None`` where there is none.
 
     Raises:
         DataError: a column may be one, or say something of the text.
     """
-    if wanted.verdict_column is not None or not (wanted.answers or wanted.label):
-        return wanted.verdict_column
-    free = [name for name in source.columns if name not in wanted.named]
+    if request.verdict_column is not None or not (request.answers or request.label):
+        return request.verdict_column
+    free = [name for name in source.columns if name not in request.named]
     sure = next((name for name in free if _is_sure(source, name)), None)
-    if sure is None and wanted.format == "auto":
+    if sure is None and request.format == "auto":
         for name in free:
-            _refuse_doubtful(source, name, wanted)
+            _refuse_doubtful(source, name, request)
     return sure
 
 
@@ -44,14 +44,14 @@ def _is_sure(source: Source, name: str) -> bool:
     return key in SURE or words <= _OWN_WORDS
 
 
-def _refuse_doubtful(source: Source, name: str, wanted: Wanted) -> None:
+def _refuse_doubtful(source: Source, name: str, request: Request) -> None:
     key, words = name.casefold(), sorted(_words(source, name), key=_for_last)
     flag = key in FLAG_KEYS and all(flag_of(word) is not None for word in words)
     if words and (flag or (key in VERDICT_KEYS and all(map(verdict_of, words)))):
         raise DataError(
             f"{source.name}: column {name!r} says {words[0]!r}: it could be a verdict on the "
             "label, which is no answer then, or something about the text",
-            f"set `{wanted.section}.verdict_column: {name}`, or `{wanted.section}.format: plain` "
+            f"set `{request.section}.verdict_column: {name}`, or `{request.section}.format: plain` "
             "if it says nothing about the label",
         )
 

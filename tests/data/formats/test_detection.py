@@ -11,12 +11,12 @@ import pytest
 from loopd.config import DataSection
 from loopd.config.data import FORMATS as NAMES
 from loopd.data.formats import registry
-from loopd.data.formats.contract import Wanted
+from loopd.data.formats.contract import Request
 from loopd.data.source import Source, SourceRow
 from loopd.errors import DataError
 from tests.data.formats.reads import FILES, LABELS, read
 
-WANTED = Wanted("pool", "single_label", LABELS, "text", answers=("label",))
+REQUEST = Request("pool", "single_label", LABELS, "text", answers=("label",))
 
 
 def source(*rows: Mapping[str, object]) -> Source:
@@ -61,13 +61,13 @@ SHAPES: dict[str, list[Mapping[str, object]]] = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_what_tools_write_is_known_by_its_columns(name: str) -> None:
-    assert registry.chosen(source(*SHAPES[name]), WANTED).name == name
+    assert registry.format_of(source(*SHAPES[name]), REQUEST).name == name
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_and_is_nothing_else(name: str) -> None:
     others = [form for form in registry.TOOLS if form.name != name]
-    assert not [form.name for form in others if form.recognises(source(*SHAPES[name]), WANTED)]
+    assert not [form.name for form in others if form.recognises(source(*SHAPES[name]), REQUEST)]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_and_is_nothing_else(name: str) -> None:
     ],
 )
 def test_a_table_is_no_tools_export(row: Mapping[str, object]) -> None:
-    assert registry.chosen(source(row), WANTED).name == "plain"
+    assert registry.format_of(source(row), REQUEST).name == "plain"
 
 
 def test_two_readings_are_named() -> None:
     both = {**SHAPES["prodigy"][0], **SHAPES["argilla2"][0]}
     with pytest.raises(DataError) as error:
-        registry.chosen(source(both), WANTED)
+        registry.format_of(source(both), REQUEST)
     assert "could be those of Argilla 2 or Prodigy" in error.value.message
     assert error.value.hint == "set `pool.format` to `argilla2` or `prodigy`"
 

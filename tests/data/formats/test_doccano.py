@@ -94,3 +94,9 @@ def test_a_label_may_hold_the_sign_between_labels(tmp_path: Path) -> None:
     path.write_text("id,text,label,Comments\n1,a,C#,\n2,b,C#Java,\n")
     found = answers(path, "multi_label", ("C#", "C", "Java"), answers="label")
     assert found == {"a": {"imported": ["C#"]}, "b": {"imported": ["C", "Java"]}}
+
+
+def test_a_column_of_people_beside_it_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("id,text,label,Comments,annotator\n1,a,praise,,ann\n1,a,question,,bo\n")
+    assert answers(path, answers="label") == {"a": {"ann": "praise", "bo": "question"}}

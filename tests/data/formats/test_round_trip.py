@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loopd.data.pool import content_id
-from tests.data.formats.reads import LABELS, Answers, answers
+from tests.data.formats.reads import LABELS, Answers, answers, read
 
 PEOPLE = ("ann", "bo", "o'neil", "Ünal")
 
@@ -250,10 +250,16 @@ FORMATS: tuple[Write, ...] = (
 
 
 @pytest.mark.parametrize("write", FORMATS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(table=tables())
 def test_what_counts_comes_back_and_nothing_else(
     tmp_path: Path, write: Write, table: list[One]
 ) -> None:
     path, keys = write(tmp_path, table)
     assert answers(path, **keys) == expected(table)
+    _, report = read(path, **keys)
+    counting = [one for one in table if one.counts]
+    assert report.said.read == len(counting)
+    assert report.said.there == len(counting if write is wide else table)

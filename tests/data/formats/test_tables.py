@@ -275,3 +275,13 @@ def test_an_object_without_a_person_is_one_answer(tmp_path: Path) -> None:
     assert answers(several, "multi_label", answers="given") == {
         "a": {"imported": ["praise", "question"]}
     }
+
+
+def test_a_table_with_numbers_of_annotations_is_not_label_studios(tmp_path: Path) -> None:
+    rows = (
+        "text,annotation_id,annotator,tone,status",
+        "a,1,w1,praise,submitted",
+        "a,2,w2,question,discarded",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone") == {"a": {"w1": "praise"}}
