@@ -21,7 +21,7 @@ from typing import IO
 from loopd.data.columns import require
 from loopd.data.pool import content_id
 from loopd.data.source import Source, SourceRow, first_rows
-from loopd.data.tags import TAG, Piece, TagReader, tags_of
+from loopd.data.tags import TAG, Piece, TagReader, plain_tag, tags_of
 from loopd.data.text_files import TextFile
 from loopd.data.tokens import WHITE, aligned, joined, pieces
 from loopd.errors import DataError
@@ -101,11 +101,6 @@ class _Sentence:
         """What a comment names it."""
         return self.notes.get("id") or self.notes.get("sent_id")
 
-    @property
-    def is_border(self) -> bool:
-        """Whether this is no text but the beginning of a document."""
-        return self.tokens == [DOCUMENT] and "text" not in self.notes
-
     def read(self, name: str) -> tuple[str, list[Piece]]:
         """The text and the places of the tokens in it."""
         noted = self.notes.get("text")
@@ -127,12 +122,21 @@ def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
         sentence = _Sentence()
         own = {_shape(line) for _, line in block if not line.startswith("#")}
         for number, line in block:
-            if not sentence.tokens and (note := _NOTE.fullmatch(line)):
+            if _is_border(line) and "text" not in sentence.notes:
+                if sentence.tokens:
+                    yield sentence
+                sentence = _Sentence()
+            elif not sentence.tokens and (note := _NOTE.fullmatch(line)):
                 sentence.notes[note[1]] = note[2]
             elif not line.startswith("#") or _is_token(line, own or usual):
                 _add(sentence, line, number, name)
-        if sentence.tokens and not sentence.is_border:
+        if sentence.tokens:
             yield sentence
+
+
+def _is_border(line: str) -> bool:
+    """Whether this is no token of a text but the beginning of a document, glued to it or not."""
+    return line.startswith(DOCUMENT) and _cells(line)[0] == DOCUMENT
 
 
 def _blocks(file: IO[str]) -> Iterator[list[tuple[int, str]]]:
@@ -163,7 +167,7 @@ def _is_token(line: str, others: set[Shape]) -> bool:
 
     A comment may well end on a word that could be a tag.
     """
-    return _shape(line) in others and TAG.fullmatch(_cells(line)[-1]) is not None
+    return _shape(line) in others and TAG.fullmatch(plain_tag(_cells(line)[-1])) is not None
 
 
 def _shape(line: str) -> Shape:
@@ -172,7 +176,7 @@ def _shape(line: str) -> Shape:
 
 def _cells(line: str) -> list[str]:
     cells = line.split("\t") if "\t" in line else line.split(" ")
-    return [cell for cell in cells if cell]
+    return [cell for cell in cells if cell.strip(" ")]
 
 
 def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
@@ -185,7 +189,7 @@ def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
             "stand between the two",
         )
     sentence.tokens.append(cells[0])
-    sentence.tags.append(cells[-1])
+    sentence.tags.append(plain_tag(cells[-1]))
     sentence.lines.append(number)
 
 
@@ -205,7 +209,7 @@ def _refused(record: Record, reason: str) -> DataError:
 def _notes(record: Record, tokens: list[str]) -> Iterable[str]:
     if record.id != content_id(record.text) or record.text.startswith(BYTE_ORDER_MARK):
         yield f"# id = {record.id}"
-    if record.text != " ".join(tokens) or tokens == [DOCUMENT]:
+    if record.text != " ".join(tokens) or DOCUMENT in tokens:
         plain = record.text.strip(WHITE) == record.text
         shown = record.text if plain and len(record.text.splitlines()) == 1 else None
         yield f"# text = {json.dumps(record.text) if shown is None else shown}"

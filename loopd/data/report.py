@@ -179,7 +179,7 @@ class Limits:
     def _hint(self, share: float, examples: Sequence[str]) -> str:
         encoding = any(NOT_TEXT in example for example in examples)
         first = f"set `{self.section}.encoding`" if encoding else "correct them"
-        enough = min(1.0, math.ceil(share * 100 + 1e-9) / 100)
+        enough = math.ceil(round(share * 100, 6)) / 100
         return f"{first}, or set `{self.section}.tolerate: {enough:g}` to go on without them"
 
 
