@@ -64,7 +64,7 @@ def _data(config: Config, found: list[DataSets]) -> Iterator[Finding]:
     data = read_data(config)
     found.append(data)
     for name, report in data.reports.items():
-        level = "ok" if report.kept == report.rows else "warning"
+        level = "ok" if report.is_whole else "warning"
         for line in report.lines():
             yield Finding(name, level, line)
     yield from _labels(config, data)
