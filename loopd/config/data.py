@@ -219,7 +219,7 @@ def _is_encoding(name: str) -> bool:
     """Whether files of text may be written in it."""
     try:
         codec = codecs.lookup(name)
-        b"a".decode(name)  # refuses what turns bytes into bytes
+        "a".encode(name)  # refuses what turns bytes into bytes
     except (LookupError, ValueError, OSError):
         return False
     return codec.name.replace("_", "-") not in NO_ENCODINGS

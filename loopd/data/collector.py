@@ -10,7 +10,7 @@ from loopd.config.data import INVISIBLE
 from loopd.data.answers import checked_name
 from loopd.data.cells import Cells, Unusable, plain
 from loopd.data.columns import Columns, listing
-from loopd.data.labels import nearest
+from loopd.data.labels import Blank, nearest
 from loopd.data.names import is_empty
 from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, NOT_TEXT, Limits, ReadingReport, Tally
@@ -186,7 +186,7 @@ class Collector:
         try:
             if isinstance(cell, Unusable):
                 raise cell
-            label = self.wishes.cells.target(cell, text)
+            label = None if isinstance(cell, Blank) else self.wishes.cells.target(cell, text)
         except Unusable as trouble:
             self._spoilt(row.number, trouble)
             return None
@@ -274,6 +274,8 @@ class Collector:
         """The value as Argilla would give it; ``None`` where the cell says nothing."""
         if isinstance(raw.value, Unusable):
             raise raw.value
+        if isinstance(raw.value, Blank):
+            return None
         target = self.wishes.cells.target(raw.value, text)
         if target is None:
             return None
@@ -282,7 +284,8 @@ class Collector:
 
     def _blank(self, ledger: Ledger, number: int, cell: object) -> None:
         ledger.counts["blank"] += 1
-        self._example("blank", number, f"{plain(cell).strip()[:40]!r} is read as an empty cell")
+        words = plain(cell.cell if isinstance(cell, Blank) else cell).strip()
+        self._example("blank", number, f"{words[:40]!r} is read as an empty cell")
 
     def _example(self, kind: str, number: int, reason: str) -> None:
         kept = self.examples.setdefault(kind, [])
@@ -325,6 +328,7 @@ class Collector:
             said=self.said.tally(),
             known=self.known.tally(),
             notes=notes,
+            written_by=self.source.written_by,
         )
 
     def _unknown_labels(self) -> DataError:

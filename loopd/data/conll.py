@@ -21,7 +21,7 @@ from typing import IO
 from loopd.data.columns import require
 from loopd.data.pool import content_id
 from loopd.data.source import Source, SourceRow, first_rows
-from loopd.data.tags import OUTSIDE, TAG, Piece, TagReader, tags_of
+from loopd.data.tags import TAG, Piece, TagReader, plain_tag, tags_of
 from loopd.data.text_files import TextFile
 from loopd.data.tokens import WHITE, aligned, joined, pieces
 from loopd.errors import DataError
@@ -122,7 +122,11 @@ def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
         sentence = _Sentence()
         own = {_shape(line) for _, line in block if not line.startswith("#")}
         for number, line in block:
-            if not sentence.tokens and (note := _NOTE.fullmatch(line)):
+            if _is_border(line) and "text" not in sentence.notes:
+                if sentence.tokens:
+                    yield sentence
+                sentence = _Sentence()
+            elif not sentence.tokens and (note := _NOTE.fullmatch(line)):
                 sentence.notes[note[1]] = note[2]
             elif not line.startswith("#") or _is_token(line, own or usual):
                 _add(sentence, line, number, name)
@@ -130,33 +134,23 @@ def _sentences(file: IO[str], name: str) -> Iterator[_Sentence]:
             yield sentence
 
 
-def _blocks(file: IO[str]) -> Iterator[list[tuple[int, str]]]:
-    """Numbered lines between empty ones and beginnings of documents, which are no lines of a text.
+def _is_border(line: str) -> bool:
+    """Whether this is no token of a text but the beginning of a document, glued to it or not."""
+    return line.startswith(DOCUMENT) and _cells(line)[0] == DOCUMENT
 
-    Some programs leave no empty line behind such a beginning, or before it.
-    """
+
+def _blocks(file: IO[str]) -> Iterator[list[tuple[int, str]]]:
+    """Numbered lines between empty ones."""
     block: list[tuple[int, str]] = []
     for number, raw in enumerate(file, start=1):
         line = raw.rstrip("\r\n")
-        border = _is_border(line) and not _has_text(block)
-        if line.strip(" \t") and not border:
+        if line.strip(" \t"):
             block.append((number, line))
-        elif block and not (border and all(line.startswith("#") for _, line in block)):
+        elif block:
             yield block
             block = []
     if block:
         yield block
-
-
-def _is_border(line: str) -> bool:
-    """Whether a line is the beginning of a document: outside of entities, or without a tag."""
-    cells = _cells(line)
-    return cells[:1] == [DOCUMENT] and (len(cells) == 1 or cells[-1] == OUTSIDE)
-
-
-def _has_text(block: Iterable[tuple[int, str]]) -> bool:
-    """Whether a comment says what the text is: then its tokens are all of that."""
-    return any(line.startswith("# text = ") for _, line in block)
 
 
 def _usual(file: IO[str]) -> set[Shape]:
@@ -173,7 +167,7 @@ def _is_token(line: str, others: set[Shape]) -> bool:
 
     A comment may well end on a word that could be a tag.
     """
-    return _shape(line) in others and TAG.fullmatch(_cells(line)[-1]) is not None
+    return _shape(line) in others and TAG.fullmatch(plain_tag(_cells(line)[-1])) is not None
 
 
 def _shape(line: str) -> Shape:
@@ -182,7 +176,7 @@ def _shape(line: str) -> Shape:
 
 def _cells(line: str) -> list[str]:
     cells = line.split("\t") if "\t" in line else line.split(" ")
-    return [cell for cell in cells if cell]
+    return [cell for cell in cells if cell.strip(" ")]
 
 
 def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
@@ -195,7 +189,7 @@ def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
             "stand between the two",
         )
     sentence.tokens.append(cells[0])
-    sentence.tags.append(cells[-1])
+    sentence.tags.append(plain_tag(cells[-1]))
     sentence.lines.append(number)
 
 

@@ -146,16 +146,18 @@ def _wide(first: bytes) -> str | None:
     size = len(first) // 4
     if not size:
         return None
+    # Text that may be UTF-8 as well must be full of zeros: a few may stand in any text.
+    least = 0.4 if _is_utf8([first[: 4 * size]]) else 0.05
     noughts = [first[at : 4 * size : 4].count(0) / size for at in range(4)]
-    for codec, least, empty in (
+    for codec, enough, empty in (
         ("utf-32-le", 0.95, (2, 3)),
         ("utf-32-be", 0.95, (0, 1)),
-        ("utf-16-le", 0.05, (1, 3)),
-        ("utf-16-be", 0.05, (0, 2)),
+        ("utf-16-le", least, (1, 3)),
+        ("utf-16-be", least, (0, 2)),
     ):
         there = min(noughts[at] for at in empty)
         elsewhere = min(noughts[at] for at in range(4) if at not in empty)
-        if there >= least and elsewhere * 3 <= there:
+        if there >= enough and elsewhere * 3 <= there:
             return codec
     return None
 

@@ -36,6 +36,17 @@ class Unusable(Exception):  # noqa: N818 - says what a cell is; never leaves thi
         self.verdict = verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A cell that says that nobody knows, although it is not empty.
+
+    Attributes:
+        cell: what is in it.
+    """
+
+    cell: object
+
+
 @dataclass(frozen=True)
 class Labels:
     """The labels of a task.

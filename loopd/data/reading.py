@@ -18,7 +18,7 @@ from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
 from loopd.data.columns import Names, columns_of, request_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
-from loopd.data.formats.registry import format_of, notes
+from loopd.data.formats.registry import TOOLS, format_of, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, Limits, ReadingReport
@@ -62,7 +62,11 @@ def read_pool(
     source = _open(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     form = format_of(source, request)
-    source = replace(source, notes=(*source.notes, *notes(source, request, form)))
+    source = replace(
+        source,
+        notes=(*source.notes, *notes(source, request, form)),
+        written_by=form.title if form in TOOLS else "",
+    )
     collector = Collector(
         source,
         Wishes(

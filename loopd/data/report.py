@@ -83,6 +83,7 @@ class ReadingReport:
         said: what became of the earlier answers.
         known: what became of the known labels.
         notes: what reading had to assume, and what looks wrong although it could be read.
+        written_by: the tool whose export it is; empty for a table.
     """
 
     source: str
@@ -97,6 +98,7 @@ class ReadingReport:
     said: Tally = field(default_factory=Tally)
     known: Tally = field(default_factory=Tally)
     notes: tuple[str, ...] = ()
+    written_by: str = ""
 
     @property
     def answers(self) -> int:
@@ -137,7 +139,8 @@ class ReadingReport:
         counts += [f"{number:,} {name}" for number, name in rows if number]
         counts += self.known.parts("labels") + self.said.parts("answers")
         more = (*self.notes, *self.examples)
-        return (f"{self.source}: {', '.join(counts)}", *(f"  {line}" for line in more))
+        name = f"{self.source}, read as {self.written_by}" if self.written_by else self.source
+        return (f"{name}: {', '.join(counts)}", *(f"  {line}" for line in more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ class Limits:
     def _hint(self, share: float, examples: Sequence[str]) -> str:
         encoding = any(NOT_TEXT in example for example in examples)
         first = f"set `{self.section}.encoding`" if encoding else "correct them"
-        enough = min(1.0, math.ceil(share * 100 + 1e-9) / 100)
+        enough = math.ceil(round(share * 100, 6)) / 100
         return f"{first}, or set `{self.section}.tolerate: {enough:g}` to go on without them"
 
 

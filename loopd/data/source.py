@@ -46,6 +46,7 @@ class Source:
         read: all rows from the first; only these columns where some are named. A column that is
             not there is a ``DataError``: at once in a table, after the last row in JSON, whose
             rows always hold all their keys.
+        written_by: the tool whose export it is; empty for a table.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Source:
     head: tuple[SourceRow, ...]
     notes: tuple[str, ...]
     read: Callable[[Collection[str] | None], Iterator[SourceRow]]
+    written_by: str = ""
 
 
 class Verdict(str, Enum):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loopd.config.data import label_key
 from loopd.errors import DataError
 from loopd.records import Span
 
@@ -15,6 +16,14 @@ TAG = re.compile(r"O|[BI]-.+", re.DOTALL)
 
 Piece = tuple[int, int]
 """First character of a token, and the one after its last."""
+
+
+def plain_tag(tag: str) -> str:
+    """A tag without white space around it or its label, its letters composed as usual."""
+    stripped = tag.strip()
+    if TAG.fullmatch(stripped) is None or stripped == OUTSIDE:
+        return stripped
+    return f"{stripped[:2]}{label_key(stripped[2:])}"
 
 
 @dataclass(slots=True)
@@ -51,7 +60,8 @@ class TagReader:
         """
         found: list[Span] = []
         before = ""  # label of the token before, empty outside
-        for tag, (start, end), place in zip(tags, pieces, places, strict=True):
+        for raw, (start, end), place in zip(tags, pieces, places, strict=True):
+            tag = plain_tag(raw)
             label = self._label(tag, place)
             if label and (tag[0] == "B" or label != before):
                 self._note(tag, before, label, place)

@@ -86,7 +86,7 @@ def _looked(gate: Gate, visit: Looking, shut: set[str]) -> Iterator[Finding]:
 def _data(visit: Looking) -> Iterator[Finding]:
     config, data = visit.config, visit.datasets
     for name, report in data.reports.items():
-        level = "ok" if report.kept == report.rows else "warning"
+        level = "ok" if report.is_whole else "warning"
         for line in report.lines():
             yield Finding(name, level, line)
     yield from _labels(config, data)

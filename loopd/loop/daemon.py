@@ -235,20 +235,14 @@ def _latest_models(state: State, count: int) -> list[str]:
 
 
 def report_data(data: DataSets) -> None:
-    """Log what reading the pool and the test set found."""
+    """Log what became of the pool and the test set, in the words of ``loopd check``."""
     logger = log.get("data")
     for name, report in data.reports.items():
         logger.info("read", set=name, rows=report.rows, kept=report.kept)
         for line in report.lines():
-            logger.debug("reading", set=name, detail=line)
-        left_out = report.rows - report.kept
-        if left_out:
-            logger.warning(
-                "left_out",
-                set=name,
-                duplicates=report.duplicates,
-                empty=report.empty,
-                refused=report.refused,
-            )
+            if report.is_whole:
+                logger.info("reading", set=name, detail=line.strip())
+            else:
+                logger.warning("reading", set=name, detail=line.strip())
     if data.leaks:
         logger.warning("test_texts_in_pool", count=len(data.leaks), examples=data.leaks[:3])

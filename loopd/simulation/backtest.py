@@ -12,6 +12,7 @@ from pathlib import Path
 from loopd import log
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
+from loopd.loop.daemon import report_data
 from loopd.loop.metrics_log import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
@@ -82,6 +83,7 @@ def run_backtest(config: Config, options: BacktestOptions, out: Callable[[str], 
     seeds, targets = seed_list(options.seeds), target_list(options.targets)
     base, arms = planned(config, options)
     data = read_checked(base)
+    report_data(data)
     folder = (options.out or _beside(config.run.dir)).absolute()
     jobs = options.jobs or cores()
     stop = Stop()

@@ -232,6 +232,31 @@ def test_a_hash_is_a_token_where_its_line_looks_like_the_others(
     assert [record.text for record in read_conll(tmp_path / "a.conll", content)] == texts
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "-DOCSTART- -X- O O\nAnn NNP I-NP B-PER\n\nBob NNP I-NP B-PER\n",
+        "Ann B-PER\n-DOCSTART- O\nBob B-PER\n",
+        "-DOCSTART- O\n\nAnn B-PER\n\n-DOCSTART- O\n\n-DOCSTART- O\nBob B-PER\n-DOCSTART- O\n",
+    ],
+)
+def test_a_document_that_is_glued_to_a_sentence_is_a_border(tmp_path: Path, content: str) -> None:
+    records = read_conll(tmp_path / "a.conll", content)
+    assert [record.text for record in records] == ["Ann", "Bob"]
+    assert spans(records) == [[("Ann", "PER")], [("Bob", "PER")]]
+
+
+@pytest.mark.parametrize("tag", ["B-PER ", " B-PER", "B- PER", "B-PER\u00a0"])
+def test_white_space_around_a_tag_does_not_count(tmp_path: Path, tag: str) -> None:
+    records = read_conll(tmp_path / "a.conll", f"Ann\t{tag}\nLee\tI-PER\nis\tO \n")
+    assert spans(records) == [[("Ann Lee", "PER")]]
+
+
+def test_a_text_that_holds_the_word_of_a_border_comes_back(tmp_path: Path) -> None:
+    records = [Record(content_id(text), text, ()) for text in ("-DOCSTART- a", "a -DOCSTART-")]
+    assert list(read_conll(tmp_path / "a.conll", "".join(conll_lines(records)))) == records
+
+
 def test_iob1_is_read(tmp_path: Path) -> None:
     content = "A I-PER\nB I-PER\nC B-PER\nD I-LOC\nE O\nF I-LOC\n"
     records = read_conll(tmp_path / "one.iob", content)

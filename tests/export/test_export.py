@@ -125,7 +125,8 @@ def test_everybodys_answers_come_back_as_theirs(asked: Any, kind: str, place: st
         for row in rows_of(folder)
     }
     assert report.said.there == sum(len(row["answers"]) for row in rows_of(folder)) > 3
-    assert report.notes == ("read as an export of loopd",)
+    assert report.written_by == "an export of loopd"
+    assert report.notes == ()
 
 
 def test_spans_go_out_as_conll_and_for_prodigy(asked: Any) -> None:

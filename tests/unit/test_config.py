@@ -46,6 +46,15 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
             "relabel.max_annotations (5) leaves no room for a second opinion",
         ),
         ({"task": {"labels": ["a", "a"]}}, "listed twice"),
+        ({"task": {"labels": ["a", " a\u00a0"]}}, "the labels 'a' and ' a\\xa0' are one"),
+        ({"task": {"labels": ["\u00e9", "e\u0301"]}}, "the labels '\\xe9' and 'e\\u0301' are one"),
+        ({"task": {"labels": ["a", "\u200b"]}}, "a label is empty"),
+        (
+            {"task": {"type": "multi_label", "labels": ["a", "b"], "none_label": "b "}},
+            "the name is already a label",
+        ),
+        ({"pool": {"path": "p.csv", "encoding": "rot13"}}, "no encoding 'rot13'"),
+        ({"pool": {"path": "p.csv", "tolerate": 1.5}}, "pool.tolerate"),
         ({"task": {"labels": ["a"]}}, "task.labels"),
         ({"task": {"type": "multi_label", "labels": ["a"]}}, "2 options at least"),
         ({"task": {"labels": ["a", " "]}}, "empty"),
@@ -113,6 +122,8 @@ def test_the_digest_follows_what_shapes_the_results() -> None:
     assert digest(argilla={"url": "http://elsewhere:1"}, log={"level": "debug"}) == same
     assert digest(run={"dir": "elsewhere"}, pool={"path": "moved.csv"}) == same
     assert digest(dashboard={"enabled": False, "port": 0}) == same
+    assert digest(pool={"path": "p", "encoding": "cp1252", "tolerate": 0.5}) == same
+    assert same == "fbe4e50ab6f9"  # of all versions so far
     assert digest(run={"seed": 7}) != same
     assert digest(queue={"batch_size": 7}) != same
 

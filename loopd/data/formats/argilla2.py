@@ -47,7 +47,7 @@ def _remark(source: Source) -> str:
     if not _is_nested(source):
         return ""
     return (
-        "no status of single responses is in it: those of completed records count, those of others "
+        "it has no status of single responses: those of completed records count, those of others "
         "do not; `to_datasets` says which were discarded"
     )
 

@@ -21,6 +21,7 @@ from loopd.data.formats.words import (
     person,
     verdict_of,
 )
+from loopd.data.labels import Blank
 from loopd.data.source import RawAnswer, Verdict
 
 WHO = (*ANNOTATOR_KEYS, *PERSON_KEYS)
@@ -71,6 +72,8 @@ def _answers(cell: object, request: Request) -> Iterable[RawAnswer]:
 
 
 def _of_object(value: Mapping[object, object], request: Request) -> Iterable[RawAnswer]:
+    if not value:
+        return (RawAnswer("", Blank("{}")),)
     named = {str(name): entry for name, entry in value.items()}
     if named.keys() >= set(SPAN_KEYS) or "choices" in named:
         return (RawAnswer("", named),)

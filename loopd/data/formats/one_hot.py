@@ -9,6 +9,7 @@ from loopd.data.cells import Unusable, plain
 from loopd.data.columns import listing
 from loopd.data.formats.contract import Request, values
 from loopd.data.formats.literals import literal
+from loopd.data.labels import Blank
 from loopd.data.source import Source
 from loopd.errors import DataError
 
@@ -76,7 +77,7 @@ def of_bits(names: Sequence[str], bits: Sequence[object], request: Request) -> o
     if len(names) != len(texts):
         return Unusable(f"{len(texts)} numbers for {len(names)} labels")
     if any(text in _UNKNOWN for text in texts):
-        return None
+        return Blank(" ".join(texts)) if any(texts) else None
     wrong = next((text for text in texts if text not in _BITS), None)
     if wrong is not None:
         return Unusable(f"{wrong[:40]!r} is neither 0 nor 1")
@@ -84,5 +85,5 @@ def of_bits(names: Sequence[str], bits: Sequence[object], request: Request) -> o
     if request.kind == "multi_label":
         return selected
     if len(selected) > 1:
-        return Unusable(f"{len(selected)} labels where one is asked for: {listing(selected)}")
-    return selected[0] if selected else None
+        return Unusable(f"{len(selected)} labels where the task takes one: {listing(selected)}")
+    return selected[0] if selected else Blank(" ".join(texts))

@@ -75,11 +75,10 @@ def notes(source: Source, request: Request, form: Format) -> Iterator[str]:
     """What people should know about how a source is read."""
     if not request.answers and not request.label:
         yield from _unread(source, request, form)
-    elif form in TOOLS:
-        remark = form.remark(source)
-        yield f"read as {form.title}" + (f": {remark}" if remark else "")
-    else:
+    elif form not in TOOLS:
         yield from _of_table(source, request)
+    elif remark := form.remark(source):
+        yield remark
 
 
 def _unread(source: Source, request: Request, form: Format) -> Iterator[str]:
@@ -99,10 +98,10 @@ def _unread(source: Source, request: Request, form: Format) -> Iterator[str]:
 
 def _of_table(source: Source, request: Request) -> Iterator[str]:
     table = table_of(source, request)
-    if table.annotator is not None:
+    if table.annotator is not None and request.annotator_column is None:
         yield f"column {table.annotator!r} says who answered"
-    if table.verdict is not None:
+    if table.verdict is not None and request.verdict_column is None:
         yield f"column {table.verdict!r} says which labels count"
-    if table.vectors:
+    if table.vectors and request.format == "auto":
         labels = listing(request.labels or ())
         yield f"zeros and ones are read in the order of task.labels: {labels}"

@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from loopd.data.cells import Unusable, plain
 from loopd.data.formats.contract import Request
 from loopd.data.formats.literals import literal
+from loopd.data.labels import Blank
 from loopd.data.source import RawAnswer, Verdict
 
 _STARTS = ("start", "start_offset", "start_char", "begin")
 _ENDS = ("end", "end_offset", "end_char")
 _SPAN_LABELS = ("label", "labels", "entity", "entity_group", "type", "tag")
 
-UNKNOWN = "-1"
-"""The number of a class that is not known, as ``datasets`` writes it."""
-
-_NUMBER = re.compile(r"-?\d+(\.0*)?")
+UNKNOWN = re.compile(r"-1(\.0*)?")
+"""The number of a class that is not known, as ``datasets`` and pandas write it."""
 
 _LISTS = ("choices", "labels", "label", "value", "name", "text")
 """Keys under which an object holds the list that an answer is."""
@@ -27,45 +26,40 @@ def answer_cell(value: object, request: Request) -> object:
     """The cell of an answer as a tool writes it.
 
     A list of one is the one where the task has one label, an object of choices is its list, spans
-    come with any of the usual keys or as triples in either order, pandas' floats are whole numbers
-    again where those are labels, and -1 is nothing.
+    come with any of the usual keys or as triples in either order, and -1 says that nobody knows.
 
     Returns:
-        A cell; ``None`` where nothing was answered, and an :class:`Unusable` where a task of one
-        label has several.
+        A cell; ``None`` where it is empty, a :class:`Blank` where it says that nobody knows, and
+        an :class:`Unusable` where a task of one label has several.
     """
-    if isinstance(value, Unusable):
+    if isinstance(value, (Unusable, Blank)):
         return value
     if not (isinstance(value, str) and value.strip() in (request.labels or ())):
         value = literal(value)
     if request.kind == "spans":
         return span_cells(value)
     names = _names(value)
-    return _name(value, request.labels) if names is None else _list_cell(names, request)
+    cell = _name(value, request.labels) if names is None else _list_cell(names, request)
+    return Blank(value) if cell is None and value is not None else cell
 
 
 def _list_cell(names: Sequence[object], request: Request) -> object:
     """The cell of a list of labels."""
-    every = [_name(entry, request.labels) for entry in names]
-    named = [name for name in every if name is not None]
-    if names and not named:
-        return None  # class numbers of which none is known
+    labels = [_name(entry, request.labels) for entry in names]
+    if labels and all(label is None for label in labels):
+        return None  # class numbers of which none says anything
     if request.kind == "multi_label":
-        return named
-    if len(named) > 1:
-        return Unusable(f"{len(named)} labels where one is asked for: {_listed(named)}")
-    return named[0] if named else None
+        return labels
+    if len(labels) > 1:
+        return Unusable(f"{len(labels)} labels where the task takes one: {_listed(labels)}")
+    return labels[0] if labels else None
 
 
 def _name(value: object, labels: tuple[str, ...] | None) -> object:
     """A label, or what else there is; ``None`` for -1, which says that it is not known."""
     text = plain(value).strip()
-    if labels is None or text in labels or not _NUMBER.fullmatch(text):
-        return value
-    whole = text.partition(".")[0]
-    if whole == UNKNOWN:
-        return None
-    return whole if whole in labels else value
+    unknown = labels is not None and text not in labels and UNKNOWN.fullmatch(text)
+    return None if unknown else value
 
 
 def span_cells(value: object) -> object:
@@ -90,11 +84,11 @@ def agreed(answers: Sequence[RawAnswer]) -> object:
     cells = [entry.value for entry in answers if entry.verdict is Verdict.SUBMITTED]
     if not cells:
         return _withheld(answers[0].verdict) if answers else None
-    said = [cell for cell in cells if cell is not None]
+    said = [cell for cell in cells if not (cell is None or isinstance(cell, Blank))]
     votes = [sum(_same(cell, other) for other in said) for cell in said]
     if said and max(votes) * 2 > len(said):
         return said[votes.index(max(votes))]
-    return _withheld(Verdict.DISPUTED) if said else None
+    return _withheld(Verdict.DISPUTED) if said else cells[0]
 
 
 def _withheld(verdict: Verdict) -> Unusable:
@@ -157,4 +151,4 @@ def _key(value: Mapping[str, object], keys: Sequence[str]) -> str | None:
 
 
 def _listed(names: Sequence[object]) -> str:
-    return ", ".join(repr(str(name)[:40]) for name in names[:4])
+    return " and ".join(repr(str(name)[:40]) for name in names[:2])

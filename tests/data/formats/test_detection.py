@@ -122,9 +122,16 @@ def test_columns_of_labels_that_nobody_reads_are_mentioned(tmp_path: Path) -> No
     assert not any("not read" in line for line in said(path, answers="tone"))
 
 
+def test_a_tools_export_is_called_that() -> None:
+    _, report = read(FILES / "label_studio_ner.csv", "spans", ("PER", "LOC"), answers="label")
+    assert report.lines()[0].startswith("label_studio_ner.csv, read as Label Studio: 2 rows")
+    assert report.is_whole
+
+
 def test_what_was_assumed_is_said(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("text,tone,worker,status\na,praise,w1,submitted\n")
     lines = said(path, answers="tone")
     assert any("column 'worker' says who answered" in line for line in lines)
     assert any("column 'status' says which labels count" in line for line in lines)
+    assert not said(path, answers="tone", annotator_column="worker", verdict_column="status")

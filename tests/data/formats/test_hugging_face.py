@@ -106,7 +106,7 @@ def test_a_column_of_zeros_and_ones_for_each_label(tmp_path: Path, one: str, zer
     assert answers(path, answers="tone_*") == {"c": {"imported": "complaint"}}
     pool, report = read(path, label=names)
     assert len(pool) == 5
-    assert any("2 labels where one is asked for" in line for line in report.lines())
+    assert any("2 labels where the task takes one" in line for line in report.lines())
 
 
 def test_columns_of_zeros_and_ones_must_be_those_of_the_labels(tmp_path: Path) -> None:
