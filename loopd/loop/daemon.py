@@ -167,8 +167,10 @@ def report_data(data: DataSets) -> None:
     logger = log.get("data")
     for name, report in data.reports.items():
         logger.info("read", set=name, rows=report.rows, kept=report.kept)
-        say = logger.info if report.is_whole else logger.warning
         for line in report.lines():
-            say("reading", set=name, detail=line.strip())
+            if report.is_whole:
+                logger.info("reading", set=name, detail=line.strip())
+            else:
+                logger.warning("reading", set=name, detail=line.strip())
     if data.leaks:
         logger.warning("test_texts_in_pool", count=len(data.leaks), examples=data.leaks[:3])
