@@ -10,6 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from loopd.annotation import schema
+from loopd.annotation.label_spelling import LabelSpelling
 from loopd.config import TaskSection
 from loopd.machine import AnswersCollected
 from loopd.records import AnswerStatus, Span, Target
@@ -62,7 +63,7 @@ def test_a_response_is_an_answer_or_none(kind: str, examples: int) -> None:
         response, text = given
         shown = None if text is None else schema.field_text(task, text)
         record = {"external_id": "r1", "fields": {"text": shown}}
-        answer = schema.answer(task, record, response)
+        answer = schema.answer(task, record, response, "r1", LabelSpelling())
         if answer is None:
             assert response["status"] not in ("submitted", "discarded")
             return
