@@ -121,7 +121,7 @@ CHANGES = {
     ),
     "an answer is another": with_record("1", responses={"ann": Reply("discarded", None)}),
     "an answer is gone": with_record("1", responses={}),
-    "an answer of somebody else": with_record("2", responses=PLAYED),
+    "an answer of somebody else": with_record("2", metadata=MARKED, responses=ANSWERED),
     "the oracle's on a stranger": with_record("1", responses=PLAYED),
     "vectors are gone": with_record("1", vectors={}),
     "a record that nobody has added": with_record("4", fields={"text": "whatever"}),
