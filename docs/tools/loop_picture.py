@@ -34,7 +34,7 @@ PLACES = {
 
 UNSEEN = {
     (Phase.NEW, RunStarted): "before the picture begins",
-    (Phase.SEED, AnswersCollected): "only where answers came with the pool",
+    (Phase.SEED, AnswersCollected): "only where answers came with the pool or are in the dataset",
     (Phase.SEED, RunStopped): "only where they leave nothing to ask",
     (Phase.SEED, RunRecovered): "only after `loopd recover`",
     (Phase.TRAIN, BatchPlanned): "only with too few labels to train on",

@@ -160,5 +160,7 @@ def _people(before: frozenset[str], now: frozenset[str]) -> Iterator[Change]:
 
 def _say(change: Change) -> None:
     logger = log.get("loop")
-    say = logger.info if change.harmless else logger.warning
-    say("settings_changed", says=change.sentence, **({"hint": change.hint} if change.hint else {}))
+    if change.harmless:
+        logger.info("settings_changed", says=change.sentence, hint=change.hint)
+    else:
+        logger.warning("settings_warning", says=change.sentence, hint=change.hint)
