@@ -45,5 +45,5 @@ def make_daemon(tmp_path: Path, nursery: Nursery) -> Iterator[MakeDaemon]:
     yield make
     for daemon in made:
         daemon.kill()
-    found = [line for visit in visits for line in visit.end()]
-    assert not found, "\n".join(found)
+    lines = [line for visit in visits for line in visit.end()]
+    assert not lines, "\n".join(lines)

@@ -180,10 +180,10 @@ class Attached:
         while time.monotonic() < deadline:
             state = self._alive()
             late = len(state.evaluated) >= rounds
-            if state.phase is Phase.COLLECT and not (late and len(self._waiting()) <= left):
-                self._answer_one()
-            elif state.phase is Phase.COLLECT:
+            waiting = self._waiting() if state.phase is Phase.COLLECT else set()
+            if late and state.phase is Phase.COLLECT and len(waiting) <= left:
                 return
+            self._answer_one(waiting)
             if self._rng.random() < 0.3 and not late:
                 self._meanwhile()
             time.sleep(0.02)
@@ -194,7 +194,7 @@ class Attached:
         time.sleep(SIGHT)
         deadline = time.monotonic() + PATIENCE
         while self._alive().phase is Phase.COLLECT and time.monotonic() < deadline:
-            self._answer_one()
+            self._answer_one(self._waiting())
             time.sleep(SIGHT / 3)
         if self._daemon.ended(120) != 0:
             raise RuntimeError(self._daemon.log[-3000:])
@@ -205,9 +205,9 @@ class Attached:
             raise RuntimeError(f"the daemon ended: {self._daemon.log[-3000:]}")
         return self._daemon.state
 
-    def _answer_one(self) -> None:
+    def _answer_one(self, waiting: set[str]) -> None:
         """Somebody who has not read the text answers one of the run's records."""
-        waiting, there = self._waiting(), self._now
+        there = self._now
         if not waiting:
             return
         id_ = self._rng.choice(sorted(waiting))

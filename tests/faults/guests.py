@@ -97,14 +97,14 @@ def differences(before: Whole, after: Whole, ours: Ours, deeds: Deeds | None = N
     lines = [*_settings(alone, after, names), *_marks(after)]
     for id_, one in alone.records.items():
         if id_ in after.records:
-            found = _changes(one, after.records[id_], ours, names)
-            lines += [f"record {one.external_id or id_}: {line}" for line in found]
+            changes = _changes(one, after.records[id_], ours, names)
+            lines += [f"record {one.external_id or id_}: {line}" for line in changes]
         else:
             lines.append(f"record {one.external_id or id_} is gone")
     for id_ in after.records.keys() - alone.records.keys() - deeds.removed:
         added = deeds.metadata.get(id_, {})
-        found = _strange(after.records[id_], ours, names, added)
-        lines += [f"new record {after.records[id_].external_id or id_}: {line}" for line in found]
+        changes = _strange(after.records[id_], ours, names, added)
+        lines += [f"new record {after.records[id_].external_id or id_}: {line}" for line in changes]
     return lines
 
 
@@ -186,8 +186,8 @@ def _changes(one: Entry, now: Entry, ours: Ours, names: Collection[str]) -> Iter
 def _new(name: str, one: Entry, proposal: Proposal) -> bool:
     """Whether loopd may have made this suggestion: there was none, or one of loopd's."""
     mine = str(proposal.agent).startswith(AGENT)
-    known = one.suggestions.get(name)
-    return mine and (known is None or str(known.agent).startswith(AGENT))
+    present = one.suggestions.get(name)
+    return mine and (present is None or str(present.agent).startswith(AGENT))
 
 
 def _replies(one: Entry, now: Entry, ours: Ours) -> Iterator[str]:

@@ -86,12 +86,12 @@ class Neighbours:
         there = self._there()
         items = [self._guest(there, number, field) for number in range(GUESTS)]
         path = f"datasets/{there.settings['id']}/records/bulk"
-        made = self.owner.call("POST", path, {"items": items})["items"]
+        records = self.owner.call("POST", path, {"items": items})["items"]
         if "remark" in there.parts["questions"]:
             for number, name in enumerate(self.people):
                 # A draft, for the run's question is required and may be of any kind.
                 reply = Reply("draft", {"remark": {"value": f"{name} is not sure"}})
-                self.answer(made[number]["id"], name, reply)
+                self.answer(records[number]["id"], name, reply)
         self.look(later=later)
 
     def look(self, *, later: bool = False) -> None:
@@ -141,8 +141,8 @@ class Neighbours:
     def add_record(self, item: Json) -> str:
         """Add a record as the bulk route takes it; returns its id."""
         there = self.owner.dataset_id(self.dataset)
-        made = self.owner.call("POST", f"datasets/{there}/records/bulk", {"items": [item]})
-        id_ = str(made["items"][0]["id"])
+        records = self.owner.call("POST", f"datasets/{there}/records/bulk", {"items": [item]})
+        id_ = str(records["items"][0]["id"])
         self.deeds.added[id_] = Entry(
             item.get("external_id"), item["fields"], item.get("metadata") or {}
         )

@@ -36,6 +36,6 @@ def test_nothing_of_others_is_changed_and_every_answer_counts(
     attached = Attached(argilla, daemon, way)
     attached.begin()
     attached.run()
-    found = attached.tell()
+    lines = attached.tell()
     attached.people.close()
-    assert not found, "\n".join(found)
+    assert not lines, "\n".join(lines)

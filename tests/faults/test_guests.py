@@ -121,7 +121,7 @@ CHANGES = {
     ),
     "an answer is another": with_record("1", responses={"ann": Reply("discarded", None)}),
     "an answer is gone": with_record("1", responses={}),
-    "an answer of somebody else": with_record("2", responses=PLAYED),
+    "an answer of somebody else": with_record("2", metadata=MARKED, responses=ANSWERED),
     "the oracle's on a stranger": with_record("1", responses=PLAYED),
     "vectors are gone": with_record("1", vectors={}),
     "a record that nobody has added": with_record("4", fields={"text": "whatever"}),
@@ -225,13 +225,13 @@ def test_a_store_that_replaces_whole_is_found(
     assert neighbours.differences(ours) == []
     real = RecordWriter.new
 
-    def merged(self: RecordWriter, record: Any, given: Batch, position: int, text: str) -> Any:
+    def merged(self: RecordWriter, record: Any, renewed: Batch, position: int, text: str) -> Any:
         """As loopd did before: everything is sent, whatever is there."""
-        body = real(self, given, position, text, {})
+        body = real(self, renewed, position, text, {})
         return {**body, "id": record["id"], "external_id": record["external_id"]}
 
     monkeypatch.setattr(RecordWriter, "merged", merged)
     store.refresh([batch("two")], TEXTS)
-    found = "\n".join(neighbours.differences(ours))
+    lines = "\n".join(neighbours.differences(ours))
     for name in ("metadata `source` is gone", "metadata `year` is gone", "field `note` is gone"):
-        assert name in found
+        assert name in lines

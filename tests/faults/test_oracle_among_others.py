@@ -63,8 +63,8 @@ def test_only_the_runs_records_are_answered(
     played = {user["id"] for user in users if user["username"] in PEOPLE}
     assert len(played) == 2
     ours = Ours(frozenset(record.text for record in POOL), accounts=played)
-    found = neighbours.differences(ours)
-    assert not found, "\n".join(found)
+    lines = neighbours.differences(ours)
+    assert not lines, "\n".join(lines)
     there = whole(neighbours.owner, daemon.dataset)
     assert there is not None
     answered = [one for one in there.records.values() if played & one.responses.keys()]

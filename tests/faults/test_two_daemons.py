@@ -130,8 +130,8 @@ def told(live: LiveArgilla, make_daemon: MakeDaemon, delays: Sequence[float]) ->
 def test_one_of_two_runs_and_the_other_says_why(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:
-    found = told(argilla, make_daemon, (0.0, 0.0, 0.3, 0.6, 3.0))
-    assert not found, "\n".join(found)
+    lines = told(argilla, make_daemon, (0.0, 0.0, 0.3, 0.6, 3.0))
+    assert not lines, "\n".join(lines)
 
 
 @pytest.mark.slow
@@ -140,5 +140,5 @@ def test_one_of_two_runs_however_long_after_the_first_the_other_starts(
 ) -> None:
     """Thirty pairs, most of them close together: there is the danger."""
     delays = [60 * (number / 29) ** 2 for number in range(30)]
-    found = told(argilla, make_daemon, delays)
-    assert not found, "\n".join(found)
+    lines = told(argilla, make_daemon, delays)
+    assert not lines, "\n".join(lines)

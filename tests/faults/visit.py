@@ -51,12 +51,12 @@ class Visit:
 
     def end(self) -> list[str]:
         """What is not as it was; nothing where dataset or server are gone by then."""
-        found: list[str] = []
+        lines: list[str] = []
         ours = Ours(self._texts | self._read(), self._config.task.field)
         with suppress(httpx.ConnectError):
-            found = self._people.differences(ours)
+            lines = self._people.differences(ours)
         self._people.close()
-        return found
+        return lines
 
     def _read(self) -> frozenset[str]:
         """Texts of the pool as the page shows them; tests may change the pool, or break it."""

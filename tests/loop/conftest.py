@@ -159,16 +159,16 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         return bench
 
     yield make
-    found: list[str] = []
+    lines: list[str] = []
     for others, bench in neighbours:
         texts = frozenset(record.text for record in bench.tools.data.pool)
         others.deeds.settings |= bench.people.edits
-        found += others.differences(Ours(texts))
+        lines += others.differences(Ours(texts))
         others.close()
     for bench in made:
         bench.tools.store.close()
         bench.people.close()
-    assert not found, "\n".join(found)
+    assert not lines, "\n".join(lines)
 
 
 Parts = Callable[[Config], tuple[AnnotationStore, Any]]
