@@ -1,13 +1,14 @@
-"""Owns whether a crowd has proved that it knows more than chance; pure."""
+"""Owns whether a crowd or a model has proved that it knows more than chance; pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 from statistics import median
 
 ERRORS = 3.0
-"""Standard errors by which people must be better than guessing before any vote weighs more."""
+"""Standard errors by which people, or a model, must be better than chance to outvote anybody."""
 
 
 def proven(right: Sequence[float], votes: Sequence[float], classes: int) -> bool:
@@ -29,3 +30,15 @@ def proven(right: Sequence[float], votes: Sequence[float], classes: int) -> bool
         for hits, cast in zip(right, votes, strict=True)
     ]
     return bool(leads) and median(leads) * sqrt(len(leads)) > ERRORS
+
+
+def in_accord(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two rows of labels agree more often than they would in any order, beyond doubt.
+
+    Somebody who always says the same agrees with nobody.
+    """
+    number, others = len(one), Counter(other)
+    by_chance = sum(count * others[label] for label, count in Counter(one).items()) / max(1, number)
+    error = sqrt(by_chance * (1 - by_chance / max(1, number)))
+    alike = sum(a == b for a, b in zip(one, other, strict=True))
+    return alike - by_chance > ERRORS * error
