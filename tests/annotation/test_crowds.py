@@ -87,7 +87,7 @@ def predicted(model: str, truth: Targets, labels: tuple[str, ...]) -> dict[str, 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_no_model_makes_crowdlab_worse_than_the_majority(model: str) -> None:
-    shapes = crowds(answers=((1,), (2,), (5,), (1, 1, 2, 5)), people=(5, 12), texts=(120,))[::2]
+    shapes = crowds(answers=((1,), (2,), (5,), (1, 1, 2, 5)), people=(3, 6, 12), texts=(120,))[::3]
     bad = []
     for crowd in shapes:
         proba = predicted(model, crowd.drawn()[1], crowd.labels)
@@ -155,7 +155,8 @@ def test_a_rare_label_outlives_people_who_answer_alone() -> None:
 
 def test_the_median_person_must_be_better_than_guessing() -> None:
     assert proven([80, 80, 80], [100, 100, 100], 2)
-    assert proven([95, 60, 60], [100, 100, 100], 2)  # twice the error, by the root of three
+    assert proven([95, 60, 60, 60], [100] * 4, 2)  # twice the error, by the root of four
+    assert not proven([95, 60, 80], [100] * 3, 2)  # of three one guesses, perhaps
     assert not proven([99, 99, 50, 50, 50], [100] * 5, 2)
     assert not proven([3, 3, 3], [3, 3, 3], 2)  # never off, but on three texts
     assert proven([1] * 10, [1] * 10, 2)
@@ -182,6 +183,11 @@ def test_who_always_says_the_same_agrees_with_nobody() -> None:
             "dawid_skene",
             "confusions",
             Crowd((1, 1, 2, 5), 7, "mixed", "rare", 240, several=False, seed=3001),
+        ),
+        (
+            "dawid_skene",
+            "confusions",
+            Crowd((8,), 3, "spammers", "even", 240, several=False, seed=1),
         ),
         ("weighted", "weighted", Crowd((9,), 3, "mixed", "skewed", 240, several=True, seed=3003)),
     ],

@@ -10,6 +10,9 @@ from statistics import median
 ERRORS = 3.0
 """Standard errors by which people, or a model, must be better than chance to outvote anybody."""
 
+JURY = 4
+"""People from whom on most of them decide; of three who meet, one who guesses decides for two."""
+
 
 def proven(right: Sequence[float], votes: Sequence[float], classes: int) -> bool:
     """Whether most people are better than guessing, beyond doubt.
@@ -17,7 +20,8 @@ def proven(right: Sequence[float], votes: Sequence[float], classes: int) -> bool
     Who outvotes whom must not be decided by a crowd in which most people may be guessing: two who
     err alike then look like the only ones who know. What counts is the median person, whom a few
     that always agree with each other cannot move. How many standard errors that person is better
-    than guessing grows with the root of the number of people.
+    than guessing grows with the root of the number of people. Of fewer than four people everybody
+    must be better than guessing.
 
     Args:
         right: votes of each person that are right.
@@ -29,7 +33,9 @@ def proven(right: Sequence[float], votes: Sequence[float], classes: int) -> bool
         (hits - cast * chance) / sqrt(cast * chance * (1 - chance))
         for hits, cast in zip(right, votes, strict=True)
     ]
-    return bool(leads) and median(leads) * sqrt(len(leads)) > ERRORS
+    if len(leads) < JURY:
+        return min(leads, default=0.0) > ERRORS
+    return median(leads) * sqrt(len(leads)) > ERRORS
 
 
 def in_accord(one: Sequence[str], other: Sequence[str]) -> bool:

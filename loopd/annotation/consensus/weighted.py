@@ -8,16 +8,13 @@ from itertools import chain
 from math import exp, log
 
 from loopd.annotation.consensus.agreement import Alike, meetings, smoothed
-from loopd.annotation.consensus.proof import proven
+from loopd.annotation.consensus.proof import JURY, proven
 from loopd.annotation.consensus.tally import Tally, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import Span, Target
 
 SURE = 0.99
 """Nobody is taken to be right more often."""
-
-JURY = 4
-"""People who must have met: of three, everybody is judged by two, who may differ."""
 
 BARELY = 0.01
 """By so much everybody is taken to be better than chance: no vote counts against what it says."""
