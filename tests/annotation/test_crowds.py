@@ -20,7 +20,10 @@ CERTAIN = 0.01
 """How likely the test may fail where no strategy is worse, over all crowds of one test."""
 
 ANSWERS = ((1,), (2,), (3,), (9,), (1, 1, 2, 5))
-PEOPLE = (2, 5, 12, 30)
+PEOPLE = (2, 3, 4, 6, 12, 30)
+SOME = slice(None, None, 7)
+"""A seventh of the crowds, whatever they differ in; all and more are in the slow test."""
+
 MODELS = ("good", "constant", "even", "noise", "wrong")
 
 
@@ -51,7 +54,7 @@ def test_the_comparison_is_the_exact_one() -> None:
 def test_no_consensus_is_worse_than_the_majority(strategy: str, several: bool) -> None:
     texts = 240 if several else 120
     shapes = crowds(answers=ANSWERS, people=PEOPLE, texts=(texts,), several=several)
-    assert worst(strategy, shapes) == []
+    assert worst(strategy, shapes[SOME]) == []
 
 
 @pytest.mark.slow
@@ -87,7 +90,7 @@ def predicted(model: str, truth: Targets, labels: tuple[str, ...]) -> dict[str, 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_no_model_makes_crowdlab_worse_than_the_majority(model: str) -> None:
-    shapes = crowds(answers=((1,), (2,), (5,), (1, 1, 2, 5)), people=(3, 6, 12), texts=(120,))[::3]
+    shapes = crowds(answers=((1,), (2,), (5,), (1, 1, 2, 5)), people=(3, 6, 12), texts=(120,))[SOME]
     bad = []
     for crowd in shapes:
         proba = predicted(model, crowd.drawn()[1], crowd.labels)
