@@ -59,13 +59,25 @@ def agreement(ballots: Ballots) -> Agreement:
     return Agreement(sum(means) / len(means), _alpha(shared, means), disputed)
 
 
-def against_the_rest(
-    ballots: Ballots, labels: Sequence[str], alike: Alike = similarity
-) -> dict[str, float]:
+def against_the_rest(ballots: Ballots, labels: Sequence[str]) -> dict[str, float]:
     """How often each annotator agrees with the majority of the others, smoothed towards the mean.
 
-    Where the others are at a tie, agreeing with one side of it counts in part. An annotator who
-    never met another one has the mean; without any record that two people answered it is empty.
+    An annotator who never met another one has the mean; without any record that two people answered
+    it is empty.
+
+    Args:
+        ballots: the votes.
+        labels: all labels in the order of the configuration.
+    """
+    return smoothed(meetings(ballots, labels), ballots)
+
+
+def meetings(
+    ballots: Ballots, labels: Sequence[str], alike: Alike = similarity
+) -> dict[str, tuple[float, int]]:
+    """How often each annotator who met others agreed with their majority, and how often they met.
+
+    Where the others are at a tie, agreeing with one side of it counts in part.
 
     Args:
         ballots: the votes.
@@ -80,12 +92,18 @@ def against_the_rest(
             best = leading(others, labels)
             agreed[vote.annotator] += sum(alike(vote.target, target) for target in best) / len(best)
             met[vote.annotator] += 1
+    return {person: (agreed[person], met[person]) for person in sorted(met)}
+
+
+def smoothed(met: Mapping[str, tuple[float, int]], ballots: Ballots) -> dict[str, float]:
+    """Shares of the meetings, smoothed towards their mean; of those who met nobody the mean."""
     if not met:
         return {}
-    mean = sum(agreed.values()) / sum(met.values())
+    mean = sum(agreed for agreed, _ in met.values()) / sum(number for _, number in met.values())
     people = sorted({vote.annotator for votes in ballots.values() for vote in votes})
     return {
-        person: (agreed[person] + SMOOTHING * mean) / (met[person] + SMOOTHING) for person in people
+        person: (agreed + SMOOTHING * mean) / (number + SMOOTHING)
+        for person, (agreed, number) in ((person, met.get(person, (0.0, 0))) for person in people)
     }
 
 

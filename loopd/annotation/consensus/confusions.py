@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.annotation.consensus.proof import proven
+
 BRIGHT = 0.6
 """How often people know the label, as far as one vote can say before any is seen."""
 
@@ -97,7 +99,9 @@ class _Pairs:
 
 
 def estimate(votes: Votes) -> Estimate | None:
-    """Expectation maximisation from the shares of the votes; ``None`` if nobody can be judged.
+    """Expectation maximisation from the shares of the votes.
+
+    ``None`` if nobody can be judged, or if by the estimate itself people may as well be guessing.
 
     A vote is learnt from where others voted on the record too: alone it agrees with whatever is
     believed of its annotator. An annotator knows the true label or guesses by habits of their own
@@ -120,7 +124,11 @@ def estimate(votes: Votes) -> Estimate | None:
     proba = shares.copy()
     settled = np.unique(votes.record[judged])
     proba[settled] = _expected(at, confusion, share)[settled]
-    return Estimate(proba, _right(proba, votes, learnt))
+    right, cast = _hits(proba, votes, learnt)
+    seen = cast > 0
+    if not proven(right[seen].tolist(), cast[seen].tolist(), votes.shape[2]):
+        return None
+    return Estimate(proba, (right + CREDIT * right.sum() / cast.sum()) / (cast + CREDIT))
 
 
 def _met(votes: Votes) -> Numbers:
@@ -255,10 +263,9 @@ def _shares_of_votes(votes: Votes) -> Floats:
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
-def _right(proba: Floats, votes: Votes, learnt: NDArray[np.bool_]) -> Floats:
-    """How often each annotator's votes are right (m,), smoothed towards the mean."""
-    right = proba[votes.record, votes.label][learnt]
+def _hits(proba: Floats, votes: Votes, learnt: NDArray[np.bool_]) -> tuple[Floats, Numbers]:
+    """How many of each annotator's votes are right (m,), and how many there are (m,)."""
+    hit = proba[votes.record, votes.label][learnt]
     who, people = votes.annotator[learnt], votes.shape[1]
-    summed = np.bincount(who, weights=right, minlength=people)
-    number = np.bincount(who, minlength=people)
-    return np.asarray((summed + CREDIT * right.mean()) / (number + CREDIT))
+    cast = np.bincount(who, minlength=people)
+    return np.bincount(who, weights=hit, minlength=people).astype(np.float64), cast

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.annotation.consensus.proof import in_accord
 from loopd.annotation.consensus.tally import Tally, count
 from loopd.annotation.consensus.votes import Ballots
 from loopd.multiannotator import crowdlab as estimate
@@ -25,7 +26,7 @@ def crowdlab(
 ) -> tuple[dict[str, Tally], dict[str, float]] | None:
     """The consensus label of each record with its quality, and each annotator's quality.
 
-    ``None`` where the model agrees with people less than chance does, or where CROWDLAB foretells
+    ``None`` where the model may agree with people by chance alone, or where CROWDLAB foretells
     answers that it has not seen worse than the majority does: a model that has learnt nothing must
     not outvote people.
 
@@ -39,7 +40,7 @@ def crowdlab(
         ModelError: cleanlab is not installed.
     """
     rows = np.stack([proba[id_] for id_ in ballots])
-    if _agreeing(ballots, labels, rows) < 1 / len(labels) or _lead(ballots, labels, rows, seed) < 0:
+    if not _agreeing(ballots, labels, rows) or _lead(ballots, labels, rows, seed) < 0:
         return None
     votes, people = matrix(ballots, labels)
     estimated = estimate(votes, rows, seed)
@@ -50,15 +51,15 @@ def crowdlab(
     return tallies, dict(zip(people, estimated.annotators.tolist(), strict=True))
 
 
-def _agreeing(ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]]) -> float:
-    """How often the model's label is the majority's where several people answered."""
+def _agreeing(ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]]) -> bool:
+    """Whether the model agrees with the majority where several people answered, beyond chance."""
     guesses: list[int] = rows.argmax(axis=1).tolist()
     shared = [
-        labels[guess] == count(votes, labels).target
+        (labels[guess], str(count(votes, labels).target))
         for guess, votes in zip(guesses, ballots.values(), strict=True)
         if len(votes) > 1
     ]
-    return float(sum(shared) / max(1, len(shared)))
+    return in_accord([guess for guess, _ in shared], [target for _, target in shared])
 
 
 def _lead(

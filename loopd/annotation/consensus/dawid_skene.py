@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from statistics import fmean
 
 import numpy as np
 
@@ -29,9 +30,9 @@ def dawid_skene(
     """The likeliest target of each record with its probability, and each annotator's quality.
 
     Several labels are as many questions of yes and no, estimated one by one; probability and
-    quality are means over the labels that anybody gave to the record, and over all labels. Where
-    nobody can be judged, because every record has one vote or only two people met, the votes are
-    counted as they are.
+    quality are means over the labels that anybody gave to the record, and over all that could be
+    estimated. Where nobody can be judged, because every record has one vote or only two people met,
+    or people may as well be guessing, the votes are counted as they are.
 
     Source: Dawid and Skene, *Maximum Likelihood Estimation of Observer Error-Rates Using the EM
     Algorithm*, Applied Statistics 28 (1979), with the smoothing of
@@ -74,17 +75,21 @@ def _several(ballots: Ballots, labels: Sequence[str], people: Sequence[str]) -> 
     ever = set(chain.from_iterable(vote.target for votes in ballots.values() for vote in votes))
     used = [label for label in labels if label in ever]
     yes = np.zeros((len(ballots), len(used)))
-    quality = np.zeros((len(used), len(people)))
+    quality = []
     for column, label in enumerate(used):
         estimated = estimate(_numbered(ballots, people, _says(label), 2))
-        if estimated is None:  # who met whom is the same for every label
-            return None
-        yes[:, column], quality[column] = estimated.proba[:, 1], estimated.quality
+        if estimated is None:
+            yes[:, column] = [fmean(map(_says(label), votes)) for votes in ballots.values()]
+        else:
+            yes[:, column] = estimated.proba[:, 1]
+            quality.append(estimated.quality)
+    if not quality:
+        return None
     tallies = {
         id_: _sides(ballots[id_], labels, dict(zip(used, row.tolist(), strict=True)))
         for id_, row in zip(ballots, yes, strict=True)
     }
-    return tallies, quality.mean(axis=0) if used else np.ones(len(people))
+    return tallies, np.mean(quality, axis=0)
 
 
 def _says(label: str) -> Callable[[Vote], int]:

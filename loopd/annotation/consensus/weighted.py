@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from math import exp, log
 
-from loopd.annotation.consensus.agreement import against_the_rest
+from loopd.annotation.consensus.agreement import Alike, meetings, smoothed
+from loopd.annotation.consensus.proof import JURY, proven
 from loopd.annotation.consensus.tally import Tally, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import Span, Target
@@ -24,33 +25,39 @@ def weighted(ballots: Ballots, labels: Sequence[str]) -> tuple[dict[str, Tally],
 
     A vote's weight is the logarithm of the odds that its annotator is right, which is best where
     people err independently and each label is mistaken for any other alike. Quality is the smoothed
-    agreement with the majority of the others.
+    agreement with the majority of the others. Where fewer than four people met, or they may as well
+    be guessing, each vote counts once.
 
     Source: Nitzan and Paroush, *Optimal Decision Rules in Uncertain Dichotomous Choice Situations*,
     International Economic Review 23 (1982).
     """
-    quality = against_the_rest(ballots, labels)
-    if not quality:
-        return {id_: count(votes, labels) for id_, votes in ballots.items()}, {}
-    weights = weights_of(_right(ballots, labels, quality), _classes(ballots, labels))
-    tallies = {id_: _weighed(votes, labels, weights) for id_, votes in ballots.items()}
-    return tallies, quality
+    met = meetings(ballots, labels)
+    quality = smoothed(met, ballots)
+    classes = _classes(ballots, labels)
+    parts = _parts(ballots)
+    spans = any(isinstance(part, Span) for part in parts)
+    if parts and not spans:
+        met = meetings(ballots, labels, _on_yes_and_no(len(parts)))
+    if not met or not (spans or _judged(met, classes)):
+        return {id_: count(votes, labels) for id_, votes in ballots.items()}, quality
+    weights = weights_of(smoothed(met, ballots), classes)
+    return {id_: _weighed(votes, labels, weights) for id_, votes in ballots.items()}, quality
 
 
-def _right(
-    ballots: Ballots, labels: Sequence[str], quality: Mapping[str, float]
-) -> Mapping[str, float]:
-    """How often each annotator is right on one question: with several labels, on yes or no."""
-    named_somewhere = set(chain.from_iterable(named(votes) for votes in ballots.values()))
-    if any(isinstance(vote.target, str) for votes in ballots.values() for vote in votes):
-        return quality
-    if not named_somewhere or any(isinstance(part, Span) for part in named_somewhere):
-        return quality
+def _parts(ballots: Ballots) -> set[str | Span]:
+    """All labels or spans that anybody named where people may name several."""
+    several = (votes for votes in ballots.values() if not isinstance(votes[0].target, str))
+    return set(chain.from_iterable(named(votes) for votes in several))
 
-    def alike(one: Target, other: Target) -> float:
-        return 1 - len({*one} ^ {*other}) / len(named_somewhere)
 
-    return against_the_rest(ballots, labels, alike)
+def _on_yes_and_no(number: int) -> Alike:
+    """How often two sets of so many labels say the same about one label."""
+    return lambda one, other: 1 - len({*one} ^ {*other}) / number
+
+
+def _judged(met: Mapping[str, tuple[float, int]], classes: int) -> bool:
+    agreed, number = zip(*met.values(), strict=True)
+    return len(met) >= JURY and proven(agreed, number, classes)
 
 
 def weights_of(quality: Mapping[str, float], classes: int) -> dict[str, float]:
