@@ -182,7 +182,7 @@ class ArgillaDataset:
         params = {"limit": 1, "offset": self.index.total - 1}
         page = self.api.request("GET", "/records", params=params)
         newest = next(reversed(self.index.positions))
-        return page["total"] != self.index.total or page["items"][0]["id"] != newest
+        return bool(page["total"] != self.index.total or page["items"][0]["id"] != newest)
 
     def record(self, record_id: str) -> Json | None:
         """One record as it is now, with responses and suggestions; ``None`` where it is gone.

@@ -137,21 +137,21 @@ class ArgillaStore:
         that is known, each later one that lacks it says so too. Nor is one overlooked that nobody
         asked for.
         """
-        wanted, before = set(external_ids), set(self._dataset.index.positions)
+        ids, before = set(external_ids), set(self._dataset.index.positions)
         records = {record["id"]: record for record in self._dataset.records()}
-        missing = wanted - self._names(records.values(), wanted)
+        missing = ids - self._names(records.values(), ids)
         if before - records.keys() or not missing <= self._missing:
             for page in self._dataset.api.pages(PAGE_SIZES[1]):
                 records = {**{record["id"]: record for record in page}, **records}
             self._dataset.index.replace(records.values())
-        self._missing = wanted - self._names(records.values(), wanted)
-        answers = tuple(self._answers(records.values(), wanted))
+        self._missing = ids - self._names(records.values(), ids)
+        answers = tuple(self._answers(records.values(), ids))
         completed = [record for record in records.values() if record.get("status") == "completed"]
         return Sweep(
             answers,
             tuple(sorted(self._missing)),
             listed=len(records),
-            completed=frozenset(self._names(completed, wanted) & wanted),
+            completed=frozenset(self._names(completed, ids) & ids),
         )
 
     def settings(self) -> DatasetSettings:
@@ -273,23 +273,23 @@ class ArgillaStore:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _name(self, record: Json, wanted: Collection[str]) -> str | None:
-        external_id: str | None = record["external_id"]
-        if external_id in wanted and not self._dataset.index.is_namesake(external_id, record):
+    def _name(self, record: Json, ids: Collection[str]) -> str | None:
+        external_id: str = record["external_id"] or ""
+        if external_id in ids and not self._dataset.index.is_namesake(external_id, record):
             return external_id
         return self._dataset.index.name(record)
 
-    def _names(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
-        names = (self._name(record, wanted) for record in records)
+    def _names(self, records: Collection[Json], ids: Collection[str]) -> set[str]:
+        names = (self._name(record, ids) for record in records)
         return {name for name in names if name is not None}
 
-    def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
+    def _answers(self, records: Collection[Json], ids: Collection[str]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""
         latest: dict[tuple[str, str], Answer] = {}
         labels = self._dataset.labels
         for record in records:
-            name = self._name(record, wanted)
-            if name is None or (name not in wanted and name not in self._dataset.index.pool):
+            name = self._name(record, ids)
+            if name is None or (name not in ids and name not in self._dataset.index.pool):
                 continue
             for response in record.get("responses") or ():
                 answer = schema.answer(self._task, record, response, name, labels)

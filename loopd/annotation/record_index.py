@@ -62,7 +62,8 @@ class RecordIndex:
 
     def is_namesake(self, external_id: str, record: Json) -> bool:
         """Whether another record stands for this external id."""
-        return self.record_ids.get(external_id, record["id"]) != record["id"]
+        record_id = str(record["id"])
+        return self.record_ids.get(external_id, record_id) != record_id
 
     def is_ours(self, record: Json) -> bool:
         """Whether loopd has published the record, or works on it."""

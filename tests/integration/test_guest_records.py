@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -167,3 +168,27 @@ def test_fewer_answers_than_the_run_asked_for_end_no_process(
         assert "exists and fits" in store.preview(POOL, fresh=fresh)
         store.open(POOL, fresh=fresh)
         store.close()
+
+
+def test_no_answer_is_overlooked_where_a_record_goes_meanwhile(
+    api: Api, make_store: MakeStore, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for these records; the page border moves over one of them."""
+    for module in ("argilla_store", "argilla_dataset"):
+        monkeypatch.setattr(f"loopd.annotation.{module}.PAGE_SIZES", (2, 3))
+    dataset = api.dataset(name=name)
+    api.upsert(dataset, item("x", "nobody's"), *(item(one.id, one.text) for one in POOL))
+    for one in POOL:
+        api.answer(dataset, one.id, "tool")
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    pages, gone = store._dataset.api.pages, iter(["x"])
+
+    def shifting(*arguments: Any, **more: Any) -> Iterator[list[dict[str, Any]]]:
+        for page in pages(*arguments, **more):
+            yield page
+            for id_ in gone:  # once, after the first page of all
+                api.call("DELETE", f"records/{dataset.records[id_]}")
+
+    monkeypatch.setattr(store._dataset.api, "pages", shifting)
+    assert {answer.record_id for answer in store.sweep(()).answers} == {one.id for one in POOL}

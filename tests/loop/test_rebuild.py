@@ -173,6 +173,16 @@ def test_records_of_others_are_left_alone() -> None:
     assert found.notes == ("4 records of the dataset are not of this run and stay as they are",)
 
 
+@pytest.mark.parametrize(
+    "field_value", ["a <b>saw</b>", "a &lt;b>saw&lt;/b>", "a &lt;b&gt;saw&lt;/b&gt;"]
+)
+def test_texts_are_the_same_however_somebody_has_put_them_in(field_value: str) -> None:
+    pool = Pool((Record("r1", "a <b>saw</b>"),))
+    first = Batch("b0000", 0, "s", None, (BatchItem("r1"),))
+    item = PublishedItem("r1", field_value, schema.metadata(first, 0), None, False, "no time")
+    assert rebuild([item], pool, TASK).batches == (first,)
+
+
 def test_copies_of_a_record_that_is_gone() -> None:
     items = shown(FIRST, SECOND)
     del items["r1"]
