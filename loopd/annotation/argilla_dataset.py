@@ -84,13 +84,16 @@ class ArgillaDataset:
             return None
         self._connect(dataset, pool)
         mark = self.mark()
+        if mark is None:
+            self._find_names()
         self._refuse_other_run(mark, fresh=fresh)
         if dataset["status"] == "draft":
             self._refuse_misfits(draft=True)
             return dataset
-        if fresh:
-            self._look_at_records(mark)
+        records = self._look_at_records(mark) if fresh else []
         self._check_fit(dataset, fresh=fresh)
+        for record in records:
+            self._refuse_other_text(record)
         return dataset
 
     def open(self, pool: Pool, *, fresh: bool) -> None:
@@ -119,6 +122,8 @@ class ArgillaDataset:
                 "check argilla.url, argilla.workspace and argilla.dataset",
             )
         self._connect(dataset, pool)
+        if self.mark() is None:
+            self._find_names()
         if dataset["status"] != "draft":
             self._refuse_misfits()
             self._know_question()
@@ -170,6 +175,15 @@ class ArgillaDataset:
         self.index.replace(records)
         return records
 
+    def has_grown(self) -> bool:
+        """Whether there is a record that the index lacks; the newest come last in the listing."""
+        if not self.index.positions:
+            return self.api.total() > 0
+        params = {"limit": 1, "offset": self.index.total - 1}
+        page = self.api.request("GET", "/records", params=params)
+        newest = next(reversed(self.index.positions))
+        return bool(page["total"] != self.index.total or page["items"][0]["id"] != newest)
+
     def record(self, record_id: str) -> Json | None:
         """One record as it is now, with responses and suggestions; ``None`` where it is gone.
 
@@ -211,6 +225,12 @@ class ArgillaDataset:
 
     def _use_names(self, names: MetadataNames) -> None:
         self.names = self.index.names = names
+
+    def _find_names(self) -> None:
+        """Of a run that was older than marks, or whose mark somebody removed."""
+        names = schema.names_in(self.api.properties())
+        if names is not None:
+            self._use_names(names)
 
     def _know_question(self) -> None:
         task = self._plan.task
@@ -271,20 +291,19 @@ class ArgillaDataset:
                 "spans ARGILLA_SPAN_OPTIONS_MAX_ITEMS) of the server says otherwise",
             ) from error
 
-    def _look_at_records(self, mark: RunMark | None) -> None:
+    def _look_at_records(self, mark: RunMark | None) -> list[Json]:
         """Learn what others have put there; publishing must replace none of it."""
         records = self.records()
         self._refuse_batches(records)
         if mark is None:
             self._use_names(schema.free_names(self.api.properties(), keys_of(records)))
             self.index.replace(records)
-        for record in records:
-            self._refuse_other_text(record)
+        return records
 
     def _check_fit(self, dataset: Json, *, fresh: bool) -> None:
         needed = dataset["distribution"]["min_submitted"]
         problems = []
-        if needed < self._plan.min_submitted:
+        if fresh and needed < self._plan.min_submitted:  # later the run adopts it
             problems.append(
                 f"it completes a record at {needed} answers, fewer than queue.min_submitted "
                 f"({self._plan.min_submitted})"
@@ -344,9 +363,7 @@ class ArgillaDataset:
     def _refuse_other_text(self, record: Json) -> None:
         record_id, task, pool = record["external_id"], self._plan.task, self.index.pool
         text = record["fields"].get(task.field_name)
-        if record_id not in pool or text is None:
-            return
-        if not schema.shows_text(task, text, pool[record_id].text):
+        if record_id in pool and not schema.shows_text(task, text, pool[record_id].text):
             raise DatasetError(
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",

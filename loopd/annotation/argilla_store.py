@@ -134,22 +134,24 @@ class ArgillaStore:
         """Read all responses on these records, and on records of any pool text.
 
         A record counts as missing only when two listings with different page borders lack it; once
-        that is known, each later one that lacks it says so too.
+        that is known, each later one that lacks it says so too. Nor is one overlooked that nobody
+        asked for.
         """
-        wanted = set(external_ids)
+        ids, before = set(external_ids), set(self._dataset.index.positions)
         records = {record["id"]: record for record in self._dataset.records()}
-        if not wanted - self._names(records.values(), wanted) <= self._missing:
+        missing = ids - self._names(records.values(), ids)
+        if before - records.keys() or not missing <= self._missing:
             for page in self._dataset.api.pages(PAGE_SIZES[1]):
                 records = {**{record["id"]: record for record in page}, **records}
             self._dataset.index.replace(records.values())
-        self._missing = wanted - self._names(records.values(), wanted)
-        answers = tuple(self._answers(records.values(), wanted))
+        self._missing = ids - self._names(records.values(), ids)
+        answers = tuple(self._answers(records.values(), ids))
         completed = [record for record in records.values() if record.get("status") == "completed"]
         return Sweep(
             answers,
             tuple(sorted(self._missing)),
             listed=len(records),
-            completed=frozenset(self._names(completed, wanted) & wanted),
+            completed=frozenset(self._names(completed, ids) & ids),
         )
 
     def settings(self) -> DatasetSettings:
@@ -192,7 +194,7 @@ class ArgillaStore:
         return write()
 
     def _publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        if self._dataset.index.total != self._dataset.api.total():
+        if self._dataset.has_grown():
             self._dataset.records()
         writer, created = self._writer(), []
         for position, item in enumerate(batch.items):
@@ -203,7 +205,7 @@ class ArgillaStore:
                 created.append(writer.new(batch, position, text, fields))
             else:
                 writer.refuse_taken(record, item.external_id, text)
-                self._send("PUT", [writer.merged(record, batch, position, text)])
+                self._merge(record, writer.merged(record, batch, position, text))
         for record in self._send("POST", created):
             self._dataset.index.add(record)
 
@@ -216,7 +218,21 @@ class ArgillaStore:
                 # Read and written one by one: what people add in between is lost to the server.
                 if record and not record["responses"] and writer.is_ours(record, batch.id):
                     body = writer.merged(record, batch, position, texts[item.record_id])
-                    self._send("PUT", [body])
+                    self._merge(record, body)
+
+    def _merge(self, record: Json, body: Json) -> None:
+        """Send ours with what is there: Argilla checks all of it, as the settings are now."""
+        try:
+            self._send("PUT", [body])
+        except NotFoundError:
+            raise
+        except ArgillaError as error:
+            text = record["fields"].get(self._task.field_name)
+            raise ArgillaError(
+                f"Argilla does not take a record back as it is ({text!r:.60}): {error.message}",
+                "mend its metadata in Argilla, or the dataset's settings: whether other metadata "
+                "are allowed, and which values",
+            ) from error
 
     def _send(self, method: str, bodies: Sequence[Json]) -> list[Json]:
         """Bulk requests; the records as Argilla now has them."""
@@ -235,12 +251,15 @@ class ArgillaStore:
 
     def _present(self, external_id: str) -> Json | None:
         """A record that is there, as it is now."""
-        record_id = self._dataset.index.record_ids.get(external_id)
+        record_id = self._dataset.index.record_id(external_id)
         return None if record_id is None else self._dataset.record(record_id)
 
     def _fields_of(self, item: BatchItem) -> Mapping[str, Any]:
         """Of a copy that asks for a second opinion: it shows what its original shows."""
-        original = None if item.copy_id is None else self._present(item.record_id)
+        record_id = self._dataset.index.record_ids.get(item.record_id)
+        if item.copy_id is None or record_id is None:
+            return {}
+        original = self._dataset.record(record_id)
         return {} if original is None else original["fields"]
 
     def _discard(self, response: Json) -> None:
@@ -254,21 +273,23 @@ class ArgillaStore:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _name(self, record: Json, wanted: Collection[str]) -> str | None:
-        external_id: str | None = record["external_id"]
-        return external_id if external_id in wanted else self._dataset.index.name(record)
+    def _name(self, record: Json, ids: Collection[str]) -> str | None:
+        external_id: str = record["external_id"] or ""
+        if external_id in ids and not self._dataset.index.is_namesake(external_id, record):
+            return external_id
+        return self._dataset.index.name(record)
 
-    def _names(self, records: Collection[Json], wanted: Collection[str]) -> set[str]:
-        names = (self._name(record, wanted) for record in records)
+    def _names(self, records: Collection[Json], ids: Collection[str]) -> set[str]:
+        names = (self._name(record, ids) for record in records)
         return {name for name in names if name is not None}
 
-    def _answers(self, records: Collection[Json], wanted: Collection[str]) -> Iterator[Answer]:
+    def _answers(self, records: Collection[Json], ids: Collection[str]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""
         latest: dict[tuple[str, str], Answer] = {}
         labels = self._dataset.labels
         for record in records:
-            name = self._name(record, wanted)
-            if name is None or (name not in wanted and name not in self._dataset.index.pool):
+            name = self._name(record, ids)
+            if name is None or (name not in ids and name not in self._dataset.index.pool):
                 continue
             for response in record.get("responses") or ():
                 answer = schema.answer(self._task, record, response, name, labels)

@@ -92,8 +92,7 @@ class RecordWriter:
                 f"the record `{external_id}` belongs to another run of loopd",
                 "end one of the two; each needs an argilla.dataset of its own",
             )
-        value = record["fields"].get(self.task.field_name)
-        if text not in schema.readings(self.task, str(value)):
+        if not schema.shows_text(self.task, record["fields"].get(self.task.field_name), text):
             raise DatasetError(
                 f"the dataset has another text under the id `{external_id}`",
                 "somebody put it there: give the record another id in Argilla, or remove it",

@@ -33,6 +33,7 @@ class RecordIndex:
         pool: the texts.
         names: of loopd's metadata.
         record_ids: Argilla's id by external id, of records of the run or of a pool text.
+        namesakes: the same of records that bear an id of loopd's and are something else.
         positions: of all records in the order in which Argilla lists them, by Argilla's id.
     """
 
@@ -40,16 +41,29 @@ class RecordIndex:
     pool: Pool
     names: MetadataNames = field(default_factory=MetadataNames)
     record_ids: dict[str, str] = field(default_factory=dict)
+    namesakes: dict[str, str] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     _ids_by_text: dict[str, str] | None = None
 
     def name(self, record: Json) -> str | None:
         """The external id by which loopd knows a record, ``None`` where it has no use for it."""
         external_id: str | None = record.get("external_id")
-        if external_id is not None and self._is_own_id(external_id):
+        if external_id is not None and self._is_by_its_id(external_id, record):
             return external_id
         name = self._by_text(record["fields"].get(self.task.field_name))
         return name or (external_id if self.is_ours(record) else None)
+
+    def record_id(self, name: str) -> str | None:
+        """Argilla's id of the record that a batch works on under this external id.
+
+        One that is something else, and would be in the way, where there is no other.
+        """
+        return self.record_ids.get(name) or self.namesakes.get(name)
+
+    def is_namesake(self, external_id: str, record: Json) -> bool:
+        """Whether another record stands for this external id."""
+        record_id = str(record["id"])
+        return self.record_ids.get(external_id, record_id) != record_id
 
     def is_ours(self, record: Json) -> bool:
         """Whether loopd has published the record, or works on it."""
@@ -63,7 +77,7 @@ class RecordIndex:
 
     def replace(self, records: Iterable[Json]) -> None:
         """Take over a whole listing."""
-        self.record_ids, self.positions = {}, {}
+        self.record_ids, self.positions, self.namesakes = {}, {}, {}
         for record in records:
             self.add(record)
 
@@ -74,14 +88,27 @@ class RecordIndex:
         """
         name, record_id = self.name(record), str(record["id"])
         self.positions.setdefault(record_id, len(self.positions))
+        external_id = record.get("external_id")
+        if external_id is not None and external_id != name and self._is_own_id(external_id):
+            self.namesakes[external_id] = record_id
         if name is None:
             return
-        if record.get("external_id") == name or self.is_ours(record):
+        if external_id == name or self.is_ours(record):
             self.record_ids[name] = record_id
         self.record_ids.setdefault(name, record_id)
 
+    def _is_by_its_id(self, external_id: str, record: Json) -> bool:
+        """Whether its id says what it is: that of a text it shows, or any of loopd's own."""
+        if self.is_ours(record):
+            return self._is_own_id(external_id)
+        field_value = record["fields"].get(self.task.field_name)
+        pool = self.pool
+        return external_id in pool and schema.shows_text(
+            self.task, field_value, pool[external_id].text
+        )
+
     def _is_own_id(self, external_id: str) -> bool:
-        """Whether it is that of a text or a copy, also where somebody removed the metadata."""
+        """Whether it is that of a text or a copy."""
         copy = COPY_ID.fullmatch(external_id)
         return external_id in self.pool or (copy is not None and copy[1] in self.pool)
 

@@ -82,15 +82,19 @@ def free_names(properties: Collection[Json], keys: Collection[str]) -> MetadataN
     return next(names for names in candidates if taken.isdisjoint(map(names, METADATA)))
 
 
+_PREFIX = re.compile(r"(loopd\d*_)?")
+
+
 def names_in(properties: Collection[Json]) -> MetadataNames | None:
-    """Names of loopd's metadata in a dataset as annotators see it, who do not see the mark.
+    """Names of loopd's metadata in a dataset that shows no mark: annotators never see it.
 
     Returns:
         ``None`` where loopd has none there.
     """
     titles = {entry["name"]: entry["title"] for entry in properties}
     plain = [name.removesuffix("batch_id") for name in titles if name.endswith("batch_id")]
-    prefixes = [prefix for prefix in plain if titles.get(f"{prefix}round") == METADATA["round"][1]]
+    own = [prefix for prefix in plain if _PREFIX.fullmatch(prefix)]
+    prefixes = [prefix for prefix in own if titles.get(f"{prefix}round") == METADATA["round"][1]]
     return MetadataNames(max(prefixes, key=len)) if prefixes else None
 
 
@@ -146,8 +150,8 @@ def field_text(task: Task, text: str) -> str:
 
 
 def shows_text(task: Task, field_value: JsonValue, text: str) -> bool:
-    """Whether a text field shows a text, put in as it is or as ``field_text`` does."""
-    return field_value in (text, field_text(task, text))
+    """Whether a text field shows a text, put in as it is or with escapes of any kind."""
+    return isinstance(field_value, str) and text in readings(task, field_value)
 
 
 def readings(task: Task, field_value: str) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ COLUMNS: Mapping[str, str] = {
     "quality": "how sure the consensus is, from 0 to 1, as the consensus strategy has it",
     "answers": "every single answer, oldest first: who, what, its status, when, the id of the "
     "record in Argilla (another one for second opinions), and batch, round and score by which that "
-    "was asked; empty where the answer came with the pool",
-    "batch_id": "the batch that asked for it first; empty where the answers came with the pool",
+    "was asked; empty where the answer came with the pool or outside of batches",
+    "batch_id": "the batch that asked for it first; empty where the answers came with the pool or "
+    "outside of batches",
     "round": "the number of that batch, from 0",
     "score": "informativeness when it was chosen; empty where the strategy had none",
     "strategy": "the query strategy that chose it; `random_sampling` for random draws",

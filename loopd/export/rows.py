@@ -33,7 +33,7 @@ class Given:
 
     Attributes:
         answer: on a record or on a copy of it.
-        asked: how that came to people, ``None`` where the answer came with the pool.
+        asked: how that came to people, ``None`` where it came with the pool, or nobody asked.
     """
 
     answer: Answer
@@ -50,7 +50,8 @@ class Row:
         target: the consensus of all answers that count.
         quality: of the consensus in [0, 1], ``None`` where the strategy has none.
         answers: every single answer, on second opinions' copies too, oldest first.
-        asked: how it first came to people, ``None`` where its answers came with the pool.
+        asked: how it first came to people, ``None`` where its answers came with the pool, or nobody
+            asked for any.
     """
 
     id: str

@@ -67,8 +67,8 @@ class _Found:
 def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
     """The batches that the records were published in.
 
-    A record belongs to the batch that its metadata name. Where somebody removed these, it counts
-    with the first batch if people answered it, else as never published.
+    A record belongs to the batch that its metadata name. One that names none is somebody else's, or
+    somebody removed its metadata: answers on it count as those outside of batches do.
 
     Raises:
         DatasetError: no batch, ids that the pool lacks, other texts under its ids, or numbers of
@@ -83,11 +83,9 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
             members[each.number].append(each)
     _refuse_gaps(sorted(members))
     strays = [each for each in found if each.number is None]
-    taken = [each for each in strays if each.item.answered]
     gone = _gone_originals(found, pool)
     batches = _batches(members, max(members) + 1)
-    extra = [_batch_item(each) for each in taken] + [BatchItem(record_id) for record_id in gone]
-    batches[0] = _with(batches[0], extra)
+    batches[0] = _with(batches[0], [BatchItem(record_id) for record_id in gone])
     foreign = len(items) - len(found)
     return Rebuilt(
         batches=tuple(batches),
@@ -109,8 +107,7 @@ def _found(
             continue
         number, record_id = _number(item.metadata), _original(item.external_id, item, pool)
         if record_id is not None:
-            text = schema.field_text(task, pool[record_id].text)
-            fits = item.field is None or item.field == text
+            fits = item.field is None or schema.shows_text(task, item.field, pool[record_id].text)
             # A copy that says nothing of itself is known by its text as well.
             if fits or number is not None or item.external_id in pool:
                 found.append(_Found(item, item.external_id, record_id, number, fits))
@@ -299,12 +296,12 @@ def _is_odd(found: _Found, number: int) -> bool:
 
 
 def _other_notes(strays: Sequence[_Found], gone: Sequence[str], foreign: int) -> Iterator[str]:
-    taken = [each.external_id for each in strays if each.item.answered]
-    left = len(strays) - len(taken)
-    if taken:
+    answered = [each.external_id for each in strays if each.item.answered]
+    left = len(strays) - len(answered)
+    if answered:
         yield (
-            f"{_records(len(taken))} of the pool name no batch but have answers ({_some(taken)}): "
-            "they count with the first batch"
+            f"{_records(len(answered))} of the pool name no batch but have answers "
+            f"({_some(answered)}): these count, and nobody is asked for the texts again"
         )
     if left:
         yield (

@@ -393,7 +393,7 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     made = _existing(api, name)
     names = [f"r{number:04d}" for number in range(1005)]
     for start in range(0, len(names), 500):
-        api.upsert(made, *(item(name, "x") for name in names[start : start + 500]))
+        api.upsert(made, *(item(name, f"text of {name}") for name in names[start : start + 500]))
     steps: list[tuple[int, int]] = []
     pool = Pool(tuple(Record(name, f"text of {name}") for name in names))
     listed = store.published(pool, lambda _, done, total: steps.append((done, total))).items
