@@ -55,8 +55,19 @@ VERDICT_KEYS = (
     "assignment_status",
     "assignmentstatus",
     "assignment:status",
+    "annotation_state",
+    "response_state",
+    "review_status",
+    "review_result",
+    "qa_status",
+    "state",
+    "decision",
+    "review",
 )
 """Names of columns that may hold a verdict in words; only their words tell."""
+
+GENERAL_KEYS = frozenset(("status", "answer", "verdict", "state", "decision", "review"))
+"""Those of them that may as well say something about the text."""
 
 FLAG_KEYS: Mapping[str, Verdict] = {
     "was_cancelled": Verdict.CANCELLED,
@@ -77,6 +88,11 @@ FLAG_KEYS: Mapping[str, Verdict] = {
 }
 """Names of columns that hold yes or no, and the verdict that a yes says."""
 
+APPROVAL_KEYS = frozenset(
+    ("accepted", "is_accepted", "approved", "is_approved", "valid", "is_valid")
+)
+"""Names of columns that hold yes or no, where a no rejects the label."""
+
 TIME_KEYS = (
     "updated_at",
     "_timestamp",
@@ -94,7 +110,7 @@ _VERDICTS: Mapping[str, Verdict] = {
     **dict.fromkeys(
         ("submitted", "accept", "accepted", "validated", "approved"), Verdict.SUBMITTED
     ),
-    **dict.fromkeys(("reject", "rejected"), Verdict.REJECTED),
+    **dict.fromkeys(("reject", "rejected", "disapproved", "invalid"), Verdict.REJECTED),
     **dict.fromkeys(("ignore", "ignored"), Verdict.IGNORED),
     **dict.fromkeys(("discard", "discarded"), Verdict.DISCARDED),
     **dict.fromkeys(("draft", "edited", "withdrawn"), Verdict.DRAFT),
@@ -102,12 +118,25 @@ _VERDICTS: Mapping[str, Verdict] = {
     **dict.fromkeys(("cancel", "cancelled", "canceled", "skip", "skipped"), Verdict.CANCELLED),
 }
 
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+DONE = frozenset(("completed", "complete", "done", "finished", "final", "valid", "ok"))
+"""Words by which a file says that something is an answer, if anything beside it is about that."""
+
+UNFINISHED = frozenset(("active", "expired", "in_progress", "in progress", "assigned", "returned"))
+"""Words by which it says that something is none yet."""
+
+_FLAGS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "t", "1", "1.0", "yes", "y"), True),
+    **dict.fromkeys(("false", "f", "0", "0.0", "no", "n", ""), False),
+}
+
+_NOBODY = frozenset(("nan", "NaN", "None", "null", "<NA>"))
+"""What programs write where there is no name."""
 
 
 def verdict_of(cell: object) -> Verdict | None:
-    """The verdict that a word says; ``None`` where it is none."""
-    return _VERDICTS.get(plain(cell).strip().casefold())
+    """The verdict that a word says, also as Python shows it: ``ResponseStatus.submitted``."""
+    word = plain(cell).strip().casefold()
+    return _VERDICTS.get(word) or _VERDICTS.get(word.rpartition("status.")[2])
 
 
 def flag_of(cell: object) -> bool | None:
@@ -127,7 +156,8 @@ def person(cell: object) -> str:
     if isinstance(cell, Mapping):
         key = first_key(cell, ("username", "email", "name", "id"))
         return "" if key is None else person(cell[key])
-    return plain(cell).strip()
+    name = plain(cell).strip()
+    return "" if name in _NOBODY else name
 
 
 def moment(cell: object) -> float | None:
