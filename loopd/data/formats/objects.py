@@ -29,7 +29,12 @@ from loopd.data.source import RawAnswer, Verdict
 
 WHO = (*ANNOTATOR_KEYS, *PERSON_KEYS)
 
-_WORDS = frozenset((*VALUE_KEYS, *VERDICT_KEYS, *FLAG_KEYS, *APPROVAL_KEYS, *TIME_KEYS, "id"))
+_LISTS = ("spans", "entities", "result")
+"""Names of the list that an answer is."""
+
+_WORDS = frozenset(
+    (*VALUE_KEYS, *_LISTS, *VERDICT_KEYS, *FLAG_KEYS, *APPROVAL_KEYS, *TIME_KEYS, "id")
+)
 
 _SPAN_WORDS = frozenset((*SPAN_KEYS, "start_offset", "end_offset"))
 
@@ -200,8 +205,7 @@ def _who(value: Mapping[str, object]) -> str | None:
 def _what(value: Mapping[str, object]) -> str | None:
     """The key of the answer, whatever it holds."""
     names = {str(name).casefold(): str(name) for name in value}
-    keys = (*VALUE_KEYS, "spans", "entities", "result")
-    return next((names[key] for key in keys if key in names), None)
+    return next((names[key] for key in (*VALUE_KEYS, *_LISTS) if key in names), None)
 
 
 def _is_span(value: Mapping[str, object]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
 
@@ -129,6 +130,9 @@ _FLAGS: Mapping[str, bool] = {
     **dict.fromkeys(("false", "f", "0", "0.0", "no", "n", ""), False),
 }
 
+_WHOLE = re.compile(r"(0|[1-9]\d*)\.0")
+"""How pandas writes a person's number beside rows without one."""
+
 _NOBODY = frozenset(("nan", "NaN", "None", "null", "<NA>"))
 """What programs write where there is no name."""
 
@@ -157,7 +161,9 @@ def person(cell: object) -> str:
         key = first_key(cell, ("username", "email", "name", "id"))
         return "" if key is None else person(cell[key])
     name = plain(cell).strip()
-    return "" if name in _NOBODY else name
+    if name in _NOBODY:
+        return ""
+    return name.removesuffix(".0") if _WHOLE.fullmatch(name) else name
 
 
 def moment(cell: object) -> float | None:

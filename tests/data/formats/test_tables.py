@@ -412,3 +412,15 @@ def test_a_table_with_numbers_of_annotations_is_not_label_studios(tmp_path: Path
     )
     path = table(tmp_path / "t.csv", *rows)
     assert answers(path, answers="tone") == {"a": {"w1": "praise"}}
+
+
+def test_a_number_that_pandas_wrote_with_a_point_is_the_same_person(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,annotator,tone", "a,1.0,praise", "a,2,question", "b,,")
+    assert answers(path, answers="tone") == {"a": {"1": "praise", "2": "question"}}
+
+
+def test_an_object_that_holds_the_entities_names_nobody(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "Ann", "given": {"entities": [[0, 3, "PER"]]}}])
+    assert answers(path, "spans", ENTITIES, answers="given") == {
+        "Ann": {"imported": spans((0, 3, "PER"))}
+    }
