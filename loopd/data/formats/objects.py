@@ -20,6 +20,7 @@ from loopd.data.formats.words import (
     VERDICT_KEYS,
     first_key,
     flag_of,
+    key_of,
     latest,
     person,
     verdict_of,
@@ -93,7 +94,7 @@ def _of_object(value: Mapping[object, object], request: Request) -> Iterable[Raw
 
 def _of_names(named: Mapping[str, object], request: Request) -> Iterable[RawAnswer]:
     """One answer of an object that names nobody, or one for each of its keys."""
-    told = _what(named) and {name.casefold() for name in named} <= _WORDS
+    told = _what(named) and {key_of(name) for name in named} <= _WORDS
     if told or _stands_alone(named, request):
         return (_structured(named),)
     return [_of_one(name, entry) for name, entry in named.items()]
@@ -172,7 +173,7 @@ def _structured(value: Mapping[str, object]) -> RawAnswer:
 def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict | Unusable:
     """The verdict beside an answer, by the names that are usual."""
     for name, cell in cells.items():
-        key = name.casefold()
+        key = key_of(name)
         if name in without or not plain(cell).strip():
             continue
         if key in VERDICT_KEYS and (told := _told(name, cell)):
@@ -190,7 +191,7 @@ def _told(name: str, cell: object) -> Verdict | Unusable | None:
     if word.casefold() in DONE:
         return Verdict.SUBMITTED
     strange = Unusable(f"{name} is {word[:40]!r}, which is no verdict")
-    is_general = name.casefold() in GENERAL_KEYS - {"status"}
+    is_general = key_of(name) in GENERAL_KEYS - {"status"}
     return verdict_of(word) or (None if is_general else strange)
 
 
@@ -204,7 +205,7 @@ def _who(value: Mapping[str, object]) -> str | None:
 
 def _what(value: Mapping[str, object]) -> str | None:
     """The key of the answer, whatever it holds."""
-    names = {str(name).casefold(): str(name) for name in value}
+    names = {key_of(str(name)): str(name) for name in value}
     return next((names[key] for key in (*VALUE_KEYS, *_LISTS) if key in names), None)
 
 

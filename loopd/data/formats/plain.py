@@ -21,12 +21,14 @@ from loopd.data.formats.one_hot import is_bits, is_sure, labels_of_columns, of_b
 from loopd.data.formats.values import agreed
 from loopd.data.formats.verdicts import (
     Verdicts,
-    refuse_late,
+    Watch,
+    own_columns,
     verdict_column,
     verdicts_in,
-    watched_columns,
+    watch_of,
+    without_verdicts,
 )
-from loopd.data.formats.words import TIME_KEYS, latest, person
+from loopd.data.formats.words import TIME_KEYS, key_of, latest, person
 from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
@@ -43,7 +45,8 @@ class Table:
         people: whether each column of answers is a person's.
         annotator: column of who answered.
         verdict: column of what was decided about the answer.
-        watched: what columns say so far that may turn out to be such a one.
+        own: column of what was decided about one column of answers, by that column.
+        watch: what looks out for verdicts that come late; ``None`` where nothing has to.
     """
 
     request: Request
@@ -53,13 +56,16 @@ class Table:
     people: bool
     annotator: str | None
     verdict: str | None
-    watched: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    watch: Watch | None = None
 
     def read_columns(self, present: Sequence[str]) -> tuple[str, ...]:
         """All columns that are read."""
         own = [name for name in (self.annotator, self.verdict) if name is not None]
-        times = [name for name in present if name.casefold() in TIME_KEYS] if self.annotator else []
-        return tuple(dict.fromkeys((*self.request.named, *own, *times, *self.watched)))
+        own += self.own.values()
+        watched = () if self.watch is None else self.watch.said
+        times = [name for name in present if key_of(name) in TIME_KEYS] if self.annotator else []
+        return tuple(dict.fromkeys((*self.request.named, *own, *times, *watched)))
 
     def row(self, row: SourceRow) -> Row:
         """A row as the collector takes it."""
@@ -89,7 +95,8 @@ class Table:
             yield self._by(cells, RawAnswer("", of_bits(names, bits, self.request)))
             return
         for column in columns:
-            for answer in self._of_cell(cells, column, is_known=is_known):
+            told = self._of_cell(cells, column, is_known=is_known)
+            for answer in _judged(tuple(told), verdicts_in(cells, self.own.get(column))):
                 named = answer._replace(annotator=column) if people else answer
                 yield self._by(cells, named)
 
@@ -152,6 +159,7 @@ def table_of(source: Source, request: Request) -> Table:
         answers=_matching(source, request.answers),
         label=_matching(source, request.label),
     )
+    own = own_columns(source, request)
     several = [
         names for names in (request.answers, request.label) if _is_bits(source, names, request)
     ]
@@ -173,7 +181,8 @@ def table_of(source: Source, request: Request) -> Table:
         people,
         None if people else annotator_column(source, request),
         verdict,
-        {} if verdict is not None else watched_columns(source, request),
+        own,
+        None if verdict is not None else watch_of(source, request),
     )
 
 
@@ -187,7 +196,7 @@ def _matching(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
         matches = [column for column in source.columns if fnmatchcase(column, name)]
         if not matches:
             raise missing_column(name, source.columns, source.name)
-        columns += matches
+        columns += without_verdicts(source, matches)
     return tuple(dict.fromkeys(columns))
 
 
@@ -228,6 +237,6 @@ def rows(source: Source, request: Request) -> Iterator[Row]:
     """
     table = table_of(source, request)
     for row in source.read(table.read_columns(source.columns)):
-        if table.watched:
-            refuse_late(row, table.watched, source, request)
+        if table.watch is not None:
+            table.watch.check(row)
         yield table.row(row)

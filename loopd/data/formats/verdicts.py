@@ -6,7 +6,8 @@ about the text is refused until the configuration says which; so is one whose ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from loopd.data.cells import Unusable, plain
 from loopd.data.formats.contract import Request, values
@@ -19,6 +20,7 @@ from loopd.data.formats.words import (
     UNFINISHED,
     VERDICT_KEYS,
     flag_of,
+    key_of,
     verdict_of,
 )
 from loopd.data.source import Source, SourceRow, Verdict
@@ -35,6 +37,9 @@ SURE_FLAGS = frozenset(FLAG_KEYS) - {"cancelled", "canceled", "rejected", "draft
 _OWN_WORDS = frozenset(("submitted", "discarded", "draft", "validated", "ignored"))
 """Words that only annotation tools use."""
 
+_OWN_ENDS = ("status", "verdict", "state", "decision", "review")
+"""What follows the name of a column of labels in the name of its verdicts."""
+
 _BESIDE = DONE | UNFINISHED
 """Words that may stand in a column of verdicts, and in many others."""
 
@@ -50,7 +55,8 @@ def verdict_column(source: Source, request: Request) -> str | None:
     """
     if request.verdict_column is not None or not (request.answers or request.label):
         return request.verdict_column
-    free = _free(source, request)
+    own = own_columns(source, request).values()
+    free = [name for name in _free(source, request) if name not in own]
     sure = next((name for name in free if _is_sure(source, name)), None)
     if sure is None and request.format == "auto":
         for name in free:
@@ -59,37 +65,82 @@ def verdict_column(source: Source, request: Request) -> str | None:
     return sure
 
 
-def watched_columns(source: Source, request: Request) -> dict[str, frozenset[str]]:
-    """What the first rows say in columns that may turn out to be verdicts; nothing yet."""
-    if request.format != "auto" or not (request.answers or request.label):
-        return {}
-    words = {name: frozenset(_words(source, name)) for name in _free(source, request)}
-    return {name: said for name, said in words.items() if _may_turn(name, said)}
+def own_columns(source: Source, request: Request) -> dict[str, str]:
+    """The column of verdicts of each column of labels that has its own, as ``tone_status``."""
+    return {} if request.verdict_column is not None else _own(source, request.named)
 
 
-def refuse_late(
-    row: SourceRow, watched: Mapping[str, frozenset[str]], source: Source, request: Request
-) -> None:
-    """Check that no watched column has a verdict after all.
+def without_verdicts(source: Source, names: Sequence[str]) -> list[str]:
+    """The columns that a pattern means, but for verdicts on the others."""
+    verdicts = set(_own(source, names).values())
+    return [name for name in names if name not in verdicts]
 
-    Raises:
-        DataError: it has.
+
+def _own(source: Source, names: Sequence[str]) -> dict[str, str]:
+    labels = {key_of(name): name for name in names}
+    own: dict[str, str] = {}
+    for column in source.columns:
+        about, _, what = key_of(column).rpartition("_")
+        verdicts = what in _OWN_ENDS and any(map(verdict_of, _words(source, column)))
+        if verdicts and about in labels and column != labels[about]:
+            own.setdefault(labels[about], column)
+    return own
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Looks out for verdicts that come late in a source.
+
+    Attributes:
+        source: where they may be.
+        request: what is read of it.
+        said: words of the first rows, of columns that may turn out to hold verdicts.
+        present: columns that the first rows have; JSON may have others later.
     """
-    for name, said in watched.items():
-        new = _split(row.cells.get(name)) - said
-        if new and (words := _doubtful(name, said | new)):
-            where = f"{source.name}, {source.unit} {row.number}"
-            raise _doubt(where, name, words[0], request)
+
+    source: Source
+    request: Request
+    said: Mapping[str, frozenset[str]]
+    present: frozenset[str]
+
+    def check(self, row: SourceRow) -> None:
+        """Check that a row has no verdict where the first ones had none.
+
+        Raises:
+            DataError: it has.
+        """
+        late: list[str] = []
+        if not row.cells.keys() <= self.present:
+            late = _verdict_names(row.cells.keys() - self.present, self.request)
+        for name in (*self.said, *late):
+            said = self.said.get(name, frozenset())
+            new = _split(row.cells.get(name)) - said
+            if new and (words := _doubtful(name, said | new)):
+                where = f"{self.source.name}, {self.source.unit} {row.number}"
+                raise _doubt(where, name, words[0], self.request)
+
+
+def watch_of(source: Source, request: Request) -> Watch | None:
+    """What to look out for in a table whose verdicts are not known; ``None`` for nothing."""
+    if request.format != "auto" or not (request.answers or request.label):
+        return None
+    words_by_name = {name: frozenset(_words(source, name)) for name in _free(source, request)}
+    said = {name: words for name, words in words_by_name.items() if _may_turn(name, words)}
+    return Watch(source, request, said, frozenset(source.columns))
 
 
 def _free(source: Source, request: Request) -> list[str]:
+    return _verdict_names(source.columns, request)
+
+
+def _verdict_names(names: Iterable[str], request: Request) -> list[str]:
+    """Names of columns that the configuration does not name, and that may hold verdicts."""
     keys = {*VERDICT_KEYS, *FLAG_KEYS, *APPROVAL_KEYS}
-    unnamed = (name for name in source.columns if name not in request.named)
-    return [name for name in unnamed if name.casefold() in keys]
+    return [name for name in names if name not in request.named and key_of(name) in keys]
 
 
 def _is_sure(source: Source, name: str) -> bool:
-    key, words = name.casefold(), _words(source, name)
+    key, words = key_of(name), _words(source, name)
     if key in FLAG_KEYS:
         return key in SURE_FLAGS and all(flag_of(word) is not None for word in words)
     if key in SURE:
@@ -101,7 +152,7 @@ def _is_sure(source: Source, name: str) -> bool:
 
 def _may_turn(name: str, words: Set[str]) -> bool:
     """Whether a column that says nothing of verdicts so far may do so later."""
-    key = name.casefold()
+    key = key_of(name)
     if key in FLAG_KEYS or key in APPROVAL_KEYS:
         return all(flag_of(word) is not None for word in words)
     return key not in ("answer", "verdict", "review") or words <= _BESIDE
@@ -109,7 +160,7 @@ def _may_turn(name: str, words: Set[str]) -> bool:
 
 def _doubtful(name: str, words: Set[str]) -> list[str]:
     """The words of a column if they may be verdicts: those first that say that a label is none."""
-    key, told = name.casefold(), {word: verdict_of(word) for word in words}
+    key, told = key_of(name), {word: verdict_of(word) for word in words}
     if key in FLAG_KEYS or key in APPROVAL_KEYS:
         flags = {word: flag_of(word) for word in words}
         withheld = [word for word, flag in flags.items() if flag is (key in FLAG_KEYS)]
@@ -161,7 +212,7 @@ def verdict_in(cells: Mapping[str, object], column: str | None) -> Verdict | Unu
     """What a row's verdict is; an empty cell says that nothing was submitted."""
     if column is None:
         return Verdict.SUBMITTED
-    cell, key = cells.get(column), column.casefold()
+    cell, key = cells.get(column), key_of(column)
     flag, word = flag_of(cell), plain(cell).strip()
     if key in FLAG_KEYS and flag is not None:
         return FLAG_KEYS[key] if flag else Verdict.SUBMITTED

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from loopd.data.cells import plain
 from loopd.data.source import Verdict
@@ -130,11 +131,21 @@ _FLAGS: Mapping[str, bool] = {
     **dict.fromkeys(("false", "f", "0", "0.0", "no", "n", ""), False),
 }
 
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_JOINTS = re.compile(r"[\s.-]+")
+
 _WHOLE = re.compile(r"(0|[1-9]\d*)\.0")
 """How pandas writes a person's number beside rows without one."""
 
 _NOBODY = frozenset(("nan", "NaN", "None", "null", "<NA>"))
 """What programs write where there is no name."""
+
+
+@lru_cache(maxsize=4096)
+def key_of(name: str) -> str:
+    """A name as the lists above have it: ``Annotator ID`` and ``annotatorId`` are one."""
+    return _JOINTS.sub("_", _HUMPS.sub("_", name.strip())).casefold()
 
 
 def verdict_of(cell: object) -> Verdict | None:
@@ -149,8 +160,8 @@ def flag_of(cell: object) -> bool | None:
 
 
 def first_key(cells: Mapping[str, object], keys: Iterable[str]) -> str | None:
-    """The first of some keys that an object has, whatever their case; with something in it."""
-    names = {name.casefold(): name for name in cells}
+    """The first of some keys that an object has, however it spells them; with something in it."""
+    names = {key_of(name): name for name in cells}
     present = (names[key] for key in keys if key in names)
     return next((name for name in present if plain(cells[name]).strip()), None)
 

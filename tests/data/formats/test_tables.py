@@ -424,3 +424,60 @@ def test_an_object_that_holds_the_entities_names_nobody(tmp_path: Path) -> None:
     assert answers(path, "spans", ENTITIES, answers="given") == {
         "Ann": {"imported": spans((0, 3, "PER"))}
     }
+
+
+@pytest.mark.parametrize(
+    ("person", "verdict"),
+    [
+        ("Annotator ID", "Annotation Status"),
+        ("annotatorName", "annotationStatus"),
+        ("worker-id", "assignment.status"),
+        ("CODER", "tone_status"),
+        ("raterId", "tone.verdict"),
+    ],
+)
+def test_names_are_known_however_they_are_spelled(
+    tmp_path: Path, person: str, verdict: str
+) -> None:
+    rows = (f"text,tone,{person},{verdict}", "a,praise,x,Accepted", "a,question,y,Rejected")
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone") == {"a": {"x": "praise"}}
+    assert any(
+        f"column {verdict!r} says which labels" in line
+        for line in read(path, answers="tone")[1].notes
+    )
+
+
+@pytest.mark.parametrize("names", [("r1", "r2"), "r*"])
+def test_each_person_s_column_may_have_its_own_verdicts(tmp_path: Path, names: Any) -> None:
+    rows = (
+        "text,r1,r1_status,r2,r2_status",
+        "a,praise,submitted,question,discarded",
+        "b,question,,praise,submitted",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    _, report = read(path, answers=names)
+    assert report.said.withheld == (("discarded", 1), ("pending", 1))
+    assert answers(path, answers=names) == {"a": {"r1": "praise"}, "b": {"r2": "praise"}}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("answer", "reject"), ("was_cancelled", True), ("status", "discarded"), ("approved", False)],
+)
+def test_a_verdict_that_only_late_rows_have_is_refused(
+    tmp_path: Path, column: str, cell: object
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": f"t{number}", "tone": "praise"} for number in range(HEAD)
+    ]
+    path = jsonl(tmp_path / "t.jsonl", [*rows, {"text": "z", "tone": "praise", column: cell}])
+    with pytest.raises(DataError, match=f"line {HEAD + 1}: column '{column}' says"):
+        read(path, answers="tone")
+    assert "z" in answers(path, answers="tone", format="plain")
+
+
+def test_people_whose_names_come_late_are_told_apart(tmp_path: Path) -> None:
+    rows = [f"t{number},praise," for number in range(HEAD)]
+    path = table(tmp_path / "t.csv", "text,tone,annotator", *rows, "z,praise,x", "z,question,y")
+    assert answers(path, answers="tone")["z"] == {"x": "praise", "y": "question"}
