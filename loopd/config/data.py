@@ -17,8 +17,8 @@ LONGEST_LABEL = 200
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that no label may hold."""
 
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-"""Characters without width."""
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u061c\xad"
+"""Characters without width: joiners, marks of direction, and the soft hyphen."""
 
 
 def label_key(name: str) -> str:

@@ -169,10 +169,10 @@ class Collector:
         label = self._gold(row, text)
         if label is None:
             return True
-        self.known.counts["repeated"] += 1
+        self.known.counts["left" if gold is None else "repeated"] += 1
         if label != gold:
-            reason = f"another label than {self._where(text)}, which counts"
-            self._example("contrary", row.number, reason)
+            what = "another label than" if gold is not None else "a label, but none on"
+            self._example("contrary", row.number, f"{what} {self._where(text)}, which counts")
         return label == gold
 
     def _where(self, text: str) -> str:
@@ -308,11 +308,19 @@ class Collector:
             raise DataError(f"{self.source.name}, {self.spoiled[0]}{more}", "correct the test set")
         report = self._report((*self.source.notes, *notes))
         if not self.records:
-            raise DataError(
-                f"no usable row: {report.lines()[0]}", "; ".join(report.examples[:EXAMPLES])
-            )
+            hint = "; ".join(report.examples[:EXAMPLES]) or self._what_would_help(report)
+            raise DataError(f"no usable row: {report.lines()[0]}", hint)
         self.wishes.limits.check(report, self.examples)
         return Pool(tuple(self.records)), report
+
+    def _what_would_help(self, report: ReadingReport) -> str:
+        """What to do where there is no record, and no line says why."""
+        section = self.wishes.limits.section
+        if not report.rows:
+            return "the file holds no records: is it complete?"
+        if report.empty:
+            return f"`{section}.text` is {self.wishes.columns.text!r}: is that where the texts are?"
+        return f"none of its labels counts: does `{section}.label` name the right column?"
 
     def _report(self, notes: tuple[str, ...]) -> ReadingReport:
         return ReadingReport(

@@ -22,7 +22,7 @@ NOTHING = frozenset(("nan", "NaN", "NaT", "NA", "<NA>", "#N/A", "null", "NULL", 
 PERHAPS_NOTHING = frozenset(("n/a", "na", "none", "nil", "-"))
 """What people write for that, or for an answer of its own; in any case."""
 
-SEPARATORS = ("|", ";", ",", "/", "\t", "\n")
+SEPARATORS = ("|", ";", ",", "/", "#", "\t", "\n")
 """What may stand between labels where it is not ``pool.separator``."""
 
 LONGEST_LIST = 100_000

@@ -24,7 +24,7 @@ from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, Limits, ReadingReport
 from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
-from loopd.data.text_files import text_file
+from loopd.data.text_files import refuse_other_files, text_file
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 
@@ -127,7 +127,8 @@ def _open(section: DataSection, kind: str, key: str) -> Source:
 
 def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    suffix = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
+    packed = suffixes[-1:] in ([".gz"], [".gzip"]) and len(suffixes) > 1
+    suffix = suffixes[-2] if packed else path.suffix.lower()
     if suffix in (".parquet", ".pq"):
         return parquet_source(path)
     if suffix in (".csv", ".tsv"):
@@ -135,6 +136,7 @@ def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     if suffix in (".jsonl", ".ndjson", ".json"):
         return json_source(text_file(path, section.encoding, key), section.text)
     if suffix not in SUFFIXES:
+        refuse_other_files(path)
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
             "use .csv, .jsonl, .conll (also .gz) or .parquet, or a folder made by save_to_disk",

@@ -18,7 +18,11 @@ from loopd.errors import DataError
 GZIP = b"\x1f\x8b"
 
 OTHER_FILES = (
-    (b"PK\x03\x04", "is a ZIP archive, such as an Excel workbook", "save it as CSV (UTF-8)"),
+    (
+        b"PK\x03\x04",
+        "is a ZIP archive, such as an Excel workbook",
+        "save the workbook as CSV (UTF-8), or unpack the archive",
+    ),
     (b"\xd0\xcf\x11\xe0", "is an Excel workbook", "save it as CSV (UTF-8)"),
     (b"PAR1\x15", "is a Parquet file", "call it .parquet"),
     (b"BZh91AY", "is compressed with bzip2", "unpack it, or compress it with gzip"),
@@ -91,14 +95,26 @@ def text_file(path: Path, stated: str | None = None, key: str = "pool.encoding")
     Raises:
         DataError: it cannot be opened, is no text, or its encoding cannot be told.
     """
+    packed = refuse_other_files(path).startswith(GZIP)
+    encoding = encoding_of(lambda: _blocks(path, packed), path.name, stated, key)
+    return TextFile(path, packed, encoding)
+
+
+def refuse_other_files(path: Path) -> bytes:
+    """Check that a file is none that could be called something else.
+
+    Returns:
+        Its first bytes.
+
+    Raises:
+        DataError: it is such a file, or cannot be opened.
+    """
     with _whole(path), path.open("rb") as file:
         first = file.read(8)
-    packed = first.startswith(GZIP)
     for mark, what, hint in OTHER_FILES:
         if first.startswith(mark):
             raise DataError(f"{path.name} {what}", hint)
-    encoding = encoding_of(lambda: _blocks(path, packed), path.name, stated, key)
-    return TextFile(path, packed, encoding)
+    return first
 
 
 def _blocks(path: Path, packed: bool) -> Iterator[bytes]:

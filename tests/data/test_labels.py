@@ -285,3 +285,15 @@ def test_answers_in_parquet(tmp_path: Path) -> None:
         section = DataSection(path=tmp_path / "pool.parquet", answers=column)
         pool, _ = read_pool(section, labels=TOPICS)
         assert answers(pool) == [(("ann", "food"),), ()]
+
+
+@pytest.mark.parametrize("mark", ["\u200e", "\u200f", "\u061c", "\xad", "\u200b", "\u00a0"])
+def test_marks_around_a_label_do_not_count(path: Path, mark: str) -> None:
+    pool, report = read(path, "single_label", [f"{mark}food{mark}"])
+    assert [record.gold for record in pool] == ["food"]
+    assert report.is_whole
+
+
+def test_labels_that_doccano_joined_are_told_apart_in_the_message(path: Path) -> None:
+    _, report = read(path, "multi_label", ["food#price"])
+    assert "may be 2 labels with '#' between them" in report.examples[0]

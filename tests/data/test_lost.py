@@ -324,3 +324,32 @@ def test_all_that_is_there_is_read_or_reported(suffix: str, examples: int, tmp_p
 
     rows = st.tuples(TEXT, CELL, CELL).filter(lambda row: "\ud800" not in "".join(row))
     holds(examples, st.lists(rows, min_size=1, max_size=12), check)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_test", "hint"),
+    [
+        ("text,label\n", False, "is it complete?"),
+        ('text,label\n"",a\n', False, "is that where the texts are?"),
+        ("text,label,label_status\nx,price,rejected\n", True, "does `test.label` name the right"),
+        ("text,label\nx,\n", True, "does `test.label` name the right"),
+    ],
+)
+def test_a_file_without_records_says_what_would_help(
+    tmp_path: Path, content: str, is_test: bool, hint: str
+) -> None:
+    path = tmp_path / "pool.csv"
+    path.write_text(content)
+    section = DataSection(path=path, label="label", tolerate=1)
+    with pytest.raises(DataError, match="no usable row") as error:
+        read_pool(section, labels=TOPICS, require_gold=is_test)
+    assert hint in error.value.hint
+
+
+def test_a_label_on_a_repeated_text_is_not_called_a_repetition(tmp_path: Path) -> None:
+    path = tmp_path / "pool.csv"
+    path.write_text("text,label\nx,\nx,price\ny,food\ny,price\ny,food\n")
+    _, report = read_pool(DataSection(path=path, label="label"), labels=TOPICS)
+    assert (report.known.read, report.known.left, report.known.repeated) == (1, 1, 2)
+    assert "line 3: a label, but none on line 2, which counts" in report.examples
+    assert "line 5: another label than line 4, which counts" in report.examples

@@ -264,3 +264,19 @@ def test_one_record_with_a_list_of_its_own_is_a_record(tmp_path: Path, indent: i
     path = tmp_path / "pool.json"
     path.write_text(json.dumps({"text": "a", "annotations": [{"user": "w"}]}, indent=indent))
     assert read(path)[0].texts == ["a"]
+
+
+@pytest.mark.parametrize("name", ["pool.csv.GZ", "pool.csv.gzip", "pool.CSV.Gzip", "pool.csv"])
+def test_what_is_gzipped_is_unpacked_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"text\na\n"))
+    assert read(path)[1].is_whole
+
+
+@pytest.mark.parametrize("name", ["pool.zip", "pool.xlsx", "pool.dat", "pool.csv"])
+def test_a_file_is_called_what_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04\x14\0\6\0 and so on")
+    with pytest.raises(DataError, match="is a ZIP archive") as error:
+        read(path)
+    assert "unpack the archive" in error.value.hint

@@ -71,7 +71,9 @@ def _classified(cells: Mapping[str, object]) -> Item:
 
 def _annotation(cells: Mapping[str, object]) -> Iterator[RawAnswer]:
     value = cells[ANNOTATION]
-    verdict = verdict_of(cells.get("status")) or Verdict.SUBMITTED
+    # Old exports have no status; one that nobody can read does not let an answer count.
+    stated = verdict_of(cells.get("status")) or Verdict.PENDING
+    verdict = stated if "status" in cells else Verdict.SUBMITTED
     if isinstance(value, (list, tuple, Mapping)) or plain(value).strip():
         yield RawAnswer(person(cells.get("annotation_agent")), value, verdict, latest(cells))
 

@@ -16,7 +16,7 @@ from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import latest, person, verdict_of
-from loopd.data.source import RawAnswer, Source, Verdict
+from loopd.data.source import RawAnswer, Source, SourceRow, Verdict
 
 RESPONSES = ".responses"
 USERS = ".responses.users"
@@ -32,7 +32,14 @@ def _recognises(source: Source, request: Request) -> bool:
 
 def _is_flat(source: Source) -> bool:
     ends = [name for name in source.columns if name.endswith((USERS, STATUS))]
-    return any(name.rpartition(".")[0] in source.columns for name in ends)
+    if any(name.rpartition(".")[0] in source.columns for name in ends):
+        return True
+    # Somebody may have left those out; the record's own status is what there is then.
+    return "_server_id" in source.columns and any(map(_is_question, source.columns))
+
+
+def _is_question(name: str) -> bool:
+    return name.endswith(RESPONSES)
 
 
 def _is_nested(source: Source) -> bool:
@@ -44,12 +51,22 @@ def _is_nested(source: Source) -> bool:
 
 def _remark(source: Source) -> str:
     """Of a nested export, that it keeps drafts and discards without saying so."""
-    if not _is_nested(source):
+    if not _is_nested(source) or not any(map(_lacks_status, source.head)):
         return ""
     return (
         "it has no status of single responses: those of completed records count, those of others "
         "do not; `to_datasets` says which were discarded"
     )
+
+
+def _lacks_status(row: SourceRow) -> bool:
+    """Whether any response of a record does not say what became of it."""
+    responses = literal(row.cells.get("responses"))
+    if isinstance(responses, Mapping):
+        groups = (group for group in responses.values() if isinstance(group, (list, tuple)))
+        responses = [response for group in groups for response in group]
+    entries = responses if isinstance(responses, (list, tuple)) else ()
+    return any("status" not in _object(response) for response in entries)
 
 
 def _read(cells: Mapping[str, object], request: Request) -> Item:
@@ -61,7 +78,7 @@ def _read(cells: Mapping[str, object], request: Request) -> Item:
 
 
 def _flat(cells: Mapping[str, object]) -> Item:
-    names = [name.removesuffix(RESPONSES) for name in cells if name.endswith(RESPONSES)]
+    names = [name.removesuffix(RESPONSES) for name in cells if _is_question(name)]
     questions = {name: tuple(_columns(cells, name)) for name in names}
     fields = {name: cell for name, cell in cells.items() if RESPONSES not in name}
     return Item(fields, questions)
@@ -76,10 +93,10 @@ def _columns(cells: Mapping[str, object], name: str) -> Iterator[RawAnswer]:
         return
     for at, value in enumerate(responses):
         who = "" if users is None else person(users[at])
-        if states is None:
+        if states is None and name + STATUS not in cells:
             verdict = _of_record(cells)
         else:
-            verdict = _of_response(states[at] if at < len(states) else None)
+            verdict = _of_response(states[at] if states and at < len(states) else None)
         yield RawAnswer(who, value, verdict)
 
 

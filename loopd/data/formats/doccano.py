@@ -30,9 +30,19 @@ JOINT = "#"
 def _recognises(source: Source, request: Request) -> bool:
     del request
     columns = set(source.columns)
-    if columns & set(LISTS) and columns & {COMMENTS, APPROVER}:
+    if columns & set(LISTS) and (APPROVER in columns or _has_comments(source)):
         return True
     return _all(source, "entities", "start_offset") or _all(source, "annotations", "user", "label")
+
+
+def _has_comments(source: Source) -> bool:
+    """Whether the comments are doccano's: a list, or text beside labels as it writes them."""
+    if COMMENTS not in source.columns:
+        return False
+    if any(isinstance(row.cells.get(COMMENTS), (list, tuple)) for row in source.head):
+        return True
+    cells = [cell for name in LISTS for cell in values(source, name)]
+    return all(isinstance(cell, str) and not set("[{|;") & set(cell) for cell in cells)
 
 
 def _all(source: Source, column: str, *keys: str) -> bool:

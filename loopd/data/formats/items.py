@@ -104,6 +104,10 @@ class _Names:
         return self.tool.questions(self.source, self.request)
 
     @property
+    def _questions_shown(self) -> str:
+        return listing(self.questions) if self.questions else "no answers in its first rows"
+
+    @property
     def fields(self) -> tuple[str, ...]:
         rows = (row.cells for row in self.source.head if not row.broken)
         items = (self.tool.read(cells, self.request) for cells in rows)
@@ -116,13 +120,33 @@ class _Names:
         if len(names) > 1:
             raise self._refused(key, listing(names), "several columns")
         choice = self._question(names[0], self.questions) or self._field(key, names[0])
+        if choice is not None:
+            self._refuse_two_readings(key, names[0], choice)
+            return choice
         # The first answer may come late in a file.
-        choice = choice or self._question(
-            names[0], self.tool.names(self.source.read(None), self.request)
-        )
-        if choice is None:
+        questions = self.tool.names(self.source.read(None), self.request)
+        choice = self._question(names[0], questions)
+        if choice is not None:
+            return choice
+        if questions:
             raise self._refused(key, repr(names[0][:40]), "no question of it")
-        return choice
+        raise DataError(
+            f"{self.source.name}: `{self.request.section}.{key}` is {names[0][:40]!r}; read as "
+            f"{self.tool.title} nobody has answered anything",
+            f"leave `{self.request.section}.{key}` empty until somebody has, or set "
+            f"`{self.request.section}.format: plain` to read columns",
+        )
+
+    def _refuse_two_readings(self, key: str, name: str, choice: Choice) -> None:
+        """Refuse another name of the only question where it is that of a column."""
+        stated = (name, name.removesuffix(".responses"))
+        if choice.question and choice.name not in stated and name in self.fields:
+            raise DataError(
+                f"{self.source.name}: `{self.request.section}.{key}` is {name[:40]!r}: it could be "
+                f"the column of that name or the question {choice.name!r}",
+                f"set it to {choice.name!r}, or `{self.request.section}.format: plain` for the "
+                "column",
+            )
 
     def _question(self, name: str, questions: tuple[str, ...]) -> Choice | None:
         if name.removesuffix(".responses") in questions:
@@ -148,10 +172,9 @@ class _Names:
                 )
 
     def _refused(self, key: str, name: str, reason: str) -> DataError:
-        questions = listing(self.questions) if self.questions else "no answers in its first rows"
         return DataError(
             f"{self.source.name}: `{self.request.section}.{key}` is {name}, {reason}; read as "
-            f"{self.tool.title} it has {questions}",
+            f"{self.tool.title} it has {self._questions_shown}",
             f"name the question, or set `{self.request.section}.format: plain` to read columns",
         )
 

@@ -13,6 +13,7 @@ from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import flag_of, latest, person
+from loopd.data.labels import Blank
 from loopd.data.source import RawAnswer, Source, Verdict
 
 LISTS = ("annotations", "completions")
@@ -32,8 +33,11 @@ RESERVED = frozenset(
 )
 """Columns of a minimal export that are neither the task's nor an answer."""
 
-LABELLED = ("choices", "labels", "hypertextlabels", "paragraphlabels", "taxonomy")
-"""Keys of a result's value that hold labels."""
+LABELLED = (
+    "choices", "labels", "hypertextlabels", "paragraphlabels", "taxonomy",
+    "rating", "number", "selected",
+)  # fmt: skip
+"""Keys of a result's value that hold labels; the last of them one each."""
 
 
 def _recognises(source: Source, request: Request) -> bool:
@@ -71,12 +75,23 @@ def _task(cells: Mapping[str, object], data: Mapping[str, object], request: Requ
 
 def _annotations(cells: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], Verdict]]:
     for annotation in _objects(next((cells[name] for name in LISTS if cells.get(name)), None)):
-        skipped = flag_of(annotation.get("was_cancelled")) or flag_of(annotation.get("skipped"))
-        yield annotation, Verdict.CANCELLED if skipped else Verdict.SUBMITTED
+        yield annotation, _verdict(annotation)
         for draft in _objects(annotation.get("drafts")):
             yield draft, Verdict.DRAFT
     for draft in _objects(cells.get("drafts")):
         yield draft, Verdict.DRAFT
+
+
+def _verdict(annotation: Mapping[str, object]) -> Verdict:
+    """Whether an annotation was skipped, or rejected by a reviewer."""
+    if flag_of(annotation.get("was_cancelled")) or flag_of(annotation.get("skipped")):
+        return Verdict.CANCELLED
+    # What happened last, of a submission that may follow a review; else the last review.
+    accepted = [flag_of(review.get("accepted")) for review in _objects(annotation.get("reviews"))]
+    rejected = accepted[-1:] == [False]
+    if action := plain(annotation.get("last_action")):
+        rejected = action == "rejected"
+    return Verdict.REJECTED if rejected else Verdict.SUBMITTED
 
 
 def _answers(
@@ -104,7 +119,7 @@ def _value(regions: Sequence[object], request: Request) -> object:
         if isinstance(region, Mapping) and "start" in region:
             return Unusable("the choices are of pieces of the text")
         names += _choices(region)
-    return names or None  # submitted without a choice
+    return names or Blank([])  # submitted without a choice
 
 
 def _choices(region: object) -> list[object]:

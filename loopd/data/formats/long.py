@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from loopd.data.cells import plain
 from loopd.data.columns import listing
 from loopd.data.formats.contract import Request, values
-from loopd.data.formats.words import ANNOTATOR_KEYS, PERSON_KEYS
+from loopd.data.formats.words import ANNOTATOR_KEYS, PERSON_KEYS, key_of
 from loopd.data.source import Source
 from loopd.errors import DataError
 
@@ -34,9 +34,11 @@ def annotator_column(source: Source, request: Request) -> str | None:
 
 
 def _first(source: Source, keys: Iterable[str], request: Request) -> str | None:
-    names = {name.casefold(): name for name in reversed(source.columns)}
-    columns = (names[key] for key in keys if key in names and names[key] not in request.named)
-    return next((column for column in columns if values(source, column)), None)
+    names = {key_of(name): name for name in reversed(source.columns)}
+    columns = [names[key] for key in keys if key in names and names[key] not in request.named]
+    # The first rows may be nobody's.
+    filled = (column for column in columns if values(source, column))
+    return next(filled, columns[0] if columns else None)
 
 
 def _repeats_with_people(source: Source, column: str, request: Request) -> bool:

@@ -10,13 +10,17 @@ from loopd.data.formats.literals import literal
 from loopd.data.formats.values import answer_cell
 from loopd.data.formats.words import (
     ANNOTATOR_KEYS,
+    APPROVAL_KEYS,
+    DONE,
     FLAG_KEYS,
+    GENERAL_KEYS,
     PERSON_KEYS,
     TIME_KEYS,
     VALUE_KEYS,
     VERDICT_KEYS,
     first_key,
     flag_of,
+    key_of,
     latest,
     person,
     verdict_of,
@@ -26,10 +30,12 @@ from loopd.data.source import RawAnswer, Verdict
 
 WHO = (*ANNOTATOR_KEYS, *PERSON_KEYS)
 
-DONE = frozenset(("completed", "complete", "done", "finished", "final", "valid", "ok"))
-"""Words by which an object says that it is an answer."""
+_LISTS = ("spans", "entities", "result")
+"""Names of the list that an answer is."""
 
-_WORDS = frozenset((*VALUE_KEYS, *VERDICT_KEYS, *FLAG_KEYS, *TIME_KEYS, "id"))
+_WORDS = frozenset(
+    (*VALUE_KEYS, *_LISTS, *VERDICT_KEYS, *FLAG_KEYS, *APPROVAL_KEYS, *TIME_KEYS, "id")
+)
 
 _SPAN_WORDS = frozenset((*SPAN_KEYS, "start_offset", "end_offset"))
 
@@ -77,13 +83,32 @@ def _of_object(value: Mapping[object, object], request: Request) -> Iterable[Raw
     named = {str(name): entry for name, entry in value.items()}
     if named.keys() >= set(SPAN_KEYS) or "choices" in named:
         return (RawAnswer("", named),)
-    if _what(named) and {name.casefold() for name in named} <= _WORDS:
-        return (_structured(named),)
+    if _says_who(named) and isinstance(named[_who(named) or ""], (list, tuple)):
+        return _of_columns(named)
     if not _says_who(named):
-        return [_of_one(name, entry) for name, entry in named.items()]
+        return _of_names(named, request)
     if all(plain(entry) in (request.labels or ()) for entry in named.values()):
         return (RawAnswer("", _two_readings(named)),)
     return (_structured(named),)
+
+
+def _of_names(named: Mapping[str, object], request: Request) -> Iterable[RawAnswer]:
+    """One answer of an object that names nobody, or one for each of its keys."""
+    told = _what(named) and {key_of(name) for name in named} <= _WORDS
+    if told or _stands_alone(named, request):
+        return (_structured(named),)
+    return [_of_one(name, entry) for name, entry in named.items()]
+
+
+def _of_columns(named: Mapping[str, object]) -> Iterator[RawAnswer]:
+    """The answers of an object of lists, as ``datasets`` keeps a list of objects."""
+    lists = {name: cell for name, cell in named.items() if isinstance(cell, (list, tuple))}
+    if len({len(cells) for cells in lists.values()}) > 1:
+        sizes = " and ".join(f"{len(cells)} in {name!r}" for name, cells in lists.items())
+        yield RawAnswer("", Unusable(f"lists of different lengths: {sizes[:80]}"))
+        return
+    for entry in zip(*lists.values(), strict=True):
+        yield _structured(dict(zip(lists, entry, strict=True)))
 
 
 def _two_readings(named: Mapping[str, object]) -> Unusable:
@@ -92,6 +117,13 @@ def _two_readings(named: Mapping[str, object]) -> Unusable:
         f"it could be one answer, {plain(named[what])[:40]!r} by {plain(named[who])[:40]!r}, or "
         f"the answers of two people called {who!r} and {what!r}"
     )
+
+
+def _stands_alone(named: Mapping[str, object], request: Request) -> bool:
+    """Whether an object says one answer and something about it: nothing else in it is a label."""
+    what, labels = _what(named), request.labels or ()
+    labelled = [name for name, entry in named.items() if plain(entry).strip() in labels]
+    return what is not None and labelled == [what]
 
 
 def _of_one(name: str, value: object) -> RawAnswer:
@@ -141,13 +173,15 @@ def _structured(value: Mapping[str, object]) -> RawAnswer:
 def row_verdict(cells: Mapping[str, object], without: Sequence[str]) -> Verdict | Unusable:
     """The verdict beside an answer, by the names that are usual."""
     for name, cell in cells.items():
-        key = name.casefold()
+        key = key_of(name)
         if name in without or not plain(cell).strip():
             continue
         if key in VERDICT_KEYS and (told := _told(name, cell)):
             return told
         if key in FLAG_KEYS and flag_of(cell):
             return FLAG_KEYS[key]
+        if key in APPROVAL_KEYS and flag_of(cell) is False:
+            return Verdict.REJECTED
     return Verdict.SUBMITTED
 
 
@@ -157,7 +191,8 @@ def _told(name: str, cell: object) -> Verdict | Unusable | None:
     if word.casefold() in DONE:
         return Verdict.SUBMITTED
     strange = Unusable(f"{name} is {word[:40]!r}, which is no verdict")
-    return verdict_of(word) or (None if name.casefold() == "answer" else strange)
+    is_general = key_of(name) in GENERAL_KEYS - {"status"}
+    return verdict_of(word) or (None if is_general else strange)
 
 
 def _says_who(value: Mapping[str, object]) -> bool:
@@ -170,9 +205,8 @@ def _who(value: Mapping[str, object]) -> str | None:
 
 def _what(value: Mapping[str, object]) -> str | None:
     """The key of the answer, whatever it holds."""
-    names = {str(name).casefold(): str(name) for name in value}
-    keys = (*VALUE_KEYS, "spans", "entities", "result")
-    return next((names[key] for key in keys if key in names), None)
+    names = {key_of(str(name)): str(name) for name in value}
+    return next((names[key] for key in (*VALUE_KEYS, *_LISTS) if key in names), None)
 
 
 def _is_span(value: Mapping[str, object]) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from loopd.data.cells import Unusable, plain
 from loopd.data.columns import listing
 from loopd.data.formats.contract import Request, values
 from loopd.data.formats.literals import literal
-from loopd.data.labels import Blank
+from loopd.data.labels import Blank, Labels
 from loopd.data.source import Source
 from loopd.errors import DataError
 
@@ -25,7 +25,7 @@ def is_bits(source: Source, columns: Sequence[str], request: Request) -> bool:
     """Whether columns hold zeros and ones only, and labels are called otherwise."""
     cells = [plain(cell).strip() for column in columns for cell in values(source, column)]
     shown = {cell for cell in cells if cell not in _UNKNOWN}
-    return bool(shown) and shown <= _BITS.keys() and not shown & set(request.labels or ())
+    return bool(shown) and shown <= _BITS.keys() and not _names_labels(shown, request)
 
 
 def vectors(source: Source, column: str, request: Request) -> tuple[list[object], ...]:
@@ -37,7 +37,16 @@ def vectors(source: Source, column: str, request: Request) -> tuple[list[object]
     bits = {plain(bit) for vector in lists for bit in vector}
     fits = all(len(vector) == len(request.labels or ()) for vector in lists)
     plausible = fits and bits <= _BITS.keys() | _UNKNOWN
-    return lists if plausible and not bits & set(request.labels or ()) else ()
+    return lists if plausible and not _names_labels(bits, request) else ()
+
+
+def _names_labels(bits: Iterable[str], request: Request) -> bool:
+    """Whether any of some zeros and ones is a label as well, however a program spells it."""
+    labels = Labels(request.labels or ())
+    try:
+        return any(labels.get(bit) is not None for bit in bits)
+    except Unusable:  # it may even be two
+        return True
 
 
 def is_sure(lists: Sequence[Sequence[object]]) -> bool:

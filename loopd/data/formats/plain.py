@@ -8,7 +8,7 @@ a vector of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from loopd.data.cells import Unusable
@@ -19,8 +19,16 @@ from loopd.data.formats.long import annotator_column
 from loopd.data.formats.objects import answers_of, labels_of
 from loopd.data.formats.one_hot import is_bits, is_sure, labels_of_columns, of_bits, vectors
 from loopd.data.formats.values import agreed
-from loopd.data.formats.verdicts import verdict_column, verdict_in
-from loopd.data.formats.words import TIME_KEYS, latest, person
+from loopd.data.formats.verdicts import (
+    Verdicts,
+    Watch,
+    own_columns,
+    verdict_column,
+    verdicts_in,
+    watch_of,
+    without_verdicts,
+)
+from loopd.data.formats.words import TIME_KEYS, key_of, latest, person
 from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
@@ -37,6 +45,8 @@ class Table:
         people: whether each column of answers is a person's.
         annotator: column of who answered.
         verdict: column of what was decided about the answer.
+        own: column of what was decided about one column of answers, by that column.
+        watch: what looks out for verdicts that come late; ``None`` where nothing has to.
     """
 
     request: Request
@@ -46,25 +56,27 @@ class Table:
     people: bool
     annotator: str | None
     verdict: str | None
+    own: Mapping[str, str] = field(default_factory=dict)
+    watch: Watch | None = None
 
     def read_columns(self, present: Sequence[str]) -> tuple[str, ...]:
         """All columns that are read."""
         own = [name for name in (self.annotator, self.verdict) if name is not None]
-        times = [name for name in present if name.casefold() in TIME_KEYS] if self.annotator else []
-        return tuple(dict.fromkeys((*self.request.named, *own, *times)))
+        own += self.own.values()
+        watched = () if self.watch is None else self.watch.said
+        times = [name for name in present if key_of(name) in TIME_KEYS] if self.annotator else []
+        return tuple(dict.fromkeys((*self.request.named, *own, *times, *watched)))
 
     def row(self, row: SourceRow) -> Row:
         """A row as the collector takes it."""
         cells, request = row.cells, self.request
         if row.broken:
             return Row(row.number, None, None, None, broken=row.broken)
-        verdict = verdict_in(cells, self.verdict)
-        answers = tuple(
-            self._judged(self._answers(cells, request.answers, people=self.people), verdict)
-        )
+        verdict = verdicts_in(cells, self.verdict)
+        answers = _judged(tuple(self._answers(cells, request.answers, people=self.people)), verdict)
         # The verdict is on what people answered; a column of known labels beside that is not.
         own = Verdict.SUBMITTED if request.answers and request.label != request.answers else verdict
-        label = agreed(tuple(self._judged(self._answers(cells, request.label, is_known=True), own)))
+        label = agreed(_judged(tuple(self._answers(cells, request.label, is_known=True)), own))
         record_id = None if request.id is None else cells.get(request.id)
         return Row(row.number, cells.get(request.text), record_id, label, answers)
 
@@ -83,7 +95,8 @@ class Table:
             yield self._by(cells, RawAnswer("", of_bits(names, bits, self.request)))
             return
         for column in columns:
-            for answer in self._of_cell(cells, column, is_known=is_known):
+            told = self._of_cell(cells, column, is_known=is_known)
+            for answer in _judged(tuple(told), verdicts_in(cells, self.own.get(column))):
                 named = answer._replace(annotator=column) if people else answer
                 yield self._by(cells, named)
 
@@ -110,15 +123,18 @@ class Table:
         when = latest(cells, self.request.named) if answer.time is None else answer.time
         return answer._replace(annotator=person(cells.get(self.annotator)), time=when)
 
-    def _judged(
-        self, answers: Iterator[RawAnswer], verdict: Verdict | Unusable
-    ) -> Iterator[RawAnswer]:
-        if verdict is Verdict.SUBMITTED:
-            yield from answers
-        elif isinstance(verdict, Unusable):
-            yield from (answer._replace(value=verdict) for answer in answers)
-        else:
-            yield from (answer._replace(verdict=verdict) for answer in answers)
+
+def _judged(answers: tuple[RawAnswer, ...], verdict: Verdicts) -> tuple[RawAnswer, ...]:
+    """The answers with what was decided about all of them, or about each."""
+    if verdict is Verdict.SUBMITTED:
+        return answers
+    verdicts = verdict if isinstance(verdict, list) else [verdict] * len(answers)
+    if len(verdicts) != len(answers):
+        return _judged(answers, Unusable(f"{len(verdicts)} verdicts on {len(answers)} answers"))
+    return tuple(
+        answer._replace(value=told) if isinstance(told, Unusable) else answer._replace(verdict=told)
+        for answer, told in zip(answers, verdicts, strict=True)
+    )
 
 
 def _pairs(people: object, answers: object) -> tuple[RawAnswer, ...]:
@@ -143,6 +159,7 @@ def table_of(source: Source, request: Request) -> Table:
         answers=_matching(source, request.answers),
         label=_matching(source, request.label),
     )
+    own = own_columns(source, request)
     several = [
         names for names in (request.answers, request.label) if _is_bits(source, names, request)
     ]
@@ -155,6 +172,7 @@ def table_of(source: Source, request: Request) -> Table:
             f"name one column of known labels in `{request.section}.label`",
         )
     people = bool(request.answers) and request.answers[0] not in bits and _is_wide(request)
+    verdict = verdict_column(source, request)
     return Table(
         request,
         frozenset(() if request.kind == "spans" else request.labels or ()),
@@ -162,7 +180,9 @@ def table_of(source: Source, request: Request) -> Table:
         frozenset(name for name in request.named if _is_vectors(source, name, request)),
         people,
         None if people else annotator_column(source, request),
-        verdict_column(source, request),
+        verdict,
+        own,
+        None if verdict is not None else watch_of(source, request),
     )
 
 
@@ -176,7 +196,7 @@ def _matching(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
         matches = [column for column in source.columns if fnmatchcase(column, name)]
         if not matches:
             raise missing_column(name, source.columns, source.name)
-        columns += matches
+        columns += without_verdicts(source, matches)
     return tuple(dict.fromkeys(columns))
 
 
@@ -217,4 +237,6 @@ def rows(source: Source, request: Request) -> Iterator[Row]:
     """
     table = table_of(source, request)
     for row in source.read(table.read_columns(source.columns)):
+        if table.watch is not None:
+            table.watch.check(row)
         yield table.row(row)

@@ -14,6 +14,7 @@ from loopd.data.formats.contract import Item, Request, values
 from loopd.data.formats.items import Tool
 from loopd.data.formats.literals import literal
 from loopd.data.formats.words import ANNOTATOR_KEYS, first_key, moment, person, verdict_of
+from loopd.data.labels import two_readings
 from loopd.data.source import RawAnswer, Source, SourceRow, Verdict
 
 OWN = ("label", "accept", "spans")
@@ -25,6 +26,9 @@ QUESTION = "answer"
 
 _WORDS = frozenset(("accept", "reject", "ignore"))
 
+_LABEL_VIEWS = ("classification", "choice")
+"""Views that ask about the whole text."""
+
 _SESSION = re.compile(r"(.*-)?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 """What an unnamed session is called: when it began, which says nothing of who it was."""
 
@@ -34,7 +38,8 @@ def _recognises(source: Source, request: Request) -> bool:
     words = {plain(cell) for cell in values(source, QUESTION)}
     if QUESTION not in columns or not words <= _WORDS or not (words or columns & MARKS):
         return False
-    if QUESTION in request.named and not columns & set(OWN):
+    labelled = words <= set(request.labels or ()) or not columns & set(OWN)
+    if QUESTION in request.named and labelled:
         return False  # the words are labels
     return bool(columns & {*MARKS, *OWN, "options"})
 
@@ -71,15 +76,20 @@ def _spans(cells: Mapping[str, object]) -> object:
     if spans is None or spans == "":
         classified = not cells.keys().isdisjoint(("label", "accept", "options"))
         return Unusable("the line judges a label, not spans") if classified else []
-    if _judges_one(cells):
+    if plain(cells.get("_view_id")) in _LABEL_VIEWS:
+        return Unusable("the line judges a label, not spans")  # which are what a pattern matched
+    if _judges_one(cells, spans):
         return Unusable("the line judges one suggested span, not all of the text")
     return spans
 
 
-def _judges_one(cells: Mapping[str, object]) -> bool:
+def _judges_one(cells: Mapping[str, object], spans: object) -> bool:
     """Whether this is a line of ``ner.teach`` or ``ner.match``: yes or no to a single span."""
-    meta = literal(cells.get("meta"))
-    suggested = isinstance(meta, Mapping) and ("score" in meta or "pattern" in meta)
+    entries = spans if isinstance(spans, (list, tuple)) else ()
+    suggested = any(
+        isinstance(entry, Mapping) and ("score" in entry or "pattern" in entry)
+        for entry in (literal(cells.get("meta")), *entries)
+    )
     return plain(cells.get("_view_id")) in ("ner", "spans") and suggested
 
 
@@ -96,11 +106,18 @@ def _accepted(cells: Mapping[str, object], request: Request) -> object:
     accept = literal(cells.get("accept"))
     names = accept if isinstance(accept, (list, tuple)) else [] if accept is None else [accept]
     texts = _texts(literal(cells.get("options")))
-    labels = set(request.labels or ())
-    return [
-        texts[name] if name not in labels and texts.get(name) in labels else name
-        for name in map(plain, names)
-    ]
+    meant = [_meant(plain(name), texts, request) for name in names]
+    return next((label for label in meant if isinstance(label, Unusable)), meant)
+
+
+def _meant(name: str, texts: Mapping[str, str], request: Request) -> str | Unusable:
+    """The label that an option stands for, by its id or by its text."""
+    labels, text = set(request.labels or ()), texts.get(name)
+    if text not in labels or text == name:
+        return name
+    return (
+        text if name not in labels else two_readings(name, "the option's id", f"its text {text!r}")
+    )
 
 
 def _texts(options: object) -> dict[str, str]:

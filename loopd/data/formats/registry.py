@@ -102,6 +102,8 @@ def _of_table(source: Source, request: Request) -> Iterator[str]:
         yield f"column {table.annotator!r} says who answered"
     if table.verdict is not None and request.verdict_column is None:
         yield f"column {table.verdict!r} says which labels count"
+    for column, verdict in table.own.items():
+        yield f"column {verdict!r} says which labels of {column!r} count"
     if table.vectors and request.format == "auto":
         labels = listing(request.labels or ())
         yield f"zeros and ones are read in the order of task.labels: {labels}"

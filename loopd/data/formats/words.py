@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 
 from loopd.data.cells import plain
 from loopd.data.source import Verdict
@@ -55,8 +57,19 @@ VERDICT_KEYS = (
     "assignment_status",
     "assignmentstatus",
     "assignment:status",
+    "annotation_state",
+    "response_state",
+    "review_status",
+    "review_result",
+    "qa_status",
+    "state",
+    "decision",
+    "review",
 )
 """Names of columns that may hold a verdict in words; only their words tell."""
+
+GENERAL_KEYS = frozenset(("status", "answer", "verdict", "state", "decision", "review"))
+"""Those of them that may as well say something about the text."""
 
 FLAG_KEYS: Mapping[str, Verdict] = {
     "was_cancelled": Verdict.CANCELLED,
@@ -77,6 +90,11 @@ FLAG_KEYS: Mapping[str, Verdict] = {
 }
 """Names of columns that hold yes or no, and the verdict that a yes says."""
 
+APPROVAL_KEYS = frozenset(
+    ("accepted", "is_accepted", "approved", "is_approved", "valid", "is_valid")
+)
+"""Names of columns that hold yes or no, where a no rejects the label."""
+
 TIME_KEYS = (
     "updated_at",
     "_timestamp",
@@ -94,7 +112,7 @@ _VERDICTS: Mapping[str, Verdict] = {
     **dict.fromkeys(
         ("submitted", "accept", "accepted", "validated", "approved"), Verdict.SUBMITTED
     ),
-    **dict.fromkeys(("reject", "rejected"), Verdict.REJECTED),
+    **dict.fromkeys(("reject", "rejected", "disapproved", "invalid"), Verdict.REJECTED),
     **dict.fromkeys(("ignore", "ignored"), Verdict.IGNORED),
     **dict.fromkeys(("discard", "discarded"), Verdict.DISCARDED),
     **dict.fromkeys(("draft", "edited", "withdrawn"), Verdict.DRAFT),
@@ -102,12 +120,38 @@ _VERDICTS: Mapping[str, Verdict] = {
     **dict.fromkeys(("cancel", "cancelled", "canceled", "skip", "skipped"), Verdict.CANCELLED),
 }
 
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+DONE = frozenset(("completed", "complete", "done", "finished", "final", "valid", "ok"))
+"""Words by which a file says that something is an answer, if anything beside it is about that."""
+
+UNFINISHED = frozenset(("active", "expired", "in_progress", "in progress", "assigned", "returned"))
+"""Words by which it says that something is none yet."""
+
+_FLAGS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "t", "1", "1.0", "yes", "y"), True),
+    **dict.fromkeys(("false", "f", "0", "0.0", "no", "n", ""), False),
+}
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+_JOINTS = re.compile(r"[\s.-]+")
+
+_WHOLE = re.compile(r"(0|[1-9]\d*)\.0")
+"""How pandas writes a person's number beside rows without one."""
+
+_NOBODY = frozenset(("nan", "NaN", "None", "null", "<NA>"))
+"""What programs write where there is no name."""
+
+
+@lru_cache(maxsize=4096)
+def key_of(name: str) -> str:
+    """A name as the lists above have it: ``Annotator ID`` and ``annotatorId`` are one."""
+    return _JOINTS.sub("_", _HUMPS.sub("_", name.strip())).casefold()
 
 
 def verdict_of(cell: object) -> Verdict | None:
-    """The verdict that a word says; ``None`` where it is none."""
-    return _VERDICTS.get(plain(cell).strip().casefold())
+    """The verdict that a word says, also as Python shows it: ``ResponseStatus.submitted``."""
+    word = plain(cell).strip().casefold()
+    return _VERDICTS.get(word) or _VERDICTS.get(word.rpartition("status.")[2])
 
 
 def flag_of(cell: object) -> bool | None:
@@ -116,8 +160,8 @@ def flag_of(cell: object) -> bool | None:
 
 
 def first_key(cells: Mapping[str, object], keys: Iterable[str]) -> str | None:
-    """The first of some keys that an object has, whatever their case; with something in it."""
-    names = {name.casefold(): name for name in cells}
+    """The first of some keys that an object has, however it spells them; with something in it."""
+    names = {key_of(name): name for name in cells}
     present = (names[key] for key in keys if key in names)
     return next((name for name in present if plain(cells[name]).strip()), None)
 
@@ -127,7 +171,10 @@ def person(cell: object) -> str:
     if isinstance(cell, Mapping):
         key = first_key(cell, ("username", "email", "name", "id"))
         return "" if key is None else person(cell[key])
-    return plain(cell).strip()
+    name = plain(cell).strip()
+    if name in _NOBODY:
+        return ""
+    return name.removesuffix(".0") if _WHOLE.fullmatch(name) else name
 
 
 def moment(cell: object) -> float | None:

@@ -297,3 +297,50 @@ def test_feedback_as_an_object_of_lists(tmp_path: Path) -> None:
     }
     path = jsonl(tmp_path / "feedback.jsonl", [{"text": "a", "tone": tone}])
     assert answers(path, answers="tone") == {"a": {"u1": "praise"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        ("Validated", True),
+        ("TaskStatus.validated", True),
+        ("TaskStatus.discarded", False),
+        ("Whatever", False),
+        (None, False),
+    ],
+)
+def test_a_status_of_version_1_that_is_not_validated_is_no_answer(
+    tmp_path: Path, status: str | None, counts: bool
+) -> None:
+    row = {"text": "a", "annotation": "praise", "annotation_agent": "ann", "status": status}
+    path = jsonl(tmp_path / "a.jsonl", [row])
+    assert answers(path, answers="annotation") == ({"a": {"ann": "praise"}} if counts else {})
+
+
+def test_another_name_of_the_question_may_not_be_that_of_a_column(tmp_path: Path) -> None:
+    row = {"text": "a", "annotation": "praise", "annotation_agent": "ann", "label": "question"}
+    path = jsonl(tmp_path / "a.jsonl", [row])
+    with pytest.raises(DataError, match="the column of that name or the question 'annotation'"):
+        read(path, answers="label")
+
+
+def test_responses_without_their_status_wait_for_the_record_s(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "tone.responses": ["praise"], "_server_id": "x", "status": "pending"},
+        {"text": "b", "tone.responses": ["praise"], "_server_id": "y", "status": "completed"},
+    ]
+    path = jsonl(tmp_path / "a.jsonl", rows)
+    assert answers(path, answers="tone") == {"b": {"imported": "praise"}}
+    lost = {"tone.responses.users": ["u"], "tone.responses.status": None}
+    path = jsonl(tmp_path / "b.jsonl", [{**row, **lost} for row in rows])
+    assert read(path, answers="tone")[1].said.withheld == (("pending", 2),)
+
+
+def test_the_remark_on_lost_status_is_made_only_where_it_is_lost(tmp_path: Path) -> None:
+    row: dict[str, Any] = {"fields": {"text": "a"}, "status": "completed"}
+    stated = [{"user_id": "u", "status": "submitted", "values": {"tone": {"value": "praise"}}}]
+    path = jsonl(tmp_path / "a.jsonl", [{**row, "responses": stated}])
+    assert read(path, answers="tone")[1].is_whole
+    silent = {"tone": [{"user_id": "u", "value": "praise"}]}
+    path = jsonl(tmp_path / "b.jsonl", [{**row, "responses": silent}])
+    assert "no status of single responses" in read(path, answers="tone")[1].notes[0]

@@ -100,3 +100,20 @@ def test_a_column_of_people_beside_it_is_heard(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("id,text,label,Comments,annotator\n1,a,praise,,ann\n1,a,question,,bo\n")
     assert answers(path, answers="label") == {"a": {"ann": "praise", "bo": "question"}}
+
+
+@pytest.mark.parametrize(
+    ("comments", "labels", "others"),
+    [("nice", ["praise"], []), ("", "praise|question", ""), ("x", "praise; question", "")],
+)
+def test_a_column_of_comments_alone_is_not_doccano_s(
+    tmp_path: Path, comments: str, labels: object, others: object
+) -> None:
+    rows = [
+        {"id": 1, "text": "a", "label": labels, "Comments": comments},
+        {"id": 2, "text": "b", "label": others, "Comments": ""},
+    ]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    _, report = read(path, "multi_label", answers="label", none_label="none")
+    assert report.written_by == ""
+    assert report.answers + report.unusable_answers == (2 if others == [] else 1)

@@ -139,3 +139,45 @@ def test_columns_that_the_configuration_names_come_first(tmp_path: Path) -> None
     assert answers(path, answers="tone", annotator_column="reviewer", verdict_column="review") == {
         "a": {"cy": "praise"}
     }
+
+
+@pytest.mark.parametrize(
+    ("beside", "counts"),
+    [
+        ({"reviews": [{"id": 1, "accepted": False}]}, False),
+        ({"reviews": [{"id": 1, "accepted": False}, {"id": 2, "accepted": True}]}, True),
+        ({"last_action": "rejected"}, False),
+        ({"last_action": "updated", "reviews": [{"id": 1, "accepted": False}]}, True),
+        ({"last_action": "fixed_and_accepted"}, True),
+        ({"ground_truth": True, "reviews": []}, True),
+    ],
+)
+def test_what_a_reviewer_rejected_is_no_answer(
+    tmp_path: Path, beside: dict[str, Any], counts: bool
+) -> None:
+    path = written(tmp_path / "l.json", task("a", annotation(1, "praise", **beside)))
+    _, report = read(path, answers="tone")
+    assert report.said.withheld == (() if counts else (("rejected", 1),))
+    assert report.answers == int(counts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("rating", 4), ("number", 4.0), ("pairwise", "4"), ("choices", ["4"])]
+)
+def test_what_else_may_be_a_label(tmp_path: Path, kind: str, value: object) -> None:
+    key = {"pairwise": "selected"}.get(kind, kind)
+    result = [{"type": kind, "from_name": "stars", "to_name": "text", "value": {key: value}}]
+    path = written(tmp_path / "l.json", task("a", {"completed_by": 1, "result": result}))
+    assert answers(path, labels=("3", "4"), answers="stars") == {"a": {"1": "4"}}
+
+
+def test_a_submission_without_a_choice_is_counted(tmp_path: Path) -> None:
+    tasks = task("a", annotation(1, "praise"), annotation(2))
+    _, report = read(written(tmp_path / "l.json", tasks), answers="tone")
+    assert (report.said.read, report.said.blank, report.is_whole) == (1, 1, False)
+
+
+def test_predictions_alone_are_no_answers(tmp_path: Path) -> None:
+    path = written(tmp_path / "l.json", task("a", predictions=[annotation(None, "praise")]))
+    with pytest.raises(DataError, match="read as Label Studio nobody has answered anything"):
+        read(path, answers="tone")

@@ -170,3 +170,43 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "p.jsonl", LINES)
     with pytest.raises(DataError, match=r"`pool.answers` is 'lable', no question of it"):
         read(path, answers="lable")
+
+
+def test_words_that_are_the_labels_of_the_task_are_no_verdicts(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "answer": "accept", "label": "x"},
+        {"text": "b", "answer": "reject", "spans": []},
+    ]
+    path = jsonl(tmp_path / "p.jsonl", rows)
+    assert answers(path, labels=("accept", "reject"), answers="answer") == {
+        "a": {"imported": "accept"},
+        "b": {"imported": "reject"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("view", "span"),
+    [("classification", {}), ("choice", {}), ("ner", {"score": 0.5}), ("ner", {"pattern": 1})],
+)
+def test_spans_that_nobody_marked_are_no_answers(
+    tmp_path: Path, view: str, span: dict[str, object]
+) -> None:
+    row = {
+        **binary("Ann saw", "praise", "accept", _view_id=view),
+        "spans": [{"start": 0, "end": 3, "label": "PER", **span}],
+    }
+    path = jsonl(tmp_path / "p.jsonl", [row])
+    _, report = read(path, "spans", ENTITIES, answers="spans")
+    assert (report.answers, report.unusable_answers) == (0, 1)
+
+
+def test_an_option_whose_id_is_another_label_than_its_text_is_refused(tmp_path: Path) -> None:
+    options = [{"id": 0, "text": "1"}, {"id": 1, "text": "0"}, {"id": 2, "text": "2"}]
+    rows = [
+        {"text": f"t{number}", "options": options, "accept": [number], "answer": "accept"}
+        for number in range(3)
+    ]
+    path = jsonl(tmp_path / "p.jsonl", rows)
+    _, report = read(path, labels=("0", "1", "2"), answers="accept")
+    assert (report.answers, report.unusable_answers) == (1, 2)
+    assert "'0' may be the option's id or its text '1'" in report.examples[0]

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from loopd.data.formats.words import APPROVAL_KEYS, VERDICT_KEYS
+from loopd.data.source import HEAD
 from loopd.errors import DataError
 from tests.data.formats.reads import ENTITIES, answers, golds, jsonl, read, spans
 
@@ -229,8 +233,12 @@ def test_a_verdict_that_may_be_about_the_text_is_refused(tmp_path: Path) -> None
 
 
 def test_a_status_in_other_words_is_no_verdict(tmp_path: Path) -> None:
-    path = table(tmp_path / "t.csv", "text,tone,status", "a,praise,open", "b,praise,rejected")
-    assert answers(path, answers="tone").keys() == {"a", "b"}
+    rows = ("text,tone,status", "a,praise,shipped", "b,praise,cancelled", "c,praise,pending")
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone").keys() == {"a", "b", "c"}
+    rows = ("text,tone,status", "a,praise,open", "b,praise,rejected")
+    path = table(tmp_path / "u.csv", *rows)
+    assert answers(path, answers="tone", format="plain").keys() == {"a", "b"}
     _, report = read(path, answers="tone", verdict_column="status")
     assert report.unusable_answers == 1
     assert any("status is 'open', which is no verdict" in line for line in report.lines())
@@ -247,6 +255,125 @@ def test_a_doubtful_verdict_is_refused_whatever_its_first_lines_say(
     with pytest.raises(DataError, match="could be a verdict"):
         read(path, answers="tone")
     assert answers(path, answers="tone", format="plain") == {"a": {"imported": "praise"}}
+
+
+VERDICTS = st.sampled_from(("Rejected", "reject", "discarded", "DISCARDED"))
+
+NAMES = st.sampled_from((*VERDICT_KEYS, "Status", "AssignmentStatus", "ASSIGNMENT:status"))
+
+OTHERS = st.lists(
+    st.sampled_from(("accepted", "final", "completed", "open", "closed", "new", "")), max_size=4
+)
+
+
+@given(name=NAMES, verdict=VERDICTS, others=OTHERS, late=st.booleans())
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_rejected_label_is_an_answer_whatever_stands_beside_it(
+    tmp_path: Path, *, name: str, verdict: str, others: list[str], late: bool
+) -> None:
+    if name in ("answer", "verdict", "review") and {"open", "closed", "new"} & {*others}:
+        return  # then the column says something else
+    words = [*others, *[""] * (HEAD if late else 0), verdict]
+    rows = [f"t{number},praise,{word}" for number, word in enumerate(words)]
+    path = table(tmp_path / "t.csv", f"text,tone,{name}", *rows)
+    for key in ("answers", "label"):
+        refusal = ""
+        try:
+            pool, _ = read(path, **{key: "tone"})
+            last = pool.records[-1]
+            assert (last.answers, last.gold) == ((), None)
+        except DataError as error:
+            refusal = f"{error.message} {error.hint}"
+        assert not refusal or (
+            "could be a verdict on the label" in refusal
+            and f"set `pool.verdict_column: {name}`" in refusal
+        )
+
+
+@pytest.mark.parametrize("column", sorted(APPROVAL_KEYS))
+def test_what_nobody_approved_is_refused_or_left_out(tmp_path: Path, column: str) -> None:
+    rows = (f"text,tone,{column}", "a,praise,True", "b,praise,0.0")
+    path = table(tmp_path / "t.csv", *rows)
+    with pytest.raises(DataError, match=r"says '0\.0': it could be a verdict"):
+        read(path, answers="tone")
+    assert answers(path, answers="tone", verdict_column=column) == {"a": {"imported": "praise"}}
+
+
+def test_flags_that_pandas_wrote_and_unfinished_assignments(tmp_path: Path) -> None:
+    rows = ("text,tone,was_cancelled", "a,praise,0.0", "b,praise,1.0", "c,praise,")
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone").keys() == {"a", "c"}
+    words = ("APPROVED", "REJECTED", "SKIPPED", "ACTIVE", "EXPIRED")
+    rows = ("text,tone,ASSIGNMENT:status", *(f"{word},praise,{word}" for word in words))
+    assert answers(table(tmp_path / "u.csv", *rows), answers="tone").keys() == {"APPROVED"}
+
+
+def test_a_list_of_verdicts_is_one_for_each_answer(tmp_path: Path) -> None:
+    row = {
+        "text": "a",
+        "annotators": ["x", "y"],
+        "tone": ["praise", "question"],
+        "status": ["submitted", "discarded"],
+    }
+    path = jsonl(tmp_path / "t.jsonl", [row])
+    assert answers(path, answers="tone") == {"a": {"x": "praise"}}
+    path = jsonl(tmp_path / "u.jsonl", [{**row, "status": ["submitted"]}])
+    assert read(path, answers="tone")[1].unusable_answers == 2
+
+
+@pytest.mark.parametrize(
+    ("beside", "counts"),
+    [
+        ({"accepted": True}, True),
+        ({"accepted": False}, False),
+        ({"is_valid": "no"}, False),
+        ({"state": "discarded"}, False),
+        ({"state": "Ohio"}, True),
+        ({"decision": "reject"}, False),
+    ],
+)
+def test_what_an_object_says_beside_its_answer(
+    tmp_path: Path, beside: dict[str, object], counts: bool
+) -> None:
+    cell = [{"worker": "w1", "label": "praise", **beside}]
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "a", "given": cell}])
+    assert answers(path, answers="given") == ({"a": {"w1": "praise"}} if counts else {})
+
+
+def test_an_object_of_lists_is_a_list_of_objects(tmp_path: Path) -> None:
+    lists = {
+        "annotator": ["x", "y"],
+        "label": ["praise", "question"],
+        "status": ["submitted", "rejected"],
+    }
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "a", "given": lists}])
+    assert answers(path, answers="given") == {"a": {"x": "praise"}}
+    path = jsonl(tmp_path / "u.jsonl", [{"text": "a", "given": {**lists, "label": ["praise"]}}])
+    assert read(path, answers="given")[1].unusable_answers == 1
+
+
+def test_what_is_known_of_an_answer_is_no_answer_of_its_own(tmp_path: Path) -> None:
+    path = jsonl(
+        tmp_path / "t.jsonl", [{"text": "a", "given": {"label": "praise", "confidence": 0.9}}]
+    )
+    assert answers(path, answers="given") == {"a": {"imported": "praise"}}
+
+
+@pytest.mark.parametrize("cell", ["nan", "None", "<NA>"])
+def test_a_program_s_word_for_nobody_is_nobody_s_name(tmp_path: Path, cell: str) -> None:
+    path = table(tmp_path / "t.csv", "text,annotator,tone", f"a,{cell},praise", "b,x,praise")
+    assert answers(path, answers="tone") == {"a": {"imported": "praise"}, "b": {"x": "praise"}}
+
+
+def test_columns_of_people_may_hold_the_numbers_that_labels_are(tmp_path: Path) -> None:
+    rows = ("text,r1,r2,r3", "a,1.0,0.0,", "b,,True,1")
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, labels=("0", "1"), answers="r*") == {
+        "a": {"r1": "1", "r2": "0"},
+        "b": {"r2": "1", "r3": "1"},
+    }
 
 
 def test_tables_of_crowds(tmp_path: Path) -> None:
@@ -285,3 +412,72 @@ def test_a_table_with_numbers_of_annotations_is_not_label_studios(tmp_path: Path
     )
     path = table(tmp_path / "t.csv", *rows)
     assert answers(path, answers="tone") == {"a": {"w1": "praise"}}
+
+
+def test_a_number_that_pandas_wrote_with_a_point_is_the_same_person(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", "text,annotator,tone", "a,1.0,praise", "a,2,question", "b,,")
+    assert answers(path, answers="tone") == {"a": {"1": "praise", "2": "question"}}
+
+
+def test_an_object_that_holds_the_entities_names_nobody(tmp_path: Path) -> None:
+    path = jsonl(tmp_path / "t.jsonl", [{"text": "Ann", "given": {"entities": [[0, 3, "PER"]]}}])
+    assert answers(path, "spans", ENTITIES, answers="given") == {
+        "Ann": {"imported": spans((0, 3, "PER"))}
+    }
+
+
+@pytest.mark.parametrize(
+    ("person", "verdict"),
+    [
+        ("Annotator ID", "Annotation Status"),
+        ("annotatorName", "annotationStatus"),
+        ("worker-id", "assignment.status"),
+        ("CODER", "tone_status"),
+        ("raterId", "tone.verdict"),
+    ],
+)
+def test_names_are_known_however_they_are_spelled(
+    tmp_path: Path, person: str, verdict: str
+) -> None:
+    rows = (f"text,tone,{person},{verdict}", "a,praise,x,Accepted", "a,question,y,Rejected")
+    path = table(tmp_path / "t.csv", *rows)
+    assert answers(path, answers="tone") == {"a": {"x": "praise"}}
+    assert any(
+        f"column {verdict!r} says which labels" in line
+        for line in read(path, answers="tone")[1].notes
+    )
+
+
+@pytest.mark.parametrize("names", [("r1", "r2"), "r*"])
+def test_each_person_s_column_may_have_its_own_verdicts(tmp_path: Path, names: Any) -> None:
+    rows = (
+        "text,r1,r1_status,r2,r2_status",
+        "a,praise,submitted,question,discarded",
+        "b,question,,praise,submitted",
+    )
+    path = table(tmp_path / "t.csv", *rows)
+    _, report = read(path, answers=names)
+    assert report.said.withheld == (("discarded", 1), ("pending", 1))
+    assert answers(path, answers=names) == {"a": {"r1": "praise"}, "b": {"r2": "praise"}}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("answer", "reject"), ("was_cancelled", True), ("status", "discarded"), ("approved", False)],
+)
+def test_a_verdict_that_only_late_rows_have_is_refused(
+    tmp_path: Path, column: str, cell: object
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"text": f"t{number}", "tone": "praise"} for number in range(HEAD)
+    ]
+    path = jsonl(tmp_path / "t.jsonl", [*rows, {"text": "z", "tone": "praise", column: cell}])
+    with pytest.raises(DataError, match=f"line {HEAD + 1}: column '{column}' says"):
+        read(path, answers="tone")
+    assert "z" in answers(path, answers="tone", format="plain")
+
+
+def test_people_whose_names_come_late_are_told_apart(tmp_path: Path) -> None:
+    rows = [f"t{number},praise," for number in range(HEAD)]
+    path = table(tmp_path / "t.csv", "text,tone,annotator", *rows, "z,praise,x", "z,question,y")
+    assert answers(path, answers="tone")["z"] == {"x": "praise", "y": "question"}
