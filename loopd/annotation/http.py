@@ -96,7 +96,7 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     except (httpx.TransportError, httpx.DecodingError) as error:
         # Not `from error`: its text may hold a secret, and tracebacks show it.
         raise _unanswered(error, url, secrets) from None
-    return judged(response, url, lambda text: quoted(text, *secrets))
+    return judged(response, url, lambda text: redacted(text, *secrets))
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
@@ -133,11 +133,16 @@ def quoted(text: object, *secrets: str | None) -> str:
 
     Whatever answers, or fails, may repeat what it was sent.
     """
+    return redacted(text, *secrets)[:_DETAIL]
+
+
+def redacted(text: object, *secrets: str | None) -> str:
+    """A text without the secrets; must not be cut before, lest half of one stays."""
     words = str(text)
     for secret in secrets:
         for form in {secret, repr(secret)[1:-1]} if secret else ():
             words = words.replace(form, "***")
-    return words[:_DETAIL]
+    return words
 
 
 def _unanswered(

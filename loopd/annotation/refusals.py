@@ -18,6 +18,7 @@ import httpx
 
 from loopd.errors import ArgillaError, AuthError, TransientError
 
+_DETAIL = 300
 _EXCERPT = 80
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
@@ -62,7 +63,7 @@ def judged(response: httpx.Response, url: str, redact: Redact) -> Any:
     Args:
         response: the answer, read.
         url: of the server, for messages.
-        redact: makes a text of elsewhere short, and takes the secrets out.
+        redact: takes the secrets out of a text of elsewhere; before it is cut.
 
     Raises:
         LoopdError: see :meth:`~loopd.annotation.http.ArgillaHttp.request`.
@@ -145,7 +146,7 @@ def _refused(response: httpx.Response, url: str, redact: Redact) -> ArgillaError
             "use the key of an owner, or of an admin who is a member of the workspace",
         )
     kind = {404: NotFoundError, 409: ConflictError}.get(code, ArgillaError)
-    return kind(f"Argilla refuses: {what}: {redact(response.text)}")
+    return kind(f"Argilla refuses: {what}: {redact(response.text)[:_DETAIL]}")
 
 
 # -- whatever stands before it ---------------------------------------------------------------------
@@ -155,10 +156,11 @@ def _front(response: httpx.Response, redact: Redact) -> FrontError:
     host = response.request.url.netloc.decode("ascii", "replace")
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
     target = _target(response)
-    says = f", and leads to {_shown(target)}" if target else _excerpt(response, kind)
+    says = f", and leads to {_shown(target)}" if target else ""
+    says = redact(says) or _excerpt(redact(response.text), kind)
     message = (
         f"something in front of Argilla answers at {host}: {_what(response)} "
-        f"({redact(kind)}){redact(says)}"
+        f"({redact(kind)[:_EXCERPT]}){says[:_DETAIL]}"
     )
     return FrontError(message, redact(_hint(response, target)))
 
@@ -179,8 +181,7 @@ def _shown(target: httpx.URL) -> str:
     return f"{target.scheme}://{target.netloc.decode('ascii', 'replace')}{target.path}"
 
 
-def _excerpt(response: httpx.Response, kind: str) -> str:
-    text = response.text
+def _excerpt(text: str, kind: str) -> str:
     if "html" in kind or text.lstrip()[:1] == "<":
         title = _TITLE.search(text)
         text = title[1] if title else ""
