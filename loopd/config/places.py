@@ -47,7 +47,7 @@ class ArgillaSection(Section):
     )
     headers: dict[str, str] = Field(
         default_factory=dict,
-        description="Headers that what stands in front of Argilla wants: `env:NAME`, `file:PATH` or "
+        description="Headers for what stands in front of Argilla: `env:NAME`, `file:PATH` or "
         "`command:PROGRAM ARGUMENTS`, behind a word such as `Bearer` if need be; anything else is "
         "sent as it stands.",
     )
