@@ -25,6 +25,9 @@ _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
 _TOO_LARGE = (413, 414, 431)
 
+GRACE = 120.0
+"""Seconds for which a front is waited out where a run that has begun, or a listener, starts."""
+
 Result = TypeVar("Result")
 Redact = Callable[[object], str]
 
@@ -55,6 +58,19 @@ def first_contact(action: Callable[[], Result]) -> Result:
         return action()
     except FrontError as error:
         raise ArgillaError(error.message, error.hint) from None
+
+
+def soon_contact(
+    action: Callable[[], Result], monotonic: Callable[[], float]
+) -> Callable[[], Result]:
+    """The action as one that waits a while for a front to go: Argilla was there before.
+
+    Args:
+        action: asks Argilla for the first time since a restart.
+        monotonic: clock in seconds.
+    """
+    deadline = monotonic() + GRACE
+    return lambda: first_contact(action) if monotonic() >= deadline else action()
 
 
 def judged(response: httpx.Response, url: str, redact: Redact) -> Any:

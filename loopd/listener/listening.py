@@ -17,7 +17,7 @@ from typing import Any
 
 from loopd import log
 from loopd.annotation.front import Front
-from loopd.annotation.refusals import first_contact
+from loopd.annotation.refusals import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.filters import Condition, DefinitionError, parse
 from loopd.listener.firing import Context, Firing, Rule, Search, Source
@@ -198,7 +198,7 @@ class Listener:
             seed=random.getrandbits(32),
         )
         self._firing.begin()
-        source = patience.attempt(lambda: first_contact(self._connect))
+        source = patience.attempt(soon_contact(self._connect, time.monotonic))
         while source is not None and not self._wish.is_set():
             self._step(patience, source)
             self._wish.wait(self._timing.interval)
