@@ -96,6 +96,10 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     except (httpx.TransportError, httpx.DecodingError) as error:
         # Not `from error`: its text may hold a secret, and tracebacks show it.
         raise _unanswered(error, url, secrets) from None
+    return _check(response, url, secrets)
+
+
+def _check(response: httpx.Response, url: str, secrets: tuple[str, ...]) -> Any:
     return judged(response, url, lambda text: redacted(text, *secrets))
 
 

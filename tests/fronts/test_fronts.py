@@ -41,7 +41,13 @@ PLAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLAYS)
+QUICK = {"404 in text", "a redirect to a login", "a login with 200"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PLAYS],
+)
 def test_at_the_first_contact_the_run_ends_with_a_hint(
     argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx, name: str
 ) -> None:
@@ -75,7 +81,7 @@ def test_while_a_run_works_all_of_them_are_waited_out(
 def test_a_server_that_wants_to_be_left_alone_is(
     argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx
 ) -> None:
-    nginx.play("location / { add_header Retry-After 3 always; return 429; }")
+    nginx.play("add_header Retry-After 3 always; location / { return 429; }")
     daemon = make_daemon(argilla, url=nginx.url, guests=False, log={"format": "json"})
     daemon.start()
     daemon.wait_log('"wait": 3.0')
@@ -100,8 +106,10 @@ def whole_run(daemon: Daemon) -> None:
     assert len(daemon.state.published) == 2
 
 
+@pytest.mark.slow
 def test_a_sub_path(argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx) -> None:
-    nginx.play(f"location /tools/argilla/ {{ proxy_pass {nginx.upstream}/; }}")
+    path = f"location /tools/argilla/ {{ proxy_pass {nginx.upstream}/; }}"
+    nginx.play(path + "location / { return 404; }")
     url = f"{nginx.url}/tools/argilla"
     daemon = make_daemon(argilla, url=url, guests=False, stopping={"max_rounds": 2})
     whole_run(daemon)
@@ -181,7 +189,9 @@ def certificates(folder: Path, *, days: int) -> tuple[Path, Path, Path]:
     return paths[0], paths[1], key
 
 
-@pytest.mark.parametrize("days", [9, -9], ids=["valid", "expired"])
+@pytest.mark.parametrize(
+    "days", [pytest.param(9, marks=pytest.mark.slow), -9], ids=["valid", "expired"]
+)
 def test_a_certificate_authority_of_ones_own(
     argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx, days: int
 ) -> None:
