@@ -146,7 +146,7 @@ def retry_after(text: str | None, now: datetime | None = None) -> float | None:
         return float(words)
     try:
         date = parsedate_to_datetime(words)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
     date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
     return max(0.0, (date - (now or datetime.now(timezone.utc))).total_seconds())

@@ -241,6 +241,7 @@ def write_first_batches(
 
 def _first_batch(tools: Tools) -> Event | None:
     state = State(phase=Phase.SEED)
+    tools.store.open(tools.data.pool, fresh=True)  # the step looks for answers that are there
     event = STEPS[Phase.SEED](state, tools)
     if isinstance(event, AnswersCollected):  # those that came with the pool
         event = STEPS[Phase.SEED](apply(state, event), tools)

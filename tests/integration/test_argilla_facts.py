@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from loopd.server.embedded import create_annotator
+from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Made, item, values
 from tests.live import LiveArgilla
 
@@ -394,7 +395,8 @@ def test_drafts_are_listed_with_their_status(api: Api) -> None:
         (3, {"visible_options": 3}, 2),
         (3, {"visible_options": 4}, 422),
         (500, {"visible_options": 500}, 2),
-        (501, {}, 422),
+        (MOST_LABELS, {}, 2),  # our server's; Argilla's own default is 500
+        (MOST_LABELS + 1, {}, 422),
     ],
 )
 def test_how_many_labels(api: Api, options: int, more: dict[str, int], code: int) -> None:

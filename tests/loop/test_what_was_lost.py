@@ -13,6 +13,7 @@ from loopd.config_file import parse_config
 from loopd.errors import DataError
 from loopd.loop import check
 from loopd.loop.daemon import report_data, run_daemon
+from loopd.loop.looking import Looking
 from loopd.loop.tools import read_data
 from loopd.simulation import backtest
 
@@ -34,8 +35,10 @@ def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> 
 
 def checked(settings: Config) -> list[tuple[str, str]]:
     """Level and text of what is found of the pool."""
-    found = check._data(settings, [])
-    return [(each.level, each.text.strip()) for each in found if each.topic == "pool"]
+    visit = Looking(settings)
+    visit.read_data()
+    findings = check._data(visit)
+    return [(each.level, each.text.strip()) for each in findings if each.topic == "pool"]
 
 
 def logged(settings: Config) -> list[tuple[str, str]]:
@@ -82,7 +85,7 @@ def test_all_refuse_in_the_same_words(tmp_path: Path) -> None:
     settings = config(tmp_path, bad=9)
     refusals = []
     for refuse in (
-        lambda: list(check._data(settings, [])),
+        lambda: Looking(settings).read_data(),
         lambda: run_daemon(settings),
         lambda: backtest.run_backtest(settings, backtest.BacktestOptions(), print),
     ):
