@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loopd.config import PACKAGED_MODEL, Config, SinksSection
+from loopd.config import PACKAGED_MODEL, ArgillaSection, Config, SinksSection
+from loopd.config.headers import source_of
 from loopd.config.sinks import SQLITE
 from loopd.errors import ConfigError
 from loopd.printable import one_line
@@ -131,13 +132,26 @@ def _absolute(config: Config, folder: Path) -> Config:
     return config.model_copy(
         update={
             "run": config.run.model_copy(update={"dir": fix(config.run.dir)}),
-            "argilla": config.argilla.model_copy(
-                update={"api_key_file": fix(config.argilla.api_key_file)}
-            ),
+            "argilla": _absolute_argilla(config.argilla, fix),
             "pool": config.pool.model_copy(update={"path": fix(config.pool.path)}),
             "test": config.test and config.test.model_copy(update={"path": fix(config.test.path)}),
             "sinks": _absolute_sinks(config.sinks, fix),
         }
+    )
+
+
+def _absolute_argilla(
+    section: ArgillaSection, fix: Callable[[Path | None], Path | None]
+) -> ArgillaSection:
+    paths = ("api_key_file", "ca_file", "client_cert", "client_key")
+    headers = {
+        name: f"{source.word} file:{fix(Path(source.where))}".strip()
+        if (source := source_of(text)) and source.kind == "file"
+        else text
+        for name, text in section.headers.items()
+    }
+    return section.model_copy(
+        update={name: fix(getattr(section, name)) for name in paths} | {"headers": headers}
     )
 
 

@@ -1,9 +1,11 @@
-"""Owns where the API key comes from: environment, file or command; must not keep or show it."""
+"""Owns where secrets come from: environment, file or command; must not keep or show them."""
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
+import shlex
 import signal
 import stat
 import subprocess
@@ -13,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopd.config import ArgillaSection
+from loopd.config.headers import source_of
 from loopd.errors import ConfigError
 from loopd.key_text import KeyTextError, key_in
 
@@ -35,13 +38,41 @@ def api_key(section: ArgillaSection) -> str:
     if variable.strip():
         return _read(variable, name, f"the variable {_shown(name)} is malformed")
     if section.api_key_file is not None:
-        content = _from_file(section.api_key_file)
+        content = _from_file(section.api_key_file, "argilla.api_key_file")
         return _read(content, name, "argilla.api_key_file is empty or malformed")
     if section.api_key_command:
-        printed = _from_command(section.api_key_command)
+        printed = _from_command(section.api_key_command, "argilla.api_key_command")
         problem = "argilla.api_key_command printed none, or something else"
         return _read(printed, name, problem)
     raise _unusable(f"the variable {_shown(name)} is unset")
+
+
+def header_values(section: ArgillaSection) -> tuple[tuple[str, str], ...]:
+    """Names and values of ``argilla.headers``, each read from where the configuration says.
+
+    Raises:
+        ConfigError: a value is absent, or no header can carry it.
+    """
+    return tuple((name, _header(name, text)) for name, text in section.headers.items())
+
+
+def _header(name: str, text: str) -> str:
+    source, key = source_of(text), f"argilla.headers.{name}"
+    if source is None:
+        return text
+    if source.kind == "env":
+        content = os.environ.get(source.where, "").encode("utf-8", "surrogateescape")
+    elif source.kind == "file":
+        content = _from_file(Path(source.where), key)
+    else:
+        content = _from_command(shlex.split(source.where), key)
+    value = content.removeprefix(codecs.BOM_UTF8).strip()
+    if not value:
+        raise ConfigError(f"{key}: there is nothing in its {source.kind}", "see argilla.headers")
+    if not all(32 <= byte < 127 for byte in value):
+        hint = "a header takes one line of ASCII characters"
+        raise ConfigError(f"{key}: what its {source.kind} holds cannot be sent", hint)
+    return f"{source.word} {value.decode('ascii')}".strip()
 
 
 def _read(content: bytes | str, name: str, problem: str) -> str:
@@ -72,22 +103,20 @@ def _shown(name: str) -> str:
     return name if len(name) <= 40 and name == name.upper() else "of argilla.api_key_env"
 
 
-def _from_file(path: Path) -> bytes:
+def _from_file(path: Path, key: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(LONGEST)
     except OSError as error:
-        raise ConfigError(
-            f"cannot read argilla.api_key_file: {path}: {error.strerror or error}"
-        ) from None
+        raise ConfigError(f"cannot read {key}: {path}: {error.strerror or error}") from None
 
 
-def _from_command(words: Sequence[str]) -> bytes:
+def _from_command(words: Sequence[str], key: str) -> bytes:
     """What a program prints, started without a shell, in a session of its own.
 
     Its standard input is empty and its standard error goes nowhere: both could hold secrets.
     """
-    hint = "run it by hand to see what it says; it must print the key and ask nothing"
+    hint = "run it by hand to see what it says; it must print the secret and ask nothing"
     try:
         process = subprocess.Popen(
             list(words),
@@ -98,17 +127,15 @@ def _from_command(words: Sequence[str]) -> bytes:
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigError(f"argilla.api_key_command cannot be started: {reason}", hint) from None
+        raise ConfigError(f"{key} cannot be started: {reason}", hint) from None
     try:
         output, code = _output(process, time.monotonic() + COMMAND_SECONDS)
     except (TimeoutError, subprocess.TimeoutExpired):
-        raise ConfigError(
-            f"argilla.api_key_command did not end within {COMMAND_SECONDS:.0f} s", hint
-        ) from None
+        raise ConfigError(f"{key} did not end within {COMMAND_SECONDS:.0f} s", hint) from None
     finally:
         _end(process)
     if code:
-        raise ConfigError(f"argilla.api_key_command ended with code {code}", hint)
+        raise ConfigError(f"{key} ended with code {code}", hint)
     return output
 
 

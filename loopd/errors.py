@@ -107,6 +107,8 @@ class TransientError(LoopdError):
 
     exit_code = 24
     name = "unreachable"
+    retry_after: float | None = None
+    """Seconds for which the server asked to be left alone."""
 
 
 class UnexpectedError(LoopdError):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
+from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp, NotFoundError
 from loopd.annotation.merging import RecordWriter
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
@@ -51,7 +52,8 @@ class ArgillaStore:
     def __init__(self, section: ArgillaSection, api_key: str, plan: DatasetPlan) -> None:
         self._section = section
         self._task = plan.task
-        self._http = ArgillaHttp(section.url, api_key, section.timeout)
+        front = front_of(section)
+        self._http = ArgillaHttp(section.url, api_key, section.timeout, front)
         self._dataset = ArgillaDataset(section, self._http, plan)
         self._missing: set[str] = set()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loopd.annotation.http import ArgillaHttp, NotFoundError
+from loopd.annotation.http import ArgillaHttp, NotFoundError, second_look
 from loopd.annotation.store import Progress
 from loopd.config import ArgillaSection
 from loopd.errors import DatasetError
@@ -100,7 +100,12 @@ class DatasetApi:
         return frozenset(member["username"] for member in members)
 
     def gone(self) -> DatasetError:
-        """The error of a dataset that was there."""
+        """The error of a dataset that was there and is in no list any more.
+
+        Raises:
+            TransientError: it is listed, or the list cannot be had.
+        """
+        second_look(lambda: self.http.get("me/datasets"), self._section.dataset, self.id)
         return DatasetError(
             f"dataset `{self._section.dataset}` is gone from {self._section.url}",
             "restore it in Argilla; the journal still holds every answer that was read",

@@ -1,29 +1,48 @@
-"""Owns how a request to Argilla fails: every failure becomes one of loopd's errors.
+"""Owns the requests to Argilla and how they fail: every failure becomes one of loopd's errors.
 
 Must not know what is asked for, and retries nothing: that is the loop's business.
 """
 
 from __future__ import annotations
 
+import re
+import ssl
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
-from loopd.errors import ArgillaError, AuthError, TransientError
+from loopd.annotation.front import KEY_HEADER, Front, make_client
+from loopd.annotation.refusals import (
+    ConflictError,
+    FrontError,
+    NotFoundError,
+    TooLargeError,
+    first_contact,
+    judged,
+)
+from loopd.errors import ArgillaError, TransientError
+
+__all__ = [
+    "ArgillaHttp",
+    "ConflictError",
+    "Front",
+    "FrontError",
+    "NotFoundError",
+    "TooLargeError",
+    "first_contact",
+    "quoted",
+    "second_look",
+    "secrets_in",
+    "send",
+]
 
 _DETAIL = 300
-_KEY_HEADER = "X-Argilla-Api-Key"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_SHORTEST = 4
+_PLAIN = {"accept", "accept-encoding", "connection", "content-type", "host", "user-agent"}
 _IS_IT_UP = "is it running, and is argilla.url right?"
-
-
-class NotFoundError(ArgillaError):
-    """HTTP 404: the caller knows what it means."""
-
-
-class ConflictError(ArgillaError):
-    """HTTP 409: it exists already."""
+_EXPIRED = 10
+_OTHER_HOST = (62, 64)
 
 
 class ArgillaHttp:
@@ -33,19 +52,12 @@ class ArgillaHttp:
         url: base address.
         api_key: of an account that may manage the workspace.
         timeout: seconds for one request.
+        front: what lies between.
     """
 
-    def __init__(self, url: str, api_key: str, timeout: float) -> None:
+    def __init__(self, url: str, api_key: str, timeout: float, front: Front | None = None) -> None:
         self.url = url
-        headers = {_KEY_HEADER: api_key}
-        # A proxy of the environment never leads to this machine itself.
-        proxied = urlsplit(url).hostname not in _LOOPBACK
-        try:
-            self._client = httpx.Client(
-                base_url=url, headers=headers, timeout=timeout, trust_env=proxied
-            )
-        except (ImportError, ValueError, httpx.InvalidURL) as error:
-            raise ArgillaError(f"cannot connect to {url}: {error}", "check the proxy") from error
+        self._client = make_client(url, api_key, timeout, front or Front())
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer to a GET."""
@@ -55,9 +67,11 @@ class ArgillaHttp:
         """The JSON answer, ``None`` when there is no body.
 
         Raises:
-            TransientError: no connection, time-out, HTTP 5xx, 408 or 429, or no JSON.
-            AuthError: HTTP 401 or 403.
-            NotFoundError, ConflictError, ArgillaError: other refusals.
+            TransientError: no connection, time-out, HTTP 5xx, 408 or 429.
+            FrontError: an answer that is not Argilla's own; transient, too.
+            AuthError: HTTP 401 or 403 of Argilla.
+            NotFoundError, ConflictError, ArgillaError: other refusals of Argilla.
+            ArgillaError: a certificate that does not verify.
         """
         return send(self._client, method, path, **arguments)
 
@@ -76,58 +90,100 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     Raises:
         LoopdError: see :meth:`ArgillaHttp.request`.
     """
-    url, api_key = str(client.base_url).rstrip("/"), key_of(client)
+    url, secrets = str(client.base_url).rstrip("/"), secrets_in(client.headers)
     try:
-        response = client.request(method, f"/api/v1/{path}", **arguments)
-        _check(response, url, api_key)
-    except (httpx.TransportError, httpx.DecodingError, httpx.TooManyRedirects) as error:
-        detail = f"{type(error).__name__}: {quoted(error, api_key)}"
-        # Not `from error`: its text may hold the key, and tracebacks show it.
-        raise TransientError(f"Argilla at {url} is unreachable ({detail})", _IS_IT_UP) from None
-    return _json(response, url, api_key)
+        response = client.request(method, f"/api/v1/{path}", follow_redirects=False, **arguments)
+    except (httpx.TransportError, httpx.DecodingError) as error:
+        # Not `from error`: its text may hold a secret, and tracebacks show it.
+        raise _unanswered(error, url, secrets) from None
+    return _check(response, url, secrets)
 
 
-def key_of(client: httpx.Client) -> str | None:
-    """The API key that a client sends."""
-    found: str | None = client.headers.get(_KEY_HEADER)
-    return found
+def _check(response: httpx.Response, url: str, secrets: tuple[str, ...]) -> Any:
+    return judged(response, url, lambda text: redacted(text, *secrets))
 
 
-def quoted(text: object, api_key: str | None) -> str:
-    """What came from elsewhere as a message may repeat it: short, and without the API key.
+def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What is sent that nobody is to read: the key, and other headers, whole and in parts."""
+    values = [value for name, value in headers.items() if name.lower() not in _PLAIN]
+    parts = [part for value in values for part in re.split(r"[\s;,=]+", value)]
+    secrets = {each for each in (*values, *parts) if len(each) >= _SHORTEST}
+    key = headers.get(KEY_HEADER)
+    return tuple(sorted(secrets | ({key} if key else set()), key=len, reverse=True))
+
+
+def second_look(ask: Callable[[], Any], name: str, dataset_id: str) -> None:
+    """Return if a dataset that is said to be gone is gone from the list of datasets, too.
+
+    Args:
+        ask: for the list, by Argilla's route ``me/datasets``.
+        name: of the dataset.
+        dataset_id: Argilla's id of it.
+
+    Raises:
+        FrontError: it is in the list, or the list is gone as well.
+    """
+    hint = "look at what stands in front of Argilla"
+    try:
+        listed = ask()["items"]
+    except NotFoundError:
+        raise FrontError(f"dataset `{name}` and the list of all are gone at once", hint) from None
+    if any(str(each["id"]) == dataset_id for each in listed):
+        raise FrontError(f"dataset `{name}` is said to be gone, but Argilla lists it", hint)
+
+
+def quoted(text: object, *secrets: str | None) -> str:
+    """What came from elsewhere as a message may repeat it: short, and without the secrets.
 
     Whatever answers, or fails, may repeat what it was sent.
     """
-    found = str(text)
-    for form in {api_key, repr(api_key)[1:-1]} if api_key else ():
-        found = found.replace(form, "***")
-    return found[:_DETAIL]
+    return redacted(text, *secrets)[:_DETAIL]
 
 
-def _json(response: httpx.Response, url: str, api_key: str | None) -> Any:
-    try:
-        return response.json() if response.content else None
-    except (ValueError, RecursionError) as error:
-        message = f"Argilla at {url} sent no JSON ({quoted(error, api_key)})"
-        raise TransientError(message, "is argilla.url that of an Argilla server?") from None
+def redacted(text: object, *secrets: str | None) -> str:
+    """A text without the secrets; must not be cut before, lest half of one stays."""
+    words = str(text)
+    for secret in secrets:
+        for form in {secret, repr(secret)[1:-1]} if secret else ():
+            words = words.replace(form, "***")
+    return words
 
 
-def _check(response: httpx.Response, url: str, api_key: str | None) -> None:
-    code = response.status_code
-    if code < 300:
-        return
-    what = f"{response.request.method} {response.request.url.path} gave HTTP {code}"
-    if code >= 500 or code in (408, 425, 429):
-        raise TransientError(f"Argilla at {url} fails: {what}")
-    if code == 401:
-        raise AuthError(f"Argilla at {url} refuses the API key", "it is wrong, expired or revoked")
-    if code == 403:
-        raise AuthError(
-            f"the account may not do this on {url}: {what}",
-            "use the key of an owner, or of an admin who is a member of the workspace",
-        )
-    raise _refusal(code)(f"Argilla refuses: {what}: {quoted(response.text, api_key)}")
+def _unanswered(
+    error: httpx.TransportError | httpx.DecodingError, url: str, secrets: tuple[str, ...]
+) -> ArgillaError | TransientError:
+    """What there is to say where no answer came."""
+    tls = _tls(error)
+    detail = f"{type(error).__name__}: {quoted(error, *secrets)}"
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        message = f"the certificate of {url} does not verify: {tls.verify_message}"
+        return ArgillaError(message, _certificate_hint(tls.verify_code))
+    if tls is not None and not isinstance(tls, ssl.SSLEOFError):
+        return FrontError(f"no secure connection to {url} ({detail})", _tls_hint(tls.reason or ""))
+    if isinstance(error, httpx.ProxyError) and re.match(r"4\d\d", str(error)):
+        hint = "see the variables HTTPS_PROXY and NO_PROXY"
+        return FrontError(f"the proxy lets nobody through to {url} ({detail})", hint)
+    return TransientError(f"Argilla at {url} is unreachable ({detail})", _IS_IT_UP)
 
 
-def _refusal(code: int) -> type[ArgillaError]:
-    return {404: NotFoundError, 409: ConflictError}.get(code, ArgillaError)
+def _tls(error: BaseException | None) -> ssl.SSLError | None:
+    """The failure of TLS that is behind an error."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _certificate_hint(code: int) -> str:
+    if code == _EXPIRED:
+        return "it has expired: have it renewed, or see to the clock of this machine"
+    if code in _OTHER_HOST:
+        return "it is for another name: set argilla.url to the name that it is for"
+    return "if the server has a CA of its own, set argilla.ca_file to the certificate of that"
+
+
+def _tls_hint(reason: str) -> str:
+    if "WRONG_VERSION" in reason or "RECORD" in reason:
+        return "the port speaks no TLS: does argilla.url begin with http://, or need another port?"
+    if "CERTIFICATE" in reason or "HANDSHAKE" in reason:
+        return "it may want a certificate of loopd: argilla.client_cert"
+    return "look at what stands in front of Argilla, and at argilla.url"

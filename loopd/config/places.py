@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from loopd.config.headers import refuse_header
 from loopd.config.section import LONGEST_NAME, LONGEST_WAIT, NAME_PATTERN, Section
 
 
@@ -44,6 +45,24 @@ class ArgillaSection(Section):
         description="Program and arguments that print the API key, such as a keyring's; started "
         "without a shell, used when there is neither variable nor file.",
     )
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Headers for what stands in front of Argilla: `env:NAME`, `file:PATH` or "
+        "`command:PROGRAM ARGUMENTS`, behind a word such as `Bearer` if need be; anything else is "
+        "sent as it stands.",
+    )
+    ca_file: Path | None = Field(
+        None,
+        description="File of PEM certificates that are trusted besides the public ones: an own CA.",
+    )
+    client_cert: Path | None = Field(
+        None,
+        description="PEM file of the certificate that loopd shows, where one is wanted; it may "
+        "hold the key, too.",
+    )
+    client_key: Path | None = Field(
+        None, description="PEM file of the key of `client_cert`, without a password."
+    )
     workspace: str = Field("loopd", min_length=1, description="Workspace of the dataset.")
     dataset: str = Field(
         "loopd",
@@ -77,6 +96,19 @@ class ArgillaSection(Section):
         None,
         description="Address under which Argilla reaches that port; empty: it is on this machine.",
     )
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, text in headers.items():
+            refuse_header(name, text)
+        return headers
+
+    @model_validator(mode="after")
+    def _key_of_a_certificate(self) -> ArgillaSection:
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("client_key: there is no client_cert")
+        return self
 
     @field_validator("url", "webhook_url")
     @classmethod

@@ -10,11 +10,14 @@ import inspect
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from loopd import log
+from loopd.annotation.front import Front
+from loopd.annotation.refusals import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.filters import Condition, DefinitionError, parse
 from loopd.listener.firing import Context, Firing, Rule, Search, Source
@@ -195,7 +198,7 @@ class Listener:
             seed=random.getrandbits(32),
         )
         self._firing.begin()
-        source = patience.attempt(self._connect)
+        source = patience.attempt(soon_contact(self._connect, time.monotonic))
         while source is not None and not self._wish.is_set():
             self._step(patience, source)
             self._wish.wait(self._timing.interval)
@@ -226,6 +229,9 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
     client: Any = None,
     api_url: str | None = None,
     api_key: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    ca_file: str | Path | None = None,
+    client_cert: str | Path | None = None,
     **query_params: Any,
 ) -> Callable[[Action], Listener]:
     """Call the decorated function when a condition on a dataset's records holds.
@@ -245,6 +251,9 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
         refire: call at every look while the condition holds, as version 1 did.
         client: an ``rg.Argilla``.
         api_url, api_key: of a client to be made. Without all three it is the SDK's default one.
+        headers: sent by that client besides, such as the token of a private Space.
+        ca_file: PEM certificates that it trusts besides the public ones.
+        client_cert: PEM file of the certificate that it shows, with its key.
         query_params: the parameters, and whatever the action finds in ``ctx.query_params``.
 
     Raises:
@@ -254,7 +263,8 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
     _refuse_misspelt(query_params.keys() - wanted.names())
     wanted.check(query_params)
     rule = Rule(wanted, condition, refire)
-    address = Address(dataset, workspace, client, api_url, api_key)
+    front = _front(headers, ca_file, client_cert)
+    address = Address(dataset, workspace, client, api_url=api_url, api_key=api_key, front=front)
     timing = Timing(execution_interval_in_seconds, sweep_interval_in_seconds)
 
     def decorate(action: Action) -> Listener:
@@ -262,6 +272,16 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
         return Listener(action, rule, params, address.connect, timing, with_records=with_records)
 
     return decorate
+
+
+def _front(
+    headers: Mapping[str, str] | None, ca_file: str | Path | None, client_cert: str | Path | None
+) -> Front | None:
+    """What lies before Argilla, ``None`` where nothing is said of it."""
+    if not (headers or ca_file or client_cert):
+        return None
+    ca, cert = (None if path is None else Path(path) for path in (ca_file, client_cert))
+    return Front(tuple((headers or {}).items()), ca, cert)
 
 
 def _refuse_misspelt(params: Collection[str]) -> None:

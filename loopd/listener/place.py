@@ -15,7 +15,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.http import ArgillaHttp, NotFoundError, key_of, quoted, send
+from loopd.annotation.front import KEY_HEADER, Front
+from loopd.annotation.http import ArgillaHttp, NotFoundError, quoted, second_look, secrets_in, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.key_text import KeyTextError, key_in
 from loopd.listener.filters import Wanted
@@ -41,6 +42,7 @@ class Address:
         client: an ``rg.Argilla``.
         api_url, api_key: of a client to be made. With none of the three it is the SDK's default
             client, made of ``ARGILLA_API_URL`` and ``ARGILLA_API_KEY`` if there is none yet.
+        front: what lies between Argilla and a client to be made.
     """
 
     dataset: Any
@@ -48,6 +50,7 @@ class Address:
     client: Any = None
     api_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    front: Front | None = None
 
     @property
     def name(self) -> str:
@@ -66,7 +69,7 @@ class Address:
                 raise DatasetError(f"dataset `{self.name}` is not on a server yet")
             return Place(self.client or self.dataset._client, self.dataset)
         client = self.client or self._make_client()
-        with _sdk_errors(_key(client)):
+        with _sdk_errors(_secrets(client)):
             found = client.datasets(id=self._find(client))
             if found is None:
                 raise DatasetError(f"dataset `{self.name}` was deleted this very moment")
@@ -75,19 +78,22 @@ class Address:
     def _make_client(self) -> Any:
         import argilla as rg
 
-        if not self.api_url and not self.api_key and rg.Argilla._default_client is not None:
-            return rg.Argilla._default_client
+        default = rg.Argilla._default_client
+        if not (self.api_url or self.api_key or self.front) and default is not None:
+            return default
         given = {
             # The SDK reads the environment only once, when it is imported.
             "api_url": self.api_url or os.environ.get("ARGILLA_API_URL"),
             "api_key": self.api_key or _key_of_environment(),
         }
         set_ones = {name: value for name, value in given.items() if value}
-        with _sdk_errors(given["api_key"]):
+        front = self.front or Front()
+        with _sdk_errors(secrets_in({**dict(front.headers), KEY_HEADER: given["api_key"] or ""})):
             if len(set_ones) == len(given):
-                _knock(**set_ones)
+                _knock(**set_ones, front=front)
+            options = front.options(set_ones.get("api_url", "")) | {"headers": dict(front.headers)}
             # Retries are ours: the SDK's cannot be interrupted.
-            return rg.Argilla(**set_ones, retries=0)
+            return rg.Argilla(**set_ones, **options, retries=0)
 
     def _find(self, client: Any) -> str:
         def items(what: str) -> list[Json]:
@@ -116,9 +122,9 @@ def _key_of_environment() -> str | None:
         raise AuthError(f"the variable {_KEY_VARIABLE} is malformed: {error}") from None
 
 
-def _knock(api_url: str, api_key: str) -> None:
+def _knock(api_url: str, api_key: str, front: Front) -> None:
     """Ask whether Argilla is there, first: a client of the SDK that fails at its making leaks."""
-    http = ArgillaHttp(api_url, api_key, REQUEST_SECONDS)
+    http = ArgillaHttp(api_url, api_key, REQUEST_SECONDS, front)
     with closing(http):
         http.get("me")
 
@@ -146,7 +152,7 @@ class Place:
             items, steady = self._listing(body)
             if steady:
                 break
-        with _sdk_errors(_key(self._client)):
+        with _sdk_errors(_secrets(self._client)):
             return Found(tuple(self._record(each) for each in items), _digest(items))
 
     def _listing(self, body: Json) -> tuple[list[Json], bool]:
@@ -177,11 +183,13 @@ class Place:
         try:
             return _send(self._client, method, f"datasets/{self.dataset.id}{path}", **arguments)
         except NotFoundError as error:
-            raise DatasetError(f"dataset `{self.dataset.name}` is gone from Argilla") from error
+            name, dataset_id = self.dataset.name, str(self.dataset.id)
+            second_look(lambda: _send(self._client, "GET", "me/datasets"), name, dataset_id)
+            raise DatasetError(f"dataset `{name}` is gone from Argilla") from error
 
 
-def _key(client: Any) -> str | None:
-    return key_of(client.http_client)
+def _secrets(client: Any) -> tuple[str, ...]:
+    return secrets_in(client.http_client.headers)
 
 
 def _send(client: Any, method: str, path: str, **arguments: Any) -> Any:
@@ -219,7 +227,7 @@ def _digest(items: list[Json]) -> str:
 
 
 @contextmanager
-def _sdk_errors(api_key: str | None) -> Iterator[None]:
+def _sdk_errors(secrets: tuple[str, ...]) -> Iterator[None]:
     """Failures of the SDK's own requests as ours.
 
     Theirs hold whole answers, in which the API key may be: they are not chained to ours.
@@ -233,14 +241,14 @@ def _sdk_errors(api_key: str | None) -> Iterator[None]:
     except LoopdError:
         raise
     except (httpx.HTTPError, json.JSONDecodeError) as error:
-        detail = f"{type(error).__name__}: {quoted(error, api_key)}"
+        detail = f"{type(error).__name__}: {quoted(error, *secrets)}"
         raise TransientError(f"Argilla is unreachable ({detail})") from None
     except ArgillaCredentialsError as error:
-        raise AuthError(f"Argilla refuses the API key: {quoted(error, api_key)}") from None
+        raise AuthError(f"Argilla refuses the API key: {quoted(error, *secrets)}") from None
     except ArgillaAPIError as error:
         away = error.status_code >= 500 or error.status_code in (408, 425, 429)
         ours = TransientError if away else ArgillaError
-        raise ours(f"Argilla refuses: {quoted(error, api_key)}") from None
+        raise ours(f"Argilla refuses: {quoted(error, *secrets)}") from None
     except SdkError as error:
         hint = "set ARGILLA_API_URL and ARGILLA_API_KEY"
-        raise AuthError(quoted(error, api_key), hint) from None
+        raise AuthError(quoted(error, *secrets), hint) from None

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from loopd import log
 from loopd.annotation.argilla_store import annotation_page
+from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
+from loopd.annotation.refusals import first_contact, soon_contact
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
@@ -148,7 +150,10 @@ class _Entering:
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account, once Argilla answers."""
-        return self._patiently(self._store.account)
+        account = self._store.account
+        if is_fresh(self.state):
+            return self._patiently(lambda: first_contact(account))
+        return self._patiently(soon_contact(account, self.loop.tools.clock.monotonic))
 
     def look_at_dataset(self) -> str:
         """See that it can serve, once Argilla answers."""
@@ -183,7 +188,7 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
         yield None, lambda: None
         return
     alarm = Alarm()
-    http = ArgillaHttp(section.url, api_key(section), section.timeout)
+    http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     name = f"{section.workspace}/{section.dataset}"
     with (
         closing(http),

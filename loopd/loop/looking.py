@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, annotation_page
+from loopd.annotation.refusals import first_contact
 from loopd.annotation.store import Progress
 from loopd.annotation.webhooks import refuse_taken
 from loopd.config import Config
@@ -72,7 +73,7 @@ class Looking:
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""
-        return self.store.account()
+        return first_contact(self.store.account)
 
     def look_at_dataset(self) -> str:
         """What a run would find."""

@@ -15,6 +15,9 @@ from loopd.loop.retry import delays
 
 Result = TypeVar("Result")
 
+LONGEST_REQUEST = 3600.0
+"""Seconds for which a server that asks to be left alone (``Retry-After``) is, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -54,14 +57,15 @@ class Patience:
                 outage = self.monotonic() - began
                 if self.give_up_after is not None and outage >= self.give_up_after:
                     raise
+                pause = self._pause(delay, error.retry_after, outage)
                 log.get(self.part).warning(
                     "waiting_for_argilla",
                     problem=error.message,
                     attempt=attempt,
-                    wait=round(delay, 1),
+                    wait=round(pause, 1),
                 )
                 self.failed(error)
-                if self.wait(delay):
+                if self.wait(pause):
                     return None
             else:
                 if attempt > 1:
@@ -69,3 +73,12 @@ class Patience:
                     self.worked_again()
                 return result
         return None
+
+    def _pause(self, delay: float, retry_after: float | None, outage: float) -> float:
+        """Seconds until the next attempt: not before the server wants it, as far as that goes."""
+        if retry_after is None:
+            return delay
+        pause = max(delay, min(retry_after, LONGEST_REQUEST))
+        if self.give_up_after is None:
+            return pause
+        return min(pause, max(delay, self.give_up_after - outage))

@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 Write = Callable[[Event, State], None]
 """Called with each event and the state after it; must be durable when it returns."""
 
+LONGEST_SILENCE = 30.0
+"""Seconds of a wait after which the loop gives a sign of life."""
+
 SOONEST = 0.5
 """Least seconds between two looks, however often the alarm rings."""
 
@@ -104,5 +107,11 @@ class Loop:
         return patience.attempt(action)
 
     def _wait(self, seconds: float) -> bool:
+        """Wait, with a sign of life now and then; returns whether a stop was asked for."""
+        while seconds > LONGEST_SILENCE:
+            self.beat()
+            if self.stop.wait(LONGEST_SILENCE):
+                return True
+            seconds -= LONGEST_SILENCE
         self.beat()
         return self.stop.wait(seconds)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
 from loopd.config import ArgillaSection
 from loopd.credentials import api_key
@@ -40,7 +41,8 @@ class Accounts:
         self, section: ArgillaSection, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._workspace = section.workspace
-        self._http = ArgillaHttp(section.url, api_key(section), min(section.timeout, LONGEST))
+        timeout, front = min(section.timeout, LONGEST), front_of(section)
+        self._http = ArgillaHttp(section.url, api_key(section), timeout, front)
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._asked = float("-inf")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from loopd.annotation.http import Front, first_contact
 from loopd.errors import ConfigError, DatasetError, TransientError
 from loopd.loop.retry import delays
 from loopd.simulation.behaviour import OracleOptions
@@ -22,6 +23,8 @@ from loopd.simulation.room import OracleReport, Room
 __all__ = ["OracleOptions", "OracleReport", "OracleTask", "Stoppable", "run_oracle"]
 
 T = TypeVar("T")
+Connect = Callable[[str], PeopleApi]
+"""Makes an account's line to Argilla, from its key."""
 
 WATCH_SECONDS = 0.1
 """How often the oracle looks whether it should end."""
@@ -50,6 +53,7 @@ def run_oracle(
     options: OracleOptions,
     stop: Stoppable,
     report: Callable[[str], None],
+    front: Front | None = None,
 ) -> OracleReport:
     """Play annotators until a stop is asked for, or until nothing is left for ``idle_exit``.
 
@@ -64,6 +68,7 @@ def run_oracle(
         options: how many people, how fast, how careless.
         stop: ends the oracle when set.
         report: called with one line for people about everything notable, from any thread.
+        front: what lies between the people and Argilla.
 
     Raises:
         ConfigError: more than one person without an owner's key.
@@ -74,7 +79,7 @@ def run_oracle(
     watch = threading.Thread(target=_watch, args=(room, stop, options), daemon=True)
     watch.start()
     try:
-        _staff(url, api_key, room, task, options)
+        _staff(lambda key: PeopleApi(url, key, front), api_key, room, task, options)
     finally:
         room.close()
         watch.join()
@@ -91,15 +96,19 @@ def _watch(room: Room, stop: Stoppable, options: OracleOptions) -> None:
     room.close()
 
 
-def _staff(url: str, api_key: str, room: Room, task: OracleTask, options: OracleOptions) -> None:
+def _staff(
+    connect: Connect, api_key: str, room: Room, task: OracleTask, options: OracleOptions
+) -> None:
     """Let all people in and wait until they went home."""
-    accounts = _patiently(room, lambda: _accounts(url, api_key, task.workspace, options))
+    accounts = _patiently(
+        room, lambda: first_contact(lambda: _accounts(connect, api_key, task.workspace, options))
+    )
     if accounts is None:
         return
     room.people = tuple(account.name for account in accounts)
     room.say(f"at work: {', '.join(room.people)}")
     people = [
-        Person(each.name, PeopleApi(url, each.api_key), room, task, options.of_person(number))
+        Person(each.name, connect(each.api_key), room, task, options.of_person(number))
         for number, each in enumerate(accounts)
     ]
     threads = [threading.Thread(target=each.work, name=each.name, daemon=True) for each in people]
@@ -111,21 +120,22 @@ def _staff(url: str, api_key: str, room: Room, task: OracleTask, options: Oracle
 
 def _patiently(room: Room, call: Callable[[], T]) -> T | None:
     """The result of a call that is repeated while Argilla is away; ``None`` if the room closed."""
-    for pause in delays(LONGEST_PAUSE):
+    for delay in delays(LONGEST_PAUSE):
         try:
             return call()
         except TransientError as error:
             room.count("outages")
             room.say(f"{error.message}; the people wait")
+            pause = max(delay, error.retry_after or 0.0)
         if room.wait(pause):
             break
     return None
 
 
 def _accounts(
-    url: str, api_key: str, workspace: str, options: OracleOptions
+    connect: Connect, api_key: str, workspace: str, options: OracleOptions
 ) -> tuple[Account, ...]:
-    api = PeopleApi(url, api_key)
+    api = connect(api_key)
     try:
         me = api.me()
         workspace_id = api.workspace_id(workspace)

@@ -10,16 +10,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
-
 from loopd.annotation import schema
+from loopd.annotation.http import ArgillaHttp, ConflictError, Front, NotFoundError
 from loopd.annotation.page import original
 from loopd.annotation.schema import MetadataNames
-from loopd.errors import ArgillaError, AuthError, TransientError
+from loopd.errors import ArgillaError
 from loopd.records import JsonValue
 
 PAGE = 100
 """Records asked for at once."""
+
+REQUEST_SECONDS = 30.0
+"""Until a request is given up."""
 
 
 class GoneError(ArgillaError):
@@ -80,20 +82,15 @@ class PeopleApi:
     Args:
         url: address of the server.
         api_key: key of the account; never in a message.
-        timeout: seconds until a request is given up.
+        front: what lies between.
     """
 
-    def __init__(self, url: str, api_key: str, timeout: float = 30.0) -> None:
-        self._url = url.rstrip("/")
-        self._client = httpx.Client(
-            base_url=f"{self._url}/api/v1/",
-            headers={"X-Argilla-Api-Key": api_key},
-            timeout=timeout,
-        )
+    def __init__(self, url: str, api_key: str, front: Front | None = None) -> None:
+        self._http = ArgillaHttp(url, api_key, REQUEST_SECONDS, front)
 
     def close(self) -> None:
         """Release the connections."""
-        self._client.close()
+        self._http.close()
 
     def me(self) -> Any:
         """The account itself: ``id``, ``username``, ``role``, ..."""
@@ -188,26 +185,11 @@ class PeopleApi:
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         try:
-            response = self._client.request(method, path, **arguments)
-            self._check(response)
-            return response.json() if response.content else None
-        except (httpx.TransportError, httpx.DecodingError, ValueError) as error:
-            kind = type(error).__name__
-            raise TransientError(f"Argilla at {self._url} does not answer ({kind})") from error
-
-    def _check(self, response: httpx.Response) -> None:
-        code = response.status_code
-        if code < 300:
-            return
-        what = f"{response.request.method} {response.request.url.path} gave HTTP {code}"
-        if code >= 500 or code in (408, 425, 429):
-            raise TransientError(f"Argilla at {self._url} fails: {what}")
-        if code in (401, 403):
-            raise AuthError(f"Argilla at {self._url} refuses: {what}", "check the API key")
-        kind = {404: GoneError, 409: TakenError}.get(code, ArgillaError)
-        # Whatever answers there may repeat what it was sent.
-        detail = response.text.replace(self._client.headers["X-Argilla-Api-Key"], "***")[:300]
-        raise kind(f"Argilla refuses: {what}: {detail}")
+            return self._http.request(method, path, **arguments)
+        except NotFoundError as error:
+            raise GoneError(error.message) from None
+        except ConflictError as error:
+            raise TakenError(error.message) from None
 
 
 def _status(entity: str, value: str) -> dict[str, Any]:

@@ -112,6 +112,8 @@ class Person:
         except TransientError as error:
             self._room.count("outages")
             self._room.say(f"{error.message}; the people wait")
+            if error.retry_after is not None:
+                self._room.wait(error.retry_after)
             return False
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from loopd.annotation.front import front_of
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.data.reading import read_pool
@@ -36,6 +37,7 @@ def play_people(
             options=options,
             stop=stop,
             report=out,
+            front=front_of(config.argilla),
         )
 
 

@@ -24,6 +24,10 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
 MADE_UP = "recognisable-key-0815"
 
+TOKEN = "recognisable-token-4711"
+
+HEADERS = {"Authorization": "Bearer env:SPACE_TOKEN"}
+
 MEANT_TO = {"accounts.json", "auth_secret", "argilla.db", "argilla.db-wal"}
 """Files of the embedded server's home that hold secrets."""
 
@@ -87,14 +91,17 @@ def looked(argilla: LiveArgilla, daemon: Daemon) -> tuple[str, dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_run_a_wrong_key_and_a_crash(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
+def test_a_run_a_wrong_key_and_a_crash(
+    argilla: LiveArgilla, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
     daemon = make_daemon(
         argilla,
         log={"level": "debug"},
         stopping={"max_rounds": 2},
         dashboard={"enabled": True},
-        argilla={"webhooks": True},
+        argilla={"webhooks": True, "headers": HEADERS},
     )
+    monkeypatch.setenv("SPACE_TOKEN", TOKEN)
     pages, hooks = two_rounds(argilla, daemon)
     is_private(daemon.run_dir)
     verbs = [["status"], ["check"], ["report"], ["export", "--no-model"]]
@@ -110,7 +117,7 @@ def test_a_run_a_wrong_key_and_a_crash(argilla: LiveArgilla, make_daemon: MakeDa
     printed = "".join(done.stdout + done.stderr for done in [*shown, refused]) + crashed + pages
     (daemon.folder / "printed.txt").write_text(printed, encoding="utf-8")
 
-    secrets = {**secrets_of(argilla), **hooks, "the made-up key": MADE_UP}
+    secrets = {**secrets_of(argilla), **hooks, "the made-up key": MADE_UP, "the token": TOKEN}
     assert leaks([daemon.folder], secrets) == {}
     held = leaks([argilla.server.home], secrets_of(argilla))
     assert "server.log" in {path.name for path in files(argilla.server.home)}
@@ -173,7 +180,8 @@ class _Echo(http.server.BaseHTTPRequestHandler):
     """Refuses everything and repeats the key."""
 
     def do_GET(self) -> None:
-        body = f"what is {self.headers['X-Argilla-Api-Key']}?".encode()
+        words = self.headers["X-Argilla-Api-Key"], self.headers["Authorization"]
+        body = f"what is {words[0]}? And {words[1]}, {words[1].split()[-1]}?".encode()
         self.send_response(418)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -195,12 +203,13 @@ def echo() -> Iterator[str]:
 
 
 def test_a_server_that_repeats_the_key(
-    argilla: LiveArgilla, make_daemon: MakeDaemon, echo: str
+    argilla: LiveArgilla, make_daemon: MakeDaemon, echo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    daemon = make_daemon(argilla, url=echo)
+    monkeypatch.setenv("SPACE_TOKEN", TOKEN)
+    daemon = make_daemon(argilla, url=echo, argilla={"headers": HEADERS})
     daemon.api_key = MADE_UP
     done = [daemon.loopd("run"), daemon.loopd("oracle", "--gold", "label")]
     assert [each.returncode for each in done] == [22, 22]
     printed = "".join(each.stdout + each.stderr for each in done)
-    assert "what is ***?" in printed
-    assert MADE_UP not in printed
+    assert "what is ***? And ***, ***?" in printed
+    assert "recognisable" not in printed

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from loopd.annotation.http import ArgillaHttp, quoted
+from loopd.annotation.http import ArgillaHttp, FrontError, quoted
 from loopd.errors import ArgillaError, LoopdError, TransientError
 from loopd.listener.place import Address
 from tests.faults.proxy import LONGEST_CUT, FaultProxy
@@ -55,7 +55,11 @@ SAYINGS: dict[str, tuple[Say, type[LoopdError]]] = {
         TransientError,
     ),
     "no JSON": (lambda key: answer("200 OK", key), TransientError),
-    "refusal": (lambda key: answer("418 No", key * 100), ArgillaError),
+    "refusal": (
+        lambda key: answer("418 No", json.dumps({"detail": key * 100})),
+        ArgillaError,
+    ),
+    "page": (lambda key: answer("418 No", key * 100), FrontError),
     "encoding": (
         lambda key: f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n{key}".encode(),
         TransientError,

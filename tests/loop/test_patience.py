@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import islice, pairwise
 
+import pytest
+
 from loopd.errors import TransientError
 from loopd.loop.patience import Patience
 from loopd.loop.retry import delays
@@ -34,3 +36,27 @@ def test_waits_grow_to_their_limit() -> None:
 def test_no_two_daemons_wait_alike_unless_they_are_told_to() -> None:
     assert len({tuple(waits()) for _ in range(4)}) == 4
     assert waits(7) == waits(7) != waits(8)
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "give_up_after", "pause"),
+    [(90.0, None, 90.0), (1e6, None, 3600.0), (90.0, 20.0, 20.0)],
+)
+def test_a_server_that_wants_to_be_left_alone(
+    retry_after: float, give_up_after: float | None, pause: float
+) -> None:
+    error, pauses = TransientError("busy"), []
+    error.retry_after = retry_after
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        return True
+
+    def busy() -> None:
+        raise error
+
+    patience = Patience(
+        wait=wait, monotonic=lambda: 0.0, max_backoff=1.0, give_up_after=give_up_after
+    )
+    assert patience.attempt(busy) is None
+    assert pauses == [pause]

@@ -1,0 +1,178 @@
+"""Whose an answer is: Argilla's own words count, nobody else's."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopd.annotation.http import send
+from loopd.annotation.refusals import (
+    ConflictError,
+    FrontError,
+    NotFoundError,
+    TooLargeError,
+    first_contact,
+    retry_after,
+)
+from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
+
+URL = "http://argilla.test"
+KEY = "recognisable-key"
+REFUSALS = (400, 401, 403, 404, 405, 409, 418, 422)
+
+
+def answered(code: int, content: bytes, *, kind: str = "", **headers: str) -> Any:
+    """What loopd makes of such an answer."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if kind:
+        named["Content-Type"] = kind
+
+    def handle(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(code, content=content, headers=named)
+
+    keys = {"X-Argilla-Api-Key": KEY, "Authorization": "Bearer recognisable-token"}
+    with httpx.Client(base_url=URL, headers=keys, transport=httpx.MockTransport(handle)) as client:
+        return send(client, "GET", "me")
+
+
+def failure(code: int, content: bytes, **options: Any) -> LoopdError:
+    with pytest.raises(LoopdError) as caught:
+        answered(code, content, **options)
+    return caught.value
+
+
+ARGILLAS = [
+    {"detail": "Dataset with id `1` not found"},
+    {"detail": {"code": "argilla.api.errors::UnauthorizedError", "params": {"detail": "no"}}},
+    {"code": "missing-vector", "message": "no vector"},
+]
+
+
+@pytest.mark.parametrize("body", ARGILLAS, ids=["text", "code and params", "code and message"])
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (401, AuthError),
+        (403, AuthError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (422, ArgillaError),
+    ],
+)
+def test_a_refusal_of_argilla_is_believed(
+    code: int, kind: type[LoopdError], body: dict[str, Any]
+) -> None:
+    error = failure(code, json.dumps(body).encode(), kind="application/json")
+    assert type(error) is kind
+
+
+def is_argillas(content: object) -> bool:
+    if not isinstance(content, dict):
+        return False
+    return "detail" in content or {"code", "message"} <= set(content)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "message", "status", "id", "path"]), inner)
+    ),
+    max_leaves=6,
+)
+BODIES = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=60).map(lambda text: f"<html><title>{text}</title></html>".encode()),
+    JSON.filter(lambda content: not is_argillas(content)).map(
+        lambda content: json.dumps(content).encode()
+    ),
+    st.just(b"404 page not found\n"),
+)
+KINDS = st.sampled_from(["", "text/html", "text/plain", "application/json", "text/html; charset=x"])
+
+
+@given(st.sampled_from((*REFUSALS, 301, 302, 307, 308, 407, 451, 511)), BODIES, KINDS)
+def test_nobody_elses_refusal_is_believed(code: int, content: bytes, kind: str) -> None:
+    error = failure(code, content, kind=kind)
+    assert isinstance(error, FrontError)
+    assert f"HTTP {code}" in error.message
+    assert "argilla.test" in error.message
+    assert (kind.partition(";")[0] or "no content type") in error.message
+    assert "\n" not in error.message
+    assert error.hint
+    with pytest.raises(ArgillaError) as caught:
+        first_contact(lambda: answered(code, content, kind=kind))
+    assert caught.value.message == error.message
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>Log in</html>", b"ok", b"[]", b"null", b'{"status": "ok"}']
+)
+def test_a_page_with_200_is_no_answer(content: bytes) -> None:
+    assert isinstance(failure(200, content, kind="text/html"), FrontError)
+
+
+def test_what_argilla_says_is_the_answer() -> None:
+    assert answered(200, b'{"items": []}') == {"items": []}
+    assert answered(201, b'{"id": "1"}') == {"id": "1"}
+    assert answered(204, b"") is None
+
+
+@pytest.mark.parametrize("code", [408, 425, 429, 500, 502, 503, 504])
+def test_an_outage_is_waited_for_whoever_speaks(code: int) -> None:
+    error = failure(code, b"<html>Bad Gateway</html>", kind="text/html", Retry_After="7")
+    assert type(error) is TransientError
+    assert error.retry_after == 7.0
+
+
+@pytest.mark.parametrize("content", [b"<html>too large</html>", b'{"detail": "too large"}'])
+def test_what_is_too_large_stays_too_large(content: bytes) -> None:
+    assert isinstance(failure(413, content), TooLargeError)
+
+
+@pytest.mark.parametrize(
+    ("location", "hint"),
+    [
+        ("https://argilla.test/api/v1/me", "set argilla.url to https://argilla.test"),
+        ("https://new.test/a/api/v1/me?x=1", "set argilla.url to https://new.test/a"),
+        ("/login?next=secret", "argilla.headers"),
+        ("https://sso.test/auth", "argilla.headers"),
+    ],
+)
+def test_a_redirect_names_its_target(location: str, hint: str) -> None:
+    error = failure(302, b"", Location=location)
+    assert isinstance(error, FrontError)
+    assert hint in error.hint
+    assert location.partition("?")[0] in error.message
+    assert "secret" not in error.message
+
+
+def test_neither_key_nor_header_is_repeated() -> None:
+    said = "x" * 70 + f" {KEY * 5} {KEY} and Bearer recognisable-token and recognisable-token alone"
+    for code, content in ((404, said), (422, json.dumps({"detail": said})), (302, "")):
+        location = "https://x.test/recognisable-token"
+        error = failure(code, content.encode(), Location=location, Content_Type="a/" + KEY)
+        assert "recognisable" not in error.message + error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("Fri, 27 Nov 2026 12:00:30 GMT", 30.0),
+        ("Fri, 27 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after(text: str | None, seconds: float | None) -> None:
+    assert retry_after(text, datetime(2026, 11, 27, 12, tzinfo=timezone.utc)) == seconds
