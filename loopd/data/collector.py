@@ -308,19 +308,9 @@ class Collector:
             raise DataError(f"{self.source.name}, {self.spoiled[0]}{more}", "correct the test set")
         report = self._report((*self.source.notes, *notes))
         if not self.records:
-            hint = "; ".join(report.examples[:EXAMPLES]) or self._what_would_help(report)
-            raise DataError(f"no usable row: {report.lines()[0]}", hint)
+            raise self.wishes.limits.nothing_left(report, self.wishes.columns.text)
         self.wishes.limits.check(report, self.examples)
         return Pool(tuple(self.records)), report
-
-    def _what_would_help(self, report: ReadingReport) -> str:
-        """What to do where there is no record, and no line says why."""
-        section = self.wishes.limits.section
-        if not report.rows:
-            return "the file holds no records: is it complete?"
-        if report.empty:
-            return f"`{section}.text` is {self.wishes.columns.text!r}: is that where the texts are?"
-        return f"none of its labels counts: does `{section}.label` name the right column?"
 
     def _report(self, notes: tuple[str, ...]) -> ReadingReport:
         return ReadingReport(

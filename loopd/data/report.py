@@ -183,6 +183,23 @@ class Limits:
                     self._hint(lost / of, examples.get(what, ())),
                 )
 
+    def nothing_left(self, report: ReadingReport, text: str) -> DataError:
+        """The error for a source without any record: the first lines say why, or what may be wrong.
+
+        Args:
+            report: what became of it.
+            text: column of the texts.
+        """
+        hint = "; ".join(report.examples[:EXAMPLES])
+        if not hint and not report.rows:
+            hint = "the file holds no records: is it complete?"
+        elif not hint and report.empty:
+            hint = f"`{self.section}.text` is {text!r}: is that where the texts are?"
+        hint = (
+            hint or f"none of its labels counts: does `{self.section}.label` name the right column?"
+        )
+        return DataError(f"no usable row: {report.lines()[0]}", hint)
+
     def _hint(self, share: float, examples: Sequence[str]) -> str:
         encoding = any(NOT_TEXT in example for example in examples)
         first = f"set `{self.section}.encoding`" if encoding else "correct them"

@@ -96,7 +96,9 @@ class Table:
             return
         for column in columns:
             told = self._of_cell(cells, column, is_known=is_known)
-            for answer in _judged(tuple(told), verdicts_in(cells, self.own.get(column))):
+            if column in self.own:
+                told = _judged(tuple(told), verdicts_in(cells, self.own[column]))
+            for answer in told:
                 named = answer._replace(annotator=column) if people else answer
                 yield self._by(cells, named)
 
@@ -160,17 +162,7 @@ def table_of(source: Source, request: Request) -> Table:
         label=_matching(source, request.label),
     )
     own = own_columns(source, request)
-    several = [
-        names for names in (request.answers, request.label) if _is_bits(source, names, request)
-    ]
-    bits: dict[str, str] = {}
-    for names in several:
-        bits |= labels_of_columns(names, request)
-    if len(request.label) > 1 and request.label[0] not in bits:
-        raise DataError(
-            f"{source.name}: columns {listing(request.label)} are no zeros and ones",
-            f"name one column of known labels in `{request.section}.label`",
-        )
+    bits = _bits_of(source, request)
     people = bool(request.answers) and request.answers[0] not in bits and _is_wide(request)
     verdict = verdict_column(source, request)
     return Table(
@@ -184,6 +176,24 @@ def table_of(source: Source, request: Request) -> Table:
         own,
         None if verdict is not None else watch_of(source, request),
     )
+
+
+def _bits_of(source: Source, request: Request) -> dict[str, str]:
+    """The label of each column of zeros and ones.
+
+    Raises:
+        DataError: there are several columns of known labels, and they are none.
+    """
+    bits: dict[str, str] = {}
+    for names in (request.answers, request.label):
+        if _is_bits(source, names, request):
+            bits |= labels_of_columns(names, request)
+    if len(request.label) > 1 and request.label[0] not in bits:
+        raise DataError(
+            f"{source.name}: columns {listing(request.label)} are no zeros and ones",
+            f"name one column of known labels in `{request.section}.label`",
+        )
+    return bits
 
 
 def _matching(source: Source, names: tuple[str, ...]) -> tuple[str, ...]:
