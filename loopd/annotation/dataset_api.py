@@ -60,7 +60,7 @@ class DatasetApi:
         try:
             return self.http.request(method, f"datasets/{self.id}{path}", **arguments)
         except NotFoundError as error:
-            raise self.gone() from error
+            raise self._gone_from_the_list() from error
 
     def items(self, what: str) -> list[Json]:
         """Its ``fields`` or ``questions``."""
@@ -72,7 +72,7 @@ class DatasetApi:
         try:
             answer = self.http.get(f"me/datasets/{self.id}/metadata-properties")
         except NotFoundError as error:
-            raise self.gone() from error
+            raise self._gone_from_the_list() from error
         items: list[Json] = answer["items"]
         return items
 
@@ -100,13 +100,17 @@ class DatasetApi:
         return frozenset(member["username"] for member in members)
 
     def gone(self) -> DatasetError:
-        """The error of a dataset that was there and is in no list any more.
+        """The error of a dataset that was there and is in no list any more."""
+        return DatasetError(
+            f"dataset `{self._section.dataset}` is gone from {self._section.url}",
+            "restore it in Argilla; the journal still holds every answer that was read",
+        )
+
+    def _gone_from_the_list(self) -> DatasetError:
+        """The same, once the list has been looked at.
 
         Raises:
             TransientError: it is listed, or the list cannot be had.
         """
         second_look(lambda: self.http.get("me/datasets"), self._section.dataset, self.id)
-        return DatasetError(
-            f"dataset `{self._section.dataset}` is gone from {self._section.url}",
-            "restore it in Argilla; the journal still holds every answer that was read",
-        )
+        return self.gone()

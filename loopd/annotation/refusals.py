@@ -25,8 +25,11 @@ _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
 _TOO_LARGE = (413, 414, 431)
 
+NEW_GRACE = 5.0
+"""Seconds for which a front is waited out where a new run starts: a proxy may start beside it."""
+
 GRACE = 120.0
-"""Seconds for which a front is waited out where a run that has begun, or a listener, starts."""
+"""The same where a run that has begun, or a listener, starts."""
 
 Result = TypeVar("Result")
 Redact = Callable[[object], str]
@@ -61,15 +64,16 @@ def first_contact(action: Callable[[], Result]) -> Result:
 
 
 def soon_contact(
-    action: Callable[[], Result], monotonic: Callable[[], float]
+    action: Callable[[], Result], monotonic: Callable[[], float], seconds: float = GRACE
 ) -> Callable[[], Result]:
-    """The action as one that waits a while for a front to go: Argilla was there before.
+    """The action as one that lets a front be waited out for a while, and not for ever.
 
     Args:
-        action: asks Argilla for the first time since a restart.
+        action: asks Argilla for the first time since the start.
         monotonic: clock in seconds.
+        seconds: of patience.
     """
-    deadline = monotonic() + GRACE
+    deadline = monotonic() + seconds
     return lambda: first_contact(action) if monotonic() >= deadline else action()
 
 

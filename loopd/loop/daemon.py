@@ -14,7 +14,7 @@ from loopd import log
 from loopd.annotation.argilla_store import annotation_page
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
-from loopd.annotation.refusals import first_contact, soon_contact
+from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
@@ -150,10 +150,9 @@ class _Entering:
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account, once Argilla answers."""
-        account = self._store.account
-        if is_fresh(self.state):
-            return self._patiently(lambda: first_contact(account))
-        return self._patiently(soon_contact(account, self.loop.tools.clock.monotonic))
+        seconds = NEW_GRACE if is_fresh(self.state) else GRACE
+        monotonic = self.loop.tools.clock.monotonic
+        return self._patiently(soon_contact(self._store.account, monotonic, seconds))
 
     def look_at_dataset(self) -> str:
         """See that it can serve, once Argilla answers."""
