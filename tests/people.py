@@ -19,6 +19,10 @@ def is_guest(fields: Mapping[str, Any]) -> bool:
     return any(str(value).startswith(GUEST) for value in fields.values())
 
 
+SHORT_REST = httpx.Limits(keepalive_expiry=2.0)
+"""A connection rests for less than the five seconds after which the server closes it."""
+
+
 class ArgillaPeople:
     """Answers as several annotators; every method is one person's click.
 
@@ -140,7 +144,11 @@ class ArgillaPeople:
 
 def _client(url: str, key: str) -> httpx.Client:
     return httpx.Client(
-        base_url=f"{url}/api/v1/", headers={"X-Argilla-Api-Key": key}, timeout=30, trust_env=False
+        base_url=f"{url}/api/v1/",
+        headers={"X-Argilla-Api-Key": key},
+        timeout=30,
+        trust_env=False,
+        limits=SHORT_REST,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.live import LiveArgilla
+from tests.people import SHORT_REST
 
 Json = dict[str, Any]
 
@@ -89,6 +90,7 @@ class Owner:
             headers={"X-Argilla-Api-Key": key or live.owner_key},
             timeout=60,
             trust_env=False,
+            limits=SHORT_REST,
         )
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.live import NAMES, LiveArgilla
+from tests.people import SHORT_REST
 
 Json = dict[str, Any]
 OPTIONS = [{"value": value, "text": value} for value in ("fruit", "tool", "none")]
@@ -43,6 +44,7 @@ class Api:
                 headers={"X-Argilla-Api-Key": key},
                 timeout=60,
                 trust_env=False,
+                limits=SHORT_REST,
             )
             for name, key in keys.items()
         }
