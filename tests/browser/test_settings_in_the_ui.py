@@ -60,7 +60,13 @@ def answer_as(daemon: Daemon, people: ArgillaPeople, *names: str) -> None:
                 people.submit(record["external_id"], name, gold[record["external_id"]])
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)], ids=["lowered", "raised"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(2, 1, id="lowered"),
+        pytest.param(1, 2, id="raised", marks=pytest.mark.slow),
+    ],
+)
 def test_the_minimum_of_answers_moves_under_the_run(
     argilla: LiveArgilla,
     make_daemon: MakeDaemon,  # noqa: F811 - the fixture
