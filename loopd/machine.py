@@ -15,13 +15,17 @@ answer already; it lives in Argilla under an id of its own. Answers carry these 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import TypeAlias
+from itertools import chain, groupby
+from typing import TypeAlias, TypeVar
 
+from loopd.derived import Derived, Kind
 from loopd.errors import JournalError
-from loopd.records import Answer, Batch, BatchItem, JsonValue, Target
+from loopd.growing import growing
+from loopd.planned import Planned
+from loopd.records import Answer, Batch, JsonValue, Target, Targets
 
 
 class Phase(str, Enum):
@@ -153,7 +157,8 @@ class RoundEvaluated:
     each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
     ``audit`` are flat numbers about the model that come from random draws, ``predicted`` is what it
     says of texts that are or will be drawn, by pool id; both are empty without an audit, and in
-    journals of versions that had none.
+    journals of versions that had none. With ``predicted_since``, ``predicted`` holds only what the
+    model of that round did not say; without it, as in older journals, it holds everything.
     ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
     ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
     label (first) were taken for another (second); pairs that never occur are left out. It is empty
@@ -171,6 +176,7 @@ class RoundEvaluated:
     confusion: tuple[tuple[str, str, int], ...] = ()
     audit: Mapping[str, JsonValue] = field(default_factory=dict)
     predicted: Mapping[str, Target] = field(default_factory=dict)
+    predicted_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +223,8 @@ Event: TypeAlias = (
     | RunResumed
     | RunRecovered
 )
+
+Fact = TypeVar("Fact")
 
 TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.NEW: {RunStarted: Phase.SEED},
@@ -269,6 +277,8 @@ class State:
         stopped: why the loop ended, ``None`` while it runs.
         min_submitted: answers that complete a record where that was changed in Argilla meanwhile,
             else ``None``: as configured.
+        predicted: what the model of each round says of random draws, by round and pool id.
+        derived: what was worked out from the state; no part of it.
     """
 
     phase: Phase = Phase.NEW
@@ -284,6 +294,8 @@ class State:
     evaluated: Mapping[int, RoundEvaluated] = field(default_factory=dict)
     stopped: RunStopped | None = None
     min_submitted: int | None = None
+    predicted: Mapping[int, Targets] = field(default_factory=dict)
+    derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
 
     def answers_needed(self, configured: int) -> int:
         """Answers that one record needs; ``configured`` is ``queue.min_submitted``."""
@@ -317,27 +329,27 @@ class State:
     @property
     def planned_ids(self) -> frozenset[str]:
         """Pool ids of every record that was ever put into a batch as a new text."""
-        return frozenset(item.record_id for item in self._items if item.copy_id is None)
+        return self.all_planned.texts
 
     @property
     def draws(self) -> Mapping[str, int]:
         """Batch number by pool id of everything that was drawn at random, in order."""
-        batches = self.batches
-        return {each.record_id: one.round for one in batches for each in one.items if each.draw}
+        return self.all_planned.draws
 
     @property
     def external_ids(self) -> frozenset[str]:
         """Ids in Argilla of everything that was ever put into a batch, copies included."""
-        return frozenset(item.external_id for item in self._items)
+        return self.all_planned.external_ids
 
     @property
     def originals(self) -> Mapping[str, str]:
         """Pool id by external id, in the order of planning."""
-        return {item.external_id: item.record_id for item in self._items}
+        return self.all_planned.originals
 
     @property
-    def _items(self) -> Iterator[BatchItem]:
-        return (item for batch in self.batches for item in batch.items)
+    def all_planned(self) -> Planned:
+        """Look-ups over the records of all batches."""
+        return self.derived.result(_PLANNED, self)
 
 
 def apply(state: State, event: Event) -> State:
@@ -355,15 +367,31 @@ def apply(state: State, event: Event) -> State:
     if state.phase is Phase.DONE and state.round not in state.evaluated:
         # It ended without a model: look whether people answered since.
         target = Phase.COLLECT if state.batches else Phase.SEED
-    return replace(_fold(state, event), phase=target)
+    after = replace(_fold(state, event), phase=target)
+    after.derived.follow(state.derived, event)
+    return after
 
 
 def fold(events: Iterable[Event]) -> State:
     """The state after all the events."""
     state = State()
-    for event in events:
+    for event in _joined(events):
         state = apply(state, event)
     return state
+
+
+def _joined(events: Iterable[Event]) -> Iterator[Event]:
+    """The same facts in fewer events: answers that came one after the other come at once."""
+    for only_answers, some in groupby(events, _is_only_answers):
+        if only_answers:
+            facts = [event for event in some if isinstance(event, AnswersCollected)]
+            yield replace(facts[-1], answers=tuple(chain(*(fact.answers for fact in facts))))
+        else:
+            yield from some
+
+
+def _is_only_answers(event: Event) -> bool:
+    return isinstance(event, AnswersCollected) and not (event.deleted or event.restored)
 
 
 def _fold(state: State, event: Event) -> State:
@@ -371,22 +399,22 @@ def _fold(state: State, event: Event) -> State:
         case RunStarted():
             return replace(state, started=event, config_digest=event.config_digest)
         case BatchPlanned(batch=batch):
-            planned = {**state.planned, batch.round: event}
+            planned = _with(state.planned, batch.round, event)
             return replace(state, batches=(*state.batches, batch), planned=planned)
         case BatchPublished():
-            published = {**state.published, _round_of(state, event.batch_id): event}
-            return replace(state, published=published)
+            number = _round_of(state, event.batch_id)
+            return replace(state, published=_with(state.published, number, event))
         case AnswersCollected():
             return _fold_answers(state, event)
         case SettingsAdopted():
             return replace(state, min_submitted=event.min_submitted)
         case BatchCollected():
-            collected = {**state.collected, _round_of(state, event.batch_id): event}
-            return replace(state, collected=collected)
+            number = _round_of(state, event.batch_id)
+            return replace(state, collected=_with(state.collected, number, event))
         case ModelTrained():
-            return replace(state, trained={**state.trained, event.round: event})
+            return replace(state, trained=_with(state.trained, event.round, event))
         case RoundEvaluated():
-            return replace(state, evaluated={**state.evaluated, event.round: event})
+            return _fold_evaluated(state, event)
         case RunStopped():
             return replace(state, stopped=event)
         case RunResumed():
@@ -395,6 +423,10 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, stopped=None, config_digest=digest, min_submitted=None)
         case RunRecovered():
             return replace(state, batches=event.batches, published=_found_published(event))
+
+
+def _with(by_round: Mapping[int, Fact], number: int, event: Fact) -> Mapping[int, Fact]:
+    return growing(by_round).updated([(number, event)])
 
 
 def _round_of(state: State, batch_id: str) -> int:
@@ -413,7 +445,33 @@ def _found_published(event: RunRecovered) -> Mapping[int, BatchPublished]:
 
 
 def _fold_answers(state: State, event: AnswersCollected) -> State:
-    answers = dict(state.answers)
-    answers.update({(answer.record_id, answer.annotator): answer for answer in event.answers})
-    deleted = (state.deleted | set(event.deleted)) - set(event.restored)
-    return replace(state, answers=answers, deleted=deleted)
+    deleted = state.deleted
+    if event.deleted or event.restored:
+        deleted = deleted.union(event.deleted).difference(event.restored)
+    facts = (((answer.record_id, answer.annotator), answer) for answer in event.answers)
+    return replace(state, answers=growing(state.answers).updated(facts), deleted=deleted)
+
+
+def _fold_evaluated(state: State, event: RoundEvaluated) -> State:
+    before: Targets = {}
+    if event.predicted_since is not None:
+        if event.predicted_since not in state.predicted:
+            raise JournalError(f"the journal holds no round {event.predicted_since}")
+        before = state.predicted[event.predicted_since]
+    predicted = growing(before).updated(event.predicted.items())
+    return replace(
+        state,
+        evaluated=_with(state.evaluated, event.round, event),
+        predicted=_with(state.predicted, event.round, predicted),
+    )
+
+
+def _replan(planned: Planned, events: Sequence[Event], _: State) -> Planned | None:
+    """Look-ups after these events, ``None`` where others than new batches changed them."""
+    if any(isinstance(event, RunRecovered) for event in events):
+        return None
+    batches = [event.batch for event in events if isinstance(event, BatchPlanned)]
+    return planned.plus(batches) if batches else planned
+
+
+_PLANNED: Kind[State, Planned] = Kind(lambda state: Planned().plus(state.batches), _replan)

@@ -26,8 +26,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
     frozenset({"machine", "multiannotator", "key_text"}),
-    frozenset({"safe_yaml"}),
-    frozenset({"records", "printable"}),
+    frozenset({"safe_yaml", "planned"}),
+    frozenset({"records", "printable", "growing", "derived"}),
     frozenset({"errors", "__init__"}),
 )
 """From high to low."""

@@ -153,7 +153,7 @@ def test_the_figures_of_the_metrics_log() -> None:
     answers = [given("a0", "ann", 30.0), given("a1", "ann", 70.0), given("b0", "ann", 110.0)]
     state = make_state([["a0", "a1"], ["b0"]], answers)
     first = BatchCollected(ZERO + 35, "b0", "watermark", 1, {"last_answer": ZERO + 30})
-    found = figures(State(**{**fields(state), "collected": {0: first}}), 1)
+    found = figures(replace(state, collected={0: first}), 1)
     assert found == {
         "last_answer": ZERO + 110,
         "waiting.total": 30.0,
@@ -199,10 +199,6 @@ def test_a_draft_is_no_answer_yet() -> None:
     later = changes(apply(state, taken_back), Sweep((anew, *drafts[1:]), ()), 0.0)
     assert later is not None
     assert waited(apply(state, later), 1) == {"ann": 5.0}
-
-
-def fields(state: State) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in State.__slots__}
 
 
 def test_the_last_batch_is_collected_whole() -> None:
