@@ -6,18 +6,28 @@ its original, and each person counts once.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain
 
+from loopd.annotation.consensus.index import (
+    NO_KEYS,
+    NOTHING,
+    Key,
+    RecordAnswers,
+    index_of,
+    is_given,
+    is_gone,
+    waiting,
+)
+from loopd.derived import Kind
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, JsonValue, Span, Target
 
 Read = Callable[[JsonValue], "Target | None"]
 """What a submitted value means; ``None`` where it is not allowed. A task's ``target``."""
-
-Key = tuple[str, str]
-"""External id and annotator of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,69 +67,50 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
         read: what values mean.
         another_person: ``relabel.another_person``.
     """
-    place = {id_: number for number, id_ in enumerate(state.originals)}
-    ignored = repeats(state) if another_person else frozenset()
-    latest: dict[Key, Answer] = {}
-    for record_id, answers in _submitted(state).items():
-        for answer in answers:
-            if (answer.record_id, answer.annotator) not in ignored:
-                before = latest.get((record_id, answer.annotator))
-                if before is None or _place(before, place) < _place(answer, place):
-                    latest[record_id, answer.annotator] = answer
-    found: dict[str, list[Vote]] = defaultdict(list)
-    for (record_id, annotator), answer in latest.items():
-        target = read(answer.value)
-        if target is not None:
-            found[record_id].append(Vote(annotator, target, answer.time))
-    return {id_: tuple(sorted(found[id_], key=_by_time)) for id_ in sorted(found)}
+    index = index_of(state)
+    found = {
+        id_: votes
+        for id_, entry in index.records.items()
+        if entry.labelled and (votes := _votes(id_, entry, state, read, another_person))
+    }
+    return {id_: found[id_] for id_ in sorted(found)}
 
 
 def repeats(state: State) -> frozenset[Key]:
     """Answers on copies, discards too, of people who had submitted one on the record before."""
-    originals = state.originals
-    copies = {id_ for id_, record_id in originals.items() if id_ != record_id}
-    if not copies:
-        return frozenset()
-    first: dict[Key, tuple[str, str]] = {}
-    for record_id, answers in _submitted(state).items():
-        for answer in answers:
-            moment = (answer.time, answer.record_id)
-            key = (record_id, answer.annotator)
-            first[key] = min(first.get(key, moment), moment)
-    found = set()
-    for id_, annotator in state.answers:
-        if id_ in copies:
-            time, where = first.get((originals[id_], annotator), ("", id_))
-            if where != id_ and time <= state.answers[id_, annotator].time:
-                found.add((id_, annotator))
-    return frozenset(found)
+    index = index_of(state)
+    return frozenset(chain.from_iterable(index.records[id_].repeats for id_ in index.repeated))
 
 
 def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
     """External ids that have a submitted answer which counts."""
-    ignored = repeats(state) if another_person else frozenset()
+    index = index_of(state)
     return frozenset(
         answer.record_id
-        for answers in _submitted(state).values()
-        for answer in answers
-        if (answer.record_id, answer.annotator) not in ignored
+        for id_, entry in index.records.items()
+        for answer in _counting(id_, entry, state, another_person)
+    )
+
+
+def any_answered(state: State, external_ids: Iterable[str], *, another_person: bool = True) -> bool:
+    """Whether any of these has a submitted answer which counts."""
+    records, originals = index_of(state).records, state.originals
+    wanted = frozenset(external_ids)
+    return any(
+        answer.record_id in wanted
+        for id_ in {originals.get(id_, id_) for id_ in wanted}
+        for answer in _counting(id_, records.get(id_, NOTHING), state, another_person)
     )
 
 
 def labelled(state: State) -> frozenset[str]:
     """Records that are present and have a submitted answer."""
-    return frozenset(_submitted(state))
+    return state.derived.result(_LABELLED, state)
 
 
 def discarded(state: State) -> frozenset[str]:
     """Records that people discarded (or answered with something unknown) and nobody labelled."""
-    originals = state.originals
-    refused = {
-        originals.get(answer.record_id, answer.record_id)
-        for answer in state.answers.values()
-        if answer.status in (AnswerStatus.DISCARDED, AnswerStatus.INVALID) and not answer.imported
-    }
-    return frozenset(refused - labelled(state) - state.deleted)
+    return frozenset(id_ for id_, entry in index_of(state).records.items() if entry.discarded)
 
 
 def unresolved(state: State, min_submitted: int, *, another_person: bool = True) -> frozenset[str]:
@@ -130,30 +121,21 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     person, who must not have answered the record before where the configuration wants another one;
     it is gone when its original is, and resolved when nobody is left whom it could ask.
     """
-    ignored = repeats(state) if another_person else frozenset()
-    spent = _spent(state) if another_person else frozenset()
-    done = Counter(
-        answer.record_id
-        for answer in given(state)
-        if (answer.record_id, answer.annotator) not in ignored
-    )
+    waits = waiting(state, (min_submitted, another_person))
+    if not another_person or not state.all_planned.copies:
+        return waits
+    originals, index = state.originals, index_of(state)
+    people = {person for person, answers in index.people.items() if answers}
     return frozenset(
         id_
-        for id_, record_id in state.originals.items()
-        if id_ not in state.deleted
-        and record_id not in state.deleted
-        and done[id_] < (min_submitted if id_ == record_id else 1)
-        and not (id_ != record_id and record_id in spent)
+        for id_ in waits
+        if originals[id_] == id_ or not _is_spent(index.records[originals[id_]], people)
     )
 
 
 def given(state: State) -> Iterator[Answer]:
     """Answers of any kind that people gave in this run and did not take back."""
-    return (
-        answer
-        for answer in state.answers.values()
-        if answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
-    )
+    return filter(is_given, state.answers.values())
 
 
 def outside(state: State) -> frozenset[str]:
@@ -161,29 +143,21 @@ def outside(state: State) -> frozenset[str]:
 
     They were in the dataset before loopd came, or somebody has put them there since.
     """
-    planned = state.planned_ids
-    originals = state.originals
-    return frozenset(
-        answer.record_id
-        for answer in given(state)
-        if answer.record_id not in originals and answer.record_id not in planned
-    )
+    return state.derived.result(_OUTSIDE, state)
 
 
 def reactions(state: State) -> defaultdict[str, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
-    originals = state.originals
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for answer in given(state):
-        found[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
+    for id_, entry in index_of(state).records.items():
+        if people := reacted(entry):
+            found[id_] = people
     return found
 
 
-def _spent(state: State) -> frozenset[str]:
-    """Records to which all of several people of this run have reacted in some way."""
-    found = reactions(state)
-    people = frozenset().union(*found.values())
-    return frozenset(id_ for id_, some in found.items() if len(people) > 1 and people <= some)
+def reacted(entry: RecordAnswers) -> set[str]:
+    """Who of this run has answered a record or a copy of it in any way."""
+    return {answer.annotator for answer in entry.answers if is_given(answer)}
 
 
 def to_set_aside(state: State) -> tuple[Answer, ...]:
@@ -196,20 +170,49 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
     )
 
 
-def _submitted(state: State) -> Mapping[str, list[Answer]]:
-    """Submitted answers by record, without what is gone from Argilla."""
-    originals = state.originals
-    found: dict[str, list[Answer]] = defaultdict(list)
-    for answer in state.answers.values():
-        record_id = originals.get(answer.record_id, answer.record_id)
-        gone = answer.record_id in state.deleted or record_id in state.deleted
-        if answer.status is AnswerStatus.SUBMITTED and not gone:
-            found[record_id].append(answer)
-    return found
+def _votes(
+    record_id: str, entry: RecordAnswers, state: State, read: Read, another_person: bool
+) -> tuple[Vote, ...]:
+    """The votes on one record, in the order of their times."""
+    latest: dict[str, Answer] = {}
+    for answer in _counting(record_id, entry, state, another_person):
+        before = latest.get(answer.annotator)
+        if before is None or _rank(before, entry) < _rank(answer, entry):
+            latest[answer.annotator] = answer
+    targets = ((answer, read(answer.value)) for answer in latest.values())
+    votes = [
+        Vote(answer.annotator, target, answer.time)
+        for answer, target in targets
+        if target is not None
+    ]
+    return tuple(sorted(votes, key=_by_time))
 
 
-def _place(answer: Answer, places: Mapping[str, int]) -> int:
-    return places.get(answer.record_id, -1)
+def _counting(
+    record_id: str, entry: RecordAnswers, state: State, another_person: bool
+) -> list[Answer]:
+    """Submitted answers on a record, without what is gone from Argilla or said again."""
+    if not entry.labelled:
+        return []
+    ignored = entry.repeats if another_person else NO_KEYS
+    return [
+        answer
+        for answer in entry.answers
+        if answer.status is AnswerStatus.SUBMITTED
+        and not is_gone(answer, record_id, state)
+        and (answer.record_id, answer.annotator) not in ignored
+    ]
+
+
+def _is_spent(entry: RecordAnswers, people: AbstractSet[str]) -> bool:
+    """Whether all of several people of this run have reacted to the record in some way."""
+    return len(people) > 1 and people <= reacted(entry)
+
+
+def _rank(answer: Answer, entry: RecordAnswers) -> int:
+    """How late batches asked for what was answered; -1 where none did."""
+    ids = entry.external_ids
+    return ids.index(answer.record_id) if answer.record_id in ids else -1
 
 
 def _by_time(vote: Vote) -> tuple[str, str]:
@@ -220,3 +223,16 @@ def _part(value: JsonValue) -> Span | str:
     if isinstance(value, dict):
         return Span(int(str(value["start"])), int(str(value["end"])), str(value["label"]))
     return str(value)
+
+
+def _those(is_one: Callable[[RecordAnswers], bool]) -> Kind[State, frozenset[str]]:
+    """The records of which something is true, as one set for each state."""
+
+    def build(state: State) -> frozenset[str]:
+        return frozenset(id_ for id_, entry in index_of(state).records.items() if is_one(entry))
+
+    return Kind(build, lambda *_: None)
+
+
+_LABELLED = _those(lambda entry: entry.labelled)
+_OUTSIDE = _those(lambda entry: entry.outside)
