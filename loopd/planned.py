@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from loopd.growing import GrowingMap
@@ -15,30 +15,37 @@ class Planned:
 
     Attributes:
         originals: pool id by external id, in the order of planning.
-        rounds: number of the batch by external id.
+        positions: of its batch among all batches, by external id.
         draws: number of the batch by pool id of everything that was drawn at random, in order.
         texts: pool ids of all records that were put into a batch as new texts.
         external_ids: all ids in Argilla, those of copies included.
-        copies: how many copies there are.
+        batches, copies: how many there are.
     """
 
     originals: GrowingMap[str, str] = field(default_factory=GrowingMap)
-    rounds: GrowingMap[str, int] = field(default_factory=GrowingMap)
+    positions: GrowingMap[str, int] = field(default_factory=GrowingMap)
     draws: GrowingMap[str, int] = field(default_factory=GrowingMap)
     texts: frozenset[str] = frozenset()
     external_ids: frozenset[str] = frozenset()
+    batches: int = 0
     copies: int = 0
 
-    def plus(self, batches: Iterable[Batch]) -> Planned:
+    def plus(self, batches: Sequence[Batch]) -> Planned:
         """With further batches."""
-        items = [(item, batch.round) for batch in batches for item in batch.items]
-        ids = [item.external_id for item, _ in items]
-        new_texts = [item.record_id for item, _ in items if item.copy_id is None]
+        rows = [
+            (item.external_id, item, self.batches + position, batch.round)
+            for position, batch in enumerate(batches)
+            for item in batch.items
+        ]
+        texts = [item.record_id for _, item, _, _ in rows if item.copy_id is None]
         return Planned(
-            self.originals.updated(zip(ids, (item.record_id for item, _ in items), strict=True)),
-            self.rounds.updated(zip(ids, (number for _, number in items), strict=True)),
-            self.draws.updated((item.record_id, number) for item, number in items if item.draw),
-            self.texts.union(new_texts),
-            self.external_ids.union(ids),
-            self.copies + len(items) - len(new_texts),
+            self.originals.updated((id_, item.record_id) for id_, item, _, _ in rows),
+            self.positions.updated((id_, position) for id_, _, position, _ in rows),
+            self.draws.updated(
+                (item.record_id, number) for _, item, _, number in rows if item.draw
+            ),
+            self.texts.union(texts),
+            self.external_ids.union(id_ for id_, _, _, _ in rows),
+            self.batches + len(batches),
+            self.copies + len(rows) - len(texts),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopd.annotation.consensus import answered, labelled, outside
+from loopd.annotation.consensus import any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import BATCHES_OUT, runs_low
@@ -51,10 +51,11 @@ def reason_to_close(
             early = room and runs_low(state, waiting, needed, queue.poll_interval)
         if early:
             return "watermark"
-    used = answered(state, another_person=config.relabel.another_person)
     waited = now - state.published[state.round].at
-    some = not used.isdisjoint(state.batch.external_ids)
-    return "patience" if queue.patience is not None and waited >= queue.patience and some else None
+    if queue.patience is None or waited < queue.patience:
+        return None
+    another, ids = config.relabel.another_person, state.batch.external_ids
+    return "patience" if any_answered(state, ids, another_person=another) else None
 
 
 def _something_came(state: State, waiting: frozenset[str]) -> bool:
@@ -66,14 +67,15 @@ def _something_came(state: State, waiting: frozenset[str]) -> bool:
 
 def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
-    stopping, labels = config.stopping, labelled(state)
-    taken = state.planned_ids | labels | outside(state)
-    if len(taken) >= pool_size and not _asks_again(state, config):
+    stopping, index = config.stopping, index_of(state)
+    taken = len(state.planned_ids) + index.unplanned
+    if taken >= pool_size and not _asks_again(state, config):
         return True
     # The round is one of them if a model can be trained on its answers.
     if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
         return True
-    asked = len(labels | {state.originals[id_] for id_ in waiting})
+    records = {state.originals[id_] for id_ in waiting}
+    asked = index.labelled + sum(not index.records[id_].labelled for id_ in records)
     return stopping.label_budget is not None and asked >= stopping.label_budget
 
 

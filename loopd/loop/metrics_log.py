@@ -114,6 +114,11 @@ def rows(state: State) -> list[Row]:
     return [_row(state, number) for number in sorted(state.evaluated)]
 
 
+def last_row(state: State) -> Row:
+    """That of the last evaluated round, empty without one."""
+    return _row(state, max(state.evaluated)) if state.evaluated else {}
+
+
 def write(state: State, folder: Path) -> None:
     """Write the whole file, atomically."""
     lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows(state))

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import given, targets, unresolved
+from loopd.annotation.consensus import given, index_of, majorities, targets, unresolved
 from loopd.config import Config
 from loopd.learning.problems.problem import problem_of
-from loopd.loop.draws import training
+from loopd.loop.draws import held_out, training
 from loopd.machine import Phase, State
 from loopd.printable import one_line
 from loopd.records import AnswerStatus, Span, Target, Targets
@@ -65,7 +65,7 @@ def obstacle(state: State, config: Config) -> Obstacle | None:
 
 
 def _unanswered(state: State, config: Config) -> Obstacle | None:
-    if next(given(state), None) is not None:
+    if _crowd(state):
         return None
     waiting = _waiting(state, config)
     if not waiting:
@@ -84,7 +84,7 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
     needed = state.answers_needed(config.queue.min_submitted)
     copies = config.relabel.another_person and _asks_again(state)
     enough = max(needed, 2 if copies else 1)
-    crowd = _crowd(state, enough)
+    crowd = _crowd(state)
     if state.phase is not Phase.COLLECT or len(crowd) >= enough:
         return None
     if len(crowd) >= needed:
@@ -107,14 +107,10 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
     )
 
 
-def _crowd(state: State, enough: int) -> frozenset[str]:
-    """Who has answered in this run; no more than are enough, so that many answers cost nothing."""
-    crowd: set[str] = set()
-    for answer in given(state):
-        crowd.add(answer.annotator)
-        if len(crowd) >= enough:
-            break
-    return frozenset(crowd)
+def _crowd(state: State) -> frozenset[str]:
+    """Who has answered in this run."""
+    people = index_of(state).people
+    return frozenset(person for person, answers in people.items() if answers)
 
 
 def _second_opinions(state: State, config: Config, crowd: frozenset[str]) -> Obstacle | None:
@@ -140,7 +136,7 @@ def _is_there(state: State, id_: str, person: str) -> bool:
 
 
 def _asks_again(state: State) -> bool:
-    return any(item.copy_id is not None for batch in state.batches for item in batch.items)
+    return state.all_planned.copies > 0
 
 
 def _waiting(state: State, config: Config) -> frozenset[str]:
@@ -176,7 +172,7 @@ def _is_early(state: State, config: Config) -> bool:
     """Whether the first answers of the first batch happen to be alike."""
     if state.collected or state.round > 0 or not _waiting(state, config):
         return False
-    return sum(1 for _ in given(state)) < ENOUGH
+    return sum(index_of(state).people.values()) < ENOUGH
 
 
 def _ended(state: State, config: Config) -> Obstacle | None:
@@ -201,18 +197,30 @@ def _is_used_up(state: State) -> bool:
 
 def _lack(state: State, config: Config) -> _Lack | None:
     """Why no model can be trained on the answers so far, ``None`` if one can."""
+    if _can_fit(state, config):
+        return None
     labels = targets(state)
     trains = training(labels, state, config.audit.random_share)
-    empty = config.task.type != "multi_label" or config.task.none_label is not None
-    problem = problem_of(config.task.type, config.task.labels, allow_empty=empty)
-    if problem.can_fit(list(trains.values())):
-        return None
     if not labels:
         return _unlabelled(state)
     if not trains:
         clause = f"all {len(labels)} labels so far are random draws, from which no model may learn"
         return _Lack("random_draws", clause, "go on labelling: most records are no random draws")
     return _alike(trains, config.task.type)
+
+
+def _can_fit(state: State, config: Config) -> bool:
+    """Whether a model can be trained; looks at no more labels than it takes to see it."""
+    empty = config.task.type != "multi_label" or config.task.none_label is not None
+    problem = problem_of(config.task.type, config.task.labels, allow_empty=empty)
+    held = held_out(state, config.audit.random_share)
+    different: set[Target] = set()
+    for record_id, target in majorities(state):
+        if record_id not in held and target not in different:
+            different.add(target)
+            if problem.can_fit(list(different)):
+                return True
+    return False
 
 
 def _unlabelled(state: State) -> _Lack:

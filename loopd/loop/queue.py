@@ -8,13 +8,15 @@ there, and no earlier: answers that come after that are not known to the model t
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from heapq import nlargest
 from itertools import pairwise
 from statistics import median
 
-from loopd.annotation.consensus import given, reactions
-from loopd.loop.answer_times import given_at
+from loopd.annotation.consensus import NOTHING, index_of, reacted
+from loopd.loop.answer_moments import annotators_of
 from loopd.machine import State
 
 MARGIN = 1.5
@@ -54,12 +56,14 @@ def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: 
     seconds = turnaround(state)
     if seconds is None:
         return False
-    speeds, reacted = paces(state), reactions(state)
-    records = [state.originals.get(id_, id_) for id_ in waiting]
+    originals, index = state.originals, index_of(state)
+    entries = (index.records.get(originals.get(id_, id_), NOTHING) for id_ in waiting)
+    done = Counter(person for entry in entries for person in reacted(entry))
+    speeds = paces(state)
     everybody = math.fsum(speeds.values())
     for person, own in speeds.items():
         falling = own + (everybody - own) / needed
-        left = sum(person not in reacted[id_] for id_ in records)
+        left = len(waiting) - done[person]
         if left <= math.ceil(falling * (seconds * MARGIN + poll_interval)):
             return True
     return False
@@ -84,8 +88,8 @@ def turnaround(state: State) -> float | None:
     The steps alone, without the time in which no daemon ran; ``None`` before the first round. Where
     the next batch is not out yet, choosing and publishing count as they did for the one before.
     """
-    found = [_took(state, number) for number in sorted(state.evaluated)]
-    return max((each for each in found[-ROUNDS:] if each is not None), default=None)
+    last = nlargest(ROUNDS, state.evaluated)
+    return max((took for n in last if (took := _took(state, n)) is not None), default=None)
 
 
 def _took(state: State, number: int) -> float | None:
@@ -109,15 +113,13 @@ def paces(state: State) -> dict[str, float]:
     So is a gap in which a batch came: the person may have waited for it. Who has given one answer
     only is as fast as the others on average.
     """
-    news = [each.at for each in state.published.values()]
-    times: dict[str, list[float]] = defaultdict(list)
-    for answer in given(state):
-        times[answer.annotator].append(given_at(answer))
-    latest = max((max(each) for each in times.values()), default=0.0)
+    news = sorted(event.at for event in state.published.values())
+    people = annotators_of(state)
+    latest = max((person.given[-1] for person in people.values()), default=0.0)
     known = {
-        person: _pace(sorted(each)[-GAPS - 1 :], news)
-        for person, each in times.items()
-        if max(each) >= latest - AT_WORK
+        id_: _pace(person.given[-GAPS - 1 :], news)
+        for id_, person in people.items()
+        if person.given[-1] >= latest - AT_WORK
     }
     measured = [pace for pace in known.values() if pace is not None]
     usual = math.fsum(measured) / len(measured) if measured else 0.0
@@ -125,10 +127,11 @@ def paces(state: State) -> dict[str, float]:
 
 
 def _pace(times: Sequence[float], news: Sequence[float]) -> float | None:
+    """Of one person; ``news`` are the moments at which batches came, the earliest first."""
     gaps = [
         later - earlier
         for earlier, later in pairwise(times)
-        if not any(earlier < each <= later for each in news)
+        if bisect_right(news, earlier) == bisect_right(news, later)
     ]
     if not gaps:
         return None

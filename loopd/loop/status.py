@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from loopd.annotation.consensus import discarded, labelled, unresolved
+from loopd.annotation.consensus import index_of, unresolved
 from loopd.config import Config
 from loopd.errors import RunError
 from loopd.loop.daemon import JOURNAL_NAME
@@ -56,8 +56,8 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "waits_for": _waits_for(state, len(waiting)),
         "round": state.round,
         "batch": state.batch.id if state.batches else None,
-        "labels": len(labelled(state)),
-        "discarded": len(discarded(state)),
+        "labels": index_of(state).labelled,
+        "discarded": index_of(state).discarded,
         "open": len(waiting),
         "deleted": len(state.deleted),
         "stopped": state.stopped.reason if state.stopped else None,

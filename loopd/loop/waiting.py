@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from operator import itemgetter
 
 import numpy as np
 
-from loopd.annotation.consensus import given
-from loopd.loop.answer_times import changed_at, given_at
+from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.machine import State
 from loopd.records import JsonValue
 from loopd.reports.rounds import number
@@ -34,21 +34,20 @@ def figures(state: State, needed: int) -> Figures:
         ``last_answer``: when the newest answer came or was edited. Without a batch before, only
         the last.
     """
-    times = [changed_at(answer) for answer in given(state)]
-    newest: Figures = {"last_answer": max(times, default=None)}
+    newest = max((person.changed[-1] for person in annotators_of(state).values()), default=None)
+    last: Figures = {"last_answer": newest}
     before = state.collected.get(state.round - 1)
     if before is None:
-        return newest
+        return last
     published = state.published[state.round].at
     seen = number(before.queue, "last_answer")
-    late = 0 if seen is None else sum(seen < time <= published for time in times)
     waits = list(waited(state, needed).values())
     return {
-        **newest,
+        **last,
         "waiting.total": round(math.fsum(waits), 3),
         "waiting.p50": _quantile(waits, 0.5),
         "waiting.p95": _quantile(waits, 0.95),
-        "staleness": late,
+        "staleness": 0 if seen is None else _between(state, seen, published),
         "turnaround": None if seen is None else round(max(0.0, published - seen), 3),
     }
 
@@ -63,22 +62,50 @@ def waited(state: State, needed: int) -> dict[str, float]:
     current = frozenset(state.batch.external_ids)
     recent = current | frozenset(state.batches[-2].external_ids)
     reacted: dict[str, dict[str, float]] = defaultdict(dict)
-    for answer in given(state):
-        reacted[answer.record_id][answer.annotator] = given_at(answer)
+    for (id_, person), moments in moments_of(state).moments.items():
+        if moments is not None:
+            reacted[id_][person] = moments.given
     people = {person for id_ in recent for person in reacted.get(id_, ())}
-    found = dict.fromkeys(sorted(people), 0.0)
-    older = [id_ for id_ in state.originals if id_ not in current | state.deleted]
-    for person in found:
-        free = max(_over(reacted.get(id_, {}), person, needed) for id_ in older) if older else 0.0
-        found[person] = max(0.0, published - free)
-    return found
+    older = {id_: reacted.get(id_, {}) for id_ in state.originals.keys() - current - state.deleted}
+    busy_until = _busy_until(older, people, needed) if older else dict.fromkeys(people, 0.0)
+    return {person: max(0.0, published - busy_until[person]) for person in sorted(people)}
 
 
-def _over(reacted: Mapping[str, float], person: str, needed: int) -> float:
-    """When a record was no longer open to a person."""
-    times = sorted(reacted.values())
-    complete = times[needed - 1] if len(times) >= needed else math.inf
-    return min(complete, reacted.get(person, math.inf))
+def _busy_until(
+    records: Mapping[str, Mapping[str, float]], people: Collection[str], needed: int
+) -> dict[str, float]:
+    """Until when any of the records was open to each of the people.
+
+    Args:
+        records: when each person reacted, by external id.
+        people: of whom to tell.
+        needed: answers that complete a record.
+    """
+    busy = dict.fromkeys(people, -math.inf)
+    completed: list[tuple[float, Mapping[str, float]]] = []
+    for reactions in records.values():
+        complete = _complete_at(reactions, needed)
+        completed.append((complete, reactions))
+        for person, moment in reactions.items():
+            if person in busy:
+                busy[person] = max(busy[person], min(complete, moment))
+    completed.sort(key=itemgetter(0), reverse=True)
+    for person in people:
+        # Of those that the person never reacted to, the last one to be complete.
+        untouched = (complete for complete, reactions in completed if person not in reactions)
+        busy[person] = max(busy[person], next(untouched, -math.inf))
+    return busy
+
+
+def _complete_at(reactions: Mapping[str, float], needed: int) -> float:
+    """When a record had as many answers as it needs."""
+    return sorted(reactions.values())[needed - 1] if len(reactions) >= needed else math.inf
+
+
+def _between(state: State, first: float, last: float) -> int:
+    """Answers that came or were edited after the first moment, until the last."""
+    moments = moments_of(state).moments.values()
+    return sum(first < both.changed <= last for both in moments if both is not None)
 
 
 def _quantile(values: list[float], share: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import labelled
+from loopd.annotation.consensus import index_of
 from loopd.config import StoppingSection
 from loopd.loop.verdict import LIMITS
 from loopd.machine import State
@@ -59,7 +59,7 @@ def criteria(rows: Sequence[Row], section: StoppingSection) -> tuple[Criterion, 
 def budget(state: State, section: StoppingSection) -> Budget:
     """What is spent now."""
     return Budget(
-        len(labelled(state)),
+        index_of(state).labelled,
         section.label_budget,
         state.rounds_measured,
         section.max_rounds,

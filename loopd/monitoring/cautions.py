@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import given
+from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.obstacles import obstacle
 from loopd.machine import Phase, State
 from loopd.monitoring.wording import moment
 from loopd.printable import one_line
-from loopd.records import AnswerStatus
 from loopd.reports.rounds import number
 
 LOW_AGREEMENT = 0.667
@@ -70,9 +69,9 @@ def _deleted(state: State) -> Iterator[str]:
 
 def _unknown(state: State) -> Iterator[str]:
     strange = Counter(
-        str(answer.value)
-        for answer in given(state)
-        if answer.status is AnswerStatus.INVALID and answer.record_id not in state.deleted
+        str(state.answers[key].value)
+        for key in sorted(index_of(state).invalid)
+        if key[0] not in state.deleted
     )
     if strange:
         examples = ", ".join(one_line(value[:60]) for value, _ in strange.most_common(NAMED))

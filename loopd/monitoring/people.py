@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import given, unresolved
+from loopd.annotation.consensus import unresolved
 from loopd.config import Config
-from loopd.loop.answer_times import changed_at
+from loopd.loop.answer_moments import annotators_of
 from loopd.loop.queue import paces
 from loopd.machine import State
 from loopd.printable import one_line
@@ -78,13 +77,12 @@ def waiting(state: State, config: Config) -> frozenset[str]:
 def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...]:
     """Batches of which something is open, oldest first."""
     found = []
-    for batch in state.batches:
-        ids = frozenset(batch.external_ids)
-        if left := len(ids & open_ids):
-            published = state.published.get(batch.round)
-            at = None if published is None else published.at
-            gone = len(ids & state.deleted)
-            found.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
+    for position in sorted({state.all_planned.positions[id_] for id_ in open_ids}):
+        batch = state.batches[position]
+        published, ids = state.published.get(batch.round), frozenset(batch.external_ids)
+        at = None if published is None else published.at
+        left, gone = len(ids & open_ids), len(ids & state.deleted)
+        found.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
     return tuple(found)
 
 
@@ -99,25 +97,19 @@ def people(
         names: of accounts, by Argilla's id.
         now: seconds since 1970; who has not answered for long is not at work.
     """
-    counts: dict[str, Counter[AnswerStatus]] = defaultdict(Counter)
-    seen: dict[str, float] = {}
-    for answer in given(state):
-        counts[answer.annotator][answer.status] += 1
-        at = changed_at(answer)
-        seen[answer.annotator] = max(at, seen.get(answer.annotator, at))
     working = paces(state)
     found = [
         Person(
             id=one_line(id_),
             name=shown_name(id_, names),
-            submitted=each[AnswerStatus.SUBMITTED],
-            discarded=each[AnswerStatus.DISCARDED],
-            unknown=each[AnswerStatus.INVALID],
-            seen=seen[id_],
-            pace=_per_minute(working.get(id_), now - seen[id_]),
+            submitted=annotator.counts.get(AnswerStatus.SUBMITTED, 0),
+            discarded=annotator.counts.get(AnswerStatus.DISCARDED, 0),
+            unknown=annotator.counts.get(AnswerStatus.INVALID, 0),
+            seen=annotator.changed[-1],
+            pace=_per_minute(working.get(id_), now - annotator.changed[-1]),
             quality=None if last is None else number(last, f"annotators.{id_}.quality"),
         )
-        for id_, each in counts.items()
+        for id_, annotator in annotators_of(state).items()
     ]
     return tuple(sorted(found, key=lambda each: (-each.submitted - each.discarded, each.name)))
 

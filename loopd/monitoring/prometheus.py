@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loopd import __version__
-from loopd.annotation.consensus import discarded, given, labelled
+from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.machine import Phase
@@ -105,6 +105,7 @@ class _Collector:
 
 def _gauges(moment: Moment) -> Iterator[Metric]:
     snapshot, state = moment.snapshot, moment.snapshot.state
+    index = index_of(state)
     open_ids = waiting(state, moment.config)
     published = [each.published for each in open_batches(state, open_ids) if each.published]
     section = moment.config.argilla
@@ -114,10 +115,10 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     plain = {
         "queue_depth": len(open_ids),
         "batch_age_seconds": max(0.0, moment.now - min(published)) if published else 0.0,
-        "labels": len(labelled(state)),
-        "records_discarded": len(discarded(state)),
+        "labels": index.labelled,
+        "records_discarded": index.discarded,
         "records_deleted": len(state.deleted),
-        "annotators": len({answer.annotator for answer in given(state)}),
+        "annotators": sum(answers > 0 for answers in index.people.values()),
         "argilla_up": 0.0 if snapshot.outage is not None else 1.0,
     }
     for name, value in plain.items():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from itertools import islice
 
-from loopd.annotation.consensus import given
+from loopd.annotation.consensus import index_of, is_given
 from loopd.data.pool import Pool
 from loopd.machine import State
 from loopd.printable import one_line
@@ -97,15 +97,18 @@ class OpenRecord:
 
 def open_records(state: State, pool: Pool, open_ids: frozenset[str]) -> tuple[OpenRecord, ...]:
     """Open records, the oldest batch first, at most ``SHOWN``."""
-    counts = Counter(answer.record_id for answer in given(state))
-    latest = {item.external_id: item for batch in _rankings(state) for item in batch.items}
-    found = [
-        _record(latest[item.external_id], batch, pool, counts[item.external_id])
-        for batch in state.batches
-        if (some := [item for item in batch.items if item.external_id in open_ids])
-        for item in some
-    ]
-    return tuple(found[:SHOWN])
+    positions = state.all_planned.positions
+    batches = [state.batches[one] for one in sorted({positions[id_] for id_ in open_ids})]
+    waits = (
+        (item, batch) for batch in batches for item in batch.items if item.external_id in open_ids
+    )
+    shown = list(islice(waits, SHOWN))
+    oldest = batches[0].round if batches else 0
+    latest = _ranked_anew(state, {item.external_id for item, _ in shown}, oldest)
+    return tuple(
+        _record(latest.get(item.external_id, item), batch, pool, _reactions(state, item))
+        for item, batch in shown
+    )
 
 
 def why(strategy: str, *, again: bool = False) -> str:
@@ -127,11 +130,26 @@ def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
     return tuple(sorted(found, key=lambda each: -each.certainty))
 
 
-def _rankings(state: State) -> Iterator[Batch]:
-    """Every batch as it was published, then as it was ranked anew; later ones are truer."""
-    yield from state.batches
-    for number in sorted(state.planned):
-        yield from state.planned[number].refreshed
+def _ranked_anew(state: State, ids: Set[str], oldest: int) -> Mapping[str, BatchItem]:
+    """Those of the records that were ranked anew since they were published, as they are now.
+
+    ``oldest`` is the first round in which any of them was planned.
+    """
+    return {
+        item.external_id: item
+        for number in range(oldest + 1, state.round + 1)
+        if number in state.planned
+        for batch in state.planned[number].refreshed
+        for item in batch.items
+        if item.external_id in ids
+    }
+
+
+def _reactions(state: State, item: BatchItem) -> int:
+    """Answers that one record of a batch has already."""
+    entry = index_of(state).records[item.record_id]
+    ids = (answer.record_id for answer in entry.answers if is_given(answer))
+    return sum(id_ == item.external_id for id_ in ids)
 
 
 def _record(item: BatchItem, batch: Batch, pool: Pool, answers: int) -> OpenRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from loopd.annotation.consensus import labelled
+from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.machine import Phase, State
 from loopd.monitoring.people import waiting
@@ -64,7 +64,7 @@ def _publishing(state: State, _config: Config) -> str:
 
 
 def _training(state: State, _config: Config) -> str:
-    return f"Trains a model on {_count(len(labelled(state)), 'label', 'labels')}."
+    return f"Trains a model on {_count(index_of(state).labelled, 'label', 'labels')}."
 
 
 def _ended(state: State, _config: Config) -> str:

@@ -103,9 +103,9 @@ class View:
         if tools is None:
             return None
         silent = seconds_since(tools.config.run.dir, now)
-        found = metrics_log.rows(snapshot.state)
         heartbeat = None if silent is None else now - silent
-        return Moment(snapshot, tools.config, now, heartbeat, found[-1] if found else {})
+        last_row = metrics_log.last_row(snapshot.state)
+        return Moment(snapshot, tools.config, now, heartbeat, last_row)
 
     def silent(self) -> float:
         """Seconds since the loop's last sign of life; its beginning is one."""

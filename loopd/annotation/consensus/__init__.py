@@ -1,9 +1,11 @@
 """How the answers of several annotators become one target for each record."""
 
+from loopd.annotation.consensus.index import NOTHING, index_of, is_given
 from loopd.annotation.consensus.resolving import (
     Consensus,
     Electorate,
     label_counts,
+    majorities,
     resolve,
     targets,
 )
@@ -11,11 +13,13 @@ from loopd.annotation.consensus.votes import (
     Ballots,
     Vote,
     answered,
+    any_answered,
     ballots,
     discarded,
     given,
     labelled,
     outside,
+    reacted,
     reactions,
     repeats,
     to_set_aside,
@@ -23,17 +27,23 @@ from loopd.annotation.consensus.votes import (
 )
 
 __all__ = [
+    "NOTHING",
     "Ballots",
     "Consensus",
     "Electorate",
     "Vote",
     "answered",
+    "any_answered",
     "ballots",
     "discarded",
     "given",
+    "index_of",
+    "is_given",
     "label_counts",
     "labelled",
+    "majorities",
     "outside",
+    "reacted",
     "reactions",
     "repeats",
     "resolve",

@@ -7,14 +7,14 @@ between them, see the same labels.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from loopd.annotation.consensus.agreement import Agreement, against_the_rest, agreement
 from loopd.annotation.consensus.tally import Tally, count
-from loopd.annotation.consensus.votes import Ballots, Read, as_given, ballots
+from loopd.annotation.consensus.votes import Ballots, Read, as_given, iter_ballots
 from loopd.annotation.consensus.weighted import weighted
 from loopd.machine import State
 from loopd.records import JsonValue, Target, Targets
@@ -115,7 +115,14 @@ def targets(
     state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
 ) -> dict[str, Target]:
     """The majority's target of each record that is published or came with answers, and present."""
-    return {id_: count(votes, labels).target for id_, votes in ballots(state, read).items()}
+    return dict(sorted(majorities(state, read, labels=labels)))
+
+
+def majorities(
+    state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Target]]:
+    """The same one by one, in no order, for who may stop early."""
+    return ((id_, count(votes, labels).target) for id_, votes in iter_ballots(state, read))
 
 
 def label_counts(labels: Targets) -> dict[str, int]:

@@ -67,13 +67,16 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
         read: what values mean.
         another_person: ``relabel.another_person``.
     """
-    index = index_of(state)
-    found = {
-        id_: votes
-        for id_, entry in index.records.items()
-        if entry.labelled and (votes := _votes(id_, entry, state, read, another_person))
-    }
-    return {id_: found[id_] for id_ in sorted(found)}
+    return dict(sorted(iter_ballots(state, read, another_person=another_person)))
+
+
+def iter_ballots(
+    state: State, read: Read = as_given, *, another_person: bool = True
+) -> Iterator[tuple[str, tuple[Vote, ...]]]:
+    """The same record by record, in no order, for who may stop early."""
+    for id_, entry in index_of(state).records.items():
+        if votes := _votes(id_, entry, state, read, another_person):
+            yield id_, votes
 
 
 def repeats(state: State) -> frozenset[Key]:
@@ -165,8 +168,8 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
     counted = (AnswerStatus.SUBMITTED, AnswerStatus.INVALID)
     return tuple(
         state.answers[key]
-        for key in sorted(repeats(state))
-        if state.answers[key].status in counted and key[0] not in state.deleted
+        for key in sorted(key for key in repeats(state) if state.answers[key].status in counted)
+        if key[0] not in state.deleted
     )
 
 
