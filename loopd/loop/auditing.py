@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,14 @@ class Audit:
 
     Attributes:
         figures: flat numbers, see ``metrics_log.KEYS``; empty without an audit.
-        predicted: what the model says of the draws, and of texts that will be drawn, by pool id.
+        predicted: what the model says of the draws, and of texts that will be drawn, by pool id;
+            with ``since`` only what the model of that round did not say.
+        since: a round before, ``None`` where all is said.
     """
 
     figures: Mapping[str, JsonValue] = field(default_factory=dict)
     predicted: Targets = field(default_factory=dict)
+    since: int | None = None
 
 
 def audited(state: State, tools: Tools, model: Model) -> Audit:
@@ -92,7 +96,17 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
         **_compared(state, tools, gold, known),
         **_foreseen(state, tools, gold, predicted),
     }
-    return Audit(figures, predicted)
+    return Audit(figures, *_news(state, predicted))
+
+
+def _news(state: State, predicted: Targets) -> tuple[Targets, int | None]:
+    """What the last model did not say, and the round of it; everything where it said too much."""
+    since = max(state.predicted, default=None)
+    before: Targets = {} if since is None else state.predicted[since]
+    if since is None or not before.keys() <= predicted.keys():
+        return predicted, None
+    changed = (id_ for id_, target in predicted.items() if before.get(id_) != target)
+    return {id_: predicted[id_] for id_ in changed}, since
 
 
 def _predicted(tools: Tools, model: Model, ids: Iterable[str]) -> dict[str, Target]:
@@ -184,15 +198,18 @@ def _given(state: State, tools: Tools, known: Targets) -> list[str]:
 
 
 def _foreseen(state: State, tools: Tools, gold: Targets, predicted: Targets) -> Figures:
-    rounds = [
-        (state.trained[number].labels, before.predicted)
-        for number, before in sorted(state.evaluated.items())
-        if number in state.trained and before.config_digest == state.config_digest
-    ]
+    judged = nlargest(
+        ROUNDS - 1,
+        (
+            number
+            for number, event in state.evaluated.items()
+            if number in state.trained and event.config_digest == state.config_digest
+        ),
+    )
+    rounds = [(state.trained[n].labels, state.predicted[n]) for n in reversed(judged)]
     rounds.append((state.trained[state.round].labels, predicted))
-    ids = [id_ for id_ in gold if all(id_ in each for _, each in rounds[-ROUNDS:])]
-    rounds = [each for each in rounds if all(id_ in each[1] for id_ in ids)]
-    right: Any = np.array([[each[id_] == gold[id_] for id_ in ids] for _, each in rounds])
+    ids = [id_ for id_ in gold if all(id_ in model for _, model in rounds)]
+    right: Any = np.array([[model[id_] == gold[id_] for id_ in ids] for _, model in rounds])
     found = expected([labels for labels, _ in rounds], right, _seed(state, tools))
     if found is None:
         return {}

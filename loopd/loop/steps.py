@@ -166,6 +166,7 @@ def evaluate(state: State, tools: Tools) -> Event:
         confusion=confused,
         audit=audit.figures,
         predicted=audit.predicted,
+        predicted_since=audit.since,
     )
 
 

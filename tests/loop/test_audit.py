@@ -122,7 +122,7 @@ def test_the_estimate_is_the_share_of_draws_that_the_model_gets_right(done: Benc
     state, pool = done.state, done.tools.data.pool
     row = metrics_log.rows(state)[-1]
     known = [id_ for id_ in state.draws if id_ in targets(state)]
-    said = state.evaluated[state.round].predicted
+    said = state.predicted[state.round]
     right = sum(said[id_] == gold(pool, id_) for id_ in known)
     assert (row["audit.draws"], row["audit.accuracy"]) == (len(known), right / len(known))
     assert row["audit.discarded"] == len(discarded(state) & state.draws.keys())

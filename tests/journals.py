@@ -1,0 +1,146 @@
+"""Random journals: every kind of event, in any order that the machine allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+
+from loopd.machine import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    Phase,
+    RoundEvaluated,
+    RunRecovered,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    SettingsAdopted,
+    State,
+    apply,
+)
+from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem
+
+PEOPLE = ("ann", "bob", "cyd", f"{IMPORT_PREFIX}tool")
+POOL = tuple(f"r{number}" for number in range(14))
+BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
+
+Draw = Callable[[st.SearchStrategy[object]], object]
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> list[Event]:
+    """Events of one run, up to some point."""
+    events: list[Event] = [RunStarted(0.0, "c", 1, ("a", "b"), "p", "t", "d", {})]
+    state = apply(State(), events[0])
+    for _ in range(draw(st.integers(0, 40))):
+        event = draw(_next(state, len(events)))
+        state = apply(state, event)
+        events.append(event)
+    return events
+
+
+def _next(state: State, at: int) -> st.SearchStrategy[Event]:
+    """An event that may come now."""
+    kinds: dict[Phase, list[st.SearchStrategy[Event]]] = {
+        Phase.SEED: [_answers(state, at), _planned(state, at), _recovered(at)],
+        Phase.PUBLISH: [st.just(BatchPublished(float(at), f"b{state.round:04d}", 1.0))],
+        Phase.COLLECT: [*[_answers(state, at)] * 8, _adopted(at), _collected(state, at)],
+        Phase.TRAIN: [_trained(state, at), _planned(state, at), st.just(RunStopped(at, "end"))],
+        Phase.EVALUATE: [_evaluated(state, at)],
+        Phase.DECIDE: [*[_planned(state, at)] * 3, st.just(RunStopped(at, "end"))],
+        Phase.DONE: [st.just(RunResumed(float(at), "e", "on"))],
+    }
+    return st.one_of(kinds[state.phase])
+
+
+def _answers(state: State, at: int) -> st.SearchStrategy[Event]:
+    ids = sorted({*state.external_ids, *POOL, "r1#2"})
+    second = st.integers(0, 400).map(lambda n: (BEGIN + timedelta(seconds=n)).isoformat())
+    answer = st.builds(
+        lambda id_, who, status, value, time, later: Answer(
+            id_, who, status, value if status is AnswerStatus.SUBMITTED else None, time, later, time
+        ),
+        st.sampled_from(ids),
+        st.sampled_from(PEOPLE),
+        st.sampled_from([*[AnswerStatus.SUBMITTED] * 4, *AnswerStatus]),
+        st.sampled_from(("a", "b")),
+        second,
+        second,
+    )
+    some = st.lists(st.sampled_from(ids), max_size=1, unique=True).map(tuple)
+    rarely = st.one_of(*[st.just(())] * 4, some)
+    return st.builds(
+        AnswersCollected,
+        st.just(float(at)),
+        st.lists(answer, max_size=6).map(tuple),
+        deleted=rarely,
+        restored=rarely,
+    )
+
+
+def _items(state: State) -> st.SearchStrategy[tuple[BatchItem, ...]]:
+    """New texts, and copies of any text."""
+    new = [BatchItem(id_) for id_ in POOL if id_ not in state.planned_ids]
+    new += [BatchItem(item.record_id, draw=True) for item in new]
+    copies = [
+        BatchItem(id_, copy_id=copy_id)
+        for id_ in POOL
+        if (copy_id := _copy_id(id_, state)) is not None
+    ]
+    return st.lists(
+        st.sampled_from(new + copies),
+        min_size=1,
+        max_size=5,
+        unique_by=lambda item: item.external_id,
+    ).map(tuple)
+
+
+def _copy_id(record_id: str, state: State) -> str | None:
+    numbers = (f"{record_id}#{number}" for number in range(2, 5))
+    return next((id_ for id_ in numbers if id_ not in state.external_ids), None)
+
+
+def _planned(state: State, at: int) -> st.SearchStrategy[Event]:
+    number = state.round + 1
+    return _items(state).map(
+        lambda items: BatchPlanned(
+            float(at), Batch(f"b{number:04d}", number, "x", "m" if number else None, items), 1.0
+        )
+    )
+
+
+def _recovered(at: int) -> st.SearchStrategy[Event]:
+    return _items(State()).map(
+        lambda items: RunRecovered(float(at), (Batch("b0000", 0, "x", None, items),), (1.0,))
+    )
+
+
+def _adopted(at: int) -> st.SearchStrategy[Event]:
+    return st.integers(1, 3).map(lambda needed: SettingsAdopted(float(at), needed))
+
+
+def _collected(state: State, at: int) -> st.SearchStrategy[Event]:
+    closed = BatchCollected(float(at), f"b{state.round:04d}", "complete", 0, {"last_answer": 1.0})
+    return st.just(closed)
+
+
+def _trained(state: State, at: int) -> st.SearchStrategy[Event]:
+    return st.just(ModelTrained(float(at), state.round, f"m{at}", 2, 0, {}, 1.0))
+
+
+def _evaluated(state: State, at: int) -> st.SearchStrategy[Event]:
+    said = st.dictionaries(st.sampled_from(POOL), st.sampled_from(("a", "b")), max_size=4)
+    since = st.sampled_from([None, *state.predicted])
+    return st.builds(
+        lambda predicted, before: RoundEvaluated(
+            float(at), state.round, {}, {}, "", "c", 1.0, 1.0, (), {}, predicted, before
+        ),
+        said,
+        since,
+    )
