@@ -121,7 +121,8 @@ class Live:
         """What is done again and again."""
         left = sorted(self._waiting())
         self._answer(left[0])  # as it does after its first look
-        self._page(), self._scrape()
+        self._page()
+        self._scrape()
         yield "event", self._best(lambda: self._answer(left.pop()))
         yield "poll", self._best(lambda: self._poll(left.pop()))
         yield "page", self._best(self._page, lambda: self._answer(left.pop()))
@@ -246,7 +247,7 @@ def exponent(measured: Mapping[int, Measured], row: str, unit: str = "seconds") 
     if len(points) < 2:
         return None
     mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    over = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    over: float = sum((x - mean_x) * (y - mean_y) for x, y in points)
     return over / sum((x - mean_x) ** 2 for x, _ in points)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from loopd.keeping import no_garbage
+
 Source = TypeVar("Source")
 Result = TypeVar("Result")
 
@@ -55,7 +57,10 @@ class Derived:
             earlier, result = self._earlier.get(kind), None
             if earlier is not None:
                 result = kind.advance(*earlier, source)
-            self._results[kind] = kind.build(source) if result is None else result
+            if result is None:
+                with no_garbage():
+                    result = kind.build(source)
+            self._results[kind] = result
             self._earlier.pop(kind, None)
         worked_out: Result = self._results[kind]
         return worked_out

@@ -24,6 +24,7 @@ from typing import TypeAlias, TypeVar
 from loopd.derived import Derived, Kind
 from loopd.errors import JournalError
 from loopd.growing import growing
+from loopd.keeping import no_garbage
 from loopd.planned import Planned
 from loopd.records import Answer, Batch, JsonValue, Target, Targets
 
@@ -375,17 +376,19 @@ def apply(state: State, event: Event) -> State:
 def fold(events: Iterable[Event]) -> State:
     """The state after all the events."""
     state = State()
-    for event in _joined(events):
-        state = apply(state, event)
+    with no_garbage():
+        for event in joined(events):
+            state = apply(state, event)
     return state
 
 
-def _joined(events: Iterable[Event]) -> Iterator[Event]:
+def joined(events: Iterable[Event]) -> Iterator[Event]:
     """The same facts in fewer events: answers that came one after the other come at once."""
     for only_answers, some in groupby(events, _is_only_answers):
         if only_answers:
             facts = [event for event in some if isinstance(event, AnswersCollected)]
-            yield replace(facts[-1], answers=tuple(chain(*(fact.answers for fact in facts))))
+            answers = tuple(chain.from_iterable(fact.answers for fact in facts))
+            yield AnswersCollected(max(fact.at for fact in facts), answers)
         else:
             yield from some
 

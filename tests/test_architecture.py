@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"machine", "multiannotator", "key_text"}),
     frozenset({"safe_yaml", "planned"}),
     frozenset({"records", "printable", "growing", "derived"}),
-    frozenset({"errors", "__init__"}),
+    frozenset({"errors", "keeping", "__init__"}),
 )
 """From high to low."""
 

@@ -6,7 +6,6 @@ from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from loopd.annotation.consensus import is_given
 from loopd.derived import Kind
@@ -21,16 +20,11 @@ KEPT, LEAST = 96, 32
 """Newest times of each annotator that are kept, and those that are never lacking."""
 
 
-class Moments(NamedTuple):
-    """Seconds since 1970.
+Moments = tuple[float, float]
+"""When an answer was given (stopped being a draft), and when it became what it is.
 
-    Attributes:
-        given: when the answer stopped being a draft.
-        changed: when it became what it is.
-    """
-
-    given: float
-    changed: float
+Seconds since 1970.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +56,12 @@ class AnswerMoments:
 
     Attributes:
         answers: of the state.
-        moments: by external id and annotator; ``None`` of answers that were taken back, or that
-            nobody gave in this run.
+        given: seconds since 1970 at which people gave answers, by external id and annotator.
         annotators: by id.
     """
 
     answers: Mapping[Key, Answer]
-    moments: GrowingMap[Key, Moments | None]
+    given: GrowingMap[str, Mapping[str, float]]
     annotators: GrowingMap[str, Annotator]
 
 
@@ -84,15 +77,17 @@ def annotators_of(state: State) -> dict[str, Annotator]:
 
 
 def _build(state: State) -> AnswerMoments:
-    moments = [(key, _moments(answer)) for key, answer in state.answers.items()]
+    given: dict[str, dict[str, float]] = defaultdict(dict)
     counts: dict[str, Counter[AnswerStatus]] = defaultdict(Counter)
     times: dict[str, list[Moments]] = defaultdict(list)
-    for key, both in moments:
-        if both is not None:
-            counts[key[1]][state.answers[key].status] += 1
-            times[key[1]].append(both)
-    annotators = ((id_, _annotator(counts[id_], some)) for id_, some in times.items())
-    return AnswerMoments(state.answers, GrowingMap(moments), GrowingMap(annotators))
+    for (id_, person), answer in state.answers.items():
+        if is_given(answer):
+            both = _moments(answer)
+            given[id_][person] = both[0]
+            counts[person][answer.status] += 1
+            times[person].append(both)
+    annotators = ((person, _annotator(counts[person], some)) for person, some in times.items())
+    return AnswerMoments(state.answers, GrowingMap(given.items()), GrowingMap(annotators))
 
 
 def _annotator(counts: Counter[AnswerStatus], times: Iterable[Moments]) -> Annotator:
@@ -100,29 +95,34 @@ def _annotator(counts: Counter[AnswerStatus], times: Iterable[Moments]) -> Annot
     return Annotator(counts, tuple(sorted(given)[-KEPT:]), tuple(sorted(changed)[-KEPT:]))
 
 
-def _moments(answer: Answer) -> Moments | None:
-    return Moments(given_at(answer), changed_at(answer)) if is_given(answer) else None
+def _moments(answer: Answer) -> Moments:
+    given = given_at(answer)
+    if answer.changed == (answer.given or answer.time):
+        return given, given
+    return given, changed_at(answer)
 
 
 def _advance(before: AnswerMoments, events: Sequence[Event], state: State) -> AnswerMoments | None:
     news = [event for event in events if isinstance(event, AnswersCollected)]
-    changes: dict[Key, Moments | None] = {}
+    given: dict[str, dict[str, float]] = {}
     people: dict[str, _Tally] = {}
-    for key in dict.fromkeys(_key(answer) for event in news for answer in event.answers):
-        person = key[1]
-        tally = people.get(person) or _Tally(before.annotators.get(person, NOBODY))
-        people[person] = tally
-        old, answer = before.moments.get(key), state.answers[key]
-        if old is not None:
-            tally.take(before.answers[key].status, old)
-        changes[key] = now = _moments(answer)
-        if now is not None:
-            tally.add(answer.status, now)
+    for id_, person in dict.fromkeys(_key(answer) for event in news for answer in event.answers):
+        if person not in people:
+            people[person] = _Tally(before.annotators.get(person, NOBODY))
+        if id_ not in given:
+            given[id_] = dict(before.given.get(id_, {}))
+        was, answer = before.answers.get((id_, person)), state.answers[id_, person]
+        if was is not None and is_given(was):
+            people[person].take(was.status, _moments(was))
+            del given[id_][person]
+        if is_given(answer):
+            people[person].add(answer.status, _moments(answer))
+            given[id_][person] = given_at(answer)
     if any(tally.lacks for tally in people.values()):
         return None  # so many were taken back that older ones count again
     return AnswerMoments(
         state.answers,
-        before.moments.updated(changes.items()),
+        before.given.updated(given.items()),
         before.annotators.updated((id_, tally.annotator) for id_, tally in people.items()),
     )
 

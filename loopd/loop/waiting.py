@@ -7,13 +7,15 @@ Where the two clocks differ, so do the figures.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
 from operator import itemgetter
 
 import numpy as np
 
+from loopd.annotation.consensus import given
 from loopd.loop.answer_moments import annotators_of, moments_of
+from loopd.loop.answer_times import changed_at
 from loopd.machine import State
 from loopd.records import JsonValue
 from loopd.reports.rounds import number
@@ -61,29 +63,27 @@ def waited(state: State, needed: int) -> dict[str, float]:
     published = state.published[state.round].at
     current = frozenset(state.batch.external_ids)
     recent = current | frozenset(state.batches[-2].external_ids)
-    reacted: dict[str, dict[str, float]] = defaultdict(dict)
-    for (id_, person), moments in moments_of(state).moments.items():
-        if moments is not None:
-            reacted[id_][person] = moments.given
-    people = {person for id_ in recent for person in reacted.get(id_, ())}
-    older = {id_: reacted.get(id_, {}) for id_ in state.originals.keys() - current - state.deleted}
+    reactions = moments_of(state).given
+    people = {person for id_ in recent for person in reactions.get(id_, ())}
+    closed = current | state.deleted
+    older = [reactions.get(id_, {}) for id_ in state.originals if id_ not in closed]
     busy_until = _busy_until(older, people, needed) if older else dict.fromkeys(people, 0.0)
     return {person: max(0.0, published - busy_until[person]) for person in sorted(people)}
 
 
 def _busy_until(
-    records: Mapping[str, Mapping[str, float]], people: Collection[str], needed: int
+    records: Iterable[Mapping[str, float]], people: Collection[str], needed: int
 ) -> dict[str, float]:
     """Until when any of the records was open to each of the people.
 
     Args:
-        records: when each person reacted, by external id.
+        records: when each person reacted to each of them.
         people: of whom to tell.
         needed: answers that complete a record.
     """
     busy = dict.fromkeys(people, -math.inf)
     completed: list[tuple[float, Mapping[str, float]]] = []
-    for reactions in records.values():
+    for reactions in records:
         complete = _complete_at(reactions, needed)
         completed.append((complete, reactions))
         for person, moment in reactions.items():
@@ -104,8 +104,13 @@ def _complete_at(reactions: Mapping[str, float], needed: int) -> float:
 
 def _between(state: State, first: float, last: float) -> int:
     """Answers that came or were edited after the first moment, until the last."""
-    moments = moments_of(state).moments.values()
-    return sum(first < both.changed <= last for both in moments if both is not None)
+    people = annotators_of(state).values()
+    if any(len(person.changed) < person.total and person.changed[0] > first for person in people):
+        return sum(first < changed_at(answer) <= last for answer in given(state))
+    return sum(
+        bisect_right(person.changed, last) - bisect_right(person.changed, first)
+        for person in people
+    )
 
 
 def _quantile(values: list[float], share: float) -> float:

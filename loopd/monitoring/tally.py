@@ -6,9 +6,11 @@ again counts the same journal and comes to the same sums.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from loopd.growing import growing
 from loopd.machine import (
     AnswersCollected,
     BatchCollected,
@@ -17,6 +19,7 @@ from loopd.machine import (
     Event,
     ModelTrained,
     RoundEvaluated,
+    joined,
 )
 from loopd.reports.rounds import number
 
@@ -64,7 +67,7 @@ class Tally:
 def tally(events: Iterable[Event]) -> Tally:
     """The sums over all the events."""
     sums = Tally()
-    for event in events:
+    for event in joined(events):
         sums = sums.after(event)
     return sums
 
@@ -74,7 +77,7 @@ def _after(sums: Tally, event: Event) -> Tally:
         case AnswersCollected():
             sums = _answered(sums, event)
         case BatchPlanned(batch=batch):
-            planned = {**sums.planned, batch.id: len(batch.items)}
+            planned = growing(sums.planned).updated([(batch.id, len(batch.items))])
             sums = replace(sums, planned=planned, steps=_spent(sums, choosing=event.seconds))
         case BatchPublished():
             sums = _published(sums, event)
@@ -96,15 +99,14 @@ def _published(sums: Tally, event: BatchPublished) -> Tally:
     return replace(
         sums,
         records=sums.records + sums.planned.get(event.batch_id, 0),
-        published={**sums.published, event.batch_id: event.at},
+        published=growing(sums.published).updated([(event.batch_id, event.at)]),
         steps=_spent(sums, publishing=event.seconds or 0.0),
     )
 
 
 def _answered(sums: Tally, event: AnswersCollected) -> Tally:
-    answers = dict(sums.answers)
-    for answer in event.answers:
-        answers[answer.status.value] = answers.get(answer.status.value, 0) + 1
+    answers = Counter(sums.answers)
+    answers.update(answer.status.value for answer in event.answers)
     return replace(sums, answers=answers)
 
 

@@ -111,8 +111,9 @@ def _collected(fields: Fields) -> Event:
     )
 
 
-def _answer(fields: Mapping[str, Any]) -> Answer:
-    return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
+def _answer(fields: Fields) -> Answer:
+    fields["status"] = _STATUSES[fields["status"]]
+    return Answer(**fields)
 
 
 def _evaluated(fields: Fields) -> Event:
@@ -120,6 +121,8 @@ def _evaluated(fields: Fields) -> Event:
     predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
     return RoundEvaluated(**{**fields, "confusion": confusion, "predicted": predicted})
 
+
+_STATUSES = {status.value: status for status in AnswerStatus}
 
 _READERS: dict[str, Callable[[Fields], Event]] = {
     "RunStarted": _started,

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from loopd.errors import JournalError, StorageError
+from loopd.keeping import no_garbage
 from loopd.machine import Event
 from loopd.state.codec import NewerError, decode, encode
 from loopd.state.files import make_private, open_private, probe_private
@@ -66,7 +67,7 @@ class Journal:
 
     def read(self) -> list[Event]:
         """All events in order; checks every digest on the way."""
-        with _translated(self.path):
+        with _translated(self.path), no_garbage():
             rows = self._db.execute("SELECT seq, name, payload, digest FROM events ORDER BY seq")
             return [self._check(*row) for row in rows.fetchall()]
 
