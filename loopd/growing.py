@@ -36,20 +36,21 @@ class GrowingMap(Mapping[Key, Value]):
         pairs = dict(items)
         self._table: _Table[Key] = _Table(pairs)
         self._size = len(pairs)
-        values = tuple(pairs.values())
-        self._chunks = tuple(
-            values[start : start + CHUNK] for start in range(0, len(values), CHUNK)
-        )
+        self._chunks: Chunks[Value] = _extended((), tuple(pairs.values()))
 
     def updated(self, changes: Iterable[tuple[Key, Value]]) -> GrowingMap[Key, Value]:
         """A successor in which these pairs are new, or in the place of those with their keys."""
         pairs = dict(changes)
         if not pairs:
             return self
-        table, slots, size = self._table.grown(pairs, self._size)
+        slots = self._table.slots
+        changed = [key for key in pairs if slots.get(key, self._size) < self._size]
+        new = pairs if not changed else {key: pairs[key] for key in pairs if key not in self}
         after: GrowingMap[Key, Value] = GrowingMap.__new__(GrowingMap)
-        after._table, after._size = table, size
-        after._chunks = _replaced(self._chunks, zip(slots, pairs.values(), strict=True))
+        after._table = self._table.grown(list(new), self._size) if new else self._table
+        after._size = self._size + len(new)
+        chunks = _replaced(self._chunks, [(slots[key], pairs[key]) for key in changed])
+        after._chunks = _extended(chunks, tuple(new.values()))
         return after
 
     def __getitem__(self, key: Key) -> Value:
@@ -101,20 +102,16 @@ class _Table(Generic[Key]):
         self.slots = dict(zip(self.keys, range(len(self.keys)), strict=True))
         self._lock = Lock()
 
-    def grown(self, keys: Iterable[Key], size: int) -> tuple[_Table[Key], list[int], int]:
-        """A table with these keys behind the first ``size``, their slots, and the new size.
+    def grown(self, new: list[Key], size: int) -> _Table[Key]:
+        """A table with new keys behind the first ``size``.
 
         It is this one, unless another successor has put its own keys there.
         """
         with self._lock:
-            slots = [self.slots.get(key, size) for key in keys]
-            new = [key for key, slot in zip(keys, slots, strict=True) if slot >= size]
-            if not new:
-                return self, slots, size
             table = self if len(self.keys) == size else _Table(self.keys[:size])
             table.slots.update(zip(new, range(size, size + len(new)), strict=True))
             table.keys.extend(new)
-        return table, [table.slots[key] for key in keys], size + len(new)
+        return table
 
 
 class _Keys(KeysView[Key]):
@@ -144,19 +141,30 @@ class _Items(ItemsView[Key, Value]):
         return zip(self._mapping, self._mapping._every_value(), strict=True)
 
 
-def _replaced(
-    chunks: tuple[tuple[Value, ...], ...], changes: Iterable[tuple[int, Value]]
-) -> tuple[tuple[Value, ...], ...]:
-    """The chunks with these values in their slots; new slots follow the last one in order."""
-    after, opened = list(chunks), dict[int, list[Value]]()
+Chunks = tuple[tuple[Value, ...], ...]
+
+
+def _replaced(chunks: Chunks[Value], changes: Iterable[tuple[int, Value]]) -> Chunks[Value]:
+    """The chunks with these values in their slots."""
+    opened: dict[int, list[Value]] = {}
     for slot, value in changes:
-        number, position = slot >> BITS, slot & (CHUNK - 1)
+        number = slot >> BITS
         if number not in opened:
-            opened[number] = list(after[number]) if number < len(after) else []
-            if number == len(after):
-                after.append(())
-        chunk = opened[number]
-        chunk[position : position + 1] = [value]
+            opened[number] = list(chunks[number])
+        opened[number][slot & (CHUNK - 1)] = value
+    if not opened:
+        return chunks
+    after = list(chunks)
     for number, chunk in opened.items():
         after[number] = tuple(chunk)
     return tuple(after)
+
+
+def _extended(chunks: Chunks[Value], new: tuple[Value, ...]) -> Chunks[Value]:
+    """The chunks with these values behind them."""
+    if not new:
+        return chunks
+    whole = chunks if not chunks or len(chunks[-1]) == CHUNK else chunks[:-1]
+    rest = chunks[len(whole)] + new if len(whole) < len(chunks) else new
+    starts = range(0, len(rest), CHUNK)
+    return (*whole, *(rest[start : start + CHUNK] for start in starts))
