@@ -394,7 +394,9 @@ def joined(events: Iterable[Event]) -> Iterator[Event]:
 
 
 def _is_only_answers(event: Event) -> bool:
-    return isinstance(event, AnswersCollected) and not (event.deleted or event.restored)
+    return isinstance(event, AnswersCollected) and event == AnswersCollected(
+        event.at, event.answers
+    )
 
 
 def _fold(state: State, event: Event) -> State:

@@ -11,6 +11,7 @@ import pytest
 
 from loopd.annotation.consensus import discarded, targets
 from loopd.loop import metrics_log
+from loopd.loop.auditing import _news
 from loopd.loop.draws import set_aside
 from loopd.loop.steps import STEPS
 from loopd.machine import BatchPlanned, Phase, RoundEvaluated, State, fold
@@ -129,6 +130,29 @@ def test_the_estimate_is_the_share_of_draws_that_the_model_gets_right(done: Benc
     assert row["audit.open"] == 0
     assert set(said) >= set(state.draws)
     assert audit_sentence(row).startswith("On texts like the pool's the model's accuracy is about")
+
+
+def test_a_round_writes_down_only_what_its_model_says_otherwise(done: Bench) -> None:
+    """Or else the journal of a long run would grow with the square of its rounds."""
+    state = done.state
+    assert [event.predicted_since for event in state.evaluated.values()] == [
+        None, *range(state.round)
+    ]  # fmt: skip
+    for number, event in state.evaluated.items():
+        before = {} if event.predicted_since is None else state.predicted[event.predicted_since]
+        assert all(before.get(id_) != target for id_, target in event.predicted.items())
+        assert state.predicted[number] == {**before, **event.predicted}
+        asked = {id_ for id_, of in state.draws.items() if of <= number}
+        assert asked <= state.predicted[number].keys()
+    written = sum(len(event.predicted) for event in state.evaluated.values())
+    assert written < sum(len(said) for said in state.predicted.values()) / 2
+
+
+def test_where_a_text_is_drawn_no_more_everything_is_said_again() -> None:
+    state = State(predicted={3: {"x": "a", "y": "b"}})
+    assert _news(state, {"x": "a", "y": "a", "z": "b"}) == ({"y": "a", "z": "b"}, 3)
+    assert _news(state, {"x": "a"}) == ({"x": "a"}, None)
+    assert _news(State(), {"x": "a"}) == ({"x": "a"}, None)
 
 
 def test_several_labels_have_their_own_measure(make_bench: MakeBench) -> None:

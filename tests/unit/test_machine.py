@@ -1,6 +1,7 @@
 """The machine: every transition, folding, and that nothing else is allowed."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ from loopd.machine import (
     State,
     apply,
     fold,
+    joined,
 )
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 
@@ -132,3 +134,47 @@ def test_every_phase_is_reachable_and_leads_on() -> None:
         reached |= {target for phase in reached for target in TRANSITIONS[phase].values()}
     assert reached == set(Phase)
     assert all(TRANSITIONS[phase] for phase in Phase)
+
+
+def test_a_round_may_say_only_what_its_model_says_otherwise() -> None:
+    """Journals of older versions say everything each time."""
+
+    def measured(number: int, said: dict[str, str], since: int | None = None) -> RoundEvaluated:
+        return RoundEvaluated(
+            7.0, number, {}, {}, "", "c", 0.1, 0.1, predicted=said, predicted_since=since
+        )
+
+    def after(state: State, event: RoundEvaluated) -> State:
+        return apply(replace(state, phase=Phase.EVALUATE), event)
+
+    first = after(State(), measured(0, {"x": "a", "y": "b"}))
+    second = after(first, measured(1, {"x": "b", "z": "a"}, since=0))
+    third = after(second, measured(2, {"x": "a"}))
+    fourth = after(third, measured(3, {}, since=2))
+    assert third.predicted == {
+        0: {"x": "a", "y": "b"},
+        1: {"x": "b", "y": "b", "z": "a"},
+        2: {"x": "a"},
+    }
+    assert fourth.predicted[3] == {"x": "a"}
+    assert first.predicted == {0: {"x": "a", "y": "b"}}
+    with pytest.raises(JournalError, match="no round 7"):
+        after(first, measured(8, {}, since=7))
+
+
+def test_answers_that_come_one_after_the_other_are_folded_at_once() -> None:
+    """Not those that come with anything else."""
+    one, other = (
+        AnswersCollected(at, (Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", "t"),))
+        for at, id_ in ((5.0, "x"), (4.0, "y"))
+    )
+    gone = AnswersCollected(6.0, (), deleted=("x",))
+    events = [EVENTS[RunStarted], one, other, gone, one, EVENTS[BatchPlanned], other]
+    assert list(joined(events)) == [
+        EVENTS[RunStarted],
+        AnswersCollected(5.0, one.answers + other.answers),
+        gone,
+        one,
+        EVENTS[BatchPlanned],
+        other,
+    ]
