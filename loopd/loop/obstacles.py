@@ -108,10 +108,10 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
 
 
 def _crowd(state: State, enough: int) -> frozenset[str]:
-    """Who has answered in this run; no more than are enough, so that many answers cost nothing."""
+    """Who has answered and can answer; no more than are enough: many answers cost nothing."""
     crowd: set[str] = set()
     for answer in given(state):
-        crowd.add(answer.annotator)
+        crowd |= {answer.annotator} - state.departed
         if len(crowd) >= enough:
             break
     return frozenset(crowd)

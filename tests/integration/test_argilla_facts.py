@@ -267,6 +267,34 @@ def test_a_deleted_user_takes_the_answers_along(api: Api, argilla: LiveArgilla) 
     assert api.activity(made) == before
 
 
+def test_a_deleted_account_leaves_its_records_completed(api: Api, argilla: LiveArgilla) -> None:
+    """So nobody is shown them; an upsert of nothing but ids opens them again, and no more."""
+    made = api.dataset(batch="terms")
+    proposal = {"question_id": made.questions["label"], "value": "tool", "agent": "them"}
+    more = {"metadata": {"batch": "b1"}, "suggestions": [proposal]}
+    api.upsert(made, item("r1", **more), item("r2", **more))
+    name = f"leaver-{uuid.uuid4().hex[:8]}"
+    create_annotator(argilla.url, argilla.owner_key, name, workspace=api.workspace)
+    users = api.call("GET", "users")["items"]
+    user_id = next(each["id"] for each in users if each["username"] == name)
+    given = {"user_id": user_id, "status": "submitted", "values": values("fruit")}
+    api.upsert(made, {"id": made.records["r1"], "external_id": "r1", "responses": [given]})
+    api.answer(made, "r2")
+    api.call("DELETE", f"users/{user_id}")
+    left = {each["external_id"]: each for each in api.listed(made)}
+    assert {id_: each["status"] for id_, each in left.items()} == dict.fromkeys(left, "completed")
+    bodies = [{"id": record_id} for record_id in made.records.values()]
+    answer = api.call("PUT", f"datasets/{made.id}/records/bulk", {"items": bodies})
+    statuses = {each["external_id"]: each["status"] for each in answer["items"]}
+    assert statuses == {"r1": "pending", "r2": "completed"}
+    after = {each["external_id"]: each for each in api.listed(made)}
+    changed = {"status": "pending", "updated_at": after["r1"]["updated_at"]}
+    assert after == {"r1": {**left["r1"], **changed}, "r2": left["r2"]}
+    unknown = [{"id": str(uuid.uuid4())}, *bodies]
+    api.call("PUT", f"datasets/{made.id}/records/bulk", {"items": unknown}, code=422)
+    assert len(api.listed(made)) == 2
+
+
 # -- the cheap trigger -------------------------------------------------------------------------
 
 

@@ -211,7 +211,7 @@ def test_names_of_metadata_that_people_use_are_left_to_them(
     store = make_store(name)
     store.open(POOL, fresh=True)
     put(store, batch(0, *proposing("r1", "r3")))
-    assert store.shows(batch(0, BatchItem("r1")))
+    assert store.visible([batch(0, BatchItem("r1"))]) == {"r1"}
     metadata = api.record(dataset, "r1")["metadata"]
     assert (metadata["score"], metadata["batch_id"]) == ("high", "march")
     assert (metadata["loopd_score"], metadata["loopd_batch_id"]) == (0.5, "b0000")
@@ -260,7 +260,7 @@ def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> 
     body = {"status": "submitted", "values": {"Wofür? é": {"value": "Label 7"}}}
     api.call("POST", f"records/{one['id']}/responses", body, by="ann")
     assert [answer.value for answer in store.sweep(["r2"]).answers] == ["Label 7"]
-    assert store.shows(batch(0, BatchItem("r2")))
+    assert store.visible([batch(0, BatchItem("r2"))]) == {"r2"}
     store.close()
 
 

@@ -18,6 +18,8 @@ from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
+from loopd.loop.account_watch import AccountWatch
+from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
@@ -213,6 +215,8 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
         settings=SettingsWatch(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
+        accounts=AccountWatch(store, keep=config.people.keep_answers_of_deleted_accounts),
+        lookout=Lookout(store, config.queue.sweep_interval, clock.monotonic),
     )
     bench = Bench(tools, people, stop, now)
     bench.dataset_id = store.open(data.pool, fresh=True)

@@ -180,9 +180,9 @@ def reactions(state: State) -> defaultdict[str, set[str]]:
 
 
 def _spent(state: State) -> frozenset[str]:
-    """Records to which all of several people of this run have reacted in some way."""
+    """Records to which all of several people of this run have reacted who could be asked."""
     found = reactions(state)
-    people = frozenset().union(*found.values())
+    people = frozenset().union(*found.values()) - state.departed
     return frozenset(id_ for id_, some in found.items() if len(people) > 1 and people <= some)
 
 
@@ -192,7 +192,9 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
     return tuple(
         state.answers[key]
         for key in sorted(repeats(state))
-        if state.answers[key].status in counted and key[0] not in state.deleted
+        if state.answers[key].status in counted
+        and key[0] not in state.deleted
+        and key[1] not in state.departed  # there is nothing left to change
     )
 
 
