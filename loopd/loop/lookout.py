@@ -24,7 +24,7 @@ LONGEST = 3600.0
 """Seconds between two attempts with one record, at most."""
 
 TOGETHER = 200
-"""Records that are published again in one request; an eighth after each attempt in vain."""
+"""Records that are published again in one request; an eighth of that where one has failed."""
 
 SAID_AFTER = 2
 """Attempts after which it is said that they do not help."""
@@ -38,9 +38,16 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class _Attempts:
-    """How often a record was published again, and when it may be next, on the monotonic clock."""
+    """What is known of a hidden record.
+
+    Attributes:
+        count: how often it was tried to publish it again.
+        failures: how often Argilla has failed at that.
+        not_before: when it may be tried next, on the monotonic clock.
+    """
 
     count: int = 0
+    failures: int = 0
     not_before: float = float("-inf")
 
 
@@ -136,10 +143,10 @@ class Lookout:
         for some in self._due(hidden):
             try:
                 reopened |= store.reopen(_parts(batches, some))
-            except (TransientError, ArgillaError):  # it is away, or fails at one: see `_due`
-                return reopened
-            finally:
-                self._note(some)
+            except (TransientError, ArgillaError):
+                self._note(some, failures=1)
+                break  # it is away, or fails at one of them: see `_due`
+            self._note(some)
         return reopened
 
     def _due(self, hidden: Collection[str]) -> Iterator[list[str]]:
@@ -147,21 +154,23 @@ class Lookout:
 
         The parts become smaller: one record that Argilla fails at must not keep others back.
         """
-        now, by_count = self._monotonic(), dict[int, list[str]]()
+        now, by_failures = self._monotonic(), dict[int, list[str]]()
         for id_ in sorted(hidden):
             attempts = self._attempts.get(id_, _Attempts())
             if attempts.not_before <= now:
-                by_count.setdefault(attempts.count, []).append(id_)
-        for count, ids in sorted(by_count.items()):
-            size = max(1, TOGETHER >> 3 * count)
+                by_failures.setdefault(attempts.failures, []).append(id_)
+        for failures, ids in sorted(by_failures.items()):
+            size = max(1, TOGETHER >> 3 * failures)
             yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
-    def _note(self, ids: Collection[str]) -> None:
-        """One more attempt with each."""
+    def _note(self, ids: Collection[str], failures: int = 0) -> None:
+        """One more attempt with these."""
         for id_ in ids:
-            count = self._attempts.get(id_, _Attempts()).count + 1
-            pause = min(LONGEST, self._interval * 2.0 ** min(count - 1, 30))
-            self._attempts[id_] = _Attempts(count, self._monotonic() + pause)
+            before = self._attempts.get(id_, _Attempts())
+            pause = min(LONGEST, self._interval * 2.0 ** min(before.count, 30))
+            self._attempts[id_] = _Attempts(
+                before.count + 1, before.failures + failures, self._monotonic() + pause
+            )
 
     # -- saying --------------------------------------------------------------------------------
 

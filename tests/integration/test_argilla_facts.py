@@ -9,7 +9,7 @@ import pytest
 
 from loopd.server.embedded import create_annotator
 from loopd.server.environment import MOST_LABELS
-from tests.integration.conftest import LABEL, OPTIONS, Api, Made, item, values
+from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
 
 pytestmark = pytest.mark.integration
@@ -183,13 +183,45 @@ def test_who_may_make_a_discard_of_somebodys_answer(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", ["discarded", "draft"])
-@pytest.mark.parametrize("value", ["fruit", None])
-def test_other_answers_carry_values_or_null(api: Api, status: str, value: str | None) -> None:
+@pytest.mark.parametrize("carried", [values("fruit"), {}])
+def test_other_answers_carry_values_or_none(api: Api, status: str, carried: Json) -> None:
     made = api.dataset()
     api.upsert(made, item("r1"))
-    api.answer(made, "r1", value, status=status)
+    path = f"records/{made.records['r1']}/responses"
+    api.call("POST", path, {"status": status, "values": carried}, by="ann")
     (response,) = api.record(made, "r1")["responses"]
-    assert (response["status"], response["values"]) == (status, values(value))
+    assert (response["status"], response["values"]) == (status, carried)
+
+
+@pytest.mark.parametrize("status", ["discarded", "draft"])
+def test_null_instead_of_values_spoils_a_record(api: Api, status: str) -> None:
+    """It is taken and cannot be indexed: every bulk with that record fails until it is mended."""
+    made = api.dataset()
+    api.upsert(made, item("r1"), item("r2"))
+    path, body = f"records/{made.records['r1']}/responses", {"status": status, "values": None}
+    said = api.call("POST", path, body, by="ann", code=500)
+    assert "values" in str(said["detail"]["params"])
+    (response,) = api.record(made, "r1")["responses"]
+    assert (response["status"], response["values"]) == (status, None)
+    again = [{"id": record_id} for record_id in made.records.values()]
+    bulk = f"datasets/{made.id}/records/bulk"
+    api.call("PUT", bulk, {"items": again}, code=500)
+    api.call("PATCH", f"records/{made.records['r1']}", {"metadata": {"a": 1}}, code=500)
+    api.call("PUT", bulk, {"items": again[1:]})
+    healed = {"status": "discarded", "values": {}}
+    api.call("PUT", f"responses/{response['id']}", healed, by="ann")
+    api.call("PUT", bulk, {"items": again})
+
+
+def test_null_in_the_bulk_view_is_said_for_each_record(api: Api) -> None:
+    made = api.dataset()
+    api.upsert(made, item("r1"), item("r2"))
+    bodies = [
+        {"record_id": made.records["r1"], "status": "discarded", "values": None},
+        {"record_id": made.records["r2"], "status": "discarded", "values": {}},
+    ]
+    said = api.call("POST", "me/responses/bulk", {"items": bodies}, by="ann")["items"]
+    assert [entry["error"] is None for entry in said] == [False, True]
 
 
 @pytest.mark.parametrize("value", [None, "animal", ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         offered: tuple[str, ...] = LABELS,
         answers: GivenAnswers | None = None,
         guests: bool = True,
+        completes: bool = False,
         **sections: object,
     ) -> Bench:
         name = f"bench-{uuid.uuid4().hex[:10]}"
@@ -151,7 +153,8 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         }
         settings = {**defaults, **sections}
         settings["queue"] = {"low_watermark": 0, **settings["queue"]}  # type: ignore[dict-item]
-        parts = _in_memory if place == "memory" else _on_argilla(request, offered)
+        in_memory = partial(_in_memory, completes=completes)
+        parts = in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)
         if guests and place == "argilla":  # others come to what loopd has made
@@ -176,8 +179,9 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
 Parts = Callable[[Config], tuple[AnnotationStore, Any]]
 
 
-def _in_memory(config: Config) -> tuple[AnnotationStore, Any]:
-    store = MemoryStore(build_task(config.task))
+def _in_memory(config: Config, *, completes: bool) -> tuple[AnnotationStore, Any]:
+    """Where ``completes``, nobody is shown what has answers enough."""
+    store = MemoryStore(build_task(config.task), config.queue.min_submitted if completes else None)
     return store, store
 
 
