@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from structlog.testing import capture_logs
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings
 from loopd.loop.settings_watch import SettingsWatch, changed
-from loopd.loop.steps import collect
 from loopd.machine import Phase, RunResumed, SettingsAdopted, State, apply, fold
 from loopd.tasks.single_label import SingleLabelTask
 from tests.loop.conftest import Bench, MakeBench, gold

@@ -188,13 +188,13 @@ class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
 
 
 def _refuse_null(responses: Iterable[Response]) -> None:
-    """ValueError, which Argilla answers with HTTP 500, for a response whose values are null.
+    """TypeError, which Argilla answers with HTTP 500, for a response whose values are null.
 
     Argilla's own engines fail at it, at once and in every later bulk with its record. A client that
     works here works there.
     """
     if any(response.values is None for response in responses):
-        raise ValueError(
+        raise TypeError(
             "a response with `values: null` cannot be indexed by any of Argilla's search engines: "
             "send `values: {}` with a discard that has no values"
         )
