@@ -65,7 +65,11 @@ class Api:
         **params: Any,
     ) -> Any:
         """The JSON answer; ``code`` is the HTTP code expected, 2 for any success."""
-        response = self._clients[by].request(method, path, json=body, params=params)
+        # After a 500 the server hangs up.
+        headers = {"Connection": "close"} if code == 500 else {}
+        response = self._clients[by].request(
+            method, path, json=body, params=params, headers=headers
+        )
         got = response.status_code
         assert got in (code, code * 100 + got % 100), f"{method} {path}: {got} {response.text}"
         return response.json() if response.content else None

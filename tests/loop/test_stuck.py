@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from loopd.annotation.consensus import targets, to_set_aside, unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Accounts, Sweep
 from loopd.errors import ArgillaError, TransientError
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.lookout import Lookout
+from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import BatchPublished, Phase, RecordsReopened, State
 from loopd.records import AnswerStatus, Batch
@@ -406,3 +408,46 @@ def test_nobody_is_asked_for_again_and_again() -> None:
     departed = replace(RUN, departed=frozenset({"id of ann"}))
     assert watch.departed(departed, sweep_without(*ANNS)) == frozenset()
     assert store.looks == 1
+
+
+# -- what a kept answer counts for -----------------------------------------------------------------
+
+
+def test_kept_answers_complete_records_and_vote() -> None:
+    kept = replace(RUN, departed=frozenset({"id of ann"}))
+    assert unresolved(kept, 1) == frozenset()
+    assert unresolved(kept, 2) == {"r1", "r2", "r3"}
+    assert set(targets(kept)) == {"r1", "r2", "r3"}
+
+
+def test_a_copy_does_not_wait_for_a_deleted_account() -> None:
+    """Everybody who can still be asked has answered."""
+    said = (answer("r1", "ann"), answer("r2", "bob"), answer("r2", "cyd"), answer("r1", "cyd"))
+    asked = state("r1 r2 r1#2", *said)
+    assert unresolved(asked, 1) == {"r1#2"}, "bob could be asked"
+    assert unresolved(replace(asked, departed=frozenset({"bob"})), 1) == frozenset()
+
+
+def test_what_is_gone_is_not_set_aside() -> None:
+    """Nor looked for at every turn."""
+    repeated = state("r1 r1#2", answer("r1", "ann", time="t1"), answer("r1#2", "ann", time="t2"))
+    assert to_set_aside(repeated)
+    assert not to_set_aside(replace(repeated, departed=frozenset({"ann"})))
+
+
+def test_a_deleted_account_is_nobody_to_wait_for(make_bench: MakeBench, place: str) -> None:
+    """Records need two people, and of two who answered one has left."""
+    if place != "memory":
+        pytest.skip("the store has no part in it")
+    bench = make_bench(queue={**QUICK, "min_submitted": 2})
+    bench.run_until(collecting, lambda: None)
+    first, *_ = bench.state.batch.external_ids
+    for person in ("ann", "bob"):
+        bench.people.submit(first, person, "fruit")
+    bench.run_until(lambda state: len(state.answers) == 2, lambda: None)
+    assert obstacle(bench.state, bench.tools.config) is None
+    bench.people.dismiss("bob")
+    bench.run_until(lambda state: bool(state.departed), lambda: None)
+    kept = obstacle(bench.state, bench.tools.config)
+    assert kept is not None
+    assert kept.kind == "people"
