@@ -80,27 +80,44 @@ class BatchPlanned:
 
 @dataclass(frozen=True, slots=True)
 class BatchPublished:
-    """All records of the batch are in Argilla.
+    """All records of the batch are in Argilla, and all but ``unseen`` are found by its search.
 
-    ``seconds`` is the time that publishing took, ``None`` where the run was recovered.
+    ``seconds`` is the time that publishing took, ``None`` where the run was recovered. ``unseen``
+    is 0 in journals of versions that had none: they looked for one record only.
     """
 
     at: float
     batch_id: str
     seconds: float | None
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class AnswersCollected:
     """Answers that are new or changed, and records that vanished from Argilla or came back.
 
-    All ids are external ones. Before the first batch: the answers that came with the pool.
+    All ids of records are external ones. Before the first batch: the answers that came with the
+    pool. ``departed`` and ``returned`` are annotators whose accounts were deleted, or came back
+    with a copy of the database.
     """
 
     at: float
     answers: tuple[Answer, ...]
     deleted: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
+    departed: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsReopened:
+    """Records that waited for people and that nobody could answer were published again.
+
+    They were completed in Argilla without the answers for it, or not in its search.
+    """
+
+    at: float
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +233,7 @@ Event: TypeAlias = (
     | BatchPlanned
     | BatchPublished
     | AnswersCollected
+    | RecordsReopened
     | SettingsAdopted
     | BatchCollected
     | ModelTrained
@@ -239,6 +257,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
+        RecordsReopened: Phase.COLLECT,
         SettingsAdopted: Phase.COLLECT,
         BatchCollected: Phase.TRAIN,
         RunResumed: Phase.COLLECT,
@@ -273,6 +292,9 @@ class State:
         batches: all planned batches in order; the last one is current.
         answers: the present answer by (external id, annotator).
         deleted: external ids of published records that are gone from Argilla.
+        departed: annotators whose accounts are gone from Argilla; what the run has of their answers
+            is no longer there.
+        reopened: how many records were published again because nobody could answer them.
         planned, published, collected, trained, evaluated: the events by round; of the rounds of a
             recovered run only ``published``.
         stopped: why the loop ended, ``None`` while it runs.
@@ -288,6 +310,8 @@ class State:
     batches: tuple[Batch, ...] = ()
     answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
     deleted: frozenset[str] = frozenset()
+    departed: frozenset[str] = frozenset()
+    reopened: int = 0
     planned: Mapping[int, BatchPlanned] = field(default_factory=dict)
     published: Mapping[int, BatchPublished] = field(default_factory=dict)
     collected: Mapping[int, BatchCollected] = field(default_factory=dict)
@@ -411,6 +435,8 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, published=_with(state.published, number, event))
         case AnswersCollected():
             return _fold_answers(state, event)
+        case RecordsReopened(records=records):
+            return replace(state, reopened=state.reopened + len(records))
         case SettingsAdopted():
             return replace(state, min_submitted=event.min_submitted)
         case BatchCollected():
@@ -453,8 +479,12 @@ def _fold_answers(state: State, event: AnswersCollected) -> State:
     deleted = state.deleted
     if event.deleted or event.restored:
         deleted = deleted.union(event.deleted).difference(event.restored)
+    departed = state.departed
+    if event.departed or event.returned:
+        departed = departed.union(event.departed).difference(event.returned)
     facts = (((answer.record_id, answer.annotator), answer) for answer in event.answers)
-    return replace(state, answers=growing(state.answers).updated(facts), deleted=deleted)
+    answers = growing(state.answers).updated(facts)
+    return replace(state, answers=answers, deleted=deleted, departed=departed)
 
 
 def _fold_evaluated(state: State, event: RoundEvaluated) -> State:

@@ -16,8 +16,9 @@ from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp, NotFoundError
-from loopd.annotation.merging import RecordWriter
-from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
+from loopd.annotation.merging import RecordWriter, spoils_bulks
+from loopd.annotation.page_search import PageSearch
+from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
@@ -92,17 +93,22 @@ class ArgillaStore:
         """Merge metadata and suggestions into the run's records that have no response."""
         self._persistently(lambda: self._refresh(batches, texts))
 
-    def shows(self, batch: Batch) -> bool:
-        """Whether the page's search route finds the batch by its metadata."""
-        scope = {"entity": "metadata", "metadata_property": self._dataset.names("batch_id")}
-        by_batch = {"type": "terms", "scope": scope, "values": [batch.id]}
-        result = self._http.request(
-            "POST",
-            f"me/datasets/{self._dataset.api.id}/records/search",
-            params={"limit": 1},
-            json={"query": {}, "filters": {"and": [by_batch]}},
-        )
-        return bool(result["items"])
+    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+        """What the page's search route finds by the batches' metadata."""
+        ids = {id_ for batch in batches for id_ in batch.external_ids}
+        search = PageSearch(self._dataset)
+        records = list(search.records([batch.id for batch in batches], open_only=open_only))
+        return frozenset(self._names(records, ids) & ids)
+
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+        """An upsert that sends nothing but ids: Argilla counts the answers and indexes anew."""
+        pending: set[str] = set()
+        self._persistently(lambda: pending.update(self._reopen(batches)))
+        return frozenset(pending)
+
+    def accounts(self) -> Accounts:
+        """All accounts, or those that the workspace's admin may see."""
+        return self._dataset.api.accounts()
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset; see :meth:`AnnotationStore.published`.
@@ -205,11 +211,34 @@ class ArgillaStore:
             if record is None:
                 fields = self._fields_of(item)
                 created.append(writer.new(batch, position, text, fields))
-            else:
+            elif not spoils_bulks(record):
                 writer.refuse_taken(record, item.external_id, text)
                 self._merge(record, writer.merged(record, batch, position, text))
         for record in self._send("POST", created):
             self._dataset.index.add(record)
+
+    def _reopen(self, batches: Sequence[Batch]) -> Iterator[str]:
+        """External ids of what is pending then."""
+        record_ids = self._dataset.index.record_ids
+        planned = {
+            record_ids[id_]: (id_, batch)
+            for batch in batches
+            for id_ in batch.external_ids
+            if id_ in record_ids
+        }
+        writer = self._writer()
+        for record in self._send("PUT", [{"id": record_id} for record_id in planned]):
+            id_, batch = planned[record["id"]]
+            if writer.lost_its_batch(record, batch):
+                self._give_back(record["id"], batch)
+            if record.get("status") == "pending":
+                yield id_
+
+    def _give_back(self, record_id: str, batch: Batch) -> None:
+        """Its batch's id, by which people's page and the loop find a record."""
+        record = self._dataset.record(record_id)
+        if record is not None:
+            self._send("PUT", [self._writer().found_again(record, batch)])
 
     def _refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         writer = self._writer()

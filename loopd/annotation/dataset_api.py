@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from loopd.annotation.http import ArgillaHttp, NotFoundError, second_look
-from loopd.annotation.store import Progress
+from loopd.annotation.store import Accounts, Progress
 from loopd.config import ArgillaSection
-from loopd.errors import DatasetError
+from loopd.errors import AuthError, DatasetError
 
 Json = dict[str, Any]
 
@@ -90,6 +90,15 @@ class DatasetApi:
                 progress("reading records", offset, total)
             yield page["items"]
 
+    def search(self, body: Json, **params: Any) -> list[Json]:
+        """What the search of people's page finds, one item for each record."""
+        path = f"me/datasets/{self.id}/records/search"
+        try:
+            items: list[Json] = self.http.request("POST", path, params=params, json=body)["items"]
+        except NotFoundError as error:
+            raise self._gone_from_the_list() from error
+        return items
+
     def total(self) -> int:
         """How many records it has now."""
         return int(self.request("GET", "/records", params={"limit": 1})["total"])
@@ -98,6 +107,15 @@ class DatasetApi:
         """Names of the members of a workspace."""
         members = self.http.get(f"workspaces/{workspace_id}/users")["items"]
         return frozenset(member["username"] for member in members)
+
+    def accounts(self) -> Accounts:
+        """All accounts; for an admin, who may not see those, the members of the workspace."""
+        try:
+            users, complete = self.http.get("users")["items"], True
+        except AuthError:
+            path = f"workspaces/{self.workspace_id()}/users"
+            users, complete = self.http.get(path)["items"], False
+        return Accounts({str(user["id"]): str(user["username"]) for user in users}, complete)
 
     def gone(self) -> DatasetError:
         """The error of a dataset that was there and is in no list any more."""

@@ -14,7 +14,14 @@ from loopd.annotation import run_mark, schema
 from loopd.annotation.page import original
 from loopd.annotation.record_index import RecordIndex
 from loopd.annotation.schema import MetadataNames
-from loopd.annotation.store import DatasetSettings, Progress, Published, PublishedItem, Sweep
+from loopd.annotation.store import (
+    Accounts,
+    DatasetSettings,
+    Progress,
+    Published,
+    PublishedItem,
+    Sweep,
+)
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
@@ -36,6 +43,9 @@ class _Stored:
     metadata: dict[str, JsonValue]
     suggestion: Suggestion | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
+    is_lost: bool = False
+    """Whether the search does not find it."""
+    completed: bool = False
 
 
 class MemoryStore:
@@ -43,10 +53,14 @@ class MemoryStore:
 
     Args:
         task: decides which values are valid.
+        min_submitted: answers that complete a record, which is then shown to nobody; ``None``:
+            none ever is.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, min_submitted: int | None = None) -> None:
         self._task = task
+        self._min_submitted = min_submitted
+        self._people: set[str] = set()
         self._index = RecordIndex(task, Pool(()), NAMES)
         self._records: dict[str, _Stored] | None = None
         self._ticks = 0
@@ -82,6 +96,7 @@ class MemoryStore:
             shown = schema.field_text(self._task, texts[item.record_id])
             stored = records.setdefault(key, _Stored(shown, self._moment(), {}))
             self._merge(stored, batch, position)
+            self._index_anew(stored)
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset."""
@@ -109,10 +124,29 @@ class MemoryStore:
                 stored = records.get(keys.get(item.external_id, ""))
                 if stored is not None and not stored.answers:
                     self._merge(stored, batch, position)
+                    self._index_anew(stored)
 
-    def shows(self, batch: Batch) -> bool:
-        """Whether any of its records is there."""
-        return not self._keys().keys().isdisjoint(batch.external_ids)
+    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+        """What is there, not lost to the search, and open if that is asked for."""
+        records, keys = self._dataset(), self._keys()
+        ids = (id_ for batch in batches for id_ in batch.external_ids if id_ in keys)
+        return frozenset(
+            id_
+            for id_ in ids
+            if not records[keys[id_]].is_lost and not (open_only and records[keys[id_]].completed)
+        )
+
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+        """Count answers again and let the search find the records."""
+        records, keys = self._dataset(), self._keys()
+        ids = [id_ for batch in batches for id_ in batch.external_ids if id_ in keys]
+        for id_ in ids:
+            self._index_anew(records[keys[id_]])
+        return frozenset(id_ for id_ in ids if not records[keys[id_]].completed)
+
+    def accounts(self) -> Accounts | None:
+        """All who have ever answered and were not dismissed."""
+        return Accounts({name: name for name in sorted(self._people)}, complete=True)
 
     def activity(self) -> str:
         """Moves with every answer."""
@@ -133,7 +167,8 @@ class MemoryStore:
                 key = (name, answer.annotator)
                 latest[key] = max(latest.get(key, renamed), renamed, key=lambda one: one.changed)
         missing = tuple(sorted(wanted - present))
-        return Sweep(answers=tuple(latest.values()), missing=missing, listed=len(records))
+        completed = frozenset(id_ for id_ in wanted & records.keys() if records[id_].completed)
+        return Sweep(tuple(latest.values()), missing, listed=len(records), completed=completed)
 
     def settings(self) -> DatasetSettings | None:
         """What a test has put in."""
@@ -164,11 +199,11 @@ class MemoryStore:
         return {name: name for stored in records for name in stored.answers}
 
     def open_records(self, annotator: str) -> tuple[str, ...]:
-        """Records without an answer of this person, in the order of publication."""
+        """What a person is shown without an answer of theirs, in the order of publication."""
         return tuple(
             record_id
             for record_id, stored in self._dataset().items()
-            if annotator not in stored.answers
+            if annotator not in stored.answers and not (stored.is_lost or stored.completed)
         )
 
     def holds(self, record_id: str) -> bool:
@@ -208,8 +243,24 @@ class MemoryStore:
 
     def withdraw(self, record_id: str, annotator: str) -> None:
         """Delete the answer, or make it a draft again."""
-        del self._dataset()[record_id].answers[annotator]
+        stored = self._dataset()[record_id]
+        del stored.answers[annotator]
+        self._count(stored)
         self._activity += 1
+
+    def dismiss(self, annotator: str) -> None:
+        """Delete the account and with it its answers; their records stay as completed as they were.
+
+        The trigger does not move, as on the real server.
+        """
+        self._people.discard(annotator)
+        for stored in self._dataset().values():
+            stored.answers.pop(annotator, None)
+
+    def lose(self, record_ids: Collection[str]) -> None:
+        """Lose the search's documents of these records; the records themselves stay."""
+        for record_id in record_ids:
+            self._dataset()[record_id].is_lost = True
 
     def delete(self, record_id: str) -> None:
         """Delete the record; the trigger does not move, as on the real server."""
@@ -253,6 +304,18 @@ class MemoryStore:
         now = self._tick()
         time = now if known is None else known.time
         answers[annotator] = Answer(record_id, annotator, status, value, time, changed=now)
+        self._people.add(annotator)
+        self._count(self._dataset()[record_id])
+
+    def _index_anew(self, stored: _Stored) -> None:
+        stored.is_lost = False
+        self._count(stored)
+
+    def _count(self, stored: _Stored) -> None:
+        """Complete the record or open it again, by its submitted answers."""
+        counted = (AnswerStatus.SUBMITTED, AnswerStatus.INVALID)
+        submitted = sum(answer.status in counted for answer in stored.answers.values())
+        stored.completed = self._min_submitted is not None and submitted >= self._min_submitted
 
     def _tick(self) -> str:
         """The time of a new or edited answer, a second after the last."""

@@ -21,6 +21,14 @@ from loopd.tasks.task import Task
 Json = dict[str, Any]
 
 
+def spoils_bulks(record: Json) -> bool:
+    """Whether Argilla's own search engines fail at whatever is written to a record.
+
+    They cannot index a response whose values are ``null``, which the API takes of a discard.
+    """
+    return any(response["values"] is None for response in record.get("responses") or ())
+
+
 @dataclass(frozen=True, slots=True)
 class RecordWriter:
     """Makes the bodies of bulk requests for one dataset.
@@ -72,6 +80,17 @@ class RecordWriter:
             },
             **self._proposed(proposal if self._may_propose(record, proposal) else None),
         }
+
+    def lost_its_batch(self, record: Json, batch: Batch) -> bool:
+        """Whether somebody took the batch's id from a record, and no other run has it now."""
+        metadata = record.get("metadata") or {}
+        free = metadata.get(run_mark.PROPERTY, self.run_id) == self.run_id
+        return free and self.names.ours(metadata).get("batch_id") != batch.id
+
+    def found_again(self, record: Json, batch: Batch) -> Json:
+        """A record as it is now, with the batch's id and the run's mark."""
+        marks = {**self.names.named({"batch_id": batch.id}), run_mark.PROPERTY: self.run_id}
+        return {"id": record["id"], "metadata": {**(record.get("metadata") or {}), **marks}}
 
     def is_ours(self, record: Json, batch_id: str) -> bool:
         """Whether a record bears the run's mark, or in a run older than marks its batch's id."""

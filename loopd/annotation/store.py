@@ -54,6 +54,19 @@ class DatasetSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts of a server that loopd's own one may see.
+
+    Attributes:
+        names: by Argilla's id.
+        complete: whether these are all; an admin sees the members of a workspace only.
+    """
+
+    names: Mapping[str, str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedItem:
     """One record of the dataset, whoever published it.
 
@@ -131,8 +144,29 @@ class AnnotationStore(Protocol):
             texts: by pool id.
         """
 
-    def shows(self, batch: Batch) -> bool:
-        """Whether the search that the page uses finds a record of the batch."""
+    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+        """External ids of the records of batches that the search finds which people's page uses.
+
+        Args:
+            batches: that were published.
+            open_only: leave out what the search knows as completed: people are not shown it.
+        """
+
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+        """Have Argilla count the answers of records once more and put them into its search anew.
+
+        Nothing in them changes, but that one which has lost its batch's id gets it back. What is
+        gone stays gone.
+
+        Args:
+            batches: what is to be opened again of published batches.
+
+        Returns:
+            External ids of those that wait for answers in Argilla now.
+        """
+
+    def accounts(self) -> Accounts | None:
+        """The accounts that there are; ``None`` where nobody can delete any."""
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset, in no order; needs no ``open`` and changes nothing.

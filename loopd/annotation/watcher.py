@@ -73,6 +73,10 @@ class AnswerWatcher:
         self._pace = Pace(sweep_interval, monotonic)
         self._listed = 0
 
+    def forget(self) -> None:
+        """Let the next look read everything: of the last one nothing came."""
+        self._pace.forget()
+
     def look(self, record_ids: Collection[str]) -> Sweep | None:
         """The answers on these records, or ``None`` when nothing can have changed.
 

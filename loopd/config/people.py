@@ -49,6 +49,16 @@ class QueueSection(Section):
         return self.first_batch_size or self.batch_size
 
 
+class PeopleSection(Section):
+    """Those who answer."""
+
+    keep_answers_of_deleted_accounts: bool = Field(
+        True,
+        description="Whether the run keeps what it has read of people whose accounts are deleted "
+        "in Argilla, which deletes their answers too; `false`: their records are asked again.",
+    )
+
+
 class ConsensusSection(Section):
     """How the answers of several annotators become one label."""
 

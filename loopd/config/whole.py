@@ -14,7 +14,7 @@ from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import DataSection, TaskSection
 from loopd.config.learning import ClassifierSection, StrategySection
-from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
+from loopd.config.people import ConsensusSection, PeopleSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
 from loopd.config.sinks import SinksSection
@@ -48,6 +48,7 @@ class Config(Section):
         default_factory=StrategySection, description="The query strategy."
     )
     queue: QueueSection = Field(default_factory=QueueSection, description="The annotation queue.")
+    people: PeopleSection = Field(default_factory=PeopleSection, description="Those who answer.")
     consensus: ConsensusSection = Field(
         default_factory=ConsensusSection, description="Several annotators."
     )
@@ -110,6 +111,8 @@ class Config(Section):
         places |= {"pool": data, "test": data}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section
+        if self.people.keep_answers_of_deleted_accounts:
+            places["people"] = True  # the same
         shaping = self.model_dump(mode="json", exclude=places)
         shaping["seed"] = self.run.seed
         text = json.dumps(shaping, sort_keys=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from loopd.annotation.store import Sweep
@@ -10,12 +11,26 @@ from loopd.machine import AnswersCollected, State
 from loopd.records import Answer, AnswerStatus
 
 
-def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
+def changes(
+    state: State,
+    sweep: Sweep,
+    now: float,
+    *,
+    departed: Collection[str] = (),
+    keep_departed: bool = True,
+) -> AnswersCollected | None:
     """What people did since the last look, ``None`` when nothing.
 
     New and edited answers are taken over; an answer that is gone or a draft again is withdrawn;
     a record that is gone is deleted, together with its answers. Answers that came with the pool
     are not Argilla's to withdraw.
+
+    Args:
+        state: what the journal says.
+        sweep: what Argilla shows.
+        now: wall clock in seconds.
+        departed: annotators whose accounts were deleted since.
+        keep_departed: whether what they and those before them have answered stays as it is.
 
     Raises:
         DatasetError: every record is gone, which is an accident and not people's work.
@@ -23,6 +38,8 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
     _refuse_emptied(state, sweep)
     present = {(answer.record_id, answer.annotator): answer for answer in sweep.answers}
     missing = set(sweep.missing)
+    returned = {annotator for _, annotator in present} & state.departed
+    left = (state.departed | set(departed)) - returned
     changed = [
         _dated(known, answer)
         for key, answer in present.items()
@@ -30,18 +47,35 @@ def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
     ]
     changed += [
         _withdrawn(answer)
+        for answer in vanished(state, sweep)
+        if not (keep_departed and answer.annotator in left)
+    ]
+    deleted = tuple(sorted(missing - state.deleted))
+    restored = tuple(sorted(state.deleted - missing))
+    if not (changed or deleted or restored or left ^ state.departed):
+        return None
+    return AnswersCollected(
+        at=now,
+        answers=tuple(sorted(changed, key=lambda answer: (answer.record_id, answer.annotator))),
+        deleted=deleted,
+        restored=restored,
+        departed=tuple(sorted(left - state.departed)),
+        returned=tuple(sorted(returned)),
+    )
+
+
+def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
+    """Answers that the run has and that are gone from records which are there."""
+    present = {(answer.record_id, answer.annotator) for answer in sweep.answers}
+    missing = set(sweep.missing)
+    return (
+        answer
         for key, answer in state.answers.items()
         if key not in present
         and answer.record_id not in missing
         and answer.status is not AnswerStatus.WITHDRAWN
         and not answer.imported
-    ]
-    deleted = tuple(sorted(missing - state.deleted))
-    restored = tuple(sorted(state.deleted - missing))
-    if not (changed or deleted or restored):
-        return None
-    ordered = tuple(sorted(changed, key=lambda answer: (answer.record_id, answer.annotator)))
-    return AnswersCollected(at=now, answers=ordered, deleted=deleted, restored=restored)
+    )
 
 
 def _differs(known: Answer | None, answer: Answer) -> bool:

@@ -20,6 +20,7 @@ from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
 from loopd.state.files import free_bytes, probe_atomic, probe_folder
 from loopd.state.heartbeat import FILE_NAME as HEARTBEAT
+from loopd.state.names import FILE_NAME as PEOPLE
 from loopd.state.run_id import FILE_NAME as RUN_ID
 
 LEAST_ROOM = 16 * 2**20
@@ -109,7 +110,7 @@ def _sinks(visit: Visit) -> str:
 def _folder(visit: Visit) -> str:
     visit.lock()
     folder = visit.config.run.dir
-    for name in (FILE_NAME, HEARTBEAT, RUN_ID):
+    for name in (FILE_NAME, HEARTBEAT, PEOPLE, RUN_ID):
         probe_atomic(folder / name)
     for name in CACHES:
         probe_folder(folder / "cache" / name)

@@ -14,6 +14,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    RecordsReopened,
     RoundEvaluated,
     RunRecovered,
     RunResumed,
@@ -45,6 +46,9 @@ def narrate(event: Event, state: State) -> None:
             logger.info("batch_published", batch=event.batch_id, seconds=seconds)
         case AnswersCollected():
             _answers(event, state)
+        case RecordsReopened():
+            some = list(event.records[:5])
+            logger.warning("records_published_again", count=len(event.records), records=some)
         case SettingsAdopted():
             logger.warning("settings_adopted", min_submitted=event.min_submitted)
         case BatchCollected():

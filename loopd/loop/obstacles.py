@@ -108,9 +108,9 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
 
 
 def _crowd(state: State) -> frozenset[str]:
-    """Who has answered in this run."""
+    """Who has answered in this run and can answer again."""
     people = index_of(state).people
-    return frozenset(person for person, answers in people.items() if answers)
+    return frozenset(person for person, answers in people.items() if answers) - state.departed
 
 
 def _second_opinions(state: State, config: Config, crowd: frozenset[str]) -> Obstacle | None:

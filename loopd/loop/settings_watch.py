@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from loopd import log
-from loopd.annotation.store import AnnotationStore, DatasetSettings, Sweep
+from loopd.annotation.store import AnnotationStore, DatasetSettings
 from loopd.machine import SettingsAdopted, State
 
 SHOWN = 5
@@ -33,7 +33,7 @@ class Change:
 
 
 class SettingsWatch:
-    """Remembers the settings, and for which records it was said that nobody can answer them.
+    """Remembers the settings.
 
     Args:
         store: whose dataset is watched; ``None`` watches nothing.
@@ -55,7 +55,6 @@ class SettingsWatch:
         self._monotonic = monotonic
         self._before: DatasetSettings | None = None
         self._looked_at = float("-inf")
-        self._stuck: frozenset[str] = frozenset()
 
     def look(self, state: State, now: float) -> SettingsAdopted | None:
         """Say what has changed since the last look; the event with which the run adopts it.
@@ -78,19 +77,6 @@ class SettingsWatch:
             return None
         _say(adopted(needed, settings.min_submitted))
         return SettingsAdopted(now, settings.min_submitted)
-
-    def look_for_stuck(self, sweep: Sweep, waiting: frozenset[str]) -> None:
-        """Say which records wait for an answer that nobody can give any more."""
-        stuck = waiting & sweep.completed
-        if stuck - self._stuck:
-            log.get("loop").warning(
-                "records_cannot_be_answered",
-                count=len(stuck),
-                records=sorted(stuck)[:SHOWN],
-                hint="Argilla shows them as completed, to nobody; change anything in them there "
-                "(metadata will do) and they are open again",
-            )
-        self._stuck = stuck
 
 
 def _is_to_adopt(needed: int, before: DatasetSettings, now: DatasetSettings) -> bool:

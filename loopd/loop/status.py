@@ -60,6 +60,7 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "discarded": index_of(state).discarded,
         "open": len(waiting),
         "deleted": len(state.deleted),
+        "reopened": state.reopened,
         "stopped": state.stopped.reason if state.stopped else None,
         "obstacle": _obstacle(state, config),
         **_last_round(state),

@@ -16,6 +16,8 @@ from loopd.annotation.consensus import (
     to_set_aside,
     unresolved,
 )
+from loopd.annotation.store import Sweep
+from loopd.errors import TransientError
 from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.evaluation.stopping import evaluate_criteria
 from loopd.learning.learner import Model
@@ -29,6 +31,7 @@ from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
 from loopd.machine import (
+    AnswersCollected,
     BatchCollected,
     BatchPublished,
     Event,
@@ -38,12 +41,15 @@ from loopd.machine import (
     RunStopped,
     State,
 )
-from loopd.records import JsonValue, Targets
+from loopd.records import Batch, JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]
 
-SHOWN_WITHIN, LOOK_SECONDS = 5.0, 0.1
-"""Seconds in which a published batch is looked for in Argilla's search, and between two looks."""
+SHOWN_WITHIN = 10.0
+"""Seconds in which a published batch is looked for in Argilla's search."""
+
+LOOK_SECONDS, LONGEST_LOOK = 0.1, 2.0
+"""Seconds between the first two looks, and at most; twice as many each time."""
 
 
 def seed(state: State, tools: Tools) -> Event:
@@ -53,7 +59,7 @@ def seed(state: State, tools: Tools) -> Event:
     """
     news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
     if news is None and (sweep := tools.watcher.look(state.external_ids)) is not None:
-        news = changes(state, sweep, tools.clock.wall())
+        news = _news(state, sweep, tools)
     if news is not None:
         return news
     labels, size = _labels(state, tools), tools.config.queue.first_size
@@ -67,7 +73,11 @@ def seed(state: State, tools: Tools) -> Event:
 
 
 def publish(state: State, tools: Tools) -> Event:
-    """Upsert the planned batch into Argilla; over when people are shown it."""
+    """Upsert the planned batch into Argilla; over when people are shown all of it.
+
+    Where the search lacks some for long, it goes on: people can label the others meanwhile, and
+    what is missing is looked for while answers are collected.
+    """
     started = tools.clock.monotonic()
     batch = state.batch
     refreshed = state.planned[state.round].refreshed
@@ -76,11 +86,9 @@ def publish(state: State, tools: Tools) -> Event:
     tools.store.publish(batch, texts)
     if refreshed:
         tools.store.refresh(refreshed, texts)
-    deadline = tools.clock.monotonic() + SHOWN_WITHIN
-    while not tools.store.shows(batch) and tools.clock.monotonic() < deadline:
-        if tools.pause(LOOK_SECONDS):
-            break  # a stop was asked for; the batch is there all the same
-    return BatchPublished(tools.clock.wall(), batch.id, tools.clock.monotonic() - started)
+    unseen = _unseen(batch, tools)
+    seconds = tools.clock.monotonic() - started
+    return BatchPublished(tools.clock.wall(), batch.id, seconds, unseen=len(unseen))
 
 
 def collect(state: State, tools: Tools) -> Event | None:
@@ -90,10 +98,13 @@ def collect(state: State, tools: Tools) -> Event | None:
         return adopted
     sweep = tools.watcher.look(state.external_ids)
     if sweep is not None:
-        news = changes(state, sweep, tools.clock.wall())
+        news = _news(state, sweep, tools)
         if news is not None:
             return news
-        tools.settings.look_for_stuck(sweep, _waiting(state, tools))
+    if tools.lookout.is_due():
+        reopened = tools.lookout.look(state, _waiting(state, tools), tools.clock.wall())
+        if reopened is not None:
+            return reopened
     if tools.closing.known_early(state, tools.config):
         return None
     another = tools.config.relabel.another_person
@@ -188,6 +199,37 @@ STEPS: dict[Phase, Step] = {
     Phase.EVALUATE: evaluate,
     Phase.DECIDE: decide,
 }
+
+
+def _unseen(batch: Batch, tools: Tools) -> frozenset[str]:
+    """External ids of a published batch that the search lacks for long; says so."""
+    deadline, pause = tools.clock.monotonic() + SHOWN_WITHIN, LOOK_SECONDS
+    while (unseen := tools.lookout.unseen(batch)) and tools.clock.monotonic() < deadline:
+        if tools.pause(pause):
+            return unseen  # a stop was asked for; the batch is there all the same
+        pause = min(LONGEST_LOOK, 2 * pause)
+    if unseen:
+        tools.lookout.soon()
+        log.get("loop").warning(
+            "batch_not_shown",
+            batch=batch.id,
+            count=len(unseen),
+            records=sorted(unseen)[:5],
+            hint="Argilla has them, and its search does not find them; loopd goes on looking, and "
+            "people can answer the others",
+        )
+    return unseen
+
+
+def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
+    """What people did since the last look; who has left is told from who took answers back."""
+    try:
+        departed = tools.accounts.departed(state, sweep)
+    except TransientError:
+        tools.watcher.forget()  # it was not taken over
+        raise
+    keep = tools.accounts.keep
+    return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
 
 
 def _waiting(state: State, tools: Tools) -> frozenset[str]:

@@ -18,11 +18,14 @@ from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
+from loopd.loop.account_watch import AccountWatch
 from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
 from loopd.loop.election import Election
+from loopd.loop.lookout import Lookout
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
+from loopd.state.names import SavedNames
 from loopd.state.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
@@ -71,6 +74,8 @@ class Tools:
     """Waits so many seconds, or until a stop is asked for; whether it is."""
     closing: Closing = field(default_factory=Closing)
     settings: SettingsWatch = field(default_factory=SettingsWatch)
+    accounts: AccountWatch = field(default_factory=AccountWatch)
+    lookout: Lookout = field(default_factory=Lookout)
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
@@ -158,6 +163,7 @@ def build_tools(
     """All parts of the loop; live unless another store and clock are given."""
     store = store or build_store(config)
     clock = clock or Clock()
+    keep = config.people.keep_answers_of_deleted_accounts
     return Tools(
         config=config,
         task=build_task(config.task),
@@ -170,6 +176,8 @@ def build_tools(
         settings=SettingsWatch(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
+        accounts=AccountWatch(store, SavedNames(config.run.dir), keep=keep),
+        lookout=Lookout(store, config.queue.sweep_interval, clock.monotonic),
     )
 
 

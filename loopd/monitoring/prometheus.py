@@ -31,6 +31,7 @@ NAMES: Mapping[str, str] = {
     "loopd_batch_age_seconds": "Age of the oldest batch with an open record; 0 without one.",
     "loopd_answers": "Answers that came, by status; an edited answer counts again.",
     "loopd_records_published": "Records brought to Argilla, copies for second opinions included.",
+    "loopd_records_reopened": "Records published again because nobody could answer them.",
     "loopd_labels": "Records with a label; may fall when people take answers back.",
     "loopd_records_discarded": "Records that people discarded and nobody labelled.",
     "loopd_records_deleted": "Published records that are gone from Argilla.",
@@ -141,6 +142,7 @@ def _counters(moment: Moment) -> Iterator[Metric]:
     rounds = sums.steps["evaluation"].times if "evaluation" in sums.steps else 0
     yield _counter("rounds", {(): float(rounds)})
     yield _counter("records_published", {(): float(sums.records)})
+    yield _counter("records_reopened", {(): float(sums.reopened)})
     yield _counter("people_waiting_seconds", {(): sums.idle})
 
 

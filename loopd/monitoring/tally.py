@@ -18,6 +18,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    RecordsReopened,
     RoundEvaluated,
     joined,
 )
@@ -45,6 +46,7 @@ class Tally:
         steps: by name of the step: ``choosing``, ``publishing``, ``collecting`` (people at work),
             ``training``, ``scoring``, ``evaluation``.
         records: that were published, copies for second opinions included.
+        reopened: that were published again, since nobody could answer them; each time counts.
         idle: seconds in which people had nothing to do, summed over the people.
         last: when the newest event came, seconds since 1970; ``None`` without any.
         planned: records by the id of a planned batch.
@@ -54,6 +56,7 @@ class Tally:
     answers: Mapping[str, int] = field(default_factory=dict)
     steps: Mapping[str, Spent] = field(default_factory=dict)
     records: int = 0
+    reopened: int = 0
     idle: float = 0.0
     last: float | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
@@ -81,6 +84,8 @@ def _after(sums: Tally, event: Event) -> Tally:
             sums = replace(sums, planned=planned, steps=_spent(sums, choosing=event.seconds))
         case BatchPublished():
             sums = _published(sums, event)
+        case RecordsReopened(records=records):
+            sums = replace(sums, reopened=sums.reopened + len(records))
         case BatchCollected():
             began = sums.published.get(event.batch_id, event.at)
             idle = sums.idle + (number(event.queue, "waiting.total") or 0.0)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep
+from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
 from loopd.data.pool import Pool
 from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.simulation.behaviour import OracleOptions, behave
@@ -79,9 +79,17 @@ class OracleStore:
         """Nothing: what is published is answered."""
         del batches, texts
 
-    def shows(self, batch: Batch) -> bool:
-        """Whether it is published."""
-        return self._memory.shows(batch)
+    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+        """What is published."""
+        return self._memory.visible(batches, open_only=open_only)
+
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+        """Nothing is ever lost."""
+        return self._memory.reopen(batches)
+
+    def accounts(self) -> Accounts | None:
+        """Nobody is ever deleted."""
+        return None
 
     def activity(self) -> str:
         """Moves with every answer; who looks again and again waits for what is held back."""

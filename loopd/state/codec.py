@@ -15,6 +15,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    RecordsReopened,
     RoundEvaluated,
     RunRecovered,
     RunResumed,
@@ -108,6 +109,8 @@ def _collected(fields: Fields) -> Event:
         answers=tuple(_answer(each) for each in fields["answers"]),
         deleted=tuple(fields["deleted"]),
         restored=tuple(fields["restored"]),
+        departed=tuple(fields.get("departed", ())),
+        returned=tuple(fields.get("returned", ())),
     )
 
 
@@ -129,6 +132,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "BatchPlanned": _planned,
     "BatchPublished": lambda fields: BatchPublished(**fields),
     "AnswersCollected": _collected,
+    "RecordsReopened": lambda fields: RecordsReopened(fields["at"], tuple(fields["records"])),
     "SettingsAdopted": lambda fields: SettingsAdopted(**fields),
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),

@@ -1,4 +1,7 @@
-"""People who work on the in-memory store: they answer, change their minds, delete and restore."""
+"""People who work on the in-memory store: they answer, change their minds, delete and restore.
+
+The disk of its search is full now and then, too.
+"""
 
 from __future__ import annotations
 
@@ -75,6 +78,8 @@ class Crowd:
             self._delete()
         elif roll < 0.98:
             self._restore()
+        else:
+            self._lose()
 
     def answer_everything(self) -> bool:
         """Everybody answers what is left for them; whether there was anything."""
@@ -108,7 +113,8 @@ class Crowd:
         found = []
         for id_, record in self._there.items():
             counted = [a for a in record.answers.values() if a.status is not AnswerStatus.DISCARDED]
-            if person not in record.answers and len(counted) < self._needed:
+            shown = person not in record.answers and not record.is_lost
+            if shown and len(counted) < self._needed:
                 found.append(id_)
         return found
 
@@ -168,6 +174,11 @@ class Crowd:
             id_ = self._rng.choice(gone)
             self._store._dataset()[id_] = self._bin.pop(id_)
             self._note_all(id_)
+
+    def _lose(self) -> None:
+        """The search loses documents: people are shown these records no more."""
+        ids = sorted(self._there)
+        self._store.lose(self._rng.sample(ids, len(ids) // 3))
 
     def _note_all(self, id_: str) -> None:
         self._unseen.add((id_, ""))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import DatasetSettings, Sweep
+from loopd.annotation.store import Accounts, DatasetSettings, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.records import Answer, Batch
@@ -65,9 +65,20 @@ class FaultyStore:
 
         self._call("refresh", effect)
 
-    def shows(self, batch: Batch) -> bool:
+    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+        def effect() -> frozenset[str]:
+            return self._store.visible(batches, open_only=open_only)
+
+        visible: frozenset[str] = self._call("visible", effect)
         lags = self._rng.random() < 0.2
-        return bool(self._call("shows", lambda: self._store.shows(batch))) and not lags
+        return frozenset(id_ for id_ in visible if not lags or self._rng.random() < 0.5)
+
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+        reopened: frozenset[str] = self._call("reopen", lambda: self._store.reopen(batches))
+        return reopened
+
+    def accounts(self) -> Accounts | None:
+        return self._store.accounts()
 
     def activity(self) -> str:
         return str(self._call("activity", self._store.activity))

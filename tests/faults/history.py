@@ -330,8 +330,8 @@ class History:
     def _rest(self, stop: Waits) -> None:
         """People and faults have stopped: over when the loop has seen everything."""
         queue = self._config.queue
-        if self._live is not self._last:
-            self._last, self._quiet = self._live, 0
+        if self._live is not self._last or self._live.phase is Phase.PUBLISH:
+            self._last, self._quiet = self._live, 0  # what is published is looked for, with waits
         self._quiet += 1
         if self._quiet * queue.poll_interval > queue.sweep_interval + 3 * queue.poll_interval:
             # A stop that struck just before is no reason: then the next process goes on.

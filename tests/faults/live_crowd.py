@@ -107,7 +107,7 @@ class LivePerson:
 
     def _answer(self, record: Json) -> None:
         if self._rng.random() < 0.06:
-            body: Json = {"status": "discarded", "values": None}
+            body: Json = {"status": "discarded", "values": {}}
         else:
             body = self._opinion(record)
         self._send(record, body, partial(self._own.post, f"records/{record['id']}/responses"))
@@ -121,7 +121,7 @@ class LivePerson:
             self._changes[id_] = self._changes.get(id_, 0) + 1
             self._send(record, self._opinion(record), partial(self._own.put, path))
         elif roll < 0.8:
-            discarded = {"status": "discarded", "values": None}
+            discarded = {"status": "discarded", "values": {}}
             self._send(record, discarded, partial(self._own.put, path))
         else:
             self._send(record, None, lambda **_: self._own.delete(path))

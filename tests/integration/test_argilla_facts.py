@@ -9,7 +9,7 @@ import pytest
 
 from loopd.server.embedded import create_annotator
 from loopd.server.environment import MOST_LABELS
-from tests.integration.conftest import LABEL, OPTIONS, Api, Made, item, values
+from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
 
 pytestmark = pytest.mark.integration
@@ -183,13 +183,45 @@ def test_who_may_make_a_discard_of_somebodys_answer(api: Api) -> None:
 
 
 @pytest.mark.parametrize("status", ["discarded", "draft"])
-@pytest.mark.parametrize("value", ["fruit", None])
-def test_other_answers_carry_values_or_null(api: Api, status: str, value: str | None) -> None:
+@pytest.mark.parametrize("carried", [values("fruit"), {}])
+def test_other_answers_carry_values_or_none(api: Api, status: str, carried: Json) -> None:
     made = api.dataset()
     api.upsert(made, item("r1"))
-    api.answer(made, "r1", value, status=status)
+    path = f"records/{made.records['r1']}/responses"
+    api.call("POST", path, {"status": status, "values": carried}, by="ann")
     (response,) = api.record(made, "r1")["responses"]
-    assert (response["status"], response["values"]) == (status, values(value))
+    assert (response["status"], response["values"]) == (status, carried)
+
+
+@pytest.mark.parametrize("status", ["discarded", "draft"])
+def test_null_instead_of_values_spoils_a_record(api: Api, status: str) -> None:
+    """It is taken and cannot be indexed: every bulk with that record fails until it is mended."""
+    made = api.dataset()
+    api.upsert(made, item("r1"), item("r2"))
+    path, body = f"records/{made.records['r1']}/responses", {"status": status, "values": None}
+    said = api.call("POST", path, body, by="ann", code=500)
+    assert "values" in str(said["detail"]["params"])
+    (response,) = api.record(made, "r1")["responses"]
+    assert (response["status"], response["values"]) == (status, None)
+    again = [{"id": record_id} for record_id in made.records.values()]
+    bulk = f"datasets/{made.id}/records/bulk"
+    api.call("PUT", bulk, {"items": again}, code=500)
+    api.call("PATCH", f"records/{made.records['r1']}", {"metadata": {"a": 1}}, code=500)
+    api.call("PUT", bulk, {"items": again[1:]})
+    healed = {"status": "discarded", "values": {}}
+    api.call("PUT", f"responses/{response['id']}", healed, by="ann")
+    api.call("PUT", bulk, {"items": again})
+
+
+def test_null_in_the_bulk_view_is_said_for_each_record(api: Api) -> None:
+    made = api.dataset()
+    api.upsert(made, item("r1"), item("r2"))
+    bodies = [
+        {"record_id": made.records["r1"], "status": "discarded", "values": None},
+        {"record_id": made.records["r2"], "status": "discarded", "values": {}},
+    ]
+    said = api.call("POST", "me/responses/bulk", {"items": bodies}, by="ann")["items"]
+    assert [entry["error"] is None for entry in said] == [False, True]
 
 
 @pytest.mark.parametrize("value", [None, "animal", ""])
@@ -265,6 +297,34 @@ def test_a_deleted_user_takes_the_answers_along(api: Api, argilla: LiveArgilla) 
     api.call("DELETE", f"users/{user_id}")
     assert api.record(made, "r1")["responses"] == []
     assert api.activity(made) == before
+
+
+def test_a_deleted_account_leaves_its_records_completed(api: Api, argilla: LiveArgilla) -> None:
+    """So nobody is shown them; an upsert of nothing but ids opens them again, and no more."""
+    made = api.dataset(batch="terms")
+    proposal = {"question_id": made.questions["label"], "value": "tool", "agent": "them"}
+    more = {"metadata": {"batch": "b1"}, "suggestions": [proposal]}
+    api.upsert(made, item("r1", **more), item("r2", **more))
+    name = f"leaver-{uuid.uuid4().hex[:8]}"
+    create_annotator(argilla.url, argilla.owner_key, name, workspace=api.workspace)
+    users = api.call("GET", "users")["items"]
+    user_id = next(each["id"] for each in users if each["username"] == name)
+    given = {"user_id": user_id, "status": "submitted", "values": values("fruit")}
+    api.upsert(made, {"id": made.records["r1"], "external_id": "r1", "responses": [given]})
+    api.answer(made, "r2")
+    api.call("DELETE", f"users/{user_id}")
+    left = {each["external_id"]: each for each in api.listed(made)}
+    assert {id_: each["status"] for id_, each in left.items()} == dict.fromkeys(left, "completed")
+    bodies = [{"id": record_id} for record_id in made.records.values()]
+    answer = api.call("PUT", f"datasets/{made.id}/records/bulk", {"items": bodies})
+    statuses = {each["external_id"]: each["status"] for each in answer["items"]}
+    assert statuses == {"r1": "pending", "r2": "completed"}
+    after = {each["external_id"]: each for each in api.listed(made)}
+    changed = {"status": "pending", "updated_at": after["r1"]["updated_at"]}
+    assert after == {"r1": {**left["r1"], **changed}, "r2": left["r2"]}
+    unknown = [{"id": str(uuid.uuid4())}, *bodies]
+    api.call("PUT", f"datasets/{made.id}/records/bulk", {"items": unknown}, code=422)
+    assert len(api.listed(made)) == 2
 
 
 # -- the cheap trigger -------------------------------------------------------------------------

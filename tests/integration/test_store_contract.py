@@ -117,10 +117,41 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
 def test_a_batch_is_shown_once_it_is_published(place: tuple[AnnotationStore, Any]) -> None:
     store, _ = place
     store.open(NO_POOL, fresh=True)
-    assert not store.shows(batch(0, "r1"))
-    put(store, batch(0, "r1"))
-    assert store.shows(batch(0, "r1"))
-    assert not store.shows(batch(1, "r2"))
+    assert not store.visible([batch(0, "r1")])
+    put(store, batch(0, "r1", "r3"))
+    assert store.visible([batch(0, "r1", "r3")]) == {"r1", "r3"}
+    assert store.visible([batch(0, "r1", "r4"), batch(1, "r2")]) == {"r1"}
+    assert store.visible([batch(0, "r3")], open_only=True) == {"r3"}
+
+
+def test_the_account_list_knows_who_answers(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    put(store, batch(0, "r1", "r2"))
+    people.submit("r1", "ann", "fruit")
+    accounts = store.accounts()
+    assert accounts is not None
+    assert accounts.complete
+    assert accounts.names[people.ids["ann"]] == "ann"
+
+
+def test_what_is_opened_again_stays_as_it_is(place: tuple[AnnotationStore, Any]) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    first = batch(0, "r1", "r2", "r3", "r4", suggestions=True)
+    put(store, first)
+    people.submit("r2", "ann", "fruit")
+    people.discard("r3", "ann")
+    people.delete("r4")
+    before = store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)
+    for _ in range(2):
+        assert store.reopen([replace(first, items=first.items[:1] + first.items[2:])]) == {
+            "r1",
+            "r3",
+        }
+    assert (store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)) == before
+    assert store.sweep(first.record_ids).missing == ("r4",)
+    assert store.visible([first]) == {"r1", "r2", "r3"}
 
 
 def test_only_untouched_records_are_refreshed(place: tuple[AnnotationStore, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
+from loopd.loop.account_watch import AccountWatch
+from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
@@ -133,6 +136,7 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         offered: tuple[str, ...] = LABELS,
         answers: GivenAnswers | None = None,
         guests: bool = True,
+        completes: bool = False,
         **sections: object,
     ) -> Bench:
         name = f"bench-{uuid.uuid4().hex[:10]}"
@@ -149,7 +153,8 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
         }
         settings = {**defaults, **sections}
         settings["queue"] = {"low_watermark": 0, **settings["queue"]}  # type: ignore[dict-item]
-        parts = _in_memory if place == "memory" else _on_argilla(request, offered)
+        in_memory = partial(_in_memory, completes=completes)
+        parts = in_memory if place == "memory" else _on_argilla(request, offered)
         bench = _assemble(settings, with_answers(make_pool(size), answers or {}), tmp_path, parts)
         made.append(bench)
         if guests and place == "argilla":  # others come to what loopd has made
@@ -174,8 +179,9 @@ def make_bench(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> It
 Parts = Callable[[Config], tuple[AnnotationStore, Any]]
 
 
-def _in_memory(config: Config) -> tuple[AnnotationStore, Any]:
-    store = MemoryStore(build_task(config.task))
+def _in_memory(config: Config, *, completes: bool) -> tuple[AnnotationStore, Any]:
+    """Where ``completes``, nobody is shown what has answers enough."""
+    store = MemoryStore(build_task(config.task), config.queue.min_submitted if completes else None)
     return store, store
 
 
@@ -213,6 +219,8 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
         settings=SettingsWatch(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
+        accounts=AccountWatch(store, keep=config.people.keep_answers_of_deleted_accounts),
+        lookout=Lookout(store, config.queue.sweep_interval, clock.monotonic),
     )
     bench = Bench(tools, people, stop, now)
     bench.dataset_id = store.open(data.pool, fresh=True)

@@ -177,6 +177,11 @@ def _(site: Site) -> None:
     (site.run_dir / "run.id").mkdir(parents=True)
 
 
+@plant("folder", "a folder for people's names")
+def _(site: Site) -> None:
+    (site.run_dir / "people.json").mkdir(parents=True)
+
+
 @plant("folder", "a file for the cache")
 def _(site: Site) -> None:
     site.run_dir.mkdir()

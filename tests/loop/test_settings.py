@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ from structlog.testing import capture_logs
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings
 from loopd.loop.settings_watch import SettingsWatch, changed
-from loopd.loop.steps import collect
 from loopd.machine import Phase, RunResumed, SettingsAdopted, State, apply, fold
 from loopd.tasks.single_label import SingleLabelTask
 from tests.loop.conftest import Bench, MakeBench, gold
@@ -132,24 +130,3 @@ def test_every_change_is_said(change: dict[str, Any], words: str, harmless: bool
     (line,) = logs
     assert words in line["says"]
     assert line["log_level"] == ("info" if harmless else "warning")
-
-
-def test_what_nobody_can_answer_any_more_is_said_once(make_bench: MakeBench) -> None:
-    """The account is deleted with its answers, and its records stay completed in Argilla."""
-    bench = make_bench(queue={"batch_size": 6, "sweep_interval": 1})
-    if isinstance(bench.people, MemoryStore):
-        pytest.skip("only Argilla completes records")
-    bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
-    some = sorted(bench.people.open_records("ann"))[:2]
-    bench.people.hire(name := f"guest-{uuid.uuid4().hex[:8]}")
-    for id_ in some:
-        bench.people.submit(id_, name, gold(bench.tools.data.pool, id_))
-    bench.run_until(lambda state: len(state.answers) == 2, lambda: None)
-    bench.people.dismiss(name)
-    with capture_logs() as logs:
-        for _ in range(6):
-            bench.now[0] += 5
-            if (event := collect(bench.state, bench.tools)) is not None:
-                bench.loop.record(bench.state, event)
-    said = [line for line in logs if line["event"] == "records_cannot_be_answered"]
-    assert [line["records"] for line in said] == [some]

@@ -110,7 +110,7 @@ class Api:
     def respond(
         self, dataset: Dataset, record: str, status: str = "submitted", **values: Any
     ) -> dict[str, Any]:
-        wrapped = {name: {"value": value} for name, value in values.items()} or None
+        wrapped = {name: {"value": value} for name, value in values.items()}
         body = {"status": status, "values": wrapped}
         return self.post(f"records/{dataset.records[record]}/responses", body)
 

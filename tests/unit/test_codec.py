@@ -7,9 +7,12 @@ import json
 import pytest
 
 from loopd.machine import (
+    AnswersCollected,
     BatchPlanned,
+    BatchPublished,
     Event,
     ModelTrained,
+    RecordsReopened,
     RoundEvaluated,
     RunRecovered,
     SettingsAdopted,
@@ -30,6 +33,9 @@ ITEMS = (
     "event",
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
+        BatchPublished(1.5, "b0001", 0.1, unseen=2),
+        AnswersCollected(2.0, (), ("r1",), ("r2",), departed=("u1",), returned=("u2",)),
+        RecordsReopened(2.2, ("r1", "r5#2")),
         SettingsAdopted(2.5, 3),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
@@ -62,13 +68,17 @@ def test_spans_come_back_as_spans() -> None:
 
 
 def test_journals_of_the_first_version_replay() -> None:
-    """Without copies, and without figures of the consensus."""
+    """Without copies, figures of the consensus, deleted accounts and what is not seen."""
     item = {"record_id": "r1", "score": 0.5, "suggestion": {"value": "a", "score": 0.9}}
     batch = {"id": "b0000", "round": 0, "strategy": "s", "model_id": None, "items": [item]}
     planned = {"at": 1.0, "batch": batch, "seconds": 0.1}
     assert decode("BatchPlanned", json.dumps(planned)) == BatchPlanned(
         1.0, Batch("b0000", 0, "s", None, ITEMS[:1]), 0.1
     )
+    published = {"at": 1.5, "batch_id": "b0000", "seconds": 0.1}
+    assert decode("BatchPublished", json.dumps(published)) == BatchPublished(1.5, "b0000", 0.1)
+    collected = {"at": 1.7, "answers": [], "deleted": ["r1"], "restored": []}
+    assert decode("AnswersCollected", json.dumps(collected)) == AnswersCollected(1.7, (), ("r1",))
     trained = {"at": 2.0, "round": 0, "model_id": "m", "labels": 3, "discarded": 0}
     trained |= {"label_counts": {"a": 3}, "seconds": 0.1}
     assert decode("ModelTrained", json.dumps(trained)) == ModelTrained(

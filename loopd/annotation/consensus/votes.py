@@ -128,7 +128,7 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     if not another_person or not state.all_planned.copies:
         return waits
     originals, index = state.originals, index_of(state)
-    people = {person for person, answers in index.people.items() if answers}
+    people = {person for person, answers in index.people.items() if answers} - state.departed
     return frozenset(
         id_
         for id_ in waits
@@ -170,6 +170,7 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
         state.answers[key]
         for key in sorted(key for key in repeats(state) if state.answers[key].status in counted)
         if key[0] not in state.deleted
+        and key[1] not in state.departed  # there is nothing left to change
     )
 
 
