@@ -110,6 +110,22 @@ class SettingsAdopted:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolChanged:
+    """The pool is a dataset in Argilla, and its records are others than at the last start.
+
+    ``added`` texts joined the pool, which has ``pool_fingerprint`` since. ``gone`` are pool ids of
+    texts that were never put into a batch and are not there any more, ``back`` those that are there
+    again: they keep their places in the pool, and nobody is asked for what is gone.
+    """
+
+    at: float
+    added: int
+    pool_fingerprint: str
+    gone: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
@@ -210,6 +226,7 @@ Event: TypeAlias = (
     | BatchPublished
     | AnswersCollected
     | SettingsAdopted
+    | PoolChanged
     | BatchCollected
     | ModelTrained
     | RoundEvaluated
@@ -226,13 +243,19 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         RunStopped: Phase.DONE,  # they leave nothing to ask
         RunRecovered: Phase.COLLECT,
         RunResumed: Phase.SEED,
+        PoolChanged: Phase.SEED,
     },
-    Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
+    Phase.PUBLISH: {
+        BatchPublished: Phase.COLLECT,
+        RunResumed: Phase.PUBLISH,
+        PoolChanged: Phase.PUBLISH,
+    },
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
         SettingsAdopted: Phase.COLLECT,
         BatchCollected: Phase.TRAIN,
         RunResumed: Phase.COLLECT,
+        PoolChanged: Phase.COLLECT,
     },
     Phase.TRAIN: {
         ModelTrained: Phase.EVALUATE,
@@ -240,16 +263,23 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.TRAIN,
+        PoolChanged: Phase.TRAIN,
     },
     # A new configuration may mean another model: train again (the same one comes from the cache).
-    Phase.EVALUATE: {RoundEvaluated: Phase.DECIDE, RunResumed: Phase.TRAIN},
+    # So may other texts.
+    Phase.EVALUATE: {
+        RoundEvaluated: Phase.DECIDE,
+        RunResumed: Phase.TRAIN,
+        PoolChanged: Phase.TRAIN,
+    },
     Phase.DECIDE: {
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,
+        PoolChanged: Phase.DECIDE,
     },
     # Back to COLLECT or SEED instead where the last round was never evaluated: see `apply`.
-    Phase.DONE: {RunResumed: Phase.DECIDE},
+    Phase.DONE: {RunResumed: Phase.DECIDE, PoolChanged: Phase.DECIDE},
 }
 
 
@@ -269,6 +299,9 @@ class State:
         stopped: why the loop ended, ``None`` while it runs.
         min_submitted: answers that complete a record where that was changed in Argilla meanwhile,
             else ``None``: as configured.
+        grown: fingerprint of the pool since it grew, empty before.
+        gone: pool ids of texts of a pool in Argilla that are not there any more, and that nobody
+            was asked for.
     """
 
     phase: Phase = Phase.NEW
@@ -284,6 +317,13 @@ class State:
     evaluated: Mapping[int, RoundEvaluated] = field(default_factory=dict)
     stopped: RunStopped | None = None
     min_submitted: int | None = None
+    grown: str = ""
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def pool_fingerprint(self) -> str:
+        """Of the pool as the run last took it over, empty before it began."""
+        return self.grown or (self.started.pool_fingerprint if self.started is not None else "")
 
     def answers_needed(self, configured: int) -> int:
         """Answers that one record needs; ``configured`` is ``queue.min_submitted``."""
@@ -380,6 +420,9 @@ def _fold(state: State, event: Event) -> State:
             return _fold_answers(state, event)
         case SettingsAdopted():
             return replace(state, min_submitted=event.min_submitted)
+        case PoolChanged():
+            gone = (state.gone | set(event.gone)) - set(event.back)
+            return replace(state, stopped=None, grown=event.pool_fingerprint, gone=gone)
         case BatchCollected():
             collected = {**state.collected, _round_of(state, event.batch_id): event}
             return replace(state, collected=collected)

@@ -110,6 +110,10 @@ class MemoryStore:
                 if stored is not None and not stored.answers:
                     self._merge(stored, batch, position)
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Nothing: there is no page."""
+        del external_ids
+
     def shows(self, batch: Batch) -> bool:
         """Whether any of its records is there."""
         return not self._keys().keys().isdisjoint(batch.external_ids)

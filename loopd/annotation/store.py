@@ -131,6 +131,12 @@ class AnnotationStore(Protocol):
             texts: by pool id.
         """
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Let the address of :meth:`describe` show these records, and no other of the run.
+
+        Of no effect where the run has made all of its records: people's page shows what is open.
+        """
+
     def shows(self, batch: Batch) -> bool:
         """Whether the search that the page uses finds a record of the batch."""
 

@@ -79,6 +79,10 @@ class OracleStore:
         """Nothing: what is published is answered."""
         del batches, texts
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Nothing: there is no page."""
+        del external_ids
+
     def shows(self, batch: Batch) -> bool:
         """Whether it is published."""
         return self._memory.shows(batch)

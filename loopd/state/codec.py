@@ -15,6 +15,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    PoolChanged,
     RoundEvaluated,
     RunRecovered,
     RunResumed,
@@ -111,6 +112,11 @@ def _collected(fields: Fields) -> Event:
     )
 
 
+def _pool_changed(fields: Fields) -> Event:
+    lists = {name: tuple(fields[name]) for name in ("gone", "back")}
+    return PoolChanged(**{**fields, **lists})
+
+
 def _answer(fields: Mapping[str, Any]) -> Answer:
     return Answer(**{**fields, "status": AnswerStatus(fields["status"])})
 
@@ -127,6 +133,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "BatchPublished": lambda fields: BatchPublished(**fields),
     "AnswersCollected": _collected,
     "SettingsAdopted": lambda fields: SettingsAdopted(**fields),
+    "PoolChanged": _pool_changed,
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),
     "RoundEvaluated": _evaluated,

@@ -65,6 +65,9 @@ class FaultyStore:
 
         self._call("refresh", effect)
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        self._store.show_only(external_ids)
+
     def shows(self, batch: Batch) -> bool:
         lags = self._rng.random() < 0.2
         return bool(self._call("shows", lambda: self._store.shows(batch))) and not lags

@@ -157,13 +157,14 @@ def given(state: State) -> Iterator[Answer]:
 
 
 def outside(state: State) -> frozenset[str]:
-    """Pool ids of records that people have reacted to although no batch ever asked for them.
+    """Pool ids of records that nobody is asked for although no batch ever had them.
 
-    They were in the dataset before loopd came, or somebody has put them there since.
+    People have reacted to them: they were in the dataset before loopd came, or somebody has put
+    them there since. Or they are gone from a dataset that is the pool.
     """
     planned = state.planned_ids
     originals = state.originals
-    return frozenset(
+    return state.gone.union(
         answer.record_id
         for answer in given(state)
         if answer.record_id not in originals and answer.record_id not in planned
