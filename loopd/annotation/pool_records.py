@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loopd.annotation import schema
@@ -13,7 +13,7 @@ from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import Collector, Wishes, id_trouble
 from loopd.data.columns import Columns
 from loopd.data.pool import Pool
-from loopd.data.report import Limits, ReadingReport
+from loopd.data.report import Limits, ReadingReport, Tally
 from loopd.data.source import Row, Source
 from loopd.tasks.task import Task
 
@@ -54,15 +54,15 @@ def texts_of(
     Raises:
         DataError: nothing is left, or too much of it cannot be used.
     """
-    answered: list[str] = []
+    given = 0
     source = Source(_name(wishes.section), "record", (), (), (), lambda _: iter(()))
     collector = Collector(source, _wishes(wishes))
     for number, record in enumerate(_originals(records, names), start=1):
         collector.add(_row(number, record, wishes))
-        if any(response["status"] == "submitted" for response in record.get("responses") or ()):
-            answered.append(record["id"])
-    note = f"{len(answered):,} records have answers, which count from the start"
-    return collector.finish((note,) if answered else ())
+        responses = record.get("responses") or ()
+        given += sum(response["status"] == "submitted" for response in responses)
+    pool, report = collector.finish()
+    return pool, replace(report, said=Tally(read=given))
 
 
 def _name(section: PoolSection) -> str:

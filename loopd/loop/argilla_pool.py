@@ -137,11 +137,8 @@ def pool_wishes(config: Config, label: str | None = None) -> PoolWishes:
 
 
 def report_of(now: PoolNow) -> ReadingReport:
-    """What ``loopd check`` says of the records, with what joins them."""
-    before = len(now.pool) - len(now.added)
-    if not before:
+    """What there is to say of the records, and of texts that were there before."""
+    if not now.gone:
         return now.report
-    notes = [*now.report.notes, f"{before:,} texts joined the pool at earlier starts"]
-    for count, what in ((len(now.added), "join it now"), (len(now.gone), "are gone")):
-        notes += [f"{count:,} {what}"] if count else []
-    return replace(now.report, notes=tuple(notes))
+    note = f"{len(now.gone):,} texts that the run has read are gone or show another text"
+    return replace(now.report, notes=(*now.report.notes, note))
