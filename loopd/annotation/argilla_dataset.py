@@ -123,8 +123,8 @@ class ArgillaDataset:
         if dataset is None:
             raise self._absent()
         self._connect(dataset, pool)
-        if self.mark() is None:
-            self._find_names()
+        if self.mark() is None and not self._find_names():
+            self._use_names(schema.free_names(self.api.properties(), ()))
         if dataset["status"] != "draft":
             self._refuse_misfits()
             self._know_question()
@@ -229,11 +229,12 @@ class ArgillaDataset:
     def _use_names(self, names: MetadataNames) -> None:
         self.names = self.index.names = names
 
-    def _find_names(self) -> None:
-        """Of a run that was older than marks, or whose mark somebody removed."""
+    def _find_names(self) -> bool:
+        """Of a run that was older than marks, or whose mark somebody removed; whether there are."""
         names = schema.names_in(self.api.properties())
         if names is not None:
             self._use_names(names)
+        return names is not None
 
     def _know_question(self) -> None:
         task = self._plan.task

@@ -10,6 +10,7 @@ from loopd.machine import (
     BatchPlanned,
     Event,
     ModelTrained,
+    PoolChanged,
     RoundEvaluated,
     RunRecovered,
     SettingsAdopted,
@@ -31,6 +32,7 @@ ITEMS = (
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
         SettingsAdopted(2.5, 3),
+        PoolChanged(2.6, 4, "f", ("r1",), ("r2", "r3")),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),
