@@ -17,10 +17,10 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
-from loopd.errors import DataError
+from loopd.errors import DataError, StorageError
 from loopd.machine import State
 from loopd.records import Record
-from loopd.state.intakes import Intakes
+from loopd.state.intakes import FOLDER, Intakes
 from loopd.tasks.registry import build_task
 
 SHOWN = 5
@@ -77,10 +77,26 @@ def look(
     Raises:
         DatasetError: the dataset is absent, does not fit, or another run holds it.
         DataError: it has no text that can be used.
+        StorageError: what the run has taken in is damaged or gone from its folder.
     """
     listed, report = store.texts(pool_wishes(config), progress)
-    before = Intakes(config.run.dir).read() if state.started is not None else ()
+    if state.started is None:
+        return compared((), listed, (), report)
+    before = _intakes(config, state, listed)
     return compared(before, listed, state.planned_ids, report)
+
+
+def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, ...], ...]:
+    """What the run has taken in; where it is lost, and nothing has changed since, what is there."""
+    before = Intakes(config.run.dir).read()
+    if joined(before).size_at(state.pool_fingerprint) is not None:
+        return before
+    if not before and listed.fingerprint == state.pool_fingerprint:
+        return ()
+    raise StorageError(
+        f"{config.run.dir / FOLDER} does not hold the texts that this run has read",
+        "restore it from a backup, or move the journal away and use `loopd recover`",
+    )
 
 
 def compared(

@@ -16,7 +16,7 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, RunError, StorageError
-from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, pool_wishes
+from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_wishes
 from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.start import pool_changed, refuse_changes
@@ -154,6 +154,35 @@ def test_a_process_that_is_killed_before_the_journal_knows_goes_on(tmp_path: Pat
     back = pool_changed(apply(known, lost), DataSets(killed, None, {}), 5.0)
     assert back is not None
     assert back.back == ("r1",)
+
+
+class Listing:
+    """A store that lists these texts."""
+
+    def __init__(self, *numbers: int) -> None:
+        self._pool = Pool(tuple(record(number) for number in numbers))
+
+    def texts(self, *_: object) -> tuple[Pool, ReadingReport]:
+        return self._pool, REPORT
+
+
+def test_a_run_whose_intakes_are_lost_goes_on_only_where_nothing_has_changed(
+    tmp_path: Path,
+) -> None:
+    config = settings(tmp_path)
+    now = look(config, State(), Listing(0, 1))  # type: ignore[arg-type]
+    keep(config, State(), now)
+    state = started(config, now.pool)
+    keep(config, state, look(config, state, Listing(0, 1, 2)))  # type: ignore[arg-type]
+    folder = config.run.dir / FOLDER
+    (folder / "000000.jsonl").rename(folder / "away")
+    with pytest.raises(StorageError, match="does not hold the texts"):
+        look(config, state, Listing(0, 1, 2))  # type: ignore[arg-type]
+    assert look(config, state, Listing(0, 1)).pool == now.pool  # type: ignore[arg-type]
+    (folder / "away").rename(folder / "000000.jsonl")
+    grown = look(config, state, Listing(0, 2, 3))  # type: ignore[arg-type]
+    assert [each.id for each in grown.pool] == ["r0", "r1", "r2", "r3"]
+    assert grown.gone == {"r1"}
 
 
 def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:
