@@ -77,7 +77,7 @@ class RecordWriter:
 
     def marked(self, record: Json, *, is_open: bool) -> Json:
         """The same for a record of the run of which only the mark of the queue changes."""
-        metadata = {**(record.get("metadata") or {})}
+        metadata = {**(record.get("metadata") or {}), run_mark.PROPERTY: self.run_id}
         metadata.pop(queue_mark.PROPERTY, None)
         opened = {queue_mark.PROPERTY: queue_mark.OPEN} if is_open else {}
         return {"id": record["id"], "metadata": {**metadata, **opened}}

@@ -138,7 +138,8 @@ def test_the_queue_shows_what_the_run_waits_for_and_nothing_else(
     assert queue(api, theirs) == {"r2", "r3", "r4"}  # r2 is completed: nobody is shown it
     kept = api.record(theirs, "r1")["metadata"]
     assert (kept["loopd_batch_id"], kept["priority"]) == ("b0000", 3)
-    assert api.record(theirs, "r4")["metadata"] == {"priority": 4, QUEUE: "open"}
+    mended = api.record(theirs, "r4")["metadata"]
+    assert mended == {"priority": 4, QUEUE: "open", "loopd_run": kept["loopd_run"]}
     store.sweep(batch.external_ids)
     touched = {one["id"]: one["updated_at"] for one in api.listed(theirs)}
     store.show_only({"r3", "r4"})
