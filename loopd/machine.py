@@ -132,6 +132,22 @@ class SettingsAdopted:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolChanged:
+    """The pool is a dataset in Argilla, and its records are others than at the last start.
+
+    ``added`` texts joined the pool, which has ``pool_fingerprint`` since. ``gone`` are pool ids of
+    texts that were never put into a batch and are not there any more, ``back`` those that are there
+    again: they keep their places in the pool, and nobody is asked for what is gone.
+    """
+
+    at: float
+    added: int
+    pool_fingerprint: str
+    gone: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
@@ -235,6 +251,7 @@ Event: TypeAlias = (
     | AnswersCollected
     | RecordsReopened
     | SettingsAdopted
+    | PoolChanged
     | BatchCollected
     | ModelTrained
     | RoundEvaluated
@@ -253,14 +270,20 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         RunStopped: Phase.DONE,  # they leave nothing to ask
         RunRecovered: Phase.COLLECT,
         RunResumed: Phase.SEED,
+        PoolChanged: Phase.SEED,
     },
-    Phase.PUBLISH: {BatchPublished: Phase.COLLECT, RunResumed: Phase.PUBLISH},
+    Phase.PUBLISH: {
+        BatchPublished: Phase.COLLECT,
+        RunResumed: Phase.PUBLISH,
+        PoolChanged: Phase.PUBLISH,
+    },
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
         RecordsReopened: Phase.COLLECT,
         SettingsAdopted: Phase.COLLECT,
         BatchCollected: Phase.TRAIN,
         RunResumed: Phase.COLLECT,
+        PoolChanged: Phase.COLLECT,
     },
     Phase.TRAIN: {
         ModelTrained: Phase.EVALUATE,
@@ -268,16 +291,23 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.TRAIN,
+        PoolChanged: Phase.TRAIN,
     },
     # A new configuration may mean another model: train again (the same one comes from the cache).
-    Phase.EVALUATE: {RoundEvaluated: Phase.DECIDE, RunResumed: Phase.TRAIN},
+    # So may other texts.
+    Phase.EVALUATE: {
+        RoundEvaluated: Phase.DECIDE,
+        RunResumed: Phase.TRAIN,
+        PoolChanged: Phase.TRAIN,
+    },
     Phase.DECIDE: {
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,
+        PoolChanged: Phase.DECIDE,
     },
     # Back to COLLECT or SEED instead where the last round was never evaluated: see `apply`.
-    Phase.DONE: {RunResumed: Phase.DECIDE},
+    Phase.DONE: {RunResumed: Phase.DECIDE, PoolChanged: Phase.DECIDE},
 }
 
 
@@ -302,6 +332,9 @@ class State:
             else ``None``: as configured.
         predicted: what the model of each round says of random draws, by round and pool id.
         derived: what was worked out from the state; no part of it.
+        grown: fingerprint of the pool since it grew, empty before.
+        gone: pool ids of texts of a pool in Argilla that are not there any more, and that nobody
+            was asked for.
     """
 
     phase: Phase = Phase.NEW
@@ -321,6 +354,13 @@ class State:
     min_submitted: int | None = None
     predicted: Mapping[int, Targets] = field(default_factory=dict)
     derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
+    grown: str = ""
+    gone: frozenset[str] = frozenset()
+
+    @property
+    def pool_fingerprint(self) -> str:
+        """Of the pool as the run last took it over, empty before it began."""
+        return self.grown or (self.started.pool_fingerprint if self.started is not None else "")
 
     def answers_needed(self, configured: int) -> int:
         """Answers that one record needs; ``configured`` is ``queue.min_submitted``."""
@@ -439,6 +479,9 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, reopened=state.reopened + len(records))
         case SettingsAdopted():
             return replace(state, min_submitted=event.min_submitted)
+        case PoolChanged():
+            gone = (state.gone | set(event.gone)) - set(event.back)
+            return replace(state, stopped=None, grown=event.pool_fingerprint, gone=gone)
         case BatchCollected():
             number = _round_of(state, event.batch_id)
             return replace(state, collected=_with(state.collected, number, event))

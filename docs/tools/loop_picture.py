@@ -11,6 +11,7 @@ from loopd.machine import (
     AnswersCollected,
     BatchPlanned,
     Phase,
+    PoolChanged,
     RunRecovered,
     RunResumed,
     RunStarted,
@@ -41,6 +42,9 @@ UNSEEN = {
     (Phase.TRAIN, RunStopped): "only with too few labels and no text left",
 }
 """Rare transitions that are left to the table in `docs/events.md`, and why."""
+
+AT_ONCE = (RunResumed, PoolChanged)
+"""What may come first in any phase, when a process begins."""
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2933; text-anchor: middle }
@@ -89,7 +93,7 @@ def _transitions() -> Iterator[tuple[Phase, type, Phase]]:
     """What the picture shows: all that `TRANSITIONS` has, but for a new configuration."""
     for phase, targets in TRANSITIONS.items():
         for event, target in targets.items():
-            if event is not RunResumed and (phase, event) not in UNSEEN:
+            if event not in AT_ONCE and (phase, event) not in UNSEEN:
                 yield phase, event, target
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import run_mark, schema
+from loopd.annotation import queue_mark, run_mark, schema
 from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp, ConflictError
 from loopd.annotation.label_spelling import LabelSpelling, spelling
@@ -40,12 +40,15 @@ class DatasetPlan:
         guidelines: for annotators, Markdown; empty for none.
         min_submitted: answers that complete a record.
         run: the run that is to hold the dataset.
+        in_place: the pool is the dataset: the run works on its records, and makes none but copies
+            that ask for second opinions.
     """
 
     task: Task
     guidelines: str
     min_submitted: int
     run: RunIdentity = field(default_factory=UnsavedIdentity)
+    in_place: bool = False
 
 
 class ArgillaDataset:
@@ -81,6 +84,8 @@ class ArgillaDataset:
         if dataset is None:
             if not fresh:
                 raise self._renamed() or self.api.gone()
+            if self._plan.in_place:
+                raise self._absent()
             return None
         self._connect(dataset, pool)
         mark = self.mark()
@@ -116,14 +121,10 @@ class ArgillaDataset:
         """
         dataset = self.api.find()
         if dataset is None:
-            raise DatasetError(
-                f"there is no dataset `{self._section.dataset}` in workspace "
-                f"`{self._section.workspace}` on {self._section.url}",
-                "check argilla.url, argilla.workspace and argilla.dataset",
-            )
+            raise self._absent()
         self._connect(dataset, pool)
-        if self.mark() is None:
-            self._find_names()
+        if self.mark() is None and not self._find_names():
+            self._use_names(schema.free_names(self.api.properties(), ()))
         if dataset["status"] != "draft":
             self._refuse_misfits()
             self._know_question()
@@ -156,6 +157,8 @@ class ArgillaDataset:
             if self.names(name) not in present:
                 body = schema.metadata_property(name, self.names)
                 self.api.request("POST", "/metadata-properties", json=body)
+        if self._plan.in_place and queue_mark.PROPERTY not in present:
+            self.api.request("POST", "/metadata-properties", json=queue_mark.body())
 
     def mark(self) -> RunMark | None:
         """The mark that it bears now."""
@@ -226,11 +229,12 @@ class ArgillaDataset:
     def _use_names(self, names: MetadataNames) -> None:
         self.names = self.index.names = names
 
-    def _find_names(self) -> None:
-        """Of a run that was older than marks, or whose mark somebody removed."""
+    def _find_names(self) -> bool:
+        """Of a run that was older than marks, or whose mark somebody removed; whether there are."""
         names = schema.names_in(self.api.properties())
         if names is not None:
             self._use_names(names)
+        return names is not None
 
     def _know_question(self) -> None:
         task = self._plan.task
@@ -252,6 +256,13 @@ class ArgillaDataset:
                     f"set argilla.dataset to `{name}`, or give it its name back in Argilla",
                 )
         return None
+
+    def _absent(self) -> DatasetError:
+        return DatasetError(
+            f"there is no dataset `{self._section.dataset}` in workspace "
+            f"`{self._section.workspace}` on {self._section.url}",
+            "check argilla.url, argilla.workspace and argilla.dataset",
+        )
 
     def _create(self) -> Json:
         body = {
@@ -309,7 +320,7 @@ class ArgillaDataset:
                 f"({self._plan.min_submitted})"
             )
         self._refuse_misfits(problems)
-        if fresh:
+        if fresh and not self._plan.in_place:
             self._refuse_required_fields()
         self._know_question()
 
@@ -318,10 +329,13 @@ class ArgillaDataset:
         if draft:
             fields = fields or [schema.field(self._plan.task)]
             questions = questions or [self._plan.task.question()]
+        properties = self.api.properties()
         problems = [
-            *schema.misfits(self._plan.task, fields, questions, self.api.properties(), self.names),
+            *schema.misfits(self._plan.task, fields, questions, properties, self.names),
             *problems,
         ]
+        if self._plan.in_place and (misfit := queue_mark.misfit(properties)):
+            problems.append(misfit)
         if problems:
             raise DatasetError(
                 f"dataset `{self._section.dataset}` does not fit: {'; '.join(problems)}",

@@ -12,16 +12,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from loopd.annotation import schema
+from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp, NotFoundError
 from loopd.annotation.merging import RecordWriter, spoils_bulks
 from loopd.annotation.page_search import PageSearch
+from loopd.annotation.pool_records import PoolWishes, texts_of
 from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.errors import ArgillaError
+from loopd.data.report import ReadingReport
+from loopd.errors import ArgillaError, DatasetError
 from loopd.records import Answer, Batch, BatchItem
 
 __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
@@ -53,6 +55,7 @@ class ArgillaStore:
     def __init__(self, section: ArgillaSection, api_key: str, plan: DatasetPlan) -> None:
         self._section = section
         self._task = plan.task
+        self._in_place = plan.in_place
         front = front_of(section)
         self._http = ArgillaHttp(section.url, api_key, section.timeout, front)
         self._dataset = ArgillaDataset(section, self._http, plan)
@@ -78,6 +81,22 @@ class ArgillaStore:
         content = f": {total} records, {shared} of them texts of the pool" if total else ""
         return f"{name} exists and fits{content}"
 
+    def texts(
+        self, wishes: PoolWishes, progress: Progress | None = None
+    ) -> tuple[Pool, ReadingReport]:
+        """The texts of the records, where these are the pool; nothing is changed.
+
+        Raises:
+            DatasetError: the dataset is absent, not published, or does not fit the task.
+            DataError: no text of it can be used.
+        """
+        if self._dataset.connect(Pool(()))["status"] == "draft":
+            raise DatasetError(
+                f"dataset `{self._section.dataset}` is a draft: it has no records",
+                "publish it in Argilla and log its records first",
+            )
+        return texts_of(self._everything(progress), self._dataset.names, wishes)
+
     def account(self) -> tuple[str, str]:
         """Name and role of the API key's account."""
         me = self._http.get("me")
@@ -92,6 +111,11 @@ class ArgillaStore:
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Merge metadata and suggestions into the run's records that have no response."""
         self._persistently(lambda: self._refresh(batches, texts))
+
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Let the address of :meth:`describe` show these records, and no other of the run."""
+        if self._in_place:
+            self._persistently(lambda: self._show_only(external_ids))
 
     def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         """What the page's search route finds by the batches' metadata."""
@@ -131,6 +155,7 @@ class ArgillaStore:
                         name=dataset.index.name(record),
                         names=dataset.names,
                         labels=dataset.labels,
+                        in_place=self._in_place,
                     )
         return Published(dataset.api.id, tuple(items.values()), run_id)
 
@@ -181,8 +206,13 @@ class ArgillaStore:
                     self._discard(response)
 
     def describe(self) -> str:
-        """Address of the dataset's annotation page."""
-        return annotation_page(self._section.url, self._dataset.api.id)
+        """Address of the dataset's annotation page.
+
+        Where the run works on records that are there anyway, it shows those of the queue alone.
+        """
+        page = annotation_page(self._section.url, self._dataset.api.id)
+        priority = self._dataset.names("priority")
+        return queue_mark.address(page, priority) if self._in_place else page
 
     def close(self) -> None:
         """Release the connections."""
@@ -208,6 +238,8 @@ class ArgillaStore:
         for position, item in enumerate(batch.items):
             text = texts[item.record_id]
             record = self._present(item.external_id)
+            if record is None and self._in_place and item.copy_id is None:
+                continue  # removed or edited since it was read: the next sweep misses it
             if record is None:
                 fields = self._fields_of(item)
                 created.append(writer.new(batch, position, text, fields))
@@ -216,6 +248,18 @@ class ArgillaStore:
                 self._merge(record, writer.merged(record, batch, position, text))
         for record in self._send("POST", created):
             self._dataset.index.add(record)
+
+    def _show_only(self, external_ids: Collection[str]) -> None:
+        index, writer = self._dataset.index, self._writer()
+        shown = {index.record_ids[id_] for id_ in external_ids if id_ in index.record_ids}
+        opened, closed = shown - index.marked_ids, index.marked_ids - shown - index.completed_ids
+        if opened or closed:
+            self._dataset.add_metadata()  # somebody may have removed some since
+        for record_id in sorted(opened | closed):
+            record = self._dataset.record(record_id)
+            if record is not None:
+                self._merge(record, writer.marked(record, is_open=record_id in opened))
+            index.marked_ids ^= {record_id}
 
     def _reopen(self, batches: Sequence[Batch]) -> Iterator[str]:
         """External ids of what is pending then."""
@@ -277,12 +321,20 @@ class ArgillaStore:
     def _writer(self) -> RecordWriter:
         dataset = self._dataset
         return RecordWriter(
-            self._task, dataset.question_id, dataset.names, dataset.run_id, dataset.labels
+            self._task,
+            dataset.question_id,
+            dataset.names,
+            dataset.run_id,
+            dataset.labels,
+            marks_open=self._in_place,
         )
 
     def _present(self, external_id: str) -> Json | None:
         """A record that is there, as it is now."""
-        record_id = self._dataset.index.record_id(external_id)
+        index = self._dataset.index
+        # Of a pool in Argilla only a record that still shows the text.
+        found = index.record_ids.get if self._in_place else index.record_id
+        record_id = found(external_id)
         return None if record_id is None else self._dataset.record(record_id)
 
     def _fields_of(self, item: BatchItem) -> Mapping[str, Any]:
@@ -302,13 +354,26 @@ class ArgillaStore:
         with suppress(NotFoundError):
             self._http.request("PUT", f"responses/{response['id']}", json=body)
 
+    def _everything(self, progress: Progress | None) -> Iterator[Json]:
+        """All records; listed twice where some were removed on the way."""
+        seen: set[str] = set()
+        for size in PAGE_SIZES:
+            for page in self._dataset.api.pages(size, progress=progress):
+                yield from (record for record in page if record["id"] not in seen)
+                seen.update(record["id"] for record in page)
+            if len(seen) == self._dataset.api.total():
+                return
+
     # -- reading -------------------------------------------------------------------------------
 
     def _name(self, record: Json, ids: Collection[str]) -> str | None:
         external_id: str = record["external_id"] or ""
-        if external_id in ids and not self._dataset.index.is_namesake(external_id, record):
+        index = self._dataset.index
+        # Of a pool in Argilla only a record that still shows the text, or is in a batch.
+        named = external_id in ids and not self._in_place
+        if named and not index.is_namesake(external_id, record):
             return external_id
-        return self._dataset.index.name(record)
+        return index.name(record)
 
     def _names(self, records: Collection[Json], ids: Collection[str]) -> set[str]:
         names = (self._name(record, ids) for record in records)

@@ -126,6 +126,10 @@ class MemoryStore:
                     self._merge(stored, batch, position)
                     self._index_anew(stored)
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Nothing: there is no page."""
+        del external_ids
+
     def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         """What is there, not lost to the search, and open if that is asked for."""
         records, keys = self._dataset(), self._keys()

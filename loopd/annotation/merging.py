@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import run_mark, schema
+from loopd.annotation import queue_mark, run_mark, schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
@@ -39,6 +39,7 @@ class RecordWriter:
         names: of loopd's metadata.
         run_id: of the run, which each of its records bears.
         labels: how the dataset spells them.
+        marks_open: whether records bear the mark of the queue.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class RecordWriter:
     names: MetadataNames
     run_id: str
     labels: LabelSpelling
+    marks_open: bool = False
 
     def new(self, batch: Batch, position: int, text: str, fields: Mapping[str, Any]) -> Json:
         """A record that is not there.
@@ -92,6 +94,13 @@ class RecordWriter:
         marks = {**self.names.named({"batch_id": batch.id}), run_mark.PROPERTY: self.run_id}
         return {"id": record["id"], "metadata": {**(record.get("metadata") or {}), **marks}}
 
+    def marked(self, record: Json, *, is_open: bool) -> Json:
+        """The same for a record of the run of which only the mark of the queue changes."""
+        metadata = {**(record.get("metadata") or {}), run_mark.PROPERTY: self.run_id}
+        metadata.pop(queue_mark.PROPERTY, None)
+        opened = {queue_mark.PROPERTY: queue_mark.OPEN} if is_open else {}
+        return {"id": record["id"], "metadata": {**metadata, **opened}}
+
     def is_ours(self, record: Json, batch_id: str) -> bool:
         """Whether a record bears the run's mark, or in a run older than marks its batch's id."""
         metadata = record.get("metadata") or {}
@@ -119,7 +128,8 @@ class RecordWriter:
 
     def _metadata(self, batch: Batch, position: int) -> Json:
         ours = self.names.named(schema.metadata(batch, position))
-        return {**ours, run_mark.PROPERTY: self.run_id}
+        opened = {queue_mark.PROPERTY: queue_mark.OPEN} if self.marks_open else {}
+        return {**ours, run_mark.PROPERTY: self.run_id, **opened}
 
     def _may_propose(self, record: Json, proposal: Json | None) -> bool:
         """Whether no other agent has a suggestion there, and the server takes ours."""

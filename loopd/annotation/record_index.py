@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import run_mark, schema
+from loopd.annotation import queue_mark, run_mark, schema
 from loopd.annotation.schema import MetadataNames
 from loopd.data.pool import Pool
 from loopd.tasks.task import Task
@@ -35,6 +35,8 @@ class RecordIndex:
         record_ids: Argilla's id by external id, of records of the run or of a pool text.
         namesakes: the same of records that bear an id of loopd's and are something else.
         positions: of all records in the order in which Argilla lists them, by Argilla's id.
+        marked_ids: Argilla's ids of records that bear the mark of the queue.
+        completed_ids: those of records that Argilla shows to nobody any more.
     """
 
     task: Task
@@ -43,6 +45,8 @@ class RecordIndex:
     record_ids: dict[str, str] = field(default_factory=dict)
     namesakes: dict[str, str] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
+    marked_ids: set[str] = field(default_factory=set)
+    completed_ids: set[str] = field(default_factory=set)
     _ids_by_text: dict[str, str] | None = None
 
     def name(self, record: Json) -> str | None:
@@ -78,6 +82,7 @@ class RecordIndex:
     def replace(self, records: Iterable[Json]) -> None:
         """Take over a whole listing."""
         self.record_ids, self.positions, self.namesakes = {}, {}, {}
+        self.marked_ids, self.completed_ids = set(), set()
         for record in records:
             self.add(record)
 
@@ -88,6 +93,10 @@ class RecordIndex:
         """
         name, record_id = self.name(record), str(record["id"])
         self.positions.setdefault(record_id, len(self.positions))
+        if queue_mark.is_on(record):
+            self.marked_ids.add(record_id)
+        if record.get("status") == "completed":
+            self.completed_ids.add(record_id)
         external_id = record.get("external_id")
         if external_id is not None and external_id != name and self._is_own_id(external_id):
             self.namesakes[external_id] = record_id

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import run_mark
+from loopd.annotation import queue_mark, run_mark
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
@@ -60,7 +60,7 @@ class MetadataNames:
 
     def theirs(self, metadata: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
         """What others have written."""
-        own = {self(name) for name in METADATA} | {run_mark.PROPERTY}
+        own = {self(name) for name in METADATA} | {run_mark.PROPERTY, queue_mark.PROPERTY}
         return {name: value for name, value in (metadata or {}).items() if name not in own}
 
     def named(self, metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -245,6 +245,7 @@ def published_item(
     name: str | None,
     names: MetadataNames,
     labels: LabelSpelling,
+    in_place: bool = False,
 ) -> PublishedItem:
     """What Argilla shows of a record, with its responses and suggestions.
 
@@ -255,6 +256,8 @@ def published_item(
         name: the external id by which loopd knows the record.
         names: of loopd's metadata.
         labels: how the dataset spells them.
+        in_place: whether the record was there before it was put into a batch: then it counts as
+            published when it last changed.
     """
     reactions = ("submitted", "discarded")
     return PublishedItem(
@@ -263,7 +266,7 @@ def published_item(
         metadata=names.ours(record.get("metadata")),
         suggestion=_suggestion(task, record, question_id, labels),
         answered=any(response["status"] in reactions for response in record.get("responses") or ()),
-        time=record["inserted_at"],
+        time=record["updated_at" if in_place else "inserted_at"],
     )
 
 

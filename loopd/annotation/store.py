@@ -144,6 +144,12 @@ class AnnotationStore(Protocol):
             texts: by pool id.
         """
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Let the address of :meth:`describe` show these records, and no other of the run.
+
+        Of no effect where the run has made all of its records: people's page shows what is open.
+        """
+
     def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         """External ids of the records of batches that the search finds which people's page uses.
 

@@ -2,7 +2,14 @@
 
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
-from loopd.config.data import LONGEST_LABEL, DataSection, TaskSection, label_key
+from loopd.config.data import (
+    LONGEST_LABEL,
+    ArgillaPoolSection,
+    DataSection,
+    PoolSection,
+    TaskSection,
+    label_key,
+)
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
@@ -17,6 +24,7 @@ __all__ = [
     "LONGEST_LABEL",
     "NAME_PATTERN",
     "PACKAGED_MODEL",
+    "ArgillaPoolSection",
     "ArgillaSection",
     "AuditSection",
     "ClassifierSection",
@@ -27,6 +35,7 @@ __all__ = [
     "DataSection",
     "LogSection",
     "MlflowSection",
+    "PoolSection",
     "QueueSection",
     "RelabelSection",
     "RunSection",

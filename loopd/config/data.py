@@ -206,9 +206,52 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
-        if (self.path is None) == (self.hub is None):
-            raise ValueError("give exactly one of `path` and `hub`")
+        _refuse_all_but_one(self, ("path", "hub"))
         return self
+
+
+class ArgillaPoolSection(Section):
+    """A dataset in Argilla whose records are the texts."""
+
+    workspace: str | None = Field(
+        None, min_length=1, description="Its workspace; empty: `argilla.workspace`."
+    )
+    dataset: str = Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=NAME_PATTERN,
+        description="Its name; the loop works in it, so `argilla.dataset` may be left out.",
+    )
+
+
+FOR_ARGILLA = ("argilla", "text", "label", "separator", "tolerate")
+"""What may be set of a pool in Argilla; the rest is for files."""
+
+
+class PoolSection(DataSection):
+    """The texts to choose from: a set of texts, or the records of a dataset in Argilla."""
+
+    argilla: ArgillaPoolSection | None = Field(
+        None, description="A dataset in Argilla, instead of `path` and `hub`."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PoolSection:
+        _refuse_all_but_one(self, ("path", "hub", "argilla"))
+        if self.argilla is None:
+            return self
+        for name, field in type(self).model_fields.items():
+            if name not in FOR_ARGILLA and getattr(self, name) != field.default:
+                raise ValueError(f"{name}: a pool in Argilla has none, it is for files")
+        if isinstance(self.label, tuple):
+            raise ValueError("label: in Argilla it is one name, of a metadata property or a field")
+        return self
+
+
+def _refuse_all_but_one(section: DataSection, names: tuple[str, ...]) -> None:
+    if sum(getattr(section, name) is not None for name in names) != 1:
+        listed = ", ".join(f"`{name}`" for name in names[:-1])
+        raise ValueError(f"give exactly one of {listed} and `{names[-1]}`")
 
 
 NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")

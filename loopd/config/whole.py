@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
-from loopd.config.data import DataSection, TaskSection
+from loopd.config.data import DataSection, PoolSection, TaskSection
 from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, PeopleSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
@@ -31,6 +31,39 @@ CONSENSUS_TASKS: Mapping[str, tuple[str, ...]] = {
 """Kinds of tasks for which a strategy is defined; one that is not listed takes all."""
 
 
+def in_the_dataset_of_the_pool(content: object) -> object:
+    """Settings with what follows from a pool in Argilla: the loop works there, on its text field.
+
+    Args:
+        content: what the file says; anything that is no such settings is given back as it is.
+
+    Raises:
+        ValueError: two keys contradict each other.
+    """
+    pool = _part(content, "pool")
+    there = _part(pool, "argilla")
+    if not isinstance(content, dict) or not there:
+        return content
+    filled = dict(content)
+    for section, key, name, value in (
+        ("argilla", "dataset", "pool.argilla.dataset", there.get("dataset")),
+        ("argilla", "workspace", "pool.argilla.workspace", there.get("workspace")),
+        ("task", "field", "pool.text", pool.get("text")),
+    ):
+        part = filled.get(section)
+        if value is None or not isinstance(part, dict | None):
+            continue
+        if (part or {}).get(key, value) != value:
+            raise ValueError(f"{section}.{key} is not {name}: leave it out, the loop works there")
+        filled[section] = {**(part or {}), key: value}
+    return filled
+
+
+def _part(content: object, key: str) -> dict[str, Any]:
+    part = content.get(key) if isinstance(content, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
 class Config(Section):
     """The whole configuration of a run."""
 
@@ -39,7 +72,7 @@ class Config(Section):
         default_factory=ArgillaSection, description="The annotation server."
     )
     task: TaskSection = Field(description="The task.")
-    pool: DataSection = Field(description="The texts to choose from.")
+    pool: PoolSection = Field(description="The texts to choose from.")
     test: DataSection | None = Field(None, description="Labelled texts that measure the accuracy.")
     classifier: ClassifierSection = Field(
         default_factory=ClassifierSection, description="The model."
@@ -70,6 +103,11 @@ class Config(Section):
         """Folder of the configuration file: dotted paths may name modules in it."""
         return self._folder
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_dataset(cls, content: object) -> object:
+        return in_the_dataset_of_the_pool(content)
+
     @model_validator(mode="after")
     def _consistent(self) -> Config:
         if self.test is not None and self.test.label is None:
@@ -82,7 +120,8 @@ class Config(Section):
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
         needed, most = self.queue.min_submitted, self.relabel.max_annotations
         # A copy is open for as many answers as a new text; what came with the pool may be fewer.
-        least = needed if self.pool.answers else 2 * needed
+        brought = self.pool.answers or self.pool.argilla
+        least = needed if brought else 2 * needed
         if self.strategy.name == ACTIVELAB and least > most:
             raise ValueError(
                 f"relabel.max_annotations ({most}) leaves no room for a second opinion: with "
@@ -108,7 +147,7 @@ class Config(Section):
         places: dict[str, Any] = dict.fromkeys(unshaping, True)
         # All but the first are younger than the first runs; what is read has fingerprints.
         data = {"path", "annotator_column", "encoding", "format", "tolerate", "verdict_column"}
-        places |= {"pool": data, "test": data}
+        places |= {"pool": {*data, "argilla"}, "test": data}
         if not self.audit.random_share:
             places["audit"] = True  # runs are older than the section
         if self.people.keep_answers_of_deleted_accounts:

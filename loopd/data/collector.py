@@ -98,7 +98,7 @@ class Collector:
             self._leave_out(row, *trouble)
             return
         record_id = content_id(text) if self.wishes.columns.id is None else plain(row.id)
-        problem = _id_trouble(record_id)
+        problem = id_trouble(record_id)
         if problem:
             self._leave_out(row, "refused", problem)
         elif self._repeats(row.number, record_id, text):
@@ -367,7 +367,8 @@ def _text_trouble(row: Row, text: str) -> tuple[str, str | None] | None:
     return None if _storable(text) else ("refused", f"the text holds {NOT_TEXT}")
 
 
-def _id_trouble(record_id: str) -> str | None:
+def id_trouble(record_id: str) -> str | None:
+    """Why an id cannot be used, ``None`` where it can."""
     if not record_id or record_id.isspace():
         return "the id is empty"
     if len(record_id) > LONGEST_ID:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 from loopd.records import Record, Target
 
@@ -19,9 +20,12 @@ class Pool:
 
     Attributes:
         records: the records; ids and texts are distinct.
+        intakes: of a pool that grows, how many of the records each intake brought, in order; empty
+            where all came at once.
     """
 
     records: tuple[Record, ...]
+    intakes: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -44,6 +48,20 @@ class Pool:
     def texts(self) -> Sequence[str]:
         """All texts in order."""
         return [record.text for record in self.records]
+
+    @property
+    def parts(self) -> tuple[tuple[Record, ...], ...]:
+        """The records of each intake."""
+        ends = tuple(accumulate(self.intakes)) or (len(self.records),)
+        return tuple(self.records[begin:end] for begin, end in pairwise((0, *ends)))
+
+    def size_at(self, fingerprint: str) -> int | None:
+        """How many records it had when its fingerprint was this; ``None``: it never was."""
+        if fingerprint == self.fingerprint:
+            return len(self.records)
+        sizes = tuple(accumulate(self.intakes))[:-1]
+        before = (size for size in sizes if Pool(self.records[:size]).fingerprint == fingerprint)
+        return next(before, None)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -23,6 +23,7 @@ from loopd.export.formats import DEFAULT_FORMATS, FORMATS, Labels, refuse_unfit,
 from loopd.export.models import ModelCard, Progress, export_model
 from loopd.export.rows import Row, consensus_of, labelled_rows
 from loopd.loop.daemon import JOURNAL_NAME
+from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import Event, State, fold
@@ -114,7 +115,7 @@ def _tools(config: Config, state: State, stop: Stop, progress: Progress | None) 
     """The parts of the loop, without Argilla: nothing is asked of the store."""
     data = read_data(config.model_copy(update={"test": None}))
     started = state.started
-    if started is not None and started.pool_fingerprint != data.pool.fingerprint:
+    if started is not None and not is_pool_of(state, data.pool):
         raise RunError("the pool changed since this run began", "restore it, then export")
     if started is not None and started.labels != config.task.labels:
         raise RunError("the labels changed since this run began", "restore them, then export")

@@ -75,7 +75,8 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
     section, state = tools.config.queue, known.state
     if section.low_watermark == "auto" and state.published:
         size = lasting(state, state.answers_needed(section.min_submitted), size)
-    asked = len(known.targets) + len(known.taken - discarded(state) - state.deleted)
+    unanswerable = discarded(state) | state.deleted | state.gone
+    asked = len(known.targets) + len(known.taken - unanswerable)
     size = max(1, labels_left(tools.config.stopping, asked, size))
     hidden = unseen(state, tools.aside)
 

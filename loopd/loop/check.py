@@ -10,7 +10,7 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
-from loopd.loop.gates import GATES, Gate
+from loopd.loop.gates import GATES, Gate, in_order
 from loopd.loop.looking import Looking
 from loopd.loop.ports import can_listen
 from loopd.loop.tools import DataSets
@@ -61,7 +61,7 @@ def check(
     visit = Looking(config, progress)
     shut: set[str] = set()
     try:
-        for gate in GATES:
+        for gate in in_order(GATES, config):
             if shut.isdisjoint(gate.needs):
                 watching(gate.name)
                 yield from _looked(gate, visit, shut)

@@ -5,6 +5,7 @@ Must not contain a step or a decision of the loop.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -21,13 +22,14 @@ from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
-from loopd.loop.gates import GATES
+from loopd.loop.argilla_pool import keep
+from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
-from loopd.loop.run import Loop, Result
-from loopd.loop.start import first_event, is_fresh
+from loopd.loop.run import Loop, Result, patience
+from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
-from loopd.loop.tools import DataSets, Tools, build_store, build_tools, read_data
+from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
 from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
 from loopd.state.heartbeat import Heartbeat
 from loopd.state.journal import Journal
@@ -66,7 +68,7 @@ def run_daemon(
             stack.callback(audience.close)
             stack.enter_context(on_signals(stop))
             entering = _Entering(stack, config, stop, progress, audience)
-            for gate in GATES:
+            for gate in in_order(GATES, config):
                 gate.look(entering)
             return _run(entering)
     except Exception as error:
@@ -96,6 +98,7 @@ class _Entering:
         self.state = State()
         self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
         self._events: list[Event] = []
+        self._watching = Audience()  # nobody, until all parts are there
         self.dataset_id = ""
         self.notes = ObstacleNotes()
 
@@ -112,6 +115,7 @@ class _Entering:
     def lock(self) -> None:
         """Take it."""
         self._stack.enter_context(run_lock(self.config.run.dir))
+        self._heart = Heartbeat(self.config.run.dir)
 
     def open_journal(self) -> None:
         """Open it to append."""
@@ -121,8 +125,20 @@ class _Entering:
 
     def read_data(self) -> None:
         """Read pool and test set, and log what was left out."""
-        self.datasets = read_data(self.config)
+        if self.config.pool.argilla is None:
+            self.datasets = read_data(self.config)
+        else:
+            self.datasets = self._patiently(self._read_from_argilla)
         report_data(self.datasets)
+
+    def _read_from_argilla(self) -> DataSets:
+        """Look at the dataset, and keep what joins the pool."""
+        data, now = look_at_data(self.config, self.state, self._store, self._progress)
+        begun = self.state.started
+        if begun is not None and not self.holds(begun.dataset_id):
+            raise other_dataset()
+        keep(self.config, self.state, now)
+        return data
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""
@@ -131,28 +147,27 @@ class _Entering:
 
     def open_door(self) -> None:
         """Listen, and let those look on who do: all parts are together now."""
-        heart = Heartbeat(self.config.run.dir)
         tools = build_tools(
             self.config,
             self.datasets,
             self._stop,
             self._progress,
             store=self._store,
-            beat=heart.beat,
+            beat=self._heart.beat,
         )
         write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
         alarm, webhook = self._stack.enter_context(_alarm(self.config))
         self.loop = Loop(
-            tools, self._stop, write, heart.beat, alarm, self._audience, before_rest=webhook
+            tools, self._stop, write, self._heart.beat, alarm, self._audience, before_rest=webhook
         )
+        self._watching = self._audience
         opening = Opening(self.state, self._events, tools)
         self._stack.enter_context(self._audience.watching(opening, self._stop.explains))
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account, once Argilla answers."""
         seconds = NEW_GRACE if is_fresh(self.state) else GRACE
-        monotonic = self.loop.tools.clock.monotonic
-        return self._patiently(soon_contact(self._store.account, monotonic, seconds))
+        return self._patiently(soon_contact(self._store.account, time.monotonic, seconds))
 
     def look_at_dataset(self) -> str:
         """See that it can serve, once Argilla answers."""
@@ -167,10 +182,18 @@ class _Entering:
 
     def holds(self, dataset_id: str) -> bool:
         """Whether that is the dataset."""
-        return self._store.describe() == annotation_page(self.config.argilla.url, dataset_id)
+        page = annotation_page(self.config.argilla.url, dataset_id)
+        return self._store.describe().startswith(page)
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
-        result = self.loop.patiently(action)
+        waiting = patience(
+            self.config.argilla,
+            self._stop,
+            self._heart.beat,
+            self._watching,
+            monotonic=time.monotonic,
+        )
+        result = waiting.attempt(action)
         if result is None:
             raise Interrupted("a stop was asked for")
         return result
@@ -203,6 +226,9 @@ def _run(entered: _Entering) -> State:
     first = first_event(state, loop.tools, entered.dataset_id)
     if first is not None:
         state = loop.record(state, first)
+    moved = pool_changed(state, loop.tools.data, loop.tools.clock.wall())
+    if moved is not None:
+        state = loop.record(state, moved)
     metrics_log.write(state, loop.tools.config.run.dir)
     entered.notes.look(state, loop.tools.config)
     loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely

@@ -25,7 +25,8 @@ PURPOSE = "audit"
 def set_aside(pool: Pool, share: float, seed: int) -> tuple[str, ...]:
     """The texts that only the audit may draw, in the order in which it does.
 
-    A text that came with an answer is none of them: nobody is asked for it.
+    A text that came with an answer is none of them: nobody is asked for it. Where a pool has grown,
+    what was set aside before still is.
 
     Args:
         pool: all texts.
@@ -34,9 +35,15 @@ def set_aside(pool: Pool, share: float, seed: int) -> tuple[str, ...]:
     """
     if share == 0:
         return ()
-    free = [record.id for record in pool if not record.answers]
-    order = rng(seed, 0, PURPOSE).permutation(len(free))
-    return tuple(free[place] for place in order[: _whole(share * len(free))])
+    before, rows = 0, []
+    for number, records in enumerate(pool.parts):
+        free = [record.id for record in records if not record.answers]
+        size = _whole(share * (before + len(free))) - _whole(share * before)
+        order = rng(seed, number, PURPOSE).permutation(len(free))[:size]
+        # What comes later takes its places among the others: draws stay a sample of all.
+        rows += [((rank + 0.5) / len(free), number, free[at]) for rank, at in enumerate(order)]
+        before += len(free)
+    return tuple(record_id for _, _, record_id in sorted(rows))
 
 
 def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[BatchItem, ...]:

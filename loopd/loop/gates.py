@@ -6,8 +6,8 @@ A new reason to refuse a run before it publishes is a new gate here, and nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loopd.config import Config
@@ -20,6 +20,7 @@ from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
 from loopd.state.files import free_bytes, probe_atomic, probe_folder
 from loopd.state.heartbeat import FILE_NAME as HEARTBEAT
+from loopd.state.intakes import FOLDER as INTAKES
 from loopd.state.names import FILE_NAME as PEOPLE
 from loopd.state.run_id import FILE_NAME as RUN_ID
 
@@ -114,6 +115,8 @@ def _folder(visit: Visit) -> str:
         probe_atomic(folder / name)
     for name in CACHES:
         probe_folder(folder / "cache" / name)
+    if visit.config.pool.argilla is not None:
+        probe_folder(folder / INTAKES)
     return ""
 
 
@@ -217,3 +220,16 @@ GATES: tuple[Gate, ...] = (
     Gate("hold", _hold, ("same dataset",)),
 )
 """In the order in which a run comes to them."""
+
+
+def in_order(gates: Sequence[Gate], config: Config) -> Sequence[Gate]:
+    """The same for a configuration: a pool in Argilla is read once Argilla answers."""
+    if config.pool.argilla is None:
+        return gates
+    early = {gate.name: gate for gate in gates if gate.name in ("argilla", "data")}
+    early["data"] = replace(early["data"], needs=("run", "argilla"))
+    ordered: list[Gate] = []
+    for gate in gates:
+        ordered += [gate] if gate.name not in early else []
+        ordered += [early["argilla"], early["data"]] if gate.name == "key" else []
+    return ordered

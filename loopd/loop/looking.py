@@ -14,7 +14,7 @@ from loopd.learning.learner import Learner
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_fresh
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_learner, build_store, read_data
+from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
 from loopd.machine import State, fold
 from loopd.state.journal import events_at
 from loopd.state.lock import refuse_held
@@ -59,7 +59,10 @@ class Looking:
 
     def read_data(self) -> None:
         """Read pool and test set."""
-        self.datasets = read_data(self.config)
+        if self.config.pool.argilla is None:
+            self.datasets = read_data(self.config)
+        else:
+            self.datasets, _ = look_at_data(self.config, self.state, self.store, self._progress)
 
     def take_key(self) -> None:
         """Make the line to Argilla; nothing is sent yet."""
@@ -85,7 +88,9 @@ class Looking:
 
     def holds(self, dataset_id: str) -> bool:
         """Whether that is the dataset."""
-        return self.store.describe() == annotation_page(self.config.argilla.url, dataset_id)
+        return self.store.describe().startswith(
+            annotation_page(self.config.argilla.url, dataset_id)
+        )
 
     def close(self) -> None:
         """Release the connections."""

@@ -14,6 +14,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    PoolChanged,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -51,6 +52,8 @@ def narrate(event: Event, state: State) -> None:
             logger.warning("records_published_again", count=len(event.records), records=some)
         case SettingsAdopted():
             logger.warning("settings_adopted", min_submitted=event.min_submitted)
+        case PoolChanged():
+            _pool_changed(event, state)
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():
@@ -105,6 +108,21 @@ def _answers(event: AnswersCollected, state: State) -> None:
         logger.warning("records_deleted_in_argilla", records=list(event.deleted[:5]))
     if event.restored:
         logger.info("records_back_in_argilla", records=list(event.restored[:5]))
+
+
+def _pool_changed(event: PoolChanged, state: State) -> None:
+    logger = log.get("loop").bind(round=state.round)
+    if event.added:
+        logger.info("texts_joined_the_pool", count=event.added)
+    if event.gone:
+        logger.warning(
+            "texts_gone_from_the_pool",
+            count=len(event.gone),
+            records=list(event.gone[:5]),
+            hint="no record of the dataset shows them any more; nobody is asked for them",
+        )
+    if event.back:
+        logger.info("texts_back_in_the_pool", count=len(event.back), records=list(event.back[:5]))
 
 
 def _evaluated(event: RoundEvaluated, state: State) -> None:

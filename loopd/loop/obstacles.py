@@ -27,6 +27,8 @@ EXAMPLES = 3
 LONGEST = 60
 """Characters of a label that are shown."""
 
+MORE_IN_ARGILLA = "add records to the dataset in Argilla, and start again: they join the pool"
+
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
@@ -179,14 +181,19 @@ def _ended(state: State, config: Config) -> Obstacle | None:
     if not state.rounds_measured and (lack := _lack(state, config)) is not None:
         hint = "start again with another configuration, such as a higher `stopping.label_budget`"
         if _is_used_up(state):
-            hint = "every text of the pool was asked: begin a new run with more texts"
+            more = "begin a new run with more texts"
+            if config.pool.argilla is not None:
+                more = MORE_IN_ARGILLA
+            hint = f"every text of the pool was asked: {more}"
         sentence = f"The run ended without a model: {lack.clause}."
         return Obstacle("no_model", sentence, hint, lack.kind)
     if _is_used_up(state):
         return Obstacle(
             "pool_exhausted",
             "Every text of the pool was asked: nothing is left to label.",
-            "new texts need a new run, with another run.dir and argilla.dataset",
+            "new texts need a new run, with another run.dir and argilla.dataset"
+            if config.pool.argilla is None
+            else MORE_IN_ARGILLA,
         )
     return None
 

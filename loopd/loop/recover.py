@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.consensus import labelled, unresolved
 from loopd.annotation.store import Progress, Published
 from loopd.config import Config
 from loopd.errors import JournalError, RunError
+from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
 from loopd.loop.metrics_log import FILE_NAME
@@ -22,7 +24,14 @@ from loopd.loop.narrate import narrate
 from loopd.loop.rebuild import Rebuilt, rebuild
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import (
+    DataSets,
+    Tools,
+    build_store,
+    build_tools,
+    look_at_data,
+    read_data,
+)
 from loopd.loop.warm_start import imported
 from loopd.machine import Event, RunRecovered, State, apply, fold
 from loopd.records import Answer, AnswerStatus
@@ -80,14 +89,17 @@ def run_recovery(
         if not dry_run:
             stack.enter_context(run_lock(config.run.dir))
         _refuse_sound(path)
-        data = read_data(config)
+        store = build_store(config)
+        stack.callback(store.close)
+        data, now = _data(config, store, progress)
         report_data(data)
-        tools = build_tools(config, data, Stop(), progress)
-        stack.callback(tools.store.close)
+        tools = build_tools(config, data, Stop(), progress, store=store)
         if not dry_run:
             check_parts(tools)
         listing = tools.store.published(data.pool, progress)
         found = recovered(tools, listing)
+        if now is not None and not dry_run:
+            keep(config, State(), now)
         aside = [] if dry_run else _write(found, path, tools)
         if listing.run_id and not dry_run:
             SavedIdentity(config.run.dir).keep(listing.run_id)
@@ -143,6 +155,15 @@ def lines(found: Recovery, config: Config, *, dry_run: bool) -> Iterator[str]:
         yield "nothing was written: leave --dry-run away to do it"
     else:
         yield "`loopd run` goes on with it"
+
+
+def _data(
+    config: Config, store: ArgillaStore, progress: Progress | None
+) -> tuple[DataSets, PoolNow | None]:
+    """The data, of a pool in Argilla as they are there now: all of it is the first intake."""
+    if config.pool.argilla is None:
+        return read_data(config), None
+    return look_at_data(config, State(), store, progress)
 
 
 # -- steps -----------------------------------------------------------------------------------------

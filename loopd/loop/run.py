@@ -6,16 +6,18 @@ Must not know signals, files or servers; those come in through its arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
+from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
 from loopd.loop.onlooker import Audience
 from loopd.loop.patience import Patience
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools
-from loopd.machine import Event, Phase, State, apply
+from loopd.machine import Event, Phase, RunStopped, State, apply
 
 Result = TypeVar("Result")
 Write = Callable[[Event, State], None]
@@ -84,7 +86,10 @@ class Loop:
 
     def _step(self, state: State) -> Event | None:
         def attempt() -> Event | None:
-            return STEPS[state.phase](state, self.tools)
+            event = STEPS[state.phase](state, self.tools)
+            if isinstance(event, RunStopped):
+                self.tools.store.show_only(())
+            return event
 
         return self.patiently(attempt)
 
@@ -94,24 +99,45 @@ class Loop:
         Raises:
             TransientError: ``argilla.give_up_after`` seconds of outage are over.
         """
-        section = self.tools.config.argilla
-        patience = Patience(
-            wait=self._wait,
-            monotonic=self.tools.clock.monotonic,
-            max_backoff=section.max_backoff,
-            give_up_after=section.give_up_after,
-            seed=self.jitter,
-            failed=self.audience.waits,
-            worked_again=self.audience.reached,
-        )
-        return patience.attempt(action)
+        section, audience = self.tools.config.argilla, self.audience
+        monotonic = self.tools.clock.monotonic
+        waiting = patience(section, self.stop, self.beat, audience, monotonic=monotonic)
+        return replace(waiting, seed=self.jitter).attempt(action)
 
-    def _wait(self, seconds: float) -> bool:
-        """Wait, with a sign of life now and then; returns whether a stop was asked for."""
-        while seconds > LONGEST_SILENCE:
-            self.beat()
-            if self.stop.wait(LONGEST_SILENCE):
-                return True
-            seconds -= LONGEST_SILENCE
-        self.beat()
-        return self.stop.wait(seconds)
+
+def patience(
+    section: ArgillaSection,
+    stop: Stop,
+    beat: Callable[[], None],
+    audience: Audience,
+    *,
+    monotonic: Callable[[], float],
+) -> Patience:
+    """How a run waits for its Argilla.
+
+    Args:
+        section: says for how long.
+        stop: the wish to end.
+        beat: called now and then.
+        audience: is told of failures that are waited out.
+        monotonic: clock in seconds.
+    """
+    return Patience(
+        wait=partial(_wait, stop, beat),
+        monotonic=monotonic,
+        max_backoff=section.max_backoff,
+        give_up_after=section.give_up_after,
+        failed=audience.waits,
+        worked_again=audience.reached,
+    )
+
+
+def _wait(stop: Stop, beat: Callable[[], None], seconds: float) -> bool:
+    """Wait, with a sign of life now and then; returns whether a stop was asked for."""
+    while seconds > LONGEST_SILENCE:
+        beat()
+        if stop.wait(LONGEST_SILENCE):
+            return True
+        seconds -= LONGEST_SILENCE
+    beat()
+    return stop.wait(seconds)

@@ -12,10 +12,11 @@ from importlib.util import find_spec
 from loopd import __version__, multiannotator
 from loopd.config import Config
 from loopd.config.sinks import SQLITE
+from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.loop.tools import DataSets, Tools
-from loopd.machine import Event, Phase, RunResumed, RunStarted, State
+from loopd.machine import Event, Phase, PoolChanged, RunResumed, RunStarted, State
 
 _PACKAGES = ("argilla", "small-text", "torch", "transformers", "numpy", "scikit-learn")
 
@@ -37,15 +38,40 @@ def refuse_changes(state: State, config: Config, data: DataSets) -> None:
     """
     if state.started is None:
         return
-    now, begun = _identity(config, data), state.started
-    before = (begun.labels, begun.seed, begun.pool_fingerprint, begun.test_fingerprint)
-    names = ("the labels", "the seed", "the pool", "the test set")
-    changed = [name for name, one, other in zip(names, before, now, strict=True) if one != other]
+    begun = state.started
+    labels, seed, _, test = _identity(config, data)
+    same = {
+        "the labels": begun.labels == labels,
+        "the seed": begun.seed == seed,
+        "the pool": is_pool_of(state, data.pool),
+        "the test set": begun.test_fingerprint == test,
+    }
+    changed = [name for name, is_same in same.items() if not is_same]
     if changed:
         raise RunError(
             f"{' and '.join(changed)} changed since this run began",
             "restore what changed, or begin a new run: another run.dir and argilla.dataset",
         )
+
+
+def is_pool_of(state: State, pool: Pool) -> bool:
+    """Whether the run of the journal works with this pool, or with what it was before it grew."""
+    return pool.size_at(state.pool_fingerprint) is not None
+
+
+def pool_changed(state: State, data: DataSets, now: float) -> PoolChanged | None:
+    """What has become of a pool in Argilla since the run looked last, ``None`` for nothing."""
+    pool, gone = data.pool, data.gone
+    added = len(pool) - (pool.size_at(state.pool_fingerprint) or 0)
+    if not added and gone == state.gone:
+        return None
+    return PoolChanged(
+        now,
+        added,
+        pool.fingerprint,
+        gone=tuple(sorted(gone - state.gone)),
+        back=tuple(sorted(state.gone - gone)),
+    )
 
 
 def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:

@@ -114,6 +114,7 @@ def collect(state: State, tools: Tools) -> Event | None:
         log.get("loop").info("answers_set_aside", count=len(ids), records=ids[:5])
     needed = state.answers_needed(tools.config.queue.min_submitted)
     waiting = _waiting(state, tools)
+    tools.store.show_only(waiting)
     now, pool_size = tools.clock.wall(), len(tools.data.pool)
     reason = reason_to_close(state, tools.config, waiting, pool_size=pool_size, now=now)
     if reason is None:

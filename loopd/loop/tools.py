@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.store import AnnotationStore
+from loopd.annotation.store import AnnotationStore, Progress
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
 from loopd.credentials import api_key
@@ -19,12 +19,14 @@ from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
 from loopd.loop.account_watch import AccountWatch
+from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
 from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
 from loopd.loop.election import Election
 from loopd.loop.lookout import Lookout
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
+from loopd.machine import State
 from loopd.state.names import SavedNames
 from loopd.state.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
@@ -46,11 +48,18 @@ class Clock:
 
 @dataclass(frozen=True)
 class DataSets:
-    """The pool, the test set and what reading them reported."""
+    """The pool, the test set and what reading them reported.
+
+    Attributes:
+        pool, test: as they are used.
+        reports: by name.
+        gone: pool ids of texts that a pool in Argilla does not show any more.
+    """
 
     pool: Pool
     test: Pool | None
     reports: dict[str, ReadingReport]
+    gone: frozenset[str] = frozenset()
 
     @cached_property
     def leaks(self) -> tuple[str, ...]:
@@ -79,10 +88,13 @@ class Tools:
 
     @cached_property
     def stop_set(self) -> tuple[str, ...]:
-        """Fixed random pool ids on which the stopping criteria look."""
+        """Fixed random pool ids on which the stopping criteria look.
+
+        Of the texts with which the run began: rounds are compared on the same ones.
+        """
         import numpy as np
 
-        ids = [record.id for record in self.data.pool]
+        ids = [record.id for record in self.data.pool.parts[0]]
         size = min(self.config.stopping.stop_set_size, len(ids))
         rng = np.random.default_rng(for_step(self.config.run.seed, 0, "stop set"))
         return tuple(ids[place] for place in sorted(rng.choice(len(ids), size, replace=False)))
@@ -95,17 +107,42 @@ class Tools:
 
 
 def read_data(config: Config) -> DataSets:
-    """Read the pool and the test set."""
-    labels, kind = config.task.labels, config.task.type
-    none = config.task.none_label
-    pool, pool_report = read_pool(config.pool, labels=labels, kind=kind, none_label=none)
-    reports = {"pool": pool_report}
-    test = None
-    if config.test is not None:
-        test, reports["test"] = read_pool(
-            config.test, labels=labels, kind=kind, none_label=none, require_gold=True
-        )
-    return DataSets(pool, test, reports)
+    """Read the pool and the test set; of a pool in Argilla what the run's folder holds of it."""
+    task = config.task
+    if config.pool.argilla is not None:
+        return with_test(config, DataSets(kept_pool(config), None, {}))
+    pool, report = read_pool(
+        config.pool, labels=task.labels, kind=task.type, none_label=task.none_label
+    )
+    return with_test(config, DataSets(pool, None, {"pool": report}))
+
+
+def with_test(config: Config, data: DataSets) -> DataSets:
+    """The data with the test set, if the configuration names one."""
+    task = config.task
+    if config.test is None:
+        return data
+    test, report = read_pool(
+        config.test,
+        labels=task.labels,
+        kind=task.type,
+        none_label=task.none_label,
+        require_gold=True,
+    )
+    return replace(data, test=test, reports={**data.reports, "test": report})
+
+
+def look_at_data(
+    config: Config, state: State, store: ArgillaStore, progress: Progress | None = None
+) -> tuple[DataSets, PoolNow]:
+    """The data of a run whose pool is in Argilla, as they are there now; nothing is written.
+
+    Raises:
+        DatasetError, DataError: see :func:`~loopd.loop.argilla_pool.look`.
+    """
+    now = look(config, state, store, progress)
+    data = DataSets(now.pool, None, {"pool": report_of(now)}, now.gone)
+    return with_test(config, data), now
 
 
 def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStore:
@@ -120,6 +157,7 @@ def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStor
         config.task.guidelines,
         config.queue.min_submitted if min_submitted is None else min_submitted,
         SavedIdentity(config.run.dir),
+        in_place=config.pool.argilla is not None,
     )
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 

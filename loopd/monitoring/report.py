@@ -13,6 +13,7 @@ from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, DataError
 from loopd.loop import metrics_log
+from loopd.loop.start import is_pool_of
 from loopd.loop.status import read_run
 from loopd.loop.tools import read_data
 from loopd.machine import State
@@ -78,6 +79,6 @@ def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:
         pool = read_data(config.model_copy(update={"test": None})).pool
     except DataError as error:
         return NO_POOL, [f"The texts are not shown: {error.message}"]
-    if state.started is not None and state.started.pool_fingerprint != pool.fingerprint:
+    if state.started is not None and not is_pool_of(state, pool):
         return NO_POOL, ["The texts are not shown: the pool is another than the run began with."]
     return pool, []

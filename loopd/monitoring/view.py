@@ -162,6 +162,8 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
     address = ""
     if state.published and state.started is not None:
         address = annotation_page(config.argilla.url, state.started.dataset_id)
+        if config.pool.argilla is not None:  # the pool was read: the store knows its page
+            address = tools.store.describe()
     around = Surroundings(address, names, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
     return overview(state, config, tools.data.pool, rows, now, surroundings=around)

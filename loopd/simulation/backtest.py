@@ -22,6 +22,7 @@ from loopd.simulation.arms import Arm, changed, crossed, read_arms
 from loopd.simulation.crew import Message, Task, run_tasks
 from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
 from loopd.simulation.forecast import Forecast, planned_rounds
+from loopd.simulation.rehearsal import refuse_argilla
 from loopd.simulation.results import cores, write_results
 from loopd.simulation.trial import Trial
 
@@ -161,6 +162,7 @@ def read_checked(config: Config) -> DataSets:
         ConfigError: the configuration names no test set or no label column of the pool.
         DataError: the pool has no known label.
     """
+    refuse_argilla(config)
     if config.test is None:
         raise ConfigError("a backtest needs a `test` set to measure the accuracy on")
     if config.pool.label is None:

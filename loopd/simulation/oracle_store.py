@@ -79,6 +79,10 @@ class OracleStore:
         """Nothing: what is published is answered."""
         del batches, texts
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        """Nothing: there is no page."""
+        del external_ids
+
     def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         """What is published."""
         return self._memory.visible(batches, open_only=open_only)

@@ -13,7 +13,7 @@ from loopd.data.reading import read_pool
 from loopd.errors import ConfigError
 from loopd.simulation import sample_data
 from loopd.simulation.oracle import OracleTask
-from loopd.simulation.rehearsal import oracle_task
+from loopd.simulation.rehearsal import oracle_task, refuse_argilla
 from loopd.tasks.single_label import SingleLabelTask
 
 DATASET = "customer-questions"
@@ -58,6 +58,7 @@ def config_play(path: Path) -> Play:
         ConfigError: the pool's label column is not named.
     """
     config = load_config(path)
+    refuse_argilla(config)
     if config.pool.label is None:
         raise ConfigError(
             "a rehearsal needs `pool.label`, the column with the right labels",

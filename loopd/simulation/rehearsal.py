@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from loopd.annotation.front import front_of
 from loopd.config import Config
 from loopd.credentials import api_key
+from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
-from loopd.errors import DataError
+from loopd.errors import ConfigError, DataError
+from loopd.loop.argilla_pool import pool_wishes
 from loopd.loop.stop import Stop, on_signals
+from loopd.loop.tools import build_store
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.tasks.registry import build_task
 
@@ -43,14 +47,7 @@ def play_people(
 
 def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
-    task = build_task(config.task)
-    pool, _ = read_pool(
-        config.pool,
-        labels=task.labels,
-        kind=config.task.type,
-        none_label=config.task.none_label,
-        gold_column=gold_column,
-    )
+    task, pool = build_task(config.task), _pool(config, gold_column)
     gold = {record.id: record.gold for record in pool if record.gold is not None}
     if not gold:
         raise DataError(
@@ -59,3 +56,32 @@ def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTas
         )
     ids = {record.text: record.id for record in pool}
     return OracleTask(config.argilla.workspace, config.argilla.dataset, task, gold, ids)
+
+
+def refuse_argilla(config: Config) -> None:
+    """Refuse a pool in Argilla for what is played without that Argilla.
+
+    Raises:
+        ConfigError: the pool is there.
+    """
+    if config.pool.argilla is not None:
+        raise ConfigError(
+            "the pool is in Argilla: neither `loopd simulate` nor `loopd demo` reads it there",
+            "export the dataset from Argilla, and name the file in `pool.path`",
+        )
+
+
+def _pool(config: Config, gold_column: str | tuple[str, ...]) -> Pool:
+    """The texts with their labels; of a pool in Argilla as they are there now."""
+    task = config.task
+    if config.pool.argilla is None:
+        return read_pool(
+            config.pool,
+            labels=task.labels,
+            kind=task.type,
+            none_label=task.none_label,
+            gold_column=gold_column,
+        )[0]
+    with closing(build_store(config)) as store:
+        name = gold_column if isinstance(gold_column, str) else gold_column[0]
+        return store.texts(pool_wishes(config, name))[0]

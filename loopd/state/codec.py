@@ -15,6 +15,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    PoolChanged,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -114,6 +115,11 @@ def _collected(fields: Fields) -> Event:
     )
 
 
+def _pool_changed(fields: Fields) -> Event:
+    lists = {name: tuple(fields[name]) for name in ("gone", "back")}
+    return PoolChanged(**{**fields, **lists})
+
+
 def _answer(fields: Fields) -> Answer:
     fields["status"] = _STATUSES[fields["status"]]
     return Answer(**fields)
@@ -134,6 +140,7 @@ _READERS: dict[str, Callable[[Fields], Event]] = {
     "AnswersCollected": _collected,
     "RecordsReopened": lambda fields: RecordsReopened(fields["at"], tuple(fields["records"])),
     "SettingsAdopted": lambda fields: SettingsAdopted(**fields),
+    "PoolChanged": _pool_changed,
     "BatchCollected": lambda fields: BatchCollected(**fields),
     "ModelTrained": lambda fields: ModelTrained(**fields),
     "RoundEvaluated": _evaluated,

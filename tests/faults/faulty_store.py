@@ -65,6 +65,9 @@ class FaultyStore:
 
         self._call("refresh", effect)
 
+    def show_only(self, external_ids: Collection[str]) -> None:
+        self._store.show_only(external_ids)
+
     def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         def effect() -> frozenset[str]:
             return self._store.visible(batches, open_only=open_only)

@@ -12,6 +12,7 @@ from loopd.machine import (
     BatchPublished,
     Event,
     ModelTrained,
+    PoolChanged,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -37,6 +38,7 @@ ITEMS = (
         AnswersCollected(2.0, (), ("r1",), ("r2",), departed=("u1",), returned=("u2",)),
         RecordsReopened(2.2, ("r1", "r5#2")),
         SettingsAdopted(2.5, 3),
+        PoolChanged(2.6, 4, "f", ("r1",), ("r2", "r3")),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         RoundEvaluated(

@@ -14,6 +14,7 @@ from loopd.machine import (
     BatchPublished,
     ModelTrained,
     Phase,
+    PoolChanged,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -35,6 +36,7 @@ EVENTS = {
     AnswersCollected: AnswersCollected(4.0, ()),
     RecordsReopened: RecordsReopened(4.2, ("x",)),
     SettingsAdopted: SettingsAdopted(4.5, 2),
+    PoolChanged: PoolChanged(4.6, 2, "q", gone=("y",)),
     BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
     ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
     RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
@@ -128,6 +130,21 @@ def test_resuming_a_finished_run_decides_again() -> None:
     assert state.phase is Phase.DECIDE
     assert state.stopped is None
     assert state.config_digest == "d"
+
+
+def test_a_pool_that_changes_is_remembered_and_wakes_a_run_that_is_over() -> None:
+    begun = fold(EVENTS[kind] for kind in (RunStarted, PoolChanged))
+    assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", {"y"}, Phase.SEED)
+    again = apply(begun, PoolChanged(5.0, 0, "q", gone=("z",), back=("y",)))
+    assert again.gone == {"z"}
+    done = State(
+        phase=Phase.DONE,
+        batches=(EVENTS[BatchPlanned].batch,),
+        evaluated={0: EVENTS[RoundEvaluated]},
+        stopped=EVENTS[RunStopped],
+    )
+    woken = apply(done, EVENTS[PoolChanged])
+    assert (woken.phase, woken.stopped) == (Phase.DECIDE, None)
 
 
 def test_every_phase_is_reachable_and_leads_on() -> None:

@@ -142,11 +142,13 @@ def given(state: State) -> Iterator[Answer]:
 
 
 def outside(state: State) -> frozenset[str]:
-    """Pool ids of records that people have reacted to although no batch ever asked for them.
+    """Pool ids of records that nobody is asked for although no batch ever had them.
 
-    They were in the dataset before loopd came, or somebody has put them there since.
+    People have reacted to them: they were in the dataset before loopd came, or somebody has put
+    them there since. Or they are gone from a dataset that is the pool.
     """
-    return state.derived.result(_OUTSIDE, state)
+    answered: frozenset[str] = state.derived.result(_OUTSIDE, state)
+    return state.gone | answered if state.gone else answered
 
 
 def reactions(state: State) -> defaultdict[str, set[str]]:

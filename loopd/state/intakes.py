@@ -1,0 +1,88 @@
+"""Owns the files in a run's folder that hold the texts of a pool in Argilla.
+
+Each intake is a file that is written once and never changed: what people delete or edit in Argilla
+moves no text from its position. Must not know where the texts came from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from loopd.errors import StorageError
+from loopd.records import Record
+from loopd.state.files import storage_error, write_atomic
+
+FOLDER = "pool"
+"""Of the files, in the run's folder."""
+
+VERSION = 1
+"""Of their format: a line that says how many there are, and a line for each text."""
+
+
+class Intakes:
+    """The texts that a run has taken in, by intake.
+
+    Args:
+        folder: ``run.dir``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+
+    def read(self) -> tuple[tuple[Record, ...], ...]:
+        """The records of all intakes, in order; none before the first.
+
+        Raises:
+            StorageError: a file is damaged, missing or cannot be read.
+        """
+        return tuple(_read(path) for path in self._paths())
+
+    def begin(self, records: Sequence[Record]) -> None:
+        """Keep these as the first intake, instead of any that are there.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        try:
+            for path in reversed(self._paths()):
+                path.unlink()
+        except OSError as error:
+            raise storage_error(self._folder, error) from error
+        self.add(records)
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Keep these as the next intake: a crash leaves all of it or nothing.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        lines: list[dict[str, object]] = [{"version": VERSION, "records": len(records)}]
+        lines += [{"id": record.id, "text": record.text} for record in records]
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_atomic(self._path(len(self._paths())), text)
+
+    def _paths(self) -> list[Path]:
+        count = 0
+        while self._path(count).exists():
+            count += 1
+        return [self._path(number) for number in range(count)]
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.jsonl"
+
+
+def _read(path: Path) -> tuple[Record, ...]:
+    try:
+        head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        if json.loads(head) != {"version": VERSION, "records": len(lines)}:
+            raise ValueError
+        return tuple(Record(line["id"], line["text"]) for line in map(json.loads, lines))
+    except OSError as error:
+        raise storage_error(path, error) from error
+    except (ValueError, KeyError, TypeError):
+        raise StorageError(
+            f"{path} is damaged: the run does not know its texts",
+            "restore it from a backup, or move the journal away and use `loopd recover`",
+        ) from None
