@@ -24,6 +24,7 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
 _TOO_LARGE = (413, 414, 431)
+_LATE = (408, 504, 522, 524, 598, 599)
 
 NEW_GRACE = 5.0
 """Seconds for which a front is waited out where a new run starts: a proxy may start beside it."""
@@ -135,6 +136,7 @@ def _what(response: httpx.Response) -> str:
 def _away(response: httpx.Response, url: str) -> TransientError:
     error = TransientError(f"Argilla at {url} fails: {_what(response)}")
     error.retry_after = retry_after(response.headers.get("Retry-After"))
+    error.late = response.status_code in _LATE
     return error
 
 
