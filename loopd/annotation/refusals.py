@@ -20,6 +20,7 @@ from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
 _EXCERPT = 80
+_PAGE = 2000
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
@@ -218,6 +219,8 @@ def _hint(response: httpx.Response, target: httpx.URL | None) -> str:
     if target is not None and target.path.endswith(path) and target.netloc:
         base = _shown(target)[: -len("/api/v1/" + path.partition("/api/v1/")[2])]
         return f"set argilla.url to {base}"
+    if 400 <= code < 500 and "certificate" in response.text[:_PAGE].lower():
+        return "it may want a certificate of loopd: argilla.client_cert"
     if target is not None or code in (401, 403, 407):
         return "it wants a login of its own: argilla.headers can carry what it lets through"
     if code == 404:
