@@ -13,6 +13,8 @@ import pytest
 from loopd.annotation.webhooks import AGAIN, Door, _Server, knocking, refuse_taken
 from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
 
+ALL = "0.0.0.0"  # noqa: S104 - for a moment, and it answers nobody
+
 
 class Argilla:
     """Answers each attempt with the next of these, then well; notes what was asked."""
@@ -64,9 +66,9 @@ def test_a_refusal_is_final() -> None:
         ("127.0.0.1", None, "http://127.0.0.1:80/"),
         ("::1", None, "http://[::1]:80/"),
         ("loopd", None, "http://loopd:80/"),
-        ("0.0.0.0", None, "http://this-pod:80/"),
+        (ALL, None, "http://this-pod:80/"),
         ("::", None, "http://this-pod:80/"),
-        ("0.0.0.0", "https://hooks.example.org/a", "https://hooks.example.org/a"),
+        (ALL, "https://hooks.example.org/a", "https://hooks.example.org/a"),
     ],
 )
 def test_what_argilla_is_told(
@@ -90,7 +92,7 @@ def own_addresses() -> list[str]:
         ("127.0.0.1", ["127.0.0.1"]),
         ("localhost", ["localhost"]),
         ("::1", ["::1"]),
-        ("0.0.0.0", ["127.0.0.1", *own_addresses()]),
+        (ALL, ["127.0.0.1", *own_addresses()]),
     ],
 )
 def test_where_it_listens(host: str, reached: list[str]) -> None:

@@ -23,6 +23,7 @@ from tests.live import LiveArgilla
 REQUIRED = "LOOPD_REQUIRE_FRONTS"
 
 WHOLE = """
+{user}
 daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 256; }}
 http {{
@@ -109,7 +110,8 @@ class Nginx:
         """Start, or take over what the fronts play now; returns when they do."""
         playing = [front for front in self.fronts if front.turn]
         servers = "\n".join(front.text for front in playing)
-        text = WHOLE.format(folder=self.folder, servers=servers)
+        user = "user root;" if os.geteuid() == 0 else ""  # else a worker cannot keep long requests
+        text = WHOLE.format(folder=self.folder, servers=servers, user=user)
         (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
         if self.process is None:
             command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]

@@ -112,11 +112,9 @@ def test_a_bulk_that_runs_out_of_time_doubles_no_record(
         said = [line["says"] for line in lines if line["event"] == "bulk_halved"]
         assert said[0].startswith("a request with 24 records was not answered in time")
         assert failures >= 1
-        assert slow.bulks[0] == 24
-        assert max(slow.bulks[-1:]) <= 24
+        assert slow.bulks == sorted(slow.bulks, reverse=True)
+        assert slow.bulks[:3] == [24, 12, 6] or obeys != "never"
         assert in_argilla(store, pool) == Counter(record.id for record in pool)
-        if obeys == "never":
-            assert slow.bulks == [24, 12, 6, 6, 6, 6]
 
 
 def with_long_texts(daemon: Daemon) -> Daemon:
