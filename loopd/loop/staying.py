@@ -14,7 +14,7 @@ from loopd.config_file import load_config
 from loopd.errors import ConfigError
 from loopd.loop.daemon import run_daemon
 from loopd.loop.onlooker import Onlooker
-from loopd.loop.run import Loop
+from loopd.loop.run import LONGEST_SILENCE, Loop
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import State
 
@@ -28,7 +28,8 @@ def run_and_stay(
     """Run the loop; where it is done, stay, and go on as soon as the configuration allows it.
 
     Args:
-        path: the configuration file, which is looked at every ``queue.poll_interval`` seconds.
+        path: the configuration file, which is looked at every ``queue.poll_interval`` seconds, or
+            every 30.
         config: what it says now.
         progress: as for :func:`~loopd.loop.daemon.run_daemon`.
         onlookers: makes those of one stretch of the run.
@@ -67,7 +68,8 @@ class Rest:
             "staying",
             hint="raise a limit under `stopping` in the configuration, and the run goes on",
         )
-        while self.news is None and not loop.stop.wait(self._config.queue.poll_interval):
+        pause = min(self._config.queue.poll_interval, LONGEST_SILENCE)
+        while self.news is None and not loop.stop.wait(pause):
             loop.beat()
             self.news = self._look()
 
