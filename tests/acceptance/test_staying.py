@@ -67,6 +67,7 @@ def test_a_finished_run_stays_and_goes_on_when_its_limit_is_raised(
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.slow
 def test_a_limit_that_was_raised_while_people_worked_counts_at_once(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_limit_that_was_raised_while_people_worked_counts_at_once(
     daemon.wait(rounds(2))
 
 
+@pytest.mark.slow
 def test_what_a_start_refuses_ends_it(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, stopping={"max_rounds": 1})
     daemon.fork("loopd.cli", "run", "--stay")
@@ -94,6 +96,7 @@ def test_what_a_start_refuses_ends_it(argilla: LiveArgilla, make_daemon: MakeDae
     assert "the seed changed since this run began" in daemon.log
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_stay_ends(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, stopping={"max_rounds": 1}, dashboard={"enabled": True})
     daemon.start()

@@ -86,6 +86,7 @@ def test_while_a_run_works_all_of_them_are_waited_out(
     assert daemon.ended() == 0, daemon.log
 
 
+@pytest.mark.slow
 def test_a_server_that_wants_to_be_left_alone_when_a_run_begins(
     argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_redirect_of_everything_is_waited_out_by_a_run_that_works(
 def test_a_sub_path(argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front) -> None:
     path = f"location /tools/argilla/ {{ proxy_pass {front.upstream}/; }}"
     nowhere = "location / { return 404; }"
-    front.play(path + nowhere)
+    front.play("gzip on; gzip_types *;" + path + nowhere)
     wrong = make_daemon(argilla, url=front.url, guests=False)
     wrong.start()
     url = f"{front.url}/tools/argilla"
@@ -139,3 +140,19 @@ def test_a_sub_path_that_is_gone_for_a_while(
     daemon.wait_log("something in front of Argilla answers")
     front.play(path + nowhere)
     daemon.wait_log("argilla_is_back")
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_at_a_wrong_address_ends_after_two_minutes(
+    argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front
+) -> None:
+    front.play()
+    daemon = make_daemon(argilla, url=front.url)
+    daemon.start()
+    daemon.wait(collecting)
+    daemon.kill()
+    front.play("location / { return 404; }")
+    daemon.start()
+    daemon.wait_log("something in front of Argilla answers")
+    assert daemon.ended(200) == 22, daemon.log
+    assert "is argilla.url right" in daemon.log

@@ -146,6 +146,7 @@ def test_a_run_with_long_texts_behind_one_megabyte(
     assert len(daemon.state.answers) == 40
 
 
+@pytest.mark.slow
 def test_connections_that_are_cut_at_rest_go_unnoticed(
     argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front
 ) -> None:
