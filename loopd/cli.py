@@ -85,7 +85,13 @@ def main() -> None:
 
 @main.command()
 @CONFIG
-def run(config: Path) -> None:
+@click.option(
+    "--stay",
+    is_flag=True,
+    help="When the run is done, keep its page and metrics up, and go on as soon as a limit is "
+    "raised in CONFIG.",
+)
+def run(config: Path, *, stay: bool) -> None:
     """Run the loop described in CONFIG until it is done or Ctrl-C.
 
     Start it again at any time, after a crash too: it goes on where it was.
@@ -93,11 +99,15 @@ def run(config: Path) -> None:
     from loopd import log
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
+    from loopd.loop.staying import run_and_stay
     from loopd.monitoring.onlookers import onlookers
 
     settings = load_config(config)
     log.set_up(settings.log)
-    run_daemon(settings, progress(), tuple(onlookers(settings)))
+    if stay:
+        run_and_stay(config, settings, progress(), lambda each: tuple(onlookers(each)))
+    else:
+        run_daemon(settings, progress(), tuple(onlookers(settings)))
 
 
 @main.command()

@@ -109,6 +109,8 @@ class TransientError(LoopdError):
     name = "unreachable"
     retry_after: float | None = None
     """Seconds for which the server asked to be left alone."""
+    late: bool = False
+    """Whether only the answer did not come in time: what was asked for may be done all the same."""
 
 
 class UnexpectedError(LoopdError):

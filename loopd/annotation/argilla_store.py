@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
+from loopd.annotation.bulk import Bulks
 from loopd.annotation.front import front_of
-from loopd.annotation.http import ArgillaHttp, NotFoundError
+from loopd.annotation.http import ArgillaHttp, NotFoundError, TooLargeError
 from loopd.annotation.merging import RecordWriter, spoils_bulks
 from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
@@ -30,9 +31,6 @@ __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
 
 Json = dict[str, Any]
 Result = TypeVar("Result")
-
-BULK = 200
-"""Records in one bulk request; Argilla takes at most 500."""
 
 TRIES = 3
 """So often a bulk is put together when somebody changes its records at the same moment."""
@@ -60,6 +58,7 @@ class ArgillaStore:
         self._http = ArgillaHttp(section.url, api_key, section.timeout, front)
         self._dataset = ArgillaDataset(section, self._http, plan)
         self._missing: set[str] = set()
+        self._bulks = Bulks()
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
         """Find or create the dataset and hold it; see :meth:`AnnotationStore.open`."""
@@ -225,7 +224,7 @@ class ArgillaStore:
         for _ in range(TRIES - 1):
             try:
                 return write()
-            except NotFoundError:
+            except (NotFoundError, TooLargeError):
                 raise
             except ArgillaError:
                 self._dataset.records()  # what is known of it is not true any more
@@ -299,7 +298,7 @@ class ArgillaStore:
         """Send ours with what is there: Argilla checks all of it, as the settings are now."""
         try:
             self._send("PUT", [body])
-        except NotFoundError:
+        except (NotFoundError, TooLargeError):
             raise
         except ArgillaError as error:
             text = record["fields"].get(self._task.field_name)
@@ -311,12 +310,13 @@ class ArgillaStore:
 
     def _send(self, method: str, bodies: Sequence[Json]) -> list[Json]:
         """Bulk requests; the records as Argilla now has them."""
-        written: list[Json] = []
-        for start in range(0, len(bodies), BULK):
-            items = list(bodies[start : start + BULK])
+
+        def send(items: list[Json]) -> list[Json]:
             answer = self._dataset.api.request(method, "/records/bulk", json={"items": items})
-            written += answer["items"]
-        return written
+            written: list[Json] = answer["items"]
+            return written
+
+        return self._bulks.send(bodies, send)
 
     def _writer(self) -> RecordWriter:
         dataset = self._dataset

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ _DETAIL = 300
 _SHORTEST = 4
 _PLAIN = {"accept", "accept-encoding", "connection", "content-type", "host", "user-agent"}
 _IS_IT_UP = "is it running, and is argilla.url right?"
+_LONG = 5.0
+"""Seconds after which a connection that is cut was cut because it took long."""
 _EXPIRED = 10
 _OTHER_HOST = (62, 64)
 
@@ -91,11 +94,15 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
         LoopdError: see :meth:`ArgillaHttp.request`.
     """
     url, secrets = str(client.base_url).rstrip("/"), secrets_in(client.headers)
+    began = time.monotonic()
     try:
         response = client.request(method, f"/api/v1/{path}", follow_redirects=False, **arguments)
     except (httpx.TransportError, httpx.DecodingError) as error:
         # Not `from error`: its text may hold a secret, and tracebacks show it.
-        raise _unanswered(error, url, secrets) from None
+        failure = _unanswered(error, url, secrets)
+        if isinstance(failure, TransientError):
+            failure.late = _is_late(error, time.monotonic() - began)
+        raise failure from None
     return _check(response, url, secrets)
 
 
@@ -163,7 +170,18 @@ def _unanswered(
     if isinstance(error, httpx.ProxyError) and re.match(r"4\d\d", str(error)):
         hint = "see the variables HTTPS_PROXY and NO_PROXY"
         return FrontError(f"the proxy lets nobody through to {url} ({detail})", hint)
+    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+        message = f"Argilla at {url} does not answer in time ({detail})"
+        return TransientError(message, "if it is only slow, raise argilla.timeout")
     return TransientError(f"Argilla at {url} is unreachable ({detail})", _IS_IT_UP)
+
+
+def _is_late(error: Exception, seconds: float) -> bool:
+    """Whether time ran out, here or where somebody on the way cut a request that took long."""
+    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+        return True
+    cut = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+    return isinstance(error, cut) and seconds >= _LONG
 
 
 def _tls(error: BaseException | None) -> ssl.SSLError | None:

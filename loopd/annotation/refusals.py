@@ -20,10 +20,12 @@ from loopd.errors import ArgillaError, AuthError, TransientError
 
 _DETAIL = 300
 _EXCERPT = 80
+_PAGE = 2000
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
 _TOO_LARGE = (413, 414, 431)
+_LATE = (408, 504, 522, 524, 598, 599)
 
 NEW_GRACE = 5.0
 """Seconds for which a front is waited out where a new run starts: a proxy may start beside it."""
@@ -135,6 +137,7 @@ def _what(response: httpx.Response) -> str:
 def _away(response: httpx.Response, url: str) -> TransientError:
     error = TransientError(f"Argilla at {url} fails: {_what(response)}")
     error.retry_after = retry_after(response.headers.get("Retry-After"))
+    error.late = response.status_code in _LATE
     return error
 
 
@@ -216,6 +219,8 @@ def _hint(response: httpx.Response, target: httpx.URL | None) -> str:
     if target is not None and target.path.endswith(path) and target.netloc:
         base = _shown(target)[: -len("/api/v1/" + path.partition("/api/v1/")[2])]
         return f"set argilla.url to {base}"
+    if 400 <= code < 500 and "certificate" in response.text[:_PAGE].lower():
+        return "it may want a certificate of loopd: argilla.client_cert"
     if target is not None or code in (401, 403, 407):
         return "it wants a login of its own: argilla.headers can carry what it lets through"
     if code == 404:

@@ -7,6 +7,8 @@ https://www.standardwebhooks.com wants it.
 
 from __future__ import annotations
 
+import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,10 @@ LARGEST = 1_000_000
 AGAIN = 60.0
 """Seconds until a webhook that Argilla could not make is asked for again."""
 
+LOOPBACK = "127.0.0.1"
+
+_ALL = ("0.0.0.0", "::")  # noqa: S104 - asked for by the configuration, not chosen
+
 PATIENCE = 5.0
 """Seconds until a connection that says nothing is closed."""
 
@@ -36,14 +42,21 @@ class Door:
     """Where Argilla is to knock.
 
     Attributes:
-        port: on 127.0.0.1; 0 takes any free one.
-        url: address under which Argilla reaches that port, ``None`` where it runs beside loopd.
+        port: on that host; 0 takes any free one.
+        url: address under which Argilla reaches that port, ``None`` where the host says it.
         name: of the run; webhooks that an earlier process left behind are known by it.
+        host: address or name on which to listen; ``0.0.0.0`` and ``::`` are all of this machine.
     """
 
     port: int
     url: str | None
     name: str
+    host: str = LOOPBACK
+
+    def address(self, port: int) -> str:
+        """What Argilla is told, once the port is taken."""
+        host = socket.gethostname() if self.host in _ALL else self.host
+        return self.url or f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 class Webhook:
@@ -83,7 +96,7 @@ class Webhook:
                 self._http.request("DELETE", f"webhooks/{self._id}")
 
     def _make(self) -> None:
-        url = self._door.url or f"http://127.0.0.1:{self._server.server_port}/"
+        url = self._door.address(self._server.server_port)
         name = f"loopd: {self._door.name}"
         for hook in self._http.get("webhooks")["items"]:
             if hook.get("description") == name:
@@ -119,7 +132,7 @@ def knocking(
     Raises:
         ArgillaError: the port is taken.
     """
-    server = _Server(door.port, ring)
+    server = _Server(door.host, door.port, ring)
     thread = threading.Thread(target=server.serve_forever, name="webhooks", daemon=True)
     thread.start()
     webhook = Webhook(http, door, server, monotonic)
@@ -132,13 +145,13 @@ def knocking(
         thread.join()
 
 
-def refuse_taken(port: int) -> None:
+def refuse_taken(host: str, port: int) -> None:
     """See whether one could listen there, and let go again.
 
     Raises:
-        ArgillaError: the port is taken.
+        ArgillaError: the port is taken, or the host is none of this machine.
     """
-    _Server(port, lambda: None).server_close()
+    _Server(host, port, lambda: None).server_close()
 
 
 class _Server(ThreadingHTTPServer):
@@ -146,13 +159,24 @@ class _Server(ThreadingHTTPServer):
     secret: str | None = None
     """Of the webhook; without it nothing rings."""
 
-    def __init__(self, port: int, ring: Callable[[], None]) -> None:
+    def __init__(self, host: str, port: int, ring: Callable[[], None]) -> None:
         self.ring = ring
         try:
-            super().__init__(("127.0.0.1", port), _Handler)
-        except OSError as error:
-            hint = "choose another argilla.webhook_port; 0 takes any free one"
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            super().__init__((host, port), _Handler)
+        except (OSError, UnicodeError) as error:
+            hint = (
+                "choose another argilla.webhook_port; 0 takes any free one"
+                if host == LOOPBACK
+                else "argilla.webhook_host must be an address or a name of this machine, and "
+                "argilla.webhook_port free"
+            )
             raise ArgillaError(f"cannot listen on port {port}: {error}", hint) from error
+
+    def server_bind(self) -> None:
+        """As upstream, without asking a name server for the name of this machine."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller who hangs up is no error of ours."""

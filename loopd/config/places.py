@@ -89,12 +89,19 @@ class ArgillaSection(Section):
         description="Let Argilla wake the daemon when somebody answers, besides polling; needs an "
         "owner's key.",
     )
+    webhook_host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:_-]+$",
+        description="Address or name of this machine on which loopd listens for Argilla; `0.0.0.0` "
+        "or `::` is all of them, as in a container.",
+    )
     webhook_port: int = Field(
-        0, ge=0, le=65535, description="Port on 127.0.0.1 at which Argilla knocks; 0: any free one."
+        0, ge=0, le=65535, description="Port there at which Argilla knocks; 0: any free one."
     )
     webhook_url: str | None = Field(
         None,
-        description="Address under which Argilla reaches that port; empty: it is on this machine.",
+        description="Address under which Argilla reaches that port; empty: `webhook_host`, or the "
+        "name of this machine where that is all of its addresses.",
     )
 
     @field_validator("headers")

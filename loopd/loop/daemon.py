@@ -45,6 +45,8 @@ def run_daemon(
     config: Config,
     progress: Callable[[str, int, int], None] | None = None,
     onlookers: Sequence[Onlooker] = (),
+    *,
+    rest: Callable[[Loop], None] = lambda _: None,
 ) -> State:
     """Run the loop until it is done or a signal comes.
 
@@ -54,6 +56,7 @@ def run_daemon(
         config: the checked configuration.
         progress: called with (what, done, total) during long steps.
         onlookers: who is told what happens; closed at the end.
+        rest: called when the run is done, before page and lock are given up.
 
     Returns:
         The state at the end; an empty one where a signal came before the loop had begun.
@@ -70,7 +73,10 @@ def run_daemon(
             entering = _Entering(stack, config, stop, progress, audience)
             for gate in in_order(GATES, config):
                 gate.look(entering)
-            return _run(entering)
+            state = _run(entering)
+            if state.phase is Phase.DONE:
+                rest(entering.loop)
+            return state
     except Exception as error:
         if not stop.explains(error):
             raise
@@ -212,10 +218,8 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
     alarm = Alarm()
     http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     name = f"{section.workspace}/{section.dataset}"
-    with (
-        closing(http),
-        knocking(http, Door(section.webhook_port, section.webhook_url, name), alarm.ring) as made,
-    ):
+    door = Door(section.webhook_port, section.webhook_url, name, section.webhook_host)
+    with closing(http), knocking(http, door, alarm.ring) as made:
         yield alarm, made.attempt
 
 

@@ -72,7 +72,7 @@ class Looking:
         """See whether the port is free."""
         section = self.config.argilla
         if section.webhooks:
-            refuse_taken(section.webhook_port)
+            refuse_taken(section.webhook_host, section.webhook_port)
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""

@@ -19,6 +19,7 @@ from loopd.annotation.refusals import (
     TooLargeError,
     first_contact,
     retry_after,
+    soon_contact,
 )
 from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
 
@@ -176,3 +177,28 @@ def test_neither_key_nor_header_is_repeated() -> None:
 )
 def test_retry_after(text: str | None, seconds: float | None) -> None:
     assert retry_after(text, datetime(2026, 11, 27, 12, tzinfo=timezone.utc)) == seconds
+
+
+def test_a_run_that_has_begun_waits_for_a_front_and_not_for_ever() -> None:
+    now = [100.0]
+
+    def refused() -> None:
+        raise FrontError("a gateway's 404", "is argilla.url right?")
+
+    action = soon_contact(refused, lambda: now[0], 120.0)
+    for now[0] in (100.0, 219.0):
+        with pytest.raises(FrontError):
+            action()
+    now[0] = 220.0
+    with pytest.raises(ArgillaError, match="a gateway's 404") as caught:
+        action()
+    assert not isinstance(caught.value, TransientError)
+    assert caught.value.hint == "is argilla.url right?"
+
+
+def test_a_server_that_is_down_is_waited_for_at_the_first_contact_too() -> None:
+    def down() -> None:
+        raise TransientError("down")
+
+    with pytest.raises(TransientError):
+        soon_contact(down, lambda: 1e9, 0.0)()

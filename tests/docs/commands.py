@@ -45,6 +45,7 @@ SHORT_BACKTEST = "--seeds 7, --rounds 2 --jobs 1"
 
 RULES = (
     Rule(rf"loopd (check|run|status|oracle|export|recover|report) {CONFIGS}( .*)?", Way.STORY),
+    Rule(r"loopd run --stay my\.yaml", Way.SHAPE, "stays; test_staying.py runs it"),
     Rule(r"tail -n 1 runs/\S+", Way.STORY),
     Rule(r"sqlite3 runs/default/journal\.sqlite .*", Way.STORY),
     Rule(r"export \w+=\S+", Way.STORY),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -103,9 +107,50 @@ def test_images_are_pinned_and_ports_are_for_this_machine(stack: dict[str, Any])
         assert set(service.get("depends_on", ())) <= set(stack["services"])
 
 
-def test_the_image_of_argilla_is_the_version_that_is_tested(stack: dict[str, Any]) -> None:
-    from importlib.metadata import version
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    """Holds a compose file against the schema of the compose specification."""
+    name = "check_jsonschema/builtin_schemas/vendor/compose-spec.json"
+    path = Path(str(distribution("check-jsonschema").locate_file(name)))  # not imported: it warns
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    return jsonschema.Draft7Validator(schema)
 
+
+def test_compose_takes_the_file(stack: dict[str, Any], validator: Any) -> None:
+    assert [error.message for error in validator.iter_errors(stack)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("restrat", "no"), ("healthcheck", {"tests": []}), ("depends_on", 1), ("ports", 6901)],
+)
+def test_a_mistake_in_the_compose_file_would_be_noticed(
+    stack: dict[str, Any], validator: Any, name: str, value: object
+) -> None:
+    broken = copy.deepcopy(stack)
+    broken["services"]["loopd"][name] = value
+    assert list(validator.iter_errors(broken))
+
+
+def test_everything_is_up_again_after_a_reboot(stack: dict[str, Any]) -> None:
+    services = stack["services"]
+    assert {service["restart"] for service in services.values()} == {"unless-stopped"}
+    assert services["loopd"]["command"][:2] == ["run", "--stay"]
+
+
+def test_argilla_reaches_the_webhooks_in_the_container(stack: dict[str, Any]) -> None:
+    config = load_config(COMPOSE / "loopd.yaml").argilla
+    name = next(name for name in stack["services"] if name == "loopd")
+    assert config.webhooks
+    assert (config.webhook_host, config.webhook_port != 0) == ("0.0.0.0", True)  # noqa: S104
+    assert config.webhook_url == f"http://{name}:{config.webhook_port}"
+    networks = [stack["services"][each]["networks"] for each in ("loopd", "argilla", "worker")]
+    assert networks[0] == networks[1] == networks[2]
+    published = [port.split(":")[-1] for port in stack["services"]["loopd"]["ports"]]
+    assert str(config.webhook_port) not in published
+
+
+def test_the_image_of_argilla_is_the_version_that_is_tested(stack: dict[str, Any]) -> None:
     image = f"argilla/argilla-server:v{version('argilla-server')}"
     assert {stack["services"][name]["image"] for name in ("argilla", "worker")} == {image}
 
@@ -152,6 +197,43 @@ def test_the_unit_repeats_only_what_may_get_better() -> None:
     assert hopeless == (known - again) | {2}  # 2: a mistake on the command line
     assert unit["ExecStart"].split()[1:] == ["run", "/etc/loopd/%i.yaml"]
     assert load_config(UNIT.with_name("tickets.yaml")).run.dir.is_relative_to("/var/lib/loopd")
+
+
+OF_SYSTEMD = {
+    "Unit": {
+        "After", "Description", "Documentation", "StartLimitBurst", "StartLimitIntervalSec",
+        "Wants",
+    },
+    "Service": {
+        "AmbientCapabilities", "CapabilityBoundingSet", "Environment", "EnvironmentFile",
+        "ExecStart", "Group", "LockPersonality", "NoNewPrivileges", "PrivateDevices", "PrivateTmp",
+        "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectHostname",
+        "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc",
+        "ProtectSystem", "RemoveIPC", "Restart", "RestartPreventExitStatus", "RestartSec",
+        "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID",
+        "StateDirectory", "StateDirectoryMode", "SystemCallArchitectures", "SystemCallFilter",
+        "TimeoutStopSec", "Type", "UMask", "User", "WorkingDirectory",
+    },
+    "Install": {"WantedBy"},
+}  # fmt: skip
+"""What systemd knows, as far as the unit uses it: systemd only warns of a name that it does not."""
+
+SWITCHES = re.compile(r"(Lock|No|Private|Protect(?!Home|Proc|System)|Remove|Restrict(R|S|N))\w+")
+
+
+def test_the_unit_has_no_name_that_systemd_does_not_know() -> None:
+    section, seen = "", set()
+    for line in UNIT.read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and not line.startswith("#"):
+            key, equals, value = line.partition("=")
+            assert equals
+            assert key in OF_SYSTEMD[section], f"{section}: {key}"
+            assert key == "Environment" or key not in seen, key
+            assert not SWITCHES.fullmatch(key) or value in ("yes", "no"), line
+            seen.add(key)
+    assert seen == set().union(*OF_SYSTEMD.values())
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,60 +23,95 @@ from tests.live import LiveArgilla
 REQUIRED = "LOOPD_REQUIRE_FRONTS"
 
 WHOLE = """
+{user}
 daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 256; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  limit_req_zone $server_name zone=few:1m rate=1r/s;
-  server {{
-    listen 127.0.0.1:{port}{tls};
-    add_header X-Play {turn} always;
-    {block}
-  }}
+  {servers}
 }}
 """
 
+SERVER = "server {{ listen 127.0.0.1:{port}{ssl}; add_header X-Play {turn} always; {block} }}"
+
+ROOMY = "client_max_body_size 32m;"
+
 
 @dataclass
-class Nginx:
-    """One nginx before one Argilla.
+class Front:
+    """One address at which nginx answers.
 
     Attributes:
-        folder: of its files.
+        nginx: of which it is a part.
         upstream: address of Argilla.
         port: at which it listens.
         tls: what its certificate needs, ``ssl_certificate`` and the like; may be empty.
     """
 
-    folder: Path
+    nginx: Nginx
     upstream: str
     port: int
     tls: str = ""
+    block: str = ""
     turn: int = 0
-    process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    @property
-    def through(self) -> str:
-        """The block that lets everything through."""
-        return f"location / {{ proxy_pass {self.upstream}; client_max_body_size 32m; }}"
+    def passing(self, more: str = ROOMY) -> str:
+        """The block that lets everything through, with a limit of its own or another directive."""
+        return f"location / {{ proxy_pass {self.upstream}; {more} }}"
 
     def play(self, block: str = "") -> None:
         """Say this from now on; without a block everything goes through."""
         self.turn += 1
-        listen = " ssl" if self.tls else ""
-        text = WHOLE.format(
-            folder=self.folder,
-            port=self.port,
-            tls=listen,
-            turn=self.turn,
-            block=self.tls + (block or self.through),
-        )
+        self.block = block or self.passing()
+        self.nginx.reload()
+
+    @property
+    def text(self) -> str:
+        ssl = " ssl" if self.tls else ""
+        return SERVER.format(port=self.port, ssl=ssl, turn=self.turn, block=self.tls + self.block)
+
+    def plays(self) -> bool:
+        """Whether it says what it was last told to."""
+        with suppress(httpx.TransportError):
+            answer = httpx.get(f"{self.url}/x", verify=False, trust_env=False)  # noqa: S501
+            return answer.headers.get("X-Play") == str(self.turn)
+        return False
+
+
+@dataclass
+class Nginx:
+    """One nginx with as many addresses as a test needs.
+
+    Attributes:
+        folder: of its files.
+        upstream: address of Argilla.
+    """
+
+    folder: Path
+    upstream: str
+    fronts: list[Front] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    def front(self, upstream: str = "") -> Front:
+        """One more address; it answers as soon as it plays."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.fronts.append(Front(self, upstream or self.upstream, port))
+        return self.fronts[-1]
+
+    def reload(self) -> None:
+        """Start, or take over what the fronts play now; returns when they do."""
+        playing = [front for front in self.fronts if front.turn]
+        servers = "\n".join(front.text for front in playing)
+        user = "user root;" if os.geteuid() == 0 else ""  # else a worker cannot keep long requests
+        text = WHOLE.format(folder=self.folder, servers=servers, user=user)
         (self.folder / "nginx.conf").write_text(text, encoding="utf-8")
         if self.process is None:
             command = ["nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
@@ -85,15 +120,13 @@ class Nginx:
             )
         else:
             self.process.send_signal(signal.SIGHUP)
-        self._await()
+        self._await(playing)
 
-    def _await(self) -> None:
+    def _await(self, playing: list[Front]) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                answer = httpx.get(f"{self.url}/x", verify=False, trust_env=False)  # noqa: S501
-                if answer.headers.get("X-Play") == str(self.turn):
-                    return
+            if all(front.plays() for front in playing):
+                return
             time.sleep(0.05)
         raise TimeoutError((self.folder / "error.log").read_text(encoding="utf-8"))
 
@@ -106,17 +139,20 @@ class Nginx:
 
 @pytest.fixture
 def nginx(argilla: LiveArgilla, tmp_path: Path) -> Iterator[Nginx]:
-    """An nginx that lets everything through as soon as it plays."""
+    """An nginx before the Argilla of the worker."""
     if shutil.which("nginx") is None:
         _unavailable("nginx is not installed (on Debian: apt install nginx-light)")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     folder = tmp_path / "nginx"
     folder.mkdir(mode=0o755)
-    front = Nginx(folder, argilla.url, port)
-    yield front
-    front.stop()
+    whole = Nginx(folder, argilla.url)
+    yield whole
+    whole.stop()
+
+
+@pytest.fixture
+def front(nginx: Nginx) -> Front:
+    """One address of it."""
+    return nginx.front()
 
 
 def _unavailable(reason: str) -> NoReturn:

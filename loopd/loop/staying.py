@@ -1,0 +1,99 @@
+"""Owns what a finished run does that stays: it shows itself, and waits for another configuration.
+
+Must not do a step of the loop, nor decide whether the run may go on: that is for its next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from loopd import log
+from loopd.config import Config
+from loopd.config_file import load_config
+from loopd.errors import ConfigError
+from loopd.loop.daemon import run_daemon
+from loopd.loop.onlooker import Onlooker
+from loopd.loop.run import LONGEST_SILENCE, Loop
+from loopd.loop.stop import Stop, on_signals
+from loopd.machine import State
+
+
+def run_and_stay(
+    path: Path,
+    config: Config,
+    progress: Callable[[str, int, int], None] | None,
+    onlookers: Callable[[Config], Sequence[Onlooker]],
+) -> State:
+    """Run the loop; where it is done, stay, and go on as soon as the configuration allows it.
+
+    Args:
+        path: the configuration file, which is looked at every ``queue.poll_interval`` seconds, or
+            every 30.
+        config: what it says now.
+        progress: as for :func:`~loopd.loop.daemon.run_daemon`.
+        onlookers: makes those of one stretch of the run.
+
+    Returns:
+        The state when a signal came.
+
+    Raises:
+        LoopdError: what ends a daemon; also where a start refuses the new configuration.
+    """
+    stop = Stop()
+    with on_signals(stop):  # for the moment between two stretches, when the daemon's own are gone
+        while True:
+            rest = Rest(path, config)
+            state = run_daemon(config, progress, onlookers(config), rest=rest)
+            if rest.news is None or stop.is_set():
+                return state
+            config = rest.news
+
+
+class Rest:
+    """The rest of one run that is done; called with its loop, it waits.
+
+    Attributes:
+        news: the configuration with which the run is to go on, ``None`` without one.
+    """
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path, self._config = path, config
+        self._seen = self._content()
+        self.news: Config | None = None
+
+    def __call__(self, loop: Loop) -> None:
+        """Wait until the configuration is another one, or a stop is asked for."""
+        log.get("loop").info(
+            "staying",
+            hint="raise a limit under `stopping` in the configuration, and the run goes on",
+        )
+        pause = min(self._config.queue.poll_interval, LONGEST_SILENCE)
+        while self.news is None and not loop.stop.wait(pause):
+            loop.beat()
+            self.news = self._look()
+
+    def _look(self) -> Config | None:
+        """The configuration, if it has changed in what shapes the run, and can be used."""
+        content = self._content()
+        if content is None or content == self._seen:
+            return None
+        self._seen = content
+        try:
+            config = load_config(self._path)
+        except ConfigError as error:
+            log.get("loop").warning(
+                "configuration_refused", problem=error.message, hint="the run stays as it is"
+            )
+            return None
+        if config.digest() == self._config.digest():
+            return None
+        log.get("loop").info("configuration_changed")
+        return config
+
+    def _content(self) -> bytes | None:
+        """What is in the file; ``None`` where it is being replaced this very moment."""
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return None
