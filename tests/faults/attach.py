@@ -82,7 +82,7 @@ def make_with_sdk(live: LiveArgilla, name: str, way: Way) -> None:
         ],
         vectors=[rg.VectorField(name="sense", dimensions=2)],
     )
-    space = live.server.workspace
+    space = live.workspace
     dataset = rg.Dataset(name=name, workspace=space, settings=settings, client=client).create()
     dataset.records.log(list(_records(rg, way)))
     client.http_client.close()

@@ -141,6 +141,8 @@ class LiveHistory:
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)
+        self._daemon.settings["argilla"]["workspace"] = live.workspace
+        self._daemon.save()
         self._visit = Visit(live, self._daemon, later=plan.guests_later)
         self._doings = Doings()
         self._broken: list[tuple[str, str]] = []

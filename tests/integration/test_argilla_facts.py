@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from loopd.server.embedded import create_annotator
 from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Made, item, values
 from tests.live import LiveArgilla
+from tests.people import key_headers
 
 pytestmark = pytest.mark.integration
 
@@ -111,7 +111,7 @@ def test_metadata_is_no_nan(api: Api, strict: Made, argilla: LiveArgilla) -> Non
     response = httpx.put(
         f"{argilla.url}/api/v1/datasets/{strict.id}/records/bulk",
         content=body,
-        headers={"X-Argilla-Api-Key": argilla.owner_key, "Content-Type": "application/json"},
+        headers={**key_headers(argilla.owner_key), "Content-Type": "application/json"},
         trust_env=False,
         timeout=30,
     )
@@ -255,7 +255,7 @@ def test_a_deleted_user_takes_the_answers_along(api: Api, argilla: LiveArgilla) 
     made = api.dataset()
     api.upsert(made, item("r1"))
     name = f"leaver-{uuid.uuid4().hex[:8]}"
-    account = create_annotator(argilla.url, argilla.owner_key, name, workspace=api.workspace)
+    account = argilla.hire(name)
     users = api.call("GET", "users")["items"]
     user_id = next(each["id"] for each in users if each["username"] == account.username)
     given = {"user_id": user_id, "status": "submitted", "values": values("fruit")}

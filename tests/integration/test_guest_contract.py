@@ -15,7 +15,6 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
-from loopd.config import ArgillaSection
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
@@ -45,7 +44,7 @@ def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
     stores: list[ArgillaStore] = []
 
     def make(dataset: str) -> ArgillaStore:
-        section = ArgillaSection(url=argilla.url, dataset=dataset)
+        section = argilla.section(dataset)
         stores.append(ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1)))
         return stores[-1]
 
@@ -244,7 +243,7 @@ def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> 
         {
             "task": {"labels": list(labels), "question": "Wofür? é", "field": "Der Text.Feld 1"},
             "pool": {"path": "unused.csv"},
-            "argilla": {"url": argilla.url, "dataset": name},
+            "argilla": {"url": argilla.url, "workspace": argilla.workspace, "dataset": name},
         },
         Path(),
     )
@@ -371,7 +370,7 @@ def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None
     api.add_question(dataset, "label", {"type": "label_selection", "options": options})
     api.publish(dataset)
     task = SingleLabelTask(("fruit", unicodedata.normalize("NFC", "Gemüse")), "label", "text", "?")
-    section = ArgillaSection(url=argilla.url, dataset=name)
+    section = argilla.section(name)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
     store.open(POOL, fresh=True)
     put(store, batch(0, BatchItem("r1", 0.5, Suggestion(task.labels[1], 0.75))))
