@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import httpx
 from loopd.config import ArgillaSection
 from loopd.server.embedded import EmbeddedServer
 from loopd.server.options import Account
-from tests.people import ArgillaPeople, client_of
+from tests.people import ArgillaPeople, client_of, key_headers
 
 NAMES = ("ann", "bob", "cyd")
 
@@ -25,16 +25,32 @@ class LiveArgilla:
         server: the embedded one, or another with the same verbs; see ``tests.servers``.
         keys: by the name of the person.
         lacks: reason by what tests may need that this server does not have.
+        after: ends what the server uses.
     """
 
     server: Any
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     lacks: Mapping[str, str] = field(default_factory=dict)
+    after: Callable[[], None] = lambda: None
 
     @classmethod
-    def start(cls, home: Path) -> LiveArgilla:
-        """The embedded server, and people in it."""
-        return cls(EmbeddedServer(home, ready_within=240).start()).with_people()
+    def start(
+        cls, home: Path, *, after: Callable[[], None] = lambda: None, **options: Any
+    ) -> LiveArgilla:
+        """The embedded server, and people in it.
+
+        Args:
+            home: a folder for it.
+            after: ends what it uses.
+            options: more of the embedded server's.
+        """
+        live = cls(EmbeddedServer(home, ready_within=240, **options), after=after)
+        try:
+            live.server.start()
+            return live.with_people()
+        except BaseException:
+            live.stop()
+            raise
 
     def with_people(self, ending: str = "") -> LiveArgilla:
         """The same, with an account for each of the names.
@@ -47,8 +63,9 @@ class LiveArgilla:
         return self
 
     def stop(self) -> None:
-        """End the server."""
+        """End the server, and what it uses."""
         self.server.stop()
+        self.after()
 
     @property
     def url(self) -> str:
@@ -73,6 +90,13 @@ class LiveArgilla:
         """The configuration's section for a dataset of this name here."""
         named = {"url": self.url, "workspace": self.workspace, "dataset": dataset}
         return ArgillaSection.model_validate({**named, **more})
+
+    def sdk_client(self) -> Any:
+        """A client of Argilla's own SDK, with the owner's key."""
+        import argilla as rg
+
+        headers = key_headers(self.owner_key)
+        return rg.Argilla(api_url=self.url, api_key=self.owner_key, headers=headers)
 
     def people(self, dataset: str) -> ArgillaPeople:
         return ArgillaPeople(self.url, self.owner_key, self.keys, (self.workspace, dataset))

@@ -42,7 +42,7 @@ def sdk(argilla: LiveArgilla) -> Iterator[tuple[Any, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import argilla as rg
-    client = rg.Argilla(api_url=argilla.url, api_key=argilla.owner_key)
+    client = argilla.sdk_client()
     yield rg, client
     client.http_client.close()
 

@@ -50,7 +50,7 @@ def sdk(argilla: LiveArgilla) -> Iterator[tuple[Any, Any]]:
         warnings.simplefilter("ignore")  # the SDK warns of itself
         import argilla as rg
 
-        client = rg.Argilla(api_url=argilla.url, api_key=argilla.owner_key)
+        client = argilla.sdk_client()
     yield rg, client
     client.http_client.close()
 

@@ -11,11 +11,12 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def sdk(server):
+def sdk(argilla):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Argilla's client warns of its own imports.
-        import argilla
-    return argilla, argilla.Argilla(api_url=server.url, api_key=server.owner.api_key)
+        import argilla as rg
+
+        return rg, argilla.sdk_client()
 
 
 @pytest.mark.filterwarnings("ignore")

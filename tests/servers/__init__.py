@@ -26,6 +26,9 @@ PROCESS = "process"
 WEBHOOKS = "webhooks"
 LABELS = "many labels"
 
+DATABASE_LISTS = "lists from the database"
+"""What loopd itself needs: records are listed as the database has them."""
+
 ITS_OWN_SEARCH = {ENGINE: "it has a search engine of its own"}
 
 
@@ -111,7 +114,9 @@ SERVERS: Mapping[str, Server] = {
     "argilla-2.5.0": _stock("2.5.0"),
     "argilla-2.4.1": _stock("2.4.1", **NO_WEBHOOKS),
     "argilla-2.3.1": _stock("2.3.1", **NO_WEBHOOKS),
-    "argilla-2.2.0": _stock("2.2.0", **NO_WEBHOOKS),
+    "argilla-2.2.0": _stock(
+        "2.2.0", **NO_WEBHOOKS, **{DATABASE_LISTS: "loopd refuses it: it lists from its index"}
+    ),
 }
 
 

@@ -19,6 +19,9 @@ PROJECT = Path(__file__).parents[2]
 SERVERS = Path(os.environ.get("LOOPD_SERVERS", PROJECT / ".servers"))
 """Holds a virtual environment for each server; made by ``make check-servers``."""
 
+PINS = Path(__file__).parent / "pins"
+"""Holds what is installed in each of them, whole and exact."""
+
 READY_SECONDS = 600.0
 """Extralit's server imports for minutes on a slow machine."""
 
