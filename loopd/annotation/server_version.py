@@ -27,9 +27,7 @@ class ServerVersion:
     number: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.product} {self.number}" if self.number else f"{self.product}, version unknown"
-        )
+        return f"{self.product} {self.number or 'of an unknown version'}"
 
     def refuse_old(self, url: str) -> None:
         """Refuse a version on which loopd would lose records.

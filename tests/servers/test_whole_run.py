@@ -53,17 +53,15 @@ def test_check_says_what_the_server_is_and_refuses_what_is_too_old(
 
 @pytest.mark.needs(DATABASE_LISTS)
 def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
-    """Account, open, publish, shows, sweep, activity, set aside, refresh, settings, published."""
+    """Account, open, publish, sweep, activity, set aside, refresh, settings, published."""
     section = argilla.section(f"probe-{uuid.uuid4().hex[:8]}")
     plan = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?"), "Read.", 1)
     store, people = ArgillaStore(section, argilla.owner_key, plan), argilla.people(section.dataset)
     assert store.account()[1] == "owner"
     store.preview(POOL, fresh=True)
     store.open(POOL, fresh=True)
-    assert not store.shows(BATCH)
     for _ in range(2):
         store.publish(BATCH, TEXTS)
-    wait_for(lambda: store.shows(BATCH), 30)
     before = store.activity()
     people.submit("r0", "ann", "fruit")
     people.discard("r1", "bob")
