@@ -89,10 +89,10 @@ class StockServer(EmbeddedServer):
                 stdout=errors,
                 stderr=errors,
                 cwd=PROJECT,
-                env=self._environment(),
+                env=self._variables(),
             )
 
-    def _environment(self) -> dict[str, str]:
+    def _variables(self) -> dict[str, str]:
         """Ours without what is meant for a client, and the server's settings under both names."""
         kept = {name: value for name, value in os.environ.items() if "ARGILLA" not in name}
         settings = {
