@@ -189,7 +189,7 @@ class LiveHistory:
         return Evidence(
             seed=self.plan.seed,
             journal=journal,
-            store=read_argilla(self._live.server.home / "argilla.db", self._daemon.dataset, LABELS),
+            store=read_argilla(self._live, self._daemon.dataset, LABELS),
             doings=replace(self._doings, clicks=self._clicks(journal)),
             pool={record.id: record.text for record in make_pool(60)},
             labels=LABELS,

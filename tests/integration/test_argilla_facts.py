@@ -11,6 +11,7 @@ from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Made, item, values
 from tests.live import LiveArgilla
 from tests.people import key_headers
+from tests.servers import MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -399,6 +400,7 @@ def test_drafts_are_listed_with_their_status(api: Api) -> None:
         (MOST_LABELS + 1, {}, 422),
     ],
 )
+@pytest.mark.needs(MANY_LABELS)
 def test_how_many_labels(api: Api, options: int, more: dict[str, int], code: int) -> None:
     values = [{"value": f"l{number}", "text": "x"} for number in range(options)]
     settings = {"type": "label_selection", "options": values, **more}

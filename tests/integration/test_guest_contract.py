@@ -23,6 +23,7 @@ from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, Api, Made, item
 from tests.live import LiveArgilla
+from tests.servers import MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -235,6 +236,7 @@ def test_the_most_informative_record_comes_first_under_any_name(
     assert names == ["r4", "r3", "r1", "x"]
 
 
+@pytest.mark.needs(MANY_LABELS)
 def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> None:
     """Of dataset, field and question; and more labels than Argilla's own default allows."""
     labels = tuple(f"Label {number}" for number in range(600))

@@ -18,18 +18,18 @@ ENGINE = "own engine"
 """What a test needs that is about the order and the words of loopd's search engine."""
 
 FILES = "files"
-"""What a test needs that reads the server's SQLite file."""
+"""What a test needs that reads what ``loopd serve`` keeps in its home."""
 
 PROCESS = "process"
 """What a test needs that kills the server, or starts it again."""
 
 WEBHOOKS = "webhooks"
-LABELS = "many labels"
+MANY_LABELS = "many labels"
 
 DATABASE_LISTS = "lists from the database"
 """What loopd itself needs: records are listed as the database has them."""
 
-ITS_OWN_SEARCH = {ENGINE: "it has a search engine of its own"}
+ITS_OWN = {ENGINE: "it has a search engine of its own", FILES: "it is not `loopd serve`"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _stock(version: str, **lacks: str) -> Server:
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", f"argilla-{version}"),
-        {**ITS_OWN_SEARCH, **lacks},
+        {**ITS_OWN, **lacks},
         whole=False,
     )
 
@@ -93,21 +93,20 @@ SERVERS: Mapping[str, Server] = {
         "PostgreSQL 15, redis-server",
         "loopd's engine",
         _by("tests.servers.postgresql"),
-        {FILES: "its database is no SQLite file"},
     ),
     "opensearch": Server(
         "argilla-server 2.8.0",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", ""),
-        ITS_OWN_SEARCH,
+        ITS_OWN,
     ),
     "extralit": Server(
         "extralit-server 0.7.2",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", "extralit", "extralit_server"),
-        ITS_OWN_SEARCH,
+        ITS_OWN,
     ),
     "argilla-2.7.1": _stock("2.7.1"),
     "argilla-2.6.0": _stock("2.6.0"),
@@ -137,6 +136,6 @@ def server_of(name: str, owner_key: str) -> Server:
     if not owner_key:
         raise ValueError("ARGILLA_API_KEY must hold the key of an owner of that server")
     away = "it is not ours to stop, and its files are elsewhere"
-    lacks = {FILES: away, PROCESS: away, LABELS: "whoever runs it says how many it takes"}
+    lacks = {FILES: away, PROCESS: away, MANY_LABELS: "whoever runs it says how many it takes"}
     launch = _by("tests.servers.remote", name, owner_key)
-    return Server(name, "its own", "its own", launch, {**ITS_OWN_SEARCH, **lacks})
+    return Server(name, "its own", "its own", launch, {**ITS_OWN, **lacks})
