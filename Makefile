@@ -44,7 +44,7 @@ check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAME
 	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES))
 
 check-opensearch: $(STAMP) ## whole runs on Argilla's own search engine
-	$(BIN)/python -m pytest --argilla opensearch tests/servers
+	LOOPD_PATIENCE=5 $(BIN)/python -m pytest --argilla opensearch tests/servers
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .

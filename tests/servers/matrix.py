@@ -115,7 +115,8 @@ def run(name: str, server: Server, only: Iterable[str] = ()) -> Result:
         paths = [path for part in parts for path in PARTS[part] if _is_there(path)]
         command = [sys.executable, "-m", "pytest", "--argilla", name, *paths]
         options = ["-q", "-m", "not slow", "-k", "not memory", "-o", "timeout=1800"]
-        subprocess.run([*command, *options, f"--junitxml={report}"], cwd=PROJECT, check=False)
+        options.append(f"--junitxml={report}")
+        subprocess.run([*command, *options], cwd=PROJECT, check=False, env=_patient())
         cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - pytest's own
     date = datetime.now(timezone.utc).date().isoformat()
     return Result(
@@ -129,6 +130,11 @@ def run(name: str, server: Server, only: Iterable[str] = ()) -> Result:
         _reasons(cases),
         tuple(case.get("name", "") for case in cases if _outcome(case) == "failed"),
     )
+
+
+def _patient() -> dict[str, str]:
+    """Some of these servers are slow, and so may be the machine."""
+    return {"LOOPD_PATIENCE": "5", **os.environ}
 
 
 def _is_there(path: str) -> bool:

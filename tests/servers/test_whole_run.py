@@ -103,10 +103,15 @@ def test_a_whole_run(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
 
 
 def played(daemon: Daemon) -> None:
+    """To the end, by a ``loopd oracle`` that does not know when that is."""
     daemon.start()
-    oracle = daemon.loopd("oracle", "--gold", "label", "--idle-exit", "15")
-    assert oracle.returncode == 0, oracle
-    assert daemon.ended() == 0, daemon.log
+    oracle = daemon.spawn("oracle", "--gold", "label")
+    try:
+        assert daemon.ended(180) == 0, daemon.log
+    finally:
+        oracle.terminate()
+        said, _ = oracle.communicate(timeout=120)
+    assert oracle.returncode == 0, said
 
 
 @pytest.mark.needs(DATABASE_LISTS, WEBHOOKS)
@@ -117,7 +122,7 @@ def test_a_webhook_is_made_and_removed(argilla: LiveArgilla, make_daemon: MakeDa
     ours = f"loopd: {argilla.workspace}/{daemon.dataset}"
     assert ours in {hook["description"] for hook in argilla.webhooks}
     daemon.process.terminate()  # type: ignore[union-attr]
-    assert daemon.ended() == 0
+    assert daemon.ended(60) == 0
     assert ours not in {hook["description"] for hook in argilla.webhooks}
 
 
