@@ -17,13 +17,10 @@ import yaml
 from loopd.errors import JournalError, StorageError
 from loopd.machine import State, fold
 from loopd.state.journal import Journal
-from tests.faults.nursery import ONE_THREAD, Forked, Nursery
+from tests.faults.nursery import ONE_THREAD, PATIENCE, Forked, Nursery
 from tests.loop.conftest import LABELS, make_pool
 
 COMMAND = (sys.executable, "-m", "loopd", "run")
-
-PATIENCE = float(os.environ.get("LOOPD_PATIENCE", "1"))
-"""So many times as long as on a quick machine a test waits until it gives up."""
 
 Condition = Callable[[State], bool]
 

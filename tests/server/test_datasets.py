@@ -7,6 +7,8 @@ import warnings
 
 import pytest
 
+from tests.servers import ENGINE, VECTORS
+
 pytestmark = pytest.mark.integration
 
 
@@ -20,6 +22,7 @@ def sdk(argilla):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.needs(ENGINE, VECTORS)
 def test_argillas_own_client(sdk, server):
     """Create, log, filter, sort, query and compare, with every kind of field and question."""
     rg, client = sdk
@@ -88,6 +91,7 @@ def test_argillas_own_client(sdk, server):
     assert dataset.progress()["total"] == 3
 
 
+@pytest.mark.needs(ENGINE)
 def test_datasets_do_not_mix(owner, label_question):
     """Records, priorities and metrics of one dataset never show in another."""
     fields, questions = {"text": "text"}, {"label": label_question}
@@ -108,6 +112,7 @@ def test_datasets_do_not_mix(owner, label_question):
     assert owner.get(f"datasets/{theirs.id}/progress")["total"] == 2
 
 
+@pytest.mark.needs(ENGINE)
 def test_priority_of_another_kind(owner, label_question):
     """Somebody's own property of that name, a word, does not change the order."""
     dataset = owner.create_dataset(
@@ -128,6 +133,7 @@ def test_deleted_dataset(owner, label_question):
     assert answer.status_code == 404
 
 
+@pytest.mark.needs(ENGINE)
 def test_a_full_bulk(owner, label_question):
     """As many records as one request may carry: pages and totals are of all of them."""
     dataset = owner.create_dataset(

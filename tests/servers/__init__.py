@@ -20,6 +20,9 @@ ENGINE = "own engine"
 FILES = "files"
 """What a test needs that reads what ``loopd serve`` keeps in its home."""
 
+VECTORS = "vectors"
+"""What a test needs that asks for similar records."""
+
 PROCESS = "process"
 """What a test needs that kills the server, or starts it again."""
 
@@ -30,6 +33,7 @@ DATABASE_LISTS = "lists from the database"
 """What loopd itself needs: records are listed as the database has them."""
 
 ITS_OWN = {ENGINE: "it has a search engine of its own", FILES: "it is not `loopd serve`"}
+ON_OSMEM = {**ITS_OWN, VECTORS: "osmem-server finds nothing by its vector"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def _stock(version: str, **lacks: str) -> Server:
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", f"argilla-{version}"),
-        {**ITS_OWN, **lacks},
+        {**ON_OSMEM, **lacks},
         whole=False,
     )
 
@@ -99,14 +103,14 @@ SERVERS: Mapping[str, Server] = {
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", ""),
-        ITS_OWN,
+        ON_OSMEM,
     ),
     "extralit": Server(
         "extralit-server 0.7.2",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         _by("tests.servers.stock", "extralit", "extralit_server"),
-        ITS_OWN,
+        ON_OSMEM,
     ),
     "argilla-2.7.1": _stock("2.7.1"),
     "argilla-2.6.0": _stock("2.6.0"),
