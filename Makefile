@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check check-full soak lint types format docs docs-serve pictures install optional clean
+.PHONY: help demo test check check-full check-servers check-opensearch soak lint types format docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
+
+check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", or URL=...; for hours
+	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES))
+
+check-opensearch: $(STAMP) ## whole runs on Argilla's own search engine
+	LOOPD_PATIENCE=5 $(BIN)/python -m pytest --argilla opensearch tests/servers
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .

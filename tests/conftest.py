@@ -1,10 +1,14 @@
-"""What every test shares: no network for the Hugging Face libraries, no keys of the caller."""
+"""What every test shares: no network for the Hugging Face libraries, no keys of the caller.
+
+``pytest --argilla NAME_OR_URL`` runs the tests that need an Argilla on another server than the
+embedded one; see ``tests.servers`` for the names. Tests say what they need of a server with the
+marker ``needs``, and are skipped, with the reason, on one that lacks it.
+"""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ.pop("ARGILLA_API_KEY", None)
 
 from collections.abc import Iterator
 
@@ -12,14 +16,56 @@ import pytest
 
 from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
+from tests.servers import EMBEDDED, Server, server_of
+
+OWNER_KEY = pytest.StashKey[str]()
+"""Of the caller, for ``--argilla URL`` alone."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--argilla",
+        default=EMBEDDED,
+        metavar="NAME_OR_URL",
+        help="server on which to run what needs one; a URL takes the owner's ARGILLA_API_KEY",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OWNER_KEY] = os.environ.pop("ARGILLA_API_KEY", "")
+
+
+def chosen(config: pytest.Config) -> Server:
+    """The server that the switch names."""
+    try:
+        return server_of(str(config.getoption("--argilla")), config.stash[OWNER_KEY])
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    server = chosen(config)
+    return f"argilla: {server.title}, {server.database}, {server.search}"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    server = chosen(item.config)
+    for marker in item.iter_markers("needs"):
+        for need in marker.args:
+            if need in server.lacks:
+                pytest.skip(f"{server.title}: {server.lacks[need]}")
 
 
 @pytest.fixture(scope="session")
-def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArgilla]:
-    """One real embedded Argilla for all tests of a worker; each test has its own dataset."""
-    live = LiveArgilla.start(tmp_path_factory.mktemp("argilla") / "its home")
+def argilla(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveArgilla]:
+    """One real Argilla for all tests of a worker; each test has its own dataset."""
+    server = chosen(request.config)
+    live = server.start(tmp_path_factory.mktemp("argilla") / "its home")
+    live.lacks = server.lacks
     yield live
-    live.server.stop()
+    live.stop()
 
 
 @pytest.fixture(scope="session")

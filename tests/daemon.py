@@ -17,10 +17,11 @@ import yaml
 from loopd.errors import JournalError, StorageError
 from loopd.machine import State, fold
 from loopd.state.journal import Journal
-from tests.faults.nursery import ONE_THREAD, Forked, Nursery
+from tests.faults.nursery import ONE_THREAD, PATIENCE, Forked, Nursery
 from tests.loop.conftest import LABELS, make_pool
 
 COMMAND = (sys.executable, "-m", "loopd", "run")
+
 Condition = Callable[[State], bool]
 
 
@@ -104,7 +105,7 @@ class Daemon:
             [sys.executable, "-m", "loopd", verb, str(self.config), *rest],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=120 * PATIENCE,
             cwd=self.folder,
             env=self.environment,
             check=False,
@@ -119,7 +120,7 @@ class Daemon:
         command = ("loopd.cli", *arguments)
         child = nursery.spawn(self.config, out, self.environment, command, errors=errors)
         try:
-            code = child.wait(120)
+            code = child.wait(120 * PATIENCE)
         finally:
             child.kill()
         texts = (path.read_text(encoding="utf-8") for path in (out, errors))
@@ -171,7 +172,7 @@ class Daemon:
         """Exit code, once the process has ended by itself."""
         if self.process is None:
             raise RuntimeError("not started")
-        return self.process.wait(seconds)
+        return self.process.wait(seconds * PATIENCE)
 
     def kill(self) -> None:
         """SIGKILL, if it still lives."""
@@ -192,7 +193,7 @@ class Daemon:
 
 def wait_for(look: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:
     """Poll until ``look`` gives something true."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:
         found = look()
         if found:

@@ -39,8 +39,8 @@ class ArgillaPeople:
         self, url: str, owner_key: str, keys: dict[str, str], place: tuple[str, str]
     ) -> None:
         self._url = url
-        self._owner = _client(url, owner_key)
-        self._people = {name: _client(url, key) for name, key in keys.items()}
+        self._owner = client_of(url, owner_key)
+        self._people = {name: client_of(url, key) for name, key in keys.items()}
         self.ids = {name: client.get("me").json()["id"] for name, client in self._people.items()}
         self._workspace, self._dataset = place
         self.edits: dict[str, Any] = {}
@@ -119,7 +119,7 @@ class ArgillaPeople:
         spaces = _ok(self._owner.get("me/workspaces")).json()["items"]
         space = next(space["id"] for space in spaces if space["name"] == self._workspace)
         _ok(self._owner.post(f"workspaces/{space}/users", json={"user_id": user["id"]}))
-        self._people[name] = _client(self._url, user["api_key"])
+        self._people[name] = client_of(self._url, user["api_key"])
         self.ids[name] = user["id"]
 
     def dismiss(self, name: str) -> None:
@@ -150,11 +150,17 @@ class ArgillaPeople:
         self._response_ids[key] = created.json()["id"]
 
 
-def _client(url: str, key: str) -> httpx.Client:
+def key_headers(key: str) -> dict[str, str]:
+    """The key as Argilla's server wants it, and as Extralit's does."""
+    return {"X-Argilla-Api-Key": key, "X-Extralit-Api-Key": key}
+
+
+def client_of(url: str, key: str, timeout: float = 30) -> httpx.Client:
+    """Requests as they are, below the API's path."""
     return httpx.Client(
         base_url=f"{url}/api/v1/",
-        headers={"X-Argilla-Api-Key": key},
-        timeout=30,
+        headers=key_headers(key),
+        timeout=timeout,
         trust_env=False,
         limits=SHORT_REST,
     )

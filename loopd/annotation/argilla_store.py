@@ -20,6 +20,7 @@ from loopd.annotation.http import ArgillaHttp, NotFoundError, TooLargeError
 from loopd.annotation.merging import RecordWriter, spoils_bulks
 from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
+from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
@@ -100,6 +101,20 @@ class ArgillaStore:
         """Name and role of the API key's account."""
         me = self._http.get("me")
         return me["username"], me["role"]
+
+    def server(self) -> ServerVersion:
+        """What the server is, by its own words."""
+        answer = None
+        with suppress(NotFoundError):
+            answer = self._http.get("version")
+        return version_of(answer, is_fork=self._http.is_fork)
+
+    def search_engine(self) -> str:
+        """Name and version of what the server searches with, empty where it does not say."""
+        try:
+            return engine_of(self._http.get("status"))
+        except NotFoundError:
+            return ""
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
         """Create the batch's items, or merge them into records that are there."""

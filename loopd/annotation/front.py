@@ -26,6 +26,9 @@ from loopd.errors import ArgillaError, ConfigError
 
 KEY_HEADER = "X-Argilla-Api-Key"
 
+FORK_KEY_HEADER = "X-Extralit-Api-Key"
+"""In which Extralit's server, a fork of Argilla's, wants the key; it refuses it in the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Front:

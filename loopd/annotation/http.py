@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from loopd.annotation.front import KEY_HEADER, Front, make_client
+from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front, make_client
 from loopd.annotation.refusals import (
     ConflictError,
     FrontError,
@@ -22,7 +22,7 @@ from loopd.annotation.refusals import (
     first_contact,
     judged,
 )
-from loopd.errors import ArgillaError, TransientError
+from loopd.errors import ArgillaError, AuthError, TransientError
 
 __all__ = [
     "ArgillaHttp",
@@ -78,6 +78,11 @@ class ArgillaHttp:
         """
         return send(self._client, method, path, **arguments)
 
+    @property
+    def is_fork(self) -> bool:
+        """Whether the key has been let in as Extralit's server wants it."""
+        return FORK_KEY_HEADER in self._client.headers
+
     def close(self) -> None:
         """Release the connections."""
         self._client.close()
@@ -86,6 +91,9 @@ class ArgillaHttp:
 def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     """The JSON answer that a client gets, ``None`` when there is no body.
 
+    Where the key is refused it is shown once more in the header of Argilla's fork. If that is the
+    right one, the client sends it from then on.
+
     Args:
         client: knows the address and the key; may be that of Argilla's own SDK.
         method, path, arguments: of the request; the path is below ``/api/v1/``.
@@ -93,21 +101,38 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     Raises:
         LoopdError: see :meth:`ArgillaHttp.request`.
     """
-    url, secrets = str(client.base_url).rstrip("/"), secrets_in(client.headers)
+    response = _answer(client, method, path, **arguments)
+    try:
+        return _check(client, response)
+    except AuthError:
+        key = client.headers.get(KEY_HEADER)
+        if response.status_code != 401 or not key or FORK_KEY_HEADER in client.headers:
+            raise
+    response = _answer(client, method, path, headers={FORK_KEY_HEADER: key}, **arguments)
+    content = _check(client, response)
+    client.headers[FORK_KEY_HEADER] = key
+    return content
+
+
+def _answer(client: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
     began = time.monotonic()
     try:
-        response = client.request(method, f"/api/v1/{path}", follow_redirects=False, **arguments)
+        return client.request(method, f"/api/v1/{path}", follow_redirects=False, **arguments)
     except (httpx.TransportError, httpx.DecodingError) as error:
         # Not `from error`: its text may hold a secret, and tracebacks show it.
-        failure = _unanswered(error, url, secrets)
+        failure = _unanswered(error, _base(client), secrets_in(client.headers))
         if isinstance(failure, TransientError):
             failure.late = _is_late(error, time.monotonic() - began)
         raise failure from None
-    return _check(response, url, secrets)
 
 
-def _check(response: httpx.Response, url: str, secrets: tuple[str, ...]) -> Any:
-    return judged(response, url, lambda text: redacted(text, *secrets))
+def _check(client: httpx.Client, response: httpx.Response) -> Any:
+    secrets = secrets_in(client.headers)
+    return judged(response, _base(client), lambda text: redacted(text, *secrets))
+
+
+def _base(client: httpx.Client) -> str:
+    return str(client.base_url).rstrip("/")
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:

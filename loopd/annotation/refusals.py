@@ -1,6 +1,7 @@
 """Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
 
 Must not send anything. Argilla 2 answers in JSON: with ``id`` or ``items`` where it obeys, with
+``version`` where it says what it is, with
 ``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where it refuses.
 Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so it is waited
 out, but nothing that it says is believed.
@@ -26,6 +27,7 @@ _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
 _TOO_LARGE = (413, 414, 431)
 _LATE = (408, 504, 522, 524, 598, 599)
+_ABOUT_ITSELF = ("/api/v1/version", "/api/v1/status")
 
 NEW_GRACE = 5.0
 """Seconds for which a front is waited out where a new run starts: a proxy may start beside it."""
@@ -96,7 +98,7 @@ def judged(response: httpx.Response, url: str, redact: Redact) -> Any:
     if (code >= 500 and code != _CAPTIVE) or code in _OVERLOADED:
         raise _away(response, url)
     content = _json(response)
-    if code < 300 and isinstance(content, dict) and ("id" in content or "items" in content):
+    if code < 300 and isinstance(content, dict) and _is_word(response, content):
         return content
     if code in _TOO_LARGE:
         raise TooLargeError(
@@ -113,6 +115,12 @@ def _json(response: httpx.Response) -> object:
         return response.json()
     except (ValueError, RecursionError):
         return None
+
+
+def _is_word(response: httpx.Response, content: dict[str, Any]) -> bool:
+    if response.request.url.path.endswith(_ABOUT_ITSELF):
+        return isinstance(content.get("version"), str)
+    return "id" in content or "items" in content
 
 
 def _is_refusal(content: object) -> bool:

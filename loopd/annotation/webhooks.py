@@ -86,7 +86,7 @@ class Webhook:
         except LoopdError as error:
             self._warn(
                 error,
-                "webhooks need the key of an owner, and Argilla 2.4 or later; polling goes on",
+                "webhooks need the key of an owner, and Argilla 2.5 or later; polling goes on",
             )
 
     def remove(self) -> None:

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.front import KEY_HEADER, Front
+from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front
 from loopd.annotation.http import ArgillaHttp, NotFoundError, quoted, second_look, secrets_in, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.key_text import KeyTextError, key_in
@@ -89,9 +89,10 @@ class Address:
         set_ones = {name: value for name, value in given.items() if value}
         front = self.front or Front()
         with _sdk_errors(secrets_in({**dict(front.headers), KEY_HEADER: given["api_key"] or ""})):
-            if len(set_ones) == len(given):
-                _knock(**set_ones, front=front)
-            options = front.options(set_ones.get("api_url", "")) | {"headers": dict(front.headers)}
+            headers = dict(front.headers)
+            if len(set_ones) == len(given) and _knock(**set_ones, front=front):
+                headers[FORK_KEY_HEADER] = set_ones["api_key"]
+            options = front.options(set_ones.get("api_url", "")) | {"headers": headers}
             # Retries are ours: the SDK's cannot be interrupted.
             return rg.Argilla(**set_ones, **options, retries=0)
 
@@ -122,11 +123,16 @@ def _key_of_environment() -> str | None:
         raise AuthError(f"the variable {_KEY_VARIABLE} is malformed: {error}") from None
 
 
-def _knock(api_url: str, api_key: str, front: Front) -> None:
-    """Ask whether Argilla is there, first: a client of the SDK that fails at its making leaks."""
+def _knock(api_url: str, api_key: str, front: Front) -> bool:
+    """Ask whether Argilla is there, first: a client of the SDK that fails at its making leaks.
+
+    Returns:
+        Whether it is Argilla's fork, which wants the key in a header of its own.
+    """
     http = ArgillaHttp(api_url, api_key, REQUEST_SECONDS, front)
     with closing(http):
         http.get("me")
+        return http.is_fork
 
 
 class Place:

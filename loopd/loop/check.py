@@ -131,6 +131,18 @@ def _role(visit: Looking) -> Iterator[Finding]:
         yield Finding("webhooks", "warning", text, "use such a key, or leave argilla.webhooks off")
 
 
+def _search(visit: Looking) -> Iterator[Finding]:
+    """What the server searches with: people's pages show what it finds."""
+    try:
+        engine = visit.store.search_engine()
+    except LoopdError as error:
+        text = f"the server's search does not answer: {error.message}"
+        yield Finding("search", "warning", text, "without it people's pages stay empty")
+        return
+    if engine:
+        yield Finding("search", "ok", engine)
+
+
 def _disk(visit: Looking) -> Iterator[Finding]:
     room = free_bytes(visit.config.run.dir)
     if room < LITTLE_ROOM:
@@ -163,6 +175,7 @@ REMARKS: Mapping[str, Callable[[Looking], Iterator[Finding]]] = {
     "data": _data,
     "disk": _disk,
     "key": _key,
+    "server": _search,
     "webhooks": _page,
 }
 """What there is to say behind a gate that is open: nothing of it keeps a run from beginning."""

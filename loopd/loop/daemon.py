@@ -16,6 +16,7 @@ from loopd.annotation.argilla_store import annotation_page
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
+from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
@@ -174,6 +175,10 @@ class _Entering:
         """Name and role of the key's account, once Argilla answers."""
         seconds = NEW_GRACE if is_fresh(self.state) else GRACE
         return self._patiently(soon_contact(self._store.account, time.monotonic, seconds))
+
+    def server(self) -> ServerVersion:
+        """What the server says that it is."""
+        return self._patiently(self._store.server)
 
     def look_at_dataset(self) -> str:
         """See that it can serve, once Argilla answers."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from loopd.annotation.server_version import ServerVersion
 from loopd.config import Config
 from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
@@ -75,6 +76,9 @@ class Visit(Protocol):
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""
+
+    def server(self) -> ServerVersion:
+        """What the server says that it is."""
 
     def look_at_dataset(self) -> str:
         """What there is to say of the dataset; nothing is changed."""
@@ -187,6 +191,12 @@ def _account(visit: Visit) -> str:
     return f"{url} answers; account `{name}` ({role})"
 
 
+def _server(visit: Visit) -> str:
+    version = visit.server()
+    version.refuse_old(visit.config.argilla.url)
+    return f"{version}"
+
+
 def _dataset(visit: Visit) -> str:
     return visit.look_at_dataset()
 
@@ -215,7 +225,8 @@ GATES: tuple[Gate, ...] = (
     Gate("model", _model),
     Gate("stopping", _stopping, ("model",)),
     Gate("argilla", _account, ("key",)),
-    Gate("dataset", _dataset, ("argilla", "run")),
+    Gate("server", _server, ("argilla",)),
+    Gate("dataset", _dataset, ("server", "run")),
     Gate("same dataset", _same_dataset, ("dataset",)),
     Gate("hold", _hold, ("same dataset",)),
 )

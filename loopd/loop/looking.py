@@ -6,6 +6,7 @@ from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, annotation_page
 from loopd.annotation.refusals import first_contact
+from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.store import Progress
 from loopd.annotation.webhooks import refuse_taken
 from loopd.config import Config
@@ -77,6 +78,10 @@ class Looking:
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""
         return first_contact(self.store.account)
+
+    def server(self) -> ServerVersion:
+        """What the server says that it is."""
+        return first_contact(self.store.server)
 
     def look_at_dataset(self) -> str:
         """What a run would find."""

@@ -37,6 +37,8 @@ def make_daemon(tmp_path: Path, nursery: Nursery) -> Iterator[MakeDaemon]:
         folder = tmp_path / f"live-{uuid.uuid4().hex[:8]}"
         folder.mkdir()
         daemon = Daemon(folder, url or live.url, live.owner_key, nursery, **sections)
+        daemon.settings["argilla"].setdefault("workspace", live.workspace)
+        daemon.save()
         made.append(daemon)
         if guests and "dataset" not in sections.get("argilla", {}):
             visits.append(Visit(live, daemon))

@@ -139,7 +139,7 @@ def test_a_key_that_expires_while_people_label(
         }
         user = owner.post("users", json=body).json()
         spaces = owner.get("me/workspaces").json()["items"]
-        space = next(each for each in spaces if each["name"] == argilla.server.workspace)
+        space = next(each for each in spaces if each["name"] == argilla.workspace)
         owner.post(f"workspaces/{space['id']}/users", json={"user_id": user["id"]})
         daemon = make_daemon(argilla)
         daemon.api_key = user["api_key"]

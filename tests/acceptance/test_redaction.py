@@ -19,6 +19,7 @@ from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting, rounds
 from tests.daemon import Daemon
 from tests.live import LiveArgilla
+from tests.servers import FILES
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
@@ -91,6 +92,7 @@ def looked(argilla: LiveArgilla, daemon: Daemon) -> tuple[str, dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.needs(FILES)
 def test_a_run_a_wrong_key_and_a_crash(
     argilla: LiveArgilla, make_daemon: MakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def on_argilla(seed: int, folder: Path) -> int:
             violations = history.run()
         return tell(str(history.plan), history.evidence(), history.struck, violations)
     finally:
-        live.server.stop()
+        live.stop()
 
 
 def tell(

@@ -65,7 +65,7 @@ def make_with_sdk(live: LiveArgilla, name: str, way: Way) -> None:
     """The dataset, with 120 records, as somebody made it with Argilla's own client."""
     import argilla as rg
 
-    client = rg.Argilla(api_url=live.url, api_key=live.owner_key)
+    client = live.sdk_client()
     settings = rg.Settings(
         guidelines="Made by hand.",
         allow_extra_metadata=way.extra,
@@ -82,7 +82,7 @@ def make_with_sdk(live: LiveArgilla, name: str, way: Way) -> None:
         ],
         vectors=[rg.VectorField(name="sense", dimensions=2)],
     )
-    space = live.server.workspace
+    space = live.workspace
     dataset = rg.Dataset(name=name, workspace=space, settings=settings, client=client).create()
     dataset.records.log(list(_records(rg, way)))
     client.http_client.close()

@@ -1,6 +1,6 @@
 """What a history left behind, raw: rows of the journal, records of the store, what people did.
 
-Reads SQLite by itself: nothing here goes through loopd's journal, codec or client.
+Reads by itself: nothing here goes through loopd's journal, codec or client.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.faults.whole import Entry, Owner, Reply, whole
+from tests.live import LiveArgilla
 from tests.people import is_guest
 
 Row = tuple[str, dict[str, Any]]
@@ -141,55 +143,38 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-RECORDS = """
-SELECT records.id, records.external_id, records.fields, records.metadata
-FROM records JOIN datasets ON datasets.id = records.dataset_id WHERE datasets.name = ?
-"""
-RESPONSES = """
-SELECT responses.record_id, responses.user_id, responses.status, responses."values"
-FROM responses JOIN records ON records.id = responses.record_id
-JOIN datasets ON datasets.id = records.dataset_id WHERE datasets.name = ?
-"""
-
-
-def read_argilla(database: Path, dataset: str, labels: tuple[str, ...]) -> dict[str, Stored]:
-    """The records of a dataset from Argilla's own SQLite file, without those of others.
+def read_argilla(live: LiveArgilla, dataset: str, labels: tuple[str, ...]) -> dict[str, Stored]:
+    """The records of a dataset on a server, without those of others.
 
     Raises:
-        RuntimeError: two records have one external id.
+        RuntimeError: two records have one external id, or one has none.
     """
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as db:
-        listed = db.execute(RECORDS, [dataset]).fetchall()
-        responses = db.execute(RESPONSES, [dataset]).fetchall()
-    records = [row for row in listed if not is_guest(json.loads(row[2]))]
-    answers: dict[str, dict[str, tuple[str, Any]]] = {}
-    ours = {row[0] for row in records}
-    for record, user, status, values in responses:
-        if record in ours and status in ("submitted", "discarded"):
-            known = _answer(status, values, labels)
-            answers.setdefault(record, {})[_dashed(user)] = known
-    found = {
-        external_id: Stored(
-            json.loads(fields)["text"],
-            (json.loads(metadata or "{}") or {}).get("batch_id", ""),
-            answers.get(record, {}),
+    with closing(Owner(live)) as owner:
+        there = whole(owner, dataset)
+    entries = there.records.values() if there is not None else ()
+    ours = [entry for entry in entries if not is_guest(entry.fields)]
+    stored = {
+        entry.external_id: Stored(
+            entry.fields["text"], entry.metadata.get("batch_id", ""), _answers(entry, labels)
         )
-        for record, external_id, fields, metadata in records
+        for entry in ours
+        if entry.external_id is not None
     }
-    if len(found) < len(records):
-        raise RuntimeError("two records have one external id")
-    return found
+    if len(stored) < len(ours):
+        raise RuntimeError("two records have one external id, or one has none")
+    return stored
 
 
-def _answer(status: str, values: str | None, labels: tuple[str, ...]) -> tuple[str, Any]:
-    if status == "discarded":
-        return status, None
-    value = json.loads(values or "{}")["label"]["value"]
+def _answers(entry: Entry, labels: tuple[str, ...]) -> dict[str, tuple[str, Any]]:
+    return {
+        user: _answer(reply, labels)
+        for user, reply in entry.responses.items()
+        if reply.status in ("submitted", "discarded")
+    }
+
+
+def _answer(reply: Reply, labels: tuple[str, ...]) -> tuple[str, Any]:
+    if reply.status == "discarded":
+        return reply.status, None
+    value = reply.values["label"]["value"]
     return ("submitted" if value in labels else "invalid"), value
-
-
-def _dashed(user: str) -> str:
-    """SQLite keeps a UUID as 32 digits."""
-    if "-" in user:
-        return user
-    return "-".join((user[:8], user[8:12], user[12:16], user[16:20], user[20:]))

@@ -15,7 +15,7 @@ import httpx
 from tests.faults.evidence import Click, Doings
 from tests.faults.plan import opinion
 from tests.live import LiveArgilla
-from tests.people import is_guest
+from tests.people import is_guest, key_headers
 
 Json = dict[str, Any]
 
@@ -154,7 +154,7 @@ def _left(body: Json | None) -> tuple[str, Any]:
 
 
 def _client(url: str, key: str) -> httpx.Client:
-    headers = {"X-Argilla-Api-Key": key}
+    headers = key_headers(key)
     return httpx.Client(base_url=f"{url}/api/v1/", headers=headers, timeout=10, trust_env=False)
 
 

@@ -141,6 +141,8 @@ class LiveHistory:
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)
+        self._daemon.settings["argilla"]["workspace"] = live.workspace
+        self._daemon.save()
         self._visit = Visit(live, self._daemon, later=plan.guests_later)
         self._doings = Doings()
         self._broken: list[tuple[str, str]] = []
@@ -187,7 +189,7 @@ class LiveHistory:
         return Evidence(
             seed=self.plan.seed,
             journal=journal,
-            store=read_argilla(self._live.server.home / "argilla.db", self._daemon.dataset, LABELS),
+            store=read_argilla(self._live, self._daemon.dataset, LABELS),
             doings=replace(self._doings, clicks=self._clicks(journal)),
             pool={record.id: record.text for record in make_pool(60)},
             labels=LABELS,

@@ -42,6 +42,10 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 threads, and the toy pool has ties that a last bit decides."""
 
 
+PATIENCE = float(os.environ.get("LOOPD_PATIENCE", "1"))
+"""So many times as long as on a quick machine a test waits until it gives up."""
+
+
 class Forked:
     """A daemon's process, with the part of ``subprocess.Popen`` that tests use."""
 
@@ -127,7 +131,7 @@ class Nursery:
         order |= {"errors": str(errors or log)}
         with self._news:
             self._say(order)
-            if not self._news.wait_for(lambda: self._born, 120):
+            if not self._news.wait_for(lambda: self._born, 120 * PATIENCE):
                 raise TimeoutError("no daemon was born")
             return self._born.pop()
 

@@ -13,7 +13,6 @@ from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.merging import RecordWriter
-from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
@@ -209,7 +208,7 @@ def neighbours(argilla: LiveArgilla) -> Iterator[Neighbours]:
 
 @pytest.fixture
 def store(argilla: LiveArgilla, neighbours: Neighbours) -> Iterator[ArgillaStore]:
-    section = ArgillaSection(url=argilla.url, dataset=neighbours.dataset)
+    section = argilla.section(neighbours.dataset)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1))
     yield store
     store.close()

@@ -18,6 +18,7 @@ from tests.faults.live_history import LINE, LiveHistory, draw_live, run_live_see
 from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS
+from tests.servers import PROCESS
 
 CHUNK = 5
 ALL = 100
@@ -27,6 +28,7 @@ SHORT = 24
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.crash,
+    pytest.mark.needs(PROCESS),
     pytest.mark.timeout(1200),
 ]
 

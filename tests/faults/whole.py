@@ -9,10 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
-
 from tests.live import LiveArgilla
-from tests.people import SHORT_REST
+from tests.people import client_of
 
 Json = dict[str, Any]
 
@@ -84,14 +82,8 @@ class Owner:
     """
 
     def __init__(self, live: LiveArgilla, key: str = "") -> None:
-        self._workspace = live.server.workspace
-        self._client = httpx.Client(
-            base_url=f"{live.url}/api/v1/",
-            headers={"X-Argilla-Api-Key": key or live.owner_key},
-            timeout=60,
-            trust_env=False,
-            limits=SHORT_REST,
-        )
+        self._workspace = live.workspace
+        self._client = client_of(live.url, key or live.owner_key, timeout=60)
 
     def close(self) -> None:
         self._client.close()

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.live import NAMES, LiveArgilla
-from tests.people import SHORT_REST
+from tests.people import client_of
 
 Json = dict[str, Any]
 OPTIONS = [{"value": value, "text": value} for value in ("fruit", "tool", "none")]
@@ -32,22 +31,13 @@ class Api:
     """Requests of the owner and of the annotators; every answer is checked for its code.
 
     Args:
-        live: the embedded server.
+        live: the server.
     """
 
     def __init__(self, live: LiveArgilla) -> None:
         keys = {"owner": live.owner_key, **live.keys}
-        self.workspace = live.server.workspace
-        self._clients = {
-            name: httpx.Client(
-                base_url=f"{live.url}/api/v1/",
-                headers={"X-Argilla-Api-Key": key},
-                timeout=60,
-                trust_env=False,
-                limits=SHORT_REST,
-            )
-            for name, key in keys.items()
-        }
+        self.workspace = live.workspace
+        self._clients = {name: client_of(live.url, key, timeout=60) for name, key in keys.items()}
         self.ids = {name: self.call("GET", "me", by=name)["id"] for name in ("owner", *NAMES)}
 
     def close(self) -> None:

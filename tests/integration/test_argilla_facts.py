@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from loopd.server.embedded import create_annotator
 from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
+from tests.people import key_headers
+from tests.servers import MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -111,7 +112,7 @@ def test_metadata_is_no_nan(api: Api, strict: Made, argilla: LiveArgilla) -> Non
     response = httpx.put(
         f"{argilla.url}/api/v1/datasets/{strict.id}/records/bulk",
         content=body,
-        headers={"X-Argilla-Api-Key": argilla.owner_key, "Content-Type": "application/json"},
+        headers={**key_headers(argilla.owner_key), "Content-Type": "application/json"},
         trust_env=False,
         timeout=30,
     )
@@ -287,7 +288,7 @@ def test_a_deleted_user_takes_the_answers_along(api: Api, argilla: LiveArgilla) 
     made = api.dataset()
     api.upsert(made, item("r1"))
     name = f"leaver-{uuid.uuid4().hex[:8]}"
-    account = create_annotator(argilla.url, argilla.owner_key, name, workspace=api.workspace)
+    account = argilla.hire(name)
     users = api.call("GET", "users")["items"]
     user_id = next(each["id"] for each in users if each["username"] == account.username)
     given = {"user_id": user_id, "status": "submitted", "values": values("fruit")}
@@ -306,7 +307,7 @@ def test_a_deleted_account_leaves_its_records_completed(api: Api, argilla: LiveA
     more = {"metadata": {"batch": "b1"}, "suggestions": [proposal]}
     api.upsert(made, item("r1", **more), item("r2", **more))
     name = f"leaver-{uuid.uuid4().hex[:8]}"
-    create_annotator(argilla.url, argilla.owner_key, name, workspace=api.workspace)
+    argilla.hire(name)
     users = api.call("GET", "users")["items"]
     user_id = next(each["id"] for each in users if each["username"] == name)
     given = {"user_id": user_id, "status": "submitted", "values": values("fruit")}
@@ -459,6 +460,7 @@ def test_drafts_are_listed_with_their_status(api: Api) -> None:
         (MOST_LABELS + 1, {}, 422),
     ],
 )
+@pytest.mark.needs(MANY_LABELS)
 def test_how_many_labels(api: Api, options: int, more: dict[str, int], code: int) -> None:
     values = [{"value": f"l{number}", "text": "x"} for number in range(options)]
     settings = {"type": "label_selection", "options": values, **more}

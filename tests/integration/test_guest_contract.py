@@ -15,7 +15,6 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
-from loopd.config import ArgillaSection
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
@@ -24,6 +23,7 @@ from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, Api, Made, item
 from tests.live import LiveArgilla
+from tests.servers import MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -45,7 +45,7 @@ def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
     stores: list[ArgillaStore] = []
 
     def make(dataset: str) -> ArgillaStore:
-        section = ArgillaSection(url=argilla.url, dataset=dataset)
+        section = argilla.section(dataset)
         stores.append(ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1)))
         return stores[-1]
 
@@ -291,6 +291,7 @@ def test_the_most_informative_record_comes_first_under_any_name(
     assert names == ["r4", "r3", "r1", "x"]
 
 
+@pytest.mark.needs(MANY_LABELS)
 def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> None:
     """Of dataset, field and question; and more labels than Argilla's own default allows."""
     labels = tuple(f"Label {number}" for number in range(600))
@@ -299,7 +300,7 @@ def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> 
         {
             "task": {"labels": list(labels), "question": "Wofür? é", "field": "Der Text.Feld 1"},
             "pool": {"path": "unused.csv"},
-            "argilla": {"url": argilla.url, "dataset": name},
+            "argilla": {"url": argilla.url, "workspace": argilla.workspace, "dataset": name},
         },
         Path(),
     )
@@ -426,7 +427,7 @@ def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None
     api.add_question(dataset, "label", {"type": "label_selection", "options": options})
     api.publish(dataset)
     task = SingleLabelTask(("fruit", unicodedata.normalize("NFC", "Gemüse")), "label", "text", "?")
-    section = ArgillaSection(url=argilla.url, dataset=name)
+    section = argilla.section(name)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
     store.open(POOL, fresh=True)
     put(store, batch(0, BatchItem("r1", 0.5, Suggestion(task.labels[1], 0.75))))

@@ -11,7 +11,6 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY, UnsavedIdentity
-from loopd.config import ArgillaSection
 from loopd.errors import ArgillaError, DatasetError
 from loopd.records import BatchItem
 from tests.integration.conftest import LABEL, Api, item
@@ -30,7 +29,7 @@ def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
     run = UnsavedIdentity()
 
     def make(dataset: str) -> ArgillaStore:
-        section = ArgillaSection(url=argilla.url, dataset=dataset)
+        section = argilla.section(dataset)
         stores.append(ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1, run)))
         return stores[-1]
 
@@ -161,7 +160,7 @@ def test_fewer_answers_than_the_run_asked_for_end_no_process(
     """Somebody lowered it while no process ran: the next one adopts it, as a running one does."""
     api.dataset(name=name, min_submitted=2)
     run = UnsavedIdentity()
-    section = ArgillaSection(url=argilla.url, dataset=name)
+    section = argilla.section(name)
     for needed, fresh in ((2, True), (3, False)):
         plan = DatasetPlan(TASK, "", needed, run)
         store = ArgillaStore(section, argilla.owner_key, plan)

@@ -12,7 +12,6 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.schema import METADATA
-from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
@@ -43,7 +42,7 @@ def sdk(argilla: LiveArgilla) -> Iterator[tuple[Any, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import argilla as rg
-    client = rg.Argilla(api_url=argilla.url, api_key=argilla.owner_key)
+    client = argilla.sdk_client()
     yield rg, client
     client.http_client.close()
 
@@ -56,7 +55,7 @@ def open_store(argilla: LiveArgilla) -> Iterator[OpenStore]:
     opened: list[ArgillaStore] = []
 
     def open_it(name: str) -> ArgillaStore:
-        section = ArgillaSection(url=argilla.url, dataset=name)
+        section = argilla.section(name)
         opened.append(ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1)))
         opened[-1].open(NO_POOL, fresh=True)
         return opened[-1]
@@ -76,7 +75,7 @@ def test_the_client_reads_what_loopd_made(
     people.submit("r1", "ann", "fruit")
     people.submit("r1", "bob", "tool")
 
-    dataset = client.datasets(name=name, workspace=argilla.server.workspace)
+    dataset = client.datasets(name=name, workspace=argilla.workspace)
     assert [field.name for field in dataset.settings.fields] == ["text"]
     (question,) = dataset.settings.questions
     assert (question.name, question.labels) == ("label", ["fruit", "tool"])
@@ -112,7 +111,7 @@ def test_loopd_attaches_to_what_the_client_made(
     )
     dataset = rg.Dataset(
         name=f"theirs-{uuid.uuid4().hex[:8]}",
-        workspace=argilla.server.workspace,
+        workspace=argilla.workspace,
         settings=settings,
         client=client,
     ).create()
@@ -142,14 +141,14 @@ def test_the_mark_can_be_removed_as_the_documentation_says(
         ("https://argilla.example.org", argilla.url),
         ("...", argilla.owner_key),
         ("tickets", name),
-        ("support", argilla.server.workspace),
+        ("support", argilla.workspace),
     ):
         assert f'"{shown}"' in block
         block = block.replace(f'"{shown}"', f'"{real}"')
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(block, "howto-existing-server.md", "exec"), {})  # noqa: S102 - our own page
-    section = ArgillaSection(url=argilla.url, dataset=name)
+    section = argilla.section(name)
     other = ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1))
     other.open(NO_POOL, fresh=False)  # another run may have it now
     other.close()

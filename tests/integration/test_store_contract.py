@@ -14,7 +14,6 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.schema import METADATA
 from loopd.annotation.store import AnnotationStore
-from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import AuthError, DatasetError
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Suggestion
@@ -61,7 +60,7 @@ def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
     def make(dataset: str = "", **change: Any) -> ArgillaStore:
         task = SingleLabelTask(change.get("labels", LABELS), "label", "text", "Which?")
         name = dataset or f"contract-{uuid.uuid4().hex[:10]}"
-        section = ArgillaSection(url=argilla.url, dataset=name)
+        section = argilla.section(name)
         plan = DatasetPlan(task, "Read closely.", change.get("min_submitted", 1))
         made.append(ArgillaStore(section, change.get("key", argilla.owner_key), plan))
         return made[-1]

@@ -13,7 +13,6 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.webhooks import LARGEST, Door, knocking
-from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
 from loopd.loop.stop import Alarm, Stop
@@ -43,7 +42,7 @@ def clear(argilla: LiveArgilla, client: ArgillaHttp) -> None:
 
 def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
     name = f"hooked-{uuid.uuid4().hex[:8]}"
-    section = ArgillaSection(url=argilla.url, workspace=argilla.server.workspace, dataset=name)
+    section = argilla.section(name)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1))
     store.open(Pool(()), fresh=True)
     store.publish(Batch("b0000", 0, "random", None, (BatchItem("r1"),)), {"r1": "an apple"})

@@ -50,7 +50,7 @@ def sdk(argilla: LiveArgilla) -> Iterator[tuple[Any, Any]]:
         warnings.simplefilter("ignore")  # the SDK warns of itself
         import argilla as rg
 
-        client = rg.Argilla(api_url=argilla.url, api_key=argilla.owner_key)
+        client = argilla.sdk_client()
     yield rg, client
     client.http_client.close()
 
@@ -74,7 +74,7 @@ def make_set(argilla: LiveArgilla, sdk: tuple[Any, Any]) -> Iterator[MakeSet]:
         )
         name = f"heard-{uuid.uuid4().hex[:8]}"
         dataset = rg.Dataset(
-            name=name, workspace=argilla.server.workspace, settings=settings, client=client
+            name=name, workspace=argilla.workspace, settings=settings, client=client
         ).create()
         made.append(Set(dataset, argilla.people(name), rg))
         return made[-1]

@@ -97,7 +97,7 @@ def test_it_survives_a_cut_and_an_outage_at_the_start(heard: Set, argilla: LiveA
 
         @listener(
             dataset=heard.name,
-            workspace=argilla.server.workspace,
+            workspace=argilla.workspace,
             filters=COMPLETED,
             api_url=proxy.url,
             api_key=argilla.owner_key,
@@ -198,7 +198,7 @@ def test_the_ways_to_name_the_place(
     heard: Set, argilla: LiveArgilla, sdk: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rg, client = sdk
-    workspace = argilla.server.workspace
+    workspace = argilla.workspace
     monkeypatch.setenv("ARGILLA_API_URL", argilla.url)
     monkeypatch.setenv("ARGILLA_API_KEY", argilla.owner_key)
 

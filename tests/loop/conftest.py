@@ -189,7 +189,8 @@ def _on_argilla(request: pytest.FixtureRequest, offered: tuple[str, ...]) -> Par
     server: LiveArgilla = request.getfixturevalue("argilla")
 
     def parts(config: Config) -> tuple[AnnotationStore, Any]:
-        section = config.argilla.model_copy(update={"url": server.url})
+        there = {"url": server.url, "workspace": server.workspace}
+        section = config.argilla.model_copy(update=there)
         run = UnsavedIdentity()
         plan = DatasetPlan(build_task(config.task), "", config.queue.min_submitted, run)
         if offered != LABELS:  # somebody made the dataset before, with more labels

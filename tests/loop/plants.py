@@ -17,6 +17,7 @@ import loopd.loop.gates
 import loopd.loop.start
 from loopd import multiannotator
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.server_version import ServerVersion
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
@@ -346,6 +347,12 @@ def _(site: Site) -> None:
 
 
 setting("dataset", "no workspace", live=True, argilla={"workspace": "nowhere"})
+
+
+@plant("server", "one that lists from its index", live=True)
+def _(site: Site) -> None:
+    old = ServerVersion("Argilla", "2.2.0")
+    site.patch.setattr(ArgillaStore, "server", lambda _: old)
 
 
 @plant("dataset", "batches of another run", live=True)

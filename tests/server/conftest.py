@@ -17,8 +17,9 @@ from typing import Any
 import httpx
 import pytest
 
-from loopd.server import Account, EmbeddedServer, create_annotator
+from loopd.server import Account, EmbeddedServer
 from tests.live import LiveArgilla
+from tests.people import key_headers
 
 DEADLINE_SECONDS = 90.0
 
@@ -53,6 +54,7 @@ class Api:
 
     client: httpx.Client
     account: Account
+    workspace: str = "loopd"
 
     def request(self, method: str, path: str, body: Any = None) -> httpx.Response:
         return self.client.request(method, path, json=body)
@@ -80,7 +82,8 @@ class Api:
         min_submitted: int = 1,
     ) -> Dataset:
         """Publish a dataset; the first field and the first question are required."""
-        workspace = self.get("me/workspaces")["items"][0]["id"]
+        spaces = self.get("me/workspaces")["items"]
+        workspace = next(space["id"] for space in spaces if space["name"] == self.workspace)
         made = self.post(
             "datasets",
             {
@@ -154,12 +157,12 @@ def field_settings(kind: str) -> dict[str, Any]:
 
 
 @contextmanager
-def api_for(url: str, account: Account) -> Iterator[Api]:
-    headers = {"X-Argilla-Api-Key": account.api_key}
+def api_for(url: str, account: Account, workspace: str = "loopd") -> Iterator[Api]:
+    headers = key_headers(account.api_key)
     with httpx.Client(
         base_url=f"{url}/api/v1/", headers=headers, trust_env=False, timeout=60.0
     ) as client:
-        yield Api(client, account)
+        yield Api(client, account, workspace)
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +172,7 @@ def server(argilla: LiveArgilla) -> EmbeddedServer:
 
 @pytest.fixture(scope="session")
 def owner(server: EmbeddedServer) -> Iterator[Api]:
-    with api_for(server.url, server.owner) as api:
+    with api_for(server.url, server.owner, server.workspace) as api:
         yield api
 
 
@@ -180,9 +183,9 @@ def annotator(server: EmbeddedServer) -> Iterator[Api]:
 
 
 @pytest.fixture(scope="session")
-def second_annotator(server: EmbeddedServer) -> Iterator[Api]:
-    account = create_annotator(server.url, server.owner.api_key, "second", server.workspace)
-    with api_for(server.url, account) as api:
+def second_annotator(argilla: LiveArgilla) -> Iterator[Api]:
+    account = argilla.hire(f"second-{uuid.uuid4().hex[:6]}")
+    with api_for(argilla.url, account) as api:
         yield api
 
 

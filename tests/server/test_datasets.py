@@ -7,18 +7,22 @@ import warnings
 
 import pytest
 
+from tests.servers import ENGINE, VECTORS
+
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def sdk(server):
+def sdk(argilla):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Argilla's client warns of its own imports.
-        import argilla
-    return argilla, argilla.Argilla(api_url=server.url, api_key=server.owner.api_key)
+        import argilla as rg
+
+        return rg, argilla.sdk_client()
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.needs(ENGINE, VECTORS)
 def test_argillas_own_client(sdk, server):
     """Create, log, filter, sort, query and compare, with every kind of field and question."""
     rg, client = sdk
@@ -87,6 +91,7 @@ def test_argillas_own_client(sdk, server):
     assert dataset.progress()["total"] == 3
 
 
+@pytest.mark.needs(ENGINE)
 def test_datasets_do_not_mix(owner, label_question):
     """Records, priorities and metrics of one dataset never show in another."""
     fields, questions = {"text": "text"}, {"label": label_question}
@@ -107,6 +112,7 @@ def test_datasets_do_not_mix(owner, label_question):
     assert owner.get(f"datasets/{theirs.id}/progress")["total"] == 2
 
 
+@pytest.mark.needs(ENGINE)
 def test_priority_of_another_kind(owner, label_question):
     """Somebody's own property of that name, a word, does not change the order."""
     dataset = owner.create_dataset(
@@ -127,6 +133,7 @@ def test_deleted_dataset(owner, label_question):
     assert answer.status_code == 404
 
 
+@pytest.mark.needs(ENGINE)
 def test_a_full_bulk(owner, label_question):
     """As many records as one request may carry: pages and totals are of all of them."""
     dataset = owner.create_dataset(

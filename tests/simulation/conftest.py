@@ -41,13 +41,11 @@ class Board:
 
     @property
     def task(self) -> OracleTask:
-        return OracleTask(self.live.server.workspace, self.name, TASK, GOLD)
+        return OracleTask(self.live.workspace, self.name, TASK, GOLD)
 
     def create(self, min_submitted: int = 1, *, another_question: bool = False) -> None:
         workspaces = self.owner.get("me/workspaces").json()["items"]
-        workspace = next(
-            each["id"] for each in workspaces if each["name"] == self.live.server.workspace
-        )
+        workspace = next(each["id"] for each in workspaces if each["name"] == self.live.workspace)
         distribution = {"strategy": "overlap", "min_submitted": min_submitted}
         body = {"name": self.name, "workspace_id": workspace, "distribution": distribution}
         self.id = self._made("datasets", body)["id"]

@@ -1,0 +1,217 @@
+"""Owns ``make check-servers``: the tests on one server after the other, and the table of them.
+
+``python -m tests.servers.matrix NAME ...`` runs them on these servers, without a name on all, and
+writes the results into ``results.json`` and the table into ``docs/servers.md``; with ``--url URL``
+on a server that is there, and prints what came of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from tests.servers import SERVERS, Server, server_of
+from tests.servers.installing import install
+from tests.servers.stock import PROJECT
+
+RESULTS = Path(__file__).parent / "results.json"
+PAGE = PROJECT / "docs" / "servers.md"
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+
+CRASH = "tests/crash/test_crash.py::test_kills_change_nothing[kill_forked_at_boundaries-48]"
+SOAK = (
+    "tests/faults/test_live_soak.py::"
+    "test_one_history_on_a_real_argilla_and_what_the_checker_says_of_forgeries"
+)
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "run": ("tests/servers/test_whole_run.py",),
+    "store": ("tests/integration",),
+    "search": ("tests/server/test_search_contract.py", "tests/server/test_datasets.py"),
+    "people": ("tests/loop/test_people.py", "tests/loop/test_stuck.py"),
+    "guests": ("tests/faults/test_guests.py",),
+    "crash": (CRASH,),
+    "soak": (SOAK,),
+}
+"""What is run, by the name of its column; the first on every server, the others on most."""
+
+OUTCOMES = ("passed", "failed", "skipped")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of the tests on a server.
+
+    Attributes:
+        name, title, database, search: of the server.
+        date: of the run.
+        minutes: that it took.
+        parts: number of tests by outcome, by part.
+        reasons: why tests were skipped.
+        failed: names of those that failed.
+    """
+
+    name: str
+    title: str
+    database: str
+    search: str
+    date: str
+    minutes: float
+    parts: Mapping[str, Mapping[str, int]]
+    reasons: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+
+
+def main() -> int:
+    """Number of servers on which a test failed."""
+    options = _options()
+    if options.table:
+        write(read())
+        return 0
+    names = [options.url] if options.url else options.names or list(SERVERS)
+    servers = {name: server_of(name, os.environ.get("ARGILLA_API_KEY", "")) for name in names}
+    results = []
+    for name, server in servers.items():
+        install(name)
+        results.append(run(name, server, options.parts.split(",") if options.parts else ()))
+        print(table(results), flush=True)
+        if not options.url and not options.parts:
+            write({**read(), name: results[-1]})
+    return sum(bool(result.failed) for result in results)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SERVERS))
+    parser.add_argument("--url", help="of a server that is there; takes ARGILLA_API_KEY")
+    parser.add_argument("--parts", help=f"of {','.join(PARTS)}; nothing is written")
+    parser.add_argument("--table", action="store_true", help="only write the table again")
+    return parser.parse_args()
+
+
+def run(name: str, server: Server, only: Iterable[str] = ()) -> Result:
+    """Run the tests on one server.
+
+    Args:
+        name: of the server, or its address.
+        server: what it is.
+        only: names of the parts to run; empty for all that this server is for.
+    """
+    parts = list(only) or (list(PARTS) if server.whole else ["run"])
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        paths = [path for part in parts for path in PARTS[part] if _is_there(path)]
+        command = [sys.executable, "-m", "pytest", "--argilla", name, *paths]
+        options = ["-q", "-m", "not slow", "-k", "not memory", "-o", "timeout=1800"]
+        options.append(f"--junitxml={report}")
+        subprocess.run([*command, *options], cwd=PROJECT, check=False, env=_patient())
+        cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - pytest's own
+    date = datetime.now(timezone.utc).date().isoformat()
+    return Result(
+        name,
+        server.title,
+        server.database,
+        server.search,
+        date,
+        round((time.monotonic() - started) / 60, 1),
+        _counted(cases),
+        _reasons(cases),
+        tuple(case.get("name", "") for case in cases if _outcome(case) == "failed"),
+    )
+
+
+def _patient() -> dict[str, str]:
+    """Some of these servers are slow, and so may be the machine."""
+    return {"LOOPD_PATIENCE": "5", **os.environ}
+
+
+def _is_there(path: str) -> bool:
+    return (PROJECT / path.partition("::")[0]).exists()
+
+
+def _outcome(case: ET.Element) -> str:
+    kinds = {child.tag for child in case}
+    return (
+        "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    )
+
+
+def _part(case: ET.Element) -> str:
+    path = case.get("classname", "").replace(".", "/")
+    for part, paths in PARTS.items():
+        if any(path.startswith(one.partition("::")[0].removesuffix(".py")) for one in paths):
+            return part
+    return "other"
+
+
+def _counted(cases: Iterable[ET.Element]) -> dict[str, dict[str, int]]:
+    counts: dict[str, Counter[str]] = {}
+    for case in cases:
+        counts.setdefault(_part(case), Counter())[_outcome(case)] += 1
+    return {part: {kind: counts[part][kind] for kind in OUTCOMES} for part in counts}
+
+
+def _reasons(cases: Iterable[ET.Element]) -> tuple[str, ...]:
+    skipped = [child for case in cases for child in case if child.tag == "skipped"]
+    return tuple(sorted({child.get("message", "") for child in skipped}))
+
+
+# -- results -------------------------------------------------------------------------------------
+
+
+def read() -> dict[str, Result]:
+    """What is kept of earlier runs, by the server's name."""
+    if not RESULTS.exists():
+        return {}
+    entries: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    lists = ("reasons", "failed")
+    return {
+        entry["name"]: Result(**{**entry, **{key: tuple(entry[key]) for key in lists}})
+        for entry in entries
+    }
+
+
+def write(results: Mapping[str, Result]) -> None:
+    """Keep the results, and bring the page's table up to date."""
+    ordered = [results[name] for name in SERVERS if name in results]
+    text = json.dumps([asdict(result) for result in ordered], indent=2)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(ordered)}\n{END}{after}", encoding="utf-8")
+
+
+def table(results: Iterable[Result]) -> str:
+    """The results as Markdown."""
+    heads = ("Server", "Database", "Search", "Passed", "Failed", "Skipped", "Whole run", "On")
+    rows = [heads, ("---",) * len(heads)]
+    for result in results:
+        sums = [sum(part[kind] for part in result.parts.values()) for kind in OUTCOMES]
+        numbers = [str(number) for number in sums]
+        row = (result.title, result.database, result.search, *numbers)
+        rows.append((*row, _whole(result), result.date))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _whole(result: Result) -> str:
+    part = result.parts.get("run", {})
+    if part.get("failed") or not part:
+        return "no"
+    return "yes" if part["passed"] > 1 else "refused"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
