@@ -6,6 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.pop("ARGILLA_API_KEY", None)
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
@@ -14,12 +15,22 @@ from tests.faults.nursery import Nursery
 from tests.live import LiveArgilla
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which Argilla the tests run on: the embedded one, or one that `tests.servers` starts."""
+    parser.addoption("--argilla", default="embedded", help="embedded, or a name in tests.servers")
+
+
 @pytest.fixture(scope="session")
-def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveArgilla]:
-    """One real embedded Argilla for all tests of a worker; each test has its own dataset."""
-    live = LiveArgilla.start(tmp_path_factory.mktemp("argilla") / "its home")
+def argilla(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveArgilla]:
+    """One real Argilla for all tests of a worker; each test has its own dataset."""
+    name, home = request.config.getoption("--argilla"), tmp_path_factory.mktemp("argilla")
+    embedded = name == "embedded"
+    start = LiveArgilla if embedded else importlib.import_module(f"tests.servers.{name}")
+    live = start.start(home / "its home")
     yield live
-    live.server.stop()
+    live.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,17 +20,34 @@ class LiveArgilla:
 
     server: EmbeddedServer
     keys: dict[str, str] = field(default_factory=dict, repr=False)
+    after: Callable[[], None] = lambda: None
 
     @classmethod
-    def start(cls, home: Path) -> LiveArgilla:
-        server = EmbeddedServer(home, ready_within=240).start()
-        live = cls(server)
+    def start(
+        cls,
+        home: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        after: Callable[[], None] = lambda: None,
+    ) -> LiveArgilla:
+        """Start it; ``environment`` holds options of `loopd serve`, ``after`` ends what it uses."""
+        server = EmbeddedServer(home, ready_within=240, environment=environment)
+        try:
+            live = cls(server.start(), after=after)
+        except BaseException:
+            after()
+            raise
         for name in NAMES:
             account = create_annotator(
                 server.url, server.owner.api_key, name, workspace=server.workspace
             )
             live.keys[name] = account.api_key
         return live
+
+    def stop(self) -> None:
+        """End the server and what it uses."""
+        self.server.stop()
+        self.after()
 
     @property
     def url(self) -> str:
