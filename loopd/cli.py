@@ -24,6 +24,7 @@ from loopd.commands.shared import (
     progress,
     write_what_can_be_shown,
 )
+from loopd.commands.users import users
 from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.printable import one_line, printable
 
@@ -233,5 +234,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-for _command in (oracle, demo, simulate, serve):
+for _command in (oracle, demo, simulate, serve, users):
     main.add_command(_command)

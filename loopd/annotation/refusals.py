@@ -1,6 +1,6 @@
 """Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
 
-Must not send anything. Argilla 2 answers in JSON: with ``id`` or ``items`` where it obeys, with
+Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it obeys, with
 ``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where it refuses.
 Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so it is waited
 out, but nothing that it says is believed.
@@ -23,6 +23,7 @@ _EXCERPT = 80
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
+_OWN = ("id", "items", "users")
 _TOO_LARGE = (413, 414, 431)
 
 NEW_GRACE = 5.0
@@ -94,7 +95,7 @@ def judged(response: httpx.Response, url: str, redact: Redact) -> Any:
     if (code >= 500 and code != _CAPTIVE) or code in _OVERLOADED:
         raise _away(response, url)
     content = _json(response)
-    if code < 300 and isinstance(content, dict) and ("id" in content or "items" in content):
+    if code < 300 and isinstance(content, dict) and not content.keys().isdisjoint(_OWN):
         return content
     if code in _TOO_LARGE:
         raise TooLargeError(

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,9 +30,9 @@ class EmbeddedServer:
     """Start `loopd serve` as a child process and wait until it answers over HTTP.
 
     Use as a context manager, or call `start` and `stop`. `port` 0 takes any free port at the first
-    start; `restart` keeps it. `environment` is added to this process's own, for options that are
-    secrets. Raises ServerError when the server ends before it is ready, or is not
-    ready within `ready_within` seconds.
+    start; `restart` keeps it. `arguments` are further options of `loopd serve`, `environment` is
+    added to this process's own, for options that are secrets. Raises ServerError when the server
+    ends before it is ready, or is not ready within `ready_within` seconds.
     """
 
     def __init__(
@@ -43,11 +43,13 @@ class EmbeddedServer:
         workspace: str = "loopd",
         ready_within: float = 120.0,
         environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.workspace = workspace
         self._home = ServerHome(Path(home).absolute())
         self._port = port
         self._ready_within = ready_within
+        self.arguments = tuple(arguments)
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._url: str | None = None
@@ -138,7 +140,7 @@ class EmbeddedServer:
         with self._errors.open("wb") as errors:
             # Standard output has the new accounts' secrets at first start: never to a file.
             return subprocess.Popen(
-                [*_COMMAND, *arguments, "--workspace", self.workspace],
+                [*_COMMAND, *arguments, "--workspace", self.workspace, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

@@ -86,8 +86,8 @@ class ServerInfo:
     annotator: Account
     workspace: str
     accounts_file: Path
-    annotators_file: Path
     remote: bool
+    annotators_file: Path = Path("annotators.json")
     new_annotators: tuple[Account, ...] = ()
     database: str | None = None
 
