@@ -1,9 +1,9 @@
 """Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
 
-Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it obeys, with
-``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where it refuses.
-Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so it is waited
-out, but nothing that it says is believed.
+Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it
+obeys, with ``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where
+it refuses. Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so
+it is waited out, but nothing that it says is believed.
 """
 
 from __future__ import annotations

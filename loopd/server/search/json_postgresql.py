@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Double,
+    Numeric,
     Text,
     and_,
     case,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     column,
     func,
     literal_column,
-    or_,
 )
 from sqlalchemy.dialects.postgresql import JSON, JSONB, JSONPATH
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -29,8 +29,7 @@ _NUL = r"\u0000"
 _NUL_PATTERN = r"(?<!\\)((?:\\\\)*)\\u0000"
 _NUL_INSTEAD = r"\1\\ufffd"
 _NUMBER_PATTERN = r"^[-+]?[0-9]{1,15}(\.[0-9]{0,15})?([eE][-+]?[0-9]{1,2})?$"
-# Of the largest number of type double precision, less one.
-_MOST_DIGITS = 308
+_LARGEST = "1.7976931348623157e308"
 
 
 class PostgresqlJson:
@@ -47,15 +46,11 @@ class PostgresqlJson:
 
     def number(self, rows: TableValuedAlias) -> ColumnElement[Any]:
         kind, text = func.jsonb_typeof(rows.c.value), _scalar_text(rows)
-        digits = func.length(func.split_part(text, ".", 1))
+        # JSON knows numbers that are no double: to cast one would be an error, not a NULL.
+        fits = func.abs(cast(text, Numeric)) <= literal_column(_LARGEST)
         return case(
-            (
-                or_(
-                    and_(kind == "number", digits <= _MOST_DIGITS),
-                    and_(kind == "string", text.op("~")(_NUMBER_PATTERN)),
-                ),
-                cast(text, Double),
-            )
+            (kind == "number", case((fits, cast(text, Double)))),
+            (and_(kind == "string", text.op("~")(_NUMBER_PATTERN)), cast(text, Double)),
         )
 
     def text(self, rows: TableValuedAlias) -> ColumnElement[Any]:
