@@ -37,12 +37,17 @@ class LiveArgilla:
         except BaseException:
             after()
             raise
+        live.hire()
+        return live
+
+    def hire(self) -> None:
+        """Make the annotators."""
+        server = self.server
         for name in NAMES:
             account = create_annotator(
                 server.url, server.owner.api_key, name, workspace=server.workspace
             )
-            live.keys[name] = account.api_key
-        return live
+            self.keys[name] = account.api_key
 
     def stop(self) -> None:
         """End the server and what it uses."""
