@@ -32,12 +32,12 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Path(path_type=Path, dir_okay=False),
             help="Take address, key and workspace from this configuration.",
         ),
-        click.option("--url", help="Address of Argilla; default: http://127.0.0.1:6900."),
+        click.option("--url", help="Address of Argilla; default: `http://127.0.0.1:6900`."),
         click.option(
             "--key",
             metavar="WHERE",
             help="An owner's API key: `env:NAME`, `file:PATH` or `command:PROGRAM`; "
-            "default: env:ARGILLA_API_KEY. `accounts.json` of `loopd serve` is such a file.",
+            "default: `env:ARGILLA_API_KEY`. `accounts.json` of `loopd serve` is such a file.",
         ),
         click.option("--workspace", help="Workspace; default: loopd."),
     )

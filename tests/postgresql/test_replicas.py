@@ -41,7 +41,7 @@ def server(home: Path, database: str, redis: Redis | None, *arguments: str) -> E
     environment = {"LOOPD_DATABASE": database}
     if redis is not None:
         environment["LOOPD_REDIS"] = redis.url
-    return EmbeddedServer(home, ready_within=240, environment=environment, arguments=arguments)
+    return EmbeddedServer(home, ready_within=600, environment=environment, arguments=arguments)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_run_at_one_and_people_at_the_other(
         daemon.start(COMMAND)
         daemon.wait(lambda state: len(state.batches) >= 2)
         first.server.kill()
-        daemon.wait_log("argilla_down")
+        daemon.wait_log("waiting_for_argilla")
         first.server.start()
         daemon.wait(lambda state: len(state.batches) >= 3)
         cluster.stop(signal.SIGQUIT)
@@ -150,7 +150,7 @@ class Hooked:
         hooked = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 - the library's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(hooked.take(json.loads(body)))
                 self.end_headers()
@@ -171,7 +171,7 @@ class Hooked:
 
 def test_each_job_is_done_once_and_outlives_its_server(replicas):
     """A webhook for each answer; one that failed is tried again by the server that is left."""
-    first, second = replicas
+    second = replicas[1]
     apis, hooked = [Api(live) for live in replicas], Hooked()
     made = apis[0].dataset()
     apis[0].upsert(made, *(item(f"r{number}") for number in range(20)))
@@ -198,13 +198,8 @@ def test_only_one_worker_moves_what_is_due(redis):
     import redis as client
 
     with client.Redis.from_url(redis.url.replace("/0", "/5")) as connection:
-        assert [is_my_turn(connection, name) for name in "aabab"] == [
-            True,
-            True,
-            False,
-            True,
-            False,
-        ]
+        turns = [is_my_turn(connection, name) for name in "aabab"]
+        assert turns == [True, True, False, True, False]
         connection.delete("loopd:scheduler")
         assert is_my_turn(connection, "b")
         assert 0 < connection.ttl("loopd:scheduler") <= 10
@@ -247,21 +242,23 @@ def test_a_server_killed_while_it_makes_the_tables_starts_again(cluster, tmp_pat
     database = cluster.database()
     name, home = database.rsplit("/", 1)[1], tmp_path / "home"
     tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    counts = set()
     for wait in (0.0, 0.3):
         starting = server(home, database, None)
         starter = threading.Thread(target=_start_quietly, args=(starting,))
         starter.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         wait_for(lambda: cluster.sql(waiting) != [(0,)])
         time.sleep(wait)
         starting.kill()
         starter.join()
         wait_for(lambda: cluster.sql(waiting) == [(0,)])
-        assert cluster.sql(tables, name)[0][0] in (0, 17, 18, 19, 20, 21, 22)
+        counts.add(cluster.sql(tables, name)[0])
     with server(home, database, None) as whole:
         assert httpx.get(f"{whole.url}/api/v1/version", trust_env=False).is_success
         headers = {"X-Argilla-Api-Key": whole.owner.api_key}
         assert httpx.get(f"{whole.url}/api/v1/me", headers=headers, trust_env=False).is_success
+        assert counts <= {(0,), cluster.sql(tables, name)[0]}
 
 
 def _start_quietly(starting: EmbeddedServer) -> None:
