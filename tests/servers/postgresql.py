@@ -133,8 +133,7 @@ class Postgresql:
 @contextmanager
 def postgresql() -> Iterator[Postgresql]:
     """A running cluster; skips the test where PostgreSQL is not installed."""
-    for program in ("initdb", "postgres"):
-        _need(_found(program), "PostgreSQL")
+    need_programs()
     folder = Path(tempfile.mkdtemp(prefix="loopd-pg-", dir="/tmp"))
     cluster = Postgresql(folder, free_port())
     try:
@@ -234,7 +233,7 @@ class Redis:
 @contextmanager
 def redis_server() -> Iterator[Redis]:
     """A running Redis; skips the test where it is not installed."""
-    _need(shutil.which("redis-server"), "redis-server")
+    need_programs()
     with tempfile.TemporaryDirectory(prefix="loopd-redis-", dir="/tmp") as folder:
         redis = Redis(Path(folder), free_port())
         try:
@@ -251,6 +250,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def need_programs() -> None:
+    """Skip the test where they are not installed, or fail it where CI has installed them."""
+    for program in ("initdb", "postgres"):
+        _need(_found(program), "PostgreSQL")
+    _need(shutil.which("redis-server"), "redis-server")
 
 
 def _need(program: str | None, name: str) -> None:
