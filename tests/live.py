@@ -31,7 +31,7 @@ class LiveArgilla:
         after: Callable[[], None] = lambda: None,
     ) -> LiveArgilla:
         """Start it; ``environment`` holds options of `loopd serve`, ``after`` ends what it uses."""
-        server = EmbeddedServer(home, ready_within=240, environment=environment)
+        server = EmbeddedServer(home, ready_within=600, environment=environment)
         try:
             live = cls(server.start(), after=after)
         except BaseException:

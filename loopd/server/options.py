@@ -53,7 +53,7 @@ def check_name(name: str) -> None:
     if not name or not name.isprintable() or len(name) > LONGEST_NAME or name != name.strip():
         raise ConfigError(
             f"{name[:40]!r} is no name of an account",
-            f"take up to {LONGEST_NAME} letters, digits or marks, none of them at the ends blank",
+            f"take up to {LONGEST_NAME} letters, digits and marks, without blanks at the ends",
         )
 
 
