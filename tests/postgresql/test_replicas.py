@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -95,6 +97,14 @@ def test_who_logs_in_at_one_is_known_to_the_other(replicas):
     assert me.json()["username"] == "annotator"
 
 
+def test_the_passwords_are_in_no_file_and_no_list_of_processes(replicas, cluster, redis):
+    listed = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, check=True).stdout
+    homes = [live.server.home for live in replicas]
+    kept = [path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file()]
+    for password in (cluster.password, quote(cluster.password, safe=""), redis.password):
+        assert not [content for content in (listed, *kept) if password.encode() in content]
+
+
 def test_what_one_writes_the_other_finds_at_once(replicas):
     apis = [Api(live) for live in replicas]
     made = apis[0].dataset(kind="terms")
@@ -117,8 +127,7 @@ def test_a_run_at_one_and_people_at_the_other(
     """One replica is killed in the middle, later the database: nothing is lost or doubled."""
     first, second = replicas
     daemon = make_daemon(first, **SETTINGS)
-    people = second.people(daemon.dataset)
-    with slow_people(people, seed=3):
+    with closing(second.people(daemon.dataset)) as people, slow_people(people, seed=3):
         daemon.start(COMMAND)
         daemon.wait(lambda state: len(state.batches) >= 2, DEADLINE)
         first.server.kill()
@@ -131,11 +140,11 @@ def test_a_run_at_one_and_people_at_the_other(
         assert daemon.ended(900) == 0, daemon.log[-3000:]
     assert daemon.state.stopped is not None
     assert daemon.state.stopped.reason == "max_rounds"
-    records = in_argilla(people)
+    with closing(second.people(daemon.dataset)) as people:
+        records = in_argilla(people)
     assert len(records) == sum(len(batch.items) for batch in daemon.state.batches)
     assert set(records.values()) == {1}
     assert {answers for _, _, answers in records} == {1}
-    people.close()
 
 
 class Hooked:
