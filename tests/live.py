@@ -31,23 +31,18 @@ class LiveArgilla:
         after: Callable[[], None] = lambda: None,
     ) -> LiveArgilla:
         """Start it; ``environment`` holds options of `loopd serve`, ``after`` ends what it uses."""
-        server = EmbeddedServer(home, ready_within=600, environment=environment)
+        server = EmbeddedServer(home, ready_within=240, environment=environment)
         try:
             live = cls(server.start(), after=after)
         except BaseException:
             after()
             raise
-        live.hire()
-        return live
-
-    def hire(self) -> None:
-        """Make the annotators."""
-        server = self.server
         for name in NAMES:
             account = create_annotator(
                 server.url, server.owner.api_key, name, workspace=server.workspace
             )
-            self.keys[name] = account.api_key
+            live.keys[name] = account.api_key
+        return live
 
     def stop(self) -> None:
         """End the server and what it uses."""

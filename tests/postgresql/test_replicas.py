@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from loopd.errors import ServerError
-from loopd.server import EmbeddedServer
+from loopd.server import EmbeddedServer, create_annotator
 from loopd.server.accounts import load_or_create_accounts, load_or_create_auth_secret
 from loopd.server.home import open_home
 from loopd.server.worker import is_my_turn
@@ -30,7 +30,7 @@ from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC041
 from tests.crash.test_crash import SETTINGS, in_argilla, slow_people
 from tests.daemon import COMMAND
 from tests.integration.conftest import Api, item
-from tests.live import LiveArgilla
+from tests.live import NAMES, LiveArgilla
 from tests.servers.postgresql import Postgresql, Redis
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -65,11 +65,17 @@ def replicas(
     servers = [server(home.path, database, redis) for home in homes]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(EmbeddedServer.start, servers))
-    first = LiveArgilla(servers[0])
-    first.hire()
+    first = with_people(LiveArgilla(servers[0]))
     yield first, LiveArgilla(servers[1], keys=first.keys)
     for each in servers:
         each.stop()
+
+
+def with_people(live: LiveArgilla) -> LiveArgilla:
+    for name in NAMES:
+        account = create_annotator(live.url, live.owner_key, name, live.server.workspace)
+        live.keys[name] = account.api_key
+    return live
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
@@ -233,8 +239,7 @@ def test_new_secrets_where_that_is_said(cluster, tmp_path):
     with server(tmp_path / "new", database, None, "--new-secrets") as new:
         headers = {"X-Argilla-Api-Key": before.api_key}
         assert httpx.get(f"{new.url}/api/v1/me", headers=headers, trust_env=False).is_error
-        live = LiveArgilla(new)
-        live.hire()
+        live = with_people(LiveArgilla(new))
         api = Api(live)
         made = api.dataset(min_submitted=2)
         api.upsert(made, item("r0"), item("r1"))
