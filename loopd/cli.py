@@ -16,6 +16,7 @@ import click
 
 from loopd import __version__
 from loopd.commands.practice import demo, oracle, simulate
+from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
     Watching,
@@ -23,6 +24,7 @@ from loopd.commands.shared import (
     progress,
     write_what_can_be_shown,
 )
+from loopd.commands.users import users
 from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.printable import one_line, printable
 
@@ -208,10 +210,6 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
-for _command in (oracle, demo, simulate):
-    main.add_command(_command)
-
-
 @main.command()
 @CONFIG
 @click.option(
@@ -246,32 +244,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-@main.command()
-@click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=Path("argilla-home"),
-    show_default=True,
-    help="Folder of the database, the accounts and the log.",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=6900,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port; 0 takes any free one.",
-)
-@click.option("--workspace", default="loopd", show_default=True, help="Workspace to create.")
-@click.option("--allow-remote", is_flag=True, help="Permit an address that is not loopback.")
-def serve(**options: Any) -> None:
-    """Start Argilla 2 with its UI on this machine: no Docker, no Elasticsearch, no Redis."""
-    from loopd.server.options import ServerOptions
-    from loopd.server.process import serve as start
-
-    start(ServerOptions(**options), _announce)
-
-
-def _announce(info: Any) -> None:
-    for line in info.lines():
-        click.echo(line)
+for _command in (oracle, demo, simulate, serve, users):
+    main.add_command(_command)

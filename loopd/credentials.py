@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopd.config import ArgillaSection
-from loopd.config.headers import source_of
+from loopd.config.headers import HeaderSource, source_of
 from loopd.errors import ConfigError
 from loopd.key_text import KeyTextError, key_in
 
@@ -60,6 +60,26 @@ def _header(name: str, text: str) -> str:
     source, key = source_of(text), f"argilla.headers.{name}"
     if source is None:
         return text
+    return f"{source.word} {_value_at(source, key, 'argilla.headers')}".strip()
+
+
+def option_value(text: str, option: str) -> str:
+    """What an option of the command line says, or what is where it says: ``env:NAME`` and so on.
+
+    Args:
+        text: ``env:NAME``, ``file:PATH``, ``command:PROGRAM ARGUMENTS``, or the value itself.
+        option: its name, for messages.
+
+    Raises:
+        ConfigError: there is nothing, or something that is no line of ASCII characters.
+    """
+    source = source_of(text)
+    if source is None or source.word:
+        return text
+    return _value_at(source, option, option)
+
+
+def _value_at(source: HeaderSource, key: str, hint: str) -> str:
     if source.kind == "env":
         content = os.environ.get(source.where, "").encode("utf-8", "surrogateescape")
     elif source.kind == "file":
@@ -68,11 +88,11 @@ def _header(name: str, text: str) -> str:
         content = _from_command(shlex.split(source.where), key)
     value = content.removeprefix(codecs.BOM_UTF8).strip()
     if not value:
-        raise ConfigError(f"{key}: there is nothing in its {source.kind}", "see argilla.headers")
+        raise ConfigError(f"{key}: there is nothing in its {source.kind}", f"see {hint}")
     if not all(32 <= byte < 127 for byte in value):
-        hint = "a header takes one line of ASCII characters"
+        hint = "it takes one line of ASCII characters"
         raise ConfigError(f"{key}: what its {source.kind} holds cannot be sent", hint)
-    return f"{source.word} {value.decode('ascii')}".strip()
+    return value.decode("ascii")
 
 
 def _read(content: bytes | str, name: str, problem: str) -> str:

@@ -216,6 +216,10 @@ def _command_sections() -> Iterator[str]:
     yield table(("Command", ""), rows)
     for name, command in main.commands.items():
         yield f"## loopd {name}\n\n{_usage(name, command)}\n\n{_command_help(command)}"
+        parts = command.commands if isinstance(command, click.Group) else {}
+        for part, inner in parts.items():
+            whole = f"{name} {part}"
+            yield f"### loopd {whole}\n\n{_usage(whole, inner)}\n\n{_command_help(inner)}"
 
 
 def _usage(name: str, command: click.Command) -> str:

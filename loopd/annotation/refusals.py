@@ -1,7 +1,7 @@
 """Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
 
-Must not send anything. Argilla 2 answers in JSON: with ``id`` or ``items`` where it obeys, with
-``version`` where it says what it is, with
+Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it
+obeys, with ``version`` where it says what it is, with
 ``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where it refuses.
 Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so it is waited
 out, but nothing that it says is believed.
@@ -25,6 +25,7 @@ _PAGE = 2000
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
 _OVERLOADED = (408, 425, 429)
 _CAPTIVE = 511
+_OWN = ("id", "items", "users")
 _TOO_LARGE = (413, 414, 431)
 _LATE = (408, 504, 522, 524, 598, 599)
 _ABOUT_ITSELF = ("/api/v1/version", "/api/v1/status")
@@ -120,7 +121,7 @@ def _json(response: httpx.Response) -> object:
 def _is_word(response: httpx.Response, content: dict[str, Any]) -> bool:
     if response.request.url.path.endswith(_ABOUT_ITSELF):
         return isinstance(content.get("version"), str)
-    return "id" in content or "items" in content
+    return not content.keys().isdisjoint(_OWN)
 
 
 def _is_refusal(content: object) -> bool:

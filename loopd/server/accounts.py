@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +39,24 @@ def load_or_create_accounts(home: ServerHome) -> Accounts:
         ) from error
 
 
+def keep_annotators(home: ServerHome, annotators: Sequence[Account]) -> None:
+    """Add annotators to `<home>/annotators.json`, which only this user may read.
+
+    To be called before they are made: an account whose secrets nobody has is worth nothing.
+    """
+    kept: dict[str, Any] = {}
+    if home.annotators.exists():
+        try:
+            kept = dict(json.loads(home.annotators.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ServerError(
+                f"{home.annotators} cannot be read: {error}.",
+                hint="Restore it from a copy, or move it away.",
+            ) from error
+    kept |= {account.username: asdict(account) for account in annotators}
+    write_atomic(home.annotators, json.dumps(kept, indent=2) + "\n", mode=0o600)
+
+
 def load_or_create_auth_secret(home: ServerHome) -> str:
     """Return the key that signs logins, the same over restarts so that nobody is logged out."""
     if not home.auth_secret.exists():
@@ -48,48 +67,6 @@ def load_or_create_auth_secret(home: ServerHome) -> str:
 def new_account(username: str) -> Account:
     """Return an account with random secrets; it exists in no server yet."""
     return Account(username, password=secrets.token_urlsafe(12), api_key=secrets.token_urlsafe(48))
-
-
-async def ensure_accounts(accounts: Accounts, workspace: str) -> None:
-    """Make the database agree with `accounts`: both users and the workspace exist, joined.
-
-    Users that exist keep their secrets, unless `accounts` is fresh (its file was lost): then the
-    new secrets count. Argilla's HTTP API cannot be used here, as there is no user yet to call it.
-    """
-    from argilla_server.database import AsyncSessionLocal
-    from argilla_server.enums import UserRole
-    from argilla_server.models import Workspace
-
-    async with AsyncSessionLocal() as db:
-        space = await Workspace.get_by(db, name=workspace) or await Workspace.create(
-            db, name=workspace
-        )
-        owner = await _ensure_user(db, accounts.owner, UserRole.owner, accounts.fresh)
-        annotator = await _ensure_user(db, accounts.annotator, UserRole.annotator, accounts.fresh)
-        for user in (owner, annotator):
-            await _ensure_member(db, user, space)
-
-
-async def _ensure_user(db: Any, account: Account, role: Any, secrets_count: bool) -> Any:
-    from argilla_server.contexts.accounts import hash_password
-    from argilla_server.models import User
-
-    user = await User.get_by(db, username=account.username)
-    if user is not None and not secrets_count:
-        return user
-    values = {"api_key": account.api_key, "password_hash": hash_password(account.password)}
-    if user is not None:
-        return await user.update(db, **values)
-    named = {"first_name": account.username, "username": account.username, "role": role}
-    return await User.create(db, **named, **values)
-
-
-async def _ensure_member(db: Any, user: Any, workspace: Any) -> None:
-    from argilla_server.models import WorkspaceUser
-
-    ids = {"workspace_id": workspace.id, "user_id": user.id}
-    if await WorkspaceUser.get_by(db, **ids) is None:
-        await WorkspaceUser.create(db, **ids)
 
 
 def _write(home: ServerHome, accounts: Accounts) -> None:

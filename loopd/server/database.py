@@ -1,15 +1,23 @@
-"""Argilla's SQLite file: brought to the newest schema and into WAL mode; must not read its rows."""
+"""Argilla's database, brought to the newest schema; must not read its rows.
+
+SQLite's is a file in the home; PostgreSQL's is looked at in :mod:`loopd.server.postgresql`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from loopd.errors import ServerError
+from loopd.printable import one_line
+from loopd.server.postgresql import applied_revisions, migrate_alone
+
 
 def prepare_database(path: Path) -> None:
-    """Create or migrate the database at `path`, which must be the one Argilla's settings name."""
+    """Create or migrate the SQLite database at `path`, which Argilla's settings must name."""
     if path.exists() and not _has_users(path):
         # A server killed during its very first migration leaves tables that alembic would trip
         # over. Users are made after the migration, so a file without them holds nothing of value.
@@ -17,10 +25,20 @@ def prepare_database(path: Path) -> None:
     if not path.exists() or not _is_current(path):
         _migrate()
     _use_wal(path)
+    path.chmod(0o600)
+
+
+def prepare_postgresql(shown: str) -> None:
+    """Create or migrate the tables in the PostgreSQL database of the environment.
+
+    All in one transaction: a server that is killed meanwhile leaves things as they were.
+    ServerError when a newer Argilla has used the database.
+    """
+    migrate_alone(lambda: _migrate_postgresql(shown))
 
 
 def remove_database(path: Path) -> None:
-    """Delete the database file with its journals."""
+    """Delete the SQLite database with its journals."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
@@ -29,6 +47,30 @@ def _migrate() -> None:
     from alembic import command
 
     command.upgrade(_alembic_config(), "head")
+
+
+def _migrate_postgresql(shown: str) -> None:
+    applied = asyncio.run(applied_revisions())
+    scripts = _scripts()
+    if applied - {script.revision for script in scripts.walk_revisions()}:
+        raise ServerError(
+            f"{shown} was last used by a newer Argilla, or is not Argilla's.",
+            hint="Give a database of its own, or update argilla-server.",
+        )
+    if applied != set(scripts.get_heads()):
+        _migrate_or_say_why(shown)
+
+
+def _migrate_or_say_why(shown: str) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        _migrate()
+    except DBAPIError as error:
+        raise ServerError(
+            f"{shown} cannot be brought to Argilla's newest schema: {one_line(str(error.orig))}",
+            hint="Give a database of its own, with nothing else in it.",
+        ) from None
 
 
 def _alembic_config() -> Any:
@@ -42,12 +84,16 @@ def _alembic_config() -> Any:
     return config
 
 
-def _is_current(path: Path) -> bool:
+def _scripts() -> Any:
     from alembic.script import ScriptDirectory
 
+    return ScriptDirectory.from_config(_alembic_config())
+
+
+def _is_current(path: Path) -> bool:
     with closing(sqlite3.connect(path)) as db:
         applied = {row[0] for row in db.execute("SELECT version_num FROM alembic_version")}
-    return applied == set(ScriptDirectory.from_config(_alembic_config()).get_heads())
+    return applied == set(_scripts().get_heads())
 
 
 def _has_users(path: Path) -> bool:

@@ -6,10 +6,12 @@ Imports nothing of Argilla's: what it knows it reads from the server's home and 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,8 +30,9 @@ class EmbeddedServer:
     """Start `loopd serve` as a child process and wait until it answers over HTTP.
 
     Use as a context manager, or call `start` and `stop`. `port` 0 takes any free port at the first
-    start; `restart` keeps it. Raises ServerError when the server ends before it is ready, or is not
-    ready within `ready_within` seconds.
+    start; `restart` keeps it. `arguments` are further options of `loopd serve`, `environment` is
+    added to this process's own, for options that are secrets. Raises ServerError when the server
+    ends before it is ready, or is not ready within `ready_within` seconds.
     """
 
     def __init__(
@@ -39,11 +42,15 @@ class EmbeddedServer:
         *,
         workspace: str = "loopd",
         ready_within: float = 120.0,
+        environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.workspace = workspace
         self._home = ServerHome(Path(home).absolute())
         self._port = port
         self._ready_within = ready_within
+        self.arguments = tuple(arguments)
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._url: str | None = None
         self._accounts: tuple[Account, Account] | None = None
@@ -133,10 +140,11 @@ class EmbeddedServer:
         with self._errors.open("wb") as errors:
             # Standard output has the new accounts' secrets at first start: never to a file.
             return subprocess.Popen(
-                [*_COMMAND, *arguments, "--workspace", self.workspace],
+                [*_COMMAND, *arguments, "--workspace", self.workspace, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
+                env={**_own_environment(), **self._environment},
             )
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> str:
@@ -225,6 +233,12 @@ def _read_info(home: ServerHome) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}
+
+
+def _own_environment() -> dict[str, str]:
+    """This process's environment without what would lead a demo to somebody's real database."""
+    theirs = ("LOOPD_DATABASE", "LOOPD_REDIS")
+    return {name: value for name, value in os.environ.items() if name not in theirs}
 
 
 def _not_started() -> ServerError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopd.errors import ServerError
+from loopd.printable import printable
 from loopd.state.files import write_atomic
 
 # Argilla puts the path into a SQLAlchemy URL, and alembic into an ini file: these would be syntax.
@@ -29,12 +30,21 @@ class ServerHome:
         return self.path / "accounts.json"
 
     @property
+    def annotators(self) -> Path:
+        return self.path / "annotators.json"
+
+    @property
     def auth_secret(self) -> Path:
         return self.path / "auth_secret"
 
     @property
     def database(self) -> Path:
         return self.path / "argilla.db"
+
+    @property
+    def elsewhere(self) -> Path:
+        """Names the PostgreSQL database that has this home's data."""
+        return self.path / "database"
 
     @property
     def info(self) -> Path:
@@ -83,6 +93,24 @@ def open_home(path: Path) -> ServerHome:
             hint="Choose another folder with --home, or mend its permissions.",
         ) from error
     return ServerHome(path)
+
+
+def check_database_named(home: ServerHome, shown: str | None) -> None:
+    """Raise ServerError when the home's data are in PostgreSQL and the address is missing.
+
+    Else a forgotten option would start an empty Argilla that looks as if everything were lost.
+    """
+    if shown is None and home.elsewhere.exists():
+        before = printable(home.elsewhere.read_text(encoding="utf-8").strip())
+        raise ServerError(
+            f"The data of {home.path} are in {before}, and no --database is given.",
+            hint=f"Give --database again, or another --home; {home.elsewhere} says where they are.",
+        )
+
+
+def remember_database(home: ServerHome, shown: str) -> None:
+    """Keep the address of the database, without a password."""
+    write_atomic(home.elsewhere, shown + "\n", mode=0o600)
 
 
 @contextmanager

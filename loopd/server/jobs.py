@@ -15,13 +15,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from loopd.server.addresses import RedisAddress
 from loopd.server.home import ServerHome
+from loopd.server.redis_check import check_redis
 
 _STOP_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
 _RESTART_SECONDS = 1.0
 # The kernel's limit on a socket's path is 104 bytes on macOS and 108 on Linux.
 _LONGEST_SOCKET_PATH = 100
+
+
+@contextmanager
+def redis_for(home: ServerHome, address: RedisAddress | None) -> Iterator[str]:
+    """Yield the URL of the Redis to enqueue to; ServerError if that at `address` is no use."""
+    if address is None:
+        with running_redis(home) as url:
+            yield url
+        return
+    check_redis(address)
+    yield address.url
 
 
 @contextmanager

@@ -19,17 +19,22 @@ from typing import Any
 from loopd.errors import ServerError
 from loopd.server.accounts import (
     Accounts,
-    ensure_accounts,
     load_or_create_accounts,
     load_or_create_auth_secret,
 )
-from loopd.server.database import prepare_database
-from loopd.server.environment import apply_environment
-from loopd.server.home import ServerHome, locked, open_home
-from loopd.server.jobs import running_redis, running_worker
+from loopd.server.database import prepare_database, prepare_postgresql
+from loopd.server.environment import (
+    apply_environment,
+    argilla_environment,
+    forget_redis_password,
+)
+from loopd.server.home import ServerHome, check_database_named, locked, open_home, remember_database
+from loopd.server.jobs import redis_for, running_worker
 from loopd.server.listening import bound_socket, is_loopback, listen, url_of
-from loopd.server.options import ServerInfo, ServerOptions
+from loopd.server.options import Account, ServerInfo, ServerOptions
+from loopd.server.postgresql import check_database, check_drivers
 from loopd.server.throttle import LoginThrottle
+from loopd.server.users import settle_users
 
 _LOG = logging.getLogger("loopd.server")
 _HEALTH_PATH = "/api/v1/version"
@@ -50,6 +55,8 @@ def serve(options: ServerOptions, announce: Announce) -> None:
     missing, all before the slow import of Argilla; and when Argilla does not come up.
     """
     _check_installed()
+    if options.database is not None:
+        check_drivers()
     _check_host(options)
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_on_signals())
@@ -67,11 +74,10 @@ def serve(options: ServerOptions, announce: Announce) -> None:
 class _Prepared:
     """What serving needs once everything before it is done; `app` is Argilla's ASGI application."""
 
+    options: ServerOptions
     home: ServerHome
     accounts: Accounts
-    workspace: str
     log_path: Path
-    remote: bool
     app: Any
 
 
@@ -79,18 +85,24 @@ def _prepare(options: ServerOptions, home: ServerHome, stack: ExitStack) -> _Pre
     """Do everything that comes before serving: secrets, Redis, environment, import, migration."""
     log_path = options.log_file or home.log
     _log_to(log_path)
-    remote = not is_loopback(options.host)
-    if remote:
+    if not is_loopback(options.host):
         _LOG.warning("other machines can reach this server, and it speaks plain HTTP")
-    accounts = load_or_create_accounts(home)
+    check_database_named(home, options.database.shown if options.database else None)
     home.clear_temporary()
     stack.callback(home.clear_temporary)
-    redis_url = stack.enter_context(running_redis(home))
-    apply_environment(home, load_or_create_auth_secret(home), redis_url)
+    redis_url = stack.enter_context(redis_for(home, options.redis))
+    auth_secret = load_or_create_auth_secret(home)
+    apply_environment(argilla_environment(home, auth_secret, redis_url, options.database))
+    if options.database is not None:
+        check_database(options.database.shown)
+    accounts = load_or_create_accounts(home)
     app = _import_argilla(home)
-    prepare_database(home.database)
-    home.database.chmod(0o600)
-    return _Prepared(home, accounts, options.workspace, log_path, remote, app)
+    if options.database is None:
+        prepare_database(home.database)
+    else:
+        prepare_postgresql(options.database.shown)
+        remember_database(home, options.database.shown)
+    return _Prepared(options, home, accounts, log_path, app)
 
 
 def _import_argilla(home: ServerHome) -> Any:
@@ -101,6 +113,7 @@ def _import_argilla(home: ServerHome) -> Any:
 
     import loopd.server.search  # noqa: F401  (registers the engine named in the environment)
 
+    forget_redis_password()
     # What was imported stays until the end. Kept out of garbage collection it costs nothing while
     # serving, nor at exit, where collecting it would take seconds.
     gc.freeze()
@@ -118,7 +131,7 @@ def _run(
 async def _serve(
     prepared: _Prepared, listener: socket.socket, stop: threading.Event, announce: Announce
 ) -> None:
-    await ensure_accounts(prepared.accounts, prepared.workspace)
+    made = await settle_users(prepared.options, prepared.home, prepared.accounts)
     server = _http_server(prepared.app)
     server.should_exit = stop.is_set()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -127,7 +140,7 @@ async def _serve(
         # A signal may have come just before uvicorn took over from us.
         server.should_exit = server.should_exit or stop.is_set()
         prepared.home.write_info(url)
-        announce(_info(prepared, url))
+        announce(_info(prepared, url, made))
     await serving
     if not server.started and not stop.is_set():
         raise ServerError(
@@ -135,15 +148,19 @@ async def _serve(
         )
 
 
-def _info(prepared: _Prepared, url: str) -> ServerInfo:
+def _info(prepared: _Prepared, url: str, made: tuple[Account, ...]) -> ServerInfo:
+    options, accounts, home = prepared.options, prepared.accounts, prepared.home
     return ServerInfo(
         url=url,
-        first_start=prepared.accounts.fresh,
-        owner=prepared.accounts.owner,
-        annotator=prepared.accounts.annotator,
-        workspace=prepared.workspace,
-        accounts_file=prepared.home.accounts,
-        remote=prepared.remote,
+        first_start=accounts.fresh,
+        owner=accounts.owner,
+        annotator=accounts.annotator,
+        workspace=options.workspace,
+        accounts_file=home.accounts,
+        annotators_file=home.annotators,
+        remote=not is_loopback(options.host),
+        new_annotators=made,
+        database=options.database.shown if options.database else None,
     )
 
 

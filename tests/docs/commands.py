@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import click
+
 from loopd.cli import main
 from tests.docs import pages
 
@@ -53,6 +55,8 @@ RULES = (
     Rule(r"(\.venv/bin/)?loopd demo --label-yourself", Way.ALONE),
     Rule(r"(TREC_DIR=\S+ )?(\.venv/bin/)?loopd demo.*", Way.ALONE, "--rounds 1 --seconds 0.02"),
     Rule(r"loopd serve", Way.ALONE, "--port 0"),
+    Rule(r"loopd serve --home /var/lib/.*", Way.SHAPE, "tests/postgresql starts such a server"),
+    Rule(r"loopd users .*", Way.SHAPE, "tests/server/test_users_command.py runs them all"),
     Rule(r"python -m tests\.faults \d+", Way.ALONE),
     Rule(r"loopd simulate sets/.*", Way.SHAPE, "needs public data that is no part of loopd"),
     Rule(r"python benchmarks/.*", Way.SHAPE, "needs public data, and hours"),
@@ -66,6 +70,8 @@ RULES = (
     Rule(r"(sudo python3|python) -m venv .*", Way.FOREIGN, "makes what the tests run in"),
     Rule(r"source \.venv/bin/activate", Way.FOREIGN, "the tests run in it"),
     Rule(r"(sudo )?(systemctl|journalctl|install|useradd) .*", Way.FOREIGN, "needs root"),
+    Rule(r"sudo -u postgres create(user|db) .*", Way.FOREIGN, "needs root"),
+    Rule(r"sudoedit .*", Way.FOREIGN, "needs root and an editor"),
     Rule(r"sudo (python3 -m venv|/opt/loopd/bin/pip install) .*", Way.FOREIGN, "needs root"),
     Rule(r"cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env", Way.FOREIGN, "for Docker"),
     Rule(r"(tensorboard|mlflow ui) --\S+ \S+", Way.FOREIGN, "serves until it is ended"),
@@ -134,7 +140,10 @@ def has_shape(words: list[str]) -> None:
     if program in PLAIN:
         return
     if Path(program).name == "loopd":
-        with main.commands[rest[0]].make_context(rest[0], rest[1:]):
+        command = main.commands[rest[0]]
+        if isinstance(command, click.Group):
+            command, rest = command.commands[rest[1]], rest[1:]
+        with command.make_context(rest[0], rest[1:]):
             return
     unknown: set[str] = set()
     if program == "make":

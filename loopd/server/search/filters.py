@@ -26,11 +26,11 @@ from argilla_server.search_engine.base import (
     SuggestionFilterScope,
     TermsFilter,
 )
-from sqlalchemy import ColumnElement, String, and_, cast, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, String, and_, cast, exists, false, func, or_, select, true
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from loopd.server.search.dates import lower_bound, upper_bound
-from loopd.server.search.json_sql import as_number, as_text, json_values
+from loopd.server.search.json_sql import as_number, as_text, by_code, json_values, stored
 from loopd.server.search.schema import DatasetSchema, QuestionInfo
 
 Condition = ColumnElement[bool]
@@ -74,7 +74,7 @@ def _status_condition(wanted: TermsFilter | RangeFilter) -> Condition:
 def _id_condition(wanted: TermsFilter | RangeFilter) -> Condition:
     if isinstance(wanted, RangeFilter):
         bare = RangeFilter(wanted.scope, *(_without_dashes(end) for end in (wanted.ge, wanted.le)))
-        return text_condition(bare, cast(Record.id, String))
+        return text_condition(bare, func.replace(cast(Record.id, String), "-", ""))
     ids = [id_ for value in wanted.values if (id_ := _uuid(value)) is not None]
     return _is_in(Record.id, ids)
 
@@ -188,8 +188,8 @@ def _user_condition(scope: ResponseFilterScope) -> Condition:
 def text_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
     """Compare a column as text, character by character."""
     if isinstance(wanted, TermsFilter):
-        return _is_in(column, [str(value) for value in wanted.values])
-    return _between(column, _as_str(wanted.ge), _as_str(wanted.le))
+        return _is_in(column, [stored(str(value)) for value in wanted.values])
+    return _between(by_code(column), _as_str(wanted.ge), _as_str(wanted.le))
 
 
 def number_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
@@ -250,7 +250,7 @@ def _uuid(value: str) -> UUID | None:
 
 
 def _as_str(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else stored(str(value))
 
 
 def _without_dashes(value: Any) -> Any:

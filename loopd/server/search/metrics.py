@@ -63,14 +63,19 @@ async def response_counts(db: AsyncSession, dataset: Dataset, user: User) -> dic
 
 async def _terms_metrics(db: AsyncSession, wanted: MetadataProperty) -> TermsMetrics:
     rows = json_values(Record.metadata_, wanted.name)
-    term = as_text(rows)
-    counted = await db.execute(
-        select(term.label("term"), func.count().label("uses"))
+    terms = (
+        select(as_text(rows).label("term"))
         .select_from(Record)
         .join(rows, and_(True))
-        .where(Record.dataset_id == wanted.dataset_id, term.is_not(None))
-        .group_by(term)
-        .order_by(func.count().desc(), term)
+        .where(Record.dataset_id == wanted.dataset_id)
+        .subquery()
+    )
+    uses = func.count()
+    counted = await db.execute(
+        select(terms.c.term, uses)
+        .where(terms.c.term.is_not(None))
+        .group_by(terms.c.term)
+        .order_by(uses.desc(), terms.c.term)
     )
     counts = [(str(term), int(uses)) for term, uses in counted]
     return TermsMetrics(

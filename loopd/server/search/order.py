@@ -20,7 +20,13 @@ from argilla_server.search_engine.base import (
 from sqlalchemy import ColumnElement, String, and_, cast, func, null, select
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from loopd.server.search.json_sql import as_number, as_text, json_values, smallest_or_largest
+from loopd.server.search.json_sql import (
+    as_number,
+    as_text,
+    by_code,
+    json_values,
+    smallest_or_largest,
+)
 from loopd.server.search.schema import DatasetSchema, QuestionInfo
 
 PRIORITY_METADATA = re.compile(r"loopd\d*_priority|priority")
@@ -32,10 +38,10 @@ The longer name is in use where people have a ``priority`` of their own.
 _NUMBERS = frozenset({MetadataPropertyType.integer, MetadataPropertyType.float})
 _RECORD_COLUMNS: dict[str, Any] = {
     "id": Record.id,
-    "external_id": Record.external_id,
+    "external_id": by_code(Record.external_id),
     "inserted_at": Record.inserted_at,
     "updated_at": Record.updated_at,
-    "status": cast(Record.status, String),
+    "status": by_code(cast(Record.status, String)),
 }
 
 OrderBy = list[ColumnElement[Any]]
@@ -92,9 +98,9 @@ def _suggestion_value(
         return null()
     mine = and_(Suggestion.record_id == Record.id, Suggestion.question_id == question.id)
     if scope.property == "agent":
-        return select(Suggestion.agent).where(mine).scalar_subquery()
+        return select(by_code(Suggestion.agent)).where(mine).scalar_subquery()
     if scope.property == "type":
-        return select(cast(Suggestion.type, String)).where(mine).scalar_subquery()
+        return select(by_code(cast(Suggestion.type, String))).where(mine).scalar_subquery()
     score = scope.property == "score"
     if not (score or _sortable(question)):
         return null()
@@ -132,7 +138,7 @@ def _response_status(
 ) -> ColumnElement[Any]:
     if scope.property != "status":
         raise UnprocessableEntityError("Responses can be sorted by a question or by status only.")
-    status = cast(Response.status, String)
+    status = by_code(cast(Response.status, String))
     return select(func.max(status) if largest else func.min(status)).where(*mine).scalar_subquery()
 
 

@@ -1,0 +1,118 @@
+"""Owns the users in Argilla's database that `serve` answers for; must not print their secrets.
+
+Argilla's HTTP API cannot be used for it, as at first there is no user who could call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from loopd.errors import ServerError
+from loopd.server.accounts import Accounts, keep_annotators, new_account
+from loopd.server.home import ServerHome
+from loopd.server.options import Account, ServerOptions
+from loopd.server.postgresql import alone
+
+
+async def settle_users(
+    options: ServerOptions, home: ServerHome, accounts: Accounts
+) -> tuple[Account, ...]:
+    """Make the database agree with the options: workspace, owner and annotators exist, joined.
+
+    Users that exist keep their secrets, unless `accounts` is fresh (its file was lost): then the
+    new secrets count. On PostgreSQL that must be said, for another server may use the old ones.
+
+    Returns:
+        The accounts that were made for `options.annotators`; their secrets are in the home.
+
+    Raises:
+        ServerError: PostgreSQL has users whose secrets this home does not have.
+    """
+    async with _alone_on(options):
+        if accounts.fresh and options.database is not None and not options.new_secrets:
+            await _refuse_existing(accounts, home, options.database.shown)
+        missing = await _missing(options.annotators)
+        made = tuple(new_account(name) for name in missing)
+        if made:
+            keep_annotators(home, made)
+        await ensure_users(accounts, options.workspace, made, options.annotators)
+        return made
+
+
+async def ensure_users(
+    accounts: Accounts,
+    workspace: str,
+    annotators: Iterable[Account] = (),
+    members: Iterable[str] = (),
+) -> None:
+    """Make users of `accounts` and `annotators`, and members of the workspace of those and more."""
+    from argilla_server.database import AsyncSessionLocal
+    from argilla_server.enums import UserRole
+    from argilla_server.models import User, Workspace
+
+    async with AsyncSessionLocal() as db:
+        space = await Workspace.get_by(db, name=workspace) or await Workspace.create(
+            db, name=workspace
+        )
+        owner = await _ensure_user(db, accounts.owner, UserRole.owner, accounts.fresh)
+        annotator = await _ensure_user(db, accounts.annotator, UserRole.annotator, accounts.fresh)
+        for account in annotators:
+            await _ensure_user(db, account, UserRole.annotator, False)
+        others = [await User.get_by(db, username=name) for name in members]
+        for user in (owner, annotator, *others):
+            await _ensure_member(db, user, space)
+
+
+@asynccontextmanager
+async def _alone_on(options: ServerOptions) -> AsyncIterator[None]:
+    if options.database is None:
+        yield  # the home is locked, and the database is in it
+        return
+    async with alone():
+        yield
+
+
+async def _missing(names: Sequence[str]) -> list[str]:
+    """Return those of the names that no user has."""
+    from argilla_server.database import AsyncSessionLocal
+    from argilla_server.models import User
+
+    async with AsyncSessionLocal() as db:
+        return [name for name in names if await User.get_by(db, username=name) is None]
+
+
+async def _refuse_existing(accounts: Accounts, home: ServerHome, shown: str) -> None:
+    names = [accounts.owner.username, accounts.annotator.username]
+    existing = [name for name in names if name not in await _missing(names)]
+    if not existing:
+        return
+    home.accounts.unlink(missing_ok=True)  # its secrets count nowhere
+    raise ServerError(
+        f"{shown} has the account {existing[0]!r} already, and {home.path} has no secrets of it.",
+        hint=f"Copy {home.accounts.name} and {home.auth_secret.name} from the home of the server "
+        "that made it, or let --new-secrets replace its password and key.",
+    )
+
+
+async def _ensure_user(db: Any, account: Account, role: Any, secrets_count: bool) -> Any:
+    from argilla_server.contexts.accounts import hash_password
+    from argilla_server.models import User
+
+    user = await User.get_by(db, username=account.username)
+    if user is not None and not secrets_count:
+        return user
+    values = {"api_key": account.api_key, "password_hash": hash_password(account.password)}
+    if user is not None:
+        return await user.update(db, **values)
+    named = {"first_name": account.username, "username": account.username, "role": role}
+    return await User.create(db, **named, **values)
+
+
+async def _ensure_member(db: Any, user: Any, workspace: Any) -> None:
+    from argilla_server.models import WorkspaceUser
+
+    ids = {"workspace_id": workspace.id, "user_id": user.id}
+    if await WorkspaceUser.get_by(db, **ids) is None:
+        await WorkspaceUser.create(db, **ids)
