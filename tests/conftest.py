@@ -10,8 +10,26 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.exempt import AROUND, WITHOUT_GUESTS, reason
 from tests.faults.nursery import Nursery
+from tests.guard import GUARDS
 from tests.live import LiveArgilla
+
+GUARDS.attend()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Datasets of this test get guests, or it says why not; before any fixture makes one."""
+    GUARDS.expect(guests=reason(item.nodeid, WITHOUT_GUESTS) is None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Once all that the test has started is gone: what others had in any dataset is as it was."""
+    yield
+    lines = GUARDS.losses()
+    if lines and reason(item.nodeid, AROUND) is None:
+        pytest.fail("lost by others: " + "\n".join(lines), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import httpx
 
 from loopd.server.embedded import EmbeddedServer, create_annotator
-from tests.people import ArgillaPeople
+from tests.guard import GUARDS, Guard
+from tests.people import ArgillaPeople, client_of, ids_of
 
 NAMES = ("ann", "bob", "cyd")
 
 
 @dataclass
 class LiveArgilla:
-    """The server and the keys of its people."""
+    """The server and the keys of its people.
+
+    ``templates`` are ids of datasets to copy, by what they are like.
+    """
 
     server: EmbeddedServer
     keys: dict[str, str] = field(default_factory=dict, repr=False)
+    templates: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(cls, home: Path) -> LiveArgilla:
@@ -40,6 +47,21 @@ class LiveArgilla:
         return self.server.owner.api_key
 
     @property
+    def guard(self) -> Guard:
+        """In the server's database; one that sees nothing where it is no embedded server."""
+        return GUARDS.of(self.server)
+
+    @cached_property
+    def ids(self) -> dict[str, str]:
+        """Of the people, by name."""
+        with ExitStack() as stack:
+            clients = {
+                name: stack.enter_context(client_of(self.url, key))
+                for name, key in self.keys.items()
+            }
+            return ids_of(clients)
+
+    @property
     def webhooks(self) -> list[dict[str, str]]:
         """All that there are, of every test."""
         headers = {"X-Argilla-Api-Key": self.owner_key}
@@ -49,4 +71,8 @@ class LiveArgilla:
         return found["items"]
 
     def people(self, dataset: str) -> ArgillaPeople:
-        return ArgillaPeople(self.url, self.owner_key, self.keys, (self.server.workspace, dataset))
+        """Those of the server, at one dataset; what they change is no loss."""
+        place, hand = (self.server.workspace, dataset), self.guard.own_hand
+        return ArgillaPeople(
+            self.url, self.owner_key, self.keys, place, ids=self.ids, own_hand=hand
+        )

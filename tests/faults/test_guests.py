@@ -17,9 +17,10 @@ from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
-from tests.faults.guests import MARK, NAMES, Deeds, Ours, differences, others, twice
+from tests.faults.guests import Deeds, Ours, differences, others, twice
 from tests.faults.neighbours import Neighbours
 from tests.faults.whole import Entry, Proposal, Reply, Whole
+from tests.guard import MARK, NAMES
 from tests.live import LiveArgilla
 
 RUN = "4711"

@@ -1,0 +1,40 @@
+"""Which live tests go without guests, or around the guard of others' records, and why.
+
+:mod:`tests.test_guard` fails where a test does so and is not here, or is here and is no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WITHOUT_GUESTS: Mapping[str, str] = {
+    "tests/server/": "answers are compared to the letter; the tests themselves write everything",
+    "tests/integration/test_argilla_facts.py": "counts what Argilla answers; nothing of loopd runs",
+    "tests/integration/test_guest_contract.py": "has guests of its own, and compares all of them",
+    "tests/integration/test_guest_records.py": "has guests of its own, and compares all of them",
+    "tests/browser/test_label_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
+}
+"""Tests, by how their names begin, whose datasets get no records of others. The guard looks at what
+they do all the same."""
+
+AROUND: Mapping[str, str] = {
+    "tests/server/": "the tests themselves are the only writers; no client of loopd's runs",
+    "tests/browser/test_settings_in_the_ui.py": "the page changes the dataset's settings",
+}
+"""Tests of which the guard's findings do not count."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "tests/acceptance/test_commands.py": "asks the command for its help alone",
+    "tests/docs/commands.py": "names the lines; `tests/docs/test_commands.py` runs them",
+    "tests/docs/test_commands.py": "looks at the demo's server when it has ended",
+    "tests/simulation/test_demo.py": "looks at the server of the demo's process when it has ended",
+    "tests/server/test_process.py": "the server alone: no client of loopd's runs",
+}
+"""Files that start servers in other ways than by `EmbeddedServer`, and who looks at these."""
+
+
+def reason(nodeid: str, exceptions: Mapping[str, str]) -> str | None:
+    """Why a test is an exception, ``None`` where it is none."""
+    return next((why for start, why in exceptions.items() if nodeid.startswith(start)), None)
