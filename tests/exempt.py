@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+CONTRACT = "tests/integration/test_store_contract.py"
+
 WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/server/": "answers are compared to the letter; the tests themselves write everything",
     "tests/integration/test_argilla_facts.py": "counts what Argilla answers; nothing of loopd runs",
     "tests/integration/test_guest_contract.py": "has guests of its own, and compares all of them",
     "tests/integration/test_guest_records.py": "has guests of its own, and compares all of them",
+    f"{CONTRACT}::test_what_is_published_is_listed": "compares the list of all records",
+    f"{CONTRACT}::test_more_records_than_a_page": "compares the list of all records",
+    f"{CONTRACT}::test_what_a_record_carries": "compares all metadata of a record",
     "tests/browser/test_label_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",

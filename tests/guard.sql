@@ -102,10 +102,10 @@ BEGIN
 END;
 
 CREATE TRIGGER guard_records_go AFTER DELETE ON records
-WHEN json_extract(OLD.metadata, '$."kept for"') IS 'later'
+WHEN json_extract(OLD.metadata, '$.loopd_run') IS NULL
 BEGIN
     INSERT INTO guard_losses (dataset_id, what)
-    VALUES (OLD.dataset_id, 'a guest is gone: ' || OLD.fields);
+    VALUES (OLD.dataset_id, 'record of others is gone: ' || OLD.fields);
 END;
 
 -- Losses in what hangs on records ------------------------------------------------------------------

@@ -117,7 +117,8 @@ class ArgillaPeople:
         _ok(self._people[person].delete(f"responses/{response_id}"))
 
     def delete(self, record_id: str) -> None:
-        _ok(self._owner.delete(f"records/{self._record_id(record_id)}"))
+        with self._own_hand():
+            _ok(self._owner.delete(f"records/{self._record_id(record_id)}"))
 
     def hire(self, name: str) -> None:
         """A new annotator of the workspace."""

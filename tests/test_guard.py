@@ -145,7 +145,7 @@ LOSSES: dict[str, tuple[Lose, str]] = {
     "a name of loopd's on a guest": (mark_guest, "a guest has round = 0"),
     "an answer on a guest": (lambda s: answer(s, "submitted"), "a guest has an answer"),
     "a guest's answer": (withdraw, "a guest's answer is gone"),
-    "a guest": (lambda s: s.call("DELETE", f"records/{s.guest()}"), "a guest is gone"),
+    "a guest": (lambda s: s.call("DELETE", f"records/{s.guest()}"), "record of others is gone"),
     "guidelines": (
         lambda s: s.call("PATCH", f"datasets/{s.id}", {"guidelines": "New."}),
         "guidelines was 'Written by hand.', is 'New.'",
