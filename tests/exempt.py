@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 CONTRACT = "tests/integration/test_store_contract.py"
+RECOVER = "tests/loop/test_recover.py"
 
 WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/server/": "answers are compared to the letter; the tests themselves write everything",
@@ -17,6 +18,7 @@ WITHOUT_GUESTS: Mapping[str, str] = {
     f"{CONTRACT}::test_what_is_published_is_listed": "compares the list of all records",
     f"{CONTRACT}::test_more_records_than_a_page": "compares the list of all records",
     f"{CONTRACT}::test_what_a_record_carries": "compares all metadata of a record",
+    f"{RECOVER}::test_batches_and_labels_come_back": "its report counts the records of others",
     "tests/browser/test_label_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
