@@ -218,7 +218,10 @@ def store(argilla: LiveArgilla, neighbours: Neighbours) -> Iterator[ArgillaStore
 
 @pytest.mark.integration
 def test_a_store_that_replaces_whole_is_found(
-    neighbours: Neighbours, store: ArgillaStore, monkeypatch: pytest.MonkeyPatch
+    argilla: LiveArgilla,
+    neighbours: Neighbours,
+    store: ArgillaStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ours = Ours(frozenset(TEXTS.values()))
     store.open(POOL, fresh=True)
@@ -236,3 +239,4 @@ def test_a_store_that_replaces_whole_is_found(
     lines = "\n".join(neighbours.differences(ours))
     for name in ("metadata `source` is gone", "metadata `year` is gone", "field `note` is gone"):
         assert name in lines
+    assert argilla.guard.losses(), "the guard has seen it, too"
