@@ -14,7 +14,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.exempt import AROUND, WITHOUT_GUESTS, reason
 from tests.faults.nursery import Nursery
+from tests.guard import GUARDS
 from tests.live import LiveArgilla
 from tests.servers import EMBEDDED, Server, server_of
 
@@ -48,12 +50,26 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"argilla: {server.title}, {server.database}, {server.search}"
 
 
+GUARDS.attend()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Datasets get guests before any fixture makes one; what the server lacks is not tried."""
+    GUARDS.expect(guests=reason(item.nodeid, WITHOUT_GUESTS) is None)
     server = chosen(item.config)
     for marker in item.iter_markers("needs"):
         for need in marker.args:
             if need in server.lacks:
                 pytest.skip(f"{server.title}: {server.lacks[need]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Once all that the test has started is gone: what others had in any dataset is as it was."""
+    yield
+    lines = GUARDS.losses()
+    if lines and reason(item.nodeid, AROUND) is None:
+        pytest.fail("lost by others: " + "\n".join(lines), pytrace=False)
 
 
 @pytest.fixture(scope="session")

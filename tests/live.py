@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ import httpx
 from loopd.config import ArgillaSection
 from loopd.server.embedded import EmbeddedServer
 from loopd.server.options import Account
-from tests.people import ArgillaPeople, client_of, key_headers
+from tests.guard import GUARDS, Guard
+from tests.people import ArgillaPeople, client_of, ids_of, key_headers
 
 NAMES = ("ann", "bob", "cyd")
 
@@ -26,12 +29,14 @@ class LiveArgilla:
         keys: by the name of the person.
         lacks: reason by what tests may need that this server does not have.
         after: ends what the server uses.
+        templates: ids of datasets to copy, by what they are like.
     """
 
     server: Any
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     lacks: Mapping[str, str] = field(default_factory=dict)
     after: Callable[[], None] = lambda: None
+    templates: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def start(
@@ -80,6 +85,21 @@ class LiveArgilla:
         return str(self.server.workspace)
 
     @property
+    def guard(self) -> Guard:
+        """In the server's database; one that sees nothing where it is no embedded server."""
+        return GUARDS.of(self.server)
+
+    @cached_property
+    def ids(self) -> dict[str, str]:
+        """Of the people, by name."""
+        with ExitStack() as stack:
+            clients = {
+                name: stack.enter_context(client_of(self.url, key))
+                for name, key in self.keys.items()
+            }
+            return ids_of(clients)
+
+    @property
     def webhooks(self) -> list[dict[str, str]]:
         """All that there are, of every test."""
         with client_of(self.url, self.owner_key) as client:
@@ -99,7 +119,11 @@ class LiveArgilla:
         return rg.Argilla(api_url=self.url, api_key=self.owner_key, headers=headers)
 
     def people(self, dataset: str) -> ArgillaPeople:
-        return ArgillaPeople(self.url, self.owner_key, self.keys, (self.workspace, dataset))
+        """Those of the server, at one dataset; what they change is no loss."""
+        place, hand = (self.workspace, dataset), self.guard.own_hand
+        return ArgillaPeople(
+            self.url, self.owner_key, self.keys, place, ids=self.ids, own_hand=hand
+        )
 
     def hire(self, name: str) -> Account:
         """Make an account, a member of the workspace."""

@@ -201,8 +201,8 @@ def wait_for_file(path: Path) -> None:
 
 
 def write_program(path: Path) -> None:
-    """`loopd` as a command, of this checkout."""
-    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m loopd "$@"\n', encoding="utf-8")
+    """`loopd` as a command, of this checkout; its servers have a guard."""
+    path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.guarded "$@"\n', encoding="utf-8")
     path.chmod(0o755)
 
 

@@ -18,6 +18,7 @@ from tests.docs import commands, pages
 from tests.docs.commands import Shown, Way
 from tests.docs.sandbox import Sandbox, wait_for_file
 from tests.faults.nursery import Nursery
+from tests.guard import losses_below
 from tests.live import LiveArgilla
 
 ALONE = commands.going(Way.ALONE)
@@ -245,3 +246,5 @@ def test_commands_alone(shown: Shown, tmp_path: Path, monkeypatch: pytest.Monkey
         sandbox.run(line)
         monkeypatch.chdir(tmp_path)
         run_python(shown.line, RUN_AFTER_ALONE)
+    if "loopd demo" in line:
+        assert losses_below(tmp_path) == []

@@ -12,31 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.faults.whole import Entry, Proposal, Reply, Whole
-
-MARK = "loopd_run"
-"""Metadata of every record of a run, and the property of which the first value is the run's id."""
-
-PREFIX = "loopd_"
-"""Stands before a name of loopd's that others had taken."""
-
-NAMES = frozenset(
-    {
-        "batch_id",
-        "round",
-        "strategy",
-        "score",
-        "priority",
-        "model_id",
-        "second_opinion_of",
-        "origin",
-        "loopd_queue",
-        MARK,
-    }
-)
-"""Metadata of loopd."""
-
-AGENT = "loopd:"
-"""How the agent of loopd's suggestions begins."""
+from tests.guard import AGENT, MARK, NAMES, NOTE, PREFIX
 
 PROPERTIES = "metadata properties"
 
@@ -213,10 +189,15 @@ def _strange(
     """What a record may not be that nobody says to have made; ``added`` is people's metadata."""
     yield from _claimed(now, ours)
     left = {name: value for name, value in now.metadata.items() if name not in names}
-    yield from _unequal("metadata", added, left)
+    yield from _unequal("metadata", {**added, **_note(now)}, left)
     agents = {name: it for name, it in now.suggestions.items() if not _new(name, now, it)}
     yield from _unequal("suggestion", {}, agents)
     yield from _unequal("vector", {}, now.vectors)
+
+
+def _note(now: Entry) -> dict[str, str]:
+    """What the guard has somebody add to each new record of a run, where there is a guard."""
+    return dict([NOTE]) if marked(now) and NOTE[0] in now.metadata else {}
 
 
 def _unequal(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from tests.faults.guests import MARK, NAMES
+from tests.guard import MARK, NAMES
 from tests.people import GUEST
 
 GUESTS = 3

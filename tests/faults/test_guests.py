@@ -16,9 +16,10 @@ from loopd.annotation.merging import RecordWriter
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
-from tests.faults.guests import MARK, NAMES, Deeds, Ours, differences, others, twice
+from tests.faults.guests import Deeds, Ours, differences, others, twice
 from tests.faults.neighbours import Neighbours
 from tests.faults.whole import Entry, Proposal, Reply, Whole
+from tests.guard import MARK, NAMES
 from tests.live import LiveArgilla
 
 RUN = "4711"
@@ -216,7 +217,10 @@ def store(argilla: LiveArgilla, neighbours: Neighbours) -> Iterator[ArgillaStore
 
 @pytest.mark.integration
 def test_a_store_that_replaces_whole_is_found(
-    neighbours: Neighbours, store: ArgillaStore, monkeypatch: pytest.MonkeyPatch
+    argilla: LiveArgilla,
+    neighbours: Neighbours,
+    store: ArgillaStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ours = Ours(frozenset(TEXTS.values()))
     store.open(POOL, fresh=True)
@@ -234,3 +238,4 @@ def test_a_store_that_replaces_whole_is_found(
     lines = "\n".join(neighbours.differences(ours))
     for name in ("metadata `source` is gone", "metadata `year` is gone", "field `note` is gone"):
         assert name in lines
+    assert argilla.guard.losses(), "the guard has seen it, too"

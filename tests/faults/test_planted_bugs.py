@@ -20,8 +20,8 @@ from loopd.loop.run import Loop
 from loopd.machine import AnswersCollected, Event, State, apply
 from loopd.records import Batch, BatchItem
 from tests.faults import checker
-from tests.faults.guests import MARK
 from tests.faults.history import run_seed
+from tests.guard import MARK
 
 SEEDS = range(16)
 """In some of these each bug must show."""

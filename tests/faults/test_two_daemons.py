@@ -13,9 +13,10 @@ from loopd.machine import State
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
 from tests.daemon import Daemon, wait_for
-from tests.faults.guests import MARK, Ours
+from tests.faults.guests import Ours
 from tests.faults.neighbours import Neighbours
 from tests.faults.whole import whole
+from tests.guard import MARK
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
 

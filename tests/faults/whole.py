@@ -1,6 +1,7 @@
-"""A dataset as a whole, from Argilla's HTTP API alone: settings, records, all that hangs on them.
+"""A dataset as a whole: settings, records, all that hangs on them.
 
-Nothing here goes through loopd's client, schema or store.
+From Argilla's tables where the server is the embedded one, else from its HTTP API. Nothing here
+goes through loopd's client, schema or store.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.faults import tables
 from tests.live import LiveArgilla
 from tests.people import client_of
 
 Json = dict[str, Any]
 
-MOVES = frozenset({"updated_at", "last_activity_at"})
+MOVES = frozenset({"inserted_at", "updated_at", "last_activity_at"})
 """What changes with every answer."""
 
 PAGE = 500
@@ -74,7 +76,7 @@ class Whole:
 
 
 class Owner:
-    """The owner's requests, each of them as it is.
+    """The owner's requests, each of them as it is, and the tables behind them.
 
     Args:
         live: the server.
@@ -84,6 +86,7 @@ class Owner:
     def __init__(self, live: LiveArgilla, key: str = "") -> None:
         self._workspace = live.workspace
         self._client = client_of(live.url, key or live.owner_key, timeout=60)
+        self.database = live.guard.database
 
     def close(self) -> None:
         self._client.close()
@@ -105,11 +108,26 @@ class Owner:
 
     def dataset_id(self, name: str) -> str | None:
         """Of the dataset of this name, ``None`` where there is none."""
+        if self.database is not None:
+            return tables.dataset_id(self.database, name, self._workspace)
         datasets = self.call("GET", "me/datasets", workspace_id=self.workspace_id())["items"]
         return next((str(one["id"]) for one in datasets if one["name"] == name), None)
 
+    def settings(self, dataset_id: str) -> tuple[Json, dict[str, dict[str, Json]]]:
+        """The dataset's own, and its parts by kind and name."""
+        if self.database is not None:
+            return tables.settings(self.database, dataset_id)
+        parts = {
+            kind: {part["name"]: part for part in self.call("GET", path)["items"]}
+            for kind, path in _paths(dataset_id).items()
+        }
+        return self.call("GET", f"datasets/{dataset_id}"), parts
+
     def records(self, dataset_id: str) -> Iterator[Json]:
         """All records, with suggestions, responses and vectors."""
+        if self.database is not None:
+            yield from tables.records(self.database, dataset_id)
+            return
         parts = ["responses", "suggestions", "vectors"]
         offset, total = 0, 1
         while offset < total:
@@ -125,9 +143,12 @@ def whole(owner: Owner, name: str) -> Whole | None:
     dataset_id = owner.dataset_id(name)
     if dataset_id is None:
         return None
-    parts = {kind: _named(owner.call("GET", path)) for kind, path in _paths(dataset_id).items()}
-    there = Whole(_still(owner.call("GET", f"datasets/{dataset_id}")), parts, {})
-    return again(owner, there)
+    own, parts = owner.settings(dataset_id)
+    parts = {
+        kind: {name: _still(part) for name, part in of_kind.items()}
+        for kind, of_kind in parts.items()
+    }
+    return again(owner, Whole(_still(own), parts, {}))
 
 
 def again(owner: Owner, there: Whole) -> Whole:
@@ -171,10 +192,6 @@ def _paths(dataset_id: str) -> dict[str, str]:
         "metadata properties": f"me/datasets/{dataset_id}/metadata-properties",
         "vectors' settings": f"datasets/{dataset_id}/vectors-settings",
     }
-
-
-def _named(answer: Json) -> dict[str, Json]:
-    return {part["name"]: _still(part) for part in answer["items"]}
 
 
 def _still(part: Json) -> Json:

@@ -18,6 +18,7 @@ from loopd.simulation.demo_folder import MARKER, opened
 from loopd.simulation.play import merged, sample_sections, sample_task
 from loopd.simulation.sample_data import LABELS
 from loopd.state.lock import run_lock
+from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
 from tests.simulation.conftest import wait_for
 from tests.simulation.test_leash import alive
@@ -144,6 +145,8 @@ DEMO = """
 import sys
 from pathlib import Path
 from loopd.simulation.demo import DemoOptions, run_demo
+from tests.guard import GUARDS
+GUARDS.attend()
 options = DemoOptions(dir=Path(sys.argv[1]), classifier="tfidf", label_yourself=True, rounds=None)
 sys.exit(run_demo(options, lambda line: print(line, flush=True)))
 """
@@ -183,6 +186,7 @@ def test_nothing_is_left_behind_by_ctrl_c_or_a_kill(tmp_path: Path, number: int)
         code = demo.wait(60)
         assert code == (0 if number == signal.SIGINT else -signal.SIGKILL)
         wait_for(lambda: not any(alive(each) for each in children), seconds=60)
+        assert losses_below(tmp_path) == []
     finally:
         demo.kill()
         demo.wait()

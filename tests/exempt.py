@@ -1,0 +1,64 @@
+"""Which live tests go without guests, or around the guard of others' records, and why.
+
+:mod:`tests.test_guard` fails where a test does so and is not here, or is here and is no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+CONTRACT = "tests/integration/test_store_contract.py"
+RECOVER = "tests/loop/test_recover.py"
+
+WITHOUT_GUESTS: Mapping[str, str] = {
+    "tests/server/": "answers are compared to the letter; the tests themselves write everything",
+    "tests/integration/test_argilla_facts.py": "counts what Argilla answers; nothing of loopd runs",
+    "tests/integration/test_guest_contract.py": "has guests of its own, and compares all of them",
+    "tests/integration/test_guest_records.py": "has guests of its own, and compares all of them",
+    f"{CONTRACT}::test_what_is_published_is_listed": "compares the list of all records",
+    f"{CONTRACT}::test_more_records_than_a_page": "compares the list of all records",
+    f"{CONTRACT}::test_what_a_record_carries": "compares all metadata of a record",
+    f"{RECOVER}::test_batches_and_labels_come_back": "its report counts the records of others",
+    "tests/browser/test_label_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
+    "tests/integration/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
+}
+"""Tests, by how their names begin, whose datasets get no records of others. The guard looks at what
+they do all the same."""
+
+AROUND: Mapping[str, str] = {
+    "tests/server/": "the tests themselves are the only writers; no client of loopd's runs",
+    "tests/browser/test_settings_in_the_ui.py": "the page changes the dataset's settings",
+}
+"""Tests of which the guard's findings do not count."""
+
+ELSEWHERE: Mapping[str, str] = {
+    "tests/conftest.py": "starts what the switch names; the guard looks at embedded servers on SQLite",
+    "tests/postgresql/conftest.py": "the guard's triggers are SQLite's; tests/faults/guests.py compares by the API",
+    "tests/postgresql/test_contracts.py": "the guard's triggers are SQLite's; the contracts compare by themselves",
+    "tests/postgresql/test_json_dialects.py": "asks the database alone; no client of loopd's runs",
+    "tests/postgresql/test_refusals.py": "servers that are refused; no client of loopd's runs",
+    "tests/postgresql/test_replicas.py": "the guard's triggers are SQLite's; the test compares by the API",
+    "tests/server/test_users_command.py": "makes and removes accounts, and no record",
+    "tests/servers/__init__.py": "names servers; starts none by itself",
+    "tests/servers/boot.py": "other servers have no guard; the contracts compare by the API",
+    "tests/servers/installing.py": "installs packages; starts no server",
+    "tests/servers/matrix.py": "starts pytest, whose tests look for themselves",
+    "tests/servers/postgresql.py": "the guard's triggers are SQLite's; the contracts compare by the API",
+    "tests/servers/stock.py": "other servers have no guard; the contracts compare by the API",
+    "tests/servers/test_switch.py": "looks up names; no client of loopd's runs",
+    "tests/servers/test_table.py": "reads results; starts no server",
+    "tests/acceptance/test_commands.py": "asks the command for its help alone",
+    "tests/docs/commands.py": "names the lines; `tests/docs/test_commands.py` runs them",
+    "tests/docs/test_commands.py": "looks at the demo's server when it has ended",
+    "tests/simulation/test_demo.py": "looks at the server of the demo's process when it has ended",
+    "tests/server/test_process.py": "the server alone: no client of loopd's runs",
+}
+"""Files that start servers in other ways than by `EmbeddedServer`, and who looks at these."""
+
+
+def reason(nodeid: str, exceptions: Mapping[str, str]) -> str | None:
+    """Why a test is an exception, ``None`` where it is none."""
+    return next((why for start, why in exceptions.items() if nodeid.startswith(start)), None)

@@ -1,0 +1,181 @@
+"""Owns the guard in a test server's database, which sees what others lose; must not change loopd's.
+
+Its triggers (``guard.sql``) see every change of every client, whoever forgets to look. Where a
+dataset is published they put records of other people into it, and on each record of a run a note of
+somebody else. What has been there and is replaced or gone is written down, with what it was, at the
+very moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loopd.server.embedded import EmbeddedServer
+
+MARK = "loopd_run"
+"""Metadata of every record of a run."""
+
+NAMES = frozenset(
+    {
+        "batch_id",
+        "round",
+        "strategy",
+        "score",
+        "priority",
+        "model_id",
+        "second_opinion_of",
+        "origin",
+        "loopd_queue",
+        MARK,
+    }
+)
+"""Metadata of loopd."""
+
+PREFIX = "loopd_"
+"""Stands before a name of loopd's that others had taken."""
+
+AGENT = "loopd:"
+"""How the agent of loopd's suggestions begins."""
+
+NOTE = ("noted by", "a guest")
+"""Metadata that somebody adds to each record of a run as soon as it is there."""
+
+OURS = NAMES | {PREFIX + name.removeprefix(PREFIX) for name in NAMES}
+"""All names that metadata of loopd's may have."""
+
+DATABASE = "argilla.db"
+SCRIPT = Path(__file__).with_name("guard.sql")
+LOSSES = """SELECT id, what FROM guard_losses WHERE id > ?
+    AND (dataset_id IS NULL OR dataset_id IN (SELECT id FROM datasets)) ORDER BY id"""
+
+PATIENCE = 60.0
+"""Seconds that a write may wait for the server's."""
+
+
+@dataclass
+class Guard:
+    """The log of what was lost on one server.
+
+    Args:
+        database: Argilla's; the server may run or not. ``None``: there is no guard, which is said
+            by all that follows in the way of one who has seen nothing.
+    """
+
+    database: Path | None = None
+    _seen: int = 0
+    _forgiven: set[int] = field(default_factory=set)
+
+    def set_up(self) -> Guard:
+        """Put the triggers into the database, once."""
+        script = SCRIPT.read_text(encoding="utf-8")
+        with self._connected() as db:
+            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'guard_mode'").fetchone():
+                db.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
+                with db:
+                    db.executemany("INSERT INTO guard_ours VALUES (?)", [(name,) for name in OURS])
+        return self
+
+    def set_mode(self, *, guests: bool) -> None:
+        """Whether datasets that are published from now on get guests."""
+        with self._connected() as db:
+            (there,) = db.execute("SELECT guests FROM guard_mode").fetchone()
+            if bool(there) is not guests:
+                with db:
+                    db.execute("UPDATE guard_mode SET guests = ?", (guests,))
+
+    @property
+    def plants(self) -> bool:
+        """Whether datasets that are published now get guests."""
+        if self.database is None:
+            return False
+        with self._connected() as db:
+            return bool(db.execute("SELECT guests FROM guard_mode").fetchone()[0])
+
+    @contextmanager
+    def own_hand(self) -> Iterator[None]:
+        """What is lost meanwhile is the test's own doing."""
+        last = self._last()
+        try:
+            yield
+        finally:
+            self._forgiven.update(range(last + 1, self._last() + 1))
+
+    def losses(self) -> list[str]:
+        """What was lost since the last look, one line each; of datasets that are still there."""
+        with self._connected() as db:
+            rows = db.execute(LOSSES, (self._seen,)).fetchall()
+        lines = [what for id_, what in rows if id_ not in self._forgiven]
+        self._seen = self._last()
+        self._forgiven.clear()
+        return lines
+
+    def _last(self) -> int:
+        if self.database is None:
+            return 0
+        with self._connected() as db:
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM guard_losses").fetchone()[0])
+
+    def _connected(self) -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(str(self.database), timeout=PATIENCE))
+
+
+def losses_below(folder: Path) -> list[str]:
+    """What was lost on the servers of a command that has ended, whose homes are somewhere below.
+
+    Raises:
+        sqlite3.OperationalError: one of them had no guard.
+    """
+    return [line for path in sorted(folder.rglob(DATABASE)) for line in Guard(path).losses()]
+
+
+@dataclass
+class Guards:
+    """The guards of all servers that this process has started, one for each database.
+
+    Attributes:
+        guests: whether datasets that are published from now on get guests.
+    """
+
+    guests: bool = True
+    _guards: dict[Path, Guard] = field(default_factory=dict)
+
+    def of(self, server: object) -> Guard:
+        """That of a server that runs; one without a database where it is none of the embedded."""
+        if type(server) is not EmbeddedServer or not (server.home / DATABASE).exists():
+            return Guard()
+        if server.home not in self._guards:
+            self._guards[server.home] = Guard(server.home / DATABASE).set_up()
+            self._guards[server.home].set_mode(guests=self.guests)
+        return self._guards[server.home]
+
+    def expect(self, *, guests: bool) -> None:
+        """A test begins."""
+        self.guests = guests
+        for guard in self._guards.values():
+            guard.set_mode(guests=guests)
+
+    def losses(self) -> list[str]:
+        """A test has ended: what was lost by it, and no more of servers that have ended with it."""
+        there = {home: guard for home, guard in self._guards.items() if (home / DATABASE).exists()}
+        lines = [line for guard in there.values() for line in guard.losses()]
+        self._guards = {h: guard for h, guard in there.items() if (h / "server.json").exists()}
+        return lines
+
+    def attend(self) -> None:
+        """From now on no embedded server is started by this process without a guard."""
+        start = EmbeddedServer.start
+
+        def guarded(server: EmbeddedServer) -> EmbeddedServer:
+            started = start(server)
+            self.of(server)
+            return started
+
+        EmbeddedServer.start = guarded  # type: ignore[method-assign]
+
+
+GUARDS = Guards()
+"""Those of this process."""
