@@ -24,7 +24,7 @@ from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead
 from loopd.learning.classifiers.registry import canonical, create
 from loopd.learning.classifiers.source import locate
-from loopd.learning.store import ModelStore
+from loopd.learning.model_store import ModelStore
 
 SAMPLE = 200
 """Texts on which the exported model is compared with ours."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
-from loopd.learning.feature_store import blocks
+from loopd.learning.features.store import blocks
 from loopd.learning.strategies.scores import top
 
 Positions = NDArray[np.int64]

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
+from loopd.learning.model_store import ModelStore
 from loopd.learning.problems.problem import Problem
-from loopd.learning.store import ModelStore
 
 Positions = NDArray[np.int64]
 

@@ -18,7 +18,7 @@ from loopd.learning import seeding
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays
 from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
 from loopd.learning.classifiers.pooling import Embedder
-from loopd.learning.encoding import TokenStore
+from loopd.learning.features.tokens import TokenStore
 from loopd.learning.spans.states import AtomStates
 from loopd.learning.spans.training import Lesson as SpanLesson
 from loopd.learning.spans.training import Recipe as SpanRecipe

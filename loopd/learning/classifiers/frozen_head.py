@@ -19,8 +19,8 @@ from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.feature_store import FeatureStore, blocks
-from loopd.learning.features import FeatureOptions, FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FeatureOptions, FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.store import FeatureStore, blocks
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone

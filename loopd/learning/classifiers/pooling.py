@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports, unplanned
-from loopd.learning.encoding import TokenStore, batches
+from loopd.learning.features.tokens import TokenStore, batches
 
 TRAINING_BUDGET = 4096
 """Tokens of one forward pass in training; a stop is noticed between two of them."""

@@ -26,8 +26,8 @@ from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.source import locate, refuse_code
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.feature_store import FeatureStore
-from loopd.learning.features import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.store import FeatureStore
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone

@@ -28,9 +28,9 @@ from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.encoding import TokenStore, cached, tokenized
-from loopd.learning.feature_store import FeatureStore
-from loopd.learning.features import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.store import FeatureStore
+from loopd.learning.features.tokens import TokenStore, cached, tokenized
 
 ENCODER = "encoder."
 """Prefix of the encoder's weights in the saved form."""

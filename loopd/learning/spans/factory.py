@@ -18,7 +18,7 @@ from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
-from loopd.learning.features import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
 from loopd.learning.spans.alignment import Borders
 from loopd.learning.spans.states import AtomStates
 from loopd.learning.spans.tagger import SpanTagger

@@ -20,7 +20,7 @@ from loopd.learning.classifiers.pooling import (
     Embedder,
     flat_batches,
 )
-from loopd.learning.encoding import batches
+from loopd.learning.features.tokens import batches
 from loopd.learning.spans.tokens import SpanTokens
 
 Rows = NDArray[np.int64]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.learning.encoding import TEXTS_AT_ONCE, TokenStore, cached
+from loopd.learning.features.tokens import TEXTS_AT_ONCE, TokenStore, cached
 from loopd.learning.spans.alignment import VERSION, Borders, atoms
 
 Rows = NDArray[np.int64]

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.source import identity
-from loopd.learning.encoding import TokenStore, cached, tokenized
-from loopd.learning.feature_store import ROWS, FeatureStore, Positions, blocks, fill
-from loopd.learning.projection import Projection, fitted, kept
+from loopd.learning.features.projection import Projection, fitted, kept
+from loopd.learning.features.store import ROWS, FeatureStore, Positions, blocks, fill
+from loopd.learning.features.tokens import TokenStore, cached, tokenized
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone
