@@ -15,7 +15,7 @@ from loopd.loop.tools import Tools
 from loopd.machine import Event, ModelTrained, State, fold
 
 if TYPE_CHECKING:
-    from loopd.learning.portable import Exporter
+    from loopd.export.portable import Exporter
 
 LEAST_AGREEMENT = 0.99
 """Share of texts on which a text classifier must predict what ours does, or it is not exported."""
@@ -105,7 +105,7 @@ def export_model(
 
 
 def _exporter(tools: Tools, progress: Progress) -> Exporter:
-    from loopd.learning.portable import Exporter
+    from loopd.export.portable import Exporter
 
     config = tools.config
     return Exporter(

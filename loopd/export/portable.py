@@ -18,7 +18,8 @@ import transformers
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning import mean_layer, seeding
+from loopd.export import mean_layer
+from loopd.learning import seeding
 from loopd.learning.classifiers.backbone import Backbone, explained, quiet
 from loopd.learning.classifiers.contract import Surroundings
 from loopd.learning.classifiers.linear import LinearHead
