@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.errors import ModelError
 from loopd.export.rows import consensus_of
-from loopd.learning.classifiers.contract import Surroundings, silent
+from loopd.learning.classifiers.contract import ClassifierContext, silent
 from loopd.loop.draws import training
 from loopd.loop.tools import Tools
 from loopd.machine import Event, ModelTrained, State, fold
@@ -109,7 +109,7 @@ def _exporter(tools: Tools, progress: Progress) -> Exporter:
 
     config = tools.config
     return Exporter(
-        Surroundings(
+        ClassifierContext(
             tools.data.pool,
             len(config.task.labels),
             config.classifier,
