@@ -22,12 +22,7 @@ from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.arrays import Positions, Proba, Vectors
 from loopd.learning.classifiers import registry as classifiers
-from loopd.learning.classifiers.contract import (
-    ClassifierContext,
-    SaysWhetherItEmbeds,
-    never_interrupted,
-    silent,
-)
+from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.foreign import calling
 from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
@@ -40,11 +35,11 @@ if TYPE_CHECKING:
     from loopd.learning.frozen_classifier import FrozenClassifier
     from loopd.learning.labels import Labels
 
-__all__ = ["Choice", "Learner", "Model"]
+__all__ = ["BatchChoice", "Learner", "Model"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BatchChoice:
     """Records that are chosen for a batch.
 
     Attributes:
@@ -112,7 +107,7 @@ class Learner:
         exclude: Collection[str],
         targets: Targets | None = None,
         hidden: Collection[str] = (),
-    ) -> Choice:
+    ) -> BatchChoice:
         """Records chosen without a model: the start of a run, or as long as none can be trained.
 
         The cold start of the settings chooses; random sampling does where that needs a
@@ -131,14 +126,13 @@ class Learner:
         labelled = targets or {}
         section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
         if section.name == strategies.RANDOM:
-            return Choice(
+            return BatchChoice(
                 self._at_random(size, round, {*labelled, *exclude, *hidden}), section.name
             )
         from loopd.learning.fitted import ColdClassifier
 
         cold = ColdClassifier(len(self._problem.labels), self._background)
-        taken = labelled, exclude, hidden
-        return self._ask(section, cold, size, round=round, taken=taken)
+        return self._ask(section, cold, size, round=round, taken=(labelled, exclude, hidden))
 
     def can_fit(self, targets: Targets) -> bool:
         """Whether there are enough labels to train on, such as two different ones."""
@@ -202,8 +196,7 @@ class Learner:
             raise ModelError("spans have no probability of a text", "use another consensus")
         training_set = self._training_set(round, targets, member)
         proba = self._trainer.out_of_fold(training_set, folds)
-        records = self._pool.records
-        ids = [records[position].id for position in training_set.positions]
+        ids = [self._pool.records[position].id for position in training_set.positions]
         return dict(zip(ids, proba, strict=True))
 
     def choose(
@@ -215,7 +208,7 @@ class Learner:
         targets: Targets,
         exclude: Collection[str],
         hidden: Collection[str] = (),
-    ) -> Choice:
+    ) -> BatchChoice:
         """Ask the query strategy for the next records, most informative first.
 
         Args:
@@ -234,7 +227,7 @@ class Learner:
         fitted = model.scores.fitted(self._background)
         taken = targets, exclude, hidden
         choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
-        return Choice(self.suggested(model, choice.items), choice.strategy)
+        return BatchChoice(self.suggested(model, choice.items), choice.strategy)
 
     def candidates(self, model: Model, ids: Sequence[str], size: int) -> list[str]:
         """Those of the ids at which the model itself looks in this round; see ``preselect``.
@@ -309,15 +302,13 @@ class Learner:
             ModelError: one of them is missing, unknown or cannot be loaded.
         """
         described = self._trainer.factory.describe()
-        represented = self._representation is not None
         context = self._context
-        factory = self._trainer.factory
         chosen_by = strategies.check(
             self._strategy,
             context.num_classes,
             context.code_paths,
-            represented=represented,
-            embeds=factory.embeds if isinstance(factory, SaysWhetherItEmbeds) else True,
+            represented=self._representation is not None,
+            embeds=embeds(self._trainer.factory),
             kind=context.kind,
         )
         return f"{described}; {chosen_by}"
@@ -331,12 +322,7 @@ class Learner:
     def _background(self) -> Background:
         return Background(self._problem.labels, lambda: self._representation)
 
-    def _training_set(
-        self,
-        round: int,  # noqa: A002
-        targets: Targets,
-        member: int,
-    ) -> TrainingSet:
+    def _training_set(self, round: int, targets: Targets, member: int) -> TrainingSet:  # noqa: A002
         positions, y = self._aligned(targets)
         if not self.can_fit(targets):
             raise ModelError(
@@ -364,7 +350,7 @@ class Learner:
         *,
         round: int,  # noqa: A002
         taken: tuple[Targets, Collection[str], Collection[str]],
-    ) -> Choice:
+    ) -> BatchChoice:
         """What a strategy chooses of what is neither labelled, nor excluded, nor hidden."""
         from loopd.learning import choosing
 
@@ -386,10 +372,10 @@ class Learner:
                 ignored=ignored,
                 hidden=unseen,
             )
-        records = [self._pool.records[position].id for position in indices]
-        shown: Sequence[float | None] = scores or [None] * len(records)
-        items = tuple(map(BatchItem, records, shown))
-        return Choice(items, strategies.used(section, strategy))
+        ids = [self._pool.records[position].id for position in indices]
+        shown: Sequence[float | None] = scores or [None] * len(ids)
+        items = tuple(map(BatchItem, ids, shown))
+        return BatchChoice(items, strategies.used(section, strategy))
 
     def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
         """Positions and targets in the order of the pool: labels meet texts by id."""
@@ -397,8 +383,8 @@ class Learner:
         if unknown is not None:
             raise ModelError(f"not a record of the pool: {unknown!r}")
         positions = np.sort(self._rows(targets))
-        records = self._pool.records
-        return positions, self._problem.encode([targets[records[row].id] for row in positions])
+        ids = [self._pool.records[position].id for position in positions]
+        return positions, self._problem.encode([targets[id_] for id_ in ids])
 
     def _rows(self, ids: Collection[str]) -> Positions:
         """Positions of the ids; ids that the pool does not hold are left out."""

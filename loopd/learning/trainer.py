@@ -19,7 +19,7 @@ from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import (
     ClassifierContext,
     ClassifierFactory,
-    SaysWhatItDraws,
+    draws_nothing,
 )
 from loopd.learning.model_store import ModelStore
 
@@ -197,9 +197,7 @@ class Trainer:
         bootstrap (1981): weights from an exponential distribution, their mean 1. Unlike the usual
         bootstrap it loses no text, so that no label is left without one.
         """
-        factory = self.factory
-        draws_nothing = isinstance(factory, SaysWhatItDraws) and factory.draws_nothing
-        if training_set.member == 0 or not draws_nothing:
+        if training_set.member == 0 or not draws_nothing(self.factory):
             return None
         rng = seeding.rng(self._seed, training_set.step, "bootstrap")
         drawn = rng.standard_exponential(len(training_set.positions))

@@ -128,3 +128,13 @@ class SaysWhetherItEmbeds(Protocol):
     def embeds(self) -> bool:
         """Whether its classifiers have embeddings."""
         ...
+
+
+def draws_nothing(factory: object) -> bool:
+    """Whether training is the same for every seed; no, unless the kind says so."""
+    return isinstance(factory, SaysWhatItDraws) and bool(factory.draws_nothing)
+
+
+def embeds(factory: object) -> bool:
+    """Whether classifiers have embeddings; yes, unless the kind says otherwise."""
+    return not isinstance(factory, SaysWhetherItEmbeds) or bool(factory.embeds)

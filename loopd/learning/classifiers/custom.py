@@ -13,7 +13,7 @@ import numpy as np
 from loopd.data.pool import Pool
 from loopd.errors import LoopdError, ModelError
 from loopd.learning.arrays import Floats, Tensors, Vectors
-from loopd.learning.classifiers.contract import ClassifierContext, SaysWhatItDraws
+from loopd.learning.classifiers.contract import ClassifierContext, draws_nothing
 from loopd.learning.dotted import resolve
 from loopd.learning.foreign import calling
 from loopd.learning.protocols import Classifier, Embeds, Features
@@ -103,8 +103,7 @@ class CustomFactory:
     @property
     def draws_nothing(self) -> bool:
         """Whether training needs other sample weights to come out differently."""
-        factory = self._factory
-        return isinstance(factory, SaysWhatItDraws) and bool(factory.draws_nothing)
+        return draws_nothing(self._factory)
 
     @property
     def embeds(self) -> bool:

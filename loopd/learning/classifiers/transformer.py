@@ -214,7 +214,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     def _bare(self, seed: int) -> TransformerClassifier:
         return TransformerClassifier(self._factory, seed, thresholds=False)
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
         labels = self.head.decided(proba)
@@ -240,7 +240,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
-    ) -> Any:
+    ) -> Any:  # one result or two, as in small-text
         """Mean-pooled vectors (n, d) of length 1 without padding, and probabilities if asked."""
         del pbar
         vectors = self._vectors(data_set)

@@ -71,7 +71,7 @@ class Discriminator(Classifier):  # type: ignore[misc] # small-text is not typed
         self.head = fit_head(train_set.x, train_set.y, 2, c=1.0, balanced=True, weights=weights)
         return self
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), and probabilities (n, 2) if asked."""
         proba = self.predict_proba(data_set)
         labels = proba.argmax(axis=1)
