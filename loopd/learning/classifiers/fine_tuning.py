@@ -45,7 +45,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Head:
+class TrainedHead:
     """Weights that are trained beside the encoder, with a rate of their own.
 
     Attributes:
@@ -84,7 +84,7 @@ def descend(
     loss: Callable[[Positions], torch.Tensor],
     tick: Tick,
     *,
-    head: Head | None = None,
+    head: TrainedHead | None = None,
 ) -> None:
     """Change an encoder, and a head, in place by AdamW.
 
@@ -97,7 +97,7 @@ def descend(
         head: trained too.
     """
     trained = [weight for weight in encoder.parameters() if weight.requires_grad]
-    parts = [Head(trained, recipe.learning_rate), *([] if head is None else [head])]
+    parts = [TrainedHead(trained, recipe.learning_rate), *([] if head is None else [head])]
     optimizer = torch.optim.AdamW(
         [{"params": list(part.weights)} for part in parts],
         weight_decay=recipe.weight_decay,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from loopd.learning.arrays import Positions, Tick, Weights
-from loopd.learning.classifiers.fine_tuning import Dropout, Head, Recipe, descend, planned
+from loopd.learning.classifiers.fine_tuning import Dropout, Recipe, TrainedHead, descend, planned
 from loopd.learning.spans.alignment import Tags
 from loopd.learning.spans.states import AtomStates
 
@@ -64,7 +64,7 @@ def fine_tune(
     def loss(batch: Positions) -> torch.Tensor:
         return _loss(states, head, texts, (batch, drop))
 
-    trained_head = Head(list(head.parameters()), recipe.head_learning_rate)
+    trained_head = TrainedHead(list(head.parameters()), recipe.head_learning_rate)
     encoder = states.embedder.encoder
     descend(encoder, recipe.steps, plan, loss, texts.tick, head=trained_head)
 
