@@ -53,7 +53,7 @@ import torch
 from loopd.config import ClassifierSection, DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.transformer import TransformerFactory
 from loopd.learning.dataset import IndexedDataset
 
@@ -140,7 +140,9 @@ def again_the_same(
 ) -> dict[str, float | bool]:
     """Whether two fits on the same answers give the same probabilities."""
     labels = sorted({str(record.gold) for record in pool})
-    factory = TransformerFactory(Surroundings(pool, len(labels), section(device, arguments), cache))
+    factory = TransformerFactory(
+        ClassifierContext(pool, len(labels), section(device, arguments), cache)
+    )
     rows = np.arange(min(arguments.labels[-1], len(pool)))
     y = np.array([labels.index(str(pool.records[row].gold)) for row in rows])
     lesson = IndexedDataset(factory.pool_features, y, np.arange(len(labels)), rows=rows)
@@ -176,7 +178,7 @@ def scoring(device: str, arguments: Namespace) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as cache:
         pool = read(first_lines(arguments.pool, arguments.scored[device], Path(cache)))
-        around = Surroundings(pool, 2, section(device, arguments), Path(cache))
+        around = ClassifierContext(pool, 2, section(device, arguments), Path(cache))
         factory = TransformerFactory(around)
         embedder = factory.embedder(factory.backbone.copy(), factory.pool_features, "scoring")
         rows, tokens = np.arange(len(pool)), int(embedder.tokens.lengths.sum())

@@ -96,10 +96,13 @@ def recalls(
     """Share of the picks among the candidates, for each size of these."""
     positions = np.array(sorted(learner._rows(targets)))
     wanted = [learner._pool.positions[id_] for id_ in picks]
+    features = learner._trainer.factory.screening
+    if features is None:
+        raise ValueError("the classifier has no features to narrow the pool by")
     found = {}
     for share in shares:
         chosen = preselect(
-            learner._trainer.factory.screening,
+            features,
             model.scores.of,
             positions,
             size=round(len(learner._pool) * share),

@@ -37,7 +37,7 @@ from public_recipe import PublicRecipe
 from loopd.config import ClassifierSection, DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.source import locate
 from loopd.learning.classifiers.transformer import TransformerFactory
 from loopd.learning.dataset import IndexedDataset
@@ -60,7 +60,7 @@ def loopds(pool: Pool, threads: int, repeats: int) -> dict[str, Any]:
     """Seconds of loopd's encoder over the pool in fp32 and bf16; the best of some tries."""
     with tempfile.TemporaryDirectory() as cache:
         section = ClassifierSection(threads=threads)
-        factory = TransformerFactory(Surroundings(pool, 2, section, Path(cache)))
+        factory = TransformerFactory(ClassifierContext(pool, 2, section, Path(cache)))
         tokens, encoder = factory.pool_features, factory.backbone.copy()
         embedder = factory.embedder(encoder, tokens, "scoring")
         rows = np.arange(len(pool))
@@ -79,7 +79,7 @@ def choice_of_20(pool: Pool, cache: Path, threads: int, repeats: int) -> dict[st
     """Seconds of the exact choice of 20 texts out of the whole pool."""
     labels = sorted({str(record.gold) for record in pool})
     section = ClassifierSection(threads=threads)
-    factory = TransformerFactory(Surroundings(pool, len(labels), section, cache))
+    factory = TransformerFactory(ClassifierContext(pool, len(labels), section, cache))
     rows = np.arange(len(pool))
     known = np.random.default_rng(0).choice(rows, 60, replace=False)
     y = np.array([labels.index(str(pool.records[place].gold)) for place in known])

@@ -88,6 +88,8 @@ class Run:
         rng = np.random.default_rng([self._config.run.seed, number])
         half = len(self._pool) // 2
         parts = [rng.choice(len(self._pool), half, replace=False) for _ in range(self._halves)]
+        if not isinstance(model.scores, PoolScores):
+            raise TypeError("only for texts with labels")
         everything = replace_scores(model.scores)
         for left_out in (np.empty(0, dtype=np.int64), *parts):
             screened = self._chosen(model.scores, strategy, targets, left_out)

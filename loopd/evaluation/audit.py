@@ -53,14 +53,14 @@ def f1_interval(hits: Sequence[int], either: Sequence[int]) -> Interval | None:
     """
     from scipy.stats import t
 
-    found, present = np.asarray(hits, dtype=np.float64), np.asarray(either, dtype=np.float64)
+    right, present = np.asarray(hits, dtype=np.float64), np.asarray(either, dtype=np.float64)
     if np.count_nonzero(present) < LEAST:
         return None
     usual = float(present[present > 0].mean())
-    x = np.concatenate([2 * found, [usual, usual, 0.0, 0.0]])
+    x = np.concatenate([2 * right, [usual, usual, 0.0, 0.0]])
     y = np.concatenate([present, np.full(4, usual)])
     limit = float(t.ppf(0.5 + LEVEL / 2, len(x) - 1)) ** 2 / len(x)
-    xx, yy, xy = (float(np.cov(x, y)[place]) for place in ((0, 0), (1, 1), (0, 1)))
+    xx, yy, xy = (float(np.cov(x, y)[cell]) for cell in ((0, 0), (1, 1), (0, 1)))
     # Ratios r with (mean x - r mean y)^2 <= limit * var(x - r y): between two roots.
     a = float(y.mean()) ** 2 - limit * yy
     b = float(x.mean() * y.mean()) - limit * xy

@@ -44,9 +44,9 @@ def entity_metrics(gold: Spans, predicted: Spans, labels: Sequence[str]) -> dict
 
     if not gold or len(gold) != len(predicted):
         raise DataError(f"cannot compare {len(predicted)} predictions with {len(gold)} texts")
-    right = sum(set(known) == set(guess) for known, guess in zip(gold, predicted, strict=True))
+    right = sum(set(true) == set(guess) for true, guess in zip(gold, predicted, strict=True))
     interval = binomtest(right, len(gold)).proportion_ci(0.95, method="wilson")
-    (precision, recall, f1), each = _by_seqeval(gold, predicted)
+    (precision, recall, f1), f1_by_label = _by_seqeval(gold, predicted)
     low, high = _bootstrapped(_counts(gold, predicted))
     return {
         "precision": precision,
@@ -54,12 +54,12 @@ def entity_metrics(gold: Spans, predicted: Spans, labels: Sequence[str]) -> dict
         "f1": f1,
         "f1_low": low,
         "f1_high": high,
-        "macro_f1": float(np.mean([*each.values()])) if each else 0.0,
+        "macro_f1": float(np.mean([*f1_by_label.values()])) if f1_by_label else 0.0,
         "accuracy": right / len(gold),
         "accuracy_low": float(interval.low),
         "accuracy_high": float(interval.high),
         "test_size": len(gold),
-        **{f"f1.{label}": each.get(label, 0.0) for label in labels},
+        **{f"f1.{label}": f1_by_label.get(label, 0.0) for label in labels},
     }
 
 
@@ -83,14 +83,14 @@ def _by_seqeval(
     if not occurring:
         return (0.0, 0.0, 0.0), {}
     # seqeval strips hyphens off label names and sorts them as strings: numbers are safe.
-    names = {label: f"{place:06d}" for place, label in enumerate(occurring)}
+    names = {label: f"{index:06d}" for index, label in enumerate(occurring)}
     pairs = [_as_tags(*pair, names) for pair in zip(gold, predicted, strict=True)]
-    known, guessed = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    true, guessed = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     options = {"scheme": IOB2, "zero_division": 0}
-    micro = precision_recall_fscore_support(known, guessed, average="micro", **options)
-    each = precision_recall_fscore_support(known, guessed, average=None, **options)[2]
+    micro = precision_recall_fscore_support(true, guessed, average="micro", **options)
+    by_label = precision_recall_fscore_support(true, guessed, average=None, **options)[2]
     precision, recall, f1 = (float(value) for value in micro[:3])
-    return (precision, recall, f1), dict(zip(occurring, map(float, each), strict=True))
+    return (precision, recall, f1), dict(zip(occurring, map(float, by_label), strict=True))
 
 
 def _as_tags(
@@ -100,18 +100,18 @@ def _as_tags(
 
     Two spans have the same pieces if and only if they have the same characters.
     """
-    cuts = sorted({place for span in (*gold, *predicted) for place in span[:2]})
+    cuts = sorted({border for span in (*gold, *predicted) for border in span[:2]})
     piece = {start: number for number, start in enumerate(cuts)}
 
     def tags(spans: Sequence[Span]) -> list[str]:
-        found = ["O"] * len(cuts)
+        by_piece = ["O"] * len(cuts)
         for start, end, label in spans:
             inside = range(piece[start], piece[end])
-            if any(found[place] != "O" for place in inside):
+            if any(by_piece[index] != "O" for index in inside):
                 raise DataError(f"span {start}-{end} ({label}) overlaps another of its text")
-            for place in inside:
-                found[place] = ("B-" if place == piece[start] else "I-") + names[label]
-        return found
+            for index in inside:
+                by_piece[index] = ("B-" if index == piece[start] else "I-") + names[label]
+        return by_piece
 
     return tags(gold), tags(predicted)
 
@@ -120,8 +120,8 @@ def _counts(gold: Spans, predicted: Spans) -> Counts:
     """Spans that are right, predicted and true of each text (n, 3)."""
     return np.array(
         [
-            (len(set(known) & set(guess)), len(guess), len(known))
-            for known, guess in zip(gold, predicted, strict=True)
+            (len(set(true) & set(guess)), len(guess), len(true))
+            for true, guess in zip(gold, predicted, strict=True)
         ],
         dtype=np.int64,
     )
@@ -130,9 +130,9 @@ def _counts(gold: Spans, predicted: Spans) -> Counts:
 def _bootstrapped(counts: Counts) -> tuple[float, float]:
     """95 % percentile interval of F1 (Efron 1979), the texts drawn with replacement."""
     rng = np.random.default_rng(SEED)
-    found = np.empty(RESAMPLES)
-    for place in range(RESAMPLES):
+    f1 = np.empty(RESAMPLES)
+    for sample in range(RESAMPLES):
         right, guessed, true = counts[rng.integers(len(counts), size=len(counts))].sum(axis=0)
-        found[place] = 2 * right / max(guessed + true, 1)
-    low, high = np.percentile(found, [2.5, 97.5])
+        f1[sample] = 2 * right / max(guessed + true, 1)
+    low, high = np.percentile(f1, [2.5, 97.5])
     return float(low), float(high)

@@ -32,18 +32,18 @@ def measure(
     Raises:
         DataError: there is nothing to measure on.
     """
-    known: Any = (gold, predicted, task.labels)
+    told: Any = (gold, predicted, task.labels)  # targets of the task's own kind
     match task.kind:
         case "multi_label":
             from loopd.evaluation.multi_label import multi_label_metrics
 
-            return {"metric": task.metric, **multi_label_metrics(*known)}
+            return {"metric": task.metric, **multi_label_metrics(*told)}
         case "spans":
             from loopd.evaluation.entities import entity_metrics
 
-            return {"metric": task.metric, **entity_metrics(*known)}
+            return {"metric": task.metric, **entity_metrics(*told)}
         case _:
-            return dict(classification_metrics(*known))
+            return dict(classification_metrics(*told))
 
 
 def classification_metrics(
@@ -70,9 +70,9 @@ def classification_metrics(
 
     if not gold or len(gold) != len(predicted):
         raise DataError(f"cannot compare {len(predicted)} predictions with {len(gold)} labels")
-    right = sum(known == guess for known, guess in zip(gold, predicted, strict=True))
+    right = sum(true == guess for true, guess in zip(gold, predicted, strict=True))
     interval = binomtest(right, len(gold)).proportion_ci(0.95, method="wilson")
-    each = f1_score(gold, predicted, labels=list(labels), average=None, zero_division=0.0)
+    by_label = f1_score(gold, predicted, labels=list(labels), average=None, zero_division=0.0)
     occurring = sorted({*gold, *predicted})
     macro = f1_score(gold, predicted, labels=occurring, average="macro", zero_division=0.0)
     return {
@@ -81,7 +81,7 @@ def classification_metrics(
         "accuracy_high": float(interval.high),
         "macro_f1": float(macro),
         "test_size": len(gold),
-        **{f"f1.{label}": float(value) for label, value in zip(labels, each, strict=True)},
+        **{f"f1.{label}": float(value) for label, value in zip(labels, by_label, strict=True)},
     }
 
 
@@ -93,8 +93,8 @@ def confusion(gold: Sequence[Target], predicted: Sequence[Target]) -> Confusion:
         predicted: (n,) predicted targets, in the same order.
     """
     pairs = Counter(
-        (known, guess)
-        for known, guess in zip(gold, predicted, strict=True)
-        if isinstance(known, str) and isinstance(guess, str)
+        (true, guess)
+        for true, guess in zip(gold, predicted, strict=True)
+        if isinstance(true, str) and isinstance(guess, str)
     )
     return tuple((*pair, pairs[pair]) for pair in sorted(pairs))

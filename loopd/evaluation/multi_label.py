@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ SAMPLES = 1000
 SEED = 0
 """Of the bootstrap, so that the same predictions always have the same interval."""
 
-Given = NDArray[np.bool_]
+LabelTable: TypeAlias = NDArray[np.bool_]
 
 
 def multi_label_metrics(
@@ -34,11 +35,11 @@ def multi_label_metrics(
         labels that occur in either; ``accuracy``, the share of texts whose set of labels is exactly
         right, with its 95 % Wilson interval ``accuracy_low`` and ``accuracy_high``;
         ``hamming_loss``, the share of wrong pairs; ``test_size``; and ``f1.<label>`` for each label
-        (0.0 for one that never occurs). All but the intervals are scikit-learn's. Where nothing is
-        given and nothing predicted, F1 is 1: nothing is wrong.
+        (0.0 for one that never occurs). All but the intervals are scikit-learn's. Where no text
+        has a label and none is predicted, F1 is 1: nothing is wrong.
 
     Raises:
-        DataError: there is nothing to measure on, or a label that is not known.
+        DataError: there is nothing to measure on, or a label that is not among ``labels``.
     """
     from scipy.stats import binomtest
     from sklearn.metrics import accuracy_score, f1_score, hamming_loss
@@ -48,26 +49,26 @@ def multi_label_metrics(
     true, guess = _table(gold, labels), _table(predicted, labels)
     right = int(accuracy_score(true, guess, normalize=False))
     interval = binomtest(right, len(gold)).proportion_ci(0.95, method="wilson")
-    each = f1_score(true, guess, average=None, zero_division=0.0)
+    by_label = f1_score(true, guess, average=None, zero_division=0.0)
     occurring = (true | guess).any(axis=0)
     low, high = _micro_interval(true, guess)
     return {
         "micro_f1": float(f1_score(true, guess, average="micro", zero_division=1.0)),
         "micro_f1_low": low,
         "micro_f1_high": high,
-        "macro_f1": float(each[occurring].mean()) if occurring.any() else 1.0,
+        "macro_f1": float(by_label[occurring].mean()) if occurring.any() else 1.0,
         "accuracy": right / len(gold),
         "accuracy_low": float(interval.low),
         "accuracy_high": float(interval.high),
         "hamming_loss": float(hamming_loss(true, guess)),
         "test_size": len(gold),
-        **{f"f1.{label}": float(value) for label, value in zip(labels, each, strict=True)},
+        **{f"f1.{label}": float(value) for label, value in zip(labels, by_label, strict=True)},
     }
 
 
-def _table(sets: Sequence[tuple[str, ...]], labels: Sequence[str]) -> Given:
+def _table(sets: Sequence[tuple[str, ...]], labels: Sequence[str]) -> LabelTable:
     """Zeros and ones (n, C)."""
-    number = {label: place for place, label in enumerate(labels)}
+    number = {label: index for index, label in enumerate(labels)}
     table = np.zeros((len(sets), len(labels)), dtype=bool)
     for row, some in enumerate(sets):
         unknown = next((label for label in some if label not in number), None)
@@ -77,7 +78,7 @@ def _table(sets: Sequence[tuple[str, ...]], labels: Sequence[str]) -> Given:
     return table
 
 
-def _micro_interval(true: Given, guess: Given) -> tuple[float, float]:
+def _micro_interval(true: LabelTable, guess: LabelTable) -> tuple[float, float]:
     """95 % interval of micro F1 over texts drawn with replacement (Efron 1979)."""
     rng = np.random.default_rng(SEED)
     counts = np.stack([(true & guess).sum(axis=1), true.sum(axis=1) + guess.sum(axis=1)], axis=1)

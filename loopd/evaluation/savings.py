@@ -41,25 +41,25 @@ class Material:
     Attributes:
         vectors: (n, d), of length 1.
         y: (n,) class numbers.
-        given: (g,) rows with labels from before the run, which both arms have.
-        chosen: (c,) rows that a strategy chose, oldest first.
+        shared: (g,) rows with labels from before the run, which both arms have.
+        selected: (c,) rows that a strategy chose, oldest first.
         draws: (m,) rows that were drawn at random.
     """
 
     vectors: Floats
     y: Rows
-    given: Rows
-    chosen: Rows
+    shared: Rows
+    selected: Rows
     draws: Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Savings:
     """What so many chosen labels reach, and so many random ones.
 
     Attributes:
         labels: how many of each.
-        chosen, random: accuracy of the head.
+        selected, random: accuracy of the head.
         gain: the difference, with its 95 % interval ``gain_low`` and ``gain_high``.
         saved: random labels that reach what the chosen ones do, minus the chosen ones; with its
             95 % interval. Never beyond ``labels`` either way. ``None`` as long as it is not seen
@@ -67,7 +67,7 @@ class Comparison:
     """
 
     labels: int
-    chosen: float
+    selected: float
     random: float
     gain: float
     gain_low: float
@@ -77,7 +77,7 @@ class Comparison:
     saved_high: float | None = None
 
 
-def compare(material: Material, seed: int) -> Comparison | None:
+def compare(material: Material, seed: int) -> Savings | None:
     """The comparison at the largest number of labels that both arms have.
 
     The chosen arm is this run's first labels; the random arm is the mean over random orders of the
@@ -91,7 +91,7 @@ def compare(material: Material, seed: int) -> Comparison | None:
     Returns:
         ``None`` with fewer than ``LEAST`` draws or as many chosen labels.
     """
-    top = min(len(material.draws) - -(-len(material.draws) // 10), len(material.chosen) - 2)
+    top = min(len(material.draws) - -(-len(material.draws) // 10), len(material.selected) - 2)
     if len(material.draws) < LEAST or top < LEAST // 2:
         return None
     head = Head(material)
@@ -99,11 +99,11 @@ def compare(material: Material, seed: int) -> Comparison | None:
     sizes = np.unique([max(5, round(share * top)) for share in SHARES])
     random = _random(head, sizes, rng)
     around = range(max(1, top - 2), top + 3)
-    chosen = np.mean([head.right(material.chosen[:size], material.draws) for size in around], 0)
+    selected = np.mean([head.right(material.selected[:size], material.draws) for size in around], 0)
     everything = np.full(len(material.draws), 1.0), np.arange(REPEATS)
-    point = _arms(sizes, random, chosen, *everything)
+    point = _arms(sizes, random, selected, *everything)
     samples = [
-        _arms(sizes, random, chosen, *_resampled(len(material.draws), rng))
+        _arms(sizes, random, selected, *_resampled(len(material.draws), rng))
         for _ in range(RESAMPLES)
     ]
     return _summed_up(top, point, samples)
@@ -113,25 +113,25 @@ class Head:
     """Regularised least squares on class indicators, which is solved at once and draws nothing.
 
     Args:
-        material: the texts; a head learns from ``given`` besides what it is shown.
+        material: the texts; a head learns from ``shared`` besides what it is shown.
     """
 
     def __init__(self, material: Material) -> None:
         self._y = material.y
-        self._given = material.given
+        self._shared = material.shared
         self._table = np.eye(int(material.y.max()) + 1)
         self._likeness = material.vectors @ material.vectors.T
         self.draws = material.draws
 
-    def right(self, learned: Rows, asked: Rows) -> NDArray[np.bool_]:
-        """Whether each asked row (k,) is classified right after learning from other rows."""
-        rows = np.concatenate([self._given, learned])
-        wanted = self._table[self._y[rows]]
-        mean = wanted.mean(axis=0)
+    def right(self, learned: Rows, tested: Rows) -> NDArray[np.bool_]:
+        """Whether each tested row (k,) is classified right after learning from other rows."""
+        rows = np.concatenate([self._shared, learned])
+        targets = self._table[self._y[rows]]
+        mean = targets.mean(axis=0)
         square = self._likeness[np.ix_(rows, rows)] + PENALTY * np.eye(len(rows))
-        weights = np.linalg.solve(square, wanted - mean)
-        scores = self._likeness[np.ix_(asked, rows)] @ weights + mean
-        return np.asarray(scores.argmax(axis=1) == self._y[asked])
+        weights = np.linalg.solve(square, targets - mean)
+        scores = self._likeness[np.ix_(tested, rows)] @ weights + mean
+        return np.asarray(scores.argmax(axis=1) == self._y[tested])
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _Random:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    chosen: float
+    selected: float
     random: float
     exponent: float
     worth: float
@@ -156,10 +156,10 @@ def _random(head: Head, sizes: Rows, rng: np.random.Generator) -> _Random:
     judged, right = np.zeros((2, REPEATS, len(sizes), m))
     for repeat in range(REPEATS):
         order = rng.permutation(m)
-        for place, size in enumerate(sizes):
+        for index, size in enumerate(sizes):
             held = order[size:]
-            judged[repeat, place, held] = 1
-            right[repeat, place, held] = head.right(head.draws[order[:size]], head.draws[held])
+            judged[repeat, index, held] = 1
+            right[repeat, index, held] = head.right(head.draws[order[:size]], head.draws[held])
     return _Random(judged, right)
 
 
@@ -169,31 +169,31 @@ def _resampled(count: int, rng: np.random.Generator) -> tuple[Floats, Rows]:
     return weights, rng.choice(REPEATS, PASS, replace=False)
 
 
-def _arms(sizes: Rows, random: _Random, chosen: Floats, weights: Floats, orders: Rows) -> _Point:
+def _arms(sizes: Rows, random: _Random, selected: Floats, weights: Floats, orders: Rows) -> _Point:
     judged, right = random.judged[orders].sum(axis=0), random.right[orders].sum(axis=0)
     of_random = (right @ weights) / np.maximum(judged @ weights, 1)
-    of_chosen = float(chosen @ weights / weights.sum())
+    of_selected = float(selected @ weights / weights.sum())
     least = 0.5 / len(weights)
     level, exponent = log_slope(sizes.astype(np.float64), np.maximum(1 - of_random, least))
-    ahead = level - float(np.log(max(1 - of_chosen, least)))
+    ahead = level - float(np.log(max(1 - of_selected, least)))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         worth = 1.0 if ahead == 0 else float(np.exp(np.float64(ahead) / exponent))
-    return _Point(of_chosen, float(of_random[-1]), exponent, min(worth, FARTHEST))
+    return _Point(of_selected, float(of_random[-1]), exponent, min(worth, FARTHEST))
 
 
-def _summed_up(labels: int, point: _Point, samples: list[_Point]) -> Comparison:
-    gains = [each.chosen - each.random for each in samples]
+def _summed_up(labels: int, point: _Point, samples: list[_Point]) -> Savings:
+    gains = [sample.selected - sample.random for sample in samples]
     low, high = np.quantile(gains, [1 - SURE, SURE])
-    plain = Comparison(
-        labels, point.chosen, point.random, point.chosen - point.random, float(low), float(high)
+    plain = Savings(
+        labels, point.selected, point.random, point.selected - point.random, float(low), float(high)
     )
-    helps = np.mean([each.exponent > 0 for each in samples]) >= SURE and point.exponent > 0
-    saved = [(each.worth - 1) * labels for each in samples]
+    helps = np.mean([sample.exponent > 0 for sample in samples]) >= SURE and point.exponent > 0
+    saved = [(sample.worth - 1) * labels for sample in samples]
     least, most = (float(value) for value in np.quantile(saved, [1 - SURE, SURE]))
     if not helps or most - least >= 0.99 * FARTHEST * labels:
         return plain
-    return Comparison(
-        *(plain.labels, plain.chosen, plain.random, plain.gain, plain.gain_low, plain.gain_high),
+    return Savings(
+        *(plain.labels, plain.selected, plain.random, plain.gain, plain.gain_low, plain.gain_high),
         saved=(point.worth - 1) * labels,
         saved_low=least,
         saved_high=most,

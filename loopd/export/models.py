@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.errors import ModelError
 from loopd.export.rows import consensus_of
-from loopd.learning.classifiers.contract import Surroundings, silent
+from loopd.learning.classifiers.contract import ClassifierContext, silent
 from loopd.loop.draws import training
 from loopd.loop.tools import Tools
 from loopd.machine import Event, ModelTrained, State, fold
 
 if TYPE_CHECKING:
-    from loopd.learning.portable import Exporter
+    from loopd.export.portable import Exporter
 
 LEAST_AGREEMENT = 0.99
 """Share of texts on which a text classifier must predict what ours does, or it is not exported."""
@@ -105,11 +105,11 @@ def export_model(
 
 
 def _exporter(tools: Tools, progress: Progress) -> Exporter:
-    from loopd.learning.portable import Exporter
+    from loopd.export.portable import Exporter
 
     config = tools.config
     return Exporter(
-        Surroundings(
+        ClassifierContext(
             tools.data.pool,
             len(config.task.labels),
             config.classifier,

@@ -5,42 +5,41 @@ Imports small-text at once, so import this module only where small-text is neede
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from small_text import PoolBasedActiveLearner
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Mask, Positions
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.foreign import calling
+from loopd.learning.frozen_classifier import FrozenClassifier
+from loopd.learning.labels import Labels
+from loopd.learning.protocols import QueryStrategy
 from loopd.learning.strategies.scores import informativeness
-
-Positions = NDArray[np.int64]
 
 
 def query(
-    strategy: Any,
-    model: Any,
+    strategy: QueryStrategy,
+    model: FrozenClassifier,
     dataset: IndexedDataset,
     size: int,
     *,
-    labelled: tuple[Positions, Any],
+    labelled: tuple[Positions, Labels],
     ignored: Positions,
     hidden: Positions | None = None,
 ) -> tuple[Positions, list[float] | None]:
     """One query of a learner that is built for it alone.
 
     The learner is rebuilt each time because small-text's ``update()`` takes labels by position and
-    is poisoned by a failure; given everything it knows at once, it cannot mix anything up.
+    is poisoned by a failure; told everything at once, it cannot mix anything up.
 
     Args:
         strategy: a fresh query strategy.
         model: the trained classifier, or what stands for it before there is one.
         dataset: the pool without labels.
         size: how many records; where fewer are left, all of them are chosen.
-        labelled: positions (k,) and what is known there: class numbers (k,) or sparse rows (k, C).
-        ignored: positions that must not be chosen; strategies may take them for known to people.
+        labelled: positions (k,) and their labels: class numbers (k,) or sparse rows (k, C).
+        ignored: positions that must not be chosen; strategies may take them for seen by people.
         hidden: positions that strategies are not shown at all, none of them labelled.
 
     Returns:
@@ -63,25 +62,25 @@ def query(
     learner = PoolBasedActiveLearner(model, strategy, dataset)
     learner.initialize_data(*labelled, indices_ignored=ignored)
     with calling(f"the query strategy {strategy}"):
-        chosen = np.asarray(learner.query(num_samples=size))
-    _refuse_bad_choice(strategy, chosen, size, free)
-    chosen, scores = _ordered(chosen, informativeness(strategy, chosen, len(dataset)))
-    return shown[chosen], scores
+        indices = np.asarray(learner.query(num_samples=size))
+    _refuse_bad_choice(strategy, indices, size, free)
+    indices, scores = _ordered(indices, informativeness(strategy, indices, len(dataset)))
+    return shown[indices], scores
 
 
-def _refuse_bad_choice(
-    strategy: Any, chosen: Positions, size: int, free: NDArray[np.bool_]
-) -> None:
-    whole = np.issubdtype(chosen.dtype, np.integer)
-    if not whole or chosen.shape != (size,) or np.unique(chosen).size != size:
+def _refuse_bad_choice(strategy: QueryStrategy, indices: Positions, size: int, free: Mask) -> None:
+    whole = np.issubdtype(indices.dtype, np.integer)
+    if not whole or indices.shape != (size,) or np.unique(indices).size != size:
         raise ModelError(f"the query strategy {strategy} did not choose {size} different records")
-    if chosen.min() < 0 or chosen.max() >= len(free) or not free[chosen].all():
+    if indices.min() < 0 or indices.max() >= len(free) or not free[indices].all():
         raise ModelError(f"the query strategy {strategy} chose records that it must not choose")
 
 
-def _ordered(chosen: Positions, scores: list[float] | None) -> tuple[Positions, list[float] | None]:
+def _ordered(
+    indices: Positions, scores: list[float] | None
+) -> tuple[Positions, list[float] | None]:
     """Most informative first, ties in the order of the pool."""
     if scores is None:
-        return chosen, None
-    order = np.lexsort((chosen, -np.array(scores)))
-    return chosen[order], [scores[place] for place in order]
+        return indices, None
+    order = np.lexsort((indices, -np.array(scores)))
+    return indices[order], [scores[index] for index in order]

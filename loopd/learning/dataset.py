@@ -8,17 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import issparse
 from small_text import Dataset
 from small_text.data.exceptions import UnsupportedOperationException
 
+from loopd.learning.arrays import Positions
+from loopd.learning.labels import Index, Labels, several
+from loopd.learning.protocols import Features
+
 UNLABELED = -1
-"""Value of ``y`` where no label is known (small-text's ``LABEL_UNLABELED``)."""
+"""Value of ``y`` where there is no label (small-text's ``LABEL_UNLABELED``)."""
 
 
 class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
-    """Chosen rows of shared features, with labels; indexing gives a view and copies no feature.
+    """Some rows of shared features, with labels; indexing gives a view and copies no feature.
 
     Source: small-text's ``Dataset`` and ``DatasetView`` interfaces. Works for single label (``y``
     is an integer array) and multi label (``y`` is a sparse matrix).
@@ -34,11 +36,11 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
 
     def __init__(
         self,
-        features: Any,
-        y: Any,
-        target_labels: NDArray[np.int64],
+        features: Features,
+        y: Labels,
+        target_labels: Positions,
         *,
-        rows: NDArray[np.int64] | None = None,
+        rows: Positions | None = None,
         view: bool = False,
     ) -> None:
         self.features = features
@@ -50,17 +52,17 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
         self._view = view
 
     @property
-    def x(self) -> Any:
+    def x(self) -> Any:  # as the kind of features has them
         """Features of the rows."""
         return self.features[self.rows]
 
     @property
-    def y(self) -> Any:
+    def y(self) -> Labels:
         """Labels of the rows."""
         return self._y
 
     @y.setter
-    def y(self, y: Any) -> None:
+    def y(self, y: Labels) -> None:
         if self._view:
             raise UnsupportedOperationException("Cannot set y on a view; clone it first")
         if y.shape[0] != len(self):
@@ -70,15 +72,15 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
     @property
     def is_multi_label(self) -> bool:
         """Whether ``y`` is a sparse matrix."""
-        return bool(issparse(self._y))
+        return several(self._y)
 
     @property
-    def target_labels(self) -> NDArray[np.int64]:
+    def target_labels(self) -> Positions:
         """All class numbers, also those without an example."""
         return self._target_labels
 
     @target_labels.setter
-    def target_labels(self, target_labels: NDArray[np.int64]) -> None:
+    def target_labels(self, target_labels: Positions) -> None:
         if self._view:
             raise UnsupportedOperationException("Cannot set target_labels on a view")
         self._target_labels = target_labels
@@ -89,16 +91,16 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
             self.features, self._y.copy(), self._target_labels.copy(), rows=self.rows.copy()
         )
 
-    def __getitem__(self, item: Any) -> IndexedDataset:
+    def __getitem__(self, item: Index) -> IndexedDataset:
         rows = np.atleast_1d(self.rows[item])
-        y = self._y[item] if self.is_multi_label else np.atleast_1d(self._y[item])
+        y = self._y[item] if several(self._y) else np.atleast_1d(self._y[item])
         return IndexedDataset(self.features, y, self._target_labels, rows=rows, view=True)
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
 
 
-def unlabeled(features: Any, num_classes: int) -> IndexedDataset:
+def unlabeled(features: Features, num_classes: int) -> IndexedDataset:
     """All rows of the features without labels."""
     y = np.full(features.shape[0], UNLABELED, dtype=np.int64)
     return IndexedDataset(features, y, np.arange(num_classes))

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from loopd.errors import LoopdError, ModelError
 from loopd.learning.foreign import calling
@@ -18,7 +17,7 @@ def is_dotted(name: str) -> bool:
     return "." in name or ":" in name
 
 
-def resolve(path: str, code_paths: Sequence[Path] = ()) -> Any:
+def resolve(path: str, code_paths: Sequence[Path] = ()) -> object:
     """Import what ``package.module:Name`` or ``package.module.Name`` names.
 
     Args:
@@ -32,7 +31,7 @@ def resolve(path: str, code_paths: Sequence[Path] = ()) -> Any:
     """
     _make_importable((Path.cwd(), *code_paths))
     module_name, attribute = _split(path)
-    target: Any = _import(module_name, path)
+    target: object = _import(module_name, path)
     for part in attribute.split("."):
         with calling(f"looking for {part!r} of {path!r}"):
             target = getattr(target, part, _ABSENT)

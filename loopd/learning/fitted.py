@@ -10,21 +10,23 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Positions, Proba, Score, Scores
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
+from loopd.learning.frozen_classifier import FrozenClassifier, exact_best
 from loopd.learning.preselect import Ask, Preselection
+from loopd.learning.protocols import Classifier, Embeds, Features, HasThresholds, Screens
 from loopd.learning.representation import Background
-from loopd.learning.untrainable import Positions, Untrainable, exact_best
 
-Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-"""Informativeness (m,) of probabilities (m, C), row by row; higher is more informative."""
+Predict: TypeAlias = Callable[[IndexedDataset], Proba]
+"""Probabilities (n, C) of the rows of a data set."""
 
 
 def _everything(ask: Ask) -> None:
@@ -49,23 +51,24 @@ class PoolScores:
         multi_label: whether a text may have several labels, with independent probabilities.
     """
 
-    classifier: Any
-    features: Any
+    classifier: Classifier
+    features: Features
     num_classes: int
     preselect: Callable[[Ask], Preselection | None] = _everything
     multi_label: bool = False
-    _kept: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _kept: dict[bytes, Proba] = field(default_factory=dict, repr=False)
 
     @cached_property
     def preselection(self) -> Preselection | None:
         """The candidates; ``None`` where the classifier can look at the whole pool."""
-        screen = getattr(self.classifier, "screen_proba", None) or self.classifier.predict_proba
-        return self.preselect(lambda rows: self._asked(rows, screen, b"rough"))
+        predict = self._rough or self.classifier.predict_proba
+        return self.preselect(lambda rows: self._predicted(rows, predict, b"rough"))
 
     @property
-    def thresholds(self) -> NDArray[np.float32]:
+    def thresholds(self) -> Proba:
         """Probabilities (C,) from which on a text of several labels has a label."""
-        own = getattr(self.classifier, "thresholds", None)
+        classifier = self.classifier
+        own = classifier.thresholds if isinstance(classifier, HasThresholds) else None
         if own is None:
             return np.full(self.num_classes, 0.5, dtype=np.float32)
         return np.asarray(own, dtype=np.float32)
@@ -81,40 +84,51 @@ class PoolScores:
         Where more rows are asked for than there are candidates, only candidates are shown to the
         classifier; the others have the probabilities of the student that chose these.
         """
-        chosen = self.preselection
-        if chosen is None or len(rows) <= len(chosen.positions):
+        candidates = self.preselection
+        if candidates is None or len(rows) <= len(candidates.positions):
             return self.own(rows)
-        proba, places = chosen.proba[rows], chosen.among(rows)
-        proba[places] = self.own(rows[places])
+        proba, inside = candidates.proba[rows], candidates.among(rows)
+        proba[inside] = self.own(rows[inside])
         return proba
 
     def own(self, rows: Positions) -> NDArray[np.float32]:
         """Probabilities (k, C) at pool positions (k,), all of them the classifier's own."""
-        return self._asked(rows, self.classifier.predict_proba, b"exact")
+        return self._predicted(rows, self.classifier.predict_proba, b"exact")
 
-    def screen(self, rows: Positions) -> NDArray[np.float32] | None:
+    def screen(self, rows: Positions) -> Proba | None:
         """Probabilities (k, C), fast and rough; ``None`` where nothing is faster than ``of``."""
-        screen = getattr(self.classifier, "screen_proba", None)
-        chosen = self.preselection
-        if screen is None or (chosen is not None and len(rows) > len(chosen.positions)):
+        predict, candidates = self._rough, self.preselection
+        if predict is None or (candidates is not None and len(rows) > len(candidates.positions)):
             return None
-        return self._asked(rows, screen, b"rough")
+        return self._predicted(rows, predict, b"rough")
 
-    def _asked(
-        self, rows: Positions, predict: Callable[[Any], Any], kind: bytes
-    ) -> NDArray[np.float32]:
+    def decisions(self, rows: Positions) -> Proba:
+        """The model's own probabilities (k, C), or for several labels (k * C, 2) of no and yes."""
+        proba = self.own(rows)
+        if not self.multi_label:
+            return proba
+        flat = np.asarray(proba, dtype=np.float32).reshape(-1)
+        return np.stack([1 - flat, flat], axis=1)
+
+    def fitted(self, background: Background) -> FittedClassifier:
+        """The model as strategies see it."""
+        return FittedClassifier(self, background)
+
+    @property
+    def _rough(self) -> Predict | None:
+        return self.classifier.screen_proba if isinstance(self.classifier, Screens) else None
+
+    def _predicted(self, rows: Positions, predict: Predict, kind: bytes) -> Proba:
         key = kind + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
         if key not in self._kept:
             dataset = unlabeled(self.features, self.num_classes)
             everything = np.array_equal(rows, dataset.rows)
-            asked = dataset if everything else dataset[rows]
-            self._kept[key] = checked_proba(predict, asked, self.num_classes)
+            part = dataset if everything else dataset[rows]
+            self._kept[key] = checked_proba(predict, part, self.num_classes)
         return self._kept[key]
 
 
-def checked_proba(
-    predict: Callable[[Any], Any], dataset: IndexedDataset, num_classes: int
-) -> NDArray[np.float32]:
+def checked_proba(predict: Predict, dataset: IndexedDataset, num_classes: int) -> Proba:
     """What a classifier's ``predict_proba`` gives, (n, C) float32.
 
     Raises:
@@ -139,12 +153,12 @@ def checked_proba(
     return proba
 
 
-class FittedClassifier(Untrainable):
+class FittedClassifier(FrozenClassifier):
     """A trained classifier as small-text's learner sees it: nothing is trained or scored twice.
 
     Args:
         scores: the trained classifier.
-        background: what is known without it.
+        background: what strategies may know without it.
     """
 
     def __init__(self, scores: PoolScores, background: Background | None = None) -> None:
@@ -152,7 +166,7 @@ class FittedClassifier(Untrainable):
         self._scores = scores
 
     @property
-    def thresholds(self) -> NDArray[np.float32]:
+    def thresholds(self) -> Proba:
         """Probabilities (C,) from which on a text of several labels has a label."""
         return self._scores.thresholds
 
@@ -161,14 +175,12 @@ class FittedClassifier(Untrainable):
 
         Strategies are not shown these: they are neither open to them nor known to people.
         """
-        chosen = self._scores.preselection
-        if chosen is None or len(np.setdiff1d(chosen.positions, taken)) < size:
+        candidates = self._scores.preselection
+        if candidates is None or len(np.setdiff1d(candidates.positions, taken)) < size:
             return super().outside(taken, size)
-        return np.setdiff1d(chosen.others(), taken)
+        return np.setdiff1d(candidates.others(), taken)
 
-    def most_informative(
-        self, score: Score, among: Positions, n: int
-    ) -> tuple[Positions, NDArray[np.float64]]:
+    def most_informative(self, score: Score, among: Positions, n: int) -> tuple[Positions, Scores]:
         """The exact best ``n`` of some pool positions, with their scores.
 
         Args:
@@ -187,7 +199,9 @@ class FittedClassifier(Untrainable):
             lambda rows: score(self._scores.of(rows)),
         )
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(  # small-text: one array or two
+        self, data_set: IndexedDataset, return_proba: bool = False
+    ) -> Any:
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
         if self._scores.multi_label:
@@ -196,7 +210,7 @@ class FittedClassifier(Untrainable):
             labels = proba.argmax(axis=1)
         return (labels, proba) if return_proba else labels
 
-    def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Any:
+    def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Proba:
         """Probabilities (n, C); with dropout samples (n, samples, C).
 
         Raises:
@@ -204,7 +218,7 @@ class FittedClassifier(Untrainable):
         """
         if dropout_sampling == 1:
             return self._scores.of(data_set.rows)
-        predict = self._scores.classifier.predict_proba
+        predict: Callable[..., Proba] = self._scores.classifier.predict_proba
         if "dropout_sampling" not in inspect.signature(predict).parameters:
             raise ModelError(
                 "the strategy needs dropout, which the classifier has not",
@@ -217,30 +231,30 @@ class FittedClassifier(Untrainable):
         data_set: IndexedDataset,
         return_proba: bool = False,
         pbar: str | None = None,
-        **options: Any,
-    ) -> Any:
+        **options: Any,  # small-text's
+    ) -> Any:  # one array or two, as in small-text
         """Embeddings (n, d), and probabilities (n, C) if asked; never with a progress bar.
 
         Raises:
             ModelError: the classifier has no embeddings.
         """
         del pbar
-        embed = getattr(self._scores.classifier, "embed", None)
-        if embed is None:
+        classifier = self._scores.classifier
+        if not isinstance(classifier, Embeds):
             raise ModelError(
                 "the strategy needs embeddings, which the classifier has not",
                 "use `transformer` or `tfidf`, or another strategy",
             )
-        embedded = embed(data_set, **options)
+        embedded = classifier.embed(data_set, **options)
         return (embedded, self.predict_proba(data_set)) if return_proba else embedded
 
 
-class ColdClassifier(Untrainable):
-    """What strategies see before there is a model: only what is known without labels."""
+class ColdClassifier(FrozenClassifier):
+    """What strategies see before there is a model: only what needs no label."""
 
     cold = True
 
-    def predict(self, data_set: Any, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> NoReturn:
         """Never.
 
         Raises:
@@ -249,12 +263,12 @@ class ColdClassifier(Untrainable):
         del data_set, return_proba
         raise _no_model()
 
-    def predict_proba(self, data_set: Any, **options: Any) -> Any:
+    def predict_proba(self, data_set: IndexedDataset, **options: object) -> NoReturn:
         """Never; raises as ``predict``."""
         del data_set, options
         raise _no_model()
 
-    def embed(self, data_set: Any, **options: Any) -> Any:
+    def embed(self, data_set: IndexedDataset, **options: object) -> NoReturn:
         """Never; raises as ``predict``."""
         del data_set, options
         raise _no_model()

@@ -6,28 +6,30 @@ Imports small-text at once, so import this module only where small-text is neede
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
+from loopd.learning.arrays import Mask, Proba, Scores, Weights
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.fitted import checked_proba
 from loopd.learning.foreign import calling
+from loopd.learning.labels import Labels, several
+from loopd.learning.protocols import Classifier
 from loopd.learning.seeding import for_step, seeded
 
-Folds = NDArray[np.int64]
+Folds: TypeAlias = NDArray[np.int64]
 
 
 def out_of_fold(
     train_set: IndexedDataset,
-    make: Callable[[int], Any],
+    make: Callable[[int], Classifier],
     *,
     folds: int,
     seed: int,
-    weights: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
+    weights: Weights | None = None,
+) -> Proba:
     """Probabilities of labelled rows, each by a classifier that was not shown the row.
 
     A fresh classifier is trained for each fold on the rows of the others. A label whose examples
@@ -65,7 +67,7 @@ def out_of_fold(
     return proba
 
 
-def assigned(y: Any, num_classes: int, folds: int, seed: int) -> Folds:
+def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:
     """The fold (n,) of each row, so that every label is spread evenly over the folds.
 
     Source: for one label, dealing out class by class as scikit-learn's ``StratifiedKFold`` does;
@@ -84,45 +86,45 @@ def assigned(y: Any, num_classes: int, folds: int, seed: int) -> Folds:
     rng = np.random.default_rng(seed)
     order = rng.permutation(y.shape[0])
     fold = np.empty(len(order), dtype=np.int64)
-    if not issparse(y):
+    if not several(y):
         by_class = order[np.argsort(y[order], kind="stable")]
         fold[by_class] = np.arange(len(order)) % folds
         return fold
-    given = np.asarray(y.toarray() > 0)[order]
-    fold[order] = _greedy(given.reshape(len(order), num_classes), folds)
+    table = np.asarray(y.toarray() > 0)[order]
+    fold[order] = _greedy(table.reshape(len(order), num_classes), folds)
     return fold
 
 
-def _greedy(given: NDArray[np.bool_], folds: int) -> Folds:
+def _greedy(table: Mask, folds: int) -> Folds:
     """The fold (n,) of each row of a matrix (n, C), taken in their order."""
-    wanted = np.tile(given.sum(axis=0) / folds, (folds, 1))
-    room = np.full(folds, len(given) / folds)
-    fold = np.full(len(given), -1, dtype=np.int64)
+    lacking = np.tile(table.sum(axis=0) / folds, (folds, 1))
+    room = np.full(folds, len(table) / folds)
+    fold = np.full(len(table), -1, dtype=np.int64)
 
     def put(row: int, number: int) -> None:
         fold[row] = number
-        wanted[number] -= given[row]
+        lacking[number] -= table[row]
         room[number] -= 1
 
-    left = given.sum(axis=0)
+    left = table.sum(axis=0)
     while left.any():
-        label = int(np.where(left > 0, left, len(given) + 1).argmin())
-        for row in np.flatnonzero(given[:, label] & (fold < 0)):
-            put(int(row), int(np.lexsort((-room, -wanted[:, label]))[0]))
-        left = given[fold < 0].sum(axis=0)
+        label = int(np.where(left > 0, left, len(table) + 1).argmin())
+        for row in np.flatnonzero(table[:, label] & (fold < 0)):
+            put(int(row), int(np.lexsort((-room, -lacking[:, label]))[0]))
+        left = table[fold < 0].sum(axis=0)
     for row in np.flatnonzero(fold < 0):
         put(int(row), int(room.argmax()))
     return fold
 
 
-def _too_few(y: Any) -> bool:
+def _too_few(y: Labels) -> bool:
     """Whether nothing can be learned: no row at all, or for one label a single class."""
-    return y.shape[0] == 0 or (not issparse(y) and len(np.unique(y)) < 2)
+    return y.shape[0] == 0 or (not several(y) and len(np.unique(y)) < 2)
 
 
-def _shares(y: Any, num_classes: int) -> NDArray[np.float64]:
+def _shares(y: Labels, num_classes: int) -> Scores:
     """Shares of the classes (C,), each counted once more than it occurs."""
-    if issparse(y):
+    if several(y):
         counts = np.asarray(y.sum(axis=0), dtype=np.float64).ravel()
         return np.asarray((counts + 1) / (y.shape[0] + 2))
     counts = np.bincount(y, minlength=num_classes).astype(np.float64)

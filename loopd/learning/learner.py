@@ -12,29 +12,34 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
+from loopd.learning.arrays import Positions, Proba, Vectors
 from loopd.learning.classifiers import registry as classifiers
-from loopd.learning.classifiers.contract import Surroundings, never_interrupted, silent
+from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.foreign import calling
 from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
-from loopd.learning.trainer import Lesson, Model, Trainer
+from loopd.learning.trainer import Model, Trainer, TrainingSet
 from loopd.records import BatchItem, Target, Targets
 
-__all__ = ["Choice", "Learner", "Model"]
+if TYPE_CHECKING:
+    from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.frozen_classifier import FrozenClassifier
+    from loopd.learning.labels import Labels
+
+__all__ = ["BatchChoice", "Learner", "Model"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BatchChoice:
     """Records that are chosen for a batch.
 
     Attributes:
@@ -81,7 +86,7 @@ class Learner:
         self._problem = problem_of("single_label", labels) if isinstance(labels, tuple) else labels
         self._strategy = strategy
         self._seed = seed
-        self._surroundings = Surroundings(
+        self._context = ClassifierContext(
             pool,
             len(self._problem.labels),
             classifier,
@@ -92,7 +97,7 @@ class Learner:
             labels=self._problem.labels,
             kind=self._problem.kind,
         )
-        self._trainer = Trainer(self._surroundings, self._problem, seed)
+        self._trainer = Trainer(self._context, self._problem, seed)
 
     def first_batch(
         self,
@@ -102,7 +107,7 @@ class Learner:
         exclude: Collection[str],
         targets: Targets | None = None,
         hidden: Collection[str] = (),
-    ) -> Choice:
+    ) -> BatchChoice:
         """Records chosen without a model: the start of a run, or as long as none can be trained.
 
         The cold start of the settings chooses; random sampling does where that needs a
@@ -118,15 +123,16 @@ class Learner:
         Raises:
             ModelError: the cold start cannot be built, needs a model, or breaks its contract.
         """
-        known = targets or {}
+        labelled = targets or {}
         section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
         if section.name == strategies.RANDOM:
-            return Choice(self._at_random(size, round, {*known, *exclude, *hidden}), section.name)
+            return BatchChoice(
+                self._at_random(size, round, {*labelled, *exclude, *hidden}), section.name
+            )
         from loopd.learning.fitted import ColdClassifier
 
         cold = ColdClassifier(len(self._problem.labels), self._background)
-        taken = known, exclude, hidden
-        return self._ask(section, cold, size, round=round, taken=taken)
+        return self._ask(section, cold, size, round=round, taken=(labelled, exclude, hidden))
 
     def can_fit(self, targets: Targets) -> bool:
         """Whether there are enough labels to train on, such as two different ones."""
@@ -137,11 +143,11 @@ class Learner:
 
         The order of the targets does not matter.
         """
-        what = {
+        what: dict[str, object] = {
             "pool": self._pool.fingerprint,
             "targets": sorted(targets.items()),
             "labels": self._problem.labels,
-            "classifier": classifiers.identity(self._surroundings.section),
+            "classifier": classifiers.identity(self._context.section),
             "seed": self._seed,
             "round": round,
         }
@@ -161,11 +167,11 @@ class Learner:
             member: of an ensemble, from 0: what the model is where there is no other.
 
         Raises:
-            ModelError: too few labels to train on, or a label or id that is not known.
+            ModelError: too few labels to train on, or a label or id that does not exist.
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        return self._trainer.model(self._lesson(round, targets, member))
+        return self._trainer.model(self._training_set(round, targets, member))
 
     def out_of_fold(
         self,
@@ -173,7 +179,7 @@ class Learner:
         targets: Targets,
         folds: int = 5,
         member: int = 0,
-    ) -> dict[str, NDArray[np.float32]]:
+    ) -> dict[str, Proba]:
         """Probabilities (C,) of each labelled record by a model that was not trained on it.
 
         Args:
@@ -188,10 +194,9 @@ class Learner:
         """
         if self._problem.kind == "spans":
             raise ModelError("spans have no probability of a text", "use another consensus")
-        lesson = self._lesson(round, targets, member)
-        proba = self._trainer.out_of_fold(lesson, folds)
-        records = self._pool.records
-        ids = [records[place].id for place in lesson.positions]
+        training_set = self._training_set(round, targets, member)
+        proba = self._trainer.out_of_fold(training_set, folds)
+        ids = [self._pool.records[position].id for position in training_set.positions]
         return dict(zip(ids, proba, strict=True))
 
     def choose(
@@ -203,7 +208,7 @@ class Learner:
         targets: Targets,
         exclude: Collection[str],
         hidden: Collection[str] = (),
-    ) -> Choice:
+    ) -> BatchChoice:
         """Ask the query strategy for the next records, most informative first.
 
         Args:
@@ -219,20 +224,20 @@ class Learner:
         Raises:
             ModelError: the strategy cannot be built, fails, or breaks its contract.
         """
-        fitted = self._problem.fitted(model.scores, self._background)
+        fitted = model.scores.fitted(self._background)
         taken = targets, exclude, hidden
         choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
-        return Choice(self.suggested(model, choice.items), choice.strategy)
+        return BatchChoice(self.suggested(model, choice.items), choice.strategy)
 
     def candidates(self, model: Model, ids: Sequence[str], size: int) -> list[str]:
         """Those of the ids at which the model itself looks in this round; see ``preselect``.
 
         All of them where the pool is not too big for it, or where fewer than ``size`` are left.
         """
-        chosen = getattr(model.scores, "preselection", None)
-        if chosen is None:
+        preselection = model.scores.preselection
+        if preselection is None:
             return list(ids)
-        kept = [ids[place] for place in chosen.among(self._rows(ids))]
+        kept = [ids[index] for index in preselection.among(self._rows(ids))]
         return kept if len(kept) >= size else list(ids)
 
     def suggested(self, model: Model, items: Sequence[BatchItem]) -> tuple[BatchItem, ...]:
@@ -252,7 +257,7 @@ class Learner:
         with calling("the classifier's prediction"):
             return self._problem.predicted(model.scores.classifier, self._dataset(texts))
 
-    def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> NDArray[np.float32]:
+    def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> Proba:
         """Probabilities (n, C) of texts, columns in the order of the labels; not for spans."""
         from loopd.learning.fitted import checked_proba
 
@@ -261,12 +266,11 @@ class Learner:
             return np.empty((0, classes), dtype=np.float32)
         return checked_proba(model.scores.classifier.predict_proba, self._dataset(texts), classes)
 
-    def predict_pool(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
+    def predict_pool(self, model: Model, ids: Sequence[str]) -> Proba:
         """Probabilities (n, C) of records of the pool, by id; not for spans."""
-        proba: NDArray[np.float32] = model.scores.of(self._rows(ids))
-        return proba
+        return model.scores.of(self._rows(ids))
 
-    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32] | None:
+    def vectors(self, ids: Sequence[str]) -> Vectors | None:
         """Vectors (n, d) of records of the pool that no label changes, of length 1.
 
         ``None`` where the classifier has none. They are made for the whole pool at the first use.
@@ -274,13 +278,13 @@ class Learner:
         represented = self._representation
         return None if represented is None else represented.pool[self._rows(ids)]
 
-    def decisions(self, model: Model, ids: Sequence[str]) -> NDArray[np.float32]:
+    def decisions(self, model: Model, ids: Sequence[str]) -> Proba:
         """Probabilities (m, k) of all decisions about records of the pool.
 
         A decision is a text's label, whether one label applies to a text, or a token's tag, by the
         kind of problem; m depends on the records alone.
         """
-        return self._problem.decisions(model.scores, self._rows(ids))
+        return model.scores.decisions(self._rows(ids))
 
     @property
     def decision_classes(self) -> int:
@@ -298,36 +302,34 @@ class Learner:
             ModelError: one of them is missing, unknown or cannot be loaded.
         """
         described = self._trainer.factory.describe()
-        represented = self._representation is not None
-        around = self._surroundings
+        context = self._context
         chosen_by = strategies.check(
             self._strategy,
-            around.num_classes,
-            around.code_paths,
-            represented=represented,
-            embeds=getattr(self._trainer.factory, "embeds", True),
-            kind=around.kind,
+            context.num_classes,
+            context.code_paths,
+            represented=self._representation is not None,
+            embeds=embeds(self._trainer.factory),
+            kind=context.kind,
         )
         return f"{described}; {chosen_by}"
 
     @property
     def _representation(self) -> Representation | None:
         """Vectors that no label changes; ``None`` where the classifier has none."""
-        found: Representation | None = getattr(self._trainer.factory, "representation", None)
-        return found
+        return self._trainer.factory.representation
 
     @cached_property
     def _background(self) -> Background:
         return Background(self._problem.labels, lambda: self._representation)
 
-    def _lesson(self, round: int, targets: Targets, member: int) -> Lesson:  # noqa: A002
+    def _training_set(self, round: int, targets: Targets, member: int) -> TrainingSet:  # noqa: A002
         positions, y = self._aligned(targets)
         if not self.can_fit(targets):
             raise ModelError(
                 f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
                 "label records of at least two different kinds",
             )
-        return Lesson(self.model_id(round, targets, member), round, positions, y, member)
+        return TrainingSet(self.model_id(round, targets, member), round, positions, y, member)
 
     def _at_random(
         self,
@@ -338,17 +340,17 @@ class Learner:
         """Records drawn at random; imports nothing heavy."""
         free = [record.id for record in self._pool if record.id not in taken]
         order = seeding.rng(self._seed, round, "first batch").permutation(len(free))
-        return tuple(BatchItem(free[place]) for place in order[:size])
+        return tuple(BatchItem(free[index]) for index in order[:size])
 
     def _ask(
         self,
         section: StrategySection,
-        classifier: Any,
+        classifier: FrozenClassifier,
         size: int,
         *,
         round: int,  # noqa: A002
         taken: tuple[Targets, Collection[str], Collection[str]],
-    ) -> Choice:
+    ) -> BatchChoice:
         """What a strategy chooses of what is neither labelled, nor excluded, nor hidden."""
         from loopd.learning import choosing
 
@@ -358,10 +360,10 @@ class Learner:
         ignored = np.setdiff1d(np.union1d(self._rows(exclude), unseen), positions)
         if strategies.asks_the_model(section):
             unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
-        around = self._surroundings
-        strategy = strategies.create(section, around.num_classes, around.code_paths)
+        context = self._context
+        strategy = strategies.create(section, context.num_classes, context.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
-            chosen, scores = choosing.query(
+            indices, scores = choosing.query(
                 strategy,
                 classifier,
                 self._problem.pool(self._trainer.factory.pool_features),
@@ -370,26 +372,26 @@ class Learner:
                 ignored=ignored,
                 hidden=unseen,
             )
-        records = [self._pool.records[position].id for position in chosen]
-        known: Sequence[float | None] = scores or [None] * len(records)
-        items = tuple(map(BatchItem, records, known))
-        return Choice(items, strategies.used(section, strategy))
+        ids = [self._pool.records[position].id for position in indices]
+        shown: Sequence[float | None] = scores or [None] * len(ids)
+        items = tuple(map(BatchItem, ids, shown))
+        return BatchChoice(items, strategies.used(section, strategy))
 
-    def _aligned(self, targets: Targets) -> tuple[NDArray[np.int64], Any]:
+    def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
         """Positions and targets in the order of the pool: labels meet texts by id."""
         unknown = next((id_ for id_ in sorted(targets) if id_ not in self._pool), None)
         if unknown is not None:
             raise ModelError(f"not a record of the pool: {unknown!r}")
         positions = np.sort(self._rows(targets))
-        records = self._pool.records
-        return positions, self._problem.encode([targets[records[place].id] for place in positions])
+        ids = [self._pool.records[position].id for position in positions]
+        return positions, self._problem.encode([targets[id_] for id_ in ids])
 
-    def _rows(self, ids: Collection[str]) -> NDArray[np.int64]:
+    def _rows(self, ids: Collection[str]) -> Positions:
         """Positions of the ids; ids that the pool does not hold are left out."""
-        known = self._pool.positions
-        return np.array([known[id_] for id_ in ids if id_ in known], dtype=np.int64)
+        positions = self._pool.positions
+        return np.array([positions[id_] for id_ in ids if id_ in positions], dtype=np.int64)
 
-    def _dataset(self, texts: Pool | Sequence[str]) -> Any:
+    def _dataset(self, texts: Pool | Sequence[str]) -> IndexedDataset:
         features = self._trainer.features(
             texts.texts if isinstance(texts, Pool) else list(texts),
             texts.fingerprint if isinstance(texts, Pool) else None,

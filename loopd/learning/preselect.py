@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
-from loopd.learning.feature_store import blocks
+from loopd.learning.arrays import Positions, Proba, Vectors
+from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory
+from loopd.learning.features.store import blocks
+from loopd.learning.representation import Rows
 from loopd.learning.strategies.scores import top
 
-Positions = NDArray[np.int64]
-Proba = NDArray[np.float32]
-Ask = Callable[[Positions], Proba]
+Ask: TypeAlias = Callable[[Positions], Proba]
 """Probabilities (m, C) that the slow classifier gives at pool positions (m,); roughly will do."""
 
 RANDOM_SHARE = 0.5
@@ -38,7 +38,7 @@ FLOOR = 1e-4
 
 @dataclass(frozen=True)
 class Preselection:
-    """What goes to the slow classifier, and what is known of the rest.
+    """What goes to the slow classifier, and what the student says of the rest.
 
     Attributes:
         positions: (k,) pool positions, ascending.
@@ -55,7 +55,7 @@ class Preselection:
         return np.flatnonzero(left_out)
 
     def among(self, rows: Positions) -> Positions:
-        """Places in the rows (m,) of those that are candidates, ascending."""
+        """Indices of the candidates among the rows (m,), ascending."""
         return np.flatnonzero(np.isin(rows, self.positions))
 
 
@@ -69,14 +69,12 @@ class Student:
         multi_label: whether the labels' probabilities are independent.
     """
 
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    weight: Vectors
+    bias: Vectors
     multi_label: bool = False
 
     @classmethod
-    def taught(
-        cls, features: NDArray[np.float32], proba: Proba, *, multi_label: bool = False
-    ) -> Student:
+    def taught(cls, features: Vectors, proba: Proba, *, multi_label: bool = False) -> Student:
         """Ridge regression on the classifier's probabilities (m, C) of features (m, d).
 
         Source: Hinton et al. 2015 (1503.02531), matching logits.
@@ -93,7 +91,7 @@ class Student:
         bias = usual - middle @ weight
         return cls(weight.astype(np.float32), bias.astype(np.float32), multi_label)
 
-    def proba(self, features: NDArray[np.float32]) -> Proba:
+    def proba(self, features: Vectors) -> Proba:
         """Probabilities (m, C) of features (m, d)."""
         logits = features @ self.weight + self.bias
         if self.multi_label:
@@ -103,19 +101,19 @@ class Student:
 
 
 def candidates(
-    factory: ClassifierFactory, around: Surroundings, labelled: Positions, seed: int, ask: Ask
+    factory: ClassifierFactory, context: ClassifierContext, labelled: Positions, seed: int, ask: Ask
 ) -> Preselection | None:
     """What a classifier looks at in one round; ``None`` means the whole pool.
 
     Args:
         factory: whose ``screening`` features narrow the pool; without them nothing is narrowed.
-        around: the pool and ``candidates``, the size up to which it is scored as a whole.
+        context: the pool and ``candidates``, the size up to which it is scored as a whole.
         labelled: positions (m,).
         seed: of the random share.
         ask: the trained classifier.
     """
-    size = around.section.candidates
-    if len(around.pool) - len(labelled) <= size:
+    size = context.section.candidates
+    if len(context.pool) - len(labelled) <= size:
         return None
     features = factory.screening
     if features is None:
@@ -126,13 +124,13 @@ def candidates(
         labelled,
         size=size,
         seed=seed,
-        interrupt=around.interrupt,
-        multi_label=around.multi_label,
+        interrupt=context.interrupt,
+        multi_label=context.multi_label,
     )
 
 
 def preselect(
-    features: Any,
+    features: Rows,
     ask: Ask,
     labelled: Positions,
     *,
@@ -167,7 +165,7 @@ def preselect(
     return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 
-def _guessed(student: Student, features: Any, interrupt: Callable[[], None]) -> Proba:
+def _guessed(student: Student, features: Rows, interrupt: Callable[[], None]) -> Proba:
     everything = np.arange(features.shape[0])
     proba = np.empty((len(everything), len(student.bias)), dtype=np.float32)
     for block in blocks(everything):

@@ -9,10 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from loopd.errors import ModelError
+from loopd.learning.arrays import Positions, Vectors
 
 
 class Rows(Protocol):
@@ -23,7 +21,7 @@ class Rows(Protocol):
         """(n, d)."""
         ...
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def __getitem__(self, rows: Positions, /) -> Vectors:
         """Vectors (k, d) of rows (k,)."""
         ...
 
@@ -40,7 +38,7 @@ class Representation(Protocol):
         """Vectors of the pool in its order, made at the first use; they may lie on disk."""
         ...
 
-    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def of(self, texts: Sequence[str]) -> Vectors:
         """Vectors of other texts (k, d) in the same space."""
         ...
 
@@ -51,7 +49,7 @@ def _none() -> None:
 
 @dataclass(frozen=True)
 class Background:
-    """What is known without a model.
+    """What strategies may know without a model.
 
     Attributes:
         label_names: names of the labels in the order of probability columns; empty if unknown.
@@ -68,10 +66,10 @@ class Background:
         Raises:
             ModelError: the classifier has none.
         """
-        found = self.find()
-        if found is None:
+        representation = self.find()
+        if representation is None:
             raise ModelError(
                 "the strategy needs a representation of the texts, which the classifier has not",
                 "use one of loopd's own classifiers, or another strategy",
             )
-        return found
+        return representation

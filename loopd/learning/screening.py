@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Places = NDArray[np.int64]
-Scores = NDArray[np.float64]
+from loopd.learning.arrays import Positions, Scores
 
 AT_LEAST = 200
 """Rows that are scored exactly in any case."""
@@ -21,7 +19,9 @@ MARGIN = 2.0
 """How many times the largest error seen among the exact rows a row outside may be wrong by."""
 
 
-def shortlist(rough: Scores, n: int, exact: Callable[[Places], Scores]) -> tuple[Places, Scores]:
+def shortlist(
+    rough: Scores, n: int, exact: Callable[[Positions], Scores]
+) -> tuple[Positions, Scores]:
     """The rows that may be among the best ``n``, with exact scores.
 
     The best by rough score are scored exactly, more of them each time, until even a row outside
@@ -29,7 +29,7 @@ def shortlist(rough: Scores, n: int, exact: Callable[[Places], Scores]) -> tuple
 
     Args:
         rough: (m,) higher is better.
-        n: how many are wanted, at least 1.
+        n: how many are needed, at least 1.
         exact: gives the exact scores (k,) of rows (k,); called with rows in ascending order, each
             time with all that are in the running: scores may depend on who is asked together.
 

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from loopd.learning.arrays import Floats, Scores
 from loopd.learning.strategies.uncertainty import LeastConfidence
 from loopd.multiannotator import active_scores
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +87,10 @@ def pick(
 ) -> list[Pick]:
     """The texts for which one more answer helps most, best first.
 
-    Equal scores go to new texts, then to the given order.
+    Equal scores go to new texts, then to the order in which they came.
 
     Args:
-        answered, unanswered: everything that is known of the texts.
+        answered, unanswered: all votes and probabilities there are.
         labels: columns of the probabilities.
         size: how many; fewer where fewer may be asked about.
         seed: for ties that nothing else breaks.
@@ -105,31 +102,31 @@ def pick(
         return []
     old, new = _scores(answered, unanswered, labels, seed)
     picks = [Pick(id_, float(1 - score), False) for id_, score in _least(unanswered.ids, new, size)]
-    known = [(id_, score) for id_, score in zip(answered.votes, old, strict=True)]
-    picks += [Pick(id_, float(1 - score), True) for id_, score in known if id_ in answered.askable]
-    return sorted(picks, key=lambda each: -each.score)[:size]
+    scored = [(id_, score) for id_, score in zip(answered.votes, old, strict=True)]
+    picks += [Pick(id_, float(1 - score), True) for id_, score in scored if id_ in answered.askable]
+    return sorted(picks, key=lambda text: -text.score)[:size]
 
 
 def _scores(
     answered: Answered, unanswered: Unanswered, labels: Sequence[str], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Scores, Scores]:
     votes = _matrix(answered.votes, labels)
-    proba = np.stack([[each[id_] for id_ in answered.votes] for each in answered.proba])
+    proba = np.stack([[of_model[id_] for id_ in answered.votes] for of_model in answered.proba])
     return active_scores(votes, proba, np.stack(list(unanswered.proba)), seed)
 
 
-def _matrix(votes: Mapping[str, Mapping[str, str]], labels: Sequence[str]) -> NDArray[np.float64]:
+def _matrix(votes: Mapping[str, Mapping[str, str]], labels: Sequence[str]) -> Scores:
     """Class numbers (n, m), NaN where an annotator gave none."""
-    number = {label: place for place, label in enumerate(labels)}
-    people = sorted({person for given in votes.values() for person in given})
-    column = {person: place for place, person in enumerate(people)}
+    number = {label: index for index, label in enumerate(labels)}
+    people = sorted({person for of_text in votes.values() for person in of_text})
+    column = {person: index for index, person in enumerate(people)}
     matrix = np.full((len(votes), len(people)), np.nan)
-    for row, given in enumerate(votes.values()):
-        for person, label in given.items():
+    for row, of_text in enumerate(votes.values()):
+        for person, label in of_text.items():
             matrix[row, column[person]] = number[label]
     return matrix
 
 
-def _least(ids: Sequence[str], scores: NDArray[np.float64], size: int) -> list[tuple[str, float]]:
+def _least(ids: Sequence[str], scores: Scores, size: int) -> list[tuple[str, float]]:
     order = np.argsort(scores, kind="stable")[:size]
-    return [(ids[place], float(scores[place])) for place in order.tolist()]
+    return [(ids[index], float(scores[index])) for index in order.tolist()]

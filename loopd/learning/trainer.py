@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
-from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
-from loopd.learning.problems.problem import Problem
-from loopd.learning.store import ModelStore
+from loopd.learning.classifiers.contract import (
+    ClassifierContext,
+    ClassifierFactory,
+    draws_nothing,
+)
+from loopd.learning.model_store import ModelStore
 
-Positions = NDArray[np.int64]
+if TYPE_CHECKING:
+    from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.labels import Labels
+from loopd.learning.arrays import Positions, Proba, Weights
+from loopd.learning.problems.problem import Problem
+from loopd.learning.protocols import Classifier, Features, ModelScores
 
 APART = 1_000_000
 """Between the rounds that seed the members of an ensemble."""
@@ -42,11 +49,11 @@ class Model:
 
     id: str
     round: int
-    scores: Any = field(repr=False)
+    scores: ModelScores = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSet:
     """What a model is trained on.
 
     Attributes:
@@ -61,7 +68,7 @@ class Lesson:
     id: str
     round: int
     positions: Positions
-    y: Any
+    y: Labels
     member: int = 0
 
     @property
@@ -74,42 +81,42 @@ class Trainer:
     """Trains one kind of classifier on rows of the pool.
 
     Args:
-        surroundings: what classifiers are built from.
+        context: what classifiers are built from.
         problem: the kind of problem.
         seed: seed of the run.
     """
 
-    def __init__(self, surroundings: Surroundings, problem: Problem, seed: int) -> None:
-        self._surroundings = surroundings
+    def __init__(self, context: ClassifierContext, problem: Problem, seed: int) -> None:
+        self._context = context
         self._problem = problem
         self._seed = seed
-        self._store = ModelStore(surroundings.cache / "models")
-        self._folds = ModelStore(surroundings.cache / "folds")
+        self._store = ModelStore(context.cache / "models")
+        self._folds = ModelStore(context.cache / "folds")
         self._last_folds: deque[str] = deque(maxlen=FOLDS_KEPT)
         self._in_memory: dict[str, Model] = {}
-        self._encoded: dict[str, Any] = {}
+        self._encoded: dict[str, Features] = {}
 
     @cached_property
     def factory(self) -> ClassifierFactory:
         """The kind of classifier that the settings name."""
-        return classifiers.create(self._surroundings)
+        return classifiers.create(self._context)
 
-    def model(self, lesson: Lesson) -> Model:
-        """The model of a lesson: from memory, from disk, or trained.
+    def model(self, training_set: TrainingSet) -> Model:
+        """The model of a training set: from memory, from disk, or trained.
 
         Raises:
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        if lesson.id not in self._in_memory:
-            classifier = self._loaded(lesson.id) or self._trained(lesson)
+        if training_set.id not in self._in_memory:
+            classifier = self._loaded(training_set.id) or self._trained(training_set)
             while len(self._in_memory) >= MODELS_IN_MEMORY:
                 del self._in_memory[next(iter(self._in_memory))]
-            self._in_memory[lesson.id] = self._scored(classifier, lesson)
-        return self._in_memory[lesson.id]
+            self._in_memory[training_set.id] = self._scored(classifier, training_set)
+        return self._in_memory[training_set.id]
 
-    def out_of_fold(self, lesson: Lesson, folds: int) -> NDArray[np.float32]:
-        """Probabilities (k, C) of the lesson's texts by models that were not trained on them.
+    def out_of_fold(self, training_set: TrainingSet, folds: int) -> Proba:
+        """Probabilities (k, C) of the labelled texts by models that were not trained on them.
 
         Raises:
             Interrupted: a stop was asked for.
@@ -117,26 +124,26 @@ class Trainer:
         """
         from loopd.learning.folds import out_of_fold
 
-        name = hashlib.sha256(f"{lesson.id}/{folds}".encode()).hexdigest()[:16]
-        known = self._folds.get(name)
-        if known is None or "proba" not in known:
-            seed = seeding.for_step(self._seed, lesson.step, "folds")
+        name = hashlib.sha256(f"{training_set.id}/{folds}".encode()).hexdigest()[:16]
+        stored = self._folds.get(name)
+        if stored is None or "proba" not in stored:
+            seed = seeding.for_step(self._seed, training_set.step, "folds")
             with seeding.seeded(seed):
                 proba = out_of_fold(
-                    self._train_set(lesson),
+                    self._dataset(training_set),
                     self.factory.new,
                     folds=folds,
                     seed=seed,
-                    weights=self._weights(lesson),
+                    weights=self._weights(training_set),
                 )
-            known = {"proba": np.asarray(proba, dtype=np.float32)}
-            self._folds.put(name, known)
+            stored = {"proba": np.asarray(proba, dtype=np.float32)}
+            self._folds.put(name, stored)
         if name not in self._last_folds:
             self._last_folds.append(name)
             self._folds.keep(self._last_folds)
-        return known["proba"].astype(np.float32)
+        return stored["proba"].astype(np.float32)
 
-    def features(self, texts: Any, fingerprint: str | None, of_pool: str) -> Any:
+    def features(self, texts: Sequence[str], fingerprint: str | None, of_pool: str) -> Features:
         """Features of texts; those of a set with a fingerprint are kept for the next call."""
         if fingerprint is None:
             return self.factory.encode(texts)
@@ -152,58 +159,60 @@ class Trainer:
         for model_id in set(self._in_memory) - set(model_ids):
             del self._in_memory[model_id]
 
-    def _loaded(self, model_id: str) -> Any:
+    def _loaded(self, model_id: str) -> Classifier | None:
         tensors = self._store.get(model_id)
         try:
             return None if tensors is None else self.factory.load(tensors)
         except (KeyError, ValueError):  # written by another version: train again
             return None
 
-    def _trained(self, lesson: Lesson) -> Any:
+    def _trained(self, training_set: TrainingSet) -> Classifier:
         from loopd.learning.foreign import calling
 
-        seed = seeding.for_step(self._seed, lesson.step, "fit")
-        weights = self._weights(lesson)
-        some = {} if weights is None else {"weights": weights}
+        seed = seeding.for_step(self._seed, training_set.step, "fit")
+        weights = self._weights(training_set)
+        some: dict[str, Weights] = {} if weights is None else {"weights": weights}
         with seeding.seeded(seed):
             classifier = self.factory.new(seed)
-            train_set = self._train_set(lesson)
+            labelled = self._dataset(training_set)
             with calling("training the classifier"):
-                classifier.fit(train_set, **some)
+                classifier.fit(labelled, **some)
         tensors = self.factory.save(classifier)
         if tensors is not None:
-            self._store.put(lesson.id, tensors)
+            self._store.put(training_set.id, tensors)
         return classifier
 
-    def _train_set(self, lesson: Lesson) -> Any:
+    def _dataset(self, training_set: TrainingSet) -> IndexedDataset:
         from loopd.learning.dataset import IndexedDataset
 
         classes = np.arange(len(self._problem.labels))
-        return IndexedDataset(self.factory.pool_features, lesson.y, classes, rows=lesson.positions)
+        return IndexedDataset(
+            self.factory.pool_features, training_set.y, classes, rows=training_set.positions
+        )
 
-    def _weights(self, lesson: Lesson) -> NDArray[np.float32] | None:
+    def _weights(self, training_set: TrainingSet) -> Weights | None:
         """How much each text (k,) counts for a further member of an ensemble; ``None``: the same.
 
         Members whose training draws nothing would all be alike, so that they get Rubin's Bayesian
         bootstrap (1981): weights from an exponential distribution, their mean 1. Unlike the usual
         bootstrap it loses no text, so that no label is left without one.
         """
-        if lesson.member == 0 or not getattr(self.factory, "draws_nothing", False):
+        if training_set.member == 0 or not draws_nothing(self.factory):
             return None
-        rng = seeding.rng(self._seed, lesson.step, "bootstrap")
-        drawn = rng.standard_exponential(len(lesson.positions))
+        rng = seeding.rng(self._seed, training_set.step, "bootstrap")
+        drawn = rng.standard_exponential(len(training_set.positions))
         return np.asarray(drawn / drawn.mean(), dtype=np.float32)
 
-    def _scored(self, classifier: Any, lesson: Lesson) -> Model:
+    def _scored(self, classifier: Classifier, training_set: TrainingSet) -> Model:
         from loopd.learning.preselect import candidates
 
-        seed = seeding.for_step(self._seed, lesson.step, "candidates")
+        seed = seeding.for_step(self._seed, training_set.step, "candidates")
         scores = self._problem.scores(
             classifier,
             self.factory.pool_features,
-            lambda ask: candidates(self.factory, self._surroundings, lesson.positions, seed, ask),
+            lambda ask: candidates(self.factory, self._context, training_set.positions, seed, ask),
         )
-        return Model(lesson.id, lesson.round, scores)
+        return Model(training_set.id, training_set.round, scores)
 
 
 FOLDS_KEPT = 16

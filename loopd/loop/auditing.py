@@ -15,8 +15,8 @@ import numpy as np
 
 from loopd.annotation.consensus import discarded, outside
 from loopd.evaluation.audit import LEAST, f1_interval, hits, share_interval
-from loopd.evaluation.prospect import AHEAD, ROUNDS, expected
-from loopd.evaluation.savings import Comparison, Material, compare
+from loopd.evaluation.gain_forecast import AHEAD, ROUNDS, expected
+from loopd.evaluation.savings import Material, Savings, compare
 from loopd.learning.learner import Model
 from loopd.learning.seeding import for_step
 from loopd.loop.draws import PURPOSE
@@ -165,10 +165,10 @@ def _compared(state: State, tools: Tools, gold: Targets, known: Targets) -> Figu
     return {} if found is None else _comparison(found)
 
 
-def _comparison(found: Comparison) -> Figures:
+def _comparison(found: Savings) -> Figures:
     return {
         "audit.compared": found.labels,
-        "audit.chosen_accuracy": found.chosen,
+        "audit.chosen_accuracy": found.selected,
         "audit.random_accuracy": found.random,
         "audit.gain": found.gain,
         "audit.gain_low": found.gain_low,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loopd.annotation.consensus import discarded, outside
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
-from loopd.learning.learner import Choice, Model
+from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.draws import drawn, mixed, placed, unseen
@@ -56,7 +56,7 @@ class Known:
 def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained."""
 
-    def choose(count: int) -> Choice:
+    def choose(count: int) -> BatchChoice:
         return tools.learner.first_batch(
             count,
             round=known.number,
@@ -80,9 +80,9 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
     size = max(1, labels_left(tools.config.stopping, asked, size))
     hidden = unseen(state, tools.aside)
 
-    def choose(count: int) -> Choice:
+    def choose(count: int) -> BatchChoice:
         if tools.config.strategy.name == ACTIVELAB:
-            return Choice(_with_second_opinions(known, tools, model, count), ACTIVELAB)
+            return BatchChoice(_with_second_opinions(known, tools, model, count), ACTIVELAB)
         return tools.learner.choose(
             model,
             count,
@@ -98,7 +98,9 @@ def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPl
     return replace(planned, refreshed=tuple(_refreshed(known, tools, model)))
 
 
-def _with_draws(known: Known, tools: Tools, size: int, choose: Callable[[int], Choice]) -> Choice:
+def _with_draws(
+    known: Known, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
+) -> BatchChoice:
     """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
 
     Args:
@@ -110,7 +112,7 @@ def _with_draws(known: Known, tools: Tools, size: int, choose: Callable[[int], C
     config = tools.config
     draws = drawn(known.state, tools.aside, config.audit.random_share, size)
     if len(draws) == size:
-        return Choice(draws, RANDOM)
+        return BatchChoice(draws, RANDOM)
     choice = choose(size - len(draws))
     if not draws or not choice.items:
         return choice
@@ -140,7 +142,7 @@ def _certainty(item: BatchItem) -> float:
 
 
 def _planned(
-    known: Known, tools: Tools, choice: Choice, model_id: str | None
+    known: Known, tools: Tools, choice: BatchChoice, model_id: str | None
 ) -> BatchPlanned | RunStopped:
     items = choice.items
     if not items:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
 from loopd.evaluation.audit import f1_interval, hits, log_slope, share_interval
-from loopd.evaluation.prospect import AHEAD, expected
-from loopd.evaluation.savings import Comparison, Material, compare
+from loopd.evaluation.gain_forecast import AHEAD, expected
+from loopd.evaluation.savings import Material, Savings, compare
 from loopd.loop.draws import set_aside
 from loopd.records import Record, Span
 
@@ -133,7 +133,7 @@ def _material(seed: int, *, useful: bool, shuffled: bool = False, draws: int = 9
     return Material(vectors, y, np.empty(0, dtype=np.int64), rows[:120], rows[120:])
 
 
-def _compared(seed: int, **options: bool) -> Comparison:
+def _compared(seed: int, **options: bool) -> Savings:
     found = compare(_material(seed, **options), seed)
     assert found is not None
     return found
@@ -165,7 +165,7 @@ def test_too_little_is_not_compared() -> None:
     assert compare(_material(0, useful=True, draws=19), 0) is None
     material = _material(0, useful=True)
     few = Material(
-        material.vectors, material.y, material.given, material.chosen[:5], material.draws
+        material.vectors, material.y, material.shared, material.selected[:5], material.draws
     )
     assert compare(few, 0) is None
 

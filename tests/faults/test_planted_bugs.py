@@ -13,7 +13,7 @@ import pytest
 from loopd.annotation import schema
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
-from loopd.learning.learner import Choice, Learner
+from loopd.learning.learner import BatchChoice, Learner
 from loopd.loop import collecting, metrics_log, steps
 from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
@@ -75,7 +75,7 @@ def a_text_is_left_out_of_training(patch: Patch) -> None:
 def a_record_of_an_old_batch_again(patch: Patch) -> None:
     real = Learner.choose
 
-    def choose(self: Learner, *arguments: Any, **options: Any) -> Choice:
+    def choose(self: Learner, *arguments: Any, **options: Any) -> BatchChoice:
         found = real(self, *arguments, **options)
         old = sorted(options["targets"])[0]
         return replace(found, items=(*found.items[:-1], BatchItem(old)))

@@ -42,7 +42,7 @@ def note_lessons(path: Path) -> None:
     real = Trainer.model
 
     def model(self: Any, lesson: Any) -> Any:
-        around = self._surroundings
+        around = self._context
         ids = [around.pool.records[place].id for place in lesson.positions]
         given = dict(zip(ids, (around.labels[each] for each in lesson.y), strict=True))
         add_line(path, {"id": lesson.id, "round": lesson.round, "targets": given})

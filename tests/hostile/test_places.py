@@ -11,8 +11,8 @@ import pytest
 from loopd.config import DataSection
 from loopd.data.reading import read_pool
 from loopd.errors import DataError, StorageError
-from loopd.learning.projection import kept
-from loopd.learning.store import ModelStore
+from loopd.learning.features.projection import kept
+from loopd.learning.model_store import ModelStore
 from loopd.machine import RunStopped
 from loopd.reports.curve import plot_learning_curve
 from loopd.state.files import write_atomic
@@ -102,7 +102,7 @@ def test_a_pickle_in_the_place_of_a_projection_is_not_loaded(tmp_path: Path) -> 
     import hashlib
     import io
 
-    from loopd.learning.projection import Projection
+    from loopd.learning.features.projection import Projection
 
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": "pickle"}], dtype=object), allow_pickle=True)

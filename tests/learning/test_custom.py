@@ -209,7 +209,7 @@ def test_what_small_text_has_and_loopd_cannot_use_is_said_by_check(
 
 def test_an_encoder_that_is_not_there_is_said_by_check(learner_of: Build, tmp_path: Path) -> None:
     learner = learner_of(classifier="small_text:TransformerBasedClassification")
-    made = learner._trainer.factory._made
+    made = learner._trainer.factory._factory
     made._model.model = str(tmp_path / "nowhere")
     with pytest.raises(ModelError, match="cannot load the model"):
         learner.check()

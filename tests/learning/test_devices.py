@@ -16,12 +16,16 @@ from loopd.config import ClassifierSection
 from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays
-from loopd.learning.classifiers.contrastive import Lesson, Recipe, fine_tune
+from loopd.learning.classifiers.contrastive import (
+    ClassifiedTexts,
+    ContrastiveRecipe,
+    fine_tune,
+)
+from loopd.learning.classifiers.fine_tuning import Recipe
 from loopd.learning.classifiers.pooling import Embedder
-from loopd.learning.encoding import TokenStore
+from loopd.learning.features.tokens import TokenStore
 from loopd.learning.spans.states import AtomStates
-from loopd.learning.spans.training import Lesson as SpanLesson
-from loopd.learning.spans.training import Recipe as SpanRecipe
+from loopd.learning.spans.training import TaggedTexts, TaggingRecipe
 from loopd.learning.spans.training import fine_tune as fine_tune_tagger
 from tests.learning.elsewhere import NAME, Elsewhere, MixedDevicesError
 
@@ -107,11 +111,11 @@ def test_texts_are_embedded(make: Any, bf16: bool, elsewhere: Elsewhere) -> None
 @pytest.mark.parametrize("make", [bert, distilbert])
 @pytest.mark.parametrize("bf16", [True, False])
 def test_an_encoder_is_fine_tuned(make: Any, bf16: bool, elsewhere: Elsewhere) -> None:
-    recipe = Recipe(1, 2, 1e-4, 4, 2, 0.1, 0.2)
+    recipe = ContrastiveRecipe(Recipe(1, 2, 1e-4, 4, 0.1), 2, 0.2)
     y, weights = np.array([0, 1, 0, 1, 1]), np.ones(5, dtype=np.float32)
     seen: list[int] = []
-    lesson = Lesson(np.arange(5), y, weights, lambda done, _: seen.append(done))
-    fine_tune(embedder_of(make(), bf16=bf16), recipe, lesson, 0)
+    texts = ClassifiedTexts(np.arange(5), y, weights, lambda done, _: seen.append(done))
+    fine_tune(embedder_of(make(), bf16=bf16), recipe, texts, 0)
     assert seen == [0, 1, 2]
 
 
@@ -120,10 +124,10 @@ def test_a_tagger_is_fine_tuned_and_tags(make: Any, elsewhere: Elsewhere) -> Non
     texts: Any = Atoms()
     states = AtomStates(embedder_of(make()), texts)
     head = torch.nn.Linear(32, 5, device=NAME)
-    recipe = SpanRecipe(1, 2, 1e-4, 1e-3, 4, 0.1)
+    recipe = TaggingRecipe(Recipe(1, 2, 1e-4, 4, 0.1), 1e-3)
     tags = [np.zeros(3, dtype=np.int64) for _ in LENGTHS]
-    lesson = SpanLesson(tags, np.ones(len(LENGTHS), dtype=np.float32), lambda *_: None)
-    fine_tune_tagger(states, head, recipe, lesson, 0)
+    tagged = TaggedTexts(tags, np.ones(len(LENGTHS), dtype=np.float32), lambda *_: None)
+    fine_tune_tagger(states, head, recipe, tagged, 0)
     proba, offsets = states.scored(np.array([4, 1]), head.weight, head.bias, bf16=True)
     assert proba.shape == (6, 5)
     assert offsets.tolist() == [0, 3, 6]

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from loopd.config import ClassifierSection
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.classifiers import registry
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.learner import Learner
 from loopd.records import Targets
@@ -39,7 +39,7 @@ def _one_thread() -> Iterator[None]:
 def factory_of(tmp_path: Path, name: str = "frozen-head", **more: Any) -> Any:
     section = ClassifierSection(name=name, threads=1, options=more.pop("options", {}))
     pool = more.pop("pool", None) or make_pool()
-    return registry.create(Surroundings(pool, 3, section, tmp_path / "cache", **more))
+    return registry.create(ClassifierContext(pool, 3, section, tmp_path / "cache", **more))
 
 
 @pytest.mark.parametrize("name", ["frozen-head", "frozen_head"])

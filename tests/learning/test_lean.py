@@ -20,7 +20,7 @@ from transformers import (
 from loopd.learning.classifiers.contrastive import Dropout, supervised_contrastive_loss
 from loopd.learning.classifiers.lean import BLOCK, LeanEncoder, flat, supports
 from loopd.learning.classifiers.pooling import Embedder, flat_batches
-from loopd.learning.encoding import TokenStore
+from loopd.learning.features.tokens import TokenStore
 
 SMALL = {
     "vocab_size": 50,

@@ -175,7 +175,7 @@ def test_an_interrupt_leaves_training(learner_of: Build, targets: Targets) -> No
 
 def test_unknown_classifier_and_option_name_the_nearest() -> None:
     from loopd.config import ClassifierSection
-    from loopd.learning.classifiers.contract import Surroundings
+    from loopd.learning.classifiers.contract import ClassifierContext
     from loopd.learning.classifiers.registry import create
 
     for section, nearest in (
@@ -183,7 +183,7 @@ def test_unknown_classifier_and_option_name_the_nearest() -> None:
         (ClassifierSection(name="tfidf", options={"ngram": 1}), "`ngrams`"),
     ):
         with pytest.raises(ModelError, match=nearest):
-            create(Surroundings(make_pool(), 3, section, Path("unused")))
+            create(ClassifierContext(make_pool(), 3, section, Path("unused")))
 
 
 def test_check_describes_in_one_line(learner_of: Build) -> None:

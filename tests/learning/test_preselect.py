@@ -106,7 +106,7 @@ def narrowed(learner_of: Build, targets: Targets, monkeypatch: pytest.MonkeyPatc
         strategy: str = "breaking_ties", options: dict[str, Any] | None = None
     ) -> tuple[Learner, Any, Counting]:
         learner = learner_of(strategy, pool=make_pool(90), strategy_options=options)
-        object.__setattr__(learner._surroundings, "section", section)
+        object.__setattr__(learner._context, "section", section)
         model = learner.fit(1, targets)
         counting = Counting(model.scores.classifier)
         object.__setattr__(model.scores, "classifier", counting)

@@ -11,7 +11,7 @@ import pytest
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
 from loopd.learning.classifiers import registry
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from tests.learning.conftest import make_pool
 
 OWN = """
@@ -46,7 +46,7 @@ class Wrong(Texts):
 def factory_of(tmp_path: Path, name: str) -> Any:
     (tmp_path / "own_representations.py").write_text(OWN)
     section = ClassifierSection(name=name)
-    around = Surroundings(make_pool(), 3, section, tmp_path / "cache", code_paths=(tmp_path,))
+    around = ClassifierContext(make_pool(), 3, section, tmp_path / "cache", code_paths=(tmp_path,))
     return registry.create(around)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopd.learning.screening import AT_LEAST, Places, Scores, shortlist
+from loopd.learning.screening import AT_LEAST, Positions, Scores, shortlist
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -41,7 +41,7 @@ def test_without_the_check_of_the_error_the_best_would_be_missed() -> None:
 def test_all_rows_where_there_are_few() -> None:
     asked: list[int] = []
 
-    def exact(places: Places) -> Scores:
+    def exact(places: Positions) -> Scores:
         asked.append(len(places))
         return np.zeros(len(places))
 

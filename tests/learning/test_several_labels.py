@@ -17,7 +17,7 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import choosing
 from loopd.learning.classifiers import registry
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner
@@ -64,7 +64,7 @@ def factory_of(tmp_path: Path, name: str, pool: Pool, **options: Any) -> Any:
     section = ClassifierSection(
         name=name, threads=1, options={**OPTIONS.get(name, {}), **options}, candidates=1000
     )
-    around = Surroundings(pool, 3, section, tmp_path, labels=LABELS, kind="multi_label")
+    around = ClassifierContext(pool, 3, section, tmp_path, labels=LABELS, kind="multi_label")
     return registry.create(around)
 
 
@@ -248,7 +248,7 @@ def test_the_pool_of_a_task_with_several_labels_is_narrowed_as_such(tmp_path: Pa
     class Screened:
         screening = np.random.default_rng(0).normal(size=(1100, 4)).astype(np.float32)
 
-    around = Surroundings(
+    around = ClassifierContext(
         pool, 3, ClassifierSection(candidates=1000), tmp_path, labels=LABELS, kind="multi_label"
     )
     found = candidates(Screened(), around, np.array([0]), 0, lambda rows: proba[rows])  # type: ignore[arg-type]
@@ -304,7 +304,7 @@ def test_small_texts_transformer_takes_two_labels_that_go_together(tmp_path: Pat
     pool, y = make_texts()
     options = {"num_epochs": 1}
     section = ClassifierSection(name="small_text:TransformerBasedClassification", options=options)
-    around = Surroundings(pool, 2, section, tmp_path, labels=LABELS[:2], kind="multi_label")
+    around = ClassifierContext(pool, 2, section, tmp_path, labels=LABELS[:2], kind="multi_label")
     factory, rows = registry.create(around), np.arange(50)
     known = IndexedDataset(factory.pool_features, csr_matrix(y[:50, :2]), np.arange(2), rows=rows)
     asked = unlabeled(factory.pool_features, 2)[np.arange(50, 60)]

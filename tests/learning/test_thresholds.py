@@ -13,7 +13,7 @@ from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.classifiers import registry
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.thresholds import COMMON, best_threshold, best_thresholds
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.records import Record
@@ -79,7 +79,7 @@ def texts(count: int, seed: int) -> tuple[Pool, Any]:
 def factory_of(tmp_path: Any, pool: Pool, **options: Any) -> Any:
     section = ClassifierSection(name="tfidf", options=options)
     return registry.create(
-        Surroundings(pool, 4, section, tmp_path, labels=TOPICS, kind="multi_label")
+        ClassifierContext(pool, 4, section, tmp_path, labels=TOPICS, kind="multi_label")
     )
 
 

@@ -54,14 +54,24 @@ class Backbone:
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with special tokens, cut to ``max_tokens``, not padded."""
-        found: list[list[int]] = self.tokenizer(
+        ids: list[list[int]] = self.tokenizer(
             list(texts),
             truncation=True,
             max_length=self.max_tokens,
             return_attention_mask=False,
             return_token_type_ids=False,
         )["input_ids"]
-        return found
+        return ids
+
+    @property
+    def width(self) -> int:
+        """Numbers of one state, d."""
+        return int(self._pristine.config.hidden_size)
+
+    @property
+    def layers(self) -> int:
+        """Layers behind the word embeddings."""
+        return int(self._pristine.config.num_hidden_layers)
 
     def copy(self) -> torch.nn.Module:
         """An encoder of its own, with the pretrained weights, on the device."""
@@ -69,14 +79,17 @@ class Backbone:
         return encoder
 
     def describe(self) -> str:
-        """Size and place in a few words."""
+        """Size and device in a few words."""
         size = sum(weight.numel() for weight in self._pristine.parameters()) / 1e6
         threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
         return f"{self.name} ({size:.1f} M parameters, {self.device}{threads})"
 
     def _most_tokens(self) -> int:
         """What the tokenizer or the position embeddings allow (roberta-like ones keep two back)."""
-        positions = getattr(self._pristine.config, "max_position_embeddings", None) or 10**6
+        try:
+            positions = self._pristine.config.max_position_embeddings or 10**6
+        except AttributeError:  # relative positions have no end
+            positions = 10**6
         kept_back = 2 if "roberta" in str(self._pristine.config.model_type) else 0
         most = int(min(self.tokenizer.model_max_length, positions - kept_back))
         if most < FEWEST_TOKENS:
@@ -90,9 +103,10 @@ def bf16_pays(device: torch.device) -> bool:
         return _cuda_has_bf16(device)
     if device.type != "cpu":
         return False
-    # Private in torch, hence the guard: without them the answer is no, which is always right.
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
+    try:
+        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    except AttributeError:  # private in torch; no is always right
+        return False
 
 
 def _cuda_has_bf16(device: torch.device) -> bool:
@@ -106,9 +120,9 @@ def _cuda_has_bf16(device: torch.device) -> bool:
 
 
 def _device(name: str) -> torch.device:
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    best = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(chosen)
+        device = torch.device(best if name == "auto" else name)
         # A kernel, not memory alone: a GPU may be there that this torch was not built for.
         torch.ones(1, device=device).add_(1).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -119,8 +133,10 @@ def _device(name: str) -> torch.device:
 
 
 def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Protocol, runtime_checkable
 
 from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
-from loopd.learning.representation import Representation
+from loopd.learning.arrays import Tensors
+from loopd.learning.protocols import Classifier, Features
+from loopd.learning.representation import Representation, Rows
 
 
 def never_interrupted() -> None:
@@ -25,7 +24,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ClassifierContext:
     """What a classifier is built from.
 
     Attributes:
@@ -62,13 +61,10 @@ class ClassifierFactory(Protocol):
     Classifiers it makes are small-text ``Classifier`` objects: ``fit(train_set, weights=None)``,
     ``predict(data_set, return_proba=False)``, ``predict_proba(data_set)`` with C columns, and
     ``embed(data_set, return_proba=False)`` where they can.
-
-    A kind whose training draws nothing says so with ``draws_nothing = True``; its ``fit`` must then
-    heed ``weights``, by which the members of an ensemble differ.
     """
 
     @property
-    def pool_features(self) -> Any:
+    def pool_features(self) -> Features:
         """Features of the pool, one row for each record in order; computed at the first use."""
         ...
 
@@ -78,26 +74,26 @@ class ClassifierFactory(Protocol):
         ...
 
     @property
-    def screening(self) -> Any | None:
+    def screening(self) -> Rows | None:
         """Features (n, d) of the pool by which a big one is narrowed before this kind scores it.
 
         ``None`` where scoring everything is cheap; computed at the first use.
         """
         ...
 
-    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
+    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Features:
         """Features of other texts; with a fingerprint they may be kept on disk."""
         ...
 
-    def new(self, seed: int) -> Any:
+    def new(self, seed: int) -> Classifier:
         """A fresh, untrained classifier."""
         ...
 
-    def save(self, classifier: Any) -> Mapping[str, NDArray[np.generic]] | None:
+    def save(self, classifier: Any) -> Tensors | None:  # each kind saves its own
         """The trained classifier as arrays, or ``None`` if this kind cannot be written down."""
         ...
 
-    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> Any:
+    def load(self, tensors: Tensors) -> Classifier:
         """The trained classifier that ``save`` wrote down, equal to the last bit.
 
         Raises:
@@ -112,3 +108,33 @@ class ClassifierFactory(Protocol):
             ModelError: something is missing or cannot be loaded.
         """
         ...
+
+
+@runtime_checkable
+class SaysWhatItDraws(Protocol):
+    """A kind of classifier, ours or the user's, that says whether its training draws anything."""
+
+    @property
+    def draws_nothing(self) -> bool:
+        """Whether it does not: members of an ensemble then differ by ``weights`` alone."""
+        ...
+
+
+@runtime_checkable
+class SaysWhetherItEmbeds(Protocol):
+    """A kind of classifier that may have no embeddings; the others have them."""
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its classifiers have embeddings."""
+        ...
+
+
+def draws_nothing(factory: object) -> bool:
+    """Whether training is the same for every seed; no, unless the kind says so."""
+    return isinstance(factory, SaysWhatItDraws) and bool(factory.draws_nothing)
+
+
+def embeds(factory: object) -> bool:
+    """Whether classifiers have embeddings; yes, unless the kind says otherwise."""
+    return not isinstance(factory, SaysWhetherItEmbeds) or bool(factory.embeds)

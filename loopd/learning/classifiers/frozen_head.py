@@ -5,9 +5,9 @@ Imports small-text at once, so the registry imports this module at the first use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.feature_store import FeatureStore, blocks
-from loopd.learning.features import FeatureOptions, FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FeatureOptions, FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.store import FeatureStore, blocks
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone
@@ -32,7 +33,7 @@ SPACE = "features.key"
 class FrozenHeadFactory:
     """Makes logistic regressions over features that are computed once for each pool."""
 
-    OPTIONS: Mapping[str, Any] = {
+    OPTIONS: ClassVar[Options] = {
         "layers": "all",
         "dimensions": 512,
         "c": 10.0,
@@ -48,16 +49,16 @@ class FrozenHeadFactory:
     draws_nothing = True
     """Training draws nothing: the members of an ensemble must differ in something else."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._around = surroundings
-        self.options = {**self.OPTIONS, **surroundings.section.options}
-        self.num_classes = surroundings.num_classes
+    def __init__(self, context: ClassifierContext) -> None:
+        self._context = context
+        self.options = {**self.OPTIONS, **context.section.options}
+        self.num_classes = context.num_classes
         c = self.options["c"]
         if not isinstance(c, (int, float)) or isinstance(c, bool) or c <= 0:
             raise ModelError("classifier option c must be a number above 0")
         refuse_bad_folds(self.options["threshold_folds"])
         self._features = FrozenFeatures(
-            surroundings, lambda: self.backbone, FeatureOptions.of(self.options)
+            context, lambda: self.backbone, FeatureOptions.of(self.options)
         )
 
     @cached_property
@@ -65,7 +66,7 @@ class FrozenHeadFactory:
         """The pretrained encoder."""
         from loopd.learning.classifiers.backbone import Backbone
 
-        return Backbone(self._around.section)
+        return Backbone(self._context.section)
 
     @property
     def pool_features(self) -> FeatureStore:
@@ -84,20 +85,20 @@ class FrozenHeadFactory:
 
     def encode(
         self, texts: Sequence[str], fingerprint: str | None = None
-    ) -> FeatureStore | NDArray[np.float32]:
+    ) -> FeatureStore | Vectors:
         """Features (k, dimensions) of other texts."""
         return self._features.of(texts, fingerprint)
 
     def new(self, seed: int) -> FrozenHeadClassifier:
         """An untrained classifier; training draws nothing, so the seed is not needed."""
         del seed
-        return FrozenHeadClassifier(self, self._around)
+        return FrozenHeadClassifier(self, self._context)
 
-    def save(self, classifier: FrozenHeadClassifier) -> dict[str, NDArray[np.generic]]:
+    def save(self, classifier: FrozenHeadClassifier) -> Tensors:
         """The head and the name of its space."""
         return {**classifier.head.tensors(), SPACE: self._space()}
 
-    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> FrozenHeadClassifier:
+    def load(self, tensors: Tensors) -> FrozenHeadClassifier:
         """The classifier with a saved head."""
         classifier = self.new(0)
         classifier.head = from_tensors(tensors, self.num_classes)
@@ -124,21 +125,21 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
     head: LinearHead
 
     def __init__(
-        self, factory: FrozenHeadFactory, around: Surroundings, *, thresholds: bool = True
+        self, factory: FrozenHeadFactory, context: ClassifierContext, *, thresholds: bool = True
     ) -> None:
         self._factory = factory
         self._options = factory.options
-        self._around = around
+        self._context = context
         self._folds = factory.options["threshold_folds"] if thresholds else 0
-        self.num_classes = around.num_classes
+        self.num_classes = context.num_classes
 
     @property
-    def thresholds(self) -> NDArray[np.float32] | None:
+    def thresholds(self) -> Proba | None:
         """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
         return self.head.thresholds
 
     def fit(
-        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
+        self, train_set: IndexedDataset, weights: Weights | None = None
     ) -> FrozenHeadClassifier:
         """Fit the head; ``y`` may be class numbers or a sparse matrix of several labels."""
         head = fit_head(
@@ -156,28 +157,28 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
 
     def _bare(self, seed: int) -> FrozenHeadClassifier:
         del seed
-        return FrozenHeadClassifier(self._factory, self._around, thresholds=False)
+        return FrozenHeadClassifier(self._factory, self._context, thresholds=False)
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
         labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels
 
-    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+    def predict_proba(self, data_set: IndexedDataset) -> Proba:
         """Probabilities (n, C), block by block: no more than one block of features in memory."""
         rows = data_set.rows
         proba = np.empty((len(rows), self.num_classes), dtype=np.float32)
         for block in blocks(rows):
-            self._around.interrupt()
+            self._context.interrupt()
             proba[block] = self.head.proba(data_set.features[rows[block]])
-            self._around.progress("scoring", block.stop, len(rows))
+            self._context.progress("scoring", block.stop, len(rows))
         return proba
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
-    ) -> Any:
+    ) -> Any:  # one result or two, as in small-text
         """The features (n, dimensions), and probabilities if asked."""
         del pbar
-        features: NDArray[np.float32] = data_set.x
+        features: Vectors = data_set.x
         return (features, self.predict_proba(data_set)) if return_proba else features

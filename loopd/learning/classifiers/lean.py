@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own habit)
 from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+Transformer: TypeAlias = Any
+"""A module of ``transformers``, whose parts torch types as "a tensor or a module"."""
 
 Runs = Sequence[tuple[int, int]]
 """(texts, tokens of each) of neighbouring texts of one length, in the order of the flat tokens."""
@@ -43,12 +46,12 @@ class Flat:
 
     Attributes:
         ids: (t,) token ids; zeros at the end, which belong to no text.
-        places: (t,) position of each token in its text.
+        in_text: (t,) position of each token in its text.
         runs: texts of equal length.
     """
 
     ids: torch.Tensor
-    places: torch.Tensor
+    in_text: torch.Tensor
     runs: Runs
 
     def padding(self, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -74,13 +77,13 @@ def flat(texts: Sequence[NDArray[np.int32]]) -> Flat:
     """Lay texts, which must be sorted by length, one after the other."""
     lengths = np.array([len(text) for text in texts])
     filled = -(-int(lengths.sum()) // BLOCK) * BLOCK
-    ids, places = np.zeros(filled, dtype=np.int64), np.zeros(filled, dtype=np.int64)
+    ids, in_text = np.zeros(filled, dtype=np.int64), np.zeros(filled, dtype=np.int64)
     ids[: lengths.sum()] = np.concatenate(texts)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    places[: len(starts)] = np.arange(len(starts)) - starts
+    in_text[: len(starts)] = np.arange(len(starts)) - starts
     different, counts = np.unique(lengths, return_counts=True)
     runs = tuple((int(count), int(tokens)) for tokens, count in zip(different, counts, strict=True))
-    return Flat(torch.from_numpy(ids), torch.from_numpy(places), runs)
+    return Flat(torch.from_numpy(ids), torch.from_numpy(in_text), runs)
 
 
 class LeanEncoder:
@@ -99,7 +102,7 @@ class LeanEncoder:
             then, and on a CPU they are laid out for oneDNN once.
     """
 
-    def __init__(self, encoder: Any, dtype: torch.dtype, *, frozen: bool) -> None:
+    def __init__(self, encoder: Transformer, dtype: torch.dtype, *, frozen: bool) -> None:
         embeddings, config = encoder.embeddings, encoder.config
         self._dtype, self._frozen, self._eps = dtype, frozen, float(config.layer_norm_eps)
         self._device = embeddings.word_embeddings.weight.device
@@ -125,30 +128,30 @@ class LeanEncoder:
         Returns:
             (n, layers, width), float32.
         """
-        wanted = {layer % (len(self._layers) + 1) for layer in layers}
-        found = {
+        numbers = {layer % (len(self._layers) + 1) for layer in layers}
+        means = {
             number: _means(hidden, tokens.runs)
             for number, hidden in enumerate(self._states(tokens, drop or _kept))
-            if number in wanted
+            if number in numbers
         }
-        return torch.stack([found[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
+        return torch.stack([means[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
 
     def last(self, tokens: Flat, drop: Drop | None = None) -> torch.Tensor:
-        """States (t, width) of the last layer, in ``dtype``; filled up places mean nothing.
+        """States (t, width) of the last layer, in ``dtype``; those that fill up mean nothing.
 
         Args:
             tokens: of n texts.
             drop: as for ``pooled``.
         """
         for hidden in self._states(tokens, drop or _kept):
-            found = hidden
-        return found
+            last = hidden
+        return last
 
     def _states(self, tokens: Flat, drop: Drop) -> Iterator[torch.Tensor]:
         """States (t, width) of each layer in turn, the embeddings first."""
         attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
         hidden = F.embedding(tokens.ids.to(self._device), self._words) + self._kind
-        hidden = hidden + F.embedding(tokens.places.to(self._device), self._positions)
+        hidden = hidden + F.embedding(tokens.in_text.to(self._device), self._positions)
         hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
         yield hidden
         for layer in self._layers:
@@ -158,7 +161,7 @@ class LeanEncoder:
             hidden = self._normed(self._added(grown, layer["down"], hidden, drop), layer["last"])
             yield hidden
 
-    def _layer(self, layer: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    def _layer(self, layer: Transformer) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         attention, inside = layer.attention, layer.attention.self
         three = (inside.query, inside.key, inside.value)
         mix = (torch.cat([part.weight for part in three]), torch.cat([part.bias for part in three]))
@@ -171,7 +174,7 @@ class LeanEncoder:
             "last": self._cast(layer.output.LayerNorm),
         }
 
-    def _cast(self, norm: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def _cast(self, norm: torch.nn.LayerNorm) -> tuple[torch.Tensor, torch.Tensor]:
         return norm.weight.to(self._dtype), norm.bias.to(self._dtype)
 
     def _packed(
@@ -248,20 +251,26 @@ class LeanEncoder:
         return attention
 
 
-def supports(encoder: Any) -> bool:
+def supports(encoder: Transformer) -> bool:
     """Whether ``LeanEncoder`` knows the architecture and torch has what it needs."""
-    config = encoder.config
-    known = (
-        config.model_type in _FAMILIES
-        and config.hidden_act == "gelu"
-        and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
-        and not getattr(config, "is_decoder", False)
-        and not getattr(config, "add_cross_attention", False)
-        and hasattr(encoder, "embeddings")
-        and hasattr(encoder, "encoder")
+    settings = encoder.config.to_dict()
+    familiar = (
+        settings["model_type"] in _FAMILIES
+        and settings["hidden_act"] == "gelu"
+        and settings.get("position_embedding_type", "absolute") in ("absolute", None)
+        and not settings.get("is_decoder")
+        and not settings.get("add_cross_attention")
+        and {"embeddings", "encoder"} <= {name for name, _ in encoder.named_children()}
     )
     on_cpu = next(encoder.parameters()).device.type == "cpu"
-    return bool(known and (not on_cpu or hasattr(torch.ops.mkldnn, "_linear_pointwise")))
+    return bool(familiar and (not on_cpu or _has_onednn()))
+
+
+def _has_onednn() -> bool:
+    try:
+        return torch.ops.mkldnn._linear_pointwise is not None
+    except AttributeError:
+        return False
 
 
 def unplanned(device: torch.device) -> AbstractContextManager[None]:
@@ -277,7 +286,10 @@ def unplanned(device: torch.device) -> AbstractContextManager[None]:
 
 
 def _pointwise(
-    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, after: tuple[Any, ...]
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    after: tuple[str, list[float], str],
 ) -> torch.Tensor:
     """oneDNN's matrix product with what comes after it in one program; the weight is laid out."""
     result: torch.Tensor = torch.ops.mkldnn._linear_pointwise(hidden, weight, bias, *after)
@@ -288,7 +300,7 @@ def _kept(hidden: torch.Tensor) -> torch.Tensor:
     return hidden
 
 
-def _first_position(encoder: Any) -> int:
+def _first_position(encoder: Transformer) -> int:
     """Roberta-like encoders count positions from behind the padding's index."""
     if encoder.config.model_type == "bert":
         return 0
@@ -306,8 +318,8 @@ def _attended(run: torch.Tensor) -> torch.Tensor:
     if filled == tokens or tokens <= KEYS // 2:
         seen = F.scaled_dot_product_attention(query, key, value)
         return seen.transpose(1, 2).reshape(count * tokens, -1)
-    places = torch.arange(filled).clamp_(max=tokens - 1)
-    key, value = run[:, :, 1:].index_select(1, places).permute(2, 0, 3, 1, 4)
+    indices = torch.arange(filled).clamp_(max=tokens - 1)
+    key, value = run[:, :, 1:].index_select(1, indices).permute(2, 0, 3, 1, 4)
     mask = torch.zeros(tokens, filled, dtype=run.dtype)
     mask[:, tokens:] = -torch.inf
     seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
+
+from loopd.learning.arrays import Floats, Positions, Proba, Tensors, Vectors, Weights
+from loopd.learning.labels import Labels, SparseLabels, several
 
 MULTI_LABEL = "head.multi_label"
 """Name of the array that marks a saved head as one for several labels per text."""
@@ -16,7 +19,8 @@ MULTI_LABEL = "head.multi_label"
 THRESHOLDS = "head.thresholds"
 """Name of the array of a saved head's thresholds."""
 
-Floats = NDArray[np.floating[Any]]
+Rows: TypeAlias = "Floats | csr_matrix"
+"""Features (n, d), dense or sparse."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +37,29 @@ class LinearHead:
             one half for each.
     """
 
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    classes: NDArray[np.int64]
+    weight: Vectors
+    bias: Vectors
+    classes: Positions
     num_classes: int
     multi_label: bool = False
-    thresholds: NDArray[np.float32] | None = None
+    thresholds: Proba | None = None
 
-    def proba(self, features: Any) -> NDArray[np.float32]:
+    def proba(self, features: Rows) -> Proba:
         """Probabilities (n, C) of dense or sparse features (n, d)."""
         logits = np.asarray(features @ self.weight.T, dtype=np.float64) + self.bias
         result = np.zeros((logits.shape[0], self.num_classes), dtype=np.float32)
         result[:, self.classes] = _sigmoid(logits) if self.multi_label else _softmax(logits)
         return result
 
-    def decided(self, proba: NDArray[np.float32]) -> Any:
+    def decided(self, proba: Proba) -> Labels:
         """Class numbers (n,), or a sparse (n, C) matrix of what reaches its threshold."""
         if self.multi_label:
             least = 0.5 if self.thresholds is None else self.thresholds
-            return csr_matrix(proba >= least, dtype=np.int64)
-        return proba.argmax(axis=1)
+            label_sets: SparseLabels = csr_matrix(proba >= least, dtype=np.int64)
+            return label_sets
+        return np.asarray(proba.argmax(axis=1))
 
-    def tensors(self) -> dict[str, NDArray[np.generic]]:
+    def tensors(self) -> Tensors:
         """The head as arrays."""
         mark: dict[str, NDArray[np.generic]] = {}
         if self.multi_label:
@@ -69,7 +74,7 @@ class LinearHead:
         }
 
 
-def from_tensors(tensors: Mapping[str, NDArray[np.generic]], num_classes: int) -> LinearHead:
+def from_tensors(tensors: Tensors, num_classes: int) -> LinearHead:
     """The head that ``LinearHead.tensors`` wrote down.
 
     Raises:
@@ -92,19 +97,19 @@ def from_tensors(tensors: Mapping[str, NDArray[np.generic]], num_classes: int) -
 
 
 def fit_head(
-    features: Any,
-    y: Any,
+    features: Rows,
+    y: Labels,
     num_classes: int,
     *,
     c: float,
     balanced: bool = False,
-    weights: NDArray[np.float32] | None = None,
+    weights: Weights | None = None,
 ) -> LinearHead:
     """Logistic regression by L-BFGS (scikit-learn), deterministic.
 
     One label for each row is multinomial regression; several are one regression for each class
     against the rest. Dense features with more columns than rows are first turned into the span of
-    their rows: the best weights lie in it, so that the result is the same and much sooner found.
+    their rows: the best weights lie in it, so that the result is the same and comes much sooner.
 
     Args:
         features: (n, d) dense or sparse.
@@ -116,23 +121,27 @@ def fit_head(
         weights: (n,) sample weights.
     """
     rows, back = _spanned(features)
-    options = {"C": c, "max_iter": 2000, "class_weight": "balanced" if balanced else None}
+    options: dict[str, object] = {
+        "C": c,
+        "max_iter": 2000,
+        "class_weight": "balanced" if balanced else None,
+    }
     if back is not None:
         options["tol"] = 1e-5  # cheap in the small space, and nearer to the one true optimum
-    fit = _one_against_rest if issparse(y) else _multinomial
-    weight, bias, classes = fit(rows, y, options, weights)
+    if several(y):
+        weight, bias, classes = _one_against_rest(rows, y, options, weights)
+    else:
+        weight, bias, classes = _multinomial(rows, y, options, weights)
     if back is not None:
         weight = back(weight)
     # Row-major, as it is read back: another order of the same numbers adds up differently.
     weight = np.ascontiguousarray(weight, dtype=np.float32)
-    return LinearHead(
-        weight, bias.astype(np.float32), classes, num_classes, multi_label=bool(issparse(y))
-    )
+    return LinearHead(weight, bias.astype(np.float32), classes, num_classes, multi_label=several(y))
 
 
 def _multinomial(
-    rows: Any, y: NDArray[np.int64], options: dict[str, Any], weights: NDArray[np.float32] | None
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    rows: Rows, y: Positions, options: dict[str, object], weights: Weights | None
+) -> tuple[Floats, Floats, Positions]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(**options).fit(rows, y, sample_weight=weights)
@@ -143,24 +152,24 @@ def _multinomial(
 
 
 def _one_against_rest(
-    rows: Any, y: Any, options: dict[str, Any], weights: NDArray[np.float32] | None
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    rows: Rows, y: SparseLabels, options: dict[str, object], weights: Weights | None
+) -> tuple[Floats, Floats, Positions]:
     """One regression for each class that some row has; the others are not among the classes."""
     from sklearn.linear_model import LogisticRegression
 
-    given = y.toarray() > 0
-    classes = np.flatnonzero(given.any(axis=0))
+    table = y.toarray() > 0
+    classes = np.flatnonzero(table.any(axis=0))
     weight = np.zeros((len(classes), rows.shape[1]))
-    bias = np.full(len(classes), np.log(given.shape[0] + 1.0))  # all rows have it, but for one more
-    for place, number in enumerate(classes):
-        if not given[:, number].all():
+    bias = np.full(len(classes), np.log(table.shape[0] + 1.0))  # all rows have it, but for one more
+    for index, number in enumerate(classes):
+        if not table[:, number].all():
             model = LogisticRegression(**options)
-            model.fit(rows, given[:, number], sample_weight=weights)
-            weight[place], bias[place] = model.coef_[0], model.intercept_[0]
+            model.fit(rows, table[:, number], sample_weight=weights)
+            weight[index], bias[index] = model.coef_[0], model.intercept_[0]
     return weight, bias, classes.astype(np.int64)
 
 
-def _spanned(features: Any) -> tuple[Any, Callable[[Floats], Floats] | None]:
+def _spanned(features: Rows) -> tuple[Rows, Callable[[Floats], Floats] | None]:
     """Coordinates (n, r) of the rows in an orthonormal basis of their span, and the way back.
 
     The L2 penalty is the length of the weights, which a rotation leaves as it is; what is

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports, unplanned
-from loopd.learning.encoding import TokenStore, batches
+from loopd.learning.features.tokens import TokenStore, batches
 
 TRAINING_BUDGET = 4096
 """Tokens of one forward pass in training; a stop is noticed between two of them."""
@@ -27,8 +28,7 @@ SCORING_BUDGET_CUDA = 65536
 LAST = (-1,)
 """The last layer alone, as transformers counts ``hidden_states``."""
 
-Rows = NDArray[np.int64]
-Fetch = Callable[[], NDArray[np.float32]]
+Fetch: TypeAlias = Callable[[], Vectors]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Embedder:
         """Whether the encoder goes through ``LeanEncoder``."""
         return supports(self.encoder)
 
-    def with_gradient(self, rows: Rows, drop: Drop | None = None) -> torch.Tensor:
+    def with_gradient(self, rows: Positions, drop: Drop | None = None) -> torch.Tensor:
         """Vectors (k, d) of rows that may repeat, in their order, for training.
 
         Args:
@@ -86,8 +86,8 @@ class Embedder:
         return torch.cat(parts)[torch.from_numpy(back).to(self.device)]
 
     def embed(
-        self, rows: Rows, layers: Sequence[int] = LAST, *, bf16: bool = False
-    ) -> NDArray[np.float32]:
+        self, rows: Positions, layers: Sequence[int] = LAST, *, bf16: bool = False
+    ) -> Vectors:
         """Mean-pooled states of some layers, one layer after the other.
 
         The last bits depend on which rows are asked for together: they share batches.
@@ -111,8 +111,8 @@ class Embedder:
         return vectors
 
     def _embedded(
-        self, rows: Rows, layers: Sequence[int], bf16: bool
-    ) -> Iterator[tuple[Rows, Fetch]]:
+        self, rows: Positions, layers: Sequence[int], bf16: bool
+    ) -> Iterator[tuple[Positions, Fetch]]:
         """Batches, as positions in the rows (k,), and what gives their vectors (k, d)."""
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
         # Dropout (Monte Carlo samples) is the module's own affair.
@@ -132,7 +132,7 @@ class Embedder:
     def _dtype(self, bf16: bool) -> torch.dtype:
         return torch.bfloat16 if bf16 else torch.float32
 
-    def _padded(self, rows: Rows, layers: Sequence[int], bf16: bool) -> torch.Tensor:
+    def _padded(self, rows: Positions, layers: Sequence[int], bf16: bool) -> torch.Tensor:
         """The encoder's own forward pass: (k, layers, d) float32."""
         ids, mask = (
             torch.from_numpy(array).to(self.device)
@@ -155,15 +155,15 @@ def _fetching(part: torch.Tensor) -> Fetch:
     copied = part.to("cpu", non_blocking=True)
     copying = torch.cuda.current_stream(part.device).record_event()
 
-    def fetch() -> NDArray[np.float32]:
+    def fetch() -> Vectors:
         copying.synchronize()
-        whole: NDArray[np.float32] = copied.numpy()
+        whole: Vectors = copied.numpy()
         return whole
 
     return fetch
 
 
-def _ahead(results: Iterator[tuple[Rows, Fetch]]) -> Iterator[tuple[Rows, Fetch]]:
+def _ahead(results: Iterator[tuple[Positions, Fetch]]) -> Iterator[tuple[Positions, Fetch]]:
     """The same, each when the next one is under way: a GPU need not wait for its results."""
     before = next(results, None)
     while before is not None:
@@ -172,7 +172,7 @@ def _ahead(results: Iterator[tuple[Rows, Fetch]]) -> Iterator[tuple[Rows, Fetch]
         before = after
 
 
-def flat_batches(lengths: NDArray[np.int64], budget: int) -> list[Rows]:
+def flat_batches(lengths: Positions, budget: int) -> list[Positions]:
     """Split texts into batches, shortest text first, by the sum of their tokens.
 
     Args:
@@ -184,9 +184,16 @@ def flat_batches(lengths: NDArray[np.int64], budget: int) -> list[Rows]:
     """
     order = np.argsort(lengths, kind="stable")
     ends = np.cumsum(lengths[order])
-    found, start, before = [], 0, 0
+    groups, start, before = [], 0, 0
     while start < len(order):
         end = max(start + 1, int(np.searchsorted(ends, before + budget, side="right")))
-        found.append(order[start:end])
+        groups.append(order[start:end])
         start, before = end, int(ends[end - 1])
-    return found
+    return groups
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """Vectors (n, d) scaled to length 1; zero stays zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
+    return scaled

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
 
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
-from loopd.learning.classifiers.contract import ClassifierFactory, Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory
 from loopd.learning.classifiers.source import identity as source_identity
 from loopd.learning.dotted import is_dotted
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
@@ -36,29 +35,29 @@ WITH_A_BACKBONE = ("frozen-head", "setfit", "transformer")
 """Classifiers that read ``classifier.model``."""
 
 
-def create(surroundings: Surroundings) -> ClassifierFactory:
+def create(context: ClassifierContext) -> ClassifierFactory:
     """The factory that the settings name.
 
     Raises:
         ModelError: unknown name or option, with the nearest spelling.
     """
-    section = surroundings.section
+    section = context.section
     if is_dotted(section.name):
         from loopd.learning.classifiers.custom import CustomFactory
 
-        return CustomFactory(surroundings)
+        return CustomFactory(context)
     name = canonical(section.name)
-    known = TAGGERS if surroundings.kind == "spans" else FACTORIES
-    if name in FACTORIES and name not in known:
+    factories = TAGGERS if context.kind == "spans" else FACTORIES
+    if name in FACTORIES and name not in factories:
         raise ModelError(
-            f"classifier {section.name!r} cannot mark spans", f"these can: {', '.join(known)}"
+            f"classifier {section.name!r} cannot mark spans", f"these can: {', '.join(factories)}"
         )
-    if name not in known:
-        raise unknown_name("classifier", name, known)
-    module_name, _, attribute = known[name].partition(":")
+    if name not in factories:
+        raise unknown_name("classifier", name, factories)
+    module_name, _, attribute = factories[name].partition(":")
     factory = getattr(importlib.import_module(module_name), attribute)
     refuse_unknown_options(f"classifier {section.name!r}", section.options, factory.OPTIONS)
-    built: ClassifierFactory = factory(surroundings)
+    built: ClassifierFactory = factory(context)
     return built
 
 
@@ -67,17 +66,17 @@ def canonical(name: str) -> str:
     return SPELLINGS.get(name, name)
 
 
-def identity(section: ClassifierSection) -> dict[str, Any]:
+def identity(section: ClassifierSection) -> dict[str, object]:
     """What a trained model depends on besides the data; cheap.
 
     Device and threads are left out: they change a result's last bits, not what it is.
     """
     name = canonical(section.name)
-    known: dict[str, Any] = {
+    parts: dict[str, object] = {
         "name": name,
         "recipe": RECIPES.get(name, 0),
         "options": {key: section.options[key] for key in sorted(section.options)},
     }
     if name in WITH_A_BACKBONE or is_dotted(name):
-        known |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
-    return known
+        parts |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
+    return parts

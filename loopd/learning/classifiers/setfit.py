@@ -12,9 +12,9 @@ import importlib.util
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,18 @@ from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.source import locate, refuse_code
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.feature_store import FeatureStore
-from loopd.learning.features import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.store import FeatureStore
 
 if TYPE_CHECKING:
+    import setfit
+    from sentence_transformers import SentenceTransformer
+
     from loopd.learning.classifiers.backbone import Backbone
 
 BODY = "body."
@@ -51,7 +55,7 @@ class SetFitFactory:
             may have several labels.
     """
 
-    OPTIONS: Mapping[str, Any] = {
+    OPTIONS: ClassVar[Options] = {
         "iterations": 20,
         "epochs": 1,
         "max_steps": None,
@@ -62,24 +66,24 @@ class SetFitFactory:
     """Pairs of each kind drawn for each text (``num_iterations``), passes over them, most optimiser
     steps (empty: no limit), pairs of a step, learning rate, and the head's inverse penalty."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._around = surroundings
-        self.options = {**self.OPTIONS, **surroundings.section.options}
-        self.num_classes = surroundings.num_classes
-        if surroundings.multi_label:
+    def __init__(self, context: ClassifierContext) -> None:
+        self._context = context
+        self.options = {**self.OPTIONS, **context.section.options}
+        self.num_classes = context.num_classes
+        if context.multi_label:
             raise _one_label_only()
         _refuse_missing_packages()
         _refuse_bad_values(self.options)
 
     @cached_property
-    def pristine(self) -> Any:
+    def pristine(self) -> SentenceTransformer:
         """The pretrained ``SentenceTransformer``; a folder without pooling gets mean pooling."""
         import torch
         from sentence_transformers import SentenceTransformer
 
         from loopd.learning.classifiers.backbone import explained
 
-        section = self._around.section
+        section = self._context.section
         if section.threads:
             torch.set_num_threads(section.threads)
         refuse_code(section.model)
@@ -97,7 +101,7 @@ class SetFitFactory:
     @cached_property
     def pool_features(self) -> NDArray[np.object_]:
         """The texts of the pool."""
-        return self.encode(self._around.pool.texts)
+        return self.encode(self._context.pool.texts)
 
     @cached_property
     def representation(self) -> FrozenRepresentation:
@@ -111,13 +115,13 @@ class SetFitFactory:
 
     @cached_property
     def _frozen(self) -> FrozenFeatures:
-        return FrozenFeatures(self._around, lambda: self._backbone)
+        return FrozenFeatures(self._context, lambda: self._backbone)
 
     @cached_property
     def _backbone(self) -> Backbone:
         from loopd.learning.classifiers.backbone import Backbone
 
-        return Backbone(self._around.section)
+        return Backbone(self._context.section)
 
     def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> NDArray[np.object_]:
         """The texts as an array."""
@@ -130,7 +134,7 @@ class SetFitFactory:
         """A classifier with the pretrained weights."""
         return SetFitClassifier(self, copy.deepcopy(self.pristine), seed)
 
-    def save(self, classifier: SetFitClassifier) -> dict[str, NDArray[np.generic]]:
+    def save(self, classifier: SetFitClassifier) -> Tensors:
         """The encoder's weights and the head."""
         body = {
             BODY + name: weight.detach().cpu().numpy()
@@ -138,7 +142,7 @@ class SetFitFactory:
         }
         return {**body, **classifier.head.tensors()}
 
-    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> SetFitClassifier:
+    def load(self, tensors: Tensors) -> SetFitClassifier:
         """The classifier with saved weights."""
         import torch
 
@@ -156,12 +160,12 @@ class SetFitFactory:
         """Model and device."""
         device = self.pristine.device
         size = sum(weight.numel() for weight in self.pristine.parameters()) / 1e6
-        return f"setfit over {self._around.section.model} ({size:.1f} M parameters, {device})"
+        return f"setfit over {self._context.section.model} ({size:.1f} M parameters, {device})"
 
     def tick(self, what: str, done: int, total: int) -> None:
         """Between two steps of anything long."""
-        self._around.interrupt()
-        self._around.progress(what, done, total)
+        self._context.interrupt()
+        self._context.progress(what, done, total)
 
 
 class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
@@ -175,15 +179,13 @@ class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # smal
 
     head: LinearHead
 
-    def __init__(self, factory: SetFitFactory, body: Any, seed: int) -> None:
+    def __init__(self, factory: SetFitFactory, body: SentenceTransformer, seed: int) -> None:
         self._factory = factory
         self._seed = seed
         self.body = body
         self.num_classes = factory.num_classes
 
-    def fit(
-        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
-    ) -> SetFitClassifier:
+    def fit(self, train_set: IndexedDataset, weights: Weights | None = None) -> SetFitClassifier:
         """Tune the encoder on pairs, then fit the head; weights are the head's alone.
 
         Raises:
@@ -202,13 +204,13 @@ class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # smal
         )
         return self
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), and probabilities (n, C) if asked."""
         proba = self.predict_proba(data_set)
         labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels
 
-    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+    def predict_proba(self, data_set: IndexedDataset) -> Proba:
         """Probabilities (n, C)."""
         if len(data_set) == 0:
             return np.empty((0, self.num_classes), dtype=np.float32)
@@ -216,7 +218,7 @@ class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # smal
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
-    ) -> Any:
+    ) -> Any:  # one result or two, as in small-text
         """The encoder's vectors (n, d), and probabilities if asked."""
         del pbar
         texts = list(data_set.x)
@@ -226,14 +228,14 @@ class SetFitClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # smal
             some = texts[start : start + TEXTS_AT_ONCE]
             parts.append(self.body.encode(some, show_progress_bar=False, convert_to_numpy=True))
         self._factory.tick("scoring", len(texts), len(texts))
-        vectors: NDArray[np.float32] = np.concatenate(parts).astype(np.float32)
+        vectors: Vectors = np.concatenate(parts).astype(np.float32)
         return (vectors, self.head.proba(vectors)) if return_proba else vectors
 
 
 def tune(
-    body: Any,
+    body: SentenceTransformer,
     train_set: IndexedDataset,
-    options: Mapping[str, Any],
+    options: Options,
     seed: int,
     tick: Callable[[str, int, int], None],
 ) -> None:
@@ -255,11 +257,13 @@ def tune(
         class Ticking(TrainerCallback):
             """Reports each step and may end the training by an error."""
 
-            def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            def on_step_begin(  # transformers' own signature
+                self, args: Any, state: Any, control: Any, **_: Any
+            ) -> None:
                 del args, control
                 tick("training", state.global_step, state.max_steps)
 
-        texts, y = list(train_set.x), [int(number) for number in train_set.y]
+        texts, y = list(train_set.x), [int(number) for number in np.asarray(train_set.y)]
         arguments = _arguments(options, seed, folder)
         trainer = setfit.Trainer(
             model=setfit.SetFitModel(model_body=body, model_head=LogisticRegression()),
@@ -272,7 +276,7 @@ def tune(
     body.eval()
 
 
-def _arguments(options: Mapping[str, Any], seed: int, folder: str) -> Any:
+def _arguments(options: Options, seed: int, folder: str) -> setfit.TrainingArguments:
     import setfit
 
     return setfit.TrainingArguments(
@@ -335,7 +339,7 @@ def _refuse_missing_packages() -> None:
         )
 
 
-def _refuse_bad_values(options: Mapping[str, Any]) -> None:
+def _refuse_bad_values(options: Options) -> None:
     for name in ("iterations", "epochs", "max_steps", "batch_size"):
         value = options[name]
         empty = name == "max_steps" and value is None

@@ -106,7 +106,7 @@ _REFUSED = "loopd runs no code of models: take one with safetensors weights and 
 def _module_types(path: Path) -> list[str]:
     try:
         modules = json.loads(path.read_text(encoding="utf-8"))
-        return [str(each["type"]) for each in modules]
+        return [str(module["type"]) for module in modules]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:

@@ -5,21 +5,26 @@ Imports small-text at once, so the registry imports this module at the first use
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 WORD = r"(?u)\b\w+\b"
 """A word; unlike scikit-learn's default, single letters too."""
@@ -31,7 +36,7 @@ class TfidfFactory:
     Source: scikit-learn's ``TfidfVectorizer`` and ``LogisticRegression``.
     """
 
-    OPTIONS: Mapping[str, Any] = {
+    OPTIONS: ClassVar[Options] = {
         "ngrams": 2,
         "min_df": 1,
         "max_features": 100_000,
@@ -47,16 +52,16 @@ class TfidfFactory:
     draws_nothing = True
     """Training draws nothing: the members of an ensemble must differ in something else."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._around = surroundings
-        self.options = {**self.OPTIONS, **surroundings.section.options}
+    def __init__(self, context: ClassifierContext) -> None:
+        self._context = context
+        self.options = {**self.OPTIONS, **context.section.options}
         refuse_bad_folds(self.options["threshold_folds"])
 
     @cached_property
-    def _vectorized(self) -> tuple[Any, Any]:
+    def _vectorized(self) -> tuple[TfidfVectorizer, csr_matrix]:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        self._around.interrupt()
+        self._context.interrupt()
         vectorizer = TfidfVectorizer(
             ngram_range=(1, self.options["ngrams"]),
             min_df=self.options["min_df"],
@@ -66,13 +71,13 @@ class TfidfFactory:
             dtype=np.float32,
         )
         try:
-            features = vectorizer.fit_transform(self._around.pool.texts)
+            features = vectorizer.fit_transform(self._context.pool.texts)
         except (ValueError, TypeError) as error:
             raise ModelError(f"tfidf cannot read the pool: {error}", "see its options") from None
         return vectorizer, features
 
     @property
-    def pool_features(self) -> Any:
+    def pool_features(self) -> csr_matrix:
         """Sparse (n, terms) float32 matrix of the pool."""
         return self._vectorized[1]
 
@@ -81,14 +86,14 @@ class TfidfFactory:
         """Nothing: the whole pool is scored in seconds."""
         return None
 
-    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> Any:
+    def encode(self, texts: Sequence[str], fingerprint: str | None = None) -> csr_matrix:
         """Sparse (n, terms) float32 matrix; computing it is cheaper than keeping it."""
         del fingerprint
-        self._around.interrupt()
+        self._context.interrupt()
         return self._vectorized[0].transform(texts)
 
     @cached_property
-    def projection(self) -> Any:
+    def projection(self) -> TruncatedSVD:
         """The truncated SVD of the pool that gives embeddings; fitted at the first use."""
         return truncated_svd(self.pool_features, self.options["components"])
 
@@ -100,16 +105,16 @@ class TfidfFactory:
     def new(self, seed: int) -> TfidfClassifier:
         """An untrained classifier; training draws nothing, so the seed is not needed."""
         del seed
-        return TfidfClassifier(self, self._around.num_classes)
+        return TfidfClassifier(self, self._context.num_classes)
 
-    def save(self, classifier: TfidfClassifier) -> Mapping[str, NDArray[np.generic]]:
+    def save(self, classifier: TfidfClassifier) -> Tensors:
         """The head; the vocabulary comes from the pool."""
         return classifier.head.tensors()
 
-    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> TfidfClassifier:
+    def load(self, tensors: Tensors) -> TfidfClassifier:
         """The classifier with a saved head."""
         classifier = self.new(0)
-        classifier.head = from_tensors(tensors, self._around.num_classes)
+        classifier.head = from_tensors(tensors, self._context.num_classes)
         if classifier.head.weight.shape[1] != self.pool_features.shape[1]:
             raise ValueError("the head belongs to another vocabulary")
         return classifier
@@ -120,7 +125,7 @@ class TfidfFactory:
         return f"tfidf over {terms} terms of {texts} texts"
 
 
-def truncated_svd(rows: Any, components: int) -> Any:
+def truncated_svd(rows: csr_matrix, components: int) -> TruncatedSVD:
     """Scikit-learn's ``TruncatedSVD``, fitted to rows (n, terms), of as many components at most."""
     from sklearn.decomposition import TruncatedSVD
 
@@ -138,19 +143,19 @@ class TfidfRepresentation:
     factory: TfidfFactory
 
     @cached_property
-    def pool(self) -> NDArray[np.float32]:
+    def pool(self) -> Vectors:
         """Vectors of the pool (n, components), of length 1, zero for a text without a term."""
         return self._vectors(self.factory.pool_features)
 
-    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def of(self, texts: Sequence[str]) -> Vectors:
         """Vectors of other texts (k, components), of length 1."""
         return self._vectors(self.factory.encode(texts))
 
-    def _vectors(self, features: Any) -> NDArray[np.float32]:
+    def _vectors(self, features: csr_matrix) -> Vectors:
         from sklearn.preprocessing import normalize
 
         reduced = self.factory.projection.transform(features)
-        vectors: NDArray[np.float32] = normalize(reduced).astype(np.float32)
+        vectors: Vectors = normalize(reduced).astype(np.float32)
         return vectors
 
 
@@ -165,13 +170,11 @@ class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small
         self.num_classes = num_classes
 
     @property
-    def thresholds(self) -> NDArray[np.float32] | None:
+    def thresholds(self) -> Proba | None:
         """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
         return self.head.thresholds
 
-    def fit(
-        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
-    ) -> TfidfClassifier:
+    def fit(self, train_set: IndexedDataset, weights: Weights | None = None) -> TfidfClassifier:
         """Train on the rows; terms that no row holds get weight zero without being computed."""
         features = train_set.x
         terms = np.unique(features.indices)
@@ -200,19 +203,19 @@ class TfidfClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small
         del seed
         return TfidfClassifier(self._factory, self.num_classes, thresholds=False)
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
         proba = self.predict_proba(data_set)
         labels = self.head.decided(proba)
         return (labels, proba) if return_proba else labels
 
-    def predict_proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+    def predict_proba(self, data_set: IndexedDataset) -> Proba:
         """Probabilities (n, C)."""
         return self.head.proba(data_set.x)
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
-    ) -> Any:
+    ) -> Any:  # one result or two, as in small-text
         """Truncated SVD of the rows (n, components), and probabilities if asked."""
         del pbar
         embedded = self._factory.projection.transform(data_set.x).astype(np.float32)

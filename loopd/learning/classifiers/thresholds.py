@@ -1,4 +1,4 @@
-"""Owns from which probability on a text is given a label; must not know texts or encoders.
+"""Owns from which probability on a text gets a label; must not know texts or encoders.
 
 Imports small-text at once, so import this module only where small-text is needed.
 """
@@ -7,49 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Floats, Mask, Proba, Weights
 from loopd.learning.classifiers.linear import LinearHead
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.folds import out_of_fold
+from loopd.learning.labels import several
+from loopd.learning.protocols import Classifier
 
 COMMON = 20.0
 """With so many examples a label's own threshold and the common one weigh the same."""
-
-Floats = NDArray[np.floating[Any]]
-Given = NDArray[np.bool_]
 
 
 def with_thresholds(
     head: LinearHead,
     train_set: IndexedDataset,
-    make: Callable[[int], Any],
+    make: Callable[[int], Classifier],
     *,
     folds: int,
     seed: int,
-    weights: NDArray[np.float32] | None = None,
+    weights: Weights | None = None,
 ) -> LinearHead:
     """The head with thresholds from a cross-validation of its classifier.
 
     Args:
         head: trained on the rows.
-        train_set: labelled rows; with one label for each the head is given back as it is.
+        train_set: labelled rows; with one label for each the head comes back as it is.
         make: gives an untrained classifier of the same kind, without thresholds, for a seed.
         folds: of the cross-validation; 0 leaves the threshold at one half.
         seed: of the cross-validation.
         weights: (n,) sample weights of training.
     """
-    if not head.multi_label or folds == 0:
+    y = train_set.y
+    if not several(y) or folds == 0:
         return head
     proba = out_of_fold(train_set, make, folds=folds, seed=seed, weights=weights)
-    return replace(head, thresholds=best_thresholds(proba, train_set.y.toarray() > 0))
+    return replace(head, thresholds=best_thresholds(proba, y.toarray() > 0))
 
 
-def best_thresholds(proba: Floats, given: Given) -> NDArray[np.float32]:
+def best_thresholds(proba: Floats, labels: Mask) -> Proba:
     """Thresholds (C,) that give the best F1 on out-of-sample probabilities (n, C).
 
     The common threshold is the one with the best micro F1. A label's own is the one with its best
@@ -59,33 +58,34 @@ def best_thresholds(proba: Floats, given: Given) -> NDArray[np.float32]:
 
     Args:
         proba: (n, C).
-        given: (n, C) the labels.
+        labels: (n, C) which a text has.
     """
-    common = best_threshold(proba.ravel(), given.ravel())
+    common = best_threshold(proba.ravel(), labels.ravel())
     if common is None:
         return np.full(proba.shape[1], 0.5, dtype=np.float32)
-    found = [best_threshold(proba[:, place], given[:, place]) for place in range(proba.shape[1])]
-    own = np.array([common if each is None else each for each in found])
-    examples = given.sum(axis=0)
+    columns = zip(proba.T, labels.T, strict=True)
+    best = [best_threshold(of_label, has) for of_label, has in columns]
+    own = np.array([common if threshold is None else threshold for threshold in best])
+    examples = labels.sum(axis=0)
     mixed = (examples * own + COMMON * common) / (examples + COMMON)
     return np.asarray(mixed, dtype=np.float32)
 
 
-def best_threshold(proba: Floats, given: Given) -> float | None:
+def best_threshold(proba: Floats, positive: Mask) -> float | None:
     """The threshold with the best F1, half way to the next lower probability.
 
     Args:
         proba: (m,).
-        given: (m,) what should be at or above the threshold.
+        positive: (m,) what should be at or above the threshold.
 
     Returns:
-        ``None`` where none is better than another: nothing is given, or only what has
+        ``None`` where none is better than another: nothing is positive, or only what has
         probability 0.
     """
     order = np.argsort(-proba, kind="stable")
     falling = proba[order].astype(np.float64)
-    hits = np.cumsum(given[order])
-    f1 = 2 * hits / (np.arange(1, len(falling) + 1) + given.sum())
+    hits = np.cumsum(positive[order])
+    f1 = 2 * hits / (np.arange(1, len(falling) + 1) + positive.sum())
     below = np.append(falling[1:], 0.0)
     f1[(falling <= 0) | (falling == below)] = 0  # no threshold lies between equal ones
     if not len(f1) or f1.max() <= 0:

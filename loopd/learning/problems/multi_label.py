@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning.problems.problem import Positions
-from loopd.learning.representation import Background
+from loopd.learning.arrays import Positions, Proba
+from loopd.learning.problems.problem import Preselect
 from loopd.records import Suggestion, Target
+
+if TYPE_CHECKING:
+    from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.fitted import PoolScores
+    from loopd.learning.labels import Labels, SparseLabels
+    from loopd.learning.protocols import Classifier, Features, ModelScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +46,23 @@ class MultiLabelProblem:
         """Whether two texts differ in their labels: some label applies to one of them only."""
         return len(set(targets)) >= 2
 
-    def encode(self, targets: Sequence[Target]) -> Any:
+    def encode(self, targets: Sequence[Target]) -> SparseLabels:
         """A sparse matrix (n, C) of zeros and ones."""
         from scipy.sparse import csr_matrix
 
-        number = {label: place for place, label in enumerate(self.labels)}
-        unknown = next((str(each) for some in targets for each in some if each not in number), None)
+        number = {label: index for index, label in enumerate(self.labels)}
+        labels = (label for some in targets for label in some)
+        unknown = next((str(label) for label in labels if label not in number), None)
         if unknown is not None:
             raise ModelError(f"not a label: {unknown!r}")
         rows = [row for row, some in enumerate(targets) for _ in some]
         columns = [number[str(label)] for some in targets for label in some]
         shape = (len(targets), len(self.labels))
-        return csr_matrix((np.ones(len(rows), dtype=np.int64), (rows, columns)), shape=shape)
+        ones = np.ones(len(rows), dtype=np.int64)
+        y: SparseLabels = csr_matrix((ones, (rows, columns)), shape=shape)
+        return y
 
-    def pool(self, features: Any) -> Any:
+    def pool(self, features: Features) -> IndexedDataset:
         """All rows, unlabelled."""
         from scipy.sparse import csr_matrix
 
@@ -63,52 +71,42 @@ class MultiLabelProblem:
         y = csr_matrix((features.shape[0], len(self.labels)), dtype=np.int64)
         return IndexedDataset(features, y, np.arange(len(self.labels)))
 
-    def told(self, y: Any) -> Any:
+    def told(self, y: Labels) -> Labels:
         """The sparse matrix."""
         return y
 
-    def scores(self, classifier: Any, features: Any, preselect: Any) -> Any:
-        """A :class:`~loopd.learning.fitted.PoolScores`."""
+    def scores(
+        self, classifier: Classifier, features: Features, preselect: Preselect
+    ) -> PoolScores:
+        """What the classifier says of the pool."""
         from loopd.learning.fitted import PoolScores
 
         return PoolScores(classifier, features, len(self.labels), preselect, multi_label=True)
 
-    def fitted(self, scores: Any, background: Background) -> Any:
-        """A :class:`~loopd.learning.fitted.FittedClassifier`."""
-        from loopd.learning.fitted import FittedClassifier
-
-        return FittedClassifier(scores, background)
-
-    def predicted(self, classifier: Any, dataset: Any) -> list[Target]:
+    def predicted(self, classifier: Classifier, dataset: IndexedDataset) -> list[Target]:
         """The labels that the classifier's thresholds let through."""
         if len(dataset) == 0:
             return []
-        given, proba = classifier.predict(dataset, return_proba=True)
-        return [self._named(columns) for columns in self._chosen(given, proba)]
+        label_sets, proba = classifier.predict(dataset, return_proba=True)
+        return [self._named(columns) for columns in self._columns(label_sets, proba)]
 
-    def proposals(self, scores: Any, rows: Positions) -> list[Suggestion]:
+    def proposals(self, scores: ModelScores, rows: Positions) -> list[Suggestion]:
         """The labels that the thresholds let through, each with its probability.
 
         A text without a label gets the probability that none applies.
         """
         if len(rows) == 0:
             return []
-        given, proba = scores.classifier.predict(
-            self.pool(scores.features)[rows], return_proba=True
-        )
+        dataset = self.pool(scores.features)[rows]
+        label_sets, proba = scores.classifier.predict(dataset, return_proba=True)
         return [
             Suggestion(self._named(columns), self._probabilities(columns, row))
-            for columns, row in zip(self._chosen(given, proba), proba, strict=True)
+            for columns, row in zip(self._columns(label_sets, proba), proba, strict=True)
         ]
 
-    def decisions(self, scores: Any, rows: Positions) -> NDArray[np.float32]:
-        """Probabilities (k * C, 2) that each label does not apply, or does."""
-        proba = np.asarray(scores.own(rows), dtype=np.float32).reshape(-1)
-        return np.stack([1 - proba, proba], axis=1)
-
-    def _chosen(self, given: Any, proba: NDArray[np.float32]) -> list[list[int]]:
-        """Columns of each text in the order of the labels."""
-        table = given.toarray() > 0
+    def _columns(self, label_sets: SparseLabels, proba: Proba) -> list[list[int]]:
+        """Columns of each text's labels in their order."""
+        table = label_sets.toarray() > 0
         if not self.allow_empty:
             bare = np.flatnonzero(~table.any(axis=1))
             table[bare, proba[bare].argmax(axis=1)] = True
@@ -118,7 +116,7 @@ class MultiLabelProblem:
         return tuple(self.labels[column] for column in columns)
 
     @staticmethod
-    def _probabilities(columns: list[int], row: NDArray[np.float32]) -> tuple[float, ...]:
+    def _probabilities(columns: list[int], row: Proba) -> tuple[float, ...]:
         if not columns:
             return (float(np.prod(1.0 - row.astype(np.float64))),)
         return tuple(float(row[column]) for column in columns)

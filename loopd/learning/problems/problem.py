@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loopd.learning.representation import Background
+from loopd.learning.arrays import Positions, Proba
 from loopd.records import Suggestion, Target
 
-Positions = NDArray[np.int64]
+if TYPE_CHECKING:
+    from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.labels import Labels
+    from loopd.learning.preselect import Preselection
+    from loopd.learning.protocols import Classifier, Features, ModelScores
+
+Preselect: TypeAlias = "Callable[[Callable[[Positions], Proba]], Preselection | None]"
+"""Narrows a pool for a slow classifier, which it may ask."""
 
 
 class Problem(Protocol):
@@ -19,7 +23,7 @@ class Problem(Protocol):
 
     Attributes:
         kind: ``single_label``, ``multi_label`` or ``spans``.
-        labels: label names; class numbers are their places.
+        labels: label names; class numbers are their indices.
     """
 
     @property
@@ -30,51 +34,45 @@ class Problem(Protocol):
 
     @property
     def decision_classes(self) -> int:
-        """Number of columns k of ``decisions``."""
+        """Number of columns k of a model's ``decisions``."""
         ...
 
     def can_fit(self, targets: Collection[Target]) -> bool:
         """Whether there is enough to train on."""
         ...
 
-    def encode(self, targets: Sequence[Target]) -> Any:
+    def encode(self, targets: Sequence[Target]) -> Labels:
         """The targets as ``y`` of a data set.
 
         Raises:
-            ModelError: a label that is not known.
+            ModelError: a label that the configuration does not have.
         """
         ...
 
-    def pool(self, features: Any) -> Any:
+    def pool(self, features: Features) -> IndexedDataset:
         """A small-text data set of all rows of the features, without labels."""
         ...
 
-    def told(self, y: Any) -> Any:
+    def told(self, y: Labels) -> Labels:
         """``y`` as small-text's active learner takes it."""
         ...
 
-    def scores(self, classifier: Any, features: Any, preselect: Any) -> Any:
-        """What a model says of the pool, computed when asked for; see ``fitted.PoolScores``."""
+    def scores(
+        self, classifier: Classifier, features: Features, preselect: Preselect
+    ) -> ModelScores:
+        """What a model says of the pool, computed when it is asked.
+
+        Raises:
+            ModelError: the classifier cannot do what the problem needs.
+        """
         ...
 
-    def fitted(self, scores: Any, background: Background) -> Any:
-        """The trained classifier as strategies see it."""
-        ...
-
-    def predicted(self, classifier: Any, dataset: Any) -> list[Target]:
+    def predicted(self, classifier: Classifier, dataset: IndexedDataset) -> list[Target]:
         """The most likely target of each text."""
         ...
 
-    def proposals(self, scores: Any, rows: Positions) -> list[Suggestion]:
+    def proposals(self, scores: ModelScores, rows: Positions) -> list[Suggestion]:
         """What to suggest to annotators for pool positions (k,)."""
-        ...
-
-    def decisions(self, scores: Any, rows: Positions) -> NDArray[np.float32]:
-        """Probabilities (m, k) of each decision that the model takes on pool positions.
-
-        One decision for each text, for each pair of text and label, or for each token: what
-        stopping criteria watch. The number of rows m depends on the texts alone.
-        """
         ...
 
 

@@ -16,14 +16,13 @@ an atom; so each span begins and ends with an atom, and B tags keep neighbours o
 A model that predicts has no spans to split at and tags whole atoms: what it finds begins and ends
 at the borders of words, punctuation marks and emoji, as annotators select.
 
-Legal are spans that are not empty, lie in the text, have a known label and do not overlap.
+Legal are spans that are not empty, lie in the text, have one of the labels and do not overlap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import regex  # type: ignore[import-untyped]
@@ -63,13 +62,13 @@ def atoms(text: str) -> Borders:
 
     Source: graphemes are those of Unicode Standard Annex 29, as the package ``regex`` has them.
     """
-    found = [match.span() for match in _PIECE.finditer(text) if match.lastindex is None]
-    return np.array(found, dtype=np.int32).reshape(-1, 2)
+    spans = [match.span() for match in _PIECE.finditer(text) if match.lastindex is None]
+    return np.array(spans, dtype=np.int32).reshape(-1, 2)
 
 
 def refined(borders: Borders, spans: Iterable[Span]) -> Borders:
     """Atoms so that each span begins and ends with one: the same ones where it did already."""
-    cuts = sorted({place for span in spans for place in (span.start, span.end)})
+    cuts = sorted({border for span in spans for border in (span.start, span.end)})
     pieces = [piece for start, end in borders.tolist() for piece in _split(start, end, cuts)]
     for span in spans:
         inside = [piece for piece in pieces if span.start <= piece[0] and piece[1] <= span.end]
@@ -89,7 +88,7 @@ def tagged(borders: Borders, spans: Iterable[Span], labels: Sequence[str]) -> Ta
         labels: label names in the order of their numbers.
     """
     tags = np.zeros(len(borders), dtype=np.int64)
-    number = {label: place for place, label in enumerate(labels)}
+    number = {label: index for index, label in enumerate(labels)}
     for span in spans:
         inside = np.flatnonzero((borders[:, 1] > span.start) & (borders[:, 0] < span.end))
         tags[inside] = 2 + 2 * number[span.label]
@@ -102,32 +101,34 @@ def spans_of(borders: Borders, tags: Tags, labels: Sequence[str]) -> tuple[Span,
 
     An inside tag that continues no span of its label begins one, as in ``conlleval``.
     """
-    found: list[Span] = []
+    spans: list[Span] = []
     before = OUTSIDE
     for (start, end), tag in zip(borders.tolist(), tags.tolist(), strict=True):
         if tag != OUTSIDE:
             label = labels[(tag - 1) // 2]
             if tag % 2 == 0 and before in (tag, tag - 1):
-                found[-1] = Span(found[-1].start, end, label)
+                spans[-1] = Span(spans[-1].start, end, label)
             else:
-                found.append(Span(start, end, label))
+                spans.append(Span(start, end, label))
         before = tag
-    return tuple(found)
+    return tuple(spans)
 
 
-def checked(text: str, spans: Iterable[Any], labels: Sequence[str]) -> tuple[Span, ...]:
+def checked(
+    text: str, spans: Iterable[tuple[int, int, str]], labels: Sequence[str]
+) -> tuple[Span, ...]:
     """The spans by their start.
 
     Args:
         text: whose characters they count.
         spans: (start, end, label) each, in any order.
-        labels: names that are known.
+        labels: names that spans may have.
 
     Raises:
         DataError: one is empty, lies outside the text, has an unknown label, or two overlap.
     """
-    known = sorted(Span(*span) for span in spans)
-    for span in known:
+    in_order = sorted(Span(*span) for span in spans)
+    for span in in_order:
         if not 0 <= span.start < span.end <= len(text):
             raise DataError(
                 f"span {span.start}-{span.end} ({span.label}) is empty or outside a text of "
@@ -136,13 +137,13 @@ def checked(text: str, spans: Iterable[Any], labels: Sequence[str]) -> tuple[Spa
             )
         if span.label not in labels:
             raise DataError(f"{_named(text, span)} has a label outside the configuration")
-    for one, other in pairwise(known):
+    for one, other in pairwise(in_order):
         if other.start < one.end:
             raise DataError(
                 f"spans overlap: {_named(text, one)} and {_named(text, other)}",
                 "a character can be in one span only: keep one of the two",
             )
-    return tuple(known)
+    return tuple(in_order)
 
 
 def trimmed(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
@@ -150,18 +151,17 @@ def trimmed(text: str, spans: Iterable[Span]) -> tuple[Span, ...]:
 
     That is what can be learned: one that holds nothing else is left out.
     """
-    found = []
+    kept = []
     for start, end, label in spans:
         first = start + _BLANK.match(text[start:end]).end()
         last = end - _BLANK.match(text[start:end][::-1]).end()
         if first < last:
-            found.append(Span(first, last, label))
-    return tuple(found)
+            kept.append(Span(first, last, label))
+    return tuple(kept)
 
 
 def _split(start: int, end: int, cuts: Sequence[int]) -> Iterable[tuple[int, int]]:
-    places = [start, *(cut for cut in cuts if start < cut < end), end]
-    return pairwise(places)
+    return pairwise([start, *(cut for cut in cuts if start < cut < end), end])
 
 
 def _named(text: str, span: Span) -> str:

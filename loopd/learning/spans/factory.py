@@ -5,34 +5,32 @@ Imports torch at once, so the registry imports this module at the first use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from loopd.errors import ModelError
+from loopd.learning.arrays import Options, Tensors
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
+from loopd.learning.classifiers.fine_tuning import Recipe, restore, saved, trained_weights
+from loopd.learning.classifiers.options import refuse_bad_values
 from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
-from loopd.learning.features import FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
 from loopd.learning.spans.alignment import Borders
 from loopd.learning.spans.states import AtomStates
 from loopd.learning.spans.tagger import SpanTagger
 from loopd.learning.spans.tokens import SpanTokens, Vocabulary, kept, span_tokens
-from loopd.learning.spans.training import Recipe
-
-ENCODER = "encoder."
-"""Prefix of the encoder's weights in the saved form."""
+from loopd.learning.spans.training import TaggingRecipe
 
 
 class SpanTaggerFactory:
     """Makes fine-tuned taggers from one pretrained encoder, loaded at the first use."""
 
-    OPTIONS: Mapping[str, Any] = {
+    OPTIONS: ClassVar[Options] = {
         "epochs": 5,
         "min_steps": 200,
         "learning_rate": 2e-4,
@@ -42,30 +40,34 @@ class SpanTaggerFactory:
         "freeze_embeddings": True,
         "bf16": "auto",
     }
-    """See ``training.Recipe``; ``freeze_embeddings`` keeps the word vectors as they are (they are
-    half of a small model), ``bf16`` is ``auto``, ``true`` or ``false``."""
+    """See ``training.TaggingRecipe``; ``freeze_embeddings`` keeps the word vectors as they are
+    (they are half of a small model), ``bf16`` is ``auto``, ``true`` or ``false``."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._around = surroundings
-        self.options = {**self.OPTIONS, **surroundings.section.options}
-        self.labels = surroundings.labels
-        _refuse_bad_values(self.options)
+    def __init__(self, context: ClassifierContext) -> None:
+        self._context = context
+        self.options = {**self.OPTIONS, **context.section.options}
+        self.labels = context.labels
+        refuse_bad_values(
+            self.options,
+            whole=("epochs", "min_steps", "batch_size"),
+            positive=("learning_rate", "head_learning_rate"),
+        )
 
     @cached_property
     def backbone(self) -> Backbone:
         """The pretrained encoder."""
-        return Backbone(self._around.section)
+        return Backbone(self._context.section)
 
     @cached_property
     def pool_features(self) -> SpanTokens:
         """Tokens and atoms of the pool, memory-mapped."""
-        pool = self._around.pool
+        pool = self._context.pool
         return self.encode(pool.texts, pool.fingerprint)
 
     @cached_property
     def representation(self) -> FrozenRepresentation:
         """The frozen encoder's states, as the single-label transformer has them."""
-        return FrozenRepresentation(FrozenFeatures(self._around, lambda: self.backbone))
+        return FrozenRepresentation(FrozenFeatures(self._context, lambda: self.backbone))
 
     @property
     def screening(self) -> None:
@@ -76,52 +78,30 @@ class SpanTaggerFactory:
         """Tokens and atoms of the texts; with a fingerprint they are kept on disk."""
         if fingerprint is None:
             return self._tokenized(texts)
-        model = identity(self._around.section.model)
+        model = identity(self._context.section.model)
         key = f"{fingerprint}/{model}/{self.backbone.max_tokens}"
-        return kept(self._around.cache / "tokens", key, texts, lambda: self._tokenized(texts))
+        return kept(self._context.cache / "tokens", key, texts, lambda: self._tokenized(texts))
 
-    def lesson(self, texts: Sequence[str], borders: Sequence[Borders]) -> SpanTokens:
-        """Tokens of texts that are cut into given atoms."""
+    def split(self, texts: Sequence[str], borders: Sequence[Borders]) -> SpanTokens:
+        """Tokens of texts that are cut into these atoms."""
         return self._tokenized(texts, borders)
 
     def new(self, seed: int) -> SpanTagger:
         """A tagger with the pretrained weights."""
         return SpanTagger(self, seed)
 
-    def save(self, classifier: SpanTagger) -> dict[str, NDArray[np.generic]]:
+    def save(self, classifier: SpanTagger) -> Tensors:
         """The weights that training may change."""
-        encoder = {
-            ENCODER + name: weight.detach().cpu().numpy()
-            for name, weight in classifier.encoder.named_parameters()
-            if weight.requires_grad
-        }
-        head = classifier.head
-        return {
-            **encoder,
-            "head.weight": head.weight.detach().cpu().numpy(),
-            "head.bias": head.bias.detach().cpu().numpy(),
-        }
+        return saved(_weights(classifier))
 
-    def load(self, tensors: Mapping[str, NDArray[np.generic]]) -> SpanTagger:
+    def load(self, tensors: Tensors) -> SpanTagger:
         """The tagger with saved weights.
 
         Raises:
             KeyError, ValueError: the arrays do not fit.
         """
         tagger = self.new(0)
-        places: dict[str, torch.Tensor] = {
-            "head.weight": tagger.head.weight,
-            "head.bias": tagger.head.bias,
-        }
-        for name, weight in tagger.encoder.named_parameters():
-            if weight.requires_grad:
-                places[ENCODER + name] = weight
-        with torch.no_grad():
-            for name, place in places.items():
-                saved = torch.from_numpy(tensors[name])
-                if saved.shape != place.shape:
-                    raise ValueError(f"{name} has another shape")
-                place.copy_(saved)
+        restore(_weights(tagger), tensors)
         return tagger
 
     def describe(self) -> str:
@@ -131,12 +111,11 @@ class SpanTaggerFactory:
             self.new(0).scored(self.encode(["a text"]), np.zeros(1, dtype=np.int64))
         return f"span tagger over {described}"
 
-    def recipe(self) -> Recipe:
+    def recipe(self) -> TaggingRecipe:
         """The settings of the fine-tuning."""
-        names = ("epochs", "min_steps", "learning_rate", "head_learning_rate", "batch_size")
-        return Recipe(
-            **{name: self.options[name] for name in names}, dropout=self.options["dropout"]
-        )
+        names = ("epochs", "min_steps", "learning_rate", "batch_size", "dropout")
+        steps = Recipe(*(self.options[name] for name in names))
+        return TaggingRecipe(steps, self.options["head_learning_rate"])
 
     def states(self, encoder: torch.nn.Module, texts: SpanTokens, what: str) -> AtomStates:
         """An encoder over texts that reports and may be interrupted."""
@@ -145,8 +124,8 @@ class SpanTaggerFactory:
             texts.tokens,
             self.backbone.padding,
             self.bf16,
-            self._around.interrupt,
-            lambda done, total: self._around.progress(what, done, total),
+            self._context.interrupt,
+            lambda done, total: self._context.progress(what, done, total),
         )
         return AtomStates(embedder, texts)
 
@@ -158,8 +137,8 @@ class SpanTaggerFactory:
 
     def tick(self, what: str, done: int, total: int) -> None:
         """Between two parts of a long step."""
-        self._around.interrupt()
-        self._around.progress(what, done, total)
+        self._context.interrupt()
+        self._context.progress(what, done, total)
 
     def _tokenized(
         self, texts: Sequence[str], borders: Sequence[Borders] | None = None
@@ -178,13 +157,13 @@ class SpanTaggerFactory:
         start = around.index(inside[0])
 
         def pieces(some: Sequence[str]) -> Sequence[Sequence[int]]:
-            found: list[list[int]] = tokenizer(
+            ids: list[list[int]] = tokenizer(
                 list(some),
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,
             )["input_ids"]
-            return found
+            return ids
 
         unknown = tokenizer.unk_token_id
         return Vocabulary(
@@ -196,16 +175,7 @@ class SpanTaggerFactory:
         )
 
 
-def _refuse_bad_values(options: Mapping[str, Any]) -> None:
-    for name in ("epochs", "min_steps", "batch_size"):
-        if not isinstance(options[name], int) or options[name] < (name != "min_steps"):
-            raise ModelError(f"classifier option {name} must be a whole number above 0")
-    for name in ("learning_rate", "head_learning_rate"):
-        if not isinstance(options[name], (int, float)) or options[name] <= 0:
-            raise ModelError(f"classifier option {name} must be a number above 0 (write 0.0001)")
-    dropout = options["dropout"]
-    if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
-        raise ModelError("classifier option dropout must be a number from 0 to below 1")
-    for name, allowed in (("freeze_embeddings", (True, False)), ("bf16", ("auto", True, False))):
-        if options[name] not in allowed:
-            raise ModelError(f"classifier option {name} must be one of {allowed}")
+def _weights(tagger: SpanTagger) -> dict[str, torch.Tensor]:
+    """By their names in the saved form."""
+    head = {"head.weight": tagger.head.weight, "head.bias": tagger.head.bias}
+    return {**trained_weights(tagger.encoder), **head}

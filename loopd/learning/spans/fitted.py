@@ -8,25 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Positions, Proba, Scores, TokenProba, TokenScore, Vectors
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
+from loopd.learning.frozen_classifier import FrozenClassifier, exact_best
+from loopd.learning.protocols import Embeds, Features, Screens, Tagger
 from loopd.learning.representation import Background
-from loopd.learning.untrainable import Positions, Untrainable, exact_best
-
-TokenProba: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
-"""Tag probabilities (T, K) of all atoms, text by text, and where each text's begin (n + 1,).
-
-K is 2C + 1: outside, then begin and inside of each label (``alignment.Tags``).
-"""
-
-Score = Callable[[NDArray[np.float32], NDArray[np.int64]], NDArray[np.float64]]
-"""Informativeness (n,) of token probabilities, text by text; higher is more informative."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +34,50 @@ class TagScores:
         num_classes: C, the number of labels.
     """
 
-    classifier: Any
-    features: Any
+    classifier: Tagger
+    features: Features
     num_classes: int
     _kept: dict[bytes, TokenProba] = field(default_factory=dict, repr=False)
 
-    def of(self, rows: Positions) -> TokenProba:
+    @property
+    def preselection(self) -> None:
+        """None: strategies for spans narrow a big pool themselves."""
+        return None
+
+    def tags(self, rows: Positions) -> TokenProba:
         """Probabilities at pool positions (k,), in full precision."""
-        return self._asked(rows, self.classifier.token_proba, b"exact")
+        return self._predicted(rows, self.classifier.token_proba, b"exact")
+
+    def of(self, rows: Positions) -> NoReturn:
+        """Never; raises as ``own``."""
+        del rows
+        raise no_class()
+
+    def own(self, rows: Positions) -> NoReturn:
+        """Never.
+
+        Raises:
+            ModelError: a text with spans has no one class.
+        """
+        del rows
+        raise no_class()
+
+    def decisions(self, rows: Positions) -> Proba:
+        """Probabilities (atoms of the texts, 2 C + 1) of tags."""
+        return self.tags(rows)[0]
+
+    def fitted(self, background: Background) -> FittedTagger:
+        """The model as strategies see it."""
+        return FittedTagger(self, background)
 
     def screen(self, rows: Positions) -> TokenProba | None:
-        """Probabilities, fast and rough; ``None`` where nothing is faster than ``of``."""
-        screen = getattr(self.classifier, "screen_proba", None)
-        return None if screen is None else self._asked(rows, screen, b"rough")
+        """Probabilities, fast and rough; ``None`` where nothing is faster than ``tags``."""
+        classifier = self.classifier
+        rough = classifier.screen_proba if isinstance(classifier, Screens) else None
+        return None if rough is None else self._predicted(rows, rough, b"rough")
 
-    def _asked(
-        self, rows: Positions, predict: Callable[[Any], TokenProba], kind: bytes
+    def _predicted(
+        self, rows: Positions, predict: Callable[[IndexedDataset], TokenProba], kind: bytes
     ) -> TokenProba:
         key = kind + hashlib.sha256(np.ascontiguousarray(rows).data).digest()
         if key not in self._kept:
@@ -73,12 +93,12 @@ class TagScores:
         return self._kept[key]
 
 
-class FittedTagger(Untrainable):
+class FittedTagger(FrozenClassifier):
     """A trained tagger as small-text's learner sees it: nothing is trained or scored twice.
 
     Args:
         scores: the trained tagger.
-        background: what is known without it.
+        background: what strategies may know without it.
     """
 
     def __init__(self, scores: TagScores, background: Background | None = None) -> None:
@@ -87,11 +107,11 @@ class FittedTagger(Untrainable):
 
     def token_proba(self, data_set: IndexedDataset) -> TokenProba:
         """Probabilities of the tags of all atoms."""
-        return self._scores.of(data_set.rows)
+        return self._scores.tags(data_set.rows)
 
     def most_informative_texts(
-        self, score: Score, among: Positions, n: int
-    ) -> tuple[Positions, NDArray[np.float64]]:
+        self, score: TokenScore, among: Positions, n: int
+    ) -> tuple[Positions, Scores]:
         """The exact best ``n`` of some pool positions, with their scores.
 
         Args:
@@ -107,15 +127,15 @@ class FittedTagger(Untrainable):
             among,
             n,
             None if rough is None else score(*rough),
-            lambda rows: score(*self._scores.of(rows)),
+            lambda rows: score(*self._scores.tags(rows)),
         )
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> NoReturn:
         """Never; raises as ``predict_proba``."""
         del data_set, return_proba
         raise no_class()
 
-    def predict_proba(self, data_set: IndexedDataset, **options: Any) -> Any:
+    def predict_proba(self, data_set: IndexedDataset, **options: object) -> NoReturn:
         """Never.
 
         Raises:
@@ -129,8 +149,8 @@ class FittedTagger(Untrainable):
         data_set: IndexedDataset,
         return_proba: bool = False,
         pbar: str | None = None,
-        **options: Any,
-    ) -> Any:
+        **options: object,
+    ) -> Vectors:
         """Embeddings (n, d); never with a progress bar.
 
         Raises:
@@ -139,7 +159,13 @@ class FittedTagger(Untrainable):
         del pbar
         if return_proba:
             raise no_class()
-        return self._scores.classifier.embed(data_set, **options)
+        classifier = self._scores.classifier
+        if not isinstance(classifier, Embeds):
+            raise ModelError(
+                "the strategy needs embeddings, which the classifier has not",
+                "use `transformer`, or another strategy",
+            )
+        return classifier.embed(data_set, **options)
 
 
 def no_class() -> ModelError:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (torch's own habit)
-from numpy.typing import NDArray
 
+from loopd.learning.arrays import Positions, Proba
 from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, unplanned
 from loopd.learning.classifiers.pooling import (
     SCORING_BUDGET,
@@ -20,10 +20,8 @@ from loopd.learning.classifiers.pooling import (
     Embedder,
     flat_batches,
 )
-from loopd.learning.encoding import batches
+from loopd.learning.features.tokens import batches
 from loopd.learning.spans.tokens import SpanTokens
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,9 @@ class AtomStates:
     embedder: Embedder
     texts: SpanTokens
 
-    def with_gradient(self, rows: Rows, drop: Drop | None = None) -> tuple[torch.Tensor, Rows]:
+    def with_gradient(
+        self, rows: Positions, drop: Drop | None = None
+    ) -> tuple[torch.Tensor, Positions]:
         """States for training.
 
         Args:
@@ -49,7 +49,7 @@ class AtomStates:
 
         Returns:
             States (T, d) float32 of all their atoms, text by text, and the order in which these
-            texts come (k,), as places in ``rows``.
+            texts come (k,), as indices of ``rows``.
         """
         embedder = self.embedder
         dtype = torch.bfloat16 if embedder.bf16 else torch.float32
@@ -64,8 +64,8 @@ class AtomStates:
         return torch.cat(parts), np.concatenate(groups)
 
     def scored(
-        self, rows: Rows, weight: torch.Tensor, bias: torch.Tensor, *, bf16: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        self, rows: Positions, weight: torch.Tensor, bias: torch.Tensor, *, bf16: bool
+    ) -> tuple[Proba, Positions]:
         """Probabilities of a linear head over the states.
 
         The last bits depend on which rows are asked for together: they share batches.
@@ -92,13 +92,13 @@ class AtomStates:
             with torch.inference_mode():
                 states = self._forward(rows[group], lean, bf16=bf16)
                 part = F.linear(states, weight, bias).softmax(dim=1).cpu().numpy()
-            proba[_places(offsets, group)] = part
+            proba[_atoms_of(offsets, group)] = part
             done += len(group)
             embedder.progress(done, len(rows))
         return proba, offsets
 
     def _forward(
-        self, rows: Rows, lean: LeanEncoder | None, *, bf16: bool, drop: Drop | None = None
+        self, rows: Positions, lean: LeanEncoder | None, *, bf16: bool, drop: Drop | None = None
     ) -> torch.Tensor:
         """States (T, d) float32 of the atoms of rows that are sorted by length."""
         firsts = [self.texts.firsts(int(row)) for row in rows]
@@ -109,12 +109,12 @@ class AtomStates:
         else:
             states = self._padded(rows, bf16).flatten(0, 1)
             starts = np.arange(len(rows)) * int(lengths.max())
-        chosen = np.concatenate(
+        indices = np.concatenate(
             [first + start for first, start in zip(firsts, starts, strict=True)]
         )
-        return states[torch.from_numpy(chosen).to(states.device)].float()
+        return states[torch.from_numpy(indices).to(states.device)].float()
 
-    def _padded(self, rows: Rows, bf16: bool) -> torch.Tensor:
+    def _padded(self, rows: Positions, bf16: bool) -> torch.Tensor:
         """The encoder's own forward pass: (k, longest, d)."""
         embedder = self.embedder
         ids, mask = (
@@ -129,6 +129,6 @@ class AtomStates:
         return states
 
 
-def _places(offsets: NDArray[np.int64], group: Rows) -> NDArray[np.int64]:
+def _atoms_of(offsets: Positions, group: Positions) -> Positions:
     """Where the atoms of some texts are among those of all."""
     return np.concatenate([np.arange(offsets[text], offsets[text + 1]) for text in group])

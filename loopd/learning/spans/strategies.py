@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Positions, Proba, Score, Scores, TokenScore
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.protocols import StrategyModel, TagsTokens
+from loopd.learning.spans.fitted import FittedTagger
 from loopd.learning.spans.viterbi import best_paths
 from loopd.learning.strategies import uncertainty
 from loopd.learning.strategies.diverse_margin import central
 from loopd.learning.strategies.scores import top
 from loopd.learning.strategies.space import (
+    at_positions,
     candidates,
     generator,
     refuse_unknown_space,
     rows,
-    vectors,
 )
-
-Positions = NDArray[np.int64]
-Offsets = NDArray[np.int64]
-Proba = NDArray[np.float32]
-Floats = NDArray[np.float64]
-Score = Callable[[Proba, Offsets], Floats]
-"""Informativeness of texts (n,) from their token probabilities (T, K) and offsets (n + 1,)."""
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 CANDIDATES = 20_000
 """Of a larger pool, so many random texts are tagged in a round."""
 
 
-def aggregated(values: Floats, offsets: Offsets, aggregate: str) -> Floats:
+def aggregated(values: Scores, offsets: Positions, aggregate: str) -> Scores:
     """From values of tokens to values of texts.
 
     Args:
@@ -44,23 +37,23 @@ def aggregated(values: Floats, offsets: Offsets, aggregate: str) -> Floats:
     Returns:
         (n,), 0 for a text without a token.
     """
-    found = np.zeros(len(offsets) - 1)
+    combined = np.zeros(len(offsets) - 1)
     some = np.flatnonzero(np.diff(offsets))
     if len(some):
         reduce = np.maximum if aggregate == "max" else np.add
-        found[some] = reduce.reduceat(values, offsets[some])
+        combined[some] = reduce.reduceat(values, offsets[some])
     if aggregate == "mean":
-        found[some] /= np.diff(offsets)[some]
-    return found
+        combined[some] /= np.diff(offsets)[some]
+    return combined
 
 
-def mnlp(proba: Proba, offsets: Offsets) -> Floats:
+def mnlp(proba: Proba, offsets: Positions) -> Scores:
     """Minus the mean logarithm of the probabilities of a text's likeliest legal tags (n,), nats."""
     _, totals = best_paths(proba, offsets)
     return np.asarray(-totals / np.maximum(np.diff(offsets), 1)) + 0.0
 
 
-class ByTokens(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class ByTokens(ChoosingStrategy):
     """Texts by a score of their tokens' probabilities; what the strategies below have in common.
 
     Attributes:
@@ -68,24 +61,13 @@ class ByTokens(QueryStrategy):  # type: ignore[misc] # small-text is not typed
         candidates: a larger pool is narrowed to so many random records.
     """
 
-    score: Score
+    score: TokenScore
     candidates: int
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), least sure first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        chosen, self.chosen_scores_ = least_sure(clf, dataset, free, n, self.score)
-        return chosen
+        free = candidates(context.unlabeled, self.candidates, n, generator())
+        return Selection(*least_sure(context.model, context.pool, free, n, self.score))
 
 
 class TokenLeastConfidence(ByTokens):
@@ -169,7 +151,7 @@ class MNLP(ByTokens):
         return "MNLP()"
 
 
-class DiverseTokens(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class DiverseTokens(ChoosingStrategy):
     """The texts with the least sure tokens, clustered; of each cluster the one nearest its centre.
 
     Paper: Zhdanov 2019 (arXiv 1901.05954), without weights, over token entropy. Cost: tagging the
@@ -197,27 +179,16 @@ class DiverseTokens(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         self.space = space
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), least sure first."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        wanted = min(len(free), max(n, self.factor * n))
-        unsure, values = least_sure(clf, dataset, free, wanted, self.score)
-        places = np.arange(n)
-        if wanted > n:
-            places = central(vectors(clf, dataset, unsure, self.space), n, rng)
-        self.chosen_scores_ = values[places]
-        return unsure[places]
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        size = min(len(free), max(n, self.factor * n))
+        unsure, values = least_sure(context.model, context.pool, free, size, self.score)
+        ranks = np.arange(n)
+        if size > n:
+            ranks = central(context.vectors(unsure, self.space), n, rng)
+        return Selection(unsure[ranks], values[ranks])
 
     def __str__(self) -> str:
         return (
@@ -226,8 +197,8 @@ class DiverseTokens(QueryStrategy):  # type: ignore[misc] # small-text is not ty
 
 
 def least_sure(
-    clf: Any, dataset: Any, indices: Positions, n: int, score: Score
-) -> tuple[Positions, Floats]:
+    model: StrategyModel, dataset: IndexedDataset, indices: Positions, n: int, score: TokenScore
+) -> tuple[Positions, Scores]:
     """The ``n`` best of the indices by a score of their tokens' probabilities, and the scores.
 
     Ties are in the order of the pool.
@@ -235,18 +206,15 @@ def least_sure(
     Raises:
         ModelError: the classifier is no tagger.
     """
-    ask = getattr(clf, "most_informative_texts", None)
-    if ask is not None:
+    if isinstance(model, FittedTagger):
         positions = rows(dataset, indices)
-        chosen, values = ask(score, positions, n)
-        order = np.argsort(positions, kind="stable")
-        return indices[order[np.searchsorted(positions[order], chosen)]], values
-    tag = getattr(clf, "token_proba", None)
-    if tag is None:
+        best_positions, values = model.most_informative_texts(score, positions, n)
+        return at_positions(indices, positions, best_positions), values
+    if not isinstance(model, TagsTokens):
         raise ModelError(
             "the strategy needs a model that tags tokens", "use it with spans, or another strategy"
         )
-    values = score(*tag(dataset[indices]))
+    values = score(*model.token_proba(dataset[indices]))
     best = top(values, indices, n)
     return indices[best], values[best]
 
@@ -254,7 +222,7 @@ def least_sure(
 AGGREGATES = ("mean", "max", "sum")
 
 
-def _score(of_tokens: Callable[[Proba], Floats], aggregate: str) -> Score:
+def _score(of_tokens: Score, aggregate: str) -> TokenScore:
     """The score of texts that aggregates one of tokens.
 
     Raises:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.learning.encoding import TEXTS_AT_ONCE, TokenStore, cached
+from loopd.learning.arrays import Positions, Tick
+from loopd.learning.features.tokens import TEXTS_AT_ONCE, TokenStore, cached
 from loopd.learning.spans.alignment import VERSION, Borders, atoms
 
-Rows = NDArray[np.int64]
-Tick = Callable[[int, int], None]
 Parts = tuple[list[int], list[int]]
 """Of one text: its token ids, and (start, end, first token) of each atom one after the other."""
 
@@ -66,7 +65,7 @@ class SpanTokens:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Rows) -> list[NDArray[np.int32]]:
+    def __getitem__(self, rows: Positions) -> list[NDArray[np.int32]]:
         """Token ids of each of the rows."""
         return self.tokens[rows]
 
@@ -80,7 +79,7 @@ class SpanTokens:
         return self._atoms(row)[:, :2]
 
     def firsts(self, row: int) -> NDArray[np.int32]:
-        """Place of each atom's first token among the tokens of its text (k,)."""
+        """Index of each atom's first token among the tokens of its text (k,)."""
         return self._atoms(row)[:, 2]
 
     def _atoms(self, row: int) -> NDArray[np.int32]:
@@ -102,16 +101,16 @@ def span_tokens(
         tick: called with (done, total) now and then; may raise.
         borders: the atoms of each text; ``None`` for those of the text alone.
     """
-    tokens, found = [_flat([])], [_flat([])]
+    tokens, in_atoms = [_flat([])], [_flat([])]
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         tick(start, len(texts))
         some = texts[start : start + TEXTS_AT_ONCE]
         cut = map(atoms, some) if borders is None else borders[start : start + TEXTS_AT_ONCE]
         parts = _encoded(some, list(cut), vocabulary)
         tokens.append(_flat([ids for ids, _ in parts]))
-        found.append(_flat([places for _, places in parts]))
+        in_atoms.append(_flat([numbers for _, numbers in parts]))
     tick(len(texts), len(texts))
-    return SpanTokens(texts, _together(tokens), _together(found))
+    return SpanTokens(texts, _together(tokens), _together(in_atoms))
 
 
 def kept(
@@ -121,24 +120,19 @@ def kept(
 
     Args:
         folder: of the cache.
-        key: everything that the tokens depend on but for how atoms are found.
+        key: everything that the tokens depend on but for what an atom is.
         texts: n texts.
         make: tokenises them; called at most once.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    made: list[SpanTokens] = []
-
-    def once() -> SpanTokens:
-        if not made:
-            made.append(make())
-        return made[0]
+    once = cache(make)
 
     key = f"spans {VERSION}/{key}"
     tokens = cached(folder, f"{key}/tokens", len(texts), lambda: once().tokens)
-    found = cached(folder, f"{key}/atoms", len(texts), lambda: once().atoms)
-    return SpanTokens(texts, tokens, found)
+    in_atoms = cached(folder, f"{key}/atoms", len(texts), lambda: once().atoms)
+    return SpanTokens(texts, tokens, in_atoms)
 
 
 def _encoded(
@@ -172,13 +166,13 @@ def _pieces(text: str, borders: Borders) -> list[str]:
 
 def _joined(ids: Sequence[Sequence[int]], borders: Borders, vocabulary: Vocabulary) -> Parts:
     room = vocabulary.max_tokens - len(vocabulary.after)
-    tokens, places = list(vocabulary.before), []
+    tokens, numbers = list(vocabulary.before), []
     for atom, (start, end) in zip(ids, borders.tolist(), strict=True):
         if len(tokens) >= room:
             break
-        places += [start, end, len(tokens)]
+        numbers += [start, end, len(tokens)]
         tokens += atom
-    return [*tokens[:room], *vocabulary.after], places
+    return [*tokens[:room], *vocabulary.after], numbers
 
 
 def _flat(parts: Sequence[Sequence[int]]) -> TokenStore:

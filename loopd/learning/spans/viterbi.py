@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+
+from loopd.learning.arrays import Floats, Positions, Scores
 
 FLOOR = 1e-12
 """Least probability whose logarithm is taken."""
 
 
-def best_paths(
-    proba: NDArray[np.floating[Any]], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def best_paths(proba: Floats, offsets: Positions) -> tuple[Positions, Scores]:
     """The likeliest tags of each text in which every inside tag follows its begin or inside.
 
     Texts are walked side by side: the time is that of the longest one.

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
 from loopd.config import StrategySection
+from loopd.learning.protocols import TagsTokens
 from loopd.learning.strategies.scores import informativeness
 from loopd.learning.strategies.space import is_cold
-
-Positions = NDArray[np.int64]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 FIRST = "facility_location"
 """What chooses without a model."""
@@ -24,7 +20,7 @@ THEN_SPANS = StrategySection(name="token_entropy", options={"aggregate": "sum"})
 """What chooses with one that tags tokens."""
 
 
-class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class Auto(ChoosingStrategy):
     """Begins with what stands for the pool, goes on to the uncertain; says what really chose.
 
     Without a model facility location chooses: records that together are near to all others, by what
@@ -44,27 +40,19 @@ class Auto(QueryStrategy):  # type: ignore[misc] # small-text is not typed
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) that the strategy of the hour chooses."""
         from loopd.learning.strategies.registry import create
 
-        self._validate_query_input(indices_unlabeled, n)
-        section = StrategySection(name=FIRST if is_cold(clf) else THEN)
-        if hasattr(clf, "token_proba"):
+        section = StrategySection(name=FIRST if is_cold(context.model) else THEN)
+        if isinstance(context.model, TagsTokens):
             section = THEN_SPANS
         self.used_ = section.name
         inner = create(section, self.num_classes)
-        chosen = np.asarray(inner.query(clf, dataset, indices_unlabeled, indices_labeled, y, n=n))
-        self.chosen_scores_ = informativeness(inner, chosen, len(dataset))
-        return chosen
+        told = (context.model, context.pool, context.unlabeled, context.labeled, context.y)
+        indices = np.asarray(inner.query(*told, n=n))
+        scores = informativeness(inner, indices, len(context.pool))
+        return Selection(indices, None if scores is None else np.array(scores))
 
     def __str__(self) -> str:
         return "Auto()"

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.labels import several
 from loopd.learning.strategies.kmeans import spread, squared
-from loopd.learning.strategies.multi_label import several, thresholds
+from loopd.learning.strategies.multi_label import thresholds
 from loopd.learning.strategies.space import CANDIDATES, candidates, generator
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 
-class SeededBADGE(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class SeededBADGE(ChoosingStrategy):
     """k-means++ over gradient embeddings: uncertain records that differ from each other.
 
     Paper: Ash et al. 2020, arXiv 1906.03671, algorithm 1. The gradient embedding of a record is the
@@ -39,28 +37,18 @@ class SeededBADGE(QueryStrategy):  # type: ignore[misc] # small-text is not type
         self.num_classes = num_classes
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: NDArray[np.int64],
-        indices_labeled: NDArray[np.int64],
-        y: Any,
-        n: int = 10,
-    ) -> NDArray[np.int64]:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of drawing."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        residual = clf.predict_proba(dataset[free]).astype(np.float64)
-        if several(y):
-            residual -= residual >= thresholds(clf)
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        residual = context.model.predict_proba(context.pool[free]).astype(np.float64)
+        if several(context.y):
+            residual -= residual >= thresholds(context.model)
         else:
             residual[np.arange(len(residual)), residual.argmax(axis=1)] -= 1
-        embedded = np.asarray(clf.embed(dataset[free], pbar=None))
+        embedded = np.asarray(context.model.embed(context.pool[free], pbar=None))
         longest = int((squared(residual) * squared(embedded)).argmax())
-        return free[spread(residual, embedded, n, rng, first=longest)]
+        return Selection(free[spread(residual, embedded, n, rng, first=longest)])
 
     def __str__(self) -> str:
         return f"BADGE(num_classes={self.num_classes})"

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import entropy
 from small_text import BALD
 
-from loopd.learning.strategies.multi_label import binary_entropy, several
+from loopd.learning.arrays import Floats
+from loopd.learning.labels import several
+from loopd.learning.strategies.multi_label import binary_entropy
 from loopd.learning.strategies.scores import top
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
-Floats = NDArray[np.floating[Any]]
 
-
-class ScoredBALD(BALD):  # type: ignore[misc] # small-text is not typed
+class ScoredBALD(ChoosingStrategy, BALD):  # type: ignore[misc] # small-text is not typed
     """Largest mutual information of prediction and weights under dropout.
 
     Paper: Houlsby et al. 2011, arXiv 1112.5745; dropout as in Gal and Ghahramani 2016. As upstream,
@@ -24,26 +23,14 @@ class ScoredBALD(BALD):  # type: ignore[misc] # small-text is not typed
     Needs: dropout. Scores: mutual information in bits; of several labels the sum.
     """
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: NDArray[np.int64],
-        indices_labeled: NDArray[np.int64],
-        y: Any,
-        n: int = 10,
-    ) -> NDArray[np.int64]:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), largest mutual information first."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        samples = self.dropout_samples
-        sampled = clf.predict_proba(dataset[indices_unlabeled], dropout_sampling=samples)
-        values = (
-            mutual_information_on_labels(sampled) if several(y) else mutual_information(sampled)
-        )
-        best = top(values, indices_unlabeled, n)
-        self.chosen_scores_ = values[best]
-        return indices_unlabeled[best]
+        view, samples = context.pool[context.unlabeled], self.dropout_samples
+        sampled = context.model.predict_proba(view, dropout_sampling=samples)
+        information = mutual_information_on_labels if several(context.y) else mutual_information
+        values = information(sampled)
+        best = top(values, context.unlabeled, n)
+        return Selection(context.unlabeled[best], values[best])
 
 
 def mutual_information(sampled: Floats) -> NDArray[np.float64]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
-from small_text import QueryStrategy
 
 from loopd.errors import ModelError
-from loopd.learning.strategies.multi_label import several, thresholds
+from loopd.learning.arrays import Floats, Mask, Scores
+from loopd.learning.labels import several
+from loopd.learning.strategies.multi_label import thresholds
 from loopd.learning.strategies.scores import top
 from loopd.learning.strategies.space import blocks
-
-Floats = NDArray[np.floating[Any]]
-Positions = NDArray[np.int64]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 
-class CategoryVectors(QueryStrategy):  # type: ignore[misc] # small-text is not typed
-    """Records whose predicted label sets are unlike the known ones and whose labels are unsure.
+class CategoryVectors(ChoosingStrategy):
+    """Records whose predicted label sets are unlike the labelled ones and whose labels are unsure.
 
     Paper: Reyes, Morell and Ventura 2018, Neurocomputing 273 (CVIRS). The score is the product of
     two: the mean distance of the predicted label set from those of the labelled records (entropy
@@ -31,29 +29,20 @@ class CategoryVectors(QueryStrategy):  # type: ignore[misc] # small-text is not 
     several labels. Draws nothing. Scores: the product, in [0, 1].
     """
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), highest score first.
 
         Raises:
             ModelError: there is one label for each text.
         """
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        if not several(y):
+        if not several(context.y):
             raise ModelError("category vectors need several labels for each text", "use `margin`")
-        proba = np.asarray(clf.predict_proba(dataset[indices_unlabeled]))
-        values = inconsistency(proba >= thresholds(clf), y.toarray() > 0) * ranking(proba)
-        best = top(values, indices_unlabeled, n)
-        self.chosen_scores_ = values[best]
-        return indices_unlabeled[best]
+        proba = np.asarray(context.model.predict_proba(context.pool[context.unlabeled]))
+        values = inconsistency(
+            proba >= thresholds(context.model), context.y.toarray() > 0
+        ) * ranking(proba)
+        best = top(values, context.unlabeled, n)
+        return Selection(context.unlabeled[best], values[best])
 
     def __str__(self) -> str:
         return "CategoryVectorInconsistencyAndRanking()"
@@ -68,24 +57,24 @@ def ranking(proba: Floats) -> NDArray[np.float64]:
     return np.asarray(1 - ranks.mean(axis=1) / max(1, len(proba) - 1))
 
 
-def inconsistency(predicted: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean distance (m,) of label sets (m, C) from all known ones (k, C), in [0, 1]."""
-    sets, counts = np.unique(known, axis=0, return_counts=True)
-    found = np.empty(len(predicted))
+def inconsistency(predicted: Mask, labelled: Mask) -> Scores:
+    """Mean distance (m,) of label sets (m, C) from those of labelled records (k, C), in [0, 1]."""
+    sets, counts = np.unique(labelled, axis=0, return_counts=True)
+    distances = np.empty(len(predicted))
     for part in blocks(len(predicted)):
-        found[part] = entropy_distance(predicted[part], sets) @ counts / counts.sum()
-    return found
+        distances[part] = entropy_distance(predicted[part], sets) @ counts / counts.sum()
+    return distances
 
 
-def entropy_distance(some: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.float64]:
+def entropy_distance(some: Mask, others: Mask) -> Scores:
     """Normalised entropy distance (m, k) of label sets (m, C) and (k, C); 1 for opposites."""
     labels = some.shape[1]
     both = some.astype(np.float32) @ others.astype(np.float32).T
     ours, theirs = some.sum(axis=1)[:, None], others.sum(axis=1)[None, :]
     cells = (both, ours - both, theirs - both, labels - ours - theirs + both)
     joint = _entropy(cells, labels)
-    each = _entropy((ours, labels - ours), labels) + _entropy((theirs, labels - theirs), labels)
-    distance = np.divide(2 * joint - each, joint, out=np.zeros_like(joint), where=joint > 1e-12)
+    marginal = _entropy((ours, labels - ours), labels) + _entropy((theirs, labels - theirs), labels)
+    distance = np.divide(2 * joint - marginal, joint, out=np.zeros_like(joint), where=joint > 1e-12)
     opposite = ours + theirs - 2 * both == labels
     return np.where(opposite, 1.0, np.clip(distance, 0.0, 1.0))
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from small_text import QueryStrategy
 
 from loopd.errors import ModelError
-from loopd.learning.strategies.multi_label import several
+from loopd.learning.arrays import Positions, Vectors
+from loopd.learning.frozen_classifier import FrozenClassifier
+from loopd.learning.labels import several
+from loopd.learning.protocols import StrategyModel
 from loopd.learning.strategies.space import (
     CANDIDATES,
     candidates,
-    covered,
     generator,
     nearest_similarity,
-    represented,
 )
-
-Positions = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 
-class ClassCoverage(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class ClassCoverage(ChoosingStrategy):
     """Records near to the name of each label in turn, different ones within a label.
 
     Of loopd's own making: zero-shot retrieval by label names, then a greedy core-set (Sener and
@@ -52,35 +48,25 @@ class ClassCoverage(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         self.template = template
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), of one label after the other."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        some = represented(clf, dataset, free)
-        known = represented(clf, dataset, covered(dataset, indices_unlabeled))
-        lists = by_label(some @ self._names(clf).T)
+        free = candidates(context.unlabeled, self.candidates, n, generator())
+        some = context.represented(free)
+        covered = context.represented(context.covered)
+        lists = by_label(some @ self._names(context.model).T)
         lot = self.shortlist * -(-n // len(lists))
-        picks = [_spread(some, known, members, (lot, n)) for members in lists]
-        if several(y):
-            counts = np.asarray(y.sum(axis=0), dtype=np.int64).ravel()
+        picks = [_spread(some, covered, members, (lot, n)) for members in lists]
+        if several(context.y):
+            counts = np.asarray(context.y.sum(axis=0), dtype=np.int64).ravel()
         else:
-            counts = np.bincount(np.asarray(y, dtype=np.int64), minlength=len(lists))
-        return free[in_turn(picks, counts, n)]
+            counts = np.bincount(np.asarray(context.y, dtype=np.int64), minlength=len(lists))
+        return Selection(free[in_turn(picks, counts, n)])
 
-    def _names(self, clf: Any) -> Vectors:
-        if not getattr(clf, "label_names", ()):
+    def _names(self, model: StrategyModel) -> Vectors:
+        if not isinstance(model, FrozenClassifier) or not model.label_names:
             raise ModelError("class coverage needs the names of the labels")
-        texts = [self.template.replace("{}", name.replace("_", " ")) for name in clf.label_names]
-        return np.asarray(clf.representation.of(texts), dtype=np.float32)
+        texts = [self.template.replace("{}", name.replace("_", " ")) for name in model.label_names]
+        return np.asarray(model.representation.of(texts), dtype=np.float32)
 
     def __str__(self) -> str:
         return f"ClassCoverage(shortlist={self.shortlist})"
@@ -91,42 +77,44 @@ def by_label(cosines: NDArray[np.float32]) -> list[Positions]:
     spread = np.maximum(cosines.std(axis=0), 1e-6)
     nearness = (cosines - cosines.mean(axis=0)) / spread
     label = nearness.argmax(axis=1)
-    found = []
+    rows = []
     for number in range(cosines.shape[1]):
         members = np.flatnonzero(label == number)
-        found.append(members[np.argsort(-nearness[members, number], kind="stable")])
-    return found
+        rows.append(members[np.argsort(-nearness[members, number], kind="stable")])
+    return rows
 
 
-def _spread(some: Vectors, known: Vectors, members: Positions, sizes: tuple[int, int]) -> list[int]:
+def _spread(
+    some: Vectors, covered: Vectors, members: Positions, sizes: tuple[int, int]
+) -> list[int]:
     """The first members in the order of picking: lot by lot, the farthest from those before.
 
     Args:
         some: vectors (m, d).
-        known: vectors of what people know.
+        covered: vectors of what people know.
         members: rows, nearest to the name first.
         sizes: of a lot, and how many members may be needed.
     """
-    lot, wanted = sizes
+    lot, most = sizes
     picked: list[int] = []
-    for start in range(0, min(len(members), wanted), lot):
+    for start in range(0, min(len(members), most), lot):
         part = members[start : start + lot]
-        nearest = nearest_similarity(some[part], np.concatenate([known, some[picked]]))
-        for _ in range(min(len(part), wanted - len(picked))):
-            place = int(nearest.argmin())
-            picked.append(int(part[place]))
-            nearest = np.maximum(nearest, some[part] @ some[part[place]])
+        nearest = nearest_similarity(some[part], np.concatenate([covered, some[picked]]))
+        for _ in range(min(len(part), most - len(picked))):
+            row = int(part[nearest.argmin()])
+            picked.append(row)
+            nearest = np.maximum(nearest, some[part] @ some[row])
             nearest[np.isin(part, picked)] = np.inf
     return picked
 
 
 def in_turn(picks: list[list[int]], counts: Positions, n: int) -> Positions:
     """Rows (n,): the label with the fewest records gives its next, until there are enough."""
-    counts, waiting = counts.copy(), [list(reversed(each)) for each in picks]
-    chosen: list[int] = []
-    while len(chosen) < n:
-        empty = np.array([not each for each in waiting])
+    counts, waiting = counts.copy(), [list(reversed(rows)) for rows in picks]
+    taken: list[int] = []
+    while len(taken) < n:
+        empty = np.array([not rows for rows in waiting])
         turn = int(np.lexsort((counts, empty))[0])
-        chosen.append(waiting[turn].pop())
+        taken.append(waiting[turn].pop())
         counts[turn] += 1
-    return np.array(chosen, dtype=np.int64)
+    return np.array(taken, dtype=np.int64)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Positions
 from loopd.learning.strategies.multi_label import refuse_unknown_aggregate
-from loopd.learning.strategies.space import most_informative, refuse_unknown_space, vectors
+from loopd.learning.strategies.space import refuse_unknown_space
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 from loopd.learning.strategies.uncertainty import margin_of
-
-Positions = NDArray[np.int64]
 
 MOST = 5000
 """Uncertain records that are clustered at most: the distances between them take 100 MB."""
 
 
-class ClusterMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class ClusterMargin(ChoosingStrategy):
     """The least certain records, from different clusters in turn, small clusters first.
 
     Paper: Citovsky et al. 2021, arXiv 2107.14263. The paper clusters the whole pool once; here the
@@ -43,26 +40,15 @@ class ClusterMargin(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         self.space = space
         self.aggregate = aggregate
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,)."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        wanted = min(len(indices_unlabeled), max(n, min(self.factor * n, MOST)))
-        score = margin_of(clf, y, self.aggregate)
-        unsure, values = most_informative(clf, dataset, indices_unlabeled, wanted, score)
-        places = np.arange(n)
-        if wanted > n:
-            places = in_turn(linked(vectors(clf, dataset, unsure, self.space), n))[:n]
-        self.chosen_scores_ = 1 + values[places]
-        return unsure[places]
+        size = min(len(context.unlabeled), max(n, min(self.factor * n, MOST)))
+        score = margin_of(context.model, context.y, self.aggregate)
+        unsure, values = context.most_informative(size, score)
+        ranks = np.arange(n)
+        if size > n:
+            ranks = in_turn(linked(context.vectors(unsure, self.space), n))[:n]
+        return Selection(unsure[ranks], 1 + values[ranks])
 
     def __str__(self) -> str:
         return f"ClusterMargin(factor={self.factor}, space={self.space})"
@@ -77,13 +63,13 @@ def linked(some: NDArray[np.float32], count: int) -> Positions:
 
 
 def in_turn(cluster: Positions) -> Positions:
-    """Places (m,) of all members: the first of each cluster, then the second of each, and so on.
+    """Ranks (m,) of all members: the first of each cluster, then the second of each, and so on.
 
     Args:
         cluster: (m,) of the records in the order of preference.
 
     Returns:
-        Places in that order; within a turn small clusters first, then the preferred record.
+        Ranks in that order; within a turn small clusters first, then the preferred record.
     """
     _, inverse, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
     turn = np.zeros(len(cluster), dtype=np.int64)

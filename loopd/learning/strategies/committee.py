@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from small_text import QueryStrategy
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.classifiers.linear import LinearHead, fit_head
-from loopd.learning.strategies.multi_label import binary_entropy, several
+from loopd.learning.labels import Labels, several
+from loopd.learning.strategies.multi_label import binary_entropy
 from loopd.learning.strategies.scores import top
-from loopd.learning.strategies.space import blocks, generator, represented
+from loopd.learning.strategies.space import blocks, generator
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 from loopd.learning.strategies.uncertainty import entropy
-
-Positions = NDArray[np.int64]
 
 DISAGREEMENTS = ("vote_entropy", "kl")
 
 
-class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class QueryByCommittee(ChoosingStrategy):
     """What a committee of resampled logistic regressions disagrees about most.
 
     Paper: Seung et al. 1992; vote entropy: Dagan and Engelson 1995; mean Kullback-Leibler
@@ -52,40 +50,30 @@ class QueryByCommittee(QueryStrategy):  # type: ignore[misc] # small-text is not
         self.disagreement = disagreement
         self.c = c
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), most disputed first."""
-        self._validate_query_input(indices_unlabeled, n)
-        known = represented(clf, dataset, indices_labeled)
-        heads = self._elected(known, y, clf.num_classes)
-        dispute = disagreement_on_labels if several(y) else disagreement
-        votes = np.empty(len(indices_unlabeled))
-        divergence = np.empty(len(indices_unlabeled))
-        for part in blocks(len(indices_unlabeled)):
-            some = represented(clf, dataset, indices_unlabeled[part])
+        labelled = context.represented(context.labeled)
+        heads = self._elected(labelled, context.y, context.model.num_classes)
+        dispute = disagreement_on_labels if several(context.y) else disagreement
+        votes = np.empty(len(context.unlabeled))
+        divergence = np.empty(len(context.unlabeled))
+        for part in blocks(len(context.unlabeled)):
+            some = context.represented(context.unlabeled[part])
             votes[part], divergence[part] = dispute([head.proba(some) for head in heads])
         if self.disagreement == "kl":
             votes = divergence
-        best = _first(votes, divergence, indices_unlabeled, n)
-        self.chosen_scores_ = votes[best]
-        return indices_unlabeled[best]
+        best = _first(votes, divergence, context.unlabeled, n)
+        return Selection(context.unlabeled[best], votes[best])
 
-    def _elected(self, known: NDArray[np.float32], y: Any, classes: int) -> list[LinearHead]:
+    def _elected(self, labelled: Vectors, y: Labels, classes: int) -> list[LinearHead]:
         rng = generator()
         return [
             fit_head(
-                known,
+                labelled,
                 y,
                 classes,
                 c=self.c,
-                weights=rng.standard_exponential(len(known)).astype(np.float32),
+                weights=rng.standard_exponential(len(labelled)).astype(np.float32),
             )
             for _ in range(self.members)
         ]
@@ -112,15 +100,15 @@ def disagreement_on_labels(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """As :func:`disagreement`, summed over labels with independent probabilities (m, C)."""
     consensus = np.asarray(np.mean(probas, axis=0, dtype=np.float64))
-    each = np.mean([binary_entropy(proba) for proba in probas], axis=0)
+    own = np.mean([binary_entropy(proba) for proba in probas], axis=0)
     yes = np.asarray(np.mean([proba >= 0.5 for proba in probas], axis=0, dtype=np.float64))
-    return binary_entropy(yes).sum(axis=1), (binary_entropy(consensus) - each).sum(axis=1)
+    return binary_entropy(yes).sum(axis=1), (binary_entropy(consensus) - own).sum(axis=1)
 
 
 def _first(
     votes: NDArray[np.float64], divergence: NDArray[np.float64], indices: Positions, n: int
 ) -> Positions:
-    """Places (n,) of the largest votes, then divergences, then in the order of the pool.
+    """Indices (n,) of the largest votes, then divergences, then in the order of the pool.
 
     Votes come in few values, so many are equal: only those that may be among the first are sorted.
     """

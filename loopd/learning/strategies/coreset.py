@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Positions
 from loopd.learning.strategies.kmeans import plain, spread
 from loopd.learning.strategies.space import (
     CANDIDATES,
     candidates,
-    covered,
     generator,
     nearest_similarity,
     refuse_unknown_space,
-    vectors,
 )
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
-Positions = NDArray[np.int64]
 
-
-class GreedyCoreset(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class GreedyCoreset(ChoosingStrategy):
     """The record farthest from everything known or chosen, one after the other (k-center).
 
     Paper: Sener and Savarese 2018, arXiv 1708.00489. Labelled records are centres from the start,
@@ -43,22 +38,11 @@ class GreedyCoreset(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         self.space = space
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of choice."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
-        free = candidates(indices_unlabeled, self.candidates, n, generator())
-        known = covered(dataset, indices_unlabeled)
-        some = vectors(clf, dataset, np.concatenate([free, known]), self.space)
-        return free[farthest(some[: len(free)], some[len(free) :], n)]
+        free = candidates(context.unlabeled, self.candidates, n, generator())
+        some = context.vectors(np.concatenate([free, context.covered]), self.space)
+        return Selection(free[farthest(some[: len(free)], some[len(free) :], n)])
 
     def __str__(self) -> str:
         return f"GreedyCoreset(space={self.space})"
@@ -67,18 +51,18 @@ class GreedyCoreset(QueryStrategy):  # type: ignore[misc] # small-text is not ty
 def farthest(some: NDArray[np.float32], centres: NDArray[np.float32], n: int) -> Positions:
     """Rows (n,) of vectors (m, d) of length 1, each farthest from the centres and those before."""
     nearest = nearest_similarity(some, centres)
-    chosen: list[int] = []
-    while len(chosen) < n:
-        if chosen or len(centres):
-            chosen.append(int(nearest.argmin()))
+    picked: list[int] = []
+    while len(picked) < n:
+        if picked or len(centres):
+            picked.append(int(nearest.argmin()))
         else:
-            chosen.append(int((some @ some.mean(axis=0)).argmax()))
-        nearest = np.maximum(nearest, some @ some[chosen[-1]])
-        nearest[chosen] = np.inf
-    return np.array(chosen, dtype=np.int64)
+            picked.append(int((some @ some.mean(axis=0)).argmax()))
+        nearest = np.maximum(nearest, some @ some[picked[-1]])
+        nearest[picked] = np.inf
+    return np.array(picked, dtype=np.int64)
 
 
-class KMeansPlusPlus(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class KMeansPlusPlus(ChoosingStrategy):
     """Records drawn with a probability that grows with the squared distance to what is known.
 
     Paper: Arthur and Vassilvitskii 2007 (the seeding alone). Unlike the greedy core-set it does
@@ -97,25 +81,14 @@ class KMeansPlusPlus(QueryStrategy):  # type: ignore[misc] # small-text is not t
         self.space = space
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of drawing."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        known = covered(dataset, indices_unlabeled)
-        some = vectors(clf, dataset, np.concatenate([free, known]), self.space)
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        some = context.vectors(np.concatenate([free, context.covered]), self.space)
         some, centres = some[: len(free)], some[len(free) :]
         distances = np.maximum(2 - 2 * nearest_similarity(some, centres), 0)
-        return free[spread(*plain(some), n, rng, nearest=distances)]
+        return Selection(free[spread(*plain(some), n, rng, nearest=distances)])
 
     def __str__(self) -> str:
         return f"KMeansPlusPlus(space={self.space})"

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from small_text import Classifier, DiscriminativeActiveLearning, QueryStrategy
+from small_text import Classifier, DiscriminativeActiveLearning
 
+from loopd.learning.arrays import Weights
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.dataset import IndexedDataset
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 
-class EmbeddingDiscriminative(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class EmbeddingDiscriminative(ChoosingStrategy):
     """Records that look unlike the labelled ones (Gissin and Shalev-Shwartz 2019, 1907.06347).
 
     small-text's strategy trains a whole classifier in each of its iterations to tell labelled from
@@ -30,27 +32,22 @@ class EmbeddingDiscriminative(QueryStrategy):  # type: ignore[misc] # small-text
         self.num_iterations = num_iterations
         self.unlabeled_factor = unlabeled_factor
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: NDArray[np.int64],
-        indices_labeled: NDArray[np.int64],
-        y: Any,
-        n: int = 10,
-    ) -> NDArray[np.int64]:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Positions (n,) of the unlabelled rows least like the labelled ones."""
-        self._validate_query_input(indices_unlabeled, n)
-        nothing = np.zeros(len(dataset), dtype=np.int64)  # upstream refuses several labels unread
-        embedded = IndexedDataset(clf.embed(dataset), nothing, dataset.target_labels)
+        nothing = np.zeros(
+            len(context.pool), dtype=np.int64
+        )  # upstream refuses several labels unread
+        embedded = IndexedDataset(
+            np.asarray(context.model.embed(context.pool)), nothing, context.pool.target_labels
+        )
         strategy = DiscriminativeActiveLearning(
             Discriminators(),
             min(self.num_iterations, n),
             unlabeled_factor=self.unlabeled_factor,
             pbar=None,
         )
-        chosen = strategy.query(clf, embedded, indices_unlabeled, indices_labeled, y, n=n)
-        return np.asarray(chosen)
+        told = (context.model, embedded, context.unlabeled, context.labeled, context.y)
+        return Selection(np.asarray(strategy.query(*told, n=n)))
 
     def __str__(self) -> str:
         return f"DiscriminativeActiveLearning(num_iterations={self.num_iterations})"
@@ -69,12 +66,12 @@ class Discriminator(Classifier):  # type: ignore[misc] # small-text is not typed
 
     head: LinearHead
 
-    def fit(self, train_set: IndexedDataset, weights: Any = None) -> Discriminator:
+    def fit(self, train_set: IndexedDataset, weights: Weights | None = None) -> Discriminator:
         """Train on labelled (0) and unlabelled (1) rows; both kinds weigh the same."""
         self.head = fit_head(train_set.x, train_set.y, 2, c=1.0, balanced=True, weights=weights)
         return self
 
-    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), and probabilities (n, 2) if asked."""
         proba = self.predict_proba(data_set)
         labels = proba.argmax(axis=1)

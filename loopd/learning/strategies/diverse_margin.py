@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Positions
 from loopd.learning.strategies.kmeans import clusters
 from loopd.learning.strategies.multi_label import refuse_unknown_aggregate
 from loopd.learning.strategies.space import (
     generator,
-    most_informative,
     refuse_unknown_space,
-    vectors,
 )
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 from loopd.learning.strategies.uncertainty import margin_of
 
-Positions = NDArray[np.int64]
 
-
-class DiverseMargin(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class DiverseMargin(ChoosingStrategy):
     """The least certain records, clustered; of each cluster the one nearest to its centre.
 
     The middle of a cluster of uncertain records is uncertain and typical of others, where the most
@@ -47,26 +42,15 @@ class DiverseMargin(QueryStrategy):  # type: ignore[misc] # small-text is not ty
         self.space = space
         self.aggregate = aggregate
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,), the least certain first."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        wanted = min(len(indices_unlabeled), max(n, self.factor * n))
-        score = margin_of(clf, y, self.aggregate)
-        unsure, values = most_informative(clf, dataset, indices_unlabeled, wanted, score)
-        places = np.arange(n)
-        if wanted > n:
-            places = central(vectors(clf, dataset, unsure, self.space), n, generator())
-        self.chosen_scores_ = 1 + values[places]
-        return unsure[places]
+        size = min(len(context.unlabeled), max(n, self.factor * n))
+        score = margin_of(context.model, context.y, self.aggregate)
+        unsure, values = context.most_informative(size, score)
+        ranks = np.arange(n)
+        if size > n:
+            ranks = central(context.vectors(unsure, self.space), n, generator())
+        return Selection(unsure[ranks], 1 + values[ranks])
 
     def __str__(self) -> str:
         return f"DiverseMargin(factor={self.factor}, space={self.space})"
@@ -78,10 +62,10 @@ def central(some: NDArray[np.float32], n: int, rng: np.random.Generator) -> Posi
     Where clusters stay empty, because rows repeat each other, the first rows left make up for them.
     """
     cluster = clusters(some, n, rng)
-    chosen = []
+    middle = []
     for number in np.unique(cluster):
         members = np.flatnonzero(cluster == number)
         away = some[members] - some[members].mean(axis=0)
-        chosen.append(int(members[np.einsum("ij,ij->i", away, away).argmin()]))
-    rest = np.setdiff1d(np.arange(len(some)), chosen)
-    return np.sort(np.concatenate([chosen, rest[: n - len(chosen)]])).astype(np.int64)
+        middle.append(int(members[np.einsum("ij,ij->i", away, away).argmin()]))
+    rest = np.setdiff1d(np.arange(len(some)), middle)
+    return np.sort(np.concatenate([middle, rest[: n - len(middle)]])).astype(np.int64)

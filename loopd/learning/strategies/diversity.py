@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from small_text import ContrastiveActiveLearning, EmbeddingKMeans, LightweightCoreset
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from loopd.learning.arrays import Positions, Proba, Vectors
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.labels import Labels
+from loopd.learning.protocols import StrategyModel
 from loopd.learning.strategies.space import generator
-
-Positions = NDArray[np.int64]
 
 
 class QuietEmbeddingKMeans(EmbeddingKMeans):  # type: ignore[misc] # small-text is not typed
@@ -23,15 +23,15 @@ class QuietEmbeddingKMeans(EmbeddingKMeans):  # type: ignore[misc] # small-text 
     embeddings. Draws. No scores.
     """
 
-    def sample(self, *arguments: Any, **options: Any) -> Positions:
+    def sample(self, *arguments: object, **options: object) -> Positions:
         """As upstream, without a warning where fewer different embeddings exist than centres.
 
         On one thread: several add up in the order in which they come, and the last bits differ.
         """
         with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore", ConvergenceWarning)
-            chosen: Positions = super().sample(*arguments, **options)
-        return chosen
+            picked: Positions = super().sample(*arguments, **options)
+        return picked
 
 
 class SafeContrastive(ContrastiveActiveLearning):  # type: ignore[misc] # small-text is not typed
@@ -43,22 +43,22 @@ class SafeContrastive(ContrastiveActiveLearning):  # type: ignore[misc] # small-
 
     def sample(
         self,
-        clf: Any,
-        dataset: Any,
+        clf: StrategyModel,
+        dataset: IndexedDataset,
         indices_unlabeled: Positions,
         indices_labeled: Positions,
-        *rest: Any,
-        **options: Any,
+        *rest: object,
+        **options: object,
     ) -> Positions:
         """As upstream, which fails with fewer records than neighbours or than internal batches."""
         smallest = -(-len(dataset) // len(indices_unlabeled))
         self.k: int = min(self.k, len(dataset))
         self.batch_size: int = max(self.batch_size, smallest)
         with np.errstate(invalid="ignore", divide="ignore"):
-            chosen: Positions = super().sample(
+            picked: Positions = super().sample(
                 clf, dataset, indices_unlabeled, indices_labeled, *rest, **options
             )
-        return chosen
+        return picked
 
 
 class SafeLightweightCoreset(LightweightCoreset):  # type: ignore[misc] # small-text is not typed
@@ -69,14 +69,14 @@ class SafeLightweightCoreset(LightweightCoreset):  # type: ignore[misc] # small-
 
     def sample(
         self,
-        clf: Any,
-        dataset: Any,
+        clf: StrategyModel,
+        dataset: IndexedDataset,
         indices_unlabeled: Positions,
         indices_labeled: Positions,
-        y: Any,
+        y: Labels,
         n: int,
-        embeddings: Any,
-        embeddings_proba: Any = None,
+        embeddings: Vectors,
+        embeddings_proba: Proba | None = None,
     ) -> Positions:
         """As upstream, which fails where rounding makes a cosine 1.0000001 or all are alike."""
         del clf, dataset, indices_labeled, y, embeddings_proba

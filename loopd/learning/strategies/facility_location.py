@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Floats, Positions, Vectors
 from loopd.learning.strategies.space import (
     candidates,
-    covered,
     generator,
     nearest_similarity,
-    represented,
 )
-
-Positions = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 CITIZENS = 1200
 """Random records that are to be represented, and as many that may be chosen."""
 
 
-class FacilityLocation(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class FacilityLocation(ChoosingStrategy):
     """Records so that every record of the pool is near to one that people know.
 
     Each pick adds most to the sum, over a sample of the pool, of the largest cosine with any known
@@ -44,31 +37,21 @@ class FacilityLocation(QueryStrategy):  # type: ignore[misc] # small-text is not
         self.sample = sample
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of choice."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        sample = candidates(np.arange(len(dataset)), self.sample, 1, rng)
-        citizens = represented(clf, dataset, sample)
-        known = represented(clf, dataset, covered(dataset, indices_unlabeled))
-        served = np.maximum(nearest_similarity(citizens, known), 0)
-        return free[greedy(citizens @ represented(clf, dataset, free).T, served, n)]
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        sample = candidates(np.arange(len(context.pool)), self.sample, 1, rng)
+        citizens = context.represented(sample)
+        covered = context.represented(context.covered)
+        served = np.maximum(nearest_similarity(citizens, covered), 0)
+        return Selection(free[greedy(citizens @ context.represented(free).T, served, n)])
 
     def __str__(self) -> str:
         return f"FacilityLocation(sample={self.sample}, candidates={self.candidates})"
 
 
-def greedy(similarity: Vectors, served: NDArray[Any], n: int) -> Positions:
+def greedy(similarity: Vectors, served: Floats, n: int) -> Positions:
     """Columns that together serve the rows best, one after the other.
 
     Args:
@@ -80,11 +63,11 @@ def greedy(similarity: Vectors, served: NDArray[Any], n: int) -> Positions:
         Columns (n,) in the order of choice; of equal ones the first.
     """
     served = served.copy()
-    chosen: list[int] = []
+    picked: list[int] = []
     for _ in range(n):
         gains = np.maximum(similarity - served[:, None], 0).sum(axis=0, dtype=np.float64)
-        gains[chosen] = -1
+        gains[picked] = -1
         best = int(gains.argmax())
-        chosen.append(best)
+        picked.append(best)
         served = np.maximum(served, similarity[:, best])
-    return np.array(chosen, dtype=np.int64)
+    return np.array(picked, dtype=np.int64)

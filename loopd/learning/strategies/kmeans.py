@@ -6,14 +6,11 @@ so that the last bits, and now and then a cluster, differ between two runs with 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-Floats = NDArray[np.floating[Any]]
-Positions = NDArray[np.int64]
+from loopd.learning.arrays import Floats, Positions
 
 
 def spread(
@@ -46,17 +43,17 @@ def spread(
     """
     lengths = squared(left) * squared(right)
     mass = np.full(len(left), np.inf) if nearest is None else nearest.astype(np.float64)
-    chosen: list[int] = []
-    while len(chosen) < n:
-        if chosen or first is None:
-            chosen.append(_draw(mass, chosen, rng))
+    drawn: list[int] = []
+    while len(drawn) < n:
+        if drawn or first is None:
+            drawn.append(_draw(mass, drawn, rng))
         else:
-            chosen.append(first)
-        last = chosen[-1]
+            drawn.append(first)
+        last = drawn[-1]
         inner = (left @ left[last]) * (right @ right[last])
         mass = np.minimum(mass, np.maximum(lengths + lengths[last] - 2 * inner, 0))
-        mass[chosen] = 0
-    return np.array(chosen, dtype=np.int64)
+        mass[drawn] = 0
+    return np.array(drawn, dtype=np.int64)
 
 
 def plain(vectors: Floats) -> tuple[Floats, Floats]:

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from scipy.special import xlogy
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Floats
+from loopd.learning.protocols import HasThresholds, StrategyModel
 
-Floats = NDArray[np.floating[Any]]
-Doubts = NDArray[np.float64]
-Score = Callable[[NDArray[np.float32]], Doubts]
+Doubts: TypeAlias = NDArray[np.float64]
 
 AGGREGATES = ("mean", "max")
 """How the doubts about a text's labels become one number."""
 
 
-def several(y: Any) -> bool:
-    """Whether texts may have several labels: small-text then keeps them in a sparse matrix."""
-    return bool(issparse(y))
-
-
-def thresholds(clf: Any) -> Floats:
+def thresholds(model: StrategyModel) -> Floats:
     """Probabilities (C,) from which on the classifier gives a label; one half if it has none."""
-    own = getattr(clf, "thresholds", None)
-    return np.full(clf.num_classes, 0.5) if own is None else np.asarray(own)
+    own = model.thresholds if isinstance(model, HasThresholds) else None
+    return np.full(model.num_classes, 0.5) if own is None else np.asarray(own)
 
 
 def nearness(proba: Floats, least: Floats) -> Doubts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
 
 from loopd.errors import LoopdError, ModelError
 
@@ -28,29 +27,30 @@ def offered(name: str, taken: Collection[str]) -> EntryPoint | None:
     Raises:
         ModelError: two packages offer it, or one offers a name of loopd's own.
     """
-    found = [point for point in entry_points(group=GROUP) if point.name == name]
-    if not found:
+    points = [point for point in entry_points(group=GROUP) if point.name == name]
+    if not points:
         return None
-    if name in taken or len(found) > 1:
-        whose = Counter(point.value for point in found)
+    if name in taken or len(points) > 1:
+        whose = Counter(point.value for point in points)
         rival = "loopd itself has" if name in taken else "another package has"
         raise ModelError(
             f"the strategy name {name!r} of {', '.join(sorted(whose))} is one that {rival}",
             f"rename the entry point in the group {GROUP}, or name the class by its dotted path",
         )
-    return found[0]
+    return points[0]
 
 
-def load(point: EntryPoint) -> Any:
+def load(point: EntryPoint) -> object:
     """What the entry point names.
 
     Raises:
         ModelError: it cannot be imported.
     """
     try:
-        return point.load()
+        loaded: object = point.load()
     except (LoopdError, KeyboardInterrupt):  # a stop that was asked for, too
         raise
     except BaseException as error:  # sys.exit() at import would end us without a word
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ModelError(f"cannot import {point.value!r} for {point.name!r}: {reason}") from error
+    return loaded

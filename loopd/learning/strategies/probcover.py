@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.strategies.kmeans import clusters
 from loopd.learning.strategies.space import (
     blocks,
     candidates,
-    covered,
     generator,
     nearest_similarity,
-    represented,
 )
-
-Positions = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 SMALLEST = 1e-3
 """Below this radius only repeated texts are left to cover."""
@@ -28,7 +21,7 @@ PROBED = 2000
 """Records on which the purity of balls is measured."""
 
 
-class ProbCover(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class ProbCover(ChoosingStrategy):
     """The record whose ball covers most records that no ball covers yet, one after the other.
 
     Paper: Yehuda et al. 2022, arXiv 2205.11320. The radius is the largest at which a share
@@ -52,24 +45,14 @@ class ProbCover(QueryStrategy):  # type: ignore[misc] # small-text is not typed
         self.radius = radius
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of choice."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        some = represented(clf, dataset, free)
-        centres = represented(clf, dataset, covered(dataset, indices_unlabeled))
-        radius = self.radius or pure_radius(some, clf.num_classes, self.purity, rng)
-        return free[covering(some, centres, n, radius, rng)]
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        some = context.represented(free)
+        centres = context.represented(context.covered)
+        radius = self.radius or pure_radius(some, context.model.num_classes, self.purity, rng)
+        return Selection(free[covering(some, centres, n, radius, rng)])
 
     def __str__(self) -> str:
         return f"ProbCover(purity={self.purity}, radius={self.radius})"
@@ -93,26 +76,26 @@ def covering(
 ) -> Positions:
     """Rows (n,) of vectors (m, d), each covering the most of what is not covered before it."""
     nearest = nearest_similarity(some, centres)
-    chosen: list[int] = []
-    while len(chosen) < n:
+    picked: list[int] = []
+    while len(picked) < n:
         reach = 1 - radius**2 / 2 - 1e-6
         open_ = nearest < reach
         degree = _within(some, some[open_], reach)
-        degree[chosen] = 0
-        while len(chosen) < n and degree.max() > 0:
-            place = int(degree.argmax())
-            chosen.append(place)
-            near = some @ some[place]
+        degree[picked] = 0
+        while len(picked) < n and degree.max() > 0:
+            row = int(degree.argmax())
+            picked.append(row)
+            near = some @ some[row]
             nearest = np.maximum(nearest, near)
             fresh = open_ & (near >= reach)
             open_ &= ~fresh
             degree -= _within(some, some[fresh], reach)
-            degree[chosen] = 0
+            degree[picked] = 0
         radius /= 2
-        if len(chosen) < n and radius < SMALLEST:
-            rest = np.setdiff1d(np.arange(len(some)), chosen)
-            chosen += rng.choice(rest, n - len(chosen), replace=False).tolist()
-    return np.array(chosen, dtype=np.int64)
+        if len(picked) < n and radius < SMALLEST:
+            rest = np.setdiff1d(np.arange(len(some)), picked)
+            picked += rng.choice(rest, n - len(picked), replace=False).tolist()
+    return np.array(picked, dtype=np.int64)
 
 
 def _within(some: Vectors, others: Vectors, reach: float) -> Positions:

@@ -8,12 +8,14 @@ import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 from loopd import multiannotator
 from loopd.config import StrategySection
 from loopd.errors import LoopdError, ModelError
+from loopd.learning.arrays import Options
 from loopd.learning.dotted import is_dotted, resolve
+from loopd.learning.protocols import QueryStrategy
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
 from loopd.learning.strategies import plugins
 
@@ -46,7 +48,7 @@ class Entry:
     wraps: bool = False
     num_classes: bool = False
     kinds: tuple[str, ...] = ("single_label", "multi_label")
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Options = field(default_factory=dict)
 
 
 _OWN = "loopd.learning.strategies"
@@ -159,11 +161,13 @@ RANDOM = "random_sampling"
 BASE = "breaking_ties"
 """What a wrapper wraps unless the user says otherwise."""
 
-_GIVEN = ("self", "num_classes", "base_query_strategy", "classifier_factory")
+_FROM_LOOPD = ("self", "num_classes", "base_query_strategy", "classifier_factory")
 _FOR_WRAPPERS = ("base", "base_options")
 
 
-def create(section: StrategySection, num_classes: int, code_paths: Sequence[Path] = ()) -> Any:
+def create(
+    section: StrategySection, num_classes: int, code_paths: Sequence[Path] = ()
+) -> QueryStrategy:
     """A fresh small-text ``QueryStrategy``.
 
     Args:
@@ -175,22 +179,24 @@ def create(section: StrategySection, num_classes: int, code_paths: Sequence[Path
         ModelError: unknown name or option, missing package, or the class refuses its options.
     """
     if is_dotted(section.name):
-        return _checked(section, resolve(section.name, code_paths))
+        return _checked(section.name, resolve(section.name, code_paths), section.options)
     offered = plugins.offered(section.name, STRATEGIES)
     if offered is not None:
-        return _checked(section, plugins.load(offered))
+        return _checked(section.name, plugins.load(offered), section.options)
     if section.name not in STRATEGIES:
         raise unknown_name("strategy", section.name, {*STRATEGIES, *plugins.names()})
     entry = STRATEGIES[section.name]
     _refuse_missing_packages(section.name, entry)
-    chosen = _load(entry)
+    strategy_class = _load(entry)
     options = {**entry.options, **section.options}
-    refuse_unknown_options(f"strategy {section.name!r}", options, _option_names(chosen, entry))
+    refuse_unknown_options(
+        f"strategy {section.name!r}", options, _option_names(strategy_class, entry)
+    )
     if entry.wraps:
         options = _with_base(section, options, num_classes)
     if entry.num_classes:
         options["num_classes"] = num_classes
-    return _call(section.name, chosen, options)
+    return _checked(section.name, strategy_class, options)
 
 
 def cold_start(section: StrategySection, represented: Callable[[], bool]) -> StrategySection:
@@ -230,9 +236,19 @@ def asks_the_model(section: StrategySection) -> bool:
     return entry is None or entry.asks
 
 
-def used(section: StrategySection, strategy: Any) -> str:
+@runtime_checkable
+class Delegates(Protocol):
+    """A strategy that has a choice of others."""
+
+    @property
+    def used_(self) -> str | None:
+        """Name of the one that chose last."""
+        ...
+
+
+def used(section: StrategySection, strategy: QueryStrategy) -> str:
     """What the journal calls a strategy after its query: ``auto/margin`` where it has a choice."""
-    inner = getattr(strategy, "used_", None)
+    inner = strategy.used_ if isinstance(strategy, Delegates) else None
     return section.name if inner is None else f"{section.name}/{inner}"
 
 
@@ -293,9 +309,10 @@ def check(
     return f"strategy {section.name}, cold start {cold.name}"
 
 
-def _load(entry: Entry) -> Any:
+def _load(entry: Entry) -> type[object]:
     module_name, _, attribute = entry.path.partition(":")
-    return getattr(importlib.import_module(module_name), attribute)
+    strategy_class: type[object] = getattr(importlib.import_module(module_name), attribute)
+    return strategy_class
 
 
 def _refuse_missing_packages(name: str, entry: Entry) -> None:
@@ -305,14 +322,16 @@ def _refuse_missing_packages(name: str, entry: Entry) -> None:
         multiannotator.require()
 
 
-def _option_names(chosen: Any, entry: Entry) -> Collection[str]:
-    named = set(inspect.signature(chosen.__init__).parameters) - {*_GIVEN, "kwargs", "args"}
+def _option_names(strategy_class: type[object], entry: Entry) -> Collection[str]:
+    named = set(inspect.signature(strategy_class.__init__).parameters) - {
+        *_FROM_LOOPD,
+        "kwargs",
+        "args",
+    }
     return named | set(_FOR_WRAPPERS) if entry.wraps else named
 
 
-def _with_base(
-    section: StrategySection, options: Mapping[str, Any], num_classes: int
-) -> dict[str, Any]:
+def _with_base(section: StrategySection, options: Options, num_classes: int) -> dict[str, object]:
     name = str(options.get("base", BASE))
     if name in STRATEGIES and STRATEGIES[name].wraps:
         raise ModelError(f"strategy {section.name!r} cannot have the base {name!r}", "nest once")
@@ -321,21 +340,22 @@ def _with_base(
     return {**rest, "base_query_strategy": inner}
 
 
-def _checked(section: StrategySection, build: Any) -> Any:
-    strategy = _call(section.name, build, dict(section.options))
-    if not callable(getattr(strategy, "query", None)):
+def _checked(name: str, build: object, options: Options) -> QueryStrategy:
+    strategy = _call(name, build, options)
+    if not isinstance(strategy, QueryStrategy) or not callable(strategy.query):
         raise ModelError(
-            f"{section.name} is no query strategy: it has no method `query`",
+            f"{name} is no query strategy: it has no method `query`",
             "write a class with query(clf, dataset, indices_unlabeled, indices_labeled, y, n=10)",
         )
     return strategy
 
 
-def _call(name: str, build: Any, options: Mapping[str, Any]) -> Any:
+def _call(name: str, build: object, options: Options) -> object:
     try:
-        return build(**options)
+        strategy: object = build(**options)  # type: ignore[operator] # of the user: it may be none
     except (LoopdError, KeyboardInterrupt):
         raise
     except BaseException as error:  # sys.exit() too
         reason = " ".join(str(error).split())
         raise ModelError(f"strategy {name!r} refuses its options: {reason}") from error
+    return strategy

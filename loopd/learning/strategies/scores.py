@@ -2,15 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+from loopd.learning.arrays import Floats, Positions, Scores
+from loopd.learning.protocols import QueryStrategy
 
 
-def top(values: Floats, positions: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+@runtime_checkable
+class ShowsScores(Protocol):
+    """A strategy that leaves a score for each record that it chose, higher first."""
+
+    @property
+    def chosen_scores_(self) -> Floats | None:
+        """(k,); ``None`` for none."""
+        ...
+
+
+@runtime_checkable
+class KeepsScores(Protocol):
+    """One of small-text's, which keeps a score for each record of the pool."""
+
+    @property
+    def scores_(self) -> Floats | None:
+        """(n,); ``None`` for none."""
+        ...
+
+
+@runtime_checkable
+class Directed(Protocol):
+    """One whose scores may run the other way."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether lower scores are more informative."""
+        ...
+
+
+@runtime_checkable
+class Wraps(Protocol):
+    """One that narrows the pool for another strategy."""
+
+    @property
+    def base_query_strategy(self) -> QueryStrategy:
+        """The other, which scores."""
+        ...
+
+
+@runtime_checkable
+class Subsamples(Protocol):
+    """small-text's ``SubsamplingQueryStrategy``, whose strategy scores a part of the pool."""
+
+    @property
+    def subsampled_indices_(self) -> Positions | None:
+        """Indices within that part of what was chosen, in spite of the name."""
+        ...
+
+
+def top(values: Floats, positions: Positions, n: int) -> Positions:
     """Where the ``n`` largest values are, largest first, equal ones in the order of positions.
 
     Args:
@@ -28,7 +78,7 @@ def top(values: Floats, positions: NDArray[np.int64], n: int) -> NDArray[np.int6
     return np.asarray(near[order], dtype=np.int64)
 
 
-def informativeness(strategy: Any, chosen: NDArray[np.int64], size: int) -> list[float] | None:
+def informativeness(strategy: QueryStrategy, picked: Positions, size: int) -> list[float] | None:
     """Score of each chosen record, higher is more informative; ``None`` where there is none.
 
     A strategy may leave ``chosen_scores_``, one number for each chosen record, higher first, or as
@@ -37,45 +87,41 @@ def informativeness(strategy: Any, chosen: NDArray[np.int64], size: int) -> list
 
     Args:
         strategy: the strategy after its ``query``.
-        chosen: (k,) positions in the pool.
+        picked: (k,) positions in the pool.
         size: number of records in the pool.
     """
     owner = _owner(strategy)
-    direct = getattr(owner, "chosen_scores_", None)
+    direct = owner.chosen_scores_ if isinstance(owner, ShowsScores) else None
     if direct is not None:
-        return _finite(np.asarray(direct, dtype=np.float64), chosen.size)
-    scores = getattr(owner, "scores_", None)
-    if scores is None:
+        return _finite(np.asarray(direct, dtype=np.float64), picked.size)
+    kept = owner.scores_ if isinstance(owner, KeepsScores) else None
+    if kept is None:
         return None
-    picked = np.asarray(scores, dtype=np.float64)
-    places = _places(strategy, chosen)
-    if picked.ndim != 1 or places.size != chosen.size or (picked.size != size and places is chosen):
+    scores = np.asarray(kept, dtype=np.float64)
+    rows = _scored_rows(strategy, picked)
+    if scores.ndim != 1 or rows.size != picked.size or (scores.size != size and rows is picked):
         return None
-    return _finite(_oriented(owner, picked)[places], chosen.size)
+    return _finite(_oriented(owner, scores)[rows], picked.size)
 
 
-def _finite(scores: NDArray[np.float64], size: int) -> list[float] | None:
+def _finite(scores: Scores, size: int) -> list[float] | None:
     usable = scores.shape == (size,) and np.isfinite(scores).all()
     return [float(value) for value in scores] if usable else None
 
 
-def _owner(strategy: Any) -> Any:
+def _owner(strategy: QueryStrategy) -> QueryStrategy:
     """The strategy that scores: the one inside, where one narrows the pool for another."""
-    return getattr(strategy, "base_query_strategy", strategy)
+    return strategy.base_query_strategy if isinstance(strategy, Wraps) else strategy
 
 
-def _places(strategy: Any, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where the scores of the chosen records are.
-
-    small-text's ``SubsamplingQueryStrategy`` scores a subset, and keeps the places in it that were
-    chosen (in spite of the attribute's name).
-    """
-    local = getattr(strategy, "subsampled_indices_", None)
-    return chosen if local is None else np.asarray(local)
+def _scored_rows(strategy: QueryStrategy, picked: Positions) -> Positions:
+    """Where the scores of the picked records are."""
+    local = strategy.subsampled_indices_ if isinstance(strategy, Subsamples) else None
+    return picked if local is None else np.asarray(local)
 
 
-def _oriented(owner: Any, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not getattr(owner, "lower_is_better", False):
+def _oriented(owner: QueryStrategy, scores: Scores) -> Scores:
+    if not (isinstance(owner, Directed) and owner.lower_is_better):
         return scores
     within = scores.size > 0 and scores.min() >= 0 and scores.max() <= 1
     return 1 - scores if within else -scores

@@ -6,17 +6,18 @@ far as those can.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
+from loopd.learning.arrays import Floats, Positions, Score, Scores, Vectors
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.fitted import FittedClassifier
+from loopd.learning.frozen_classifier import FrozenClassifier
+from loopd.learning.protocols import StrategyModel
 from loopd.learning.strategies.scores import top
-
-Floats = NDArray[np.floating[Any]]
-Positions = NDArray[np.int64]
 
 CANDIDATES = 50_000
 """A larger pool is narrowed to so many random records where time or memory need it."""
@@ -48,16 +49,16 @@ def candidates(indices: Positions, at_most: int, n: int, rng: np.random.Generato
     return np.asarray(indices[np.sort(rng.choice(len(indices), at_most, replace=False))])
 
 
-def covered(dataset: Any, indices_unlabeled: Positions) -> Positions:
+def covered(dataset: IndexedDataset, indices_unlabeled: Positions) -> Positions:
     """Records that people know already: labelled, out with annotators, or discarded."""
     open_ = np.zeros(len(dataset), dtype=bool)
     open_[indices_unlabeled] = True
     return np.flatnonzero(~open_)
 
 
-def is_cold(clf: Any) -> bool:
+def is_cold(model: StrategyModel) -> bool:
     """Whether there is no model yet."""
-    return bool(getattr(clf, "cold", False))
+    return isinstance(model, FrozenClassifier) and model.cold
 
 
 def refuse_unknown_space(space: str) -> None:
@@ -70,11 +71,13 @@ def refuse_unknown_space(space: str) -> None:
         raise ModelError(f"unknown space {space!r}", f"known: {', '.join(SPACES)}")
 
 
-def vectors(clf: Any, dataset: Any, indices: Positions, space: str) -> NDArray[np.float32]:
+def vectors(
+    model: StrategyModel, dataset: IndexedDataset, indices: Positions, space: str
+) -> Vectors:
     """Vectors (k, d) of length 1.
 
     Args:
-        clf: the classifier; one without a model has only a representation.
+        model: the classifier; before there is one it has only a representation.
         dataset: the pool or a view of it.
         indices: (k,) relative to the data set.
         space: ``embedding`` is the present model's, ``representation`` is of before any label.
@@ -82,49 +85,52 @@ def vectors(clf: Any, dataset: Any, indices: Positions, space: str) -> NDArray[n
     Raises:
         ModelError: the classifier has no such vectors.
     """
-    if space == "representation" or is_cold(clf):
-        return represented(clf, dataset, indices)
-    return unit(np.asarray(clf.embed(dataset[indices], pbar=None), dtype=np.float32))
+    if space == "representation" or is_cold(model):
+        return represented(model, dataset, indices)
+    return unit(np.asarray(model.embed(dataset[indices], pbar=None), dtype=np.float32))
 
 
-def represented(clf: Any, dataset: Any, indices: Positions) -> NDArray[np.float32]:
-    """Vectors (k, d) that no label has changed."""
-    source = getattr(clf, "representation", None)
-    if source is None:
+def represented(model: StrategyModel, dataset: IndexedDataset, indices: Positions) -> Vectors:
+    """Vectors (k, d) that no label has changed.
+
+    Raises:
+        ModelError: the classifier has none.
+    """
+    if not isinstance(model, FrozenClassifier):
         raise ModelError(
             "the strategy needs a representation of the texts, which the classifier has not",
             "use one of loopd's own classifiers, or another strategy",
         )
-    return np.asarray(source.pool[rows(dataset, indices)], dtype=np.float32)
+    return np.asarray(model.representation.pool[rows(dataset, indices)], dtype=np.float32)
 
 
-def rows(dataset: Any, indices: Positions) -> Positions:
+def rows(dataset: IndexedDataset, indices: Positions) -> Positions:
     """Pool positions of indices relative to a data set that may be a view of the pool."""
-    known = getattr(dataset, "rows", None)
-    return indices if known is None else np.asarray(known[indices], dtype=np.int64)
+    own = isinstance(dataset, IndexedDataset)  # a plain small-text one is the pool
+    return np.asarray(dataset.rows[indices], dtype=np.int64) if own else indices
 
 
 def most_informative(
-    clf: Any,
-    dataset: Any,
-    indices: Positions,
-    n: int,
-    score: Callable[[NDArray[np.float32]], NDArray[np.float64]],
-) -> tuple[Positions, NDArray[np.float64]]:
+    model: StrategyModel, dataset: IndexedDataset, indices: Positions, n: int, score: Score
+) -> tuple[Positions, Scores]:
     """The ``n`` best of the indices by a score of their probabilities, and the scores.
 
     Through the classifier's own ``most_informative`` where it has one, which may screen the pool
     in low precision and decide in full; a plain small-text classifier scores them all.
     """
-    ask = getattr(clf, "most_informative", None)
-    if ask is None:
-        values = score(clf.predict_proba(dataset[indices]))
+    if not isinstance(model, FittedClassifier):
+        values = score(model.predict_proba(dataset[indices]))
         best = top(values, indices, n)
         return indices[best], values[best]
     positions = rows(dataset, indices)
-    chosen, values = ask(score, positions, n)
+    best_positions, values = model.most_informative(score, positions, n)
+    return at_positions(indices, positions, best_positions), values
+
+
+def at_positions(indices: Positions, positions: Positions, some: Positions) -> Positions:
+    """Those of the indices (k,) whose pool positions (k,) are some, in the order of these."""
     order = np.argsort(positions, kind="stable")
-    return indices[order[np.searchsorted(positions[order], chosen)]], values
+    return indices[order[np.searchsorted(positions[order], some)]]
 
 
 def unit(some: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,6 +152,6 @@ def nearest_similarity(some: NDArray[np.float32], others: NDArray[np.float32]) -
     best = np.full(len(some), -np.inf, dtype=np.float32)
     for part in blocks(len(others)):
         for block in blocks(len(some)):
-            found = (some[block] @ others[part].T).max(axis=1)
-            best[block] = np.maximum(best[block], found)
+            largest = (some[block] @ others[part].T).max(axis=1)
+            best[block] = np.maximum(best[block], largest)
     return best

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.strategies.kmeans import clusters
 from loopd.learning.strategies.space import (
     CANDIDATES,
     blocks,
     candidates,
-    covered,
     generator,
-    represented,
 )
-
-Positions = NDArray[np.int64]
-Vectors = NDArray[np.float32]
+from loopd.learning.strategies.strategy import ChoosingStrategy, QueryContext, Selection
 
 MEMBERS = 5000
 """In a larger cluster the typical record is looked for among so many random members."""
 
 
-class TypiClust(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class TypiClust(ChoosingStrategy):
     """The most typical record of each cluster without a label, large clusters first.
 
     Paper: Hacohen et al. 2022, arXiv 2202.02794 (TPC_RP). As many clusters are made as there are
@@ -55,44 +48,34 @@ class TypiClust(QueryStrategy):  # type: ignore[misc] # small-text is not typed
         self.min_cluster = min_cluster
         self.candidates = candidates
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
+    def choose(self, context: QueryContext, n: int) -> Selection:
         """Indices (n,) in the order of choice."""
-        del indices_labeled, y
-        self._validate_query_input(indices_unlabeled, n)
         rng = generator()
-        free = candidates(indices_unlabeled, self.candidates, n, rng)
-        known = covered(dataset, indices_unlabeled)
-        some = represented(clf, dataset, np.concatenate([free, known]))
-        wanted = max(1, min(len(known) + n, self.max_clusters, len(some)))
-        cluster = clusters(some, wanted, rng)
-        return free[self._picked(some[: len(free)], cluster, n, rng)]
+        free = candidates(context.unlabeled, self.candidates, n, rng)
+        covered = context.covered
+        some = context.represented(np.concatenate([free, covered]))
+        count = max(1, min(len(covered) + n, self.max_clusters, len(some)))
+        cluster = clusters(some, count, rng)
+        return Selection(free[self._picked(some[: len(free)], cluster, n, rng)])
 
     def _picked(
         self, free: Vectors, cluster: Positions, n: int, rng: np.random.Generator
     ) -> Positions:
-        """Rows (n,) of the free vectors (m, d); the clusters beyond m are of known records."""
+        """Rows (n,) of the free vectors (m, d); the clusters beyond m are of covered records."""
         of_free, count = cluster[: len(free)], int(cluster.max()) + 1
         sizes = np.bincount(cluster, minlength=count)
-        known = np.bincount(cluster[len(free) :], minlength=count)
+        covered = np.bincount(cluster[len(free) :], minlength=count)
         members = [np.flatnonzero(of_free == number) for number in range(count)]
-        chosen: list[int] = []
-        while len(chosen) < n:
+        picked: list[int] = []
+        while len(picked) < n:
             left = np.array([len(some) for some in members])
-            order = np.lexsort((-sizes, known, sizes < self.min_cluster, left == 0))
+            order = np.lexsort((-sizes, covered, sizes < self.min_cluster, left == 0))
             number = int(order[0])
-            place = most_typical(free[members[number]], self.neighbors, rng)
-            chosen.append(int(members[number][place]))
-            members[number] = np.delete(members[number], place)
-            known[number] += 1
-        return np.array(chosen, dtype=np.int64)
+            index = most_typical(free[members[number]], self.neighbors, rng)
+            picked.append(int(members[number][index]))
+            members[number] = np.delete(members[number], index)
+            covered[number] += 1
+        return np.array(picked, dtype=np.int64)
 
     def __str__(self) -> str:
         return f"TypiClust(neighbors={self.neighbors}, max_clusters={self.max_clusters})"

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
-from small_text import QueryStrategy
 
+from loopd.learning.arrays import Floats, Score
+from loopd.learning.labels import Labels, several
+from loopd.learning.protocols import StrategyModel
 from loopd.learning.strategies.multi_label import (
-    Score,
     aggregated,
     binary_entropy,
     improbability,
     nearness,
     refuse_unknown_aggregate,
-    several,
     thresholds,
 )
-from loopd.learning.strategies.space import most_informative
-
-Floats = NDArray[np.floating[Any]]
-Positions = NDArray[np.int64]
+from loopd.learning.strategies.strategy import QueryContext, ScoringStrategy
 
 
 def margin(proba: Floats) -> NDArray[np.float64]:
@@ -41,21 +36,21 @@ def entropy(proba: Floats) -> NDArray[np.float64]:
     return np.asarray(-xlogy(proba, proba).sum(axis=1, dtype=np.float64))
 
 
-def margin_of(clf: Any, y: Any, aggregate: str) -> Score:
-    """The score by margins, in [-1, 0], for one label or several as the labels known are.
+def margin_of(model: StrategyModel, y: Labels, aggregate: str) -> Score:
+    """The score by margins, in [-1, 0], for one label or several as the labels so far are.
 
     Args:
-        clf: whose thresholds several labels are measured by.
+        model: whose thresholds several labels are measured by.
         y: labels of the labelled records.
         aggregate: how the margins of several labels become one.
     """
     if not several(y):
         return margin
-    least = thresholds(clf)
+    least = thresholds(model)
     return lambda proba: aggregated(nearness(proba, least), aggregate)
 
 
-class MarginSampling(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class MarginSampling(ScoringStrategy):
     """Smallest margin between the two likeliest classes.
 
     With several labels, smallest margin between the probability of a label and its threshold.
@@ -67,32 +62,21 @@ class MarginSampling(QueryStrategy):  # type: ignore[misc] # small-text is not t
         aggregate: of several labels, ``mean`` or ``max``.
     """
 
+    offset = 1.0
+
     def __init__(self, aggregate: str = "mean") -> None:
         refuse_unknown_aggregate(aggregate)
         self.aggregate = aggregate
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), smallest margin first."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        score = margin_of(clf, y, self.aggregate)
-        chosen, values = most_informative(clf, dataset, indices_unlabeled, n, score)
-        self.chosen_scores_ = 1 + values
-        return chosen
+    def score(self, context: QueryContext) -> Score:
+        """Minus the margin."""
+        return margin_of(context.model, context.y, self.aggregate)
 
     def __str__(self) -> str:
         return "MarginSampling()"
 
 
-class LeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class LeastConfidence(ScoringStrategy):
     """Least probable best class.
 
     With several labels, least probable better one of yes and no.
@@ -104,34 +88,23 @@ class LeastConfidence(QueryStrategy):  # type: ignore[misc] # small-text is not 
         aggregate: of several labels, ``mean`` or ``max``.
     """
 
+    offset = 1.0
+
     def __init__(self, aggregate: str = "mean") -> None:
         refuse_unknown_aggregate(aggregate)
         self.aggregate = aggregate
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), least confident first."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        score: Score = largest
-        if several(y):
-            score = lambda proba: aggregated(improbability(proba), self.aggregate) - 1  # noqa: E731
-        chosen, values = most_informative(clf, dataset, indices_unlabeled, n, score)
-        self.chosen_scores_ = 1 + values
-        return chosen
+    def score(self, context: QueryContext) -> Score:
+        """Minus the confidence."""
+        if not several(context.y):
+            return largest
+        return lambda proba: aggregated(improbability(proba), self.aggregate) - 1
 
     def __str__(self) -> str:
         return "LeastConfidence()"
 
 
-class EntropySampling(QueryStrategy):  # type: ignore[misc] # small-text is not typed
+class EntropySampling(ScoringStrategy):
     """Largest entropy of the predicted distribution.
 
     With several labels, largest entropy of yes and no.
@@ -147,24 +120,11 @@ class EntropySampling(QueryStrategy):  # type: ignore[misc] # small-text is not 
         refuse_unknown_aggregate(aggregate)
         self.aggregate = aggregate
 
-    def query(
-        self,
-        clf: Any,
-        dataset: Any,
-        indices_unlabeled: Positions,
-        indices_labeled: Positions,
-        y: Any,
-        n: int = 10,
-    ) -> Positions:
-        """Indices (n,), largest entropy first."""
-        del indices_labeled
-        self._validate_query_input(indices_unlabeled, n)
-        score: Score = entropy
-        if several(y):
-            score = lambda proba: aggregated(binary_entropy(proba), self.aggregate)  # noqa: E731
-        chosen, values = most_informative(clf, dataset, indices_unlabeled, n, score)
-        self.chosen_scores_ = values
-        return chosen
+    def score(self, context: QueryContext) -> Score:
+        """The entropy."""
+        if not several(context.y):
+            return entropy
+        return lambda proba: aggregated(binary_entropy(proba), self.aggregate)
 
     def __str__(self) -> str:
         return "EntropySampling()"

@@ -11,7 +11,7 @@ import pytest
 
 from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.spans.factory import SpanTaggerFactory
 from loopd.learning.spans.tagger import SpanTagger
@@ -93,7 +93,7 @@ def factory_of(pool: Pool, cache: Path) -> Callable[..., SpanTaggerFactory]:
         section = {"threads": 1, "options": {**QUICK, **(options or {})}, **more.pop("section", {})}
         around = {"pool": pool, "labels": LABELS, "kind": "spans", "cache": cache, **more}
         return SpanTaggerFactory(
-            Surroundings(
+            ClassifierContext(
                 section=ClassifierSection.model_validate(section),
                 num_classes=len(around["labels"]),
                 **around,

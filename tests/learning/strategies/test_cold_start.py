@@ -15,7 +15,7 @@ from loopd.config import StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.fitted import ColdClassifier
-from loopd.learning.learner import Choice, Learner
+from loopd.learning.learner import BatchChoice, Learner
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, cold_start
 from loopd.records import Record
@@ -26,11 +26,11 @@ Build = Callable[..., Learner]
 COLD = [name for name in STRATEGIES if STRATEGIES[name].cold]
 
 
-def ids_of(choice: Choice) -> list[str]:
+def ids_of(choice: BatchChoice) -> list[str]:
     return [item.record_id for item in choice.items]
 
 
-def first(learner: Learner, size: int = 10, number: int = 0, **known: Any) -> Choice:
+def first(learner: Learner, size: int = 10, number: int = 0, **known: Any) -> BatchChoice:
     return learner.first_batch(size, round=number, **{"exclude": (), **known})
 
 

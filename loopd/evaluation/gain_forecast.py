@@ -22,7 +22,7 @@ RESAMPLES = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class GainForecast:
     """What accuracy the next ``AHEAD`` labels are expected to add, with a 95 % interval."""
 
     gain: float
@@ -30,7 +30,7 @@ class Prospect:
     high: float
 
 
-def expected(labels: list[int], right: NDArray[np.bool_], seed: int) -> Prospect | None:
+def expected(labels: list[int], right: NDArray[np.bool_], seed: int) -> GainForecast | None:
     """Expected rise of the accuracy, by a power law through the last rounds.
 
     All rounds are judged on the same draws. The interval is a bootstrap over draws and rounds; it
@@ -57,7 +57,7 @@ def expected(labels: list[int], right: NDArray[np.bool_], seed: int) -> Prospect
             weights = rng.multinomial(draws, np.full(draws, 1 / draws)) / draws
             gains.append(_gain(sizes[some], right[some] @ weights, sizes[-1], draws))
     low, high = np.quantile(gains, [0.025, 0.975])
-    return Prospect(_gain(sizes, right.mean(axis=1), sizes[-1], draws), float(low), float(high))
+    return GainForecast(_gain(sizes, right.mean(axis=1), sizes[-1], draws), float(low), float(high))
 
 
 def _gain(

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from loopd.errors import Interrupted, StorageError
 from loopd.learning import seeding
-from loopd.learning.encoding import TokenStore, batches, cached, tokenized
+from loopd.learning.features.tokens import TokenStore, batches, cached, tokenized
 
 
 def letters(texts: Sequence[str]) -> list[list[int]]:

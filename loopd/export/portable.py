@@ -18,13 +18,15 @@ import transformers
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning import mean_layer, seeding
+from loopd.export import mean_layer
+from loopd.learning import seeding
 from loopd.learning.classifiers.backbone import Backbone, explained, quiet
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead
 from loopd.learning.classifiers.registry import canonical, create
 from loopd.learning.classifiers.source import locate
-from loopd.learning.store import ModelStore
+from loopd.learning.labels import several
+from loopd.learning.model_store import ModelStore
 
 SAMPLE = 200
 """Texts on which the exported model is compared with ours."""
@@ -85,19 +87,19 @@ class Exporter:
     """Reads trained models of a run and turns them into stock ones.
 
     Args:
-        surroundings: what the run's classifiers are built from.
+        context: what the run's classifiers are built from.
 
     Raises:
         ModelError: the classifier is not known or its options are wrong.
     """
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._around = surroundings
-        self._factory = create(surroundings)
+    def __init__(self, context: ClassifierContext) -> None:
+        self._context = context
+        self._factory = create(context)
 
     def stored(self, model_id: str) -> Any | None:
         """A trained classifier from the cache; ``None`` where it is not there."""
-        tensors = ModelStore(self._around.cache / "models").get(model_id)
+        tensors = ModelStore(self._context.cache / "models").get(model_id)
         try:
             return None if tensors is None else self._factory.load(tensors)
         except (KeyError, ValueError):  # written by another version
@@ -118,7 +120,7 @@ class Exporter:
         Raises:
             ModelError: it has none, with the reason.
         """
-        name = canonical(self._around.section.name)
+        name = canonical(self._context.section.name)
         if name != "transformer":
             reason = NO_STOCK_FORM.get(name, f"{name} is not loopd's own")
             raise ModelError(
@@ -139,13 +141,13 @@ class Exporter:
         head: LinearHead = classifier.head
         parts = []
         for start in range(0, len(texts), AT_ONCE):
-            self._around.interrupt()
+            self._context.interrupt()
             some = list(texts[start : start + AT_ONCE])
             tokens = tokenizer(some, truncation=True, padding=True, return_tensors="pt")
             with torch.inference_mode():
                 logits = model(**tokens).logits.double()
             parts.append(logits.sigmoid() if head.multi_label else logits.softmax(dim=-1))
-            self._around.progress("comparing", start + len(some), len(texts))
+            self._context.progress("comparing", start + len(some), len(texts))
         theirs = torch.cat(parts).numpy().astype(np.float32)
         ours = classifier.predict_proba(self._dataset(texts))
         same = _decided(head, ours) == _decided(head, theirs)
@@ -155,7 +157,7 @@ class Exporter:
 
     @property
     def _tags(self) -> bool:
-        return self._around.kind == "spans"
+        return self._context.kind == "spans"
 
     def _texts(self, classifier: Any) -> Portable:
         kind = classifier.encoder.config.model_type
@@ -178,7 +180,7 @@ class Exporter:
         return Portable(model, self._tokenizer(), TEXT, thresholds)
 
     def _tagger(self, tagger: Any) -> Portable:
-        labels = self._around.labels
+        labels = self._context.labels
         tags = ["O", *(f"{part}-{label}" for label in labels for part in "BI")]
         config = self._config(tagger, tags)
         model = self._stock(transformers.AutoModelForTokenClassification, config, tagger)
@@ -189,7 +191,7 @@ class Exporter:
 
     def _config(self, classifier: Any, names: Sequence[str] | None = None) -> Any:
         config = copy.deepcopy(classifier.encoder.config)
-        config.id2label = dict(enumerate(names or self._around.labels))
+        config.id2label = dict(enumerate(names or self._context.labels))
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.architectures = None
         config.__dict__.pop("auto_map", None)  # a stock model needs no code of anybody's
@@ -197,10 +199,10 @@ class Exporter:
 
     def _stock(self, family: Any, config: Any, classifier: Any) -> Any:
         """A stock model with the encoder's weights; the others are the same in every process."""
-        with quiet(), explained(self._around.section.model), seeding.seeded(0):
+        with quiet(), explained(self._context.section.model), seeding.seeded(0):
             model = family.from_config(config).float().eval()
-            found = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
-        foreign = [name for name in found.unexpected_keys if not name.startswith("pooler.")]
+            loaded = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
+        foreign = [name for name in loaded.unexpected_keys if not name.startswith("pooler.")]
         if foreign:
             raise ModelError(
                 f"the model has no form that plain transformers opens: {family.__name__} of "
@@ -209,7 +211,7 @@ class Exporter:
         return model
 
     def _tokenizer(self) -> Any:
-        section = self._around.section
+        section = self._context.section
         with quiet(), explained(section.model):
             return transformers.AutoTokenizer.from_pretrained(
                 locate(section.model),
@@ -226,7 +228,7 @@ class Exporter:
         chosen = getattr(head, "thresholds", None)
         if not head.multi_label or chosen is None:
             return {}
-        return dict(zip(self._around.labels, map(float, chosen), strict=True))
+        return dict(zip(self._context.labels, map(float, chosen), strict=True))
 
     def _length(self, classifier: Any) -> float:
         """Mean length of the vectors before they are scaled."""
@@ -236,14 +238,14 @@ class Exporter:
         return float(np.linalg.norm(vectors, axis=1).mean())
 
     def _sample(self) -> list[str]:
-        texts = self._around.pool.texts
+        texts = self._context.pool.texts
         chosen = np.random.default_rng(0).permutation(len(texts))[:SAMPLE]
         return [texts[place] for place in sorted(chosen)]
 
     def _dataset(self, texts: Sequence[str]) -> Any:
         from loopd.learning.dataset import unlabeled
 
-        return unlabeled(self._factory.encode(texts), len(self._around.labels))
+        return unlabeled(self._factory.encode(texts), len(self._context.labels))
 
     def _compare_spans(self, tagger: Any, folder: Path, texts: Sequence[str]) -> Fidelity:
         with quiet():
@@ -258,14 +260,14 @@ class Exporter:
         ours = tagger.predict(self._dataset(texts))
         same = 0
         for done, (text, spans) in enumerate(zip(texts, ours, strict=True)):
-            self._around.interrupt()
+            self._context.interrupt()
             found = [(each["start"], each["end"], each["entity_group"]) for each in pipeline(text)]
             same += found == [tuple(span) for span in spans]
-            self._around.progress("comparing", done + 1, len(texts))
+            self._context.progress("comparing", done + 1, len(texts))
         return Fidelity(len(texts), same / len(texts), None)
 
 
 def _decided(head: LinearHead, proba: NDArray[np.float32]) -> NDArray[Any]:
     """Predictions with one row for each text."""
     decided = head.decided(proba)
-    return np.asarray(decided.toarray() if head.multi_label else decided[:, None])
+    return decided.toarray() if several(decided) else np.asarray(decided)[:, None]

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.learning.arrays import Positions, Tick, Vectors
 from loopd.state.files import write_atomic
 
 ROWS = 8192
@@ -23,10 +24,7 @@ DISK = np.dtype("<f2")
 DIGEST_BYTES = 16
 
 GATHER = 512
-"""Rows of one piece that are read one by one; where more are wanted, the whole piece is read."""
-
-Positions = NDArray[np.int64]
-Tick = Callable[[int, int], None]
+"""Rows of one piece that are read one by one; of more, the whole piece is read."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +46,17 @@ class FeatureStore:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Positions) -> NDArray[np.float32]:
+    def __getitem__(self, rows: Positions, /) -> Vectors:
         """Features (k, d) of the rows, in their order."""
         rows = np.asarray(rows, dtype=np.int64)
         if rows.size and (rows.min() < 0 or rows.max() >= len(self)):
             raise IndexError(f"rows from {rows.min()} to {rows.max()} of {len(self)}")
-        found = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        features = np.empty((len(rows), self.shape[1]), dtype=np.float32)
         pieces = rows // ROWS
         for piece in np.unique(pieces):
-            asked = np.flatnonzero(pieces == piece)
-            found[asked] = self._read(int(piece), rows[asked] - piece * ROWS)
-        return found
+            inside = np.flatnonzero(pieces == piece)
+            features[inside] = self._read(int(piece), rows[inside] - piece * ROWS)
+        return features
 
     @property
     def pieces(self) -> range:
@@ -75,10 +73,10 @@ class FeatureStore:
             content = self._path(piece).read_bytes()
         except OSError:
             return False
-        body, known = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-        return len(body) == self._bytes(piece) and _digest(body) == known
+        body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+        return len(body) == self._bytes(piece) and _digest(body) == digest
 
-    def put(self, piece: int, features: NDArray[np.float32]) -> None:
+    def put(self, piece: int, features: Vectors) -> None:
         """Write the rows of a piece.
 
         Raises:
@@ -89,15 +87,15 @@ class FeatureStore:
             raise ValueError(f"features of shape {features.shape} for piece {piece}")
         write_atomic(self._path(piece), body + _digest(body))
 
-    def _read(self, piece: int, places: Positions) -> NDArray[np.float16]:
+    def _read(self, piece: int, rows: Positions) -> NDArray[np.float16]:
         width = self.shape[1] * DISK.itemsize
-        with self._path(piece).open("rb", buffering=0 if places.size <= GATHER else -1) as file:
-            if places.size > GATHER:
+        with self._path(piece).open("rb", buffering=0 if rows.size <= GATHER else -1) as file:
+            if rows.size > GATHER:
                 whole = np.fromfile(file, DISK, self._bytes(piece) // DISK.itemsize)
-                return whole.reshape(-1, self.shape[1])[places]
+                return whole.reshape(-1, self.shape[1])[rows]
             content = bytearray()
-            for place in places.tolist():
-                file.seek(place * width)
+            for row in rows.tolist():
+                file.seek(row * width)
                 content += file.read(width)
         return np.frombuffer(content, dtype=DISK).reshape(-1, self.shape[1])
 
@@ -110,7 +108,7 @@ class FeatureStore:
 
 def fill(
     stores: Sequence[FeatureStore],
-    make: Callable[[Positions], Sequence[NDArray[np.float32]]],
+    make: Callable[[Positions], Sequence[Vectors]],
     tick: Tick,
 ) -> None:
     """Compute and write the pieces that are missing or damaged.
@@ -123,11 +121,11 @@ def fill(
     first = stores[0]
     for piece in first.pieces:
         tick(piece * ROWS, len(first))
-        wanted = [place for place, store in enumerate(stores) if not store.holds(piece)]
-        if wanted:
-            made = make(first.rows_of(piece))
-            for place in wanted:
-                stores[place].put(piece, made[place])
+        missing = [index for index, store in enumerate(stores) if not store.holds(piece)]
+        if missing:
+            features = make(first.rows_of(piece))
+            for index in missing:
+                stores[index].put(piece, features[index])
     tick(len(first), len(first))
 
 

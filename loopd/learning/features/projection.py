@@ -81,13 +81,13 @@ def kept(path: Path, make: Callable[[], Projection]) -> Projection:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    found = _read(path)
-    if found is None:
-        found = make()
+    projection = _read(path)
+    if projection is None:
+        projection = make()
         buffer = io.BytesIO()
-        np.save(buffer, found._packed())
+        np.save(buffer, projection._packed())
         write_atomic(path, buffer.getvalue() + _digest(buffer.getvalue()))
-    return found
+    return projection
 
 
 def _read(path: Path) -> Projection | None:
@@ -95,8 +95,8 @@ def _read(path: Path) -> Projection | None:
         content = path.read_bytes()
     except OSError:
         return None
-    body, known = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if _digest(body) != known:
+    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if _digest(body) != digest:
         return None
     try:
         packed = np.load(io.BytesIO(body), allow_pickle=False)

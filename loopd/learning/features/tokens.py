@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.learning.arrays import Positions
 from loopd.state.files import make_private, storage_error
 
 TEXTS_AT_ONCE = 1000
 """Texts that the tokenizer gets in one call, so that a stop is noticed between calls."""
 
-Tokenize = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+Tokenize: TypeAlias = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TokenStore:
     """
 
     ids: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    offsets: Positions
 
     @property
     def shape(self) -> tuple[int]:
@@ -42,7 +43,7 @@ class TokenStore:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+    def __getitem__(self, rows: Positions, /) -> list[NDArray[np.int32]]:
         """Token ids of each of the rows."""
         ids = np.asarray(self.ids)  # slices of a mapping are mappings, ten times as slow to make
         starts, ends = self.offsets[rows].tolist(), self.offsets[rows + 1].tolist()
@@ -76,14 +77,14 @@ def batches(lengths: NDArray[np.int64], budget: int, at_most: int = 512) -> list
         Positions in ``lengths``, each in exactly one batch.
     """
     order = np.argsort(lengths, kind="stable")
-    found, start = [], 0
+    groups, start = [], 0
     while start < len(order):
         end = min(start + at_most, len(order))
         while end > start + 1 and lengths[order[end - 1]] * (end - start) > budget:
             end = max(start + 1, min(end - 1, start + budget // int(lengths[order[end - 1]])))
-        found.append(order[start:end])
+        groups.append(order[start:end])
         start = end
-    return found
+    return groups
 
 
 def tokenized(
@@ -121,43 +122,43 @@ def cached(folder: Path, key: str, count: int, make: Callable[[], TokenStore]) -
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    place = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
-    store = _read(place, count)
+    path = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    store = _read(path, count)
     if store is None:
-        _write(place, make())
-        store = _read(place, count)
+        _write(path, make())
+        store = _read(path, count)
     return make() if store is None else store
 
 
-def _read(place: Path, count: int) -> TokenStore | None:
+def _read(path: Path, count: int) -> TokenStore | None:
     try:
-        ids = np.load(place / "ids.npy", mmap_mode="r", allow_pickle=False)
-        offsets = np.load(place / "offsets.npy", allow_pickle=False)
-        known = (place / "digest").read_text(encoding="ascii")
+        ids = np.load(path / "ids.npy", mmap_mode="r", allow_pickle=False)
+        offsets = np.load(path / "offsets.npy", allow_pickle=False)
+        digest = (path / "digest").read_text(encoding="ascii")
     except (OSError, ValueError, EOFError):
         return None
     whole = len(offsets) == count + 1 and offsets[-1] == len(ids)
-    return TokenStore(ids, offsets) if whole and known == _digest(ids, offsets) else None
+    return TokenStore(ids, offsets) if whole and digest == _digest(ids, offsets) else None
 
 
-def _write(place: Path, store: TokenStore) -> None:
+def _write(path: Path, store: TokenStore) -> None:
     """Fill a new folder and rename it: a reader sees nothing or all of it."""
     try:
-        make_private(place.parent)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+        make_private(path.parent)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             np.save(fresh / "ids.npy", store.ids)
             np.save(fresh / "offsets.npy", store.offsets)
             (fresh / "digest").write_text(_digest(store.ids, store.offsets), encoding="ascii")
-            shutil.rmtree(place, ignore_errors=True)
-            fresh.replace(place)
+            shutil.rmtree(path, ignore_errors=True)
+            fresh.replace(path)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise storage_error(place, error) from error
+        raise storage_error(path, error) from error
 
 
-def _digest(*arrays: NDArray[Any]) -> str:
+def _digest(*arrays: NDArray[np.int32] | NDArray[np.int64]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)

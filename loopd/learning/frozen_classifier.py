@@ -1,4 +1,4 @@
-"""Owns what classifiers have in common that small-text's learner must not train; trains none.
+"""Owns what loopd's classifiers tell strategies, trained before or missing; must not train one.
 
 Imports small-text at once, so import this module only where small-text is needed.
 """
@@ -6,29 +6,28 @@ Imports small-text at once, so import this module only where small-text is neede
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from small_text import Classifier
 
+from loopd.learning.arrays import Positions, Scores, Weights
+from loopd.learning.dataset import IndexedDataset
 from loopd.learning.representation import Background, Representation
 from loopd.learning.screening import shortlist
 from loopd.learning.strategies.scores import top
 
-Positions = NDArray[np.int64]
-Values = NDArray[np.float64]
-Self = TypeVar("Self", bound="Untrainable")
+Self = TypeVar("Self", bound="FrozenClassifier")
 
 
-class Untrainable(Classifier):  # type: ignore[misc] # small-text is not typed
+class FrozenClassifier(Classifier):  # type: ignore[misc] # small-text is not typed
     """A classifier as small-text's learner sees it: trained already, or not to be trained yet.
 
     It is its own factory: the learner's ``new()`` gives it back, and ``fit`` does nothing.
 
     Args:
         num_classes: C.
-        background: what is known without a model.
+        background: what strategies may know without a model.
     """
 
     cold = False
@@ -66,15 +65,15 @@ class Untrainable(Classifier):  # type: ignore[misc] # small-text is not typed
         """The classifier itself, for small-text's factory interface."""
         return self
 
-    def fit(self: Self, train_set: Any, weights: Any = None) -> Self:
+    def fit(self: Self, train_set: IndexedDataset, weights: Weights | None = None) -> Self:
         """Nothing; returns itself."""
         del train_set, weights
         return self
 
 
 def exact_best(
-    among: Positions, n: int, rough: Values | None, exact: Callable[[Positions], Values]
-) -> tuple[Positions, Values]:
+    among: Positions, n: int, rough: Scores | None, exact: Callable[[Positions], Scores]
+) -> tuple[Positions, Scores]:
     """The exact best ``n`` of some pool positions, with their scores.
 
     Args:
@@ -89,7 +88,7 @@ def exact_best(
     if rough is None:
         rows, values = among, exact(among)
     else:
-        places, values = shortlist(rough, n, lambda places: exact(among[places]))
-        rows = among[places]
+        inside, values = shortlist(rough, n, lambda indices: exact(among[indices]))
+        rows = among[inside]
     best = top(values, rows, n)
     return rows[best], values[best]

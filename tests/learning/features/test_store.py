@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from loopd.errors import Interrupted, StorageError
-from loopd.learning import feature_store
-from loopd.learning.feature_store import FeatureStore, blocks, fill
-from loopd.learning.projection import Projection, fitted, kept
+from loopd.learning.features import store as feature_store
+from loopd.learning.features.projection import Projection, fitted, kept
+from loopd.learning.features.store import FeatureStore, blocks, fill
 
 COUNT, WIDTH = 50, 6
 

@@ -8,22 +8,24 @@ label is involved. Torch is imported at the first use.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning.classifiers.contract import Surroundings
+from loopd.learning.arrays import Options, Positions, Tick, Vectors
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.source import identity
-from loopd.learning.encoding import TokenStore, cached, tokenized
-from loopd.learning.feature_store import ROWS, FeatureStore, Positions, blocks, fill
-from loopd.learning.projection import Projection, fitted, kept
+from loopd.learning.features.projection import Projection, fitted, kept
+from loopd.learning.features.store import ROWS, FeatureStore, blocks, fill
+from loopd.learning.features.tokens import TokenStore, cached, tokenized
 
 if TYPE_CHECKING:
+    import torch
+
     from loopd.learning.classifiers.backbone import Backbone
     from loopd.learning.classifiers.pooling import Embedder
 
@@ -32,8 +34,6 @@ SAMPLE = 4096
 
 VERSION = 1
 """Raised whenever the same settings begin to give other features."""
-
-Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -52,41 +52,39 @@ class FeatureOptions:
     bf16: str | bool = "auto"
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> FeatureOptions:
+    def of(cls, options: Options) -> FeatureOptions:
         """The options of a classifier.
 
         Raises:
             ModelError: a value that cannot be meant.
         """
-        chosen = cls(*(options[name] for name in ("layers", "dimensions", "bf16")))
-        numbers = isinstance(chosen.layers, (list, tuple)) and len(chosen.layers) > 0
-        if chosen.layers != "all" and not (numbers and all(map(_whole, chosen.layers))):
+        taken = cls(*(options[name] for name in ("layers", "dimensions", "bf16")))
+        numbers = isinstance(taken.layers, (list, tuple)) and len(taken.layers) > 0
+        if taken.layers != "all" and not (numbers and all(map(_whole, taken.layers))):
             raise ModelError("classifier option layers must be `all` or a list of layer numbers")
-        if chosen.dimensions is not None and not (
-            _whole(chosen.dimensions) and chosen.dimensions > 0
-        ):
+        if taken.dimensions is not None and not (_whole(taken.dimensions) and taken.dimensions > 0):
             raise ModelError("classifier option dimensions must be a whole number above 0 or empty")
-        if chosen.bf16 not in ("auto", True, False):
+        if taken.bf16 not in ("auto", True, False):
             raise ModelError("classifier option bf16 must be `auto`, true or false")
-        return chosen
+        return taken
 
 
 class FrozenFeatures:
     """Features of the pool and of other texts; everything is made at the first use.
 
     Args:
-        around: pool, cache and settings.
+        context: pool, cache and settings.
         find_backbone: gives the pretrained encoder.
         options: which features.
     """
 
     def __init__(
         self,
-        around: Surroundings,
+        context: ClassifierContext,
         find_backbone: Callable[[], Backbone],
         options: FeatureOptions | None = None,
     ) -> None:
-        self.around = around
+        self.context = context
         self._find_backbone = find_backbone
         self._options = options or FeatureOptions()
         self._whole: Vectors | None = None
@@ -137,14 +135,14 @@ class FrozenFeatures:
 
         if fingerprint is None:
             return make()
-        key = f"{fingerprint}/{identity(self.around.section.model)}/{backbone.max_tokens}"
-        return cached(self.around.cache / "tokens", key, len(texts), make)
+        key = f"{fingerprint}/{identity(self.context.section.model)}/{backbone.max_tokens}"
+        return cached(self.context.cache / "tokens", key, len(texts), make)
 
     @cached_property
     def _stores(self) -> tuple[FeatureStore, FeatureStore]:
         """Both files of the pool, filled in one pass."""
-        count = len(self.around.pool)
-        fingerprint = self.around.pool.fingerprint
+        count = len(self.context.pool)
+        fingerprint = self.context.pool.fingerprint
         sample = self._projection  # made first: it may need the encoder too
         stores = (
             self._store(fingerprint, sample.digest, count, sample.width),
@@ -159,15 +157,15 @@ class FrozenFeatures:
         return self._projection.apply(raw[:, : -self._width]), raw[:, -self._width :]
 
     def _raw(self, rows: Positions) -> Vectors:
-        """The chosen layers of rows of the pool and behind them the last one, each of length 1."""
-        embedder = self._embedder(self._pool_tokens, len(self.around.pool), int(rows[0]))
+        """The layers of rows of the pool and behind them the last one, each of length 1."""
+        embedder = self._embedder(self._pool_tokens, len(self.context.pool), int(rows[0]))
         return self._unit_layers(
-            embedder.embed(rows, [*self._chosen, self._all_layers[-1]], bf16=self._bf16)
+            embedder.embed(rows, [*self._taken_layers, self._all_layers[-1]], bf16=self._bf16)
         )
 
     def _layers(self, tokens: TokenStore, rows: Positions) -> Vectors:
         embedder = self._embedder(tokens, len(tokens), int(rows[0]))
-        return self._unit_layers(embedder.embed(rows, self._chosen, bf16=self._bf16))
+        return self._unit_layers(embedder.embed(rows, self._taken_layers, bf16=self._bf16))
 
     def _unit_layers(self, raw: Vectors) -> Vectors:
         layered = raw.reshape(len(raw), -1, self._width)
@@ -176,12 +174,12 @@ class FrozenFeatures:
     @cached_property
     def _projection(self) -> Projection:
         """What reduces the layers; fitted on a sample of the pool and kept beside the features."""
-        fingerprint = self.around.pool.fingerprint
-        place = self.around.cache / "features" / f"{self._hash(fingerprint, 'projection')}.npy"
-        return kept(place, self._fitted)
+        fingerprint = self.context.pool.fingerprint
+        path = self.context.cache / "features" / f"{self._hash(fingerprint, 'projection')}.npy"
+        return kept(path, self._fitted)
 
     def _fitted(self) -> Projection:
-        count, width = len(self.around.pool), self._width * len(self._chosen)
+        count, width = len(self.context.pool), self._width * len(self._taken_layers)
         dimensions = self._options.dimensions
         if dimensions is None or dimensions >= min(count, width):
             return Projection.none(width)
@@ -191,26 +189,25 @@ class FrozenFeatures:
             sampled = self._whole[sample, :width]
         else:
             sampled = self._layers(self._pool_tokens, np.sort(sample))
-        self.around.interrupt()
+        self.context.interrupt()
         return fitted(sampled, dimensions)
 
     @cached_property
     def _pool_tokens(self) -> TokenStore:
-        pool = self.around.pool
+        pool = self.context.pool
         return self.tokens(pool.texts, pool.fingerprint)
 
     @cached_property
     def _all_layers(self) -> range:
-        config: Any = self._encoder.config
-        return range(int(config.num_hidden_layers) + 1)
+        return range(self._find_backbone().layers + 1)
 
     @cached_property
     def _width(self) -> int:
         """Numbers of one layer."""
-        return int(getattr(self._encoder.config, "hidden_size"))  # noqa: B009 - a torch Module
+        return self._find_backbone().width
 
     @cached_property
-    def _chosen(self) -> tuple[int, ...]:
+    def _taken_layers(self) -> tuple[int, ...]:
         layers = self._all_layers
         if isinstance(self._options.layers, str):
             return tuple(layers)
@@ -222,7 +219,7 @@ class FrozenFeatures:
             ) from None
 
     @cached_property
-    def _encoder(self) -> Any:
+    def _encoder(self) -> torch.nn.Module:
         return self._find_backbone().copy()
 
     def _embedder(self, tokens: TokenStore, total: int, start: int = 0) -> Embedder:
@@ -234,7 +231,7 @@ class FrozenFeatures:
             tokens,
             self._find_backbone().padding,
             self._bf16,
-            self.around.interrupt,
+            self.context.interrupt,
             lambda done, _: progress(start + done, total),
         )
 
@@ -242,36 +239,36 @@ class FrozenFeatures:
     def _bf16(self) -> bool:
         from loopd.learning.classifiers.backbone import bf16_pays
 
-        chosen = self._options.bf16
-        return bf16_pays(self._find_backbone().device) if chosen == "auto" else bool(chosen)
+        option = self._options.bf16
+        return bf16_pays(self._find_backbone().device) if option == "auto" else bool(option)
 
     def _store(self, fingerprint: str, kind: str, count: int, width: int) -> FeatureStore:
-        folder = self.around.cache / "features" / self._hash(fingerprint, kind)
+        folder = self.context.cache / "features" / self._hash(fingerprint, kind)
         return FeatureStore(folder, (count, width))
 
     def _hash(self, fingerprint: str, kind: str) -> str:
         """Name of a file: whatever its content depends on."""
         backbone = self._find_backbone()
-        parts: list[object] = [VERSION, fingerprint, identity(self.around.section.model)]
+        parts: list[object] = [VERSION, fingerprint, identity(self.context.section.model)]
         parts += [backbone.max_tokens, self._bf16, kind]
         if kind == "projection":
-            parts += [self._chosen, self._options.dimensions]
+            parts += [self._taken_layers, self._options.dimensions]
         return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
     def _tick(self, done: int, total: int) -> None:
         self._tick_of("encoding")(done, total)
 
-    def _tick_of(self, what: str) -> Callable[[int, int], None]:
+    def _tick_of(self, what: str) -> Tick:
         def tick(done: int, total: int) -> None:
-            self.around.interrupt()
-            self.around.progress(what, done, total)
+            self.context.interrupt()
+            self.context.progress(what, done, total)
 
         return tick
 
 
 @dataclass(frozen=True)
 class FrozenRepresentation:
-    """The frozen encoder's states as what strategies know of a text without any label.
+    """The frozen encoder's states as what strategies see of a text without any label.
 
     A vector joins two views of equal weight: the features of all layers, in which form and wording
     show, and the last layer, in which the subject shows; each shifted to mean zero, without which
@@ -326,16 +323,16 @@ class JoinedVectors:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Positions) -> Vectors:
+    def __getitem__(self, rows: Positions, /) -> Vectors:
         """Vectors (k, dimensions + d) of rows."""
         features = self.source.features
-        found = np.empty((len(rows), self.shape[1]), dtype=np.float32)
+        vectors = np.empty((len(rows), self.shape[1]), dtype=np.float32)
         for block in blocks(rows):
-            features.around.interrupt()
-            found[block] = self.source.joined(
+            features.context.interrupt()
+            vectors[block] = self.source.joined(
                 features.pool[rows[block]], features.last[rows[block]]
             )
-        return found
+        return vectors
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -9,8 +9,8 @@ import pytest
 import torch
 import transformers
 
+from loopd.export.mean_layer import express, supports
 from loopd.learning.classifiers.linear import LinearHead
-from loopd.learning.mean_layer import express, supports
 
 WIDTH, CLASSES = 32, 5
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.learning.arrays import Tensors
 from loopd.state.files import write_atomic
 
 _OURS = re.compile(r"[0-9a-f]{16}")
 """Model ids: nothing else in the folder is ever deleted, should it be somebody else's."""
-
-Tensors = Mapping[str, NDArray[np.generic]]
 
 
 class ModelStore:
@@ -35,11 +33,11 @@ class ModelStore:
 
         try:
             with safe_open(self._path(model_id), framework="numpy") as file:
-                known = file.metadata() or {}
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError):
             return None
-        return tensors if known.get("digest") == _digest(tensors) else None
+        return tensors if metadata.get("digest") == _digest(tensors) else None
 
     def put(self, model_id: str, tensors: Tensors) -> None:
         """Write the arrays so that a crash leaves either nothing or all of them.
@@ -62,7 +60,7 @@ class ModelStore:
         return self._folder / f"{model_id}.safetensors"
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+def _digest(tensors: Tensors) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         array = tensors[name]
