@@ -77,15 +77,15 @@ def waiting(state: State, config: Config) -> frozenset[str]:
 
 def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...]:
     """Batches of which something is open, oldest first."""
-    found = []
+    batches = []
     for batch in state.batches:
         ids = frozenset(batch.external_ids)
         if left := len(ids & open_ids):
             published = state.published.get(batch.round)
             at = None if published is None else published.at
             gone = len(ids & state.deleted)
-            found.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
-    return tuple(found)
+            batches.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
+    return tuple(batches)
 
 
 def people(
@@ -106,20 +106,20 @@ def people(
         at = changed_at(answer)
         seen[answer.annotator] = max(at, seen.get(answer.annotator, at))
     working = paces(state)
-    found = [
+    rows = [
         Person(
             id=one_line(id_),
             name=shown_name(id_, names),
-            submitted=each[AnswerStatus.SUBMITTED],
-            discarded=each[AnswerStatus.DISCARDED],
-            unknown=each[AnswerStatus.INVALID],
+            submitted=by_status[AnswerStatus.SUBMITTED],
+            discarded=by_status[AnswerStatus.DISCARDED],
+            unknown=by_status[AnswerStatus.INVALID],
             seen=seen[id_],
             pace=_per_minute(working.get(id_), now - seen[id_]),
             quality=None if last is None else number(last, f"annotators.{id_}.quality"),
         )
-        for id_, each in counts.items()
+        for id_, by_status in counts.items()
     ]
-    return tuple(sorted(found, key=lambda each: (-each.submitted - each.discarded, each.name)))
+    return tuple(sorted(rows, key=lambda row: (-row.submitted - row.discarded, row.name)))
 
 
 def shown_name(id_: str, names: Mapping[str, str]) -> str:
@@ -135,7 +135,7 @@ def seconds_left(some: tuple[Person, ...], open_records: int, needed: int) -> fl
 
     ``None`` where nobody is at work. ``needed`` answers complete a record.
     """
-    pace = math.fsum(each.pace for each in some if each.pace is not None)
+    pace = math.fsum(person.pace for person in some if person.pace is not None)
     return open_records * needed / pace * 60 if pace > 0 and open_records else None
 
 

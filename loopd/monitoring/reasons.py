@@ -99,13 +99,13 @@ def open_records(state: State, pool: Pool, open_ids: frozenset[str]) -> tuple[Op
     """Open records, the oldest batch first, at most ``SHOWN``."""
     counts = Counter(answer.record_id for answer in given(state))
     latest = {item.external_id: item for batch in _rankings(state) for item in batch.items}
-    found = [
+    records = [
         _record(latest[item.external_id], batch, pool, counts[item.external_id])
         for batch in state.batches
         if (some := [item for item in batch.items if item.external_id in open_ids])
         for item in some
     ]
-    return tuple(found[:SHOWN])
+    return tuple(records[:SHOWN])
 
 
 def why(strategy: str, *, again: bool = False) -> str:
@@ -120,11 +120,11 @@ def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
     value, score = suggestion.value, suggestion.score
     parts: tuple[str | Span, ...] = (value,) if isinstance(value, str) else value
     scores = score if isinstance(score, tuple) else (score,) * len(parts)
-    found = [
+    ranked = [
         Proposal(*_part(part, text), certainty)
         for part, certainty in zip(parts, scores, strict=False)
     ]
-    return tuple(sorted(found, key=lambda each: -each.certainty))
+    return tuple(sorted(ranked, key=lambda proposal: -proposal.certainty))
 
 
 def _rankings(state: State) -> Iterator[Batch]:

@@ -103,9 +103,9 @@ class View:
         if tools is None:
             return None
         silent = seconds_since(tools.config.run.dir, now)
-        found = metrics_log.rows(snapshot.state)
+        rows = metrics_log.rows(snapshot.state)
         heartbeat = None if silent is None else now - silent
-        return Moment(snapshot, tools.config, now, heartbeat, found[-1] if found else {})
+        return Moment(snapshot, tools.config, now, heartbeat, rows[-1] if rows else {})
 
     def silent(self) -> float:
         """Seconds since the loop's last sign of life; its beginning is one."""
