@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check check-full check-servers check-opensearch soak lint types format docs docs-serve pictures install optional clean
+.PHONY: help demo fast test check check-full check-servers check-opensearch soak lint types format build docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ demo: $(STAMP) ## watch the whole loop work, in a few minutes
 
 test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
+
+fast: $(STAMP) ## the tests that need no server, no model and no process, in under a minute
+	$(BIN)/python -m pytest -n 3 -m "not slow and not integration and not acceptance and not browser and not crash"
 
 check: test ## what CI runs
 
@@ -56,6 +59,9 @@ types: $(STAMP) ## mypy, strict
 format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+build: $(STAMP) ## write the wheel and the source archive into dist/
+	$(BIN)/python -m build
 
 docs: $(STAMP) ## build the documentation as a site, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

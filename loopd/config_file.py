@@ -54,22 +54,22 @@ def parse_config(content: object, folder: Path) -> Config:
 def _all(problems: Sequence[ErrorDetails]) -> str:
     """The problems in one line, the first :data:`SHOWN` of them."""
     more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(_explain(each) for each in problems[:SHOWN]) + more
+    return "; ".join(_explain(problem) for problem in problems[:SHOWN]) + more
 
 
 def _explain(error: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+    key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key `{place}`{_nearest(error['loc'])}"
+        return f"unknown key `{key}`{_nearest(error['loc'])}"
     if error["type"] == "missing":
-        return f"`{place}` is missing"
+        return f"`{key}` is missing"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    return f"{key}: {message}" if key else message
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
-    known = sorted(name for path, name in key_names() if path == _section_path(location))
-    match = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    names = sorted(name for path, name in key_names() if path == _section_path(location))
+    match = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
     return f" (did you mean `{match[0]}`?)" if match else ""
 
 
@@ -81,13 +81,13 @@ def key_names(
     section: type[BaseModel] = Config, path: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], str]]:
     """All keys as (path of the section, name), depth first."""
-    found: list[tuple[tuple[str, ...], str]] = []
+    names: list[tuple[tuple[str, ...], str]] = []
     for name, field in section.model_fields.items():
-        found.append((path, name))
+        names.append((path, name))
         inner = _section_of(field.annotation)
         if inner is not None:
-            found += key_names(inner, (*path, name))
-    return found
+            names += key_names(inner, (*path, name))
+    return names
 
 
 def _section_of(annotation: Any) -> type[BaseModel] | None:

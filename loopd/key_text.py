@@ -45,7 +45,7 @@ def key_in(content: bytes | str, name: str) -> str:
     text = content if isinstance(content, str) else _decoded(content)
     if text.lstrip(_INVISIBLE + " \t\r\n")[:1] in ("{", "["):
         return _checked(_from_json(text.strip(_INVISIBLE + " \t\r\n")))
-    lines = [line for each in text.splitlines() if (line := _bare(each)) and line[0] != "#"]
+    lines = [line for raw in text.splitlines() if (line := _bare(raw)) and line[0] != "#"]
     if not lines:
         raise KeyTextError("it is empty")
     return _checked(_unquoted(_value(lines, name)))
@@ -68,7 +68,7 @@ def _value(lines: list[str], name: str) -> str:
     first = _setting(lines[0])
     if first is None:
         return lines[0]
-    settings = [each for line in lines if (each := _setting(line)) is not None]
+    settings = [parsed for line in lines if (parsed := _setting(line)) is not None]
     named = [value for label, value in settings if label.casefold() == name.casefold()]
     if not named:
         named = [value for label, value in settings if re.search(r"api[_.-]?key", label, re.I)]

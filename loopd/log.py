@@ -69,5 +69,5 @@ def write_out_controls(
         if isinstance(value, str):
             fields[key] = printable(value)
         elif isinstance(value, (list, tuple)):
-            fields[key] = [printable(each) if isinstance(each, str) else each for each in value]
+            fields[key] = [printable(item) if isinstance(item, str) else item for item in value]
     return fields

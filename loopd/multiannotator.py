@@ -65,17 +65,17 @@ def crowdlab(votes: Floats, proba: NDArray[np.floating[Any]], seed: int) -> Crow
         seed: for ties that nothing else breaks.
     """
     with _quiet(seed):
-        found = require().get_label_quality_multiannotator(
+        result = require().get_label_quality_multiannotator(
             votes, _proper(proba), return_detailed_quality=False, verbose=False
         )
-    table, people = found["label_quality"], found["annotator_stats"].sort_index()
+    table, people = result["label_quality"], result["annotator_stats"].sort_index()
     quality = people["annotator_quality"].to_numpy(dtype=np.float64)
-    known = quality[np.isfinite(quality)]
+    finite = quality[np.isfinite(quality)]
     return Crowd(
         table["consensus_label"].to_numpy(dtype=np.int64),
         table["consensus_quality_score"].to_numpy(dtype=np.float64),
         # Who never met another annotator is taken for average.
-        np.where(np.isfinite(quality), quality, known.mean() if known.size else 0.5),
+        np.where(np.isfinite(quality), quality, finite.mean() if finite.size else 0.5),
     )
 
 
@@ -99,15 +99,15 @@ def active_scores(
     Returns:
         Scores (n,) and (u,) in [0, 1].
     """
-    known = np.stack([_proper(each) for each in proba])
-    new = np.stack([_proper(each) for each in proba_new]) if proba_new.shape[1] else None
+    old_proba = np.stack([_proper(model) for model in proba])
+    new = np.stack([_proper(model) for model in proba_new]) if proba_new.shape[1] else None
     module = require()
     with _quiet(seed):
-        if len(known) > 1:
-            old, fresh = module.get_active_learning_scores_ensemble(votes, known, new)
+        if len(old_proba) > 1:
+            old, fresh = module.get_active_learning_scores_ensemble(votes, old_proba, new)
         else:
             alone = None if new is None else new[0]
-            old, fresh = module.get_active_learning_scores(votes, known[0], alone)
+            old, fresh = module.get_active_learning_scores(votes, old_proba[0], alone)
     return np.asarray(old, dtype=np.float64), np.asarray(fresh, dtype=np.float64)
 
 

@@ -13,7 +13,7 @@ def printable(text: str) -> str:
     """The text with control characters and other invisible ones written out, as in Python."""
     if text.isprintable():
         return text
-    return "".join(_shown(each) for each in text)
+    return "".join(_shown(character) for character in text)
 
 
 def one_line(text: str) -> str:

@@ -117,7 +117,7 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_scalar_node(self, anchor: Any) -> Any:
         """A scalar that can be stored: neither NUL nor half of a surrogate pair."""
         node = super().compose_scalar_node(anchor)
-        if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in node.value):
+        if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in node.value):
             raise _RefusedError("a character that no file can hold", node.start_mark)
         return node
 

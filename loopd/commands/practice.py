@@ -92,7 +92,7 @@ def _behaviour(options: dict[str, Any]) -> Any:
 
 def _rates(text: str | None) -> tuple[float, ...]:
     try:
-        return tuple(float(each) for each in (text or "").split(",") if each.strip())
+        return tuple(float(rate) for rate in (text or "").split(",") if rate.strip())
     except ValueError:
         raise click.BadParameter(
             f"{text!r} is no list of numbers", param_hint="--error-rates"

@@ -29,10 +29,10 @@ def apart(config: Config) -> Iterator[Config]:
         StorageError: there is no place for temporary files.
     """
     try:
-        place = tempfile.TemporaryDirectory(prefix="loopd-export-")
+        folder = tempfile.TemporaryDirectory(prefix="loopd-export-")
     except OSError as error:
         raise storage_error(Path(tempfile.gettempdir()), error) from error
-    with place as name:
+    with folder as name:
         try:
             _link(config.run.dir / CACHE, Path(name) / CACHE)
         except OSError as error:

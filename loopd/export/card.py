@@ -56,12 +56,12 @@ def _choice(texts: int, draws: int) -> str:
     """How the texts came to be in here."""
     if draws == texts:
         return "The texts were drawn at random for an audit: shares of labels are about the pool's."
-    chosen = (
+    caveat = (
         "The texts were chosen to teach a model, not drawn at random: shares of labels here are "
         "not shares in the pool."
     )
     if not draws:
-        return chosen
+        return caveat
     return (
         f"Of the texts {draws:,} were drawn at random for an audit (`draw` is true): shares of "
         f"labels among these are about the pool's. The other {texts - draws:,} were chosen to "
@@ -116,10 +116,10 @@ def _model_words(model: Mapping[str, Any]) -> Iterator[str]:
             "in terms of a stock layer: keep it as it is when you go on training.)"
         )
     if model["thresholds"]:
-        given = ", ".join(
+        thresholds = ", ".join(
             f"{_cell(name)} {value:.2f}" for name, value in model["thresholds"].items()
         )
-        yield f"A label is given from these probabilities on, also in `config.json`: {given}."
+        yield f"A label is given from these probabilities on, also in `config.json`: {thresholds}."
     if model["accuracy"]:
         shown = ", ".join(f"{name} {value:.4f}" for name, value in model["accuracy"].items())
         yield f"On the run's test set: {shown}."

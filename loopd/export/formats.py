@@ -74,7 +74,7 @@ def refuse_unfit(names: Sequence[str], kind: str) -> None:
     """
     unfit = [name for name in names if FORMATS[name].spans_only and kind != "spans"]
     if unfit:
-        fitting = ", ".join(name for name, each in FORMATS.items() if not each.spans_only)
+        fitting = ", ".join(name for name, format_ in FORMATS.items() if not format_.spans_only)
         raise ConfigError(
             f"format {unfit[0]} holds spans, and the task is {kind}", f"these fit: {fitting}"
         )
@@ -87,28 +87,28 @@ def plain_row(row: Row) -> dict[str, JsonValue]:
         "text": row.text,
         "label": json_value(row.target),
         "quality": row.quality,
-        "answers": [_answer(given) for given in row.answers],
+        "answers": [_answer(own) for own in row.answers],
         **_asked(row.asked),
         "strategy": row.strategy,
         "draw": row.draw,
     }
 
 
-def _asked(asked: Asked | None) -> dict[str, JsonValue]:
-    if asked is None:
+def _asked(request: Asked | None) -> dict[str, JsonValue]:
+    if request is None:
         return dict.fromkeys(("batch_id", "round", "score"))
-    return {"batch_id": asked.batch.id, "round": asked.batch.round, "score": asked.item.score}
+    return {"batch_id": request.batch.id, "round": request.batch.round, "score": request.item.score}
 
 
-def _answer(given: Given) -> dict[str, JsonValue]:
-    answer = given.answer
+def _answer(own: Given) -> dict[str, JsonValue]:
+    answer = own.answer
     return {
         "annotator": answer.annotator,
         "value": answer.value,
         "status": answer.status.value,
         "time": answer.time,
         "record_id": answer.record_id,
-        **_asked(given.asked),
+        **_asked(own.asked),
     }
 
 
@@ -150,11 +150,11 @@ def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     span = pa.struct([("start", number), ("end", number), ("label", text)])
     value = {"single_label": text, "multi_label": pa.list_(text), "spans": pa.list_(span)}
     kind = value[labels.kind]
-    asked = [("batch_id", text), ("round", number), ("score", pa.float64())]
-    answer = [(name, text) for name in ("annotator", "status", "time", "record_id")] + asked
+    request = [("batch_id", text), ("round", number), ("score", pa.float64())]
+    answer = [(name, text) for name in ("annotator", "status", "time", "record_id")] + request
     columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
     columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
-    columns += [*asked, ("strategy", text), ("draw", pa.bool_())]
+    columns += [*request, ("strategy", text), ("draw", pa.bool_())]
     table = pa.Table.from_pylist([_typed(row, labels) for row in rows], pa.schema(columns))
     parquet.write_table(table, path)
 
@@ -165,8 +165,8 @@ def _write_dataset(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     numbers = {name: number for number, name in enumerate(labels.names)}
     columns = [{**_typed(row, labels), "label": _numbered(row.target, numbers)} for row in rows]
     with _silent():
-        found = datasets.Dataset.from_list(columns, features=_features(labels))
-        found.save_to_disk(str(path))
+        dataset = datasets.Dataset.from_list(columns, features=_features(labels))
+        dataset.save_to_disk(str(path))
 
 
 def _features(labels: Labels) -> Any:
@@ -179,8 +179,8 @@ def _features(labels: Labels) -> Any:
     elif labels.kind == "spans":
         borders = {"start": number, "end": number}
         label, value = [{**borders, "label": label}], [{**borders, "label": text}]
-    asked = {"batch_id": text, "round": number, "score": Value("float64")}
-    answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text) | asked
+    request = {"batch_id": text, "round": number, "score": Value("float64")}
+    answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text) | request
     return Features(
         {
             "id": text,
@@ -188,7 +188,7 @@ def _features(labels: Labels) -> Any:
             "label": label,
             "quality": Value("float64"),
             "answers": [{**answer, "value": value}],
-            **asked,
+            **request,
             "strategy": text,
             "draw": Value("bool"),
         }
@@ -200,10 +200,10 @@ def _numbered(target: Target, numbers: Mapping[str, int]) -> Any:
     if isinstance(target, str):
         return numbers[target]
     return [
-        numbers[each]
-        if isinstance(each, str)
-        else {"start": each.start, "end": each.end, "label": numbers[each.label]}
-        for each in target
+        numbers[label]
+        if isinstance(label, str)
+        else {"start": label.start, "end": label.end, "label": numbers[label.label]}
+        for label in target
     ]
 
 
@@ -211,8 +211,7 @@ def _typed(row: Row, labels: Labels) -> dict[str, Any]:
     """A row whose answers' values all have the type of the column; null where one has not."""
     plain: dict[str, Any] = plain_row(row)
     answers = [
-        {**_answer(given), "value": _fitting(given.answer.value, labels.kind)}
-        for given in row.answers
+        {**_answer(own), "value": _fitting(own.answer.value, labels.kind)} for own in row.answers
     ]
     return {**plain, "answers": answers}
 
@@ -223,7 +222,7 @@ def _fitting(value: JsonValue, kind: str) -> JsonValue:
     if not isinstance(value, (list, tuple)):
         return None
     if kind == "multi_label":
-        return list(value) if all(isinstance(each, str) for each in value) else None
+        return list(value) if all(isinstance(item, str) for item in value) else None
     spans = [each for each in value if isinstance(each, dict)]
     names = ("start", "end", "label")
     return [{name: span.get(name) for name in names} for span in spans]

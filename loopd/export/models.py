@@ -84,11 +84,11 @@ def export_model(
         classifier = exporter.stored(trained.model_id)
     portable = exporter.portable(classifier)
     portable.save(folder)
-    found = exporter.compare(classifier, folder)
-    if found.difference is not None and found.agreement < LEAST_AGREEMENT:
+    comparison = exporter.compare(classifier, folder)
+    if comparison.difference is not None and comparison.agreement < LEAST_AGREEMENT:
         raise ModelError(
-            f"the model in its stock form agrees with the run's own on {found.agreement:.1%} of "
-            f"{found.texts} texts only",
+            f"the model in its stock form agrees with the run's own on "
+            f"{comparison.agreement:.1%} of {comparison.texts} texts only",
             "please report it, with the name of the encoder",
         )
     return ModelCard(
@@ -96,9 +96,9 @@ def export_model(
         round=trained.round,
         labels=trained.labels - trained.held_out,
         pipeline=portable.pipeline,
-        compared=found.texts,
-        agreement=found.agreement,
-        difference=found.difference,
+        compared=comparison.texts,
+        agreement=comparison.agreement,
+        difference=comparison.difference,
         thresholds=dict(portable.thresholds),
         accuracy=_measured(state, trained.round, tools),
     )
@@ -128,7 +128,7 @@ def _train_again(events: Sequence[Event], trained: ModelTrained, tools: Tools) -
     Raises:
         ModelError: that gives another model, as after a change of the configuration.
     """
-    before = fold(events[: max(place for place, each in enumerate(events) if each is trained)])
+    before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
     share = tools.config.audit.random_share
     labels = training(consensus_of(before, tools).targets, before, share)
     if tools.learner.model_id(trained.round, labels) != trained.model_id:

@@ -90,8 +90,8 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
     A copy that asked for a second opinion is no row: its answers are its original's. Only records
     of the pool come in, never those of a test set.
     """
-    asked = dict(_asked(state))
-    answers, targets = _answers(state, asked), consensus.targets
+    requests = dict(_asked(state))
+    answers, targets = _answers(state, requests), consensus.targets
     return [
         Row(
             id=record.id,
@@ -99,21 +99,21 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
             target=targets[record.id],
             quality=consensus.quality.get(record.id),
             answers=tuple(answers[record.id]),
-            asked=asked.get(record.id),
+            asked=requests.get(record.id),
         )
         for record in pool
         if record.id in targets
     ]
 
 
-def _answers(state: State, asked: Mapping[str, Asked]) -> Mapping[str, list[Given]]:
+def _answers(state: State, requests: Mapping[str, Asked]) -> Mapping[str, list[Given]]:
     """All answers by pool id, oldest first."""
     originals = state.originals
-    found: dict[str, list[Given]] = defaultdict(list)
+    answers: dict[str, list[Given]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
-        how = None if answer.imported else asked.get(answer.record_id)
-        found[originals.get(answer.record_id, answer.record_id)].append(Given(answer, how))
-    return found
+        how = None if answer.imported else requests.get(answer.record_id)
+        answers[originals.get(answer.record_id, answer.record_id)].append(Given(answer, how))
+    return answers
 
 
 def _moment(answer: Answer) -> tuple[str, str, str]:

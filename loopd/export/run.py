@@ -129,13 +129,13 @@ def _model(
     wish: tuple[Path, bool | None, Progress | None],
 ) -> tuple[ModelCard | None, str]:
     """What was exported, or why nothing was."""
-    folder, wanted, progress = wish
-    if wanted is False:
+    folder, choice, progress = wish
+    if choice is False:
         return None, "it was not asked for"
     try:
         return export_model(events, state, tools, folder, progress), ""
     except ModelError as error:
-        if wanted:
+        if choice:
             raise
         shutil.rmtree(folder, ignore_errors=True)  # one that does not predict what ours does
         return None, error.message
@@ -143,7 +143,7 @@ def _model(
 
 def _facts(state: State, tools: Tools, consensus: Consensus, rows: Sequence[Row]) -> dict[str, Any]:
     config, started, pool = tools.config, state.started, tools.data.pool
-    annotators = {given.answer.annotator for row in rows for given in row.answers}
+    annotators = {own.answer.annotator for row in rows for own in row.answers}
     return {
         "task": config.task.type,
         "labels": list(config.task.labels),

@@ -112,7 +112,7 @@ def parse(filters: Sequence[Condition] | Condition, query: str | None) -> Filter
     for condition in listed:
         _check_shape(condition)
     _refuse_version_1(query)
-    return Filters(tuple(tuple(each) for each in listed), query)
+    return Filters(tuple(tuple(condition) for condition in listed), query)
 
 
 def _check_shape(condition: Any) -> None:
@@ -124,8 +124,8 @@ def _check_shape(condition: Any) -> None:
 
 def _check_field(field: str, operator: str) -> None:
     if operator not in OPERATORS:
-        known = ", ".join(f"`{each}`" for each in OPERATORS)
-        raise DefinitionError(f"unknown operator `{operator}` for `{field}`; there are {known}")
+        operators = ", ".join(f"`{name}`" for name in OPERATORS)
+        raise DefinitionError(f"unknown operator `{operator}` for `{field}`; there are {operators}")
     head, _, tail = field.partition(".")
     if field not in _PLAIN and "." in field and head != "metadata" and tail not in _KINDS:
         hint = f"; did you mean `{tail}.{head}`?" if head in _KINDS else ""
@@ -145,8 +145,8 @@ def _refuse_version_1(query: object) -> None:
 
 
 def _fields() -> str:
-    plain = ", ".join(f"`{each}`" for each in _PLAIN)
-    kinds = ", ".join(f"`<question>.{each}`" for each in _KINDS)
+    plain = ", ".join(f"`{field}`" for field in _PLAIN)
+    kinds = ", ".join(f"`<question>.{kind}`" for kind in _KINDS)
     return f"; there are {plain}, `metadata.<name>`, {kinds}"
 
 
@@ -158,18 +158,18 @@ def _check_value(condition: Condition) -> None:
         raise DefinitionError(f"`in` needs a list with at least one value: {condition!r}")
     if operator != "in" and (listed or value is None or isinstance(value, bool)):
         raise DefinitionError(f"`{operator}` needs one number or string: {condition!r}")
-    for each in _each(value):
-        literal = isinstance(each, str) and not list(_names(each))
-        if field in STATUSES and literal and each not in STATUSES[field]:
-            known = ", ".join(f"`{name}`" for name in STATUSES[field])
-            raise DefinitionError(f"`{field}` is never {each!r}: it is one of {known}")
+    for item in _each(value):
+        literal = isinstance(item, str) and not list(_names(item))
+        if field in STATUSES and literal and item not in STATUSES[field]:
+            statuses = ", ".join(f"`{name}`" for name in STATUSES[field])
+            raise DefinitionError(f"`{field}` is never {item!r}: it is one of {statuses}")
 
 
 def _check_names(value: Any, params: Mapping[str, Any], where: str) -> None:
     for name in _all_names(value):
         if name not in params:
-            known = ", ".join(f"`{name}`" for name in params) or "no parameters"
-            raise DefinitionError(f"unknown parameter `{name}` in {where}; there are {known}")
+            parameters = ", ".join(f"`{name}`" for name in params) or "no parameters"
+            raise DefinitionError(f"unknown parameter `{name}` in {where}; there are {parameters}")
 
 
 def _each(value: Any) -> Collection[Any]:
@@ -179,9 +179,9 @@ def _each(value: Any) -> Collection[Any]:
 
 def _all_names(value: Any) -> Iterator[str]:
     """Parameters that a value names."""
-    for each in _each(value):
-        if isinstance(each, str):
-            yield from _names(each)
+    for item in _each(value):
+        if isinstance(item, str):
+            yield from _names(item)
 
 
 def _names(text: str) -> Iterator[str]:
@@ -203,13 +203,13 @@ def _names(text: str) -> Iterator[str]:
 
 def _whole(text: str) -> str | None:
     """The parameter that is the whole text, if so."""
-    found = re.fullmatch(r"\{(\w+)\}", text)
-    return found[1] if found else None
+    match = re.fullmatch(r"\{(\w+)\}", text)
+    return match[1] if match else None
 
 
 def _fill(value: Any, params: Mapping[str, Any]) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
-        return [_fill(each, params) for each in value]
+        return [_fill(item, params) for item in value]
     if not isinstance(value, str):
         return value
     name = _whole(value)

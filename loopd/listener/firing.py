@@ -122,22 +122,22 @@ class Firing:
     def look(self, source: Source) -> Search | None:
         """What there is now, ``None`` when nothing can have changed since the last look."""
         params = dict(self._context.query_params)
-        wanted = self._rule.filters.filled(params)
+        filters = self._rule.filters.filled(params)
         if self._rule.refire:
             self._pace.forget()
         # Other parameters are other records: they move the trigger as an answer does.
-        found = self._pace.look(
-            lambda: f"{source.activity()} {wanted}", lambda: source.search(wanted)
+        page = self._pace.look(
+            lambda: f"{source.activity()} {filters}", lambda: source.search(filters)
         )
-        if found is None:
+        if page is None:
             return None
-        self._present = (repr(wanted), found.state)
-        return Search(len(found.records), params, found.records)
+        self._present = (repr(filters), page.state)
+        return Search(len(page.records), params, page.records)
 
     def due(self, search: Search) -> bool:
         """Whether the action is to be called for what the last look found."""
-        known = self._present in self._done and not self._rule.refire
-        return not known and self._rule.holds(search)
+        seen = self._present in self._done and not self._rule.refire
+        return not seen and self._rule.holds(search)
 
     def fired(self) -> None:
         """The action was called for the last look, and came back without an error.

@@ -109,7 +109,9 @@ def _is_field(match: re.Match[str]) -> bool:
 def _instead(query: str, fields: list[re.Match[str]]) -> Iterator[str]:
     """What to write for the fields, and for the words that are left."""
     negated = [match for match in fields if _NEGATED.search(query[: match.start()])]
-    conditions = [each for match in fields if match not in negated for each in _conditions(match)]
+    conditions = [
+        condition for match in fields if match not in negated for condition in _conditions(match)
+    ]
     outside = _outside(query, fields)
     if negated or re.search(r"\bOR\b|\|\|", outside):
         yield "`filters` know no OR and no NOT, so sort such records out in the action"
@@ -146,9 +148,9 @@ def _conditions(match: re.Match[str]) -> Iterator[str]:
         return
     limits = _limits(value)
     if limits:
-        yield from (_condition(field, operator, each) for operator, each in limits)
+        yield from (_condition(field, operator, limit) for operator, limit in limits)
     elif value.startswith("("):
-        words = [each.strip('"') for each in re.split(r"\s+(?:OR\s+)?|\|\|", value[1:-1]) if each]
+        words = [word.strip('"') for word in re.split(r"\s+(?:OR\s+)?|\|\|", value[1:-1]) if word]
         yield f'("{field}", "in", {words!r})'.replace("'", '"')
     else:
         yield _condition(field, "==", value)

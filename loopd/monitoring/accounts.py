@@ -69,8 +69,8 @@ class Accounts:
     def answers(self) -> bool:
         """Whether Argilla answers and takes the key."""
         with self._lock:
-            asked, answered = self._answered
-            if self._monotonic() - asked > FRESH:
+            read_at, answered = self._answered
+            if self._monotonic() - read_at > FRESH:
                 answered = self._reachable()
                 self._answered = (self._monotonic(), answered)
             return answered

@@ -67,13 +67,13 @@ def budget(state: State, section: StoppingSection) -> Budget:
     )
 
 
-def sentence(state: State, known: Sequence[Criterion]) -> str:
+def sentence(state: State, criteria: Sequence[Criterion]) -> str:
     """What the user is advised to do now."""
     if state.stopped is not None:
         return f"The run is over: {end_reason(state.stopped.reason)}."
     if not state.evaluated:
         return "Nothing is known yet: the first round is not measured."
-    advising = [each for each in known if each.held]
+    advising = [criterion for criterion in criteria if criterion.held]
     ending = [each for each in advising if each.may_end]
     if ending:
         return f"Stop: {_names(ending)} {_verb(ending)} and {_consequence(ending)}."
@@ -81,14 +81,14 @@ def sentence(state: State, known: Sequence[Criterion]) -> str:
         rule = "may end the run by the configuration: that is yours to decide"
         return (
             f"Consider stopping: {_names(advising)} {_verb(advising)} "
-            f"({len(advising)} of {len(known)}). None of them {rule}."
+            f"({len(advising)} of {len(criteria)}). None of them {rule}."
         )
-    return "Go on: nothing advises to stop." if known else "Go on: no criterion is configured."
+    return "Go on: nothing advises to stop." if criteria else "Go on: no criterion is configured."
 
 
 def _criterion(name: str, rows: Sequence[Row], section: StoppingSection) -> Criterion:
     stops = tuple(row.get(f"stop.{name}.stop") is True for row in rows)
-    held = next((place for place, each in enumerate(reversed(stops)) if not each), len(stops))
+    held = next((index for index, stop in enumerate(reversed(stops)) if not stop), len(stops))
     configured: dict[str, bool] = {each.name: each.stop for each in section.criteria}
     return Criterion(
         name=name,
@@ -101,7 +101,7 @@ def _criterion(name: str, rows: Sequence[Row], section: StoppingSection) -> Crit
 
 
 def _names(some: Sequence[Criterion]) -> str:
-    names = [each.name for each in some]
+    names = [criterion.name for criterion in some]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -110,7 +110,7 @@ def _verb(some: Sequence[Criterion]) -> str:
 
 
 def _consequence(ending: Sequence[Criterion]) -> str:
-    nearest = min(ending, key=lambda each: each.wanted - each.held)
+    nearest = min(ending, key=lambda criterion: criterion.wanted - criterion.held)
     left = nearest.wanted - nearest.held
     if left <= 0:
         return "the run ends"

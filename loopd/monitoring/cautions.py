@@ -56,9 +56,9 @@ def _broken(outage: Outage | None, failure: str) -> Iterator[str]:
 
 def _obstacle(state: State, config: Config) -> Iterator[str]:
     """Why nothing happens."""
-    known = obstacle(state, config)
-    if known is not None:
-        yield f"{known.sentence} What would help: {known.hint}."
+    problem = obstacle(state, config)
+    if problem is not None:
+        yield f"{problem.sentence} What would help: {problem.hint}."
 
 
 def _deleted(state: State) -> Iterator[str]:

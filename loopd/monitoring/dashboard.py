@@ -127,7 +127,7 @@ class Guard:
 def _dressed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     own = {name for name, _ in headers}
     added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-    return [*headers, *(each for each in added if each[0] not in own)]
+    return [*headers, *(header for header in added if header[0] not in own)]
 
 
 Handler = Callable[[Request, View], Response]

@@ -48,13 +48,13 @@ def _read(path: Path) -> dict[str, int]:
     """What the file says; nothing where it is absent or damaged, as after a reset."""
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(LARGEST))
+            counts = json.loads(file.read(LARGEST))
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(counts, dict):
         return {}
     return {
         kind: count
-        for kind, count in found.items()
+        for kind, count in counts.items()
         if isinstance(count, int) and not isinstance(count, bool) and count > 0
     }

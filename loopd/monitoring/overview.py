@@ -144,7 +144,7 @@ def overview(
     open_ids = waiting(state, config)
     last = rows[-1] if rows else None
     crowd = people(state, last, around.names, now)
-    known = criteria(rows, config.stopping)
+    judged = criteria(rows, config.stopping)
     return Overview(
         at=now,
         **_settings(config),
@@ -156,8 +156,8 @@ def overview(
         effort=effort_of(rows),
         curve=curve(rows),
         classes=classes(rows),
-        criteria=known,
-        advice=sentence(state, known),
+        criteria=judged,
+        advice=sentence(state, judged),
         budget=budget(state, config.stopping),
         seconds={name: _total(rows, f"seconds.{name}") for name in TIMES},
         batches=open_batches(state, open_ids),

@@ -18,12 +18,12 @@ def environment() -> Environment:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("loopd.monitoring"),
         autoescape=select_autoescape(("html.jinja",), default_for_string=True, default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    made.filters |= {each.__name__: each for each in (advice, *wording.WAYS)}
-    made.globals["phases"] = wording.PHASES
-    return made
+    templates.filters |= {filter_.__name__: filter_ for filter_ in (advice, *wording.WAYS)}
+    templates.globals["phases"] = wording.PHASES
+    return templates

@@ -76,14 +76,14 @@ def waiting(state: State, config: Config) -> frozenset[str]:
 
 def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...]:
     """Batches of which something is open, oldest first."""
-    found = []
+    batches = []
     for position in sorted({state.all_planned.positions[id_] for id_ in open_ids}):
         batch = state.batches[position]
         published, ids = state.published.get(batch.round), frozenset(batch.external_ids)
         at = None if published is None else published.at
         left, gone = len(ids & open_ids), len(ids & state.deleted)
-        found.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
-    return tuple(found)
+        batches.append(OpenBatch(batch.id, batch.round, len(ids), left, gone, at))
+    return tuple(batches)
 
 
 def people(
@@ -98,7 +98,7 @@ def people(
         now: seconds since 1970; who has not answered for long is not at work.
     """
     working = paces(state)
-    found = [
+    rows = [
         Person(
             id=one_line(id_),
             name=shown_name(id_, names),
@@ -111,7 +111,7 @@ def people(
         )
         for id_, annotator in annotators_of(state).items()
     ]
-    return tuple(sorted(found, key=lambda each: (-each.submitted - each.discarded, each.name)))
+    return tuple(sorted(rows, key=lambda row: (-row.submitted - row.discarded, row.name)))
 
 
 def shown_name(id_: str, names: Mapping[str, str]) -> str:
@@ -127,7 +127,7 @@ def seconds_left(some: tuple[Person, ...], open_records: int, needed: int) -> fl
 
     ``None`` where nobody is at work. ``needed`` answers complete a record.
     """
-    pace = math.fsum(each.pace for each in some if each.pace is not None)
+    pace = math.fsum(person.pace for person in some if person.pace is not None)
     return open_records * needed / pace * 60 if pace > 0 and open_records else None
 
 

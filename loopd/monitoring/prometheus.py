@@ -108,7 +108,7 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     snapshot, state = moment.snapshot, moment.snapshot.state
     index = index_of(state)
     open_ids = waiting(state, moment.config)
-    published = [each.published for each in open_batches(state, open_ids) if each.published]
+    published = [batch.published for batch in open_batches(state, open_ids) if batch.published]
     section = moment.config.argilla
     about = {"version": __version__, "workspace": section.workspace, "dataset": section.dataset}
     yield _gauge("info", {tuple(about.items()): 1.0})
@@ -134,7 +134,7 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
 
 def _counters(moment: Moment) -> Iterator[Metric]:
     sums = moment.snapshot.sums
-    answers = {each.value: sums.answers.get(each.value, 0) for each in AnswerStatus}
+    answers = {status.value: sums.answers.get(status.value, 0) for status in AnswerStatus}
     yield _counter("answers", _by("status", answers))
     # Every kind from the start: a rate needs a zero to begin with.
     kinds = dict.fromkeys(sorted(_kinds(LoopdError)), 0) | dict(moment.snapshot.errors)
@@ -188,10 +188,14 @@ def _filled(family: Metric, samples: Samples) -> Metric:
 
 def _figures(row: Mapping[str, JsonValue], label: str, keys: Iterable[str]) -> Samples:
     """Those of a row that are numbers."""
-    known = {key: number(row, key) for key in keys}
+    values = {key: number(row, key) for key in keys}
     return _by(
         label,
-        {key.removeprefix(AUDIT_PREFIX): each for key, each in known.items() if each is not None},
+        {
+            key.removeprefix(AUDIT_PREFIX): value
+            for key, value in values.items()
+            if value is not None
+        },
     )
 
 
@@ -200,7 +204,7 @@ def _by(label: str, values: Mapping[str, float]) -> Samples:
 
 
 def _kinds(error: type[LoopdError]) -> Iterator[str]:
-    for each in error.__subclasses__():
-        if each.exit_code:
-            yield each.name
-        yield from _kinds(each)
+    for kind in error.__subclasses__():
+        if kind.exit_code:
+            yield kind.name
+        yield from _kinds(kind)

@@ -22,7 +22,7 @@ def settings_in_force(config: Config) -> dict[str, Any]:
 
 def _without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {key: _without_secrets(each, str(key)) for key, each in value.items()}
+        return {key: _without_secrets(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
         return HIDDEN if names_secret(name) else [_without_secrets(each) for each in value]
     return HIDDEN if value is not None and names_secret(name) else value
@@ -40,14 +40,14 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 def identity(started: RunStarted) -> str:
     """12 hexadecimal digits that are a run's own, also after its journal was rebuilt."""
-    known = (
+    parts = (
         started.dataset_id,
         started.pool_fingerprint,
         started.test_fingerprint,
         started.seed,
         started.labels,
     )
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def origin(state: State, config: Config) -> dict[str, str]:

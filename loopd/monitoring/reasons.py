@@ -123,11 +123,11 @@ def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
     value, score = suggestion.value, suggestion.score
     parts: tuple[str | Span, ...] = (value,) if isinstance(value, str) else value
     scores = score if isinstance(score, tuple) else (score,) * len(parts)
-    found = [
+    ranked = [
         Proposal(*_part(part, text), certainty)
         for part, certainty in zip(parts, scores, strict=False)
     ]
-    return tuple(sorted(found, key=lambda each: -each.certainty))
+    return tuple(sorted(ranked, key=lambda proposal: -proposal.certainty))
 
 
 def _ranked_anew(state: State, ids: Set[str], oldest: int) -> Mapping[str, BatchItem]:

@@ -65,12 +65,12 @@ def run_report(
 
 def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
     """The HTML file, and the folder of the pictures if there shall be any."""
-    place = (out or config.run.dir.with_name(f"{config.run.dir.name}-report")).absolute()
-    if place.suffix.lower() in (".html", ".htm") and not place.is_dir():
-        return place, None
-    if place.exists() and not place.is_dir():
-        raise ConfigError(f"{place} is no folder", "name a folder, or a file that ends with .html")
-    return place / FILE_NAME, place
+    target = (out or config.run.dir.with_name(f"{config.run.dir.name}-report")).absolute()
+    if target.suffix.lower() in (".html", ".htm") and not target.is_dir():
+        return target, None
+    if target.exists() and not target.is_dir():
+        raise ConfigError(f"{target} is no folder", "name a folder, or a file that ends with .html")
+    return target / FILE_NAME, target
 
 
 def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:

@@ -106,7 +106,7 @@ def report_html(
 def columns(seen: Overview) -> list[Column]:
     """The columns of the table of rounds: what the run measures."""
     metric, name = seen.metric, measure_name(seen.metric)
-    wanted = (
+    candidates = (
         Column("round", "Round"),
         Column("labels", "Labels"),
         Column("annotations", "Answers"),
@@ -120,7 +120,7 @@ def columns(seen: Overview) -> list[Column]:
         Column("seconds.scoring", "Scoring, s", 1),
         Column("seconds.waiting", "People, s", 0),
     )
-    return [column for column in wanted if any(column.key in row for row in seen.rows)]
+    return [column for column in candidates if any(column.key in row for row in seen.rows)]
 
 
 def batch_lines(state: State) -> Iterator[BatchLine]:

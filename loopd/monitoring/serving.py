@@ -52,13 +52,13 @@ class Dashboard:
         """Listen; where that cannot be, one warning says so and the run goes on without."""
         self._window.began(opening)
         config = opening.tools.config
-        place = listening(config.dashboard)
-        if place is None:
+        listener = listening(config.dashboard)
+        if listener is None:
             return
-        url = address(place)
+        url = address(listener)
         self._accounts = _accounts(config)
         self._thread = threading.Thread(
-            target=self._serve, args=(config, place), name="dashboard", daemon=True
+            target=self._serve, args=(config, listener), name="dashboard", daemon=True
         )
         self._thread.start()
         self._announce(config, url)
@@ -108,7 +108,7 @@ class Dashboard:
             write_atomic(path, f"{url}\n")
             self._address = path
 
-    def _serve(self, config: Config, place: socket.socket) -> None:
+    def _serve(self, config: Config, listener: socket.socket) -> None:
         """Import, build and run the server, all in its own thread: the loop need not wait."""
         import uvicorn
 
@@ -133,33 +133,39 @@ class Dashboard:
         )
         self._server = uvicorn.Server(settings)
         if self._closing.is_set():
-            place.close()  # the run was over before this thread was ready
+            listener.close()  # the run was over before this thread was ready
         else:
-            self._server.run(sockets=[place])
+            self._server.run(sockets=[listener])
 
 
 def listening(section: DashboardSection) -> socket.socket | None:
     """A socket on the wanted port, on one of the next, or on any; ``None`` where none can be."""
     logger = log.get("dashboard")
-    wanted = section.port
-    ports = [wanted, *range(wanted + 1, min(wanted + TRIES, 65_536)), 0] if wanted else [0]
+    configured = section.port
+    ports = (
+        [configured, *range(configured + 1, min(configured + TRIES, 65_536)), 0]
+        if configured
+        else [0]
+    )
     for port in ports:
         try:
-            found = bound(section.host, port)
+            listener = bound(section.host, port)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 logger.warning("dashboard_off", problem=f"cannot listen on {section.host}: {error}")
                 return None
         else:
-            if port != wanted:
-                logger.warning("dashboard_port_taken", port=wanted, instead=found.getsockname()[1])
-            return found
+            if port != configured:
+                logger.warning(
+                    "dashboard_port_taken", port=configured, instead=listener.getsockname()[1]
+                )
+            return listener
     return None
 
 
-def address(place: socket.socket) -> str:
+def address(listener: socket.socket) -> str:
     """The URL at which a browser on this machine finds the page."""
-    host, port = place.getsockname()[:2]
+    host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - it is asked for, not chosen
         host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

@@ -87,7 +87,7 @@ _SENTENCES: Mapping[Phase, Callable[[State, Config], str]] = {
 def _since(state: State) -> float | None:
     """When the last event came that led to this phase."""
     now = state.round
-    found = {
+    events = {
         Phase.NEW: None,
         Phase.SEED: state.started,
         Phase.PUBLISH: state.planned.get(now),
@@ -97,7 +97,7 @@ def _since(state: State) -> float | None:
         Phase.DECIDE: state.evaluated.get(now),
         Phase.DONE: state.stopped,
     }[state.phase]
-    return None if found is None else found.at
+    return None if events is None else events.at
 
 
 def _usual(state: State) -> float | None:

@@ -116,5 +116,5 @@ def _answered(sums: Tally, event: AnswersCollected) -> Tally:
 
 
 def _spent(sums: Tally, **seconds: float) -> Mapping[str, Spent]:
-    more = {name: sums.steps.get(name, Spent()).more(each) for name, each in seconds.items()}
+    more = {name: sums.steps.get(name, Spent()).more(spent) for name, spent in seconds.items()}
     return {**sums.steps, **more}

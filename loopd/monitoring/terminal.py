@@ -49,8 +49,8 @@ class Look:
 
     def painted(self, text: str, colour: str) -> str:
         """The text in a colour, if there are any."""
-        wanted = self.colour and colour and text
-        return f"{COLOURS[colour]}{text}{RESET}" if wanted else text
+        in_colour = self.colour and colour and text
+        return f"{COLOURS[colour]}{text}{RESET}" if in_colour else text
 
 
 def status_text(seen: Overview, alive: Mapping[str, Any], look: Look) -> str:
@@ -68,11 +68,11 @@ def status_text(seen: Overview, alive: Mapping[str, Any], look: Look) -> str:
 def spark(values: Sequence[float | None], width: int, *, unicode: bool = True) -> str:
     """A line of bars from the least value to the greatest; of many values the last ones."""
     shown = values[-width:] if width > 0 else ()
-    known = [value for value in shown if value is not None]
-    if not known:
+    numbers = [value for value in shown if value is not None]
+    if not numbers:
         return ""
     marks = SPARKS if unicode else PLAIN_SPARKS
-    low, span = min(known), max(known) - min(known)
+    low, span = min(numbers), max(numbers) - min(numbers)
     return "".join(
         " " if value is None else marks[round((value - low) / span * 7) if span else 3]
         for value in shown
@@ -114,11 +114,11 @@ def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tup
     for name, value in _measures(seen, room, look):
         yield name, value, ""
     width = max(6, min(24, room - 26))
-    for each in seen.batches:
-        drawn = bar(each.done, each.size, width, unicode=look.unicode)
-        yield f"{each.id}", f"{drawn} {each.done} of {each.size} answered", ""
+    for batch in seen.batches:
+        drawn = bar(batch.done, batch.size, width, unicode=look.unicode)
+        yield f"{batch.id}", f"{drawn} {batch.done} of {batch.size} answered", ""
     if seen.people:
-        names = ", ".join(f"{each.name} {each.submitted}" for each in seen.people)
+        names = ", ".join(f"{person.name} {person.submitted}" for person in seen.people)
         yield "people", names, ""
 
 
@@ -151,7 +151,7 @@ def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]
     )
     yield name, f"{value} {line}"
     if seen.classes:
-        weakest = ", ".join(f"{each.label} {each.f1:.2f}" for each in seen.classes[:3])
+        weakest = ", ".join(f"{row.label} {row.f1:.2f}" for row in seen.classes[:3])
         yield "weakest", weakest
 
 
@@ -229,4 +229,4 @@ def _cut(text: str, look: Look) -> str:
 
 def _cells(text: str) -> int:
     """Columns that a text takes: East Asian characters take two."""
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -80,7 +80,7 @@ def classes(rows: Sequence[Row]) -> tuple[ClassScore, ...]:
     """Each class in the last round that measured any, weakest first."""
     for row in reversed(rows):
         if names := class_names([row]):
-            found = [
+            scores = [
                 ClassScore(
                     one_line(name),
                     number(row, f"f1.{name}") or 0.0,
@@ -88,7 +88,7 @@ def classes(rows: Sequence[Row]) -> tuple[ClassScore, ...]:
                 )
                 for name in names
             ]
-            return tuple(sorted(found, key=lambda each: (each.f1, each.label)))
+            return tuple(sorted(scores, key=lambda score: (score.f1, score.label)))
     return ()
 
 
@@ -97,7 +97,7 @@ def mistakes(confusion: Sequence[tuple[str, str, int]]) -> tuple[Mistake, ...]:
     totals: dict[str, int] = {}
     for right, _, times in confusion:
         totals[right] = totals.get(right, 0) + times
-    wrong = [each for each in confusion if each[0] != each[1]]
+    wrong = [pair for pair in confusion if pair[0] != pair[1]]
     return tuple(
         Mistake(one_line(right), one_line(taken), times, times / totals[right])
         for right, taken, times in sorted(wrong, key=lambda each: -each[2])[:MISTAKES]

@@ -37,14 +37,14 @@ def audit_sentence(row: Row) -> str:
 def _model(row: Row) -> str:
     draws = int(number(row, "audit.draws") or 0)
     metric = metric_of([row])
-    known = next((each for each in (metric, "accuracy") if _has(row, each)), None)
-    if known is None:
+    measured = next((candidate for candidate in (metric, "accuracy") if _has(row, candidate)), None)
+    if measured is None:
         return f"Accuracy on texts like the pool's: {UNKNOWN} ({_count(draws, 'random draw')})."
-    value, low, high = _numbers(row, known, f"{known}_low", f"{known}_high")
+    value, low, high = _numbers(row, measured, f"{measured}_low", f"{measured}_high")
     open_ = int(number(row, "audit.open") or 0)
     waiting = f", {open_} more unanswered" if open_ else ""
     return (
-        f"On texts like the pool's the model's {measure_name(known)} is about {_percent(value)} "
+        f"On texts like the pool's the model's {measure_name(measured)} is about {_percent(value)} "
         f"({_percent(low)} to {_percent(high)}, {_count(draws, 'random draw')}{waiting})."
     )
 

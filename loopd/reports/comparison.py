@@ -104,12 +104,12 @@ def compare(
     for curve in curves:
         arms.setdefault(curve.arm, []).append(curve)
     low, high = _common_range(curves)
-    wanted = tuple(targets) if targets is not None else default_targets(curves)
+    counts = tuple(targets) if targets is not None else default_targets(curves)
     summaries = []
     for arm, own in arms.items():
         other = (baselines or {}).get(arm)
         against = None if other is None else _against(own, arms.get(other, []), low, high)
-        summaries.append(_summary(own, (low, high), wanted, against))
+        summaries.append(_summary(own, (low, high), counts, against))
     return Comparison(low, high, tuple(summaries))
 
 
@@ -155,8 +155,8 @@ def _summary(
 
 def _by_labels(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
     counts = sorted({labels for curve in curves for labels in curve.labels})
-    found = ((labels, _over(curves, lambda curve: curve.at(labels))) for labels in counts)  # noqa: B023 (used at once)
-    return {labels: value for labels, value in found if value is not None}
+    estimates = ((labels, _over(curves, lambda curve: curve.at(labels))) for labels in counts)  # noqa: B023 (used at once)
+    return {labels: value for labels, value in estimates if value is not None}
 
 
 def _over(
@@ -164,17 +164,17 @@ def _over(
 ) -> Estimate | None:
     """The estimate over all curves, ``None`` unless every one of them has the value."""
     values = [measure(curve) for curve in curves]
-    known = [value for value in values if value is not None]
-    return estimate(known) if len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return estimate(numbers) if len(numbers) == len(values) else None
 
 
 def _reached(curves: Sequence[LearningCurve], accuracy: float) -> Reached:
     values = tuple(curve.labels_to_reach(accuracy) for curve in curves)
-    known = [value for value in values if value is not None]
+    numbers = [value for value in values if value is not None]
     median = statistics.median([math.inf if value is None else value for value in values])
     return Reached(
         values,
-        estimate(known) if len(known) == len(values) else None,
+        estimate(numbers) if len(numbers) == len(values) else None,
         median if math.isfinite(median) else None,
     )
 

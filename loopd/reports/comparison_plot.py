@@ -28,7 +28,7 @@ def plot_curves(comparison: Comparison, path: Path, title: str, terms: Terms = U
     """
     figure = new_figure(title, height=5.2, width=9.6)
     axes = figure.subplots()
-    lines = [_draw(axes, place, arm.accuracy) for place, arm in enumerate(comparison.arms)]
+    lines = [_draw(axes, index, arm.accuracy) for index, arm in enumerate(comparison.arms)]
     axes.set_ylabel(f"{terms.measure} on the test set")
     low, high = axes.get_ylim()
     axes.set_ylim(max(-0.01, low), min(1.01, high))
@@ -50,7 +50,7 @@ def plot_seconds(
     axes = figure.subplots()
     arms = dict.fromkeys(curve.arm for curve in curves)
     measured = [_seconds([curve for curve in curves if curve.arm == arm]) for arm in arms]
-    lines = [_draw(axes, place, points) for place, points in enumerate(measured)]
+    lines = [_draw(axes, index, points) for index, points in enumerate(measured)]
     means = [point.mean for points in measured for point in points.values() if point.mean > 0]
     if means and max(means) > LINEAR_RATIO * min(means):
         axes.set_yscale("log")
@@ -77,14 +77,14 @@ def _seconds(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
     for curve in curves:
         for labels, seconds in zip(curve.labels, curve.seconds, strict=False):
             values.setdefault(labels, []).append(seconds)
-    found = ((labels, estimate(values[labels])) for labels in sorted(values))
-    return {labels: value for labels, value in found if value is not None}
+    estimates = ((labels, estimate(values[labels])) for labels in sorted(values))
+    return {labels: value for labels, value in estimates if value is not None}
 
 
-def _draw(axes: Axes, place: int, points: Mapping[int, Estimate]) -> Any:
+def _draw(axes: Axes, index: int, points: Mapping[int, Estimate]) -> Any:
     """A line with its band; returns the line for the legend."""
     labels = list(points)
-    look = style(place) | {"linestyle": "-" if place < len(COLOURS) else "--"}
+    look = style(index) | {"linestyle": "-" if index < len(COLOURS) else "--"}
     (line,) = axes.plot(
         labels, [point.mean for point in points.values()], **look, linewidth=1.8, zorder=3
     )

@@ -60,7 +60,7 @@ def _spread(counts: Sequence[int]) -> list[int]:
     if len(counts) <= COUNTS_SHOWN:
         return list(counts)
     step = (len(counts) - 1) / (COUNTS_SHOWN - 1)
-    return [counts[round(place * step)] for place in range(COUNTS_SHOWN)]
+    return [counts[round(index * step)] for index in range(COUNTS_SHOWN)]
 
 
 def _article(word: str) -> str:

@@ -93,14 +93,14 @@ def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
 
 def _summary(rows: Sequence[Row], metric: str) -> str:
     """The first and the last value in words."""
-    known = [row for row in rows if number(row, metric) is not None]
+    measured = [row for row in rows if number(row, metric) is not None]
     effort = effort_of(rows)
     first, last = (
         f"{number(row, metric):.3f} at {number(row, effort) or 0:.0f} {effort}"
-        for row in (known[0], known[-1])
+        for row in (measured[0], measured[-1])
     )
     name = measure_name(metric)
-    return f"{name} {first}" if len(known) == 1 else f"{name} {first}, {last}"
+    return f"{name} {first}" if len(measured) == 1 else f"{name} {first}, {last}"
 
 
 def draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
@@ -130,8 +130,8 @@ def _draw_classes(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None
     for name in strongest[:-NAMED_CLASSES]:
         axes.plot(labels, series(rows, f"f1.{name}"), color=GREY, linewidth=0.8)
     lines = [
-        axes.plot(labels, series(rows, f"f1.{name}"), **style(place), linewidth=1.1)[0]
-        for place, name in enumerate(named)
+        axes.plot(labels, series(rows, f"f1.{name}"), **style(index), linewidth=1.1)[0]
+        for index, name in enumerate(named)
     ]
     if len(named) < len(names):
         note = f"the {len(named)} weakest of {len(names)} classes are named"
@@ -158,5 +158,5 @@ def series(rows: Sequence[Row], key: str) -> list[float]:
 
 def _last(rows: Sequence[Row], key: str) -> float:
     """The last known value; below all others where there is none."""
-    known = [value for row in rows if (value := number(row, key)) is not None]
-    return known[-1] if known else -1.0
+    numbers = [value for row in rows if (value := number(row, key)) is not None]
+    return numbers[-1] if numbers else -1.0

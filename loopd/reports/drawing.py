@@ -66,21 +66,21 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def style(place: int) -> dict[str, Any]:
+def style(index: int) -> dict[str, Any]:
     """Colour and marker of the line number ``place``."""
     return {
-        "color": COLOURS[place % len(COLOURS)],
-        "marker": MARKERS[place % len(MARKERS)],
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
         "markersize": 4,
     }
 
 
 def legend(axes: Axes, lines: Sequence[Any], names: Sequence[str]) -> None:
     """A legend right of the panel that takes names as they are: no TeX, no hidden underscores."""
-    made = axes.legend(
+    drawn = axes.legend(
         lines, ["." for _ in names], loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
     )
-    for text, name in zip(made.get_texts(), names, strict=True):
+    for text, name in zip(drawn.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_fontsize(9)
         text.set_text(plain(name, LONGEST_NAME))

@@ -36,9 +36,9 @@ class LearningCurve:
 
         ``None`` before the first round and after the last one: nothing was measured there.
         """
-        place = bisect_right(self.labels, labels)
-        measured = place > 0 and labels <= self.labels[-1]
-        return self.accuracy[place - 1] if measured else None
+        index = bisect_right(self.labels, labels)
+        measured = index > 0 and labels <= self.labels[-1]
+        return self.accuracy[index - 1] if measured else None
 
     def labels_to_reach(self, accuracy: float) -> int | None:
         """Labels of the first round with at least this accuracy, ``None`` if there is none."""
@@ -54,7 +54,7 @@ class LearningCurve:
             return None
         inner = [labels for labels in self.labels if low < labels < high]
         places = [low, *dict.fromkeys(inner), high]
-        heights = [self._between(place) for place in places]
+        heights = [self._between(count) for count in places]
         area = math.fsum(
             (right - left) * (first + second) / 2
             for (left, right), (first, second) in zip(
@@ -65,11 +65,11 @@ class LearningCurve:
 
     def _between(self, labels: float) -> float:
         """Accuracy on the straight line between two rounds; of two rounds alike, the later."""
-        place = bisect_right(self.labels, labels)
-        if place == len(self.labels) or self.labels[place - 1] == labels:
-            return self.accuracy[place - 1]
-        left, right = self.labels[place - 1 : place + 1]
-        first, second = self.accuracy[place - 1 : place + 1]
+        index = bisect_right(self.labels, labels)
+        if index == len(self.labels) or self.labels[index - 1] == labels:
+            return self.accuracy[index - 1]
+        left, right = self.labels[index - 1 : index + 1]
+        first, second = self.accuracy[index - 1 : index + 1]
         return first + (second - first) * (labels - left) / (right - left)
 
 
@@ -87,7 +87,7 @@ def learning_curves(
     runs: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         runs.setdefault((str(row["arm"]), int(number(row, "seed") or 0)), []).append(row)
-    return tuple(_curve(run, found, metric, effort) for run, found in runs.items())
+    return tuple(_curve(run, points, metric, effort) for run, points in runs.items())
 
 
 def _curve(run: tuple[str, int], rows: Sequence[Row], metric: str, effort: str) -> LearningCurve:

@@ -34,8 +34,8 @@ def round_line(row: Row) -> str:
 
 def round_table(rows: Iterable[Row]) -> str:
     """Heading and one line for each round."""
-    found = list(rows)
-    return "\n".join([round_header(metric_of(found)), *(round_line(row) for row in found)])
+    listed = list(rows)
+    return "\n".join([round_header(metric_of(listed)), *(round_line(row) for row in listed)])
 
 
 def _count(key: str) -> Callable[[Row], str]:

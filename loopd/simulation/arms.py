@@ -92,7 +92,7 @@ def read_arms(config: Config, path: Path) -> tuple[Arm, ...]:
     content = read_yaml(path)
     if not isinstance(content, list) or not content:
         raise ConfigError(f"{path} is not a list of arms", _FORM)
-    return _checked(_arm(config, each, path) for each in content)
+    return _checked(_arm(config, section, path) for section in content)
 
 
 _FORM = "each arm: `- name: ...`, with `classifier`, `strategy`, `queue` or `stopping` to change"
@@ -130,17 +130,17 @@ def changed(config: Config, changes: Changes) -> Config:
 
 
 def _checked(arms: Iterator[Arm]) -> tuple[Arm, ...]:
-    found: dict[str, Arm] = {}
+    by_folder: dict[str, Arm] = {}
     for arm in arms:
         if not arm.folder or len(arm.name) > LONGEST_NAME or not arm.name.isprintable():
             raise ConfigError(
                 f"{arm.name[:LONGEST_NAME]!r} is no name for an arm",
                 f"take letters and digits, at most {LONGEST_NAME}",
             )
-        if arm.folder in found:
+        if arm.folder in by_folder:
             raise ConfigError(
-                f"the arms {found[arm.folder].name!r} and {arm.name!r} are called alike",
+                f"the arms {by_folder[arm.folder].name!r} and {arm.name!r} are called alike",
                 "give each a name of its own",
             )
-        found[arm.folder] = arm
-    return tuple(found.values())
+        by_folder[arm.folder] = arm
+    return tuple(by_folder.values())

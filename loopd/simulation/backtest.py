@@ -193,7 +193,7 @@ class Backtest:
         self._jobs = jobs
         self._stop = stop
         self._trials = experiment.trials()
-        planned = {(each.arm, each.seed): planned_rounds(each.config) for each in self._trials}
+        planned = {(trial.arm, trial.seed): planned_rounds(trial.config) for trial in self._trials}
         self._forecast = Forecast(jobs, planned)
 
     def run(self) -> None:
@@ -223,7 +223,7 @@ class Backtest:
             for trial in self._experiment.first_batches()
             if trial.first is not None and not trial.first.exists()
         ]
-        message = {"kind": "first", "trials": [each.to_json() for each in missing]}
+        message = {"kind": "first", "trials": [trial.to_json() for trial in missing]}
         return [Task("the first batches", message, lambda _: None)] if missing else []
 
     def _do(self, tasks: Sequence[Task], jobs: int, threads: int) -> None:

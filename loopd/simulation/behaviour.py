@@ -98,8 +98,8 @@ def behave(
     Returns:
         ``None`` where the right target is not known or cannot be submitted.
     """
-    known = original_id or external_id
-    target = None if known is None else gold.get(known)
+    record_id = original_id or external_id
+    target = None if record_id is None else gold.get(record_id)
     if target is None or not task.is_valid(task.value(target)):
         return None
     rng = random.Random(f"{options.seed}|{person}|{external_id}")  # noqa: S311 - not a secret

@@ -174,7 +174,7 @@ def _end(workers: Sequence[_Worker]) -> None:
 def _error(task: Task, message: Message) -> LoopdError:
     """The worker's error with the name of the task, of the same class."""
     text = f"{task.name}: {message['message']}"
-    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    kinds = [member for member in vars(errors).values() if isinstance(member, type)]
     for kind in kinds:
         if issubclass(kind, LoopdError) and kind.exit_code == message["exit_code"]:
             return UnexpectedError(text) if kind is UnexpectedError else kind(text, message["hint"])

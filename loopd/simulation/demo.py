@@ -163,7 +163,7 @@ class Demo:
         rounds = self.options.rounds
         if rounds is None and not self.options.label_yourself:
             rounds = self.play.rounds
-        wanted: Sections = {
+        sections: Sections = {
             "run": {"seed": self.options.seed},
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
@@ -172,7 +172,7 @@ class Demo:
         }
         changes = {
             name: {key: value for key, value in values.items() if value is not None}
-            for name, values in wanted.items()
+            for name, values in sections.items()
         }
         return merged(self.play.sections, changes)
 
@@ -311,18 +311,18 @@ def _manners(options: DemoOptions) -> OracleOptions:
 def comparison(rows: list[Row]) -> str:
     """The first and the last value of the task's measure in words."""
     metric = metric_of(rows)
-    known = [row for row in rows if number(row, metric) is not None]
-    if not known:
+    measured = [row for row in rows if number(row, metric) is not None]
+    if not measured:
         return "not measured"
-    first, last = (number(row, metric) or 0.0 for row in (known[0], known[-1]))
-    labels = number(known[-1], "labels") or 0
+    first, last = (number(row, metric) or 0.0 for row in (measured[0], measured[-1]))
+    labels = number(measured[-1], "labels") or 0
     return f"{first:.3f} -> {last:.3f} ({last - first:+.3f}) with {labels:.0f} labels"
 
 
 def last_words(log: Path, count: int = 4) -> list[str]:
     """The error that a daemon's log ends with: from its last ``error:`` line on."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    starts = [place for place, line in enumerate(lines) if line.startswith("loopd: ")]
+    starts = [index for index, line in enumerate(lines) if line.startswith("loopd: ")]
     return lines[starts[-1] :][:count] if starts else lines[-count:]
 
 

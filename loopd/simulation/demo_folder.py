@@ -124,10 +124,10 @@ def _refuse_foreign(path: Path) -> None:
 
 def _clear(path: Path) -> None:
     try:
-        for each in path.iterdir():
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each)
-            elif each.name not in (MARKER, LOCK):
-                each.unlink()
+        for entry in path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name not in (MARKER, LOCK):
+                entry.unlink()
     except OSError as error:
         raise StorageError(f"cannot clear {path}: {error}", "remove it by hand") from error

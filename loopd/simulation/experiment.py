@@ -84,15 +84,15 @@ class Experiment:
 
     def first_batches(self) -> list[Trial]:
         """One stand-in for each seed, for choosing the first batch with the base configuration."""
-        place = self.folder / "first" / "work"
-        return [self._trial("first batch", self.config, seed, place) for seed in self.seeds]
+        folder = self.folder / "first" / "work"
+        return [self._trial("first batch", self.config, seed, folder) for seed in self.seeds]
 
-    def _trial(self, name: str, config: Config, seed: int, place: Path) -> Trial:
+    def _trial(self, name: str, config: Config, seed: int, folder: Path) -> Trial:
         first = self.folder / "first" / f"seed-{seed}.json"
         return Trial(
             arm=name,
             seed=seed,
-            config=placed(config, place / f"seed-{seed}", seed, self.threads),
+            config=placed(config, folder / f"seed-{seed}", seed, self.threads),
             noise=self.noise,
             cache=self.folder / "cache",
             first=first if self.shared_first_batch else None,
@@ -130,7 +130,7 @@ def opened(folder: Path, *, force: bool) -> Iterator[dict[str, Any] | None]:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", "choose another --out")
     foreign = folder.is_dir() and not (folder / MANIFEST).is_file()
-    if foreign and any(each.name != LOCK for each in folder.iterdir()):
+    if foreign and any(entry.name != LOCK for entry in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no backtest made it", "choose another --out")
     with run_lock(folder):
         if force:
@@ -145,12 +145,12 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         JournalError: it cannot be read.
     """
     try:
-        found: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise JournalError(f"cannot read {folder / MANIFEST}: {error}", ELSEWHERE) from None
-    return found
+    return manifest
 
 
 def settle(experiment: Experiment, before: dict[str, Any] | None) -> None:
@@ -181,11 +181,11 @@ def settle(experiment: Experiment, before: dict[str, Any] | None) -> None:
 
 def _clear(folder: Path) -> None:
     try:
-        for each in folder.iterdir():
-            if each.is_dir() and not each.is_symlink():
-                shutil.rmtree(each)
-            elif each.name not in (LOCK, MANIFEST):
-                each.unlink()
+        for entry in folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name not in (LOCK, MANIFEST):
+                entry.unlink()
         (folder / MANIFEST).unlink(missing_ok=True)  # last: until then the folder is ours
     except OSError as error:
         raise StorageError(f"cannot clear {folder}: {error}", "remove it by hand") from error

@@ -46,8 +46,8 @@ class Forecast:
     def done(self) -> str:
         """Rounds so far, of how many."""
         so_far = sum(self._done.values())
-        known = [rounds for rounds in self.rounds.values() if rounds is not None]
-        return f"{so_far}/{sum(known)}" if len(known) == len(self.rounds) else str(so_far)
+        planned = [rounds for rounds in self.rounds.values() if rounds is not None]
+        return f"{so_far}/{sum(planned)}" if len(planned) == len(self.rounds) else str(so_far)
 
     @property
     def left(self) -> str:
@@ -57,8 +57,8 @@ class Forecast:
             return "?"
         total = 0.0
         for run, rounds in self.rounds.items():
-            known = self._seconds.get(run[0]) or every
-            total += max(0, (rounds or 0) - self._done[run]) * sum(known) / len(known)
+            seconds = self._seconds.get(run[0]) or every
+            total += max(0, (rounds or 0) - self._done[run]) * sum(seconds) / len(seconds)
         return duration(total / self.jobs)
 
 

@@ -18,7 +18,7 @@ def mistaken(task: Task, right: Target, slip: float) -> Target:
         return _drawn([label for label in task.labels if label != right], slip, right)
     if task.kind == "multi_label":
         return _flipped(task, {str(label) for label in right}, slip)
-    return _misread(task, tuple(Span(*each) for each in right), slip)
+    return _misread(task, tuple(Span(*span) for span in right), slip)
 
 
 def _drawn(others: list[str], slip: float, right: str) -> str:
@@ -30,7 +30,7 @@ def _flipped(task: Task, right: set[str], slip: float) -> Target:
     candidates = []
     for label in task.labels:
         changed = right ^ {label}
-        target = tuple(each for each in task.labels if each in changed)
+        target = tuple(label for label in task.labels if label in changed)
         if task.is_valid(task.value(target)):
             candidates.append(target)
     return candidates[int(slip * len(candidates))] if candidates else tuple(sorted(right))
@@ -40,10 +40,10 @@ def _misread(task: Task, right: tuple[Span, ...], slip: float) -> Target:
     """One span is overlooked, or has another label where there is one."""
     if not right:
         return right
-    place = int(slip * len(right))
-    seen = right[place]
+    index = int(slip * len(right))
+    seen = right[index]
     others = [label for label in task.labels if label != seen.label]
-    share = slip * len(right) - place
+    share = slip * len(right) - index
     changed = () if share < 0.5 else (Span(seen.start, seen.end, _drawn(others, share, "")),)
     kept = tuple(span for span in changed if span.label)
-    return (*right[:place], *kept, *right[place + 1 :])
+    return (*right[:index], *kept, *right[index + 1 :])

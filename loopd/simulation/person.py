@@ -167,10 +167,10 @@ class Person:
             self._rng.shuffle(sheets)
         needed = desk.min_submitted
         free = (
-            each
-            for each in sheets
-            if each.id in self._unsure
-            or (self._fresh(each) and self._room.take(each.id, self.name, needed))
+            sheet
+            for sheet in sheets
+            if sheet.id in self._unsure
+            or (self._fresh(sheet) and self._room.take(sheet.id, self.name, needed))
         )
         answered = 0
         for sheet in islice(free, STRETCH):

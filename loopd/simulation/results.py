@@ -82,9 +82,9 @@ def write_results(
 
 
 def _known_metric(metric: str, rows: Sequence[Row]) -> str:
-    known = sorted({key for row in rows for key in row} & set(MEASURES))
-    if known and metric not in known:
-        raise ConfigError(f"no run has the measure `{metric}`", f"there are {', '.join(known)}")
+    measures = sorted({key for row in rows for key in row} & set(MEASURES))
+    if measures and metric not in measures:
+        raise ConfigError(f"no run has the measure `{metric}`", f"there are {', '.join(measures)}")
     return metric
 
 
@@ -116,8 +116,8 @@ def baselines(arms: Sequence[Arm]) -> dict[str, str]:
         if arm.config.strategy.name == BASELINE:
             randoms.setdefault(_but_for_the_strategy(arm), arm.name)
     others = [arm for arm in arms if arm.config.strategy.name != BASELINE]
-    found = {arm.name: randoms.get(_but_for_the_strategy(arm)) for arm in others}
-    return {name: other for name, other in found.items() if other is not None}
+    baseline_of = {arm.name: randoms.get(_but_for_the_strategy(arm)) for arm in others}
+    return {name: other for name, other in baseline_of.items() if other is not None}
 
 
 def _but_for_the_strategy(arm: Arm) -> str:

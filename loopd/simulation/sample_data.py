@@ -67,13 +67,13 @@ class Question:
 def generate(seed: int = SEED) -> tuple[tuple[Question, ...], tuple[Question, ...]]:
     """The pool and the test set: all texts differ, also when case and punctuation are ignored."""
     rng = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    found: dict[str, tuple[str, str]] = {}
-    while len(found) < POOL_SIZE + TEST_SIZE:
+    by_words: dict[str, tuple[str, str]] = {}
+    while len(by_words) < POOL_SIZE + TEST_SIZE:
         label, text = _question(rng)
-        found.setdefault(re.sub(r"\W+", " ", text.casefold()).strip(), (label, text))
+        by_words.setdefault(re.sub(r"\W+", " ", text.casefold()).strip(), (label, text))
     questions = [
         Question(f"q{number:04d}", text, label)
-        for number, (label, text) in enumerate(found.values(), start=1)
+        for number, (label, text) in enumerate(by_words.values(), start=1)
     ]
     return tuple(questions[TEST_SIZE:]), tuple(questions[:TEST_SIZE])
 
@@ -91,7 +91,7 @@ def _csv(questions: Sequence[Question]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(("id", "text", "label"))
-    writer.writerows((each.id, each.text, each.label) for each in questions)
+    writer.writerows((question.id, question.text, question.label) for question in questions)
     return buffer.getvalue()
 
 
@@ -121,18 +121,18 @@ def _between(rng: random.Random, low: int, high: int) -> int:
 
 def _weighed(rng: random.Random, choices: Sequence[Any], weight: str) -> Any:
     point = rng.random() * sum(each[weight] for each in choices)
-    for each in choices:
-        point -= each[weight]
+    for choice in choices:
+        point -= choice[weight]
         if point < 0:
-            return each
+            return choice
     return choices[-1]
 
 
 def _fill(rng: random.Random, pattern: str) -> str:
     """Choose the alternatives, then fill the words; no word comes twice in one text."""
-    chosen = re.sub(r"\[([^\]]*)\]", lambda match: _pick(rng, match[1].split("|")), pattern)
+    resolved = re.sub(r"\[([^\]]*)\]", lambda match: _pick(rng, match[1].split("|")), pattern)
     used: set[str] = set()
-    filled = re.sub(r"\{(\w+?)2?\}", lambda match: _word(rng, match[1], used), chosen)
+    filled = re.sub(r"\{(\w+?)2?\}", lambda match: _word(rng, match[1], used), resolved)
     return " ".join(filled.split())
 
 
@@ -223,10 +223,10 @@ def _shorten(text: str) -> str:
 def _mistype(rng: random.Random, text: str) -> str:
     """Swap, drop or double a letter inside one or two longer words."""
     words = text.split(" ")
-    places = [place for place, word in enumerate(words) if len(word) > 4 and word.isalpha()]
+    places = [index for index, word in enumerate(words) if len(word) > 4 and word.isalpha()]
     for _ in range(min(len(places), _between(rng, 1, 2))):
-        place = _pick(rng, places)
-        words[place] = _slip(rng, words[place])
+        index = _pick(rng, places)
+        words[index] = _slip(rng, words[index])
     return " ".join(words)
 
 

@@ -155,8 +155,8 @@ def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
     config = trial.config
     needed = config.queue.min_submitted
     # Second opinions need somebody who has not answered the text yet.
-    asked = config.relabel.max_annotations if config.strategy.name == ACTIVELAB else needed
-    people = OracleOptions(people=max(needed, asked), error_rate=trial.noise, seed=trial.seed)
+    most = config.relabel.max_annotations if config.strategy.name == ACTIVELAB else needed
+    people = OracleOptions(people=max(needed, most), error_rate=trial.noise, seed=trial.seed)
     published = [batch for batch in state.batches if batch.round in state.published]
     mark = config.queue.low_watermark
     held = 0 if mark == "auto" else mark

@@ -81,7 +81,7 @@ class Worker:
 
     def work(self, task: Message) -> bool:
         """Do a task; returns whether there may be another."""
-        trials = [Trial.from_json(each) for each in task["trials"]]
+        trials = [Trial.from_json(section) for section in task["trials"]]
         try:
             done = self._first(trials) if task["kind"] == "first" else self._run(trials[0])
         except LoopdError as error:

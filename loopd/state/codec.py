@@ -74,7 +74,7 @@ def _started(fields: Fields) -> Event:
 
 
 def _planned(fields: Fields) -> Event:
-    refreshed = tuple(_batch(each) for each in fields.get("refreshed", ()))
+    refreshed = tuple(_batch(batch) for batch in fields.get("refreshed", ()))
     return BatchPlanned(**{**fields, "batch": _batch(fields["batch"]), "refreshed": refreshed})
 
 
@@ -94,12 +94,12 @@ def _suggestion(value: Any, score: Any) -> Suggestion:
 def _target(value: Any) -> Target:
     """A label, labels, or spans: JSON knows neither tuples nor spans."""
     if isinstance(value, list):
-        return tuple(Span(*each) if isinstance(each, list) else each for each in value)
+        return tuple(Span(*item) if isinstance(item, list) else item for item in value)
     return str(value)
 
 
 def _recovered(fields: Fields) -> Event:
-    batches = tuple(_batch(each) for each in fields["batches"])
+    batches = tuple(_batch(batch) for batch in fields["batches"])
     published, notes = tuple(fields["published"]), tuple(fields["notes"])
     return RunRecovered(fields["at"], batches, published, notes)
 
@@ -107,7 +107,7 @@ def _recovered(fields: Fields) -> Event:
 def _collected(fields: Fields) -> Event:
     return AnswersCollected(
         at=fields["at"],
-        answers=tuple(_answer(each) for each in fields["answers"]),
+        answers=tuple(_answer(answer) for answer in fields["answers"]),
         deleted=tuple(fields["deleted"]),
         restored=tuple(fields["restored"]),
         departed=tuple(fields.get("departed", ())),

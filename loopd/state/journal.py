@@ -73,12 +73,12 @@ class Journal:
 
     def _check(self, seq: int, name: str, payload: str, digest: str) -> Event:
         if not isinstance(seq, int) or not all(
-            isinstance(each, str) for each in (name, payload, digest)
+            isinstance(column, str) for column in (name, payload, digest)
         ):
             last = self._last[0]
             raise JournalError(f"the journal {self.path} is damaged after event {last}", _DAMAGED)
-        place, before = self._last if seq > 1 else (0, "")
-        if seq != place + 1 or digest != _digest(before, seq, name, payload):
+        last_seq, before = self._last if seq > 1 else (0, "")
+        if seq != last_seq + 1 or digest != _digest(before, seq, name, payload):
             raise JournalError(f"the journal {self.path} is damaged at event {seq}", _DAMAGED)
         self._last = (seq, digest)
         return decode(name, payload)

@@ -52,9 +52,9 @@ class MultiLabelTask:
         """A multi-label selection."""
         return question.question(self.question_name, self.title, QUESTION_TYPE, self.options)
 
-    def misfits(self, found: Mapping[str, Any]) -> list[str]:
+    def misfits(self, existing: Mapping[str, Any]) -> list[str]:
         """What keeps an existing question from serving."""
-        return question.misfits(self.question_name, QUESTION_TYPE, self.options, found)
+        return question.misfits(self.question_name, QUESTION_TYPE, self.options, existing)
 
     def target(self, value: JsonValue) -> Target | None:
         """The labels in the order of the configuration.
@@ -62,9 +62,11 @@ class MultiLabelTask:
         ``None`` for an unknown label, for nothing at all (Argilla refuses it, too), and for none of
         these together with a label, which contradicts itself.
         """
-        if not isinstance(value, (list, tuple)) or any(each not in self.options for each in value):
+        if not isinstance(value, (list, tuple)) or any(
+            label not in self.options for label in value
+        ):
             return None
-        ticked = {str(each) for each in value}
+        ticked = {str(label) for label in value}
         if self.none_label in ticked:
             return () if len(ticked) == 1 else None
         if not ticked:

@@ -34,9 +34,9 @@ def question(name: str, title: str, kind: str, options: Sequence[str]) -> Json:
     return {"name": name, "title": title, "required": True, "settings": settings}
 
 
-def misfits(name: str, kind: str, options: Sequence[str], found: Mapping[str, Any]) -> list[str]:
+def misfits(name: str, kind: str, options: Sequence[str], existing: Mapping[str, Any]) -> list[str]:
     """What keeps an existing question from serving: another type, or options that are not there."""
-    settings = found["settings"]
+    settings = existing["settings"]
     if settings["type"] != kind:
         return [f"question `{name}` is a {settings['type']}, not {kind}"]
     offered = [option["value"] for option in settings["options"]]

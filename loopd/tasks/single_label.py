@@ -42,9 +42,9 @@ class SingleLabelTask:
         """A label selection."""
         return question.question(self.question_name, self.title, QUESTION_TYPE, self.labels)
 
-    def misfits(self, found: Mapping[str, Any]) -> list[str]:
+    def misfits(self, existing: Mapping[str, Any]) -> list[str]:
         """What keeps an existing question from serving."""
-        return question.misfits(self.question_name, QUESTION_TYPE, self.labels, found)
+        return question.misfits(self.question_name, QUESTION_TYPE, self.labels, existing)
 
     def target(self, value: JsonValue) -> Target | None:
         """The label; ``None`` for anything else."""

@@ -41,14 +41,14 @@ class SpanTask:
 
     def question(self) -> dict[str, Any]:
         """A span question on the text field; Argilla keeps overlaps from being made."""
-        asked = question.question(self.question_name, self.title, QUESTION_TYPE, self.labels)
-        asked["settings"] |= {"field": self.field_name, "allow_overlapping": False}
-        return asked
+        question_ = question.question(self.question_name, self.title, QUESTION_TYPE, self.labels)
+        question_["settings"] |= {"field": self.field_name, "allow_overlapping": False}
+        return question_
 
-    def misfits(self, found: Mapping[str, Any]) -> list[str]:
+    def misfits(self, existing: Mapping[str, Any]) -> list[str]:
         """What keeps an existing question from serving."""
-        problems = question.misfits(self.question_name, QUESTION_TYPE, self.labels, found)
-        settings = found["settings"]
+        problems = question.misfits(self.question_name, QUESTION_TYPE, self.labels, existing)
+        settings = existing["settings"]
         if not problems and settings["field"] != self.field_name:
             problems.append(
                 f"question `{self.question_name}` marks spans in the field `{settings['field']}`, "
@@ -68,10 +68,10 @@ class SpanTask:
             return ()
         if not isinstance(value, (list, tuple)):
             return None
-        spans = [_span(each) for each in value]
-        found = sorted(span for span in spans if span is not None and span.label in self.labels)
-        overlapping = any(first.end > second.start for first, second in pairwise(found))
-        return None if len(found) < len(spans) or overlapping else tuple(found)
+        spans = [_span(item) for item in value]
+        ordered = sorted(span for span in spans if span is not None and span.label in self.labels)
+        overlapping = any(first.end > second.start for first, second in pairwise(ordered))
+        return None if len(ordered) < len(spans) or overlapping else tuple(ordered)
 
     def is_valid(self, value: JsonValue) -> bool:
         """Whether the value is a target."""
@@ -79,7 +79,7 @@ class SpanTask:
 
     def value(self, target: Target) -> JsonValue:
         """Objects with ``start``, ``end`` and ``label``."""
-        return [_object(Span(*each)) for each in target]  # a journal gives lists
+        return [_object(Span(*span)) for span in target]  # a journal gives lists
 
     def suggestion(self, proposal: Suggestion) -> dict[str, Any] | None:
         """The spans, each with its probability; ``None`` where there is no span to show."""

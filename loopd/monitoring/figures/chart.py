@@ -109,10 +109,10 @@ def _is_bare(definitions: ET.Element) -> bool:
 def _rename_ids(root: ET.Element, name: str) -> None:
     """Let every id begin with the chart's name and drop those that nothing refers to."""
     used = {
-        found
+        reference
         for element in root.iter()
         for key, value in element.attrib.items()
-        for found in ([value[1:]] if key == "href" else _REFERENCE.findall(value))
+        for reference in ([value[1:]] if key == "href" else _REFERENCE.findall(value))
     }
     names: dict[str, str] = {}
     for element in root.iter():
@@ -134,7 +134,7 @@ def _describe(root: ET.Element, chart: Chart) -> None:
     root.set("class", "chart")
     root.set("role", "img")
     root.set("aria-labelledby", f"{chart.name}-title {chart.name}-summary")
-    for place, (tag, text) in enumerate((("title", chart.title), ("desc", chart.summary))):
-        child = ET.Element(tag, id=f"{chart.name}-{'summary' if place else 'title'}")
+    for index, (tag, text) in enumerate((("title", chart.title), ("desc", chart.summary))):
+        child = ET.Element(tag, id=f"{chart.name}-{'summary' if index else 'title'}")
         child.text = plain(text, 2000)
-        root.insert(place, child)
+        root.insert(index, child)

@@ -45,9 +45,9 @@ def criteria_chart(rows: Sequence[Row]) -> Chart | None:
     title = "Stopping criteria"
     figure, axes = new_chart("criteria", title, 3.3)
     rounds = _rounds(rows)
-    for place, (name, values) in enumerate(drawn.items()):
-        look = style(place)
-        axes.plot(rounds, values, **look, linewidth=1.6, label=f"line {place}")
+    for index, (name, values) in enumerate(drawn.items()):
+        look = style(index)
+        axes.plot(rounds, values, **look, linewidth=1.6, label=f"line {index}")
         stops = [value if row.get(f"stop.{name}.stop") is True else math.nan
                  for row, value in zip(rows, values, strict=True)]  # fmt: skip
         axes.plot(rounds, stops, **{**look, "markersize": 9}, linestyle="none", alpha=0.45)
@@ -59,8 +59,8 @@ def criteria_chart(rows: Sequence[Row]) -> Chart | None:
 
 
 def _is_share(values: Sequence[float]) -> bool:
-    known = [value for value in values if not math.isnan(value)]
-    return bool(known) and all(0 <= value <= 1 for value in known)
+    numbers = [value for value in values if not math.isnan(value)]
+    return bool(numbers) and all(0 <= value <= 1 for value in numbers)
 
 
 def _criteria_words(last: Row, drawn: Mapping[str, Sequence[float]]) -> str:
@@ -77,18 +77,18 @@ def seconds_chart(rows: Sequence[Row]) -> Chart | None:
 
     Choosing and publishing are those of the round's own batch.
     """
-    known = {name: _finite(series(rows, f"seconds.{name}")) for name in STEPS}
-    if not rows or not any(map(any, known.values())):
+    seconds = {name: _finite(series(rows, f"seconds.{name}")) for name in STEPS}
+    if not rows or not any(map(any, seconds.values())):
         return None
     title = "Seconds of each round"
     figure, axes = new_chart("seconds", title, 3.0)
-    parts = _stack(axes, _rounds(rows), known)
+    parts = _stack(axes, _rounds(rows), seconds)
     axes.set_ylabel("seconds")
     axes.set_ylim(bottom=0)
     _over_rounds(axes, rows)
     _legend(axes, parts, list(STEPS))
-    total = [math.fsum(each) for each in zip(*known.values(), strict=True)]
-    words = ", ".join(f"{name} {values[-1]:.1f} s" for name, values in known.items())
+    total = [math.fsum(step) for step in zip(*seconds.values(), strict=True)]
+    words = ", ".join(f"{name} {values[-1]:.1f} s" for name, values in seconds.items())
     summary = (
         f"Round {rows[-1].get('round')}: {words}. All rounds together took {sum(total):.0f} s; "
         "the time in which people worked is not in it."
@@ -96,13 +96,15 @@ def seconds_chart(rows: Sequence[Row]) -> Chart | None:
     return Chart("seconds", title, summary, figure)
 
 
-def _stack(axes: Axes, rounds: Sequence[float], known: Mapping[str, Sequence[float]]) -> list[Any]:
+def _stack(
+    axes: Axes, rounds: Sequence[float], seconds: Mapping[str, Sequence[float]]
+) -> list[Any]:
     """Bars, or areas where there are many rounds; returns one of each step for the legend."""
     colours = list(STEPS.values())
     if len(rounds) > BARS:
-        return list(axes.stackplot(rounds, *known.values(), colors=colours, linewidth=0))
+        return list(axes.stackplot(rounds, *seconds.values(), colors=colours, linewidth=0))
     below, parts = [0.0] * len(rounds), []
-    for (name, values), colour in zip(known.items(), colours, strict=True):
+    for (name, values), colour in zip(seconds.items(), colours, strict=True):
         parts.append(axes.bar(rounds, values, bottom=below, color=colour, width=0.8, label=name))
         below = [one + other for one, other in zip(below, values, strict=True)]
     return parts
@@ -149,9 +151,9 @@ def _over_rounds(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _legend(axes: Axes, parts: Sequence[Any], names: Sequence[str]) -> None:
     """Below the panel, where it takes no width."""
-    made = axes.figure.legend(
+    drawn_legend = axes.figure.legend(
         parts, ["." for _ in names], loc="outside lower left", ncols=3, frameon=False, fontsize=8.5
     )
-    for text, name in zip(made.get_texts(), names, strict=True):
+    for text, name in zip(drawn_legend.get_texts(), names, strict=True):
         text.set_parse_math(False)
         text.set_text(brief(name, 24))

@@ -59,34 +59,34 @@ class ConfusionMatrix:
         """
         if not pairs:
             return None
-        known = dict.fromkeys([*labels, *(each for pair in pairs for each in pair[:2])])
+        names = dict.fromkeys([*labels, *(name for pair in pairs for name in pair[:2])])
         times = {(right, taken): count for right, taken, count in pairs}
         return cls(
-            tuple(known),
-            tuple(tuple(times.get((right, taken), 0) for taken in known) for right in known),
+            tuple(names),
+            tuple(tuple(times.get((right, taken), 0) for taken in names) for right in names),
         )
 
 
 def curve_chart(rows: Sequence[Row]) -> Chart | None:
     """The measure with its interval, and macro-F1, over labels; ``None`` without a test set."""
     metric = metric_of(rows)
-    known = [row for row in rows if number(row, metric) is not None]
-    if not known:
+    measured = [row for row in rows if number(row, metric) is not None]
+    if not measured:
         return None
     figure, axes = new_chart("curve", "Learning curve", 3.3)
     draw_quality(axes, rows)
     label_axis(axes, rows)
-    return Chart("curve", "Learning curve", _curve_words(known, metric), figure)
+    return Chart("curve", "Learning curve", _curve_words(measured, metric), figure)
 
 
-def _curve_words(known: Sequence[Row], metric: str) -> str:
-    last = known[-1]
+def _curve_words(rows: Sequence[Row], metric: str) -> str:
+    last = rows[-1]
     low, high = number(last, f"{metric}_low"), number(last, f"{metric}_high")
     within = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
-    effort = effort_of(known)
+    effort = effort_of(rows)
     name, value = measure_name(metric), number(last, metric) or 0.0
     at = f"after round {last.get('round')} with {number(last, effort) or 0:.0f} {effort}"
-    return f"{name} {value:.3f}{within} {at}; {number(known[0], metric) or 0.0:.3f} at first."
+    return f"{name} {value:.3f}{within} {at}; {number(rows[0], metric) or 0.0:.3f} at first."
 
 
 def class_chart(rows: Sequence[Row]) -> Chart | None:
@@ -95,14 +95,14 @@ def class_chart(rows: Sequence[Row]) -> Chart | None:
     if not names:
         return None
     last = next(row for row in reversed(rows) if any(f"f1.{name}" in row for name in names))
-    found = sorted((number(last, f"f1.{name}") or 0.0, name) for name in names)
-    shown = found[:CLASSES_SHOWN]
+    scores = sorted((number(last, f"f1.{name}") or 0.0, name) for name in names)
+    shown = scores[:CLASSES_SHOWN]
     title = "F1 of each class"
     figure, axes = new_chart("classes", title, 1.1 + 0.24 * len(shown))
     _draw_bars(axes, shown)
     after = f"after round {last.get('round')}"
     weakest = (
-        f"the {len(shown)} weakest of {len(found)} classes" if shown != found else "all classes"
+        f"the {len(shown)} weakest of {len(scores)} classes" if shown != scores else "all classes"
     )
     note(axes, f"{weakest}, {after}")
     words = ", ".join(f"{name} {value:.3f}" for value, name in shown)
@@ -121,8 +121,8 @@ def _draw_bars(axes: Axes, bars: Sequence[tuple[float, str]]) -> None:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    for place, value in zip(places, values, strict=True):
-        axes.text(value + 0.012, place, f"{value:.3f}", va="center", fontsize=8.5)
+    for height, value in zip(places, values, strict=True):
+        axes.text(value + 0.012, height, f"{value:.3f}", va="center", fontsize=8.5)
 
 
 def _colour(value: float) -> str:
@@ -155,23 +155,23 @@ def most_confused(confusion: ConfusionMatrix, most: int) -> ConfusionMatrix:
         return confusion
     wrong = counts.sum(0) + counts.sum(1) - 2 * np.diag(counts)
     kept = np.sort(np.argsort(-wrong, kind="stable")[: most - 1])
-    place = np.full(len(counts), len(kept))
-    place[kept] = np.arange(len(kept))
+    target = np.full(len(counts), len(kept))
+    target[kept] = np.arange(len(kept))
     smaller = np.zeros((most, most), dtype=np.int64)
-    np.add.at(smaller, (place[:, None], place[None, :]), counts)
-    labels = (*(confusion.labels[each] for each in kept), OTHERS)
+    np.add.at(smaller, (target[:, None], target[None, :]), counts)
+    labels = (*(confusion.labels[index] for index in kept), OTHERS)
     return ConfusionMatrix(labels, tuple(tuple(int(n) for n in row) for row in smaller))
 
 
 def mistakes(confusion: ConfusionMatrix) -> list[tuple[int, str, str]]:
     """Every confusion that happened as (times, right label, model's), most frequent first."""
-    found = [
+    pairs = [
         (times, right, taken)
         for right, row in zip(confusion.labels, confusion.counts, strict=True)
         for taken, times in zip(confusion.labels, row, strict=True)
         if times and right != taken
     ]
-    return sorted(found, key=lambda each: -each[0])
+    return sorted(pairs, key=lambda mistake: -mistake[0])
 
 
 def _draw_cells(axes: Axes, confusion: ConfusionMatrix) -> None:
@@ -205,10 +205,10 @@ def _draw_cells(axes: Axes, confusion: ConfusionMatrix) -> None:
 
 
 def _confusion_words(confusion: ConfusionMatrix) -> str:
-    found = mistakes(confusion)
-    right = sum(row[place] for place, row in enumerate(confusion.counts))
+    pairs = mistakes(confusion)
+    right = sum(row[index] for index, row in enumerate(confusion.counts))
     total = sum(map(sum, confusion.counts))
     most = ", ".join(
-        f"{right} taken for {taken} {times} times" for times, right, taken in found[:5]
+        f"{right} taken for {taken} {times} times" for times, right, taken in pairs[:5]
     )
     return f"{right} of {total} are right. " + (f"Most often wrong: {most}." if most else "")

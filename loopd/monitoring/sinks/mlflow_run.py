@@ -77,9 +77,9 @@ class MlflowRun:
     def _find(self, story: Story) -> None:
         self._client = self._client or _client(self._section.uri)
         experiment = self._experiment()
-        known = self._client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{story.identity}'")
-        if known:
-            run_id = known[0].info.run_id
+        runs = self._client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{story.identity}'")
+        if runs:
+            run_id = runs[0].info.run_id
         else:
             began, tags = int(story.began * 1000), {RUN_TAG: story.identity}
             run_id = self._client.create_run(
@@ -87,30 +87,30 @@ class MlflowRun:
             ).info.run_id
         self._describe(run_id, story)
         self._done = {point.step for point in self._client.get_metric_history(run_id, MARK)}
-        self._run_id, self._unsure = run_id, bool(known)
+        self._run_id, self._unsure = run_id, bool(runs)
 
     def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self._section.experiment)
-        if found is None:
-            place = _artifacts(self._section.uri)
-            made: str = self._client.create_experiment(self._section.experiment, place)
-            return made
-        return str(found.experiment_id)
+        experiment = self._client.get_experiment_by_name(self._section.experiment)
+        if experiment is None:
+            artifacts = _artifacts(self._section.uri)
+            created: str = self._client.create_experiment(self._section.experiment, artifacts)
+            return created
+        return str(experiment.experiment_id)
 
     def _describe(self, run_id: str, story: Story) -> None:
         """Params never change in MLflow: a setting that did becomes a tag."""
         from mlflow.entities import Param, RunTag
 
         data = self._client.get_run(run_id).data
-        known = data.params
+        logged = data.params
         settings = {key: value[:LONGEST_VALUE] for key, value in story.settings.items()}
-        missing = [Param(key, value) for key, value in settings.items() if key not in known]
+        missing = [Param(key, value) for key, value in settings.items() if key not in logged]
         for some in _pieces(missing, MOST_PARAMS):
             self._client.log_batch(run_id, params=some)
         changed = {
             f"changed.{key}": value
             for key, value in settings.items()
-            if known.get(key, value) != value or f"changed.{key}" in data.tags
+            if logged.get(key, value) != value or f"changed.{key}" in data.tags
         }
         lasting = {key: value for key, value in story.origin.items() if key not in MOVING}
         tags = {f"loopd.{key}": value for key, value in lasting.items()}
@@ -151,9 +151,9 @@ class MlflowRun:
         if tags.get(MODEL_TAG) == model.id:
             return
         with tempfile.TemporaryDirectory(prefix="loopd-model-") as folder:
-            place = Path(folder) / "model"
-            model.write(place)
-            self._client.log_artifacts(self._run_id, str(place), "model")
+            path = Path(folder) / "model"
+            model.write(path)
+            self._client.log_artifacts(self._run_id, str(path), "model")
         self._client.set_tag(self._run_id, MODEL_TAG, model.id)
 
 

@@ -76,9 +76,9 @@ def _written(folder: Path) -> set[tuple[str, int]]:
     if not folder.is_dir():
         return set()
     everything = {"scalars": 0, "tensors": 0}
-    found = EventAccumulator(str(folder), everything, purge_orphaned_data=False)
-    found.Reload()
-    tags = found.Tags()
-    return {(tag, event.step) for tag in tags["scalars"] for event in found.Scalars(tag)} | {
-        (tag, event.step) for tag in tags["tensors"] for event in found.Tensors(tag)
+    events = EventAccumulator(str(folder), everything, purge_orphaned_data=False)
+    events.Reload()
+    tags = events.Tags()
+    return {(tag, event.step) for tag in tags["scalars"] for event in events.Scalars(tag)} | {
+        (tag, event.step) for tag in tags["tensors"] for event in events.Tensors(tag)
     }
