@@ -23,7 +23,8 @@ from tests.live import LiveArgilla
 Json = dict[str, Any]
 
 _DROPPED = {"host", "content-length", "connection", "accept-encoding", "transfer-encoding"}
-_LONGEST = 60
+_LONGEST = 180
+"""Seconds for one request; a bulk takes its time on a busy machine."""
 
 
 class LossyFront:

@@ -27,12 +27,12 @@ from tests.faults.nursery import Nursery
 from tests.faults.plan import right
 from tests.live import LiveArgilla
 
-pytestmark = [pytest.mark.integration, pytest.mark.acceptance]
+pytestmark = [pytest.mark.integration, pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 TURN = 0.2
 """Seconds between two looks at the page."""
 
-SECONDS = 240.0
+SECONDS = 600.0
 """A history is over within these, however slow the machine."""
 
 
@@ -188,7 +188,7 @@ def tell(argilla: LiveArgilla, nursery: Nursery, tmp_path: Path) -> Iterator[Tel
             settings = {
                 "queue": {**queue, "low_watermark": 0},
                 "stopping": {"max_rounds": 1, "criteria": []},
-                "argilla": {"max_backoff": 1.0},
+                "argilla": {"max_backoff": 1.0, "timeout": 120},
                 **sections,
             }
             daemon = Daemon(folder, front.url, argilla.owner_key, nursery, **settings)
