@@ -18,12 +18,12 @@ def check_redis(address: RedisAddress) -> None:
     client = _client(address)
     try:
         client.ping()
-        role = client.info("replication").get("role")
+        role = client.role()[0]
     except (RedisError, OSError, ValueError) as error:
         raise _unusable(address, error) from None
     finally:
         client.close()
-    if role != "master":
+    if role not in (b"master", "master"):
         problem = f"{address.shown} is a replica, which can only be read"
         raise ServerError(f"{problem}.", hint="Give the address of the master.")
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from loopd.annotation.consensus import targets
@@ -62,8 +63,8 @@ def slow_people(people: ArgillaPeople, seed: int) -> Iterator[None]:
         while not stop.wait(0.05):
             try:
                 answer_one()
-            except (StopIteration, RuntimeError):
-                continue  # the dataset is not there yet
+            except (StopIteration, RuntimeError, KeyError, ValueError, httpx.HTTPError):
+                continue  # the dataset is not there yet, or the server fails
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -83,7 +83,7 @@ class Database:
 
 @pytest.fixture(scope="module")
 def postgres(cluster: Postgresql) -> Iterator[Database]:
-    name = cluster.database(lc_collate="'C.UTF-8'").rsplit("/", 1)[1]
+    name = cluster.database().rsplit("/", 1)[1]
     url = URL.create("postgresql+psycopg2", USER, cluster.password, "127.0.0.1", cluster.port, name)
     with create_engine(url).connect() as connection:
         yield Database(connection, dialect("json_postgresql", "PostgresqlJson"))

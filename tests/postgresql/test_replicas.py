@@ -262,9 +262,11 @@ def test_a_server_killed_while_it_makes_the_tables_starts_again(cluster, tmp_pat
         starting = server(home, database, None)
         starter = threading.Thread(target=_start_quietly, args=(starting,))
         starter.start()
-        wait_for(lambda: cluster.sql(waiting) != [(0,)])
-        time.sleep(wait)
-        starting.kill()
+        try:
+            wait_for(lambda: cluster.sql(waiting) != [(0,)])
+            time.sleep(wait)
+        finally:
+            starting.kill()
         starter.join()
         wait_for(lambda: cluster.sql(waiting) == [(0,)])
         counts.add(cluster.sql(tables, name)[0])
