@@ -23,6 +23,8 @@ from tests.servers import EMBEDDED, Server, server_of
 OWNER_KEY = pytest.StashKey[str]()
 """Of the caller, for ``--argilla URL`` alone."""
 
+CHOSEN = pytest.StashKey[Server]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -39,10 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def chosen(config: pytest.Config) -> Server:
     """The server that the switch names."""
-    try:
-        return server_of(str(config.getoption("--argilla")), config.stash[OWNER_KEY])
-    except ValueError as error:
-        raise pytest.UsageError(str(error)) from None
+    if CHOSEN not in config.stash:
+        try:
+            name = str(config.getoption("--argilla"))
+            config.stash[CHOSEN] = server_of(name, config.stash[OWNER_KEY])
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[CHOSEN]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -64,7 +64,7 @@ class Server:
         return self.launch(home)
 
 
-def _by(module: str, *arguments: str) -> Callable[[Path], Any]:
+def by(module: str, *arguments: str) -> Callable[[Path], Any]:
     """A launcher that is imported when it is needed."""
 
     def launch(home: Path) -> Any:
@@ -82,7 +82,7 @@ def _stock(version: str, **lacks: str) -> Server:
         f"argilla-server {version}",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
-        _by("tests.servers.stock", f"argilla-{version}"),
+        by("tests.servers.stock", f"argilla-{version}"),
         {**ON_OSMEM, **lacks},
         whole=False,
     )
@@ -96,20 +96,20 @@ SERVERS: Mapping[str, Server] = {
         "loopd serve (argilla-server 2.8.0)",
         "PostgreSQL 15, redis-server",
         "loopd's engine",
-        _by("tests.servers.postgresql"),
+        by("tests.servers.postgresql"),
     ),
     "opensearch": Server(
         "argilla-server 2.8.0",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
-        _by("tests.servers.stock", ""),
+        by("tests.servers.stock", ""),
         ON_OSMEM,
     ),
     "extralit": Server(
         "extralit-server 0.7.2",
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
-        _by("tests.servers.stock", "extralit", "extralit_server"),
+        by("tests.servers.stock", "extralit", "extralit_server"),
         ON_OSMEM,
     ),
     "argilla-2.7.1": _stock("2.7.1"),
@@ -131,7 +131,7 @@ def server_of(name: str, owner_key: str) -> Server:
         owner_key: of the server at the address.
 
     Raises:
-        ValueError: there is none of that name, or the key is absent.
+        ValueError: there is none of that name, the key is absent, or nobody answers there.
     """
     if name in SERVERS:
         return SERVERS[name]
@@ -139,7 +139,5 @@ def server_of(name: str, owner_key: str) -> Server:
         raise ValueError(f"no server `{name}`: it is one of {', '.join(SERVERS)}, or a URL")
     if not owner_key:
         raise ValueError("ARGILLA_API_KEY must hold the key of an owner of that server")
-    away = "it is not ours to stop, and its files are elsewhere"
-    lacks = {FILES: away, PROCESS: away, MANY_LABELS: "whoever runs it says how many it takes"}
-    launch = _by("tests.servers.remote", name, owner_key)
-    return Server(name, "its own", "its own", launch, {**ITS_OWN, **lacks})
+    server: Server = importlib.import_module("tests.servers.remote").describe(name, owner_key)
+    return server

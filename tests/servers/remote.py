@@ -5,15 +5,65 @@ What the tests make is deleted in the end: datasets and accounts of that workspa
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from loopd.annotation.server_version import engine_of, version_of
 from loopd.server.options import Account
 from tests.live import LiveArgilla
 from tests.people import client_of
+from tests.servers import (
+    DATABASE_LISTS,
+    ENGINE,
+    FILES,
+    MANY_LABELS,
+    PROCESS,
+    VECTORS,
+    WEBHOOKS,
+    Server,
+    by,
+)
+
+AWAY = "it is not ours to stop, and its files are elsewhere"
+
+
+def describe(url: str, owner_key: str) -> Server:
+    """What a server is, and what it lacks, by its own words.
+
+    Args:
+        url: of the server.
+        owner_key: of an owner.
+
+    Raises:
+        ValueError: nobody answers there.
+    """
+    try:
+        with client_of(url.rstrip("/"), owner_key) as client:
+            status = client.get("status").raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ValueError(f"no Argilla answers at {url}: {error}") from None
+    version, engine = version_of(status, is_fork=False), engine_of(status)
+    launch = by("tests.servers.remote", url, owner_key)
+    return Server(str(version), "its own", engine, launch, _lacks(str(version), engine, status))
+
+
+def _lacks(version: str, engine: str, status: Any) -> dict[str, str]:
+    lacks = {FILES: AWAY, PROCESS: AWAY, MANY_LABELS: "whoever runs it says how many it takes"}
+    if engine != "loopd":
+        lacks[ENGINE] = "it has a search engine of its own"
+    if "osmem" in str(status):
+        lacks[VECTORS] = "osmem-server finds nothing by its vector"
+    number = re.search(r"Argilla (\d+)\.(\d+)", version)
+    release = (int(number[1]), int(number[2])) if number else (9, 9)
+    if release < (2, 5):
+        lacks[WEBHOOKS] = "it has none: they came with 2.5"
+    if release < (2, 3):
+        lacks[DATABASE_LISTS] = "loopd refuses it: it lists from its index"
+    return lacks
 
 
 class RemoteServer:

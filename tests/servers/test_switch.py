@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from tests.servers import EMBEDDED, FILES, PROCESS, SERVERS, server_of
+from tests.servers import (
+    DATABASE_LISTS,
+    EMBEDDED,
+    ENGINE,
+    FILES,
+    PROCESS,
+    SERVERS,
+    WEBHOOKS,
+    server_of,
+)
 from tests.servers.boot import play
 from tests.servers.stock import PINS
 
@@ -26,8 +38,49 @@ def test_the_embedded_one_lacks_nothing() -> None:
 
 
 def test_a_foreign_server_is_neither_stopped_nor_read() -> None:
-    server = server_of("https://argilla.example.org", "a key")
-    assert {FILES, PROCESS} <= set(server.lacks)
+    assert {FILES, PROCESS, ENGINE} <= set(described("2.8.0"))
+    assert {FILES, PROCESS, ENGINE} <= set(described("0.7.2"))
+
+
+def described(version: str) -> dict[str, str]:
+    """What a server of this version lacks, that searches with Elasticsearch."""
+    status = {"version": version, "search_engine": {"version": {"number": "8.12.1"}}}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(status).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        server = server_of(f"http://127.0.0.1:{listener.server_port}", "a key")
+        listener.shutdown()
+    assert server.search == "Elasticsearch 8.12.1"
+    return dict(server.lacks)
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks"),
+    [
+        ("2.5.0", set()),
+        ("2.4.1", {WEBHOOKS}),
+        ("2.2.0", {WEBHOOKS, DATABASE_LISTS}),
+        ("0.7.2", set()),
+    ],
+)
+def test_a_foreign_server_says_how_old_it_is(version: str, lacks: set[str]) -> None:
+    assert set(described(version)) & {WEBHOOKS, DATABASE_LISTS} == lacks
+
+
+def test_where_nobody_answers_there_is_no_server() -> None:
+    with pytest.raises(ValueError, match="no Argilla answers"):
+        server_of("http://127.0.0.1:9", "a key")
 
 
 @pytest.mark.parametrize(("name", "key"), [("argila", ""), ("https://argilla.example.org", "")])
