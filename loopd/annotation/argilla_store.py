@@ -265,6 +265,8 @@ class ArgillaStore:
 
     def _show_only(self, external_ids: Collection[str]) -> None:
         index, writer = self._dataset.index, self._writer()
+        if not index.positions:  # a process that ends without a look at the answers
+            self._dataset.records()
         shown = {index.record_ids[id_] for id_ in external_ids if id_ in index.record_ids}
         opened, closed = shown - index.marked_ids, index.marked_ids - shown - index.completed_ids
         if opened or closed:

@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
+    pytest.mark.timeout(600),
 ]
 
 POOL = make_pool(40)

@@ -17,7 +17,7 @@ from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
 
 QUEUE = "loopd_queue"
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds in which a run must get on."""
 SIGHT = 3.0
 """Seconds within which loopd must have seen everything."""

@@ -14,7 +14,7 @@ from tests.live import LiveArgilla
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.crash,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore"),  # the client warns of itself
 ]
 

@@ -128,6 +128,45 @@ def test_the_digest_follows_what_shapes_the_results() -> None:
     assert digest(queue={"batch_size": 7}) != same
 
 
+IN_ARGILLA = {"argilla": {"workspace": "support", "dataset": "tickets"}, "text": "body"}
+
+
+def test_a_pool_in_argilla_says_where_the_loop_works() -> None:
+    config = parse_config({**MINIMAL, "pool": IN_ARGILLA}, Path())
+    assert (config.argilla.workspace, config.argilla.dataset) == ("support", "tickets")
+    assert config.task.field == "body"
+    moved = {**IN_ARGILLA, "argilla": {"dataset": "copies"}}
+    again = parse_config({**MINIMAL, "pool": moved, "argilla": {"workspace": "here"}}, Path())
+    assert (again.argilla.workspace, again.argilla.dataset) == ("here", "copies")
+    assert again.digest() == config.digest()
+    assert Config.model_validate(config.model_dump()).model_dump() == config.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"argilla": {"dataset": "other"}}, "argilla.dataset is not pool.argilla.dataset"),
+        ({"argilla": {"workspace": "other"}}, "argilla.workspace is not pool.argilla.workspace"),
+        ({"task": {"labels": ["a", "b"], "field": "text"}}, "task.field is not pool.text"),
+        ({"pool": {**IN_ARGILLA, "path": "p.csv"}}, "exactly one of `path`, `hub` and `argilla`"),
+        ({"pool": {**IN_ARGILLA, "id": "id"}}, "id: a pool in Argilla has none"),
+        ({"pool": {**IN_ARGILLA, "answers": "label"}}, "answers: a pool in Argilla has none"),
+        ({"pool": {**IN_ARGILLA, "label": ["a", "b"]}}, "label: in Argilla it is one name"),
+        ({"pool": {"argilla": {}}}, "`pool.argilla.dataset` is missing"),
+        ({"pool": {"argilla": {"dataset": "x", "datset": "y"}}}, "did you mean `dataset`?"),
+        ({"pool": {"argilla": 3}}, "pool.argilla"),
+        ({"argilla": 3}, "argilla"),
+        ({"test": {"argilla": {"dataset": "x"}, "label": "l"}}, "unknown key `test.argilla`"),
+    ],
+)
+def test_what_contradicts_a_pool_in_argilla_is_refused(
+    sections: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({**MINIMAL, "pool": IN_ARGILLA, **sections}, Path())
+    assert words in str(caught.value)
+
+
 def test_the_key_comes_from_the_environment_then_from_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
