@@ -59,7 +59,7 @@ class Rest:
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path, self._config = path, config
-        self._seen = self._content()
+        self._seen: bytes | None = None  # it may have changed since it was read
         self.news: Config | None = None
 
     def __call__(self, loop: Loop) -> None:

@@ -12,7 +12,7 @@ VERBS = (["check"], ["status"], ["report"], ["export", "--no-model"])
 
 
 def whole_run(daemon: Daemon) -> None:
-    """Two rounds, played by ``loopd oracle`` through the same front."""
+    """As many rounds as it is to have, played by ``loopd oracle`` through the same front."""
     run = daemon.start()
     oracle = daemon.fork("loopd.cli", "oracle", "--gold", "label", "--seconds", "0")
     daemon.process = run
@@ -22,7 +22,7 @@ def whole_run(daemon: Daemon) -> None:
         assert oracle.wait(30) == 0, daemon.log
     finally:
         oracle.kill()
-    assert len(daemon.state.published) == 2
+    assert len(daemon.state.published) == daemon.settings["stopping"]["max_rounds"]
 
 
 def everything(daemon: Daemon) -> None:
@@ -41,10 +41,11 @@ def everything(daemon: Daemon) -> None:
 
 def recovered(daemon: Daemon) -> None:
     """The run's folder is lost, `loopd recover` brings it back, and the run goes on to its end."""
+    answers = daemon.state.answers
     (daemon.folder / "lost").mkdir()
     shutil.move(daemon.run_dir, daemon.folder / "lost")
     succeeds(daemon, "recover")
-    assert len(daemon.state.answers) == 12
+    assert daemon.state.answers.keys() == answers.keys()
     daemon.start()
     assert daemon.ended() == 0, daemon.log
 
@@ -60,5 +61,5 @@ def succeeds(daemon: Daemon, *verb: str) -> None:
 def holding(folder: Path, secret: str) -> set[str]:
     """Names of the files in which a secret is."""
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) > 10
+    assert len(files) > 5  # it is the right folder
     return {path.name for path in files if secret.encode() in path.read_bytes()}

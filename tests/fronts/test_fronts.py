@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.conftest import MakeDaemon
+from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, rounds
 from tests.daemon import Daemon
 from tests.fronts.conftest import Front, Nginx
@@ -36,45 +36,50 @@ PLAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
 }
 
-ELSEWHERE = "return 301 https://argilla.example.org$request_uri;"
+ELSEWHERE = {
+    "a redirect to another address": (
+        "return 301 https://argilla.example.org$request_uri;",
+        ("leads to https://argilla.example.org", "set argilla.url to https://argilla.example.org"),
+    )
+}
 
 BUSY = "add_header Retry-After 2 always; location / { return 429; }"
 
+FEW = ("404 in text", "a login with 200")
+"""Of the plays, in each run of the tests; the others take as long again."""
 
+
+@pytest.mark.parametrize("names", [FEW, slowly((*PLAYS, *ELSEWHERE))], ids=len)
 def test_at_the_first_contact_the_runs_end_with_a_hint(
-    argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx
+    argilla: LiveArgilla, make_daemon: MakeDaemon, nginx: Nginx, names: tuple[str, ...]
 ) -> None:
-    plays = PLAYS | {
-        "a redirect to another address": (
-            ELSEWHERE,
-            ("leads to https://", "set argilla.url to https://argilla.example.org"),
-        )
-    }
+    plays = PLAYS | ELSEWHERE
     daemons: dict[str, Daemon] = {}
-    for name, (block, _) in plays.items():
+    for name in names:
         front = nginx.front()
-        front.play(block)
+        front.play(plays[name][0])
         daemons[name] = make_daemon(argilla, url=front.url, guests=False)
         daemons[name].start()
-    for name, (_, words) in plays.items():
-        daemon = daemons[name]
+    for name, daemon in daemons.items():
         assert daemon.ended() == 22, daemon.log
         host = daemon.settings["argilla"]["url"].removeprefix("http://")
-        for word in ("something in front of Argilla answers", host, "hint:", *words):
+        for word in ("something in front of Argilla answers", host, "hint:", *plays[name][1]):
             assert word in daemon.log, daemon.log
         assert daemon.log.count("error:") == 1
         assert not any(word in daemon.log for word in ("secret", "Traceback", daemon.api_key))
 
 
+@pytest.mark.parametrize("names", [FEW, slowly((*PLAYS, *ELSEWHERE))], ids=len)
 def test_while_a_run_works_all_of_them_are_waited_out(
-    argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front
+    argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front, names: tuple[str, ...]
 ) -> None:
     front.play()
     daemon = make_daemon(argilla, url=front.url, stopping={"max_rounds": 2}, log={"format": "json"})
     daemon.start()
     daemon.wait(collecting)
     people = argilla.people(daemon.dataset)
-    for block, words in (*PLAYS.values(), (BUSY, ('"wait": 2.0',))):
+    plays = PLAYS | ELSEWHERE
+    for block, words in (*(plays[name] for name in names), (BUSY, ('"wait": 2.0',))):
         front.play(block)
         daemon.wait_log(words[0])
     answer_all(daemon, people)
@@ -96,20 +101,6 @@ def test_a_server_that_wants_to_be_left_alone_when_a_run_begins(
     daemon.wait_log('"wait": 2.0')
     front.play()
     daemon.wait(collecting)
-
-
-@pytest.mark.slow
-def test_a_redirect_of_everything_is_waited_out_by_a_run_that_works(
-    argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front
-) -> None:
-    front.play()
-    daemon = make_daemon(argilla, url=front.url, stopping={"max_rounds": 2})
-    daemon.start()
-    daemon.wait(collecting)
-    front.play(ELSEWHERE)
-    daemon.wait_log("leads to https://argilla.example.org")
-    front.play()
-    daemon.wait_log("argilla_is_back")
 
 
 @pytest.mark.slow

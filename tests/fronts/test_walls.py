@@ -36,7 +36,7 @@ def test_a_private_space(argilla: LiveArgilla, make_daemon: MakeDaemon, front: F
         argilla,
         url=front.url,
         guests=False,
-        stopping={"max_rounds": 2},
+        stopping={"max_rounds": 1},
         log={"level": "debug"},
     )
     outside = daemon.loopd("check")
@@ -107,8 +107,28 @@ def signed(front: Front) -> Authority:
     return made
 
 
-@pytest.mark.slow
 def test_a_certificate_authority_of_ones_own(
+    argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front, signed: Authority
+) -> None:
+    daemon = make_daemon(argilla, url=front.url, guests=False)
+    refused(daemon, "does not verify", "argilla.ca_file")
+    daemon.settings["argilla"]["ca_file"] = str(signed.ca)
+    daemon.save()
+    succeeds(daemon, "check")
+    front.tls = signed.tls(signed.old_host)
+    front.play()
+    refused(daemon, "does not verify", "it has expired")
+
+
+def refused(daemon: Daemon, *words: str) -> None:
+    """At the first contact, which a check is."""
+    done = daemon.loopd("check")
+    assert done.returncode == 22, done
+    assert [word for word in words if word not in done.stdout] == []
+
+
+@pytest.mark.slow
+def test_a_run_with_a_certificate_authority_of_ones_own(
     argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front, signed: Authority
 ) -> None:
     daemon = make_daemon(argilla, url=front.url, guests=False, stopping={"max_rounds": 2})
@@ -118,6 +138,7 @@ def test_a_certificate_authority_of_ones_own(
     whole_run(daemon)
 
 
+@pytest.mark.slow
 def test_a_certificate_that_expires_and_is_renewed(
     argilla: LiveArgilla, make_daemon: MakeDaemon, front: Front, signed: Authority
 ) -> None:
@@ -153,10 +174,7 @@ def test_a_client_certificate_is_wanted(
         stopping={"max_rounds": 2},
         argilla={"ca_file": str(signed.ca)},
     )
-    refused = daemon.loopd("check")
-    assert refused.returncode == 22
-    for words in ("No required SSL certificate was sent", "argilla.client_cert"):
-        assert words in refused.stdout
+    refused(daemon, "No required SSL certificate was sent", "argilla.client_cert")
     daemon.settings["argilla"]["client_cert"] = str(signed.client)
     daemon.save()
     succeeds(daemon, "check")

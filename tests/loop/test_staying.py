@@ -1,0 +1,102 @@
+"""What a run that stays takes for a reason to go on, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from structlog.testing import capture_logs
+
+from loopd.config_file import load_config
+from loopd.loop.staying import Rest
+
+SETTINGS: dict[str, Any] = {
+    "task": {"labels": ["fruit", "tool"]},
+    "pool": {"path": "pool.csv"},
+    "stopping": {"max_rounds": 2},
+    "queue": {"poll_interval": 60.0},
+}
+
+
+class Waits:
+    """A loop of which each wait does the next of these; after the last a stop is asked for."""
+
+    def __init__(self, *actions: Callable[[], None]) -> None:
+        self.actions = list(actions)
+        self.seconds: list[float] = []
+        self.beats = 0
+        self.stop = SimpleNamespace(wait=self._wait)
+
+    def _wait(self, seconds: float) -> bool:
+        self.seconds.append(seconds)
+        if not self.actions:
+            return True
+        self.actions.pop(0)()
+        return False
+
+    def beat(self) -> None:
+        self.beats += 1
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+def writing(path: Path, text: str | None = None, **sections: dict[str, Any]) -> Callable[[], None]:
+    """Write this instead of the configuration, or the configuration with these sections."""
+    content = yaml.safe_dump(SETTINGS | sections) if text is None else text
+
+    def write() -> None:
+        path.write_text(content, encoding="utf-8")
+
+    return write
+
+
+def rested(path: Path, *actions: Callable[[], None]) -> tuple[Rest, Waits, list[str]]:
+    """The rest of a run after all that, and what was logged."""
+    writing(path)()
+    rest, loop = Rest(path, load_config(path)), Waits(*actions)
+    with capture_logs() as lines:
+        rest(loop)  # type: ignore[arg-type]
+    return rest, loop, [line["event"] for line in lines]
+
+
+RAISED = {"stopping": {"max_rounds": 3}}
+
+
+def test_a_raised_limit_is_news(path: Path) -> None:
+    rest, loop, events = rested(path, lambda: None, writing(path, **RAISED))
+    assert rest.news is not None
+    assert rest.news.stopping.max_rounds == 3
+    assert events == ["staying", "configuration_changed"]
+    assert loop.beats == 2
+    assert set(loop.seconds) == {30.0}  # and not every 60 s
+
+
+def test_what_shapes_nothing_is_none(path: Path) -> None:
+    shapeless = {"log": {"level": "debug"}, "dashboard": {"port": 7000}}
+    rest, _, events = rested(path, writing(path, **shapeless), writing(path), lambda: None)
+    assert rest.news is None
+    assert events == ["staying"]
+
+
+def test_a_file_that_cannot_be_used_is_said_once_and_waited_out(path: Path) -> None:
+    broken = writing(path, "stopping: [not, yet")
+    wrong = writing(path, stopping={"max_round": 3})
+    actions = (broken, lambda: None, wrong, lambda: None, path.unlink, writing(path, **RAISED))
+    rest, _, events = rested(path, *actions)
+    assert rest.news is not None
+    assert events == ["staying", *["configuration_refused"] * 2, "configuration_changed"]
+
+
+def test_a_file_that_was_changed_before_the_run_was_done_counts_at_once(path: Path) -> None:
+    writing(path)()
+    rest = Rest(path, load_config(path))
+    writing(path, **RAISED)()
+    rest(Waits(lambda: None))  # type: ignore[arg-type]
+    assert rest.news is not None
