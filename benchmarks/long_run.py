@@ -247,9 +247,8 @@ def exponent(measured: Mapping[int, Measured], row: str, unit: str = "seconds") 
     if len(points) < 2:
         return None
     mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    over: float = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    squares: float = sum((x - mean_x) ** 2 for x, _ in points)
-    return over / squares
+    together = math.fsum((x - mean_x) * (y - mean_y) for x, y in points)
+    return together / math.fsum((x - mean_x) ** 2 for x, _ in points)
 
 
 def table(versions: Mapping[str, Mapping[int, Measured]]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from loopd.machine import (
     Phase,
     RoundEvaluated,
     RunRecovered,
+    RunResumed,
     State,
     apply,
     fold,
@@ -206,3 +207,24 @@ def same_annotators(state: State) -> None:
         assert len(some.given) >= min(LEAST, some.total)
         assert some.given[-LEAST:] == anew[who].given[-LEAST:]
         assert some.changed[-LEAST:] == anew[who].changed[-LEAST:]
+
+
+def test_what_was_answered_before_it_was_known_as_a_copy_counts_for_its_original() -> None:
+    batch = Batch("b0000", 0, "x", None, (BatchItem("r1"),))
+    state = State(phase=Phase.COLLECT, batches=(batch,))
+    time = "2026-01-01T00:00:00"
+    early = Answer("r1#2", "ann", AnswerStatus.SUBMITTED, "a", time)
+    state = apply(state, AnswersCollected(1.0, (early,)))
+    same_as_walked(replace(state, published={}))
+    assert consensus.labelled(state) == {"r1#2"}
+    again = Batch("b0001", 1, "x", None, (BatchItem("r1", copy_id="r1#2"),))
+    later = apply(replace_phase(state, Phase.DECIDE), BatchPlanned(2.0, again, 1.0))
+    assert consensus.labelled(later) == {"r1"}
+    same_as_walked(later)
+
+
+def replace_phase(state: State, phase: Phase) -> State:
+    """The same state in another phase, with all that was worked out from it."""
+    after = replace(state, phase=phase)
+    after.derived.follow(state.derived, RunResumed(1.5, "c", ""))
+    return after
