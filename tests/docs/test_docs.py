@@ -165,9 +165,14 @@ def test_mentioned_commands_exist(path: Path) -> None:
             verbs = {word for word in words if "=" not in word and word != "..."}
             assert verbs <= commands.make_verbs()
         elif words[0] not in ("-h", "--help", "--version"):
-            command = main.commands[words[0]]
-            known = {name for option in command.params for name in option.opts} | {"--help"}
-            assert {word for word in words if word.startswith("--")} <= known, line
+            names = iter(words)
+            command: click.Command = main
+            while isinstance(command, click.Group):
+                command = command.commands[next(names)]
+            options = {
+                name for option in command.params for name in (*option.opts, *option.secondary_opts)
+            }
+            assert {word for word in words if word.startswith("--")} <= options | {"--help"}, line
 
 
 @PAGES
