@@ -165,10 +165,10 @@ def test_mentioned_commands_exist(path: Path) -> None:
             verbs = {word for word in words if "=" not in word and word != "..."}
             assert verbs <= commands.make_verbs()
         elif words[0] not in ("-h", "--help", "--version"):
-            names = iter(words)
+            names = [word for word in words if not word.startswith("-")]
             command: click.Command = main
-            while isinstance(command, click.Group):
-                command = command.commands[next(names)]
+            while isinstance(command, click.Group) and names:
+                command = command.commands[names.pop(0)]
             options = {
                 name for option in command.params for name in (*option.opts, *option.secondary_opts)
             }
