@@ -38,6 +38,7 @@ from loopd.config_file import load_config, parse_config
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.evaluation.savings import FARTHEST, Head, Material
+from loopd.events import ModelTrained, RoundEvaluated
 from loopd.learning.learner import Model
 from loopd.loop import metrics_log
 from loopd.loop.draws import set_aside
@@ -45,7 +46,7 @@ from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
-from loopd.machine import ModelTrained, Phase, RoundEvaluated, State, apply
+from loopd.machine import Phase, State, apply
 from loopd.records import Record
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore

@@ -18,8 +18,7 @@ import yaml
 
 from loopd.config import Config
 from loopd.config_file import load_config
-from loopd.loop.tools import read_data
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -29,6 +28,7 @@ from loopd.machine import (
     RoundEvaluated,
     RunStarted,
 )
+from loopd.loop.tools import read_data
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.state.journal import Journal
 

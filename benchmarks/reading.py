@@ -17,8 +17,8 @@ import machine
 import numpy as np
 
 from loopd.config_file import load_config
+from loopd.events import BatchPlanned
 from loopd.loop.tools import read_data
-from loopd.machine import BatchPlanned
 from loopd.records import Record
 from loopd.state.journal import Journal
 

@@ -1,4 +1,4 @@
-"""Owns phases, events and how events change the state; pure: no clock, file, network or numpy.
+"""Owns phases and how events change the state; pure: no clock, file, network or numpy.
 
 Start reading here. A run is its list of events. ``TRANSITIONS`` is the whole machine, ``apply``
 folds one event into the state, and everything else in loopd either causes an event or reads the
@@ -19,14 +19,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import chain, groupby
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from loopd.derived import Derived, Kind
 from loopd.errors import JournalError
+from loopd.events import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    PoolChanged,
+    RecordsReopened,
+    RoundEvaluated,
+    RunRecovered,
+    RunResumed,
+    RunStarted,
+    RunStopped,
+    SettingsAdopted,
+)
 from loopd.growing import growing
 from loopd.keeping import no_garbage
 from loopd.planned import Planned
-from loopd.records import Answer, Batch, JsonValue, Target, Targets
+from loopd.records import Answer, Batch, Targets
 
 
 class Phase(str, Enum):
@@ -49,216 +65,6 @@ class Phase(str, Enum):
     DONE = "done"
     """The loop has ended."""
 
-
-@dataclass(frozen=True, slots=True)
-class RunStarted:
-    """The run began: everything that identifies it."""
-
-    at: float
-    config_digest: str
-    seed: int
-    labels: tuple[str, ...]
-    pool_fingerprint: str
-    test_fingerprint: str
-    dataset_id: str
-    versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchPlanned:
-    """The next batch is chosen; written before Argilla is touched, so that ids are fixed.
-
-    ``seconds`` is the time that choosing took. ``refreshed`` are the records of earlier batches
-    that nobody has touched, ranked anew with what the new model proposes; they stay where they are.
-    """
-
-    at: float
-    batch: Batch
-    seconds: float
-    refreshed: tuple[Batch, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BatchPublished:
-    """All records of the batch are in Argilla, and all but ``unseen`` are found by its search.
-
-    ``seconds`` is the time that publishing took, ``None`` where the run was recovered. ``unseen``
-    is 0 in journals of versions that had none: they looked for one record only.
-    """
-
-    at: float
-    batch_id: str
-    seconds: float | None
-    unseen: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AnswersCollected:
-    """Answers that are new or changed, and records that vanished from Argilla or came back.
-
-    All ids of records are external ones. Before the first batch: the answers that came with the
-    pool. ``departed`` and ``returned`` are annotators whose accounts were deleted, or came back
-    with a copy of the database.
-    """
-
-    at: float
-    answers: tuple[Answer, ...]
-    deleted: tuple[str, ...] = ()
-    restored: tuple[str, ...] = ()
-    departed: tuple[str, ...] = ()
-    returned: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsReopened:
-    """Records that waited for people and that nobody could answer were published again.
-
-    They were completed in Argilla without the answers for it, or not in its search.
-    """
-
-    at: float
-    records: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsAdopted:
-    """Somebody has changed in Argilla how many answers complete a record; the run goes on with it.
-
-    ``min_submitted`` takes the place of ``queue.min_submitted`` from here on.
-    """
-
-    at: float
-    min_submitted: int
-
-
-@dataclass(frozen=True, slots=True)
-class PoolChanged:
-    """The pool is a dataset in Argilla, and its records are others than at the last start.
-
-    ``added`` texts joined the pool, which has ``pool_fingerprint`` since. ``gone`` are pool ids of
-    texts that were never put into a batch and are not there any more, ``back`` those that are there
-    again: they keep their places in the pool, and nobody is asked for what is gone.
-    """
-
-    at: float
-    added: int
-    pool_fingerprint: str
-    gone: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BatchCollected:
-    """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
-
-    ``queue`` are flat numbers about how people waited for the batch (see ``loop.waiting``), empty
-    in journals of versions that had none.
-    """
-
-    at: float
-    batch_id: str
-    reason: str
-    open_records: int
-    queue: Mapping[str, JsonValue] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelTrained:
-    """A model was trained when ``labels`` records had a label.
-
-    ``held_out`` of them are random draws, which it was not shown; ``label_counts`` counts the
-    others.
-    ``consensus`` are flat numbers about how several annotators agreed (see ``consensus``), empty in
-    journals of versions that had none.
-    """
-
-    at: float
-    round: int
-    model_id: str
-    labels: int
-    discarded: int
-    label_counts: Mapping[str, int]
-    seconds: float
-    consensus: Mapping[str, JsonValue] = field(default_factory=dict)
-    held_out: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RoundEvaluated:
-    """The model was measured.
-
-    ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
-    each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
-    ``audit`` are flat numbers about the model that come from random draws, ``predicted`` is what it
-    says of texts that are or will be drawn, by pool id; both are empty without an audit, and in
-    journals of versions that had none. With ``predicted_since``, ``predicted`` holds only what the
-    model of that round did not say; without it, as in older journals, it holds everything.
-    ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
-    ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
-    label (first) were taken for another (second); pairs that never occur are left out. It is empty
-    without a test set, where texts have several labels or spans, and in older journals.
-    """
-
-    at: float
-    round: int
-    metrics: Mapping[str, JsonValue]
-    stopping: Mapping[str, Mapping[str, JsonValue]]
-    stop_set: str
-    config_digest: str
-    scoring_seconds: float
-    seconds: float
-    confusion: tuple[tuple[str, str, int], ...] = ()
-    audit: Mapping[str, JsonValue] = field(default_factory=dict)
-    predicted: Mapping[str, Target] = field(default_factory=dict)
-    predicted_since: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunStopped:
-    """The loop ended by itself for a reason."""
-
-    at: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunResumed:
-    """The configuration changed in a way that allows the run to go on."""
-
-    at: float
-    config_digest: str
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecovered:
-    """The journal was lost; these are the batches that Argilla still shows.
-
-    ``published`` is when the last record of each batch came to Argilla, by the server's clock;
-    ``None`` for a batch of which nothing is left. ``notes`` say to people what was odd.
-    """
-
-    at: float
-    batches: tuple[Batch, ...]
-    published: tuple[float | None, ...]
-    notes: tuple[str, ...] = ()
-
-
-Event: TypeAlias = (
-    RunStarted
-    | BatchPlanned
-    | BatchPublished
-    | AnswersCollected
-    | RecordsReopened
-    | SettingsAdopted
-    | PoolChanged
-    | BatchCollected
-    | ModelTrained
-    | RoundEvaluated
-    | RunStopped
-    | RunResumed
-    | RunRecovered
-)
 
 Fact = TypeVar("Fact")
 

@@ -7,23 +7,21 @@ from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
     BatchPublished,
     Event,
     ModelTrained,
-    Phase,
     RoundEvaluated,
     RunRecovered,
     RunResumed,
     RunStarted,
     RunStopped,
     SettingsAdopted,
-    State,
-    apply,
 )
+from loopd.machine import Phase, State, apply
 from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem
 
 PEOPLE = ("ann", "bob", "cyd", f"{IMPORT_PREFIX}tool")

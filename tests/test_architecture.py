@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
     frozenset({"machine", "multiannotator", "key_text"}),
-    frozenset({"safe_yaml", "planned"}),
+    frozenset({"safe_yaml", "planned", "events"}),
     frozenset({"records", "printable", "growing", "derived"}),
     frozenset({"errors", "keeping", "__init__"}),
 )

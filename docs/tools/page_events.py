@@ -1,4 +1,4 @@
-"""Writes the page of the journal's events from `loopd.machine`; knows no fact of its own."""
+"""Writes the page of the journal's events from `loopd.events`; knows no fact of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import yaml
 from docstrings import markdown, parts
 from tables import WORDS, doc, page, table
 
-from loopd import machine, records
+from loopd import events as facts
+from loopd import records
 from loopd.machine import TRANSITIONS, Phase
 
 NOUNS: tuple[type, ...] = (
@@ -28,7 +29,7 @@ NOUNS: tuple[type, ...] = (
 def events() -> str:
     """`docs/events.md`."""
     meanings = yaml.safe_load((WORDS / "events.yaml").read_text(encoding="utf-8"))
-    kinds = get_args(machine.Event)
+    kinds = get_args(facts.Event)
     return page(
         "events",
         phases=_phases(),

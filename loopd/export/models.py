@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopd.errors import ModelError
+from loopd.events import Event, ModelTrained
 from loopd.export.rows import consensus_of
 from loopd.learning.classifiers.contract import ClassifierContext, silent
 from loopd.loop.draws import training
 from loopd.loop.tools import Tools
-from loopd.machine import Event, ModelTrained, State, fold
+from loopd.machine import State, fold
 
 if TYPE_CHECKING:
     from loopd.export.portable import Exporter

@@ -16,6 +16,7 @@ from loopd.annotation.consensus import Consensus, discarded, label_counts
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.errors import ModelError, RunError
+from loopd.events import Event
 from loopd.export.cache_view import apart
 from loopd.export.card import data_card
 from loopd.export.folder import FACTS, new_folder, refuse_taken
@@ -26,7 +27,7 @@ from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
-from loopd.machine import Event, State, fold
+from loopd.machine import State, fold
 from loopd.state.files import SHARED, write_atomic
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task

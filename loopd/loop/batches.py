@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loopd.annotation.consensus import discarded, outside
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import ACTIVELAB
+from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
@@ -17,7 +18,7 @@ from loopd.loop.election import votes
 from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
-from loopd.machine import BatchPlanned, RunStopped, State
+from loopd.machine import State
 from loopd.records import Batch, BatchItem, Targets
 
 if TYPE_CHECKING:

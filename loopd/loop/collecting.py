@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from loopd.annotation.store import Sweep
 from loopd.errors import DatasetError
-from loopd.machine import AnswersCollected, State
+from loopd.events import AnswersCollected
+from loopd.machine import State
 from loopd.records import Answer, AnswerStatus
 
 

@@ -21,6 +21,12 @@ from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
+from loopd.events import (
+    BatchPublished,
+    Event,
+    RoundEvaluated,
+    RunStopped,
+)
 from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
 from loopd.loop.argilla_pool import keep
@@ -31,7 +37,7 @@ from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
-from loopd.machine import BatchPublished, Event, Phase, RoundEvaluated, RunStopped, State, fold
+from loopd.machine import Phase, State, fold
 from loopd.state.heartbeat import Heartbeat
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from loopd import log
 from loopd.annotation.store import AnnotationStore
 from loopd.errors import ArgillaError, TransientError
-from loopd.machine import RecordsReopened, State
+from loopd.events import RecordsReopened
+from loopd.machine import State
 from loopd.records import Batch
 
 SOON = 5.0

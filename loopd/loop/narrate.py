@@ -6,8 +6,7 @@ from collections import Counter
 
 from loopd import log
 from loopd.config import Config
-from loopd.loop.obstacles import obstacle
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -22,8 +21,9 @@ from loopd.machine import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
-    State,
 )
+from loopd.loop.obstacles import obstacle
+from loopd.machine import State
 from loopd.records import AnswerStatus, JsonValue
 from loopd.reports.audit import audit_sentence
 

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from loopd import log
 from loopd.errors import Interrupted, LoopdError
+from loopd.events import Event
 from loopd.loop.tools import Tools
-from loopd.machine import Event, State
+from loopd.machine import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from loopd.annotation.consensus import labelled, unresolved
 from loopd.annotation.store import Progress, Published
 from loopd.config import Config
 from loopd.errors import JournalError, RunError
+from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
@@ -33,7 +34,7 @@ from loopd.loop.tools import (
     read_data,
 )
 from loopd.loop.warm_start import imported
-from loopd.machine import Event, RunRecovered, State, apply, fold
+from loopd.machine import State, apply, fold
 from loopd.records import Answer, AnswerStatus
 from loopd.state.codec import NewerError
 from loopd.state.journal import Journal

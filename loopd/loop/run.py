@@ -12,12 +12,13 @@ from typing import TypeVar
 
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
+from loopd.events import Event, RunStopped
 from loopd.loop.onlooker import Audience
 from loopd.loop.patience import Patience
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools
-from loopd.machine import Event, Phase, RunStopped, State, apply
+from loopd.machine import Phase, State, apply
 
 Result = TypeVar("Result")
 Write = Callable[[Event, State], None]

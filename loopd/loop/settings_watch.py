@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from loopd import log
 from loopd.annotation.store import AnnotationStore, DatasetSettings
-from loopd.machine import SettingsAdopted, State
+from loopd.events import SettingsAdopted
+from loopd.machine import State
 
 SHOWN = 5
 """Names that a sentence lists."""

@@ -15,8 +15,14 @@ from loopd.config.sinks import SQLITE
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
+from loopd.events import (
+    Event,
+    PoolChanged,
+    RunResumed,
+    RunStarted,
+)
 from loopd.loop.tools import DataSets, Tools
-from loopd.machine import Event, Phase, PoolChanged, RunResumed, RunStarted, State
+from loopd.machine import Phase, State
 
 _PACKAGES = ("argilla", "small-text", "torch", "transformers", "numpy", "scikit-learn")
 

@@ -20,6 +20,15 @@ from loopd.annotation.store import Sweep
 from loopd.errors import TransientError
 from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.evaluation.stopping import evaluate_criteria
+from loopd.events import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPublished,
+    Event,
+    ModelTrained,
+    RoundEvaluated,
+    RunStopped,
+)
 from loopd.learning.learner import Model
 from loopd.loop.auditing import audited
 from loopd.loop.batches import Known, chosen_batch, cold_batch
@@ -30,17 +39,7 @@ from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
-from loopd.machine import (
-    AnswersCollected,
-    BatchCollected,
-    BatchPublished,
-    Event,
-    ModelTrained,
-    Phase,
-    RoundEvaluated,
-    RunStopped,
-    State,
-)
+from loopd.machine import Phase, State
 from loopd.records import Batch, JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]

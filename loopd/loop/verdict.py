@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loopd.config import StoppingSection
-from loopd.machine import RoundEvaluated, State
+from loopd.events import RoundEvaluated
+from loopd.machine import State
 from loopd.records import JsonValue
 
 LIMITS = ("label_budget", "max_rounds")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopd.data.pool import Pool
-from loopd.machine import AnswersCollected, State
+from loopd.events import AnswersCollected
+from loopd.machine import State
 from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Record
 from loopd.tasks.task import Task
 

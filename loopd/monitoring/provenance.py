@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from loopd.config import Config
+from loopd.events import RunStarted
 from loopd.log import names_secret
-from loopd.machine import RunStarted, State
+from loopd.machine import State
 
 HIDDEN = "(left out)"
 

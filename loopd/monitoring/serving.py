@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from loopd import log
 from loopd.config import Config, DashboardSection
 from loopd.errors import LoopdError, StorageError
+from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.onlooker import Opening
 from loopd.loop.ports import bound
-from loopd.machine import Event, State
+from loopd.machine import State
 from loopd.monitoring.window import Window
 from loopd.state.files import write_atomic
 

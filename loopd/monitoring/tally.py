@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from loopd.growing import growing
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -20,8 +19,9 @@ from loopd.machine import (
     ModelTrained,
     RecordsReopened,
     RoundEvaluated,
-    joined,
 )
+from loopd.growing import growing
+from loopd.machine import joined
 from loopd.reports.rounds import number
 
 

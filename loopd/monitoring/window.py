@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from loopd.errors import LoopdError
+from loopd.events import Event
 from loopd.loop.onlooker import Opening
 from loopd.loop.tools import Tools
-from loopd.machine import Event, State
+from loopd.machine import State
 from loopd.monitoring.cautions import Outage
 from loopd.monitoring.error_counts import ErrorCounts
 from loopd.monitoring.tally import Tally, tally

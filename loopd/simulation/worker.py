@@ -18,10 +18,11 @@ from typing import IO, Any
 from loopd import log
 from loopd.config import LogSection
 from loopd.errors import LoopdError
+from loopd.events import RoundEvaluated
 from loopd.loop.metrics_log import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
-from loopd.machine import Phase, RoundEvaluated, State
+from loopd.machine import Phase, State
 from loopd.simulation.trial import Trial, run_trial, write_first_batches
 
 GRACE_SECONDS = 10.0

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from loopd.errors import JournalError
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from loopd.errors import JournalError, StorageError
+from loopd.events import Event
 from loopd.keeping import no_garbage
-from loopd.machine import Event
 from loopd.state.codec import NewerError, decode, encode
 from loopd.state.files import make_private, open_private, probe_private
 

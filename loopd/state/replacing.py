@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loopd.errors import StorageError
-from loopd.machine import Event
+from loopd.events import Event
 from loopd.state.files import storage_error, sync_folder
 from loopd.state.journal import Journal
 

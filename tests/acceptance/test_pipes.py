@@ -12,8 +12,8 @@ import pytest
 
 from loopd.config_file import load_config
 from loopd.errors import StorageError
+from loopd.events import RunStarted
 from loopd.loop.tools import read_data
-from loopd.machine import RunStarted
 from loopd.state.journal import Journal
 from tests.daemon import Daemon
 from tests.monitoring.story import story

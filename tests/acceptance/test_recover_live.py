@@ -14,9 +14,10 @@ import pytest
 from loopd.annotation.consensus import targets
 from loopd.config_file import load_config
 from loopd.errors import LockedError, RunError, TransientError
+from loopd.events import Event, RunRecovered, RunStarted
 from loopd.loop.recover import run_recovery
 from loopd.loop.tools import build_store
-from loopd.machine import Event, Phase, RunRecovered, RunStarted, State
+from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch, BatchItem
 from loopd.state.codec import NewerError
 from loopd.state.journal import Journal

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from loopd.annotation.consensus import Electorate, ballots, repeats, resolve
-from loopd.machine import Event, ModelTrained, Phase, State, apply
+from loopd.events import Event, ModelTrained
+from loopd.machine import Phase, State, apply
 from loopd.records import Targets
 from loopd.simulation.oracle import OracleOptions, OracleTask
 from loopd.state.journal import Journal

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from loopd.machine import Event
+from loopd.events import Event
 from loopd.state.journal import Journal
 
 

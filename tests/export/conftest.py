@@ -12,10 +12,7 @@ import pytest
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
-from loopd.loop.start import versions
-from loopd.loop.stop import Stop
-from loopd.loop.tools import Tools, build_tools, read_data
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -23,8 +20,11 @@ from loopd.machine import (
     Event,
     ModelTrained,
     RunStarted,
-    fold,
 )
+from loopd.loop.start import versions
+from loopd.loop.stop import Stop
+from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.machine import fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task

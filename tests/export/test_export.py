@@ -13,13 +13,9 @@ from loopd.cli import main
 from loopd.config import DataSection
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError, LoopdError, ModelError, RunError
+from loopd.events import AnswersCollected, BatchPlanned, BatchPublished
 from loopd.export.formats import FORMATS
 from loopd.export.run import ExportOptions, run_export
-from loopd.machine import (
-    AnswersCollected,
-    BatchPlanned,
-    BatchPublished,
-)
 from loopd.records import IMPORT_PREFIX, AnswerStatus, Batch, BatchItem
 from tests.export.conftest import TEXTS, Run
 
@@ -163,7 +159,7 @@ def test_copies_are_folded_into_their_original(asked: Any) -> None:
 
 
 def _evaluated(run: Run) -> list[Any]:
-    from loopd.machine import RoundEvaluated
+    from loopd.events import RoundEvaluated
 
     return [RoundEvaluated(9.5, 0, {"accuracy": 0.75}, {}, "", "", 0.1, 0.1)]
 

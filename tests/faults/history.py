@@ -23,6 +23,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import LoopdError, StorageError, TransientError
+from loopd.events import BatchCollected, Event
 from loopd.learning.strategies import plugins
 from loopd.loop import daemon
 from loopd.loop.narrate import ObstacleNotes
@@ -30,7 +31,12 @@ from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
-from loopd.machine import BatchCollected, Event, Phase, State, apply, fold
+from loopd.machine import (
+    Phase,
+    State,
+    apply,
+    fold,
+)
 from loopd.state.codec import decode
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task

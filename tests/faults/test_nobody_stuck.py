@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from loopd.errors import ArgillaError, TransientError
-from loopd.machine import Phase, RecordsReopened, RunStopped, State
+from loopd.events import RecordsReopened, RunStopped
+from loopd.machine import Phase, State
 from loopd.records import AnswerStatus
 from loopd.simulation.people_api import PeopleApi
 from loopd.state.journal import Journal

@@ -13,11 +13,12 @@ import pytest
 from loopd.annotation import schema
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
+from loopd.events import AnswersCollected, Event
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.loop import collecting, metrics_log, steps
 from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
-from loopd.machine import AnswersCollected, Event, State, apply
+from loopd.machine import State, apply
 from loopd.records import Batch, BatchItem
 from tests.faults import checker
 from tests.faults.history import run_seed

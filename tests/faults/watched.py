@@ -54,7 +54,7 @@ def note_lessons(path: Path) -> None:
 def note_closings(path: Path) -> None:
     """On the clock that all processes of a machine share, and that does not jump."""
     from loopd.annotation.watcher import AnswerWatcher
-    from loopd.machine import BatchCollected
+    from loopd.events import BatchCollected
     from loopd.state.journal import Journal
 
     real, look, began = Journal.append, AnswerWatcher.look, 0.0
@@ -104,8 +104,9 @@ def hold_states(path: Path) -> None:
 
 def forget_events(count: int) -> None:
     """Plant a bug: from so many answers on, new ones change the state without an event."""
+    from loopd.events import AnswersCollected
     from loopd.loop.run import Loop
-    from loopd.machine import AnswersCollected, apply
+    from loopd.machine import apply
 
     real = Loop.record
 

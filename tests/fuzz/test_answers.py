@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loopd.annotation import schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.config import TaskSection
-from loopd.machine import AnswersCollected
+from loopd.events import AnswersCollected
 from loopd.records import AnswerStatus, Span, Target
 from loopd.state.codec import decode, encode
 from loopd.tasks.registry import build_task

@@ -11,9 +11,9 @@ import pytest
 from loopd.config import DataSection
 from loopd.data.reading import read_pool
 from loopd.errors import DataError, StorageError
+from loopd.events import RunStopped
 from loopd.learning.features.projection import kept
 from loopd.learning.model_store import ModelStore
-from loopd.machine import RunStopped
 from loopd.reports.curve import plot_learning_curve
 from loopd.state.files import write_atomic
 from loopd.state.journal import Journal

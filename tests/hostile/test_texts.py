@@ -15,7 +15,7 @@ from loopd.config import ArgillaSection, DataSection, TaskSection
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError
-from loopd.machine import AnswersCollected
+from loopd.events import AnswersCollected
 from loopd.printable import printable
 from loopd.records import AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
 from loopd.state.codec import decode, encode

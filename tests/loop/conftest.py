@@ -19,6 +19,7 @@ from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
+from loopd.events import Event
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
@@ -27,7 +28,7 @@ from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner
-from loopd.machine import Event, Phase, State
+from loopd.machine import Phase, State
 from loopd.records import Record
 from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask

@@ -22,9 +22,15 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
+from loopd.events import (
+    BatchPlanned,
+    BatchPublished,
+    Event,
+    RunStarted,
+    RunStopped,
+)
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import read_data
-from loopd.machine import BatchPlanned, BatchPublished, Event, RunStarted, RunStopped
 from loopd.records import Batch, BatchItem, Record
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock

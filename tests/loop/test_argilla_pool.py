@@ -16,12 +16,13 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, RunError, StorageError
+from loopd.events import PoolChanged, RunStarted
 from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_wishes
 from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
-from loopd.machine import PoolChanged, RunStarted, State, apply
+from loopd.machine import State, apply
 from loopd.records import Record
 from loopd.state.intakes import FOLDER, Intakes
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from loopd.annotation.consensus import discarded, targets
+from loopd.events import BatchPlanned, RoundEvaluated
 from loopd.loop import metrics_log
 from loopd.loop.auditing import _news
 from loopd.loop.draws import set_aside
 from loopd.loop.steps import STEPS
-from loopd.machine import BatchPlanned, Phase, RoundEvaluated, State, fold
+from loopd.machine import Phase, State, fold
 from loopd.records import Batch, Targets
 from loopd.reports.audit import audit_sentence, audit_sentences
 from loopd.state.codec import decode, encode

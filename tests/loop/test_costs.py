@@ -15,12 +15,7 @@ from loopd.annotation.consensus import ballots, index_of, to_set_aside, unresolv
 from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.data.pool import Pool
-from loopd.loop import metrics_log
-from loopd.loop.closing import reason_to_close
-from loopd.loop.obstacles import obstacle
-from loopd.loop.queue import paces, runs_low
-from loopd.loop.waiting import figures
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -29,10 +24,13 @@ from loopd.machine import (
     ModelTrained,
     RoundEvaluated,
     RunStarted,
-    State,
-    apply,
-    fold,
 )
+from loopd.loop import metrics_log
+from loopd.loop.closing import reason_to_close
+from loopd.loop.obstacles import obstacle
+from loopd.loop.queue import paces, runs_low
+from loopd.loop.waiting import figures
+from loopd.machine import State, apply, fold
 from loopd.monitoring.overview import overview
 from loopd.monitoring.people import open_batches
 from loopd.monitoring.tally import tally

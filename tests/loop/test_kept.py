@@ -11,17 +11,19 @@ from typing import Any
 from hypothesis import strategies as st
 
 from loopd.annotation import consensus
+from loopd.events import (
+    AnswersCollected,
+    BatchPlanned,
+    Event,
+    RoundEvaluated,
+    RunRecovered,
+    RunResumed,
+)
 from loopd.loop.answer_moments import KEPT, LEAST, annotators_of, moments_of
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import waited
 from loopd.machine import (
-    AnswersCollected,
-    BatchPlanned,
-    Event,
     Phase,
-    RoundEvaluated,
-    RunRecovered,
-    RunResumed,
     State,
     apply,
     fold,

@@ -16,20 +16,18 @@ from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.data.pool import Pool
-from loopd.loop.narrate import ObstacleNotes
-from loopd.loop.obstacles import obstacle
-from loopd.loop.status import read_run
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
     BatchPublished,
     Event,
     RunStopped,
-    State,
-    apply,
-    fold,
 )
+from loopd.loop.narrate import ObstacleNotes
+from loopd.loop.obstacles import obstacle
+from loopd.loop.status import read_run
+from loopd.machine import State, apply, fold
 from loopd.monitoring.overview import overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import EMPTY

@@ -9,10 +9,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from loopd.errors import Interrupted, LoopdError, TransientError
+from loopd.events import BatchPlanned, Event
 from loopd.loop.onlooker import Audience, Opening
 from loopd.loop.patience import Patience
 from loopd.loop.run import Loop
-from loopd.machine import BatchPlanned, Event, Phase, State
+from loopd.machine import Phase, State
 from tests.loop.conftest import MakeBench
 
 

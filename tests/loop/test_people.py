@@ -10,10 +10,11 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
+from loopd.events import BatchCollected, BatchPlanned, ModelTrained
 from loopd.loop import metrics_log, steps
 from loopd.loop.start import begin, same_run
 from loopd.loop.tools import Tools
-from loopd.machine import BatchCollected, BatchPlanned, ModelTrained, Phase, State, fold
+from loopd.machine import Phase, State, fold
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
 

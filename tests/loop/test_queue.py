@@ -11,21 +11,19 @@ import pytest
 
 from loopd.annotation.store import Sweep
 from loopd.config import QueueSection, RelabelSection, StoppingSection, StrategySection
+from loopd.events import (
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    ModelTrained,
+    RoundEvaluated,
+)
 from loopd.loop.answer_times import moment
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.queue import BATCHES_OUT, lasting, paces, runs_low, turnaround
 from loopd.loop.waiting import figures, waited
-from loopd.machine import (
-    BatchCollected,
-    BatchPlanned,
-    BatchPublished,
-    ModelTrained,
-    Phase,
-    RoundEvaluated,
-    State,
-    apply,
-)
+from loopd.machine import Phase, State, apply
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either

@@ -16,11 +16,12 @@ from loopd.annotation.consensus import targets, to_set_aside, unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Accounts, Sweep
 from loopd.errors import ArgillaError, TransientError
+from loopd.events import BatchPublished, RecordsReopened
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.lookout import Lookout
 from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
-from loopd.machine import BatchPublished, Phase, RecordsReopened, State
+from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch
 from loopd.state.names import SavedNames
 from tests.annotation.states import answer, state

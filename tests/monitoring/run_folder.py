@@ -12,9 +12,10 @@ import yaml
 
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.events import Event, RunStarted
 from loopd.loop import metrics_log
 from loopd.loop.tools import read_data
-from loopd.machine import Event, RunStarted, fold
+from loopd.machine import fold
 from loopd.state.journal import Journal
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,

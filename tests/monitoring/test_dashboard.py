@@ -17,11 +17,12 @@ from structlog.testing import capture_logs
 from loopd.config import DashboardSection
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
+from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.onlooker import Opening
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
-from loopd.machine import Event, fold
+from loopd.machine import fold
 from loopd.monitoring.dashboard import HEADERS
 from loopd.monitoring.serving import Dashboard, address, listening
 from loopd.state.heartbeat import Heartbeat

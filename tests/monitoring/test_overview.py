@@ -9,8 +9,14 @@ from pathlib import Path
 import pytest
 
 from loopd.config import Config
+from loopd.events import (
+    AnswersCollected,
+    BatchPlanned,
+    BatchPublished,
+    Event,
+)
 from loopd.loop.metrics_log import rows
-from loopd.machine import AnswersCollected, BatchPlanned, BatchPublished, Event, fold
+from loopd.machine import fold
 from loopd.monitoring.cautions import Outage
 from loopd.monitoring.overview import Overview, Surroundings, overview
 from loopd.monitoring.reasons import proposals

@@ -10,11 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopd.errors import AuthError, TransientError
+from loopd.events import AnswersCollected, Event, RunResumed
 from loopd.loop.metrics_log import rows
 from loopd.loop.onlooker import Opening
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
-from loopd.machine import AnswersCollected, Event, RunResumed, fold
+from loopd.machine import fold
 from loopd.monitoring.error_counts import FILE_NAME, ErrorCounts
 from loopd.monitoring.prometheus import NAMES, Moment, exposition
 from loopd.monitoring.tally import tally

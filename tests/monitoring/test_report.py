@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from loopd.cli import main
 from loopd.config import Config
-from loopd.machine import Event, RoundEvaluated
+from loopd.events import Event, RoundEvaluated
 from loopd.monitoring.report import run_report
 from loopd.state.lock import run_lock
 from tests.monitoring.html import Page

@@ -16,9 +16,9 @@ import structlog
 from loopd.config import MlflowSection
 from loopd.config_file import parse_config
 from loopd.errors import ConfigError
+from loopd.events import RunStopped
 from loopd.loop import start
 from loopd.loop.onlooker import Opening
-from loopd.machine import RunStopped
 from loopd.monitoring.onlookers import onlookers
 from loopd.monitoring.sinks.csv_file import CsvFile
 from loopd.monitoring.sinks.feeder import Feeder

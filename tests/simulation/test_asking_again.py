@@ -12,13 +12,14 @@ from loopd.annotation.consensus import ballots, repeats
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
+from loopd.events import Event
 from loopd.loop import metrics_log
 from loopd.loop.metrics_log import TIMED
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
-from loopd.machine import Event, Phase, State, fold
+from loopd.machine import Phase, State, fold
 from loopd.records import Batch, BatchItem, Record
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from loopd.machine import (
+from loopd.events import (
     AnswersCollected,
     BatchPlanned,
     BatchPublished,

@@ -6,14 +6,12 @@ from dataclasses import replace
 import pytest
 
 from loopd.errors import JournalError
-from loopd.machine import (
-    TRANSITIONS,
+from loopd.events import (
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
     BatchPublished,
     ModelTrained,
-    Phase,
     PoolChanged,
     RecordsReopened,
     RoundEvaluated,
@@ -22,6 +20,10 @@ from loopd.machine import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+)
+from loopd.machine import (
+    TRANSITIONS,
+    Phase,
     State,
     apply,
     fold,

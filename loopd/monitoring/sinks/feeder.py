@@ -7,20 +7,19 @@ from pathlib import Path
 
 from loopd import log
 from loopd.errors import LoopdError
+from loopd.events import (
+    Event,
+    RoundEvaluated,
+    RunRecovered,
+    RunResumed,
+    RunStarted,
+)
 from loopd.export.models import export_model
 from loopd.loop import metrics_log
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.onlooker import Opening
 from loopd.loop.tools import Tools
-from loopd.machine import (
-    Event,
-    Phase,
-    RoundEvaluated,
-    RunRecovered,
-    RunResumed,
-    RunStarted,
-    State,
-)
+from loopd.machine import Phase, State
 from loopd.monitoring.provenance import flat, identity, origin, settings_in_force
 from loopd.monitoring.sinks.sink import Ending, LastModel, Sink, Story
 from loopd.state.journal import Journal
