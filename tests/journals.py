@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
@@ -21,14 +20,14 @@ from loopd.events import (
     RunStopped,
     SettingsAdopted,
 )
+from loopd.loop.answer_times import moment
 from loopd.machine import Phase, State, apply
 from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem
 
 PEOPLE = ("ann", "bob", "cyd", f"{IMPORT_PREFIX}tool")
 POOL = tuple(f"r{number}" for number in range(14))
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
-
-Draw = Callable[[st.SearchStrategy[object]], object]
+EPOCH = moment(BEGIN.isoformat())
 
 
 @st.composite
@@ -47,7 +46,7 @@ def _next(state: State, at: int) -> st.SearchStrategy[Event]:
     """An event that may come now."""
     kinds: dict[Phase, list[st.SearchStrategy[Event]]] = {
         Phase.SEED: [_answers(state, at), _planned(state, at), _recovered(at)],
-        Phase.PUBLISH: [st.just(BatchPublished(float(at), f"b{state.round:04d}", 1.0))],
+        Phase.PUBLISH: [_published(state)],
         Phase.COLLECT: [*[_answers(state, at)] * 8, _adopted(at), _collected(state, at)],
         Phase.TRAIN: [_trained(state, at), _planned(state, at), st.just(RunStopped(at, "end"))],
         Phase.EVALUATE: [_evaluated(state, at)],
@@ -79,6 +78,13 @@ def _answers(state: State, at: int) -> st.SearchStrategy[Event]:
         st.lists(answer, max_size=6).map(tuple),
         deleted=rarely,
         restored=rarely,
+    )
+
+
+def _published(state: State) -> st.SearchStrategy[Event]:
+    """In the time in which people answer."""
+    return st.integers(0, 400).map(
+        lambda seconds: BatchPublished(EPOCH + seconds, f"b{state.round:04d}", 1.0)
     )
 
 

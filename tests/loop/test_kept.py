@@ -14,12 +14,14 @@ from loopd.annotation import consensus
 from loopd.events import (
     AnswersCollected,
     BatchPlanned,
+    BatchPublished,
     Event,
     RoundEvaluated,
     RunRecovered,
     RunResumed,
 )
 from loopd.loop.answer_moments import KEPT, LEAST, annotators_of, moments_of
+from loopd.loop.answer_times import moment
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import waited
 from loopd.machine import (
@@ -230,3 +232,37 @@ def replace_phase(state: State, phase: Phase) -> State:
     after = replace(state, phase=phase)
     after.derived.follow(state.derived, RunResumed(1.5, "c", ""))
     return after
+
+
+REACTIONS = st.dictionaries(
+    st.tuples(st.integers(0, 7), st.sampled_from(("ann", "bob", "cyd"))),
+    st.integers(0, 99),
+    min_size=4,
+)
+"""Seconds at which people answered the eight records of two batches."""
+
+
+@HOW_OFTEN
+def test_how_long_people_waited_is_what_a_walk_gives(examples: int) -> None:
+    def check(reactions: dict[tuple[int, str], int]) -> None:
+        begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
+        answers = {
+            (f"r{number}", who): Answer(
+                f"r{number}", who, AnswerStatus.SUBMITTED, "a",
+                (begin + timedelta(seconds=seconds)).isoformat(),
+            )
+            for (number, who), seconds in reactions.items()
+        }  # fmt: skip
+        batches = tuple(
+            Batch(f"b{number}", number, "x", None, items)
+            for number, items in enumerate((ITEMS[:5], ITEMS[5:]))
+        )
+        published = {1: BatchPublished(moment(begin.isoformat()) + 90, "b1", 1.0)}
+        state = State(batches=batches, answers=answers, published=published)
+        for needed in (1, 2, 3):
+            assert waited(state, needed) == walked_loop.waited(state, needed)
+
+    holds(examples, REACTIONS, check)
+
+
+ITEMS = tuple(BatchItem(f"r{number}") for number in range(8))

@@ -199,3 +199,11 @@ def test_answers_that_come_one_after_the_other_are_folded_at_once() -> None:
         EVENTS[BatchPlanned],
         other,
     ]
+
+
+def test_look_ups_that_were_asked_for_before_a_recovery_are_made_anew() -> None:
+    state = fold([EVENTS[RunStarted]])
+    assert state.planned_ids == set()
+    recovered = apply(state, EVENTS[RunRecovered])
+    assert (recovered.planned_ids, recovered.originals) == ({"x"}, {"x": "x"})
+    assert state.planned_ids == set()
