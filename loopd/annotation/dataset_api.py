@@ -109,13 +109,19 @@ class DatasetApi:
         return frozenset(member["username"] for member in members)
 
     def accounts(self) -> Accounts:
-        """All accounts; for an admin, who may not see those, the members of the workspace."""
+        """All accounts; for an admin, who may not see those, the members of the workspace.
+
+        Nobody where those are not shown either.
+        """
         try:
-            users, complete = self.http.get("users")["items"], True
+            return Accounts(_names(self.http.get("users")["items"]), complete=True)
         except AuthError:
-            path = f"workspaces/{self.workspace_id()}/users"
-            users, complete = self.http.get(path)["items"], False
-        return Accounts({str(user["id"]): str(user["username"]) for user in users}, complete)
+            pass
+        path = f"workspaces/{self.workspace_id()}/users"
+        try:
+            return Accounts(_names(self.http.get(path)["items"]), complete=False)
+        except AuthError:
+            return Accounts({}, complete=False)
 
     def gone(self) -> DatasetError:
         """The error of a dataset that was there and is in no list any more."""
@@ -132,3 +138,7 @@ class DatasetApi:
         """
         second_look(lambda: self.http.get("me/datasets"), self._section.dataset, self.id)
         return self.gone()
+
+
+def _names(users: list[Json]) -> dict[str, str]:
+    return {str(user["id"]): str(user["username"]) for user in users}

@@ -13,7 +13,7 @@ from typing import Protocol
 from loopd import log
 from loopd.annotation.consensus import given
 from loopd.annotation.store import Accounts, AnnotationStore, Sweep
-from loopd.errors import TransientError
+from loopd.errors import ArgillaError, TransientError
 from loopd.loop.collecting import vanished
 from loopd.machine import State
 from loopd.state.names import UnsavedNames
@@ -95,7 +95,7 @@ class AccountWatch:
             return
         try:
             accounts = self._store.accounts()
-        except TransientError:
+        except (TransientError, ArgillaError):
             return  # names are for messages only, and the next sweep asks again
         self._looked_for |= new
         if accounts is not None:
