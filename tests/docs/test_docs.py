@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,9 +77,16 @@ def test_every_metrics_key_is_documented() -> None:
     assert all(f"| `{key}` | {meaning} |" in page for key, meaning in KEYS.items())
 
 
+def every_command(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{before}{name} ")
+
+
 def test_every_command_and_option_is_documented() -> None:
     page = pages.text("docs/cli.md")
-    for name, command in main.commands.items():
+    for name, command in every_command(main):
         section = page.split(f"## loopd {name}\n", 1)[1].partition("\n## ")[0]
         for option in command.params:
             shown = option.opts if isinstance(option, click.Option) else [option.name.upper()]
@@ -166,6 +174,8 @@ def test_mentioned_commands_exist(path: Path) -> None:
             assert verbs <= commands.make_verbs()
         elif words[0] not in ("-h", "--help", "--version"):
             command = main.commands[words[0]]
+            if isinstance(command, click.Group) and len(words) > 1:
+                command = command.commands[words[1]]
             known = {name for option in command.params for name in option.opts} | {"--help"}
             assert {word for word in words if word.startswith("--")} <= known, line
 
