@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loopd.annotation.accounts import AccountsApi, Person
     from loopd.config import ArgillaSection
 
-_NAMES = click.argument("names", metavar="NAME...", nargs=-1, required=True)
+_NAMES = click.argument("names", nargs=-1, required=True)
 
 
 def _place(command: Callable[..., Any]) -> Callable[..., Any]:

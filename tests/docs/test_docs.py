@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,9 +77,16 @@ def test_every_metrics_key_is_documented() -> None:
     assert all(f"| `{key}` | {meaning} |" in page for key, meaning in KEYS.items())
 
 
+def every_command(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield before + name, command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{before}{name} ")
+
+
 def test_every_command_and_option_is_documented() -> None:
     page = pages.text("docs/cli.md")
-    for name, command in main.commands.items():
+    for name, command in every_command(main):
         section = page.split(f"## loopd {name}\n", 1)[1].partition("\n## ")[0]
         for option in command.params:
             shown = option.opts if isinstance(option, click.Option) else [option.name.upper()]
