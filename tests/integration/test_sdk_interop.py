@@ -17,6 +17,7 @@ from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.docs import pages
 from tests.live import LiveArgilla
+from tests.servers import SDK
 
 NO_POOL = Pool(())
 
@@ -131,6 +132,7 @@ def test_loopd_attaches_to_what_the_client_made(
     assert [record.id for record in dataset.records()] == ["own", "r1", "r2"]
 
 
+@pytest.mark.needs(SDK)
 def test_the_mark_can_be_removed_as_the_documentation_says(
     argilla: LiveArgilla, open_store: OpenStore
 ) -> None:

@@ -27,6 +27,11 @@ PROCESS = "process"
 """What a test needs that kills the server, or starts it again."""
 
 WEBHOOKS = "webhooks"
+
+SDK = "sdk"
+"""What a test needs that has Argilla's own SDK ask, without a word of ours."""
+
+FIXED_LABELS = "fixed labels"
 MANY_LABELS = "many labels"
 
 DATABASE_LISTS = "lists from the database"
@@ -88,6 +93,10 @@ def _stock(version: str, **lacks: str) -> Server:
     )
 
 
+FORK = {
+    SDK: "it wants the key in a header that Argilla's SDK does not send",
+    FIXED_LABELS: "it takes new labels for a question that is published",
+}
 NO_WEBHOOKS = {WEBHOOKS: "it has none: they came with 2.5"}
 
 SERVERS: Mapping[str, Server] = {
@@ -110,7 +119,7 @@ SERVERS: Mapping[str, Server] = {
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         by("tests.servers.stock", "extralit", "extralit_server"),
-        ON_OSMEM,
+        {**ON_OSMEM, **FORK},
     ),
     "argilla-2.7.1": _stock("2.7.1"),
     "argilla-2.6.0": _stock("2.6.0"),
