@@ -23,6 +23,9 @@ FILES = "files"
 VECTORS = "vectors"
 """What a test needs that asks for similar records."""
 
+EXTREMES = "extremes"
+"""What a test needs that sorts by the greatest of several values."""
+
 PROCESS = "process"
 """What a test needs that kills the server, or starts it again."""
 
@@ -38,7 +41,11 @@ DATABASE_LISTS = "lists from the database"
 """What loopd itself needs: records are listed as the database has them."""
 
 ITS_OWN = {ENGINE: "it has a search engine of its own", FILES: "it is not `loopd serve`"}
-ON_OSMEM = {**ITS_OWN, VECTORS: "osmem-server finds nothing by its vector"}
+OSMEM = {
+    VECTORS: "osmem-server finds nothing by its vector",
+    EXTREMES: "osmem-server takes another of several values to sort by",
+}
+ON_OSMEM = {**ITS_OWN, **OSMEM}
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from tests.servers import (
     FILES,
     FORK,
     MANY_LABELS,
+    OSMEM,
     PROCESS,
-    VECTORS,
     WEBHOOKS,
     Server,
     by,
@@ -58,7 +58,7 @@ def _lacks(version: str, engine: str, status: Any) -> dict[str, str]:
     if engine != "loopd":
         lacks[ENGINE] = "it has a search engine of its own"
     if "osmem" in str(status):
-        lacks[VECTORS] = "osmem-server finds nothing by its vector"
+        lacks |= OSMEM
     if version.startswith("Extralit"):
         lacks |= FORK
     number = re.search(r"Argilla (\d+)\.(\d+)", version)
