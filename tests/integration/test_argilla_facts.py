@@ -11,7 +11,7 @@ from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
 from tests.people import key_headers
-from tests.servers import MANY_LABELS
+from tests.servers import FIXED_LABELS, MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -480,6 +480,7 @@ def test_what_a_label_may_be(api: Api, label: str, code: int) -> None:
         assert questions[0]["settings"]["options"][-1]["value"] == label
 
 
+@pytest.mark.needs(FIXED_LABELS)
 def test_labels_are_fixed_with_the_question(api: Api) -> None:
     """An unknown label can only come from a dataset that somebody made with more labels."""
     made = api.dataset()

@@ -23,7 +23,7 @@ from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, Api, Made, item
 from tests.live import LiveArgilla
-from tests.servers import MANY_LABELS
+from tests.servers import ENGINE, MANY_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -278,6 +278,7 @@ def test_names_of_metadata_that_people_use_are_left_to_them(
     assert listed["r1"].metadata["batch_id"] == "b0000"
 
 
+@pytest.mark.needs(ENGINE)
 def test_the_most_informative_record_comes_first_under_any_name(
     api: Api, make_store: MakeStore
 ) -> None:

@@ -18,6 +18,7 @@ from loopd.tasks.single_label import SingleLabelTask
 from tests.docs import pages
 from tests.live import LiveArgilla
 from tests.people import is_guest
+from tests.servers import SDK
 
 NO_POOL = Pool(())
 
@@ -138,6 +139,7 @@ def test_loopd_attaches_to_what_the_client_made(
     assert [record.id for record in without_guests(dataset)] == ["own", "r1", "r2"]
 
 
+@pytest.mark.needs(SDK)
 def test_the_mark_can_be_removed_as_the_documentation_says(
     argilla: LiveArgilla, open_store: OpenStore
 ) -> None:

@@ -23,17 +23,29 @@ FILES = "files"
 VECTORS = "vectors"
 """What a test needs that asks for similar records."""
 
+EXTREMES = "extremes"
+"""What a test needs that sorts by the greatest of several values."""
+
 PROCESS = "process"
 """What a test needs that kills the server, or starts it again."""
 
 WEBHOOKS = "webhooks"
+
+SDK = "sdk"
+"""What a test needs that has Argilla's own SDK ask, without a word of ours."""
+
+FIXED_LABELS = "fixed labels"
 MANY_LABELS = "many labels"
 
 DATABASE_LISTS = "lists from the database"
 """What loopd itself needs: records are listed as the database has them."""
 
 ITS_OWN = {ENGINE: "it has a search engine of its own", FILES: "it is not `loopd serve`"}
-ON_OSMEM = {**ITS_OWN, VECTORS: "osmem-server finds nothing by its vector"}
+OSMEM = {
+    VECTORS: "osmem-server finds nothing by its vector",
+    EXTREMES: "osmem-server takes another of several values to sort by",
+}
+ON_OSMEM = {**ITS_OWN, **OSMEM}
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,10 @@ def _stock(version: str, **lacks: str) -> Server:
     )
 
 
+FORK = {
+    SDK: "it wants the key in a header that Argilla's SDK does not send",
+    FIXED_LABELS: "it takes new labels for a question that is published",
+}
 NO_WEBHOOKS = {WEBHOOKS: "it has none: they came with 2.5"}
 
 SERVERS: Mapping[str, Server] = {
@@ -110,7 +126,7 @@ SERVERS: Mapping[str, Server] = {
         "SQLite",
         "its own OpenSearch engine, on osmem-server",
         by("tests.servers.stock", "extralit", "extralit_server"),
-        ON_OSMEM,
+        {**ON_OSMEM, **FORK},
     ),
     "argilla-2.7.1": _stock("2.7.1"),
     "argilla-2.6.0": _stock("2.6.0"),

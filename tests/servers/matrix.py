@@ -39,7 +39,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "run": ("tests/servers/test_whole_run.py",),
     "store": ("tests/integration",),
     "search": ("tests/server/test_search_contract.py", "tests/server/test_datasets.py"),
-    "people": ("tests/loop/test_people.py", "tests/loop/test_stuck.py"),
+    "people": ("tests/loop/test_people.py",),
     "guests": ("tests/faults/test_guests.py",),
     "crash": (CRASH,),
     "soak": (SOAK,),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,16 @@ import httpx
 
 from loopd.annotation.server_version import engine_of, version_of
 from loopd.server.options import Account
-from tests.live import LiveArgilla
+from tests.live import NAMES, LiveArgilla
 from tests.people import client_of
 from tests.servers import (
     DATABASE_LISTS,
     ENGINE,
     FILES,
+    FORK,
     MANY_LABELS,
+    OSMEM,
     PROCESS,
-    VECTORS,
     WEBHOOKS,
     Server,
     by,
@@ -56,7 +58,9 @@ def _lacks(version: str, engine: str, status: Any) -> dict[str, str]:
     if engine != "loopd":
         lacks[ENGINE] = "it has a search engine of its own"
     if "osmem" in str(status):
-        lacks[VECTORS] = "osmem-server finds nothing by its vector"
+        lacks |= OSMEM
+    if version.startswith("Extralit"):
+        lacks |= FORK
     number = re.search(r"Argilla (\d+)\.(\d+)", version)
     release = (int(number[1]), int(number[2])) if number else (9, 9)
     if release < (2, 5):
@@ -87,6 +91,11 @@ class RemoteServer:
         self.owner = Account(me["username"], "", owner_key)
         self._space = self._call("POST", "workspaces", {"name": self.workspace})["id"]
         self.annotator: Account
+
+    def are_free(self, names: Iterable[str]) -> bool:
+        """Whether nobody there is called so."""
+        users = self._call("GET", "users")["items"]
+        return not {user["username"] for user in users} & set(names)
 
     def stop(self) -> None:
         """Leave the server as it was."""
@@ -119,10 +128,9 @@ def start(home: Path, url: str, owner_key: str) -> LiveArgilla:
     server = RemoteServer(url, owner_key)
     live = LiveArgilla(server)
     try:
-        # Whoever else is there may be called so already.
         end = server.workspace.rpartition("-")[2]
         server.annotator = live.hire(f"annotator-{end}")
-        return live.with_people(f"-{end}")
+        return live.with_people("" if server.are_free(NAMES) else f"-{end}")
     except BaseException:
         server.stop()
         raise

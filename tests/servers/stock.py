@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from loopd.server.accounts import load_or_create_accounts
 from loopd.server.embedded import EmbeddedServer
 from loopd.server.environment import MOST_LABELS
@@ -42,12 +44,19 @@ class Osmem:
             stderr=subprocess.DEVNULL,
         )
         self.url = self._read_url()
+        self._warm_up()
 
     def _read_url(self) -> str:
         for line in self._process.stdout or ():
             if line.startswith(b"{") and b'"url"' in line:
                 return str(json.loads(line)["url"])
         raise RuntimeError("osmem-server does not start")
+
+    def _warm_up(self) -> None:
+        """Its first index takes it longer than Argilla's client waits, on a slow machine."""
+        with httpx.Client(base_url=self.url, timeout=READY_SECONDS, trust_env=False) as client:
+            client.put("/warm").raise_for_status()
+            client.delete("/warm").raise_for_status()
 
     def stop(self) -> None:
         self._process.kill()
