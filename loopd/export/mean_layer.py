@@ -220,7 +220,7 @@ _ROBERTA = Family(
     straight=_through_tanh,
 )
 _DISTILBERT = Family(
-    layers=lambda model: [_distilbert_layer(each) for each in model.base_model.transformer.layer],
+    layers=lambda model: [_distilbert_layer(layer) for layer in model.base_model.transformer.layer],
     dense=lambda model: model.pre_classifier,
     out=lambda model: model.classifier,
     straight=_through_relu,

@@ -225,10 +225,9 @@ class Exporter:
         return backbone
 
     def _thresholds(self, head: LinearHead) -> dict[str, float]:
-        chosen = getattr(head, "thresholds", None)
-        if not head.multi_label or chosen is None:
+        if not head.multi_label or head.thresholds is None:
             return {}
-        return dict(zip(self._context.labels, map(float, chosen), strict=True))
+        return dict(zip(self._context.labels, map(float, head.thresholds), strict=True))
 
     def _length(self, classifier: Any) -> float:
         """Mean length of the vectors before they are scaled."""
@@ -239,8 +238,8 @@ class Exporter:
 
     def _sample(self) -> list[str]:
         texts = self._context.pool.texts
-        chosen = np.random.default_rng(0).permutation(len(texts))[:SAMPLE]
-        return [texts[place] for place in sorted(chosen)]
+        sample = np.random.default_rng(0).permutation(len(texts))[:SAMPLE]
+        return [texts[row] for row in sorted(sample)]
 
     def _dataset(self, texts: Sequence[str]) -> Any:
         from loopd.learning.dataset import unlabeled
@@ -261,8 +260,8 @@ class Exporter:
         same = 0
         for done, (text, spans) in enumerate(zip(texts, ours, strict=True)):
             self._context.interrupt()
-            found = [(each["start"], each["end"], each["entity_group"]) for each in pipeline(text)]
-            same += found == [tuple(span) for span in spans]
+            theirs = [(one["start"], one["end"], one["entity_group"]) for one in pipeline(text)]
+            same += theirs == [tuple(span) for span in spans]
             self._context.progress("comparing", done + 1, len(texts))
         return Fidelity(len(texts), same / len(texts), None)
 

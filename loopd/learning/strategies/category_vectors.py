@@ -38,9 +38,8 @@ class CategoryVectors(ChoosingStrategy):
         if not several(context.y):
             raise ModelError("category vectors need several labels for each text", "use `margin`")
         proba = np.asarray(context.model.predict_proba(context.pool[context.unlabeled]))
-        values = inconsistency(
-            proba >= thresholds(context.model), context.y.toarray() > 0
-        ) * ranking(proba)
+        predicted = proba >= thresholds(context.model)
+        values = inconsistency(predicted, context.y.toarray() > 0) * ranking(proba)
         best = top(values, context.unlabeled, n)
         return Selection(context.unlabeled[best], values[best])
 

@@ -34,12 +34,10 @@ class EmbeddingDiscriminative(ChoosingStrategy):
 
     def choose(self, context: QueryContext, n: int) -> Selection:
         """Positions (n,) of the unlabelled rows least like the labelled ones."""
-        nothing = np.zeros(
-            len(context.pool), dtype=np.int64
-        )  # upstream refuses several labels unread
-        embedded = IndexedDataset(
-            np.asarray(context.model.embed(context.pool)), nothing, context.pool.target_labels
-        )
+        pool = context.pool
+        nothing = np.zeros(len(pool), dtype=np.int64)  # upstream refuses several labels unread
+        vectors = np.asarray(context.model.embed(pool))
+        embedded = IndexedDataset(vectors, nothing, pool.target_labels)
         strategy = DiscriminativeActiveLearning(
             Discriminators(),
             min(self.num_iterations, n),

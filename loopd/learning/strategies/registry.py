@@ -189,9 +189,8 @@ def create(
     _refuse_missing_packages(section.name, entry)
     strategy_class = _load(entry)
     options = {**entry.options, **section.options}
-    refuse_unknown_options(
-        f"strategy {section.name!r}", options, _option_names(strategy_class, entry)
-    )
+    names = _option_names(strategy_class, entry)
+    refuse_unknown_options(f"strategy {section.name!r}", options, names)
     if entry.wraps:
         options = _with_base(section, options, num_classes)
     if entry.num_classes:
@@ -323,11 +322,8 @@ def _refuse_missing_packages(name: str, entry: Entry) -> None:
 
 
 def _option_names(strategy_class: type[object], entry: Entry) -> Collection[str]:
-    named = set(inspect.signature(strategy_class.__init__).parameters) - {
-        *_FROM_LOOPD,
-        "kwargs",
-        "args",
-    }
+    parameters = inspect.signature(strategy_class.__init__).parameters
+    named = set(parameters) - {*_FROM_LOOPD, "kwargs", "args"}
     return named | set(_FOR_WRAPPERS) if entry.wraps else named
 
 
