@@ -23,6 +23,9 @@ WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
+    "tests/faults/test_in_place.py": "all records are the pool, and are compared whole",
+    "tests/faults/test_nobody_stuck.py": "counts all records: none lost, none doubled",
+    "tests/fronts/test_limits.py": "counts all records: none lost, none doubled",
     "tests/integration/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
 }
 """Tests, by how their names begin, whose datasets get no records of others. The guard looks at what
@@ -35,6 +38,8 @@ AROUND: Mapping[str, str] = {
 """Tests of which the guard's findings do not count."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "tests/packaging/test_wheel.py": "the demo of a wheel in an environment without the tests",
+    "tests/servers/remote.py": "others have no guard; the contracts compare",
     "tests/conftest.py": "starts what the switch names; SQLite has a guard",
     "tests/postgresql/conftest.py": "its triggers are SQLite's",
     "tests/postgresql/test_contracts.py": "its triggers are SQLite's; contracts compare",

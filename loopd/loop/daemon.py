@@ -21,12 +21,7 @@ from loopd.annotation.webhooks import Door, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
-from loopd.events import (
-    BatchPublished,
-    Event,
-    RoundEvaluated,
-    RunStopped,
-)
+from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
 from loopd.loop.argilla_pool import keep

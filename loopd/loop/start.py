@@ -15,12 +15,7 @@ from loopd.config.sinks import SQLITE
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
-from loopd.events import (
-    Event,
-    PoolChanged,
-    RunResumed,
-    RunStarted,
-)
+from loopd.events import Event, PoolChanged, RunResumed, RunStarted
 from loopd.loop.tools import DataSets, Tools
 from loopd.machine import Phase, State
 

@@ -15,13 +15,7 @@ from typing import Any
 from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
-from loopd.events import (
-    AnswersCollected,
-    BatchPlanned,
-    Event,
-    RoundEvaluated,
-    RunStopped,
-)
+from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
 from loopd.loop import metrics_log
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
@@ -29,12 +23,7 @@ from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.loop.warm_start import imported
-from loopd.machine import (
-    Phase,
-    State,
-    apply,
-    fold,
-)
+from loopd.machine import Phase, State, apply, fold
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore
 from loopd.state.codec import decode, encode

@@ -64,6 +64,7 @@ RULES = (
     Rule(r"TREC_DIR=\S+ loopd run configs/.*", Way.SHAPE, "the tutorial's configuration is run"),
     Rule(r"loopd export configs/entities\.yaml .*", Way.SHAPE, "tests/export exports spans"),
     Rule(r"make (demo|test)", Way.SHAPE, "`loopd demo` is run; and this is `make test`"),
+    Rule(r"make check-servers.*", Way.SHAPE, "installs servers; tests/servers/test_table.py"),
     Rule(r"(tensorboard --logdir|mlflow ui) .*", Way.FOREIGN, "serve until Ctrl-C"),
     Rule(r"(sudo /\S+/)?pip (install|wheel) .*", Way.FOREIGN, "needs an index of packages"),
     Rule(r"(cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env)", Way.FOREIGN, "for docker"),

@@ -138,7 +138,7 @@ class Attached:
             for person in ("ann", "bob"):
                 self._answer(id_, person, there.records[id_])
         for id_ in ids[ANSWERED : ANSWERED + DISCARDED] + ids[-5:-4]:
-            self.people.answer(id_, "ann", Reply("discarded", None))
+            self.people.answer(id_, "ann", Reply("discarded", {}))
         self.people.answer(ids[60], "bob", Reply("draft", {"label": {"value": LABELS[1]}}))
         self.people.look()
 
@@ -217,7 +217,7 @@ class Attached:
             if not any(self.people.ids[name] in one.responses for one in same):
                 self._answer(id_, name, there.records[id_])
                 return
-        self.people.answer(id_, "cyd", Reply("discarded", None))  # all have read it
+        self.people.answer(id_, "cyd", Reply("discarded", {}))  # all have read it
 
     def _waiting(self) -> set[str]:
         """Records of the run that nobody has answered, of all as they are now."""

@@ -31,12 +31,7 @@ from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
-from loopd.machine import (
-    Phase,
-    State,
-    apply,
-    fold,
-)
+from loopd.machine import Phase, State, apply, fold
 from loopd.state.codec import decode
 from loopd.state.journal import Journal
 from loopd.tasks.registry import build_task

@@ -42,8 +42,8 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
     """Once the open batch has an answer, nothing else is read until the next one."""
     real = collecting.changes
 
-    def changes(state: State, sweep: Sweep, now: float) -> AnswersCollected | None:
-        event = real(state, sweep, now)
+    def changes(state: State, sweep: Sweep, now: float, **options: Any) -> AnswersCollected | None:
+        event = real(state, sweep, now, **options)
         mine = set(state.batch.external_ids) if state.batches else set()
         if event is None or not any(id_ in mine for id_, _ in state.answers):
             return event

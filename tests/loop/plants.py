@@ -22,13 +22,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
-from loopd.events import (
-    BatchPlanned,
-    BatchPublished,
-    Event,
-    RunStarted,
-    RunStopped,
-)
+from loopd.events import BatchPlanned, BatchPublished, Event, RunStarted, RunStopped
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import read_data
 from loopd.records import Batch, BatchItem, Record

@@ -24,12 +24,7 @@ from loopd.loop.answer_moments import KEPT, LEAST, annotators_of, moments_of
 from loopd.loop.answer_times import moment
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import waited
-from loopd.machine import (
-    Phase,
-    State,
-    apply,
-    fold,
-)
+from loopd.machine import Phase, State, apply, fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Target
 from tests.annotation import walked
 from tests.fuzz.properties import HOW_OFTEN, holds

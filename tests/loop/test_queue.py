@@ -11,13 +11,7 @@ import pytest
 
 from loopd.annotation.store import Sweep
 from loopd.config import QueueSection, RelabelSection, StoppingSection, StrategySection
-from loopd.events import (
-    BatchCollected,
-    BatchPlanned,
-    BatchPublished,
-    ModelTrained,
-    RoundEvaluated,
-)
+from loopd.events import BatchCollected, BatchPlanned, BatchPublished, ModelTrained, RoundEvaluated
 from loopd.loop.answer_times import moment
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes

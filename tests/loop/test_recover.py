@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,11 @@ def make_tools(place: str, tmp_path: Path, request: pytest.FixtureRequest) -> An
             "pool": {"path": "unused.csv"},
         }
         config = parse_config(settings, tmp_path)
-        parts = _in_memory if place == "memory" else _on_argilla(request, LABELS)
+        parts = (
+            partial(_in_memory, completes=False)
+            if place == "memory"
+            else _on_argilla(request, LABELS)
+        )
         store, people = parts(config)
         tools = build_tools(config, DataSets(TEXTS, None, {}), Stop(), store=store)
         made.append((tools, people))

@@ -12,12 +12,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings
 from loopd.events import RunResumed, SettingsAdopted
 from loopd.loop.settings_watch import SettingsWatch, changed
-from loopd.machine import (
-    Phase,
-    State,
-    apply,
-    fold,
-)
+from loopd.machine import Phase, State, apply, fold
 from loopd.tasks.single_label import SingleLabelTask
 from tests.loop.conftest import Bench, MakeBench, gold
 

@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from loopd.config import Config
-from loopd.events import (
-    AnswersCollected,
-    BatchPlanned,
-    BatchPublished,
-    Event,
-)
+from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
 from loopd.loop.metrics_log import rows
 from loopd.machine import fold
 from loopd.monitoring.cautions import Outage

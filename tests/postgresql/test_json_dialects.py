@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from sqlalchemy import (
     Table,
     and_,
     create_engine,
+    event,
     select,
 )
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy.engine import URL, Connection, Engine
 
 from tests.servers.postgresql import USER, Postgresql
 
@@ -79,6 +81,18 @@ class Database:
         if documents:
             rows = [{"id": number, "data": each} for number, each in enumerate(documents)]
             self._connection.execute(TABLE.insert(), rows)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pragmas() -> Iterator[None]:
+    """Argilla's listener, where another test has loaded it, takes each database for its SQLite."""
+    loaded = sys.modules.get("argilla_server.database")
+    if loaded is None:
+        yield
+        return
+    event.remove(Engine, "connect", loaded.set_sqlite_pragma)
+    yield
+    event.listen(Engine, "connect", loaded.set_sqlite_pragma)
 
 
 @pytest.fixture(scope="module")

@@ -21,14 +21,7 @@ from loopd.events import (
     RunStopped,
     SettingsAdopted,
 )
-from loopd.machine import (
-    TRANSITIONS,
-    Phase,
-    State,
-    apply,
-    fold,
-    joined,
-)
+from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 
 EVENTS = {

@@ -14,12 +14,7 @@ from itertools import chain
 from typing import TypeVar
 
 from loopd.derived import Kind
-from loopd.events import (
-    AnswersCollected,
-    BatchPlanned,
-    Event,
-    RunRecovered,
-)
+from loopd.events import AnswersCollected, BatchPlanned, Event, RunRecovered
 from loopd.growing import GrowingMap
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus

@@ -7,13 +7,7 @@ from pathlib import Path
 
 from loopd import log
 from loopd.errors import LoopdError
-from loopd.events import (
-    Event,
-    RoundEvaluated,
-    RunRecovered,
-    RunResumed,
-    RunStarted,
-)
+from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunStarted
 from loopd.export.models import export_model
 from loopd.loop import metrics_log
 from loopd.loop.daemon import JOURNAL_NAME

@@ -146,14 +146,14 @@ def test_odd_texts_train_and_are_tagged_before_the_cut(odd: SpanTaggerFactory) -
 
 def test_a_span_that_cuts_a_word_is_learned_as_it_is(odd: SpanTaggerFactory) -> None:
     seen = []
-    real = odd.lesson
-    odd.lesson = lambda *given: seen.append(real(*given)) or seen[-1]  # type: ignore[method-assign,func-returns-value]
+    real = odd.split
+    odd.split = lambda *given: seen.append(real(*given)) or seen[-1]  # type: ignore[method-assign,func-returns-value]
     y = np.empty(1, dtype=object)
     y[0] = (Span(2, 9, "person"),)
     try:
         odd.new(0).fit(train_set(odd, [4], y))
     finally:
-        odd.lesson = real  # type: ignore[method-assign]
+        odd.split = real  # type: ignore[method-assign]
     assert seen[0].borders(0).tolist() == [[0, 2], [2, 9], [9, 12], [13, 14], [14, 15]]
 
 
