@@ -23,6 +23,7 @@ WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
+    "tests/faults/test_attach.py": "has others of its own, and compares all of them",
     "tests/faults/test_in_place.py": "all records are the pool, and are compared whole",
     "tests/faults/test_nobody_stuck.py": "counts all records: none lost, none doubled",
     "tests/fronts/test_limits.py": "counts all records: none lost, none doubled",
