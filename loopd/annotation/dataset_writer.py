@@ -33,22 +33,41 @@ class DatasetWriter:
         self._bulks = Bulks()
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
-        """Create the batch's items, or merge them into records that are there."""
+        """Create the batch's items, or merge them into records that are there.
+
+        What is new comes first, right after a look at what is there: somebody may add the same
+        texts at any moment.
+        """
         if self._dataset.has_grown():
             self._dataset.records()
-        writer, created = self._writer(), []
+        absent: list[tuple[int, BatchItem]] = []
+        there: list[tuple[int, BatchItem]] = []
         for position, item in enumerate(batch.items):
-            text = texts[item.record_id]
+            is_there = self._record_id(item.external_id) is not None
+            (there if is_there else absent).append((position, item))
+        self._create(batch, texts, absent)
+        vanished = []
+        for position, item in there:
             record = self._present(item.external_id)
-            if record is None and self._in_place and item.copy_id is None:
-                continue  # removed or edited since it was read: the next sweep misses it
             if record is None:
-                fields = self._fields_of(item)
-                created.append(writer.new(batch, position, text, fields))
+                vanished.append((position, item))
             elif not spoils_bulks(record):
+                text, writer = texts[item.record_id], self._writer()
                 writer.refuse_taken(record, item.external_id, text)
                 self._merge(record, writer.merged(record, batch, position, text))
-        for record in self._send("POST", created):
+        self._create(batch, texts, vanished)
+
+    def _create(
+        self, batch: Batch, texts: Mapping[str, str], ranked: Sequence[tuple[int, BatchItem]]
+    ) -> None:
+        """Items with their ranks. Of a pool in Argilla what was removed or edited is skipped."""
+        writer = self._writer()
+        bodies = [
+            writer.new(batch, position, texts[item.record_id], self._fields_of(item))
+            for position, item in ranked
+            if not self._in_place or item.copy_id is not None
+        ]
+        for record in self._send("POST", bodies):
             self._dataset.index.add(record)
 
     def show_only(self, external_ids: Collection[str]) -> None:
@@ -136,12 +155,16 @@ class DatasetWriter:
             marks_open=self._in_place,
         )
 
-    def _present(self, external_id: str) -> Json | None:
-        """A record that is there, as it is now."""
+    def _record_id(self, external_id: str) -> str | None:
+        """Argilla's id of a record that was there when the dataset was last read."""
         index = self._dataset.index
         # Of a pool in Argilla only a record that still shows the text.
-        found = index.record_ids.get if self._in_place else index.record_id
-        record_id = found(external_id)
+        find = index.record_ids.get if self._in_place else index.record_id
+        return find(external_id)
+
+    def _present(self, external_id: str) -> Json | None:
+        """A record that is there, as it is now."""
+        record_id = self._record_id(external_id)
         return None if record_id is None else self._dataset.record(record_id)
 
     def _fields_of(self, item: BatchItem) -> Mapping[str, Any]:

@@ -148,7 +148,7 @@ def has_shape(words: list[str]) -> None:
             return
     unknown: set[str] = set()
     if program == "make":
-        unknown = set(rest) - make_verbs()
+        unknown = {word for word in rest if "=" not in word} - make_verbs()
     elif program == "python" and rest[0].endswith(".py"):
         unknown = {word for word in rest if word.startswith("-")} - options_of(pages.ROOT / rest[0])
     elif words[:2] != ["python", "-m"]:
