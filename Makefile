@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo fast test check check-full check-servers check-opensearch soak lint types format build docs docs-serve pictures install optional clean
+.PHONY: help demo fast test check check-full check-servers check-opensearch check-postgresql check-guests soak lint types format build docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,12 @@ soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; s
 
 check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", or URL=...; for hours
 	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES))
+
+check-postgresql: $(STAMP) ## the contracts in short on PostgreSQL and Redis
+	$(BIN)/python -m pytest tests/postgresql/test_contracts.py -k in_short
+
+check-guests: $(STAMP) ## the long histories in datasets of other people, as far as CI runs them
+	$(BIN)/python -m pytest tests/faults/test_attach.py tests/faults/test_in_place.py -k "SDK or small"
 
 check-opensearch: $(STAMP) ## whole runs on Argilla's own search engine
 	LOOPD_PATIENCE=5 $(BIN)/python -m pytest --argilla opensearch tests/servers

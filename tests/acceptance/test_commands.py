@@ -22,6 +22,7 @@ from tests.live import LiveArgilla
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
 
 
+@pytest.mark.slow
 def test_a_whole_run_with_simulated_people(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, pool={"label": "label"})
     daemon.start(COMMAND)
@@ -56,6 +57,7 @@ def test_the_log_is_json_lines_without_secrets(
     assert daemon.api_key.encode() not in everything
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_transformer_trains(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla, classifier={"name": "transformer"})
     daemon.start(COMMAND)

@@ -62,6 +62,7 @@ def test_one_person_where_two_are_needed(argilla: LiveArgilla, make_daemon: Make
     )
 
 
+@pytest.mark.slow
 def test_check_says_on_a_terminal_what_it_looks_at(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:

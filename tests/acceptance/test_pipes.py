@@ -67,7 +67,7 @@ COMMANDS = (
     ("status", "config.yaml"),
     ("status", "config.yaml", "--json"),
     ("report", "config.yaml"),
-    ("export", "config.yaml", "--format", "jsonl"),
+    pytest.param(("export", "config.yaml", "--format", "jsonl"), marks=pytest.mark.slow),
     pytest.param(
         ("simulate", "config.yaml", "--seeds", "1", "--rounds", "1"), marks=pytest.mark.slow
     ),
@@ -130,6 +130,7 @@ def test_no_output_at_all_is_no_error(folder: Path, arguments: tuple[str, ...]) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_character_is_written_to(folder: Path) -> None:
     config = folder / "config.yaml"
     text = config.read_text(encoding="utf-8").replace("path: pool.csv", 'path: "\u8a9e.csv"')

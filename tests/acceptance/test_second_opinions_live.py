@@ -61,6 +61,7 @@ def people() -> Iterator[list[Running]]:
         each.thread.join(30)
 
 
+@pytest.mark.slow
 def test_second_opinions_change_labels_and_survive_a_kill(
     argilla: LiveArgilla, make_daemon: MakeDaemon, people: list[Running]
 ) -> None:

@@ -72,7 +72,9 @@ def test_a_record_that_is_known_to_be_gone_costs_no_second_listing(made: list[Co
     assert store.sizes[8:] == [1000, 1000, 997]
 
 
-@pytest.mark.parametrize(("others", "pages"), [(0, 120), (39_995, 480)])
+@pytest.mark.parametrize(
+    ("others", "pages"), [(0, 120), pytest.param(39_995, 480, marks=pytest.mark.slow)]
+)
 def test_records_of_others_slow_the_sweeps_down(
     made: list[Counting], others: int, pages: int
 ) -> None:

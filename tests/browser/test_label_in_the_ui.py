@@ -206,6 +206,7 @@ def test_a_text_with_markup_is_shown_and_not_run(
     assert not any("hostile.png" in url for url in desk.asked)
 
 
+@pytest.mark.slow
 def test_labels_title_and_guidelines_with_markup_do_not_run(
     publish: Callable[..., ArgillaStore], person: Account, desk: Desk
 ) -> None:

@@ -119,6 +119,11 @@ def kill_forked_at_boundaries(daemon: Daemon) -> int:
     return _kill_each(daemon, lambda when: daemon.fork("tests.crash.kill_at", when, "1"))
 
 
+def kill_forked_at_each_third(daemon: Daemon) -> int:
+    """The same at a third of the boundaries."""
+    return _kill_each(daemon, lambda when: daemon.fork("tests.crash.kill_at", when, "3"))
+
+
 def _kill_each(daemon: Daemon, start: Callable[[str], subprocess.Popen[bytes] | Forked]) -> int:
     for kills in range(400):
         code = start(("before", "after")[kills % 2]).wait(60)
@@ -148,7 +153,12 @@ def kill_at_random(daemon: Daemon) -> int:
 @pytest.mark.parametrize(
     ("kill", "least"),
     [
-        pytest.param(kill_forked_at_boundaries, 48, marks=pytest.mark.xdist_group("boundaries")),
+        pytest.param(kill_forked_at_each_third, 12, marks=pytest.mark.xdist_group("boundaries")),
+        pytest.param(
+            kill_forked_at_boundaries,
+            48,
+            marks=[pytest.mark.xdist_group("boundaries"), pytest.mark.slow],
+        ),
         pytest.param(
             kill_at_boundaries, 48, marks=[pytest.mark.xdist_group("started"), pytest.mark.slow]
         ),
@@ -160,7 +170,7 @@ def kill_at_random(daemon: Daemon) -> int:
 def test_kills_change_nothing(
     argilla: LiveArgilla, make_daemon: MakeDaemon, kill: Callable[[Daemon], int], least: int
 ) -> None:
-    """At least 108 kills in the three of them."""
+    """At least 120 kills in the four of them."""
     compare(argilla, make_daemon, kill, least, SETTINGS)
 
 

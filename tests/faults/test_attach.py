@@ -28,6 +28,7 @@ pytestmark = [
         ),
     ],
 )
+@pytest.mark.slow
 def test_nothing_of_others_is_changed_and_every_answer_counts(
     argilla: LiveArgilla, make_daemon: MakeDaemon, way: Way
 ) -> None:

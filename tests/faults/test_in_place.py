@@ -43,6 +43,7 @@ def sections(scale: Scale) -> dict[str, dict[str, Any]]:
         pytest.param(LARGE, id="large", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_the_pool_is_a_dataset_of_others_in_which_nothing_of_theirs_is_changed(
     argilla: LiveArgilla, make_daemon: MakeDaemon, scale: Scale
 ) -> None:

@@ -161,7 +161,7 @@ def test_what_people_add_while_a_batch_is_written_is_kept(
     api.upsert(theirs, *(record(theirs, None, one.text) for one in POOL))
     store = make_store(theirs.questions["name"])
     store.open(POOL, fresh=True)
-    send, clicks = store._send, iter(api.listed(theirs))
+    send, clicks = store._writer._send, iter(api.listed(theirs))
 
     def click_then_send(method: str, bodies: list[Json]) -> list[Json]:
         written = send(method, bodies)
@@ -170,7 +170,7 @@ def test_what_people_add_while_a_batch_is_written_is_kept(
             api.call("PATCH", f"records/{one['id']}", {"metadata": metadata})
         return written
 
-    monkeypatch.setattr(store, "_send", click_then_send)
+    monkeypatch.setattr(store._writer, "_send", click_then_send)
     put(store, batch(0, *proposing("r4", "r3", "r2", "r1")))
     lengths = [one["metadata"]["length"] for one in api.listed(theirs)]
     assert lengths == [99, 99, 99, 99]

@@ -417,6 +417,7 @@ def test_an_answer_that_is_set_aside_opens_its_record_and_keeps_its_value(
     assert api.record(made, "r1#2")["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"large-{uuid.uuid4().hex[:8]}")
     store.open(NO_POOL, fresh=True)

@@ -40,7 +40,9 @@ def answer_next(bench: Bench, person: str) -> None:
         bench.people.submit(record_id, person, gold(bench.tools.data.pool, record_id))
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (2, 3)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(2, 1), (1, 2), pytest.param(2, 3, marks=pytest.mark.slow)]
+)
 def test_the_run_goes_on_with_what_argilla_asks_for(
     make_bench: MakeBench, before: int, after: int
 ) -> None:

@@ -60,6 +60,7 @@ def installed() -> None:
     need_programs()
 
 
+@pytest.mark.slow
 def test_the_contracts_in_short() -> None:
     assert passed_on_postgresql(SEARCH, STORE, "-k", f"({HALF} or {ROUND}) and not memory") >= 90
 

@@ -164,6 +164,7 @@ def test_create_annotator(server, owner):
         create_annotator(server.url, server.owner.api_key, name + "x", "nowhere")
 
 
+@pytest.mark.slow
 def test_many_answers_at_once(server, owner, annotator, label_question):
     """100 people press submit in the same moment, while others search."""
     dataset = owner.create_dataset({"text": "text"}, {"label": label_question})

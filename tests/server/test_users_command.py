@@ -90,6 +90,7 @@ def test_an_account_from_its_beginning_to_its_end(argilla, users, name):
     assert login(argilla, name, renewed) == 401
 
 
+@pytest.mark.slow
 def test_nothing_is_removed_unless_somebody_says_so(argilla, users, name):
     users("add", name)
     refusal = users("remove", name, code=ConfigError.exit_code)
@@ -117,6 +118,7 @@ def test_removal_counts_the_answers_that_go(argilla, users, name, owner, label_q
     assert [record["responses"] for record in responses] == [[], []]
 
 
+@pytest.mark.slow
 def test_several_at_once_and_one_unknown(argilla, users, name):
     assert users("add", name, f"{name}-2", name).stdout.count("password") == 2
     refusal = users("rotate", name, "no-such", code=ConfigError.exit_code)

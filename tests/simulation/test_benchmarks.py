@@ -31,6 +31,7 @@ def said(number: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_second_opinions_against_random(tmp_path: Path) -> None:
     write(tmp_path / "data/train.jsonl", [said(number) for number in range(INITIAL + LATER)])
     test = [{"text": f"{word} so", "label": label} for label in (0, 1) for word in WORDS[label]]

@@ -171,6 +171,7 @@ def descendants(pid: int) -> set[int]:
 @pytest.mark.parametrize(
     "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL]
 )
+@pytest.mark.slow
 def test_nothing_is_left_behind_by_ctrl_c_or_a_kill(tmp_path: Path, number: int) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-c", DEMO, str(tmp_path / "demo")], stdout=subprocess.DEVNULL

@@ -20,6 +20,7 @@ def run(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=HIDDEN)
 
 
+@pytest.mark.slow
 def test_without_a_gpu_nothing_is_measured(tmp_path: Path) -> None:
     done = run("--work", tmp_path / "work", "--results", tmp_path / "results")
     assert done.returncode == 2

@@ -150,6 +150,7 @@ def test_records_without_a_right_answer_are_discarded(argilla: LiveArgilla, boar
     assert (report.submitted, report.unknown) == (1, 1)
 
 
+@pytest.mark.slow
 def test_the_dataset_may_come_later_and_come_again(argilla: LiveArgilla, board: Board) -> None:
     oracle = start(argilla.url, argilla.owner_key, board.task, fast(people=2))
     oracle.until(lambda: any("no dataset" in line for line in oracle.lines))
@@ -194,6 +195,7 @@ def test_outages_are_waited_out_and_nothing_is_answered_twice(
     assert board.answers() == {each: [GOLD[each]] for each in IDS[:14]}
 
 
+@pytest.mark.slow
 def test_edits_are_finished_by_the_next_run(argilla: LiveArgilla, board: Board) -> None:
     board.create()
     board.log(*IDS[:3])

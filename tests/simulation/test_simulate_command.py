@@ -111,6 +111,7 @@ def test_everything_is_written(through: Path) -> None:
         assert (through / name).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_ended_killed_and_started_again(config: Path, through: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = Command(config, out, "--jobs", "1")
@@ -138,6 +139,7 @@ def test_ended_killed_and_started_again(config: Path, through: Path, tmp_path: P
     assert table(out) == table(through), (count, pause)
 
 
+@pytest.mark.slow
 def test_a_failing_arm_is_named_and_the_others_are_kept(config: Path, tmp_path: Path) -> None:
     arms = tmp_path / "arms.yaml"
     arms.write_text(

@@ -76,6 +76,7 @@ def early(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return small_set(tmp_path_factory.mktemp("early"), queue=queue)
 
 
+@pytest.mark.slow
 def test_arms_of_one_seed_share_the_first_batch(config: Config, tmp_path: Path) -> None:
     trials = prepared(config, tmp_path)
     states = [run(trial, config) for trial in trials]
@@ -112,7 +113,7 @@ def test_the_noise_is_realised_and_the_same_for_all_arms(config: Config, tmp_pat
     assert [first[id_] for id_ in both] != [other[id_] for id_ in both]
 
 
-@pytest.mark.parametrize("rounds", [1, 3])
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("answered", ["config", "early"])
 def test_a_stopped_run_goes_on_as_if_nothing_was(
     request: pytest.FixtureRequest, tmp_path: Path, rounds: int, answered: str
