@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.simulation.test_make_sets import write
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "activelab.py"
