@@ -5,6 +5,7 @@ Only the key of an owner may make most of them. Argilla's page has no place for 
 
 from __future__ import annotations
 
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from typing import Any
 
 from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
 from loopd.errors import ArgillaError, AuthError
+
+_NO_ROUTE = re.compile(r"\bHTTP 40[45]\b")
+"""What is said of a server that lacks a route or a method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class AccountsApi:
         try:
             self._for_owners("PATCH", f"users/{user_id}", json={"password": password})
         except ArgillaError as error:
-            if "404" not in error.message and "405" not in error.message:
+            if not _NO_ROUTE.search(error.message):
                 raise
             problem = f"this Argilla changes no passwords: {error.message}"
             raise ArgillaError(problem, "newer releases of Argilla do") from None

@@ -19,12 +19,13 @@ from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp, NotFoundError, TooLargeError
 from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
+from loopd.annotation.refusals import FrontError
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
-from loopd.errors import ArgillaError, DatasetError
+from loopd.errors import ArgillaError, AuthError, DatasetError
 from loopd.records import Answer, Batch
 
 __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
@@ -104,7 +105,7 @@ class ArgillaStore:
     def server(self) -> ServerVersion:
         """What the server is, by its own words."""
         answer = None
-        with suppress(NotFoundError):
+        with suppress(NotFoundError, FrontError, AuthError):  # a proxy may hide this route alone
             answer = self._http.get("version")
         return version_of(answer, is_fork=self._http.is_fork)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
 from loopd.annotation.bulk import Bulks
 from loopd.annotation.http import NotFoundError, TooLargeError
@@ -51,7 +52,7 @@ class DatasetWriter:
             record = self._present(item.external_id)
             if record is None:
                 vanished.append((position, item))
-            elif not spoils_bulks(record):
+            elif not spoils_bulks(record) and not self._was_edited(record, texts[item.record_id]):
                 text, writer = texts[item.record_id], self._writer()
                 writer.refuse_taken(record, item.external_id, text)
                 self._merge(record, writer.merged(record, batch, position, text))
@@ -61,12 +62,12 @@ class DatasetWriter:
         self, batch: Batch, texts: Mapping[str, str], ranked: Sequence[tuple[int, BatchItem]]
     ) -> None:
         """Items with their ranks. Of a pool in Argilla what was removed or edited is skipped."""
-        writer = self._writer()
-        bodies = [
-            writer.new(batch, position, texts[item.record_id], self._fields_of(item))
-            for position, item in ranked
-            if not self._in_place or item.copy_id is not None
-        ]
+        writer, bodies = self._writer(), []
+        for position, item in ranked:
+            fields = self._fields_of(item)
+            if self._in_place and not fields:
+                continue  # the next sweep misses it
+            bodies.append(writer.new(batch, position, texts[item.record_id], fields))
         for record in self._send("POST", bodies):
             self._dataset.index.add(record)
 
@@ -81,7 +82,7 @@ class DatasetWriter:
             self._dataset.add_metadata()  # somebody may have removed some since
         for record_id in sorted(opened | closed):
             record = self._dataset.record(record_id)
-            if record is not None:
+            if record is not None and not spoils_bulks(record):
                 self._merge(record, writer.marked(record, is_open=record_id in opened))
             index.marked_ids ^= {record_id}
 
@@ -154,6 +155,11 @@ class DatasetWriter:
             dataset.labels,
             marks_open=self._in_place,
         )
+
+    def _was_edited(self, record: Json, text: str) -> bool:
+        """Whether somebody has changed the text of a record of a pool in Argilla."""
+        shown = record["fields"].get(self._task.field_name)
+        return self._in_place and not schema.shows_text(self._task, shown, text)
 
     def _record_id(self, external_id: str) -> str | None:
         """Argilla's id of a record that was there when the dataset was last read."""

@@ -29,7 +29,7 @@ def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozen
     originals = state.originals
     waiting = {originals[id_] for id_ in unresolved(state, min_submitted, another_person=another)}
     brought, seen = _brought(state, min_submitted), reactions(state)
-    active = frozenset().union(*seen.values())
+    active = frozenset().union(*seen.values()) - state.departed
     return frozenset(
         record_id
         for record_id, given in votes.items()

@@ -188,8 +188,9 @@ def _section(
     if config is not None and url:
         raise ConfigError("--config and --url name an Argilla each", "give one of them")
     section = load_config(config).argilla if config is not None else ArgillaSection()
-    changes = {"url": url, "workspace": workspace, **_key_changes(key)}
-    values = section.model_dump() | {name: value for name, value in changes.items() if value}
+    places = {"url": url, "workspace": workspace}
+    changes = {name: value for name, value in places.items() if value} | _key_changes(key)
+    values = section.model_dump() | changes
     try:
         return ArgillaSection(**values)
     except ValidationError as error:
@@ -204,11 +205,12 @@ def _key_changes(key: str | None) -> dict[str, Any]:
     source = source_of(key)
     if source is None or source.word or not source.where:
         raise ConfigError("--key says where the key is", "env:NAME, file:PATH or command:PROGRAM")
+    changes = {"api_key_env": _UNSET, "api_key_file": None, "api_key_command": None}
     if source.kind == "env":
-        return {"api_key_env": source.where}
+        return {**changes, "api_key_env": source.where}
     if source.kind == "file":
-        return {"api_key_env": _UNSET, "api_key_file": Path(source.where)}
-    return {"api_key_env": _UNSET, "api_key_command": tuple(shlex.split(source.where))}
+        return {**changes, "api_key_file": Path(source.where)}
+    return {**changes, "api_key_command": tuple(shlex.split(source.where))}
 
 
 _UNSET = "LOOPD_NO_SUCH_VARIABLE"

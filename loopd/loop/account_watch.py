@@ -73,12 +73,21 @@ class AccountWatch:
         accounts = self._store.accounts() if suspects else None
         if accounts is None:
             return frozenset()
-        deleted = {id_ for id_ in suspects if self._is_deleted(id_, accounts, state, gone[id_])}
+        held = Counter(
+            answer.annotator
+            for answer in given(state)
+            if answer.record_id not in state.deleted and answer.record_id not in sweep.missing
+        )
+        deleted = {
+            id_
+            for id_ in suspects
+            if self._is_deleted(id_, accounts, all_gone=gone[id_] == held[id_])
+        }
         for id_ in sorted(deleted):
             self._say(id_, gone[id_])
         return frozenset(deleted)
 
-    def _is_deleted(self, id_: str, accounts: Accounts, state: State, gone: int) -> bool:
+    def _is_deleted(self, id_: str, accounts: Accounts, *, all_gone: bool) -> bool:
         """Whether the account is not there any more.
 
         Who may not see all accounts only knows who was in the workspace and is not: then
@@ -86,7 +95,7 @@ class AccountWatch:
         """
         if id_ in accounts.names or accounts.complete:
             return id_ not in accounts.names
-        return id_ in self._known() and gone == sum(one.annotator == id_ for one in given(state))
+        return id_ in self._known() and all_gone
 
     def _notice(self, annotators: set[str]) -> None:
         """Learn the names of those who are new."""

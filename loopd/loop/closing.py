@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopd.annotation.consensus import any_answered, index_of
+from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import BATCHES_OUT, runs_low
@@ -68,7 +68,8 @@ def _something_came(state: State, waiting: frozenset[str]) -> bool:
 def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, index = config.stopping, index_of(state)
-    taken = len(state.planned_ids) + index.unplanned
+    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
+    taken = len(state.planned_ids) + index.unplanned + gone
     if taken >= pool_size and not _asks_again(state, config):
         return True
     # The round is one of them if a model can be trained on its answers.

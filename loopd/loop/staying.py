@@ -45,7 +45,7 @@ def run_and_stay(
         while True:
             rest = Rest(path, config)
             state = run_daemon(config, progress, onlookers(config), rest=rest)
-            if rest.news is None or stop.is_set():
+            if rest.news is None or stop.is_set() or rest.was_stopped():
                 return state
             config = rest.news
 
@@ -61,6 +61,11 @@ class Rest:
         self._path, self._config = path, config
         self._seen: bytes | None = None  # it may have changed since it was read
         self.news: Config | None = None
+        self._stop: Stop | None = None
+
+    def was_stopped(self) -> bool:
+        """Whether a stop was asked for, also while the run's parts were closed."""
+        return self._stop is not None and self._stop.is_set()
 
     def __call__(self, loop: Loop) -> None:
         """Wait until the configuration is another one, or a stop is asked for."""
@@ -68,6 +73,7 @@ class Rest:
             "staying",
             hint="raise a limit under `stopping` in the configuration, and the run goes on",
         )
+        self._stop = loop.stop
         pause = min(self._config.queue.poll_interval, LONGEST_SILENCE)
         while self.news is None and not loop.stop.wait(pause):
             loop.beat()

@@ -104,6 +104,8 @@ def collect(state: State, tools: Tools) -> Event | None:
         reopened = tools.lookout.look(state, _waiting(state, tools), tools.clock.wall())
         if reopened is not None:
             return reopened
+    if sweep is not None:
+        tools.store.show_only(_waiting(state, tools))  # somebody may have removed the mark
     if tools.closing.known_early(state, tools.config):
         return None
     another = tools.config.relabel.another_person

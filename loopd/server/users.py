@@ -33,7 +33,8 @@ async def settle_users(
     async with _alone_on(options):
         if accounts.fresh and options.database is not None and not options.new_secrets:
             await _refuse_existing(accounts, home, options.database.shown)
-        missing = await _missing(options.annotators)
+        kept = {accounts.owner.username, accounts.annotator.username}
+        missing = await _missing([name for name in options.annotators if name not in kept])
         made = tuple(new_account(name) for name in missing)
         if made:
             keep_annotators(home, made)

@@ -68,6 +68,7 @@ RULES = (
     Rule(r"(tensorboard --logdir|mlflow ui) .*", Way.FOREIGN, "serve until Ctrl-C"),
     Rule(r"(sudo /\S+/)?pip (install|wheel) .*", Way.FOREIGN, "needs an index of packages"),
     Rule(r"(cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env)", Way.FOREIGN, "for docker"),
+    Rule(r"sudo -u loopd /opt/loopd/bin/loopd .*", Way.FOREIGN, "needs root"),
     Rule(r"(sudo python3|python) -m venv .*", Way.FOREIGN, "makes what the tests run in"),
     Rule(r"source \.venv/bin/activate", Way.FOREIGN, "the tests run in it"),
     Rule(r"(sudo )?(systemctl|journalctl|install|useradd) .*", Way.FOREIGN, "needs root"),

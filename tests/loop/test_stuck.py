@@ -14,7 +14,9 @@ from structlog.testing import capture_logs
 
 from loopd.annotation.consensus import targets, to_set_aside, unresolved
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.second_opinions import askable
 from loopd.annotation.store import Accounts, Sweep
+from loopd.config import RelabelSection
 from loopd.errors import ArgillaError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
 from loopd.loop.account_watch import AccountWatch
@@ -400,6 +402,17 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     assert watch.departed(RUN, sweep_without(*gone)) == deleted
 
 
+def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
+    """Answers on it were never withdrawn, and are not missed now."""
+    store = Known("ann", complete=False)
+    watch = AccountWatch(store)  # type: ignore[arg-type]
+    run = replace(RUN, deleted=frozenset({"r2"}))
+    assert watch.departed(run, sweep_without()) == frozenset()
+    store.list = Accounts({}, complete=False)
+    left = replace(sweep_without(*ANNS), missing=("r2",))
+    assert watch.departed(run, left) == {"id of ann"}
+
+
 def test_nobody_is_asked_for_again_and_again() -> None:
     store = Known("ann")
     watch = AccountWatch(store)  # type: ignore[arg-type]
@@ -427,6 +440,16 @@ def test_a_copy_does_not_wait_for_a_deleted_account() -> None:
     asked = state("r1 r2 r1#2", *said)
     assert unresolved(asked, 1) == {"r1#2"}, "bob could be asked"
     assert unresolved(replace(asked, departed=frozenset({"bob"})), 1) == frozenset()
+
+
+def test_a_copy_that_one_of_two_leaves_behind_waits_for_nobody() -> None:
+    """The other has read the text already, and no copy is made for who has left."""
+    asked = state("r1 r2 r1#2", answer("r1", "bob"), answer("r2", "ann"))
+    assert unresolved(asked, 1) == {"r1#2"}, "ann could be asked"
+    left = replace(asked, departed=frozenset({"ann"}))
+    assert unresolved(left, 1) == frozenset()
+    relabel = RelabelSection(another_person=True, max_annotations=3)
+    assert "r1" not in askable(left, 1, relabel)
 
 
 def test_what_is_gone_is_not_set_aside() -> None:

@@ -128,11 +128,12 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     if not another_person or not state.all_planned.copies:
         return waits
     originals, index = state.originals, index_of(state)
-    people = {person for person, answers in index.people.items() if answers} - state.departed
+    people = {person for person, answers in index.people.items() if answers}
+    present = people - state.departed if len(people) > 1 else set()
     return frozenset(
         id_
         for id_ in waits
-        if originals[id_] == id_ or not _is_spent(index.records[originals[id_]], people)
+        if originals[id_] == id_ or not _is_spent(index.records[originals[id_]], present)
     )
 
 
@@ -211,8 +212,8 @@ def _counting(
 
 
 def _is_spent(entry: RecordAnswers, people: AbstractSet[str]) -> bool:
-    """Whether all of several people of this run have reacted to the record in some way."""
-    return len(people) > 1 and people <= reacted(entry)
+    """Whether all of the people who can be asked have reacted to the record in some way."""
+    return bool(people) and people <= reacted(entry)
 
 
 def _rank(answer: Answer, entry: RecordAnswers) -> int:
