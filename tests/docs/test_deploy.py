@@ -201,8 +201,7 @@ def test_the_unit_repeats_only_what_may_get_better() -> None:
 
 OF_SYSTEMD = {
     "Unit": {
-        "After", "Description", "Documentation", "StartLimitBurst", "StartLimitIntervalSec",
-        "Wants",
+        "After", "Description", "Documentation", "StartLimitIntervalSec", "Wants",
     },
     "Service": {
         "AmbientCapabilities", "CapabilityBoundingSet", "Environment", "EnvironmentFile",
