@@ -30,7 +30,7 @@ RESULTS = Path(__file__).parent / "results.json"
 PAGE = PROJECT / "docs" / "servers.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 
-CRASH = "tests/crash/test_crash.py::test_kills_change_nothing[kill_forked_at_each_third-12]"
+CRASH = "tests/crash/test_crash.py::test_kills_change_nothing[kill_forked_at_each_third-8]"
 SOAK = (
     "tests/faults/test_live_soak.py::"
     "test_one_history_on_a_real_argilla_and_what_the_checker_says_of_forgeries"
