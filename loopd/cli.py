@@ -39,9 +39,9 @@ class _Group(click.Group):
         except OSError as error:  # of the help, which no command prints
             if os.environ.get("LOOPD_TRACEBACK"):
                 raise
-            known = _known(error)
-            print_error(known)
-            sys.exit(known.exit_code)
+            loopd_error = _known(error)
+            print_error(loopd_error)
+            sys.exit(loopd_error.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -54,9 +54,9 @@ class _Group(click.Group):
         except Exception as error:
             if os.environ.get("LOOPD_TRACEBACK") or nobody_reads(error):
                 raise  # click ends quietly where nobody reads
-            known = _known(error)
-            print_error(known)
-            ctx.exit(known.exit_code)
+            loopd_error = _known(error)
+            print_error(loopd_error)
+            ctx.exit(loopd_error.exit_code)
 
 
 def _known(error: Exception) -> LoopdError:
@@ -107,7 +107,7 @@ def run(config: Path, *, stay: bool) -> None:
     settings = load_config(config)
     log.set_up(settings.log)
     if stay:
-        run_and_stay(config, settings, progress(), lambda each: tuple(onlookers(each)))
+        run_and_stay(config, settings, progress(), lambda configured: tuple(onlookers(configured)))
     else:
         run_daemon(settings, progress(), tuple(onlookers(settings)))
 
@@ -153,11 +153,11 @@ def status(config: Path, *, as_json: bool) -> None:
 
     settings = load_config(config)
     state = read_run(settings)
-    found = read_status(settings, state)
-    click.echo(json.dumps(found) if as_json else _screen(settings, state, found), color=True)
+    fields = read_status(settings, state)
+    click.echo(json.dumps(fields) if as_json else _screen(settings, state, fields), color=True)
 
 
-def _screen(settings: Any, state: Any, found: dict[str, Any]) -> str:
+def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
     """The status for people, as the terminal can show it."""
     import time
 
@@ -168,7 +168,7 @@ def _screen(settings: Any, state: Any, found: dict[str, Any]) -> str:
     from loopd.monitoring.terminal import status_text
 
     seen = overview(state, settings, Pool(()), metrics_log.rows(state), time.time())
-    return status_text(seen, found, look())
+    return status_text(seen, fields, look())
 
 
 @main.command()

@@ -56,9 +56,9 @@ def users() -> None:
 
 @users.command("list")
 @_place
-def list_users(**place: Any) -> None:
+def list_users(**location: Any) -> None:
     """List all accounts: role, and whether they are members of the workspace."""
-    with _accounts(place) as accounts:
+    with _accounts(location) as accounts:
         people = accounts.people()
         width = max(len(printable(person.name)) for person in people)
         for person in people:
@@ -76,7 +76,7 @@ def list_users(**place: Any) -> None:
     show_default=True,
     help="Role of the new accounts.",
 )
-def add(names: tuple[str, ...], role: str, **place: Any) -> None:
+def add(names: tuple[str, ...], role: str, **location: Any) -> None:
     """Make accounts and members of the workspace; prints each password once.
 
     Whoever has an account already keeps it and becomes a member.
@@ -85,7 +85,7 @@ def add(names: tuple[str, ...], role: str, **place: Any) -> None:
 
     for name in names:
         check_name(name)
-    with _accounts(place) as accounts:
+    with _accounts(location) as accounts:
         people = {person.name: person for person in accounts.people()}
         for name in dict.fromkeys(names):
             user_id = people[name].id if name in people else _create(accounts, name, role)
@@ -99,13 +99,13 @@ def add(names: tuple[str, ...], role: str, **place: Any) -> None:
 @_place
 @click.option("--keep-account", is_flag=True, help="Only take them out of the workspace.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(names: tuple[str, ...], *, keep_account: bool, yes: bool, **place: Any) -> None:
+def remove(names: tuple[str, ...], *, keep_account: bool, yes: bool, **location: Any) -> None:
     """Delete accounts, and with them, in Argilla, all that these people have answered.
 
     A loop that has collected the answers keeps them in its journal. To keep them in Argilla, too,
     use --keep-account: they can then no longer label in the workspace.
     """
-    with _accounts(place) as accounts:
+    with _accounts(location) as accounts:
         people = _people(accounts, names)
         if keep_account:
             for person in people:
@@ -121,22 +121,22 @@ def remove(names: tuple[str, ...], *, keep_account: bool, yes: bool, **place: An
 @users.command()
 @_NAMES
 @_place
-def rotate(names: tuple[str, ...], **place: Any) -> None:
+def rotate(names: tuple[str, ...], **location: Any) -> None:
     """Give people new passwords, and print each once.
 
     Argilla has no way to change an API key; who is logged in stays so until the session ends.
     """
-    with _accounts(place) as accounts:
+    with _accounts(location) as accounts:
         for person in _people(accounts, names):
             password = accounts.set_password(person.id)
             click.echo(f"{printable(person.name)}: password {password}  (the API key stays)")
 
 
 def _create(accounts: AccountsApi, name: str, role: str) -> str:
-    made = accounts.create(name, role)
+    account = accounts.create(name, role)
     # At once: whatever fails from now on, somebody has the password.
-    click.echo(f"{made.name}: password {made.password}  API key {made.api_key}")
-    return made.id
+    click.echo(f"{account.name}: password {account.password}  API key {account.api_key}")
+    return account.id
 
 
 def _people(accounts: AccountsApi, names: tuple[str, ...]) -> list[Person]:
@@ -163,13 +163,13 @@ def _confirm(accounts: AccountsApi, people: list[Person], yes: bool) -> None:
 
 
 @contextmanager
-def _accounts(place: dict[str, Any]) -> Iterator[AccountsApi]:
+def _accounts(location: dict[str, Any]) -> Iterator[AccountsApi]:
     from loopd.annotation.accounts import AccountsApi
     from loopd.annotation.front import front_of
     from loopd.annotation.http import ArgillaHttp
     from loopd.credentials import api_key
 
-    section = _section(**place)
+    section = _section(**location)
     http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     try:
         yield AccountsApi(http, section.workspace)

@@ -90,7 +90,7 @@ class TaskSection(Section):
             raise ValueError("a label is empty")
         if any(len(label) > LONGEST_LABEL for label in value):
             raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
-        if any(unicodedata.category(each) in _CONTROLS for label in value for each in label):
+        if any(unicodedata.category(letter) in _CONTROLS for label in value for letter in label):
             raise ValueError("a label holds a control character, such as a line end")
         if len(set(value)) != len(value):
             raise ValueError("a label is listed twice")

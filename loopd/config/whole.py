@@ -134,8 +134,8 @@ class Config(Section):
     def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
         kinds = fitting.get(name)
         if kinds is not None and self.task.type not in kinds:
-            wanted = " or ".join(kinds)
-            raise ValueError(f"{key}: {name} needs a {wanted} task, not {self.task.type}")
+            kinds_text = " or ".join(kinds)
+            raise ValueError(f"{key}: {name} needs a {kinds_text} task, not {self.task.type}")
 
     def digest(self) -> str:
         """Hash of everything that shapes the results: 12 hexadecimal digits.

@@ -138,7 +138,7 @@ class SpanCells:
             if plain(value).strip():
                 raise Unusable(f"{plain(value)[:40]!r} is no list of spans")
             return None
-        spans = sorted(_span(each) for each in value)
+        spans = sorted(_span(item) for item in value)
         for number, span in enumerate(spans):
             if not 0 <= span.start < span.end <= len(text):
                 raise Unusable(
@@ -171,7 +171,7 @@ def shown(span: Span) -> str:
 
 def span_objects(target: Iterable[object]) -> list[JsonValue]:
     """Spans as JSON objects."""
-    spans = [each for each in target if isinstance(each, Span)]
+    spans = [span for span in target if isinstance(span, Span)]
     return [{"start": span.start, "end": span.end, "label": span.label} for span in spans]
 
 
@@ -204,6 +204,6 @@ def _offset(value: object) -> int:
 def _rows_of(columns: Mapping[str, object]) -> list[object]:
     """Spans out of an object of lists, as ``datasets`` once kept them."""
     lists = [columns.get(key) for key in SPAN_KEYS]
-    if not all(isinstance(each, (list, tuple)) for each in lists):
+    if not all(isinstance(column, (list, tuple)) for column in lists):
         raise Unusable("an object, not a list of spans")
     return list(zip(*(each for each in lists if isinstance(each, (list, tuple))), strict=False))

@@ -196,7 +196,7 @@ def _add(sentence: _Sentence, line: str, number: int, name: str) -> None:
 def _spans_of(record: Record) -> tuple[Span, ...]:
     if not isinstance(record.gold, tuple):
         raise _refused(record, "its spans are not known")
-    return tuple(each for each in record.gold if isinstance(each, Span))
+    return tuple(span for span in record.gold if isinstance(span, Span))
 
 
 def _refused(record: Record, reason: str) -> DataError:

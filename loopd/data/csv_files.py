@@ -190,7 +190,7 @@ class _Rows:
                     reason = f"{len(cells)} cells where the header has {width}"
                     yield SourceRow(self._line, {}, reason, remark)
                     continue
-            values = pick(cells) if pick else [cells[place] for place in places]
+            values = pick(cells) if pick else [cells[index] for index in places]
             yield SourceRow(self._line, dict(zip(columns, values)), "", remark)  # noqa: B905 - speed
 
     def _remark(self) -> str:

@@ -121,10 +121,10 @@ def _is_utf8(blocks: Iterable[bytes]) -> bool:
 
 
 def _first(blocks: Iterator[bytes]) -> bytes:
-    found = b""
-    while len(found) < FIRST and (block := next(blocks, b"")):
-        found += block
-    return found
+    head = b""
+    while len(head) < FIRST and (block := next(blocks, b"")):
+        head += block
+    return head
 
 
 def _agreed(stated: str, marked: str | None, first: bytes, name: str, key: str) -> str:

@@ -89,7 +89,7 @@ def _lists(value: object, text: str) -> list[str]:
     """Keys of an object whose values are lists of records."""
     if not isinstance(value, dict):
         return []
-    return [key for key, each in value.items() if _is_records(each, text)]
+    return [key for key, item in value.items() if _is_records(item, text)]
 
 
 def _is_records(value: object, text: str) -> bool:

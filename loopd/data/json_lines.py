@@ -40,7 +40,7 @@ def prodigy_lines(records: Iterable[Record]) -> Iterator[str]:
     the spans are not known the ``answer`` is ``ignore``.
     """
     for record in records:
-        spans = [each for each in record.gold or () if isinstance(each, Span)]
+        spans = [span for span in record.gold or () if isinstance(span, Span)]
         places = _with_spaces(record.text, spans)
         item: dict[str, JsonValue] = {
             "id": record.id,
@@ -59,16 +59,16 @@ def _with_spaces(text: str, spans: Sequence[Span]) -> list[tuple[int, int, bool]
     """Start, end and whether a space follows, of each token."""
     starts, ends = {span.start for span in spans}, {span.end for span in spans}
     places = pieces(text, spans, white=True)
-    found: list[tuple[int, int, bool]] = []
+    tokens: list[tuple[int, int, bool]] = []
     for start, end in places:
-        follows = bool(found) and not text[slice(*found[-1][:2])].isspace()
+        follows = bool(tokens) and not text[slice(*tokens[-1][:2])].isspace()
         # A space that begins or ends a span cannot be left to the token before it.
         if follows and text[start] == " " and start not in starts and start + 1 not in ends:
-            found[-1] = (*found[-1][:2], True)
+            tokens[-1] = (*tokens[-1][:2], True)
             start += 1  # noqa: PLW2901 - what is left of the run
         if start < end:
-            found.append((start, end, False))
-    return found
+            tokens.append((start, end, False))
+    return tokens
 
 
 def _numbered(spans: Sequence[Span], places: Sequence[tuple[int, int, bool]]) -> list[JsonValue]:

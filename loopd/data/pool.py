@@ -42,7 +42,7 @@ class Pool:
     @cached_property
     def positions(self) -> Mapping[str, int]:
         """Position of each id."""
-        return {record.id: place for place, record in enumerate(self.records)}
+        return {record.id: position for position, record in enumerate(self.records)}
 
     @cached_property
     def texts(self) -> Sequence[str]:
@@ -68,8 +68,8 @@ class Pool:
         """Hash of all ids, texts, targets and given answers in order: 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for record in self.records:
-            given = (json.dumps(record.answers, ensure_ascii=False),) if record.answers else ()
-            for part in (record.id, record.text, _written(record.gold), *given):
+            answers = (json.dumps(record.answers, ensure_ascii=False),) if record.answers else ()
+            for part in (record.id, record.text, _written(record.gold), *answers):
                 digest.update(part.encode("utf-8", "surrogatepass"))
                 digest.update(b"\0")
         return digest.hexdigest()[:16]

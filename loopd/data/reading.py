@@ -106,8 +106,8 @@ def _remarks(source: Source, remarks: dict[int, str]) -> tuple[str, ...]:
 
 def leaks(pool: Pool, test: Pool) -> tuple[str, ...]:
     """Ids of pool texts that also occur in the test set, whatever their case and white space."""
-    known = {_normal(text) for text in test.texts}
-    return tuple(record.id for record in pool if _normal(record.text) in known)
+    pool_texts = {_normal(text) for text in test.texts}
+    return tuple(record.id for record in pool if _normal(record.text) in pool_texts)
 
 
 def _normal(text: str) -> str:
@@ -166,6 +166,6 @@ def _neighbour(path: Path) -> str:
     """A hint with the nearest file name in the folder of a missing file."""
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either"
-    names = [each.name for each in path.parent.iterdir()]
+    names = [sibling.name for sibling in path.parent.iterdir()]
     match = difflib.get_close_matches(path.name, names, n=1)
     return f"did you mean {match[0]}?" if match else "check the path in the configuration"

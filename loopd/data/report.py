@@ -47,8 +47,8 @@ class Tally:
     def there(self) -> int:
         """All of them."""
         withheld = sum(number for _, number in self.withheld)
-        known = self.read + self.unusable + self.repeated + self.superseded
-        return known + self.left + self.blank + withheld
+        counted = self.read + self.unusable + self.repeated + self.superseded
+        return counted + self.left + self.blank + withheld
 
     def parts(self, what: str) -> list[str]:
         """The numbers that are not nought, for people."""
@@ -124,7 +124,7 @@ class ReadingReport:
     def is_whole(self) -> bool:
         """Whether nothing was lost, left out or assumed: every row, answer and label was read."""
         whole = self.kept + self.merged == self.rows and not self.notes
-        return whole and all(each.there == each.read for each in (self.said, self.known))
+        return whole and all(tally.there == tally.read for tally in (self.said, self.known))
 
     def lines(self) -> tuple[str, ...]:
         """The report for people: one line of counts, then notes and examples."""

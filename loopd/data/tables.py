@@ -179,7 +179,7 @@ def _class_name(value: object, names: Sequence[str]) -> object:
     -1 and nothing mean that the label is not known.
     """
     if isinstance(value, list):
-        return [_class_name(each, names) for each in value]
+        return [_class_name(item, names) for item in value]
     if isinstance(value, dict):
         return {**value, "label": _class_name(value.get("label"), names)}
     if not isinstance(value, int):
@@ -197,8 +197,8 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> Names:
 
 def _names_of(features: Mapping[str, object]) -> Names:
     """Class names of each column that holds class numbers, alone, in lists or in spans."""
-    found = {column: _names_in(feature) for column, feature in features.items()}
-    return {column: names for column, names in found.items() if names is not None}
+    names_by_column = {column: _names_in(feature) for column, feature in features.items()}
+    return {column: names for column, names in names_by_column.items() if names is not None}
 
 
 def _names_in(feature: object) -> Sequence[str] | None:

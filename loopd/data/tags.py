@@ -58,33 +58,33 @@ class TagReader:
         Raises:
             DataError: something that is no tag, or the source is neither IOB1 nor IOB2.
         """
-        found: list[Span] = []
+        spans: list[Span] = []
         before = ""  # label of the token before, empty outside
-        for raw, (start, end), place in zip(tags, pieces, places, strict=True):
+        for raw, (start, end), number in zip(tags, pieces, places, strict=True):
             tag = plain_tag(raw)
-            label = self._label(tag, place)
+            label = self._label(tag, number)
             if label and (tag[0] == "B" or label != before):
-                self._note(tag, before, label, place)
-                found.append(Span(start, end, label))
+                self._note(tag, before, label, number)
+                spans.append(Span(start, end, label))
             elif label:
-                found[-1] = found[-1]._replace(end=end)
+                spans[-1] = spans[-1]._replace(end=end)
             before = label
-        return tuple(found)
+        return tuple(spans)
 
-    def _label(self, tag: str, place: int) -> str:
+    def _label(self, tag: str, number: int) -> str:
         if not TAG.fullmatch(tag):
             raise DataError(
-                f"{self.name}, {self.unit} {place}: {tag[:40]!r} is no tag",
+                f"{self.name}, {self.unit} {number}: {tag[:40]!r} is no tag",
                 "tags are O, B-label and I-label; turn IOBES or BILOU into IOB2 first",
             )
         return tag[2:]
 
-    def _note(self, tag: str, before: str, label: str, place: int) -> None:
+    def _note(self, tag: str, before: str, label: str, number: int) -> None:
         """Remember which scheme allows this beginning of an entity."""
         if tag[0] == "I":
-            self._only_iob1 = self._only_iob1 or (place, tag)
+            self._only_iob1 = self._only_iob1 or (number, tag)
         elif before != label:
-            self._only_iob2 = self._only_iob2 or (place, tag)
+            self._only_iob2 = self._only_iob2 or (number, tag)
         if self._only_iob1 and self._only_iob2:
             (inside, wrong), (begin, fine) = self._only_iob1, self._only_iob2
             raise DataError(

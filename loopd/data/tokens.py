@@ -30,7 +30,7 @@ def pieces(text: str, spans: Sequence[Span], *, white: bool = False) -> list[Pie
         white: whether runs of white space are pieces as well.
     """
     borders = [border for span in spans for border in span[:2]]
-    found, at = [], 0
+    bounds, at = [], 0
     for run in _RUNS.finditer(text):
         while at < len(borders) and borders[at] <= run.start():
             at += 1
@@ -39,8 +39,8 @@ def pieces(text: str, spans: Sequence[Span], *, white: bool = False) -> list[Pie
             cuts += [borders[at]] if borders[at] > cuts[-1] else []
             at += 1
         if white or run.group()[0] not in WHITE:
-            found += list(zip(cuts, [*cuts[1:], run.end()], strict=True))
-    return found
+            bounds += list(zip(cuts, [*cuts[1:], run.end()], strict=True))
+    return bounds
 
 
 def joined(tokens: Sequence[str]) -> tuple[str, list[Piece]]:

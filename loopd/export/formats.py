@@ -223,7 +223,7 @@ def _fitting(value: JsonValue, kind: str) -> JsonValue:
         return None
     if kind == "multi_label":
         return list(value) if all(isinstance(item, str) for item in value) else None
-    spans = [each for each in value if isinstance(each, dict)]
+    spans = [item for item in value if isinstance(item, dict)]
     names = ("start", "end", "label")
     return [{name: span.get(name) for name in names} for span in spans]
 

@@ -259,10 +259,10 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
     Raises:
         DefinitionError: something above cannot work.
     """
-    wanted = parse(filters, query)
-    _refuse_misspelt(query_params.keys() - wanted.names())
-    wanted.check(query_params)
-    rule = Rule(wanted, condition, refire)
+    conditions = parse(filters, query)
+    _refuse_misspelt(query_params.keys() - conditions.names())
+    conditions.check(query_params)
+    rule = Rule(conditions, condition, refire)
     front = _front(headers, ca_file, client_cert)
     address = Address(dataset, workspace, client, api_url=api_url, api_key=api_key, front=front)
     timing = Timing(execution_interval_in_seconds, sweep_interval_in_seconds)

@@ -70,10 +70,10 @@ class Address:
             return Place(self.client or self.dataset._client, self.dataset)
         client = self.client or self._make_client()
         with _sdk_errors(_secrets(client)):
-            found = client.datasets(id=self._find(client))
-            if found is None:
+            dataset = client.datasets(id=self._find(client))
+            if dataset is None:
                 raise DatasetError(f"dataset `{self.name}` was deleted this very moment")
-            return Place(client, found.get())
+            return Place(client, dataset.get())
 
     def _make_client(self) -> Any:
         import argilla as rg
@@ -81,16 +81,16 @@ class Address:
         default = rg.Argilla._default_client
         if not (self.api_url or self.api_key or self.front) and default is not None:
             return default
-        given = {
+        address = {
             # The SDK reads the environment only once, when it is imported.
             "api_url": self.api_url or os.environ.get("ARGILLA_API_URL"),
             "api_key": self.api_key or _key_of_environment(),
         }
-        set_ones = {name: value for name, value in given.items() if value}
+        set_ones = {name: value for name, value in address.items() if value}
         front = self.front or Front()
-        with _sdk_errors(secrets_in({**dict(front.headers), KEY_HEADER: given["api_key"] or ""})):
+        with _sdk_errors(secrets_in({**dict(front.headers), KEY_HEADER: address["api_key"] or ""})):
             headers = dict(front.headers)
-            if len(set_ones) == len(given) and _knock(**set_ones, front=front):
+            if len(set_ones) == len(address) and _knock(**set_ones, front=front):
                 headers[FORK_KEY_HEADER] = set_ones["api_key"]
             options = front.options(set_ones.get("api_url", "")) | {"headers": headers}
             # Retries are ours: the SDK's cannot be interrupted.
@@ -102,12 +102,12 @@ class Address:
             return listed
 
         spaces = {space["id"]: space["name"] for space in items("me/workspaces")}
-        wanted = getattr(self.workspace, "name", self.workspace)
-        named = [each for each in items("me/datasets") if each["name"] == self.name]
-        fits = [each for each in named if wanted in (None, spaces.get(each["workspace_id"]))]
+        workspace = getattr(self.workspace, "name", self.workspace)
+        named = [dataset for dataset in items("me/datasets") if dataset["name"] == self.name]
+        fits = [each for each in named if workspace in (None, spaces.get(each["workspace_id"]))]
         if len(fits) == 1:
             return str(fits[0]["id"])
-        where = "" if wanted is None else f" in workspace `{wanted}`"
+        where = "" if workspace is None else f" in workspace `{workspace}`"
         if not fits:
             raise DatasetError(f"this account sees no dataset `{self.name}`{where}")
         names = sorted(str(spaces.get(each["workspace_id"])) for each in fits)
@@ -151,19 +151,19 @@ class Place:
         """Argilla's ``last_activity_at``; moves with single answers, not with bulk ones."""
         return str(self._request("GET", "")["last_activity_at"])
 
-    def search(self, wanted: Wanted) -> Found:
+    def search(self, query: Wanted) -> Found:
         """All matching records; read again if they change while they are read."""
-        body = _body(wanted)
+        body = _body(query)
         for _ in range(_READINGS):
             items, steady = self._listing(body)
             if steady:
                 break
         with _sdk_errors(_secrets(self._client)):
-            return Found(tuple(self._record(each) for each in items), _digest(items))
+            return Found(tuple(self._record(item) for item in items), _digest(items))
 
     def _listing(self, body: Json) -> tuple[list[Json], bool]:
         """Matching records without repetitions, and whether they stayed the same meanwhile."""
-        found: dict[str, Json] = {}
+        records_by_id: dict[str, Json] = {}
         totals: set[int] = set()
         offset = 0
         while not totals or offset < max(totals):
@@ -172,16 +172,18 @@ class Place:
             totals.add(page["total"])
             if not page["items"]:
                 break
-            found.update({each["record"]["id"]: each["record"] for each in page["items"]})
+            records_by_id.update({item["record"]["id"]: item["record"] for item in page["items"]})
             offset += len(page["items"])
-        return list(found.values()), totals == {len(found)}
+        return list(records_by_id.values()), totals == {len(records_by_id)}
 
     def _record(self, item: Json) -> Any:
         from argilla import Record
         from argilla._models import RecordModel
 
         # The SDK cannot show an answer without values (a discard over the API).
-        responses = [each for each in item.get("responses") or () if each["values"] is not None]
+        responses = [
+            response for response in item.get("responses") or () if response["values"] is not None
+        ]
         model = RecordModel(**{**item, "responses": responses})
         return Record.from_model(model, self.dataset)
 
@@ -202,12 +204,12 @@ def _send(client: Any, method: str, path: str, **arguments: Any) -> Any:
     return send(client.http_client, method, path, timeout=REQUEST_SECONDS, **arguments)
 
 
-def _body(wanted: Wanted) -> Json:
+def _body(search: Wanted) -> Json:
     """The search as the server takes it, in an order that keeps its pages apart."""
     import argilla as rg
 
-    kept = rg.Filter(list(wanted.conditions)) if wanted.conditions else None
-    model = rg.Query(query=wanted.query, filter=kept).api_model()
+    kept = rg.Filter(list(search.conditions)) if search.conditions else None
+    model = rg.Query(query=search.query, filter=kept).api_model()
     scope = {"entity": "record", "property": "inserted_at"}
     return {**model.model_dump(by_alias=True), "sort": [{"scope": scope, "order": "asc"}]}
 
@@ -216,18 +218,18 @@ def _digest(items: list[Json]) -> str:
     """Ids and answers as one short string; see :mod:`loopd.listener.firing`."""
     said = sorted(
         (
-            each["id"],
+            item["id"],
             sorted(
                 (
                     str(answer["user_id"]),
                     answer["status"],
                     json.dumps(answer["values"], sort_keys=True),
                 )
-                for answer in each.get("responses") or ()
+                for answer in item.get("responses") or ()
                 if answer["status"] != "draft"
             ),
         )
-        for each in items
+        for item in items
     )
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 

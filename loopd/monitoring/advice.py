@@ -74,7 +74,7 @@ def sentence(state: State, criteria: Sequence[Criterion]) -> str:
     if not state.evaluated:
         return "Nothing is known yet: the first round is not measured."
     advising = [criterion for criterion in criteria if criterion.held]
-    ending = [each for each in advising if each.may_end]
+    ending = [criterion for criterion in advising if criterion.may_end]
     if ending:
         return f"Stop: {_names(ending)} {_verb(ending)} and {_consequence(ending)}."
     if advising:
@@ -89,7 +89,7 @@ def sentence(state: State, criteria: Sequence[Criterion]) -> str:
 def _criterion(name: str, rows: Sequence[Row], section: StoppingSection) -> Criterion:
     stops = tuple(row.get(f"stop.{name}.stop") is True for row in rows)
     held = next((index for index, stop in enumerate(reversed(stops)) if not stop), len(stops))
-    configured: dict[str, bool] = {each.name: each.stop for each in section.criteria}
+    configured: dict[str, bool] = {criterion.name: criterion.stop for criterion in section.criteria}
     return Criterion(
         name=name,
         values=tuple(number(row, f"stop.{name}.value") for row in rows),

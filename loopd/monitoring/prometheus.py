@@ -112,7 +112,7 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     section = moment.config.argilla
     about = {"version": __version__, "workspace": section.workspace, "dataset": section.dataset}
     yield _gauge("info", {tuple(about.items()): 1.0})
-    yield _gauge("phase", _by("phase", {each.value: each is state.phase for each in Phase}))
+    yield _gauge("phase", _by("phase", {phase.value: phase is state.phase for phase in Phase}))
     plain = {
         "queue_depth": len(open_ids),
         "batch_age_seconds": max(0.0, moment.now - min(published)) if published else 0.0,

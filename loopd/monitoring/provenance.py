@@ -25,7 +25,7 @@ def _without_secrets(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
         return {key: _without_secrets(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
-        return HIDDEN if names_secret(name) else [_without_secrets(each) for each in value]
+        return HIDDEN if names_secret(name) else [_without_secrets(item) for item in value]
     return HIDDEN if value is not None and names_secret(name) else value
 
 

@@ -100,5 +100,5 @@ def mistakes(confusion: Sequence[tuple[str, str, int]]) -> tuple[Mistake, ...]:
     wrong = [pair for pair in confusion if pair[0] != pair[1]]
     return tuple(
         Mistake(one_line(right), one_line(taken), times, times / totals[right])
-        for right, taken, times in sorted(wrong, key=lambda each: -each[2])[:MISTAKES]
+        for right, taken, times in sorted(wrong, key=lambda mistake: -mistake[2])[:MISTAKES]
     )

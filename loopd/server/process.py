@@ -131,7 +131,7 @@ def _run(
 async def _serve(
     prepared: _Prepared, listener: socket.socket, stop: threading.Event, announce: Announce
 ) -> None:
-    made = await settle_users(prepared.options, prepared.home, prepared.accounts)
+    created_accounts = await settle_users(prepared.options, prepared.home, prepared.accounts)
     server = _http_server(prepared.app)
     server.should_exit = stop.is_set()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -140,7 +140,7 @@ async def _serve(
         # A signal may have come just before uvicorn took over from us.
         server.should_exit = server.should_exit or stop.is_set()
         prepared.home.write_info(url)
-        announce(_info(prepared, url, made))
+        announce(_info(prepared, url, created_accounts))
     await serving
     if not server.started and not stop.is_set():
         raise ServerError(
@@ -148,7 +148,7 @@ async def _serve(
         )
 
 
-def _info(prepared: _Prepared, url: str, made: tuple[Account, ...]) -> ServerInfo:
+def _info(prepared: _Prepared, url: str, created_accounts: tuple[Account, ...]) -> ServerInfo:
     options, accounts, home = prepared.options, prepared.accounts, prepared.home
     return ServerInfo(
         url=url,
@@ -159,7 +159,7 @@ def _info(prepared: _Prepared, url: str, made: tuple[Account, ...]) -> ServerInf
         accounts_file=home.accounts,
         annotators_file=home.annotators,
         remote=not is_loopback(options.host),
-        new_annotators=made,
+        new_annotators=created_accounts,
         database=options.database.shown if options.database else None,
     )
 

@@ -35,11 +35,11 @@ async def settle_users(
             await _refuse_existing(accounts, home, options.database.shown)
         kept = {accounts.owner.username, accounts.annotator.username}
         missing = await _missing([name for name in options.annotators if name not in kept])
-        made = tuple(new_account(name) for name in missing)
-        if made:
-            keep_annotators(home, made)
-        await ensure_users(accounts, options.workspace, made, options.annotators)
-        return made
+        created_accounts = tuple(new_account(name) for name in missing)
+        if created_accounts:
+            keep_annotators(home, created_accounts)
+        await ensure_users(accounts, options.workspace, created_accounts, options.annotators)
+        return created_accounts
 
 
 async def ensure_users(

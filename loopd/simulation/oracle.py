@@ -111,7 +111,9 @@ def _staff(
         Person(each.name, connect(each.api_key), room, task, options.of_person(number))
         for number, each in enumerate(accounts)
     ]
-    threads = [threading.Thread(target=each.work, name=each.name, daemon=True) for each in people]
+    threads = [
+        threading.Thread(target=account.work, name=account.name, daemon=True) for account in people
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -158,14 +160,14 @@ def _accounts(
 
 def _annotators(api: PeopleApi, workspace_id: str, people: int) -> tuple[Account, ...]:
     """The accounts oracle-1 to oracle-N, all members of the workspace."""
-    known = {user["username"]: user for user in api.users()}
-    found = []
+    users_by_name = {user["username"]: user for user in api.users()}
+    accounts = []
     for number in range(1, people + 1):
         name = f"oracle-{number}"
-        user = known.get(name) or _hire(api, name)
+        user = users_by_name.get(name) or _hire(api, name)
         api.join(workspace_id, user["id"])
-        found.append(Account(name, user["api_key"]))
-    return tuple(found)
+        accounts.append(Account(name, user["api_key"]))
+    return tuple(accounts)
 
 
 def _hire(api: PeopleApi, name: str) -> dict[str, str]:

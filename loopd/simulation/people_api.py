@@ -107,8 +107,8 @@ class PeopleApi:
 
     def workspace_id(self, name: str) -> str | None:
         """Id of a workspace that the account may see, or ``None``."""
-        found = self._json("GET", "me/workspaces")["items"]
-        return next((str(each["id"]) for each in found if each["name"] == name), None)
+        workspaces = self._json("GET", "me/workspaces")["items"]
+        return next((str(space["id"]) for space in workspaces if space["name"] == name), None)
 
     def join(self, workspace_id: str, user_id: str) -> None:
         """Make a user a member of a workspace; for owners only."""
@@ -147,8 +147,8 @@ class PeopleApi:
     def answer(self, sheet: Sheet, question: str, value: JsonValue) -> Sheet:
         """Submit a value, or discard the record where it is ``None``; the sheet with the answer."""
         path = f"records/{sheet.id}/responses"
-        made = self._write("POST", path, sheet, _response(question, value))
-        return replace(sheet, response_id=str(made["id"]))
+        response = self._write("POST", path, sheet, _response(question, value))
+        return replace(sheet, response_id=str(response["id"]))
 
     def correct(self, sheet: Sheet, question: str, value: JsonValue) -> None:
         """Replace the value of an own answer."""
@@ -175,13 +175,13 @@ class PeopleApi:
 
     def _search(self, desk: Desk, filters: list[Any], offset: int) -> list[Sheet]:
         filters = [*filters, _of_a_batch(desk.names)]
-        found = self._json(
+        page = self._json(
             "POST",
             f"me/datasets/{desk.id}/records/search",
             params={"include": "responses", "limit": PAGE, "offset": offset},
             json={"query": {}, "filters": {"and": filters}},
         )
-        return [_sheet(item["record"], desk.names) for item in found["items"]]
+        return [_sheet(item["record"], desk.names) for item in page["items"]]
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         try:
@@ -217,6 +217,6 @@ def _sheet(record: Any, names: MetadataNames) -> Sheet:
     sheet = Sheet(str(record["id"]), external_id, original_id, fields=fields)
     for response in record.get("responses") or ():
         values = response.get("values") or {}
-        given = tuple((name, answer.get("value")) for name, answer in values.items())
-        return replace(sheet, response_id=str(response["id"]), values=given)
+        answered = tuple((name, answer.get("value")) for name, answer in values.items())
+        return replace(sheet, response_id=str(response["id"]), values=answered)
     return sheet

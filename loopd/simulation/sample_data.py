@@ -120,7 +120,7 @@ def _between(rng: random.Random, low: int, high: int) -> int:
 
 
 def _weighed(rng: random.Random, choices: Sequence[Any], weight: str) -> Any:
-    point = rng.random() * sum(each[weight] for each in choices)
+    point = rng.random() * sum(choice[weight] for choice in choices)
     for choice in choices:
         point -= choice[weight]
         if point < 0:

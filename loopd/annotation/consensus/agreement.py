@@ -109,35 +109,35 @@ def smoothed(met: Mapping[str, tuple[float, int]], ballots: Ballots) -> dict[str
 
 def _mean_pair(votes: Sequence[Vote]) -> float:
     """Mean similarity of two votes; those on the same target are counted at once."""
-    given = Counter(vote.target for vote in votes)
-    same = sum(count * (count - 1) for count in given.values())
-    return (same + _across(given, given)) / (len(votes) * (len(votes) - 1))
+    counts = Counter(vote.target for vote in votes)
+    same = sum(count * (count - 1) for count in counts.values())
+    return (same + _across(counts, counts)) / (len(votes) * (len(votes) - 1))
 
 
-def _across(given: Mapping[Target, int], other: Mapping[Target, int]) -> float:
+def _across(counts: Mapping[Target, int], other: Mapping[Target, int]) -> float:
     """Summed similarity of all ordered pairs of different targets."""
     return sum(
         count * others * similarity(target, another)
-        for target, count in given.items()
+        for target, count in counts.items()
         for another, others in other.items()
         if target != another and not isinstance(target, str)
     )
 
 
-def _across_all(given: Mapping[Target, int]) -> float:
+def _across_all(times: Mapping[Target, int]) -> float:
     """The same for thousands of different sets of labels: block by block, as arrays."""
-    sets = {target: count for target, count in given.items() if not isinstance(target, str)}
+    sets = {target: count for target, count in times.items() if not isinstance(target, str)}
     if not sets:
         return 0.0
     import numpy as np
 
-    places = {
-        label: place
-        for place, label in enumerate(sorted({str(label) for target in sets for label in target}))
+    columns = {
+        label: index
+        for index, label in enumerate(sorted({str(label) for target in sets for label in target}))
     }
-    holds = np.zeros((len(sets), max(1, len(places))), dtype=np.float32)
+    holds = np.zeros((len(sets), max(1, len(columns))), dtype=np.float32)
     for row, target in enumerate(sets):
-        holds[row, [places[str(label)] for label in target]] = 1
+        holds[row, [columns[str(label)] for label in target]] = 1
     sizes, counts = holds.sum(axis=1), np.array([*sets.values()], dtype=np.float64)
     total = 0.0
     for start in range(0, len(sets), BLOCK):
@@ -150,11 +150,11 @@ def _across_all(given: Mapping[Target, int]) -> float:
 
 
 def _alpha(shared: Sequence[Sequence[Vote]], means: Sequence[float]) -> float | None:
-    given = Counter(vote.target for votes in shared for vote in votes)
-    if any(isinstance(part, Span) for target in given for part in target):
+    counts = Counter(vote.target for votes in shared for vote in votes)
+    if any(isinstance(part, Span) for target in counts for part in target):
         return None
-    whole = sum(given.values())
+    whole = sum(counts.values())
     observed = sum(len(votes) * (1 - mean) for votes, mean in zip(shared, means, strict=True))
-    same = sum(count * (count - 1) for count in given.values())
-    expected = 1 - (same + _across_all(given)) / (whole * (whole - 1))
+    same = sum(count * (count - 1) for count in counts.values())
+    expected = 1 - (same + _across_all(counts)) / (whole * (whole - 1))
     return 1 - observed / whole / expected if expected > 0 else None

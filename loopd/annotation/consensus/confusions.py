@@ -167,9 +167,9 @@ def _maximised(pairs: _Pairs, proba: Floats) -> tuple[Floats, Floats]:
     back = pairs.at.T.tocsr()
     for _ in range(LONGEST):
         counts = pairs.at @ proba  # votes of each pair, by true label
-        known = _known(pairs, counts, knows[pairs.person], guess)
-        knows = _knowing(pairs, counts, known)
-        guesses = _guesses(pairs, counts, known)
+        by_knowledge = _known(pairs, counts, knows[pairs.person], guess)
+        knows = _knowing(pairs, counts, by_knowledge)
+        guesses = _guesses(pairs, counts, by_knowledge)
         guess = pairs.on_own(guesses)
         confusion = _confusion(pairs, counts, knows, guesses)
         share = _credited(proba.sum(axis=0), leading)
@@ -188,24 +188,24 @@ def _leading(shares: Floats) -> Floats:
 
 def _known(pairs: _Pairs, counts: Floats, knows: Floats, guess: Floats) -> Floats:
     """How many votes of each pair are right because the annotator knew, not by luck (P,)."""
-    known: Floats = pairs.on_own(counts) * knows / (knows + (1 - knows) * guess)
-    return known
+    by_knowledge: Floats = pairs.on_own(counts) * knows / (knows + (1 - knows) * guess)
+    return by_knowledge
 
 
-def _knowing(pairs: _Pairs, counts: Floats, known: Floats) -> Floats:
+def _knowing(pairs: _Pairs, counts: Floats, by_knowledge: Floats) -> Floats:
     """How often each annotator knows the label (m,), smoothed towards everybody's."""
     cast = pairs.of_person(counts.sum(axis=1))
-    everybody = (known.sum() + COMMON * BRIGHT) / (cast.sum() + COMMON)
-    return np.asarray((pairs.of_person(known) + CREDIT * everybody) / (cast + CREDIT))
+    everybody = (by_knowledge.sum() + COMMON * BRIGHT) / (cast.sum() + COMMON)
+    return np.asarray((pairs.of_person(by_knowledge) + CREDIT * everybody) / (cast + CREDIT))
 
 
-def _guesses(pairs: _Pairs, counts: Floats, known: Floats) -> Floats:
+def _guesses(pairs: _Pairs, counts: Floats, by_knowledge: Floats) -> Floats:
     """How likely each pair's label is where its annotator guesses, by true label (P, C).
 
     Habits of one's own are smoothed towards everybody's guesses on that true label.
     """
     by_label = counts.copy()
-    by_label[np.arange(len(known)), pairs.label] -= known
+    by_label[np.arange(len(by_knowledge)), pairs.label] -= by_knowledge
     usual = np.zeros((len(pairs.usual), len(pairs.usual)))  # by given and by true label
     np.add.at(usual, pairs.label, by_label)
     usual = _credited(usual.T, pairs.usual)[:, pairs.label].T

@@ -98,7 +98,7 @@ def _lead_on(
 
 def matrix(ballots: Ballots, labels: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
     """Class numbers (n, m) of the votes, NaN where there is none, and the m annotators."""
-    number = {label: place for place, label in enumerate(labels)}
+    number = {label: index for index, label in enumerate(labels)}
     people = sorted({vote.annotator for votes in ballots.values() for vote in votes})
     column = {person: place for place, person in enumerate(people)}
     votes = np.full((len(ballots), len(people)), np.nan)

@@ -122,7 +122,7 @@ def _sides(votes: Sequence[Vote], labels: Sequence[str], yes: Mapping[str, float
 def _numbered(
     ballots: Ballots, people: Sequence[str], number: Callable[[Vote], int], classes: int
 ) -> Votes:
-    column = {person: place for place, person in enumerate(people)}
+    column = {person: index for index, person in enumerate(people)}
     rows = [
         (row, column[vote.annotator], number(vote))
         for row, votes in enumerate(ballots.values())

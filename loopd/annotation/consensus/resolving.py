@@ -70,7 +70,7 @@ class Consensus:
 
     def figures(self) -> dict[str, JsonValue]:
         """Flat numbers for the journal, rounded; of many annotators only a summary."""
-        known: dict[str, JsonValue] = {"annotations": self.votes, "annotators": self.people}
+        rounded: dict[str, JsonValue] = {"annotations": self.votes, "annotators": self.people}
         figures: dict[str, float | None] = {
             "consensus.ties": self.ties,
             "consensus.disputed": self.agreement.disputed,
@@ -85,11 +85,11 @@ class Consensus:
         if len(self.annotators) <= NAMED_ANNOTATORS:
             for person, quality in sorted(self.annotators.items()):
                 figures[f"annotators.{person}.quality"] = quality
-        known |= {name: round(value, 4) for name, value in figures.items() if value is not None}
-        return known
+        rounded |= {name: round(value, 4) for name, value in figures.items() if value is not None}
+        return rounded
 
 
-def resolve(found: Ballots, electorate: Electorate) -> Consensus:
+def resolve(ballots: Ballots, electorate: Electorate) -> Consensus:
     """One target for each record that has votes.
 
     Args:
@@ -99,15 +99,15 @@ def resolve(found: Ballots, electorate: Electorate) -> Consensus:
     Raises:
         ModelError: ``crowdlab`` without cleanlab, or as the predictions do.
     """
-    tallies, annotators = _counted(found, electorate)
+    tallies, annotators = _counted(ballots, electorate)
     return Consensus(
         targets={id_: tally.target for id_, tally in tallies.items()},
         quality={id_: tally.share for id_, tally in tallies.items()},
         annotators=annotators,
-        votes=sum(len(votes) for votes in found.values()),
-        people=len({vote.annotator for votes in found.values() for vote in votes}),
+        votes=sum(len(votes) for votes in ballots.values()),
+        people=len({vote.annotator for votes in ballots.values() for vote in votes}),
         ties=sum(tally.tied for tally in tallies.values()),
-        agreement=agreement(found),
+        agreement=agreement(ballots),
     )
 
 
@@ -134,34 +134,36 @@ def label_counts(labels: Targets) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _counted(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
+def _counted(ballots: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
     labels = electorate.labels
     match electorate.strategy:
         case "weighted":
-            return weighted(found, labels)
+            return weighted(ballots, labels)
         case "dawid_skene":
             from loopd.annotation.consensus.dawid_skene import dawid_skene
 
-            return dawid_skene(found, labels)
+            return dawid_skene(ballots, labels)
         case "crowdlab":
-            return _crowdlab(found, electorate)
+            return _crowdlab(ballots, electorate)
         case _:
-            return _majority(found, labels), against_the_rest(found, labels)
+            return _majority(ballots, labels), against_the_rest(ballots, labels)
 
 
-def _majority(found: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
-    return {id_: count(votes, labels) for id_, votes in found.items()}
+def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
+    return {id_: count(votes, labels) for id_, votes in ballots.items()}
 
 
-def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
+def _crowdlab(
+    ballots: Ballots, electorate: Electorate
+) -> tuple[dict[str, Tally], dict[str, float]]:
     """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
 
     It knows nothing where no two people met, where no model can be trained yet, and where it
     foretells people's answers worse than the majority does.
     """
     labels, held_out = electorate.labels, electorate.held_out
-    majority = _majority(found, labels)
-    taught = {id_: votes for id_, votes in found.items() if id_ not in held_out}
+    majority = _majority(ballots, labels)
+    taught = {id_: votes for id_, votes in ballots.items() if id_ not in held_out}
     proba = None
     if any(len(votes) > 1 for votes in taught.values()):
         proba = electorate.predict({id_: majority[id_].target for id_ in taught})
@@ -171,6 +173,6 @@ def _crowdlab(found: Ballots, electorate: Electorate) -> tuple[dict[str, Tally],
 
         counted = crowdlab(taught, labels, proba, electorate.seed)
     if counted is None:
-        return majority, against_the_rest(found, labels)
+        return majority, against_the_rest(ballots, labels)
     tallies, annotators = counted
     return majority | tallies, annotators

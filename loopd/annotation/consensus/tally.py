@@ -66,12 +66,12 @@ def leading(votes: Sequence[Vote], labels: Sequence[str]) -> list[Target]:
 
 def ordered(parts: set[str | Span], labels: Sequence[str]) -> Target:
     """Labels in the order of the configuration, spans by their start."""
-    place = {label: number for number, label in enumerate(labels)}
+    ranks = {label: number for number, label in enumerate(labels)}
 
     def rank(part: str | Span) -> tuple[int, int, int, str]:
         if isinstance(part, Span):
             return (0, part.start, part.end, part.label)
-        return (0, place.get(part, len(place)), 0, part)
+        return (0, ranks.get(part, len(ranks)), 0, part)
 
     return tuple(sorted(parts, key=rank))  # type: ignore[return-value] # all of one kind
 

@@ -52,7 +52,7 @@ Ballots = Mapping[str, tuple[Vote, ...]]
 def as_given(value: JsonValue) -> Target | None:
     """The target that a valid value plainly is, where the task is not at hand."""
     if isinstance(value, (list, tuple)):
-        return tuple(_part(each) for each in value)  # type: ignore[return-value]
+        return tuple(_part(part) for part in value)  # type: ignore[return-value]
     return None if value is None else str(value)
 
 
@@ -98,10 +98,10 @@ def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
 def any_answered(state: State, external_ids: Iterable[str], *, another_person: bool = True) -> bool:
     """Whether any of these has a submitted answer which counts."""
     records, originals = index_of(state).records, state.originals
-    wanted = frozenset(external_ids)
+    wanted_ids = frozenset(external_ids)
     return any(
-        answer.record_id in wanted
-        for id_ in {originals.get(id_, id_) for id_ in wanted}
+        answer.record_id in wanted_ids
+        for id_ in {originals.get(id_, id_) for id_ in wanted_ids}
         for answer in _counting(id_, records.get(id_, NOTHING), state, another_person)
     )
 
@@ -154,11 +154,11 @@ def outside(state: State) -> frozenset[str]:
 
 def reactions(state: State) -> defaultdict[str, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    people_by_record: defaultdict[str, set[str]] = defaultdict(set)
     for id_, entry in index_of(state).records.items():
         if people := reacted(entry):
-            found[id_] = people
-    return found
+            people_by_record[id_] = people
+    return people_by_record
 
 
 def reacted(entry: RecordAnswers) -> set[str]:

@@ -80,10 +80,10 @@ def _classes(ballots: Ballots, labels: Sequence[str]) -> int:
 
 
 def _weighed(votes: Sequence[Vote], labels: Sequence[str], weights: Mapping[str, float]) -> Tally:
-    found = count(votes, labels, lambda vote: weights[vote.annotator])
-    if isinstance(found.target, str):
-        return replace(found, share=_of_label(found.target, votes, labels, weights))
-    return replace(found, share=_of_parts(votes, weights))
+    tally = count(votes, labels, lambda vote: weights[vote.annotator])
+    if isinstance(tally.target, str):
+        return replace(tally, share=_of_label(tally.target, votes, labels, weights))
+    return replace(tally, share=_of_parts(votes, weights))
 
 
 def _of_label(
@@ -93,7 +93,7 @@ def _of_label(
     odds: dict[Target, float] = dict.fromkeys(labels, 0.0)
     for vote in votes:
         odds[vote.target] = odds.get(vote.target, 0.0) + weights[vote.annotator]
-    return 1 / sum(exp(each - odds[winner]) for each in odds.values())
+    return 1 / sum(exp(log_odds - odds[winner]) for log_odds in odds.values())
 
 
 def _of_parts(votes: Sequence[Vote], weights: Mapping[str, float]) -> float:

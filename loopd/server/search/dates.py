@@ -42,4 +42,4 @@ def _moment(value: float | str) -> datetime:
 
 def _microseconds(text: str) -> str:
     text = re.sub("[zZ]$", "+00:00", text)
-    return _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), text)
+    return _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), text)

@@ -140,8 +140,8 @@ class LoopdSearchEngine(SearchEngine):  # type: ignore[misc]
             if query is None:
                 ids, total = await _page(db, conditions, order, offset, limit)
             else:
-                found = await _text_matches(db, text_search(query, schema), conditions, order)
-                ids, total = found[offset : offset + limit], len(found)
+                matches = await _text_matches(db, text_search(query, schema), conditions, order)
+                ids, total = matches[offset : offset + limit], len(matches)
         score = None if sort else 1.0
         items = [SearchResponseItem(record_id=id_, score=score) for id_ in ids]
         return SearchResponses(items=items, total=total)
@@ -215,9 +215,9 @@ async def _reading(model: Any) -> AsyncIterator[AsyncSession]:
         yield new
 
 
-def _conditions(schema: DatasetSchema, wanted: Filter | None) -> list[ColumnElement[bool]]:
-    asked = true() if wanted is None else filter_condition(wanted, schema)
-    return [Record.dataset_id == schema.id, asked]
+def _conditions(schema: DatasetSchema, query_filter: Filter | None) -> list[ColumnElement[bool]]:
+    condition = true() if query_filter is None else filter_condition(query_filter, schema)
+    return [Record.dataset_id == schema.id, condition]
 
 
 async def _page(

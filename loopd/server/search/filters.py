@@ -36,60 +36,63 @@ from loopd.server.search.schema import DatasetSchema, QuestionInfo
 Condition = ColumnElement[bool]
 
 
-def filter_condition(wanted: Filter, schema: DatasetSchema) -> Condition:
+def filter_condition(clause: Filter, schema: DatasetSchema) -> Condition:
     """Return the condition that a record must meet; UnprocessableEntityError if there is none."""
-    if isinstance(wanted, AndFilter):
-        return and_(True, *(filter_condition(each, schema) for each in wanted.filters))
-    scope = wanted.scope
+    if isinstance(clause, AndFilter):
+        return and_(True, *(filter_condition(part, schema) for part in clause.filters))
+    scope = clause.scope
     if isinstance(scope, RecordFilterScope):
-        return _record_condition(wanted, str(scope.property))
+        return _record_condition(clause, str(scope.property))
     if isinstance(scope, MetadataFilterScope):
-        return _metadata_condition(wanted, scope, schema)
+        return _metadata_condition(clause, scope, schema)
     if isinstance(scope, SuggestionFilterScope):
-        return _suggestion_condition(wanted, scope, schema)
-    return _response_condition(wanted, scope, schema)
+        return _suggestion_condition(clause, scope, schema)
+    return _response_condition(clause, scope, schema)
 
 
 # Records
 
 
-def _record_condition(wanted: TermsFilter | RangeFilter, name: str) -> Condition:
+def _record_condition(clause: TermsFilter | RangeFilter, name: str) -> Condition:
     if name in ("inserted_at", "updated_at"):
-        return _date_condition(wanted, getattr(Record, name))
+        return _date_condition(clause, getattr(Record, name))
     if name == "id":
-        return _id_condition(wanted)
+        return _id_condition(clause)
     if name == "status":
-        return _status_condition(wanted)
+        return _status_condition(clause)
     if name == "external_id":
-        return text_condition(wanted, Record.external_id)
+        return text_condition(clause, Record.external_id)
     raise UnprocessableEntityError(f"Records cannot be filtered by {name!r}.")
 
 
-def _status_condition(wanted: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(wanted, RangeFilter):
-        return text_condition(wanted, cast(Record.status, String))
-    return _is_in(Record.status, _members(RecordStatus, wanted.values))
+def _status_condition(clause: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(clause, RangeFilter):
+        return text_condition(clause, cast(Record.status, String))
+    return _is_in(Record.status, _members(RecordStatus, clause.values))
 
 
-def _id_condition(wanted: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(wanted, RangeFilter):
-        bare = RangeFilter(wanted.scope, *(_without_dashes(end) for end in (wanted.ge, wanted.le)))
+def _id_condition(clause: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(clause, RangeFilter):
+        bare = RangeFilter(
+            clause.scope,
+            *(_without_dashes(end) for end in (clause.ge, clause.le)),
+        )
         return text_condition(bare, func.replace(cast(Record.id, String), "-", ""))
-    ids = [id_ for value in wanted.values if (id_ := _uuid(value)) is not None]
+    ids = [id_ for value in clause.values if (id_ := _uuid(value)) is not None]
     return _is_in(Record.id, ids)
 
 
-def _date_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
-    if isinstance(wanted, TermsFilter):
+def _date_condition(clause: TermsFilter | RangeFilter, column: Any) -> Condition:
+    if isinstance(clause, TermsFilter):
         return or_(
             false(),
-            *(column.between(lower_bound(value), upper_bound(value)) for value in wanted.values),
+            *(column.between(lower_bound(value), upper_bound(value)) for value in clause.values),
         )
     ends: list[Condition] = []
-    if wanted.ge is not None:
-        ends.append(column >= lower_bound(wanted.ge))
-    if wanted.le is not None:
-        ends.append(column <= upper_bound(wanted.le))
+    if clause.ge is not None:
+        ends.append(column >= lower_bound(clause.ge))
+    if clause.le is not None:
+        ends.append(column <= upper_bound(clause.le))
     return and_(True, *ends)
 
 
@@ -97,58 +100,60 @@ def _date_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition
 
 
 def _metadata_condition(
-    wanted: TermsFilter | RangeFilter, scope: MetadataFilterScope, schema: DatasetSchema
+    clause: TermsFilter | RangeFilter, scope: MetadataFilterScope, schema: DatasetSchema
 ) -> Condition:
     kind = schema.metadata.get(scope.metadata_property)
     if kind is None:
         return false()
     rows = json_values(Record.metadata_, scope.metadata_property)
-    return _any_row(rows, _value_condition(wanted, rows, kind != MetadataPropertyType.terms))
+    return _any_row(rows, _value_condition(clause, rows, kind != MetadataPropertyType.terms))
 
 
 # Suggestions
 
 
 def _suggestion_condition(
-    wanted: TermsFilter | RangeFilter, scope: SuggestionFilterScope, schema: DatasetSchema
+    clause: TermsFilter | RangeFilter, scope: SuggestionFilterScope, schema: DatasetSchema
 ) -> Condition:
     question = schema.questions.get(scope.question)
     if question is None:
         return false()
     mine = and_(Suggestion.record_id == Record.id, Suggestion.question_id == question.id)
     if scope.property == "agent":
-        return exists().where(mine, text_condition(wanted, Suggestion.agent))
+        return exists().where(mine, text_condition(clause, Suggestion.agent))
     if scope.property == "type":
-        return exists().where(mine, _suggestion_type_condition(wanted))
+        return exists().where(mine, _suggestion_type_condition(clause))
     score = scope.property == "score"
     if not (score or question.is_text or question.is_number):
         return false()
     rows = json_values(Suggestion.score if score else Suggestion.value)
-    condition = _value_condition(wanted, rows, score or question.is_number)
+    condition = _value_condition(clause, rows, score or question.is_number)
     return exists(select(1).select_from(Suggestion).join(rows, condition).where(mine))
 
 
-def _suggestion_type_condition(wanted: TermsFilter | RangeFilter) -> Condition:
-    if isinstance(wanted, RangeFilter):
-        return text_condition(wanted, cast(Suggestion.type, String))
-    return _is_in(Suggestion.type, _members(SuggestionType, wanted.values))
+def _suggestion_type_condition(clause: TermsFilter | RangeFilter) -> Condition:
+    if isinstance(clause, RangeFilter):
+        return text_condition(clause, cast(Suggestion.type, String))
+    return _is_in(Suggestion.type, _members(SuggestionType, clause.values))
 
 
 # Responses
 
 
 def _response_condition(
-    wanted: TermsFilter | RangeFilter, scope: ResponseFilterScope, schema: DatasetSchema
+    clause: TermsFilter | RangeFilter, scope: ResponseFilterScope, schema: DatasetSchema
 ) -> Condition:
     if scope.question is not None:
-        return _response_value_condition(wanted, scope, schema.questions.get(scope.question))
-    if scope.property == "status" and isinstance(wanted, TermsFilter):
-        return _response_status_condition(wanted.values, scope)
+        return _response_value_condition(clause, scope, schema.questions.get(scope.question))
+    if scope.property == "status" and isinstance(clause, TermsFilter):
+        return _response_status_condition(clause.values, scope)
     raise UnprocessableEntityError("Responses can be filtered by a question or by status only.")
 
 
 def _response_value_condition(
-    wanted: TermsFilter | RangeFilter, scope: ResponseFilterScope, question: QuestionInfo | None
+    clause: TermsFilter | RangeFilter,
+    scope: ResponseFilterScope,
+    question: QuestionInfo | None,
 ) -> Condition:
     if question is None or not (question.is_text or question.is_number):
         return false()
@@ -156,7 +161,7 @@ def _response_value_condition(
     return exists(
         select(1)
         .select_from(Response)
-        .join(rows, _value_condition(wanted, rows, question.is_number))
+        .join(rows, _value_condition(clause, rows, question.is_number))
         .where(Response.record_id == Record.id, _user_condition(scope))
     )
 
@@ -185,30 +190,30 @@ def _user_condition(scope: ResponseFilterScope) -> Condition:
 # Values
 
 
-def text_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
+def text_condition(clause: TermsFilter | RangeFilter, column: Any) -> Condition:
     """Compare a column as text, character by character."""
-    if isinstance(wanted, TermsFilter):
-        return _is_in(column, [stored(str(value)) for value in wanted.values])
-    return _between(by_code(column), _as_str(wanted.ge), _as_str(wanted.le))
+    if isinstance(clause, TermsFilter):
+        return _is_in(column, [stored(str(value)) for value in clause.values])
+    return _between(by_code(column), _as_str(clause.ge), _as_str(clause.le))
 
 
-def number_condition(wanted: TermsFilter | RangeFilter, column: Any) -> Condition:
+def number_condition(clause: TermsFilter | RangeFilter, column: Any) -> Condition:
     """Compare a column as numbers; a filter value that is no number matches nothing."""
-    if isinstance(wanted, TermsFilter):
-        numbers = [_number(value) for value in wanted.values]
+    if isinstance(clause, TermsFilter):
+        numbers = [_number(value) for value in clause.values]
         return _is_in(column, [number for number in numbers if number is not None])
-    ge, le = _number(wanted.ge), _number(wanted.le)
-    if (ge is None) != (wanted.ge is None) or (le is None) != (wanted.le is None):
+    ge, le = _number(clause.ge), _number(clause.le)
+    if (ge is None) != (clause.ge is None) or (le is None) != (clause.le is None):
         return false()
     return _between(column, ge, le)
 
 
 def _value_condition(
-    wanted: TermsFilter | RangeFilter, rows: TableValuedAlias, number: bool
+    clause: TermsFilter | RangeFilter, rows: TableValuedAlias, number: bool
 ) -> Condition:
     if number:
-        return number_condition(wanted, as_number(rows))
-    return text_condition(wanted, as_text(rows))
+        return number_condition(clause, as_number(rows))
+    return text_condition(clause, as_text(rows))
 
 
 def _any_row(rows: TableValuedAlias, condition: Condition) -> Condition:
@@ -230,8 +235,8 @@ def _between(column: Any, ge: Any, le: Any) -> Condition:
 
 
 def _members(kind: Any, values: Iterable[str]) -> list[Any]:
-    known = {str(member.value): member for member in kind}
-    return [known[str(value)] for value in values if str(value) in known]
+    members_by_value = {str(member.value): member for member in kind}
+    return [members_by_value[str(value)] for value in values if str(value) in members_by_value]
 
 
 def _number(value: Any) -> float | None:

@@ -37,8 +37,8 @@ class PostgresqlJson:
 
     def values(self, source: Any, path: str) -> TableValuedAlias:
         # `[*]` takes a scalar as a list of one, and nothing as no list.
-        found = func.jsonb_path_query(cast(_readable(source), JSONB), cast(path + "[*]", JSONPATH))
-        return found.table_valued(column("value", JSONB), name="item").render_derived()
+        items = func.jsonb_path_query(cast(_readable(source), JSONB), cast(path + "[*]", JSONPATH))
+        return items.table_valued(column("value", JSONB), name="item").render_derived()
 
     def item(self, source: Any, key: str, path: str) -> ColumnElement[Any]:  # noqa: ARG002
         # `jsonb` would sort an object's keys.

@@ -88,5 +88,5 @@ def smallest_or_largest(
     rows: TableValuedAlias, value: ColumnElement[Any], largest: bool, *conditions: Any
 ) -> ColumnElement[Any]:
     """Return one value of the rows for sorting, as Elasticsearch does for multi-valued fields."""
-    chosen = func.max(value) if largest else func.min(value)
-    return select(chosen).select_from(rows).where(and_(True, *conditions)).scalar_subquery()
+    extreme = func.max(value) if largest else func.min(value)
+    return select(extreme).select_from(rows).where(and_(True, *conditions)).scalar_subquery()

@@ -21,21 +21,21 @@ from loopd.server.search.json_sql import as_number, as_text, json_values
 _MOST_TERMS = 2**14
 
 
-async def metadata_metrics(db: AsyncSession, wanted: MetadataProperty) -> MetadataMetrics:
+async def metadata_metrics(db: AsyncSession, prop: MetadataProperty) -> MetadataMetrics:
     """Return the counts of each term, or the smallest and largest number (None without any)."""
-    if wanted.type == MetadataPropertyType.terms:
-        return await _terms_metrics(db, wanted)
-    rows = json_values(Record.metadata_, wanted.name)
+    if prop.type == MetadataPropertyType.terms:
+        return await _terms_metrics(db, prop)
+    rows = json_values(Record.metadata_, prop.name)
     value = as_number(rows)
     smallest, largest = (
         await db.execute(
             select(func.min(value), func.max(value))
             .select_from(Record)
             .join(rows, and_(True))
-            .where(Record.dataset_id == wanted.dataset_id)
+            .where(Record.dataset_id == prop.dataset_id)
         )
     ).one()
-    if wanted.type == MetadataPropertyType.integer:
+    if prop.type == MetadataPropertyType.integer:
         return IntegerMetadataMetrics(min=_integer(smallest), max=_integer(largest))
     return FloatMetadataMetrics(min=smallest, max=largest)
 
@@ -61,13 +61,13 @@ async def response_counts(db: AsyncSession, dataset: Dataset, user: User) -> dic
     return _with_total(counted)
 
 
-async def _terms_metrics(db: AsyncSession, wanted: MetadataProperty) -> TermsMetrics:
-    rows = json_values(Record.metadata_, wanted.name)
+async def _terms_metrics(db: AsyncSession, prop: MetadataProperty) -> TermsMetrics:
+    rows = json_values(Record.metadata_, prop.name)
     terms = (
         select(as_text(rows).label("term"))
         .select_from(Record)
         .join(rows, and_(True))
-        .where(Record.dataset_id == wanted.dataset_id)
+        .where(Record.dataset_id == prop.dataset_id)
         .subquery()
     )
     uses = func.count()

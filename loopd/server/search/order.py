@@ -53,8 +53,8 @@ def order_by(sort: Sequence[Order] | None, schema: DatasetSchema) -> OrderBy:
     Missing values come last in either direction, and ties fall back to the order of insertion, so
     that pages never overlap.
     """
-    asked = [_ordered(order, schema) for order in sort] if sort else _by_priority(schema)
-    return [*asked, Record.inserted_at.asc(), Record.id.asc()]
+    ordering = [_ordered(order, schema) for order in sort] if sort else _by_priority(schema)
+    return [*ordering, Record.inserted_at.asc(), Record.id.asc()]
 
 
 def _by_priority(schema: DatasetSchema) -> OrderBy:
@@ -106,10 +106,8 @@ def _suggestion_value(
         return null()
     rows = json_values(Suggestion.score if score else Suggestion.value)
     value = _comparable(rows, score or question.is_number)
-    chosen = func.max(value) if largest else func.min(value)
-    return (
-        select(chosen).select_from(Suggestion).join(rows, and_(True)).where(mine).scalar_subquery()
-    )
+    best = func.max(value) if largest else func.min(value)
+    return select(best).select_from(Suggestion).join(rows, and_(True)).where(mine).scalar_subquery()
 
 
 def _response_value(
@@ -127,10 +125,8 @@ def _response_value(
     value = _comparable(rows, question.is_number)
     extreme = func.max(value) if largest else func.min(value)
     # Several people's ratings of a record sort by their mean, as in Elasticsearch.
-    chosen = func.avg(value) if question.is_number else extreme
-    return (
-        select(chosen).select_from(Response).join(rows, and_(True)).where(*mine).scalar_subquery()
-    )
+    best = func.avg(value) if question.is_number else extreme
+    return select(best).select_from(Response).join(rows, and_(True)).where(*mine).scalar_subquery()
 
 
 def _response_status(

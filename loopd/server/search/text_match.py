@@ -50,18 +50,18 @@ def _field_matches(part: Words | Prefix | Phrase, field: FieldText) -> bool:
         return any(word.startswith(part.start) for word in field.words)
     if isinstance(part, Words) and part.edits:
         return all(
-            any(_near(wanted, word, part.edits) for word in field.words) for wanted in part.words
+            any(_near(term, word, part.edits) for word in field.words) for term in part.words
         )
     if not field.words.issuperset(part.words):
         return False
-    return isinstance(part, Words) or any(_in_order(part, each) for each in field.segments)
+    return isinstance(part, Words) or any(_in_order(part, segment) for segment in field.segments)
 
 
 def _in_order(phrase: Phrase, words: Sequence[str]) -> bool:
     """Sloppy phrase matching as in Lucene: how far the words' places stray from the phrase's."""
     shifts: set[tuple[int, int]] | None = None
-    for offset, wanted in enumerate(phrase.words):
-        here = [place - offset for place, word in enumerate(words) if word == wanted]
+    for offset, query_word in enumerate(phrase.words):
+        here = [position - offset for position, word in enumerate(words) if word == query_word]
         if shifts is None:
             shifts = {(shift, shift) for shift in here}
         else:
@@ -72,12 +72,12 @@ def _in_order(phrase: Phrase, words: Sequence[str]) -> bool:
     return True
 
 
-def _near(wanted: str, word: str, edits: int) -> bool:
+def _near(query_word: str, word: str, edits: int) -> bool:
     """Tell whether at most `edits` letters need to be added, left out or changed (Levenshtein)."""
-    if abs(len(wanted) - len(word)) > edits:
+    if abs(len(query_word) - len(word)) > edits:
         return False
     row = list(range(len(word) + 1))
-    for line, letter in enumerate(wanted, start=1):
+    for line, letter in enumerate(query_word, start=1):
         above, row[0] = row[0], line
         for column, other in enumerate(word, start=1):
             best = min(row[column] + 1, row[column - 1] + 1, above + (letter != other))

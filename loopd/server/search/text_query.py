@@ -114,19 +114,19 @@ class _Parser:
         text, end = self._read(frozenset('"'), self._at)
         if end == len(self._query):
             return None  # An unclosed quote is skipped, and what follows it are words.
-        found = _SLOP.match(self._query, end + 1)
-        self._at = found.end() if found else end + 1
+        match = _SLOP.match(self._query, end + 1)
+        self._at = match.end() if match else end + 1
         words = tuple(split_words(text))
-        return Phrase(words, int(found[1] or 0) if found else 0) if words else None
+        return Phrase(words, int(match[1] or 0) if match else 0) if words else None
 
     def _word(self) -> Part | None:
         start = self._at
         text, self._at = self._read(_ENDS_A_WORD, start, space_ends=True)
         if text.endswith("*") and self._query[self._at - 2 : self._at] != r"\*":
             return Prefix(text[:-1].lower())
-        found = _EDITS.search(text)
-        edits = min(int(found[1] or _MOST_EDITS), _MOST_EDITS) if found else 0
-        words = tuple(split_words(text[: found.start()] if found else text))
+        match = _EDITS.search(text)
+        edits = min(int(match[1] or _MOST_EDITS), _MOST_EDITS) if match else 0
+        words = tuple(split_words(text[: match.start()] if match else text))
         return Words(words, edits) if words else None
 
     def _read(self, ends: frozenset[str], at: int, *, space_ends: bool = False) -> tuple[str, int]:

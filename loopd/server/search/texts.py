@@ -74,13 +74,13 @@ class TextSearch:
 
 def text_search(query: TextQuery | str, schema: DatasetSchema) -> TextSearch:
     """Return the search for a query; UnprocessableEntityError when it names an unknown field."""
-    asked = TextQuery(q=query) if isinstance(query, str) else query
-    if asked.field and asked.field not in schema.fields:
-        raise UnprocessableEntityError(f"Field {asked.field!r} not found in dataset {schema.id}.")
-    names = [asked.field] if asked.field else list(schema.fields)
+    parsed = TextQuery(q=query) if isinstance(query, str) else query
+    if parsed.field and parsed.field not in schema.fields:
+        raise UnprocessableEntityError(f"Field {parsed.field!r} not found in dataset {schema.id}.")
+    names = [parsed.field] if parsed.field else list(schema.fields)
     fields = [(name, schema.fields[name]) for name in names]
     return TextSearch(
-        parse(asked.q), tuple((name, kind) for name, kind in fields if kind != FieldType.image)
+        parse(parsed.q), tuple((name, kind) for name, kind in fields if kind != FieldType.image)
     )
 
 
@@ -95,7 +95,7 @@ def _literals(step: Step) -> list[str]:
 
 def _field_texts(kind: FieldType, value: Any) -> list[FieldText]:
     if kind == FieldType.chat:
-        messages = [each for each in json.loads(value) if isinstance(each, dict)]
+        messages = [message for message in json.loads(value) if isinstance(message, dict)]
         return [
             field_text(str(each.get("content", "")) for each in messages),
             keyword_text(str(each.get("role", "")) for each in messages),
