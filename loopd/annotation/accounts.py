@@ -68,7 +68,7 @@ class AccountsApi:
             AuthError: the key is not that of an owner.
             ArgillaError: there is no such workspace.
         """
-        members = {each["id"] for each in self._http.get(f"{self._space()}/users")["items"]}
+        members = {user["id"] for user in self._http.get(f"{self._space()}/users")["items"]}
         rows = self._for_owners("GET", "users")["items"]
         people = (_person(row, row["id"] in members) for row in rows)
         return tuple(sorted(people, key=lambda person: person.name))

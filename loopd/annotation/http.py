@@ -139,7 +139,7 @@ def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
     """What is sent that nobody is to read: the key, and other headers, whole and in parts."""
     values = [value for name, value in headers.items() if name.lower() not in _PLAIN]
     parts = [part for value in values for part in re.split(r"[\s;,=]+", value)]
-    secrets = {each for each in (*values, *parts) if len(each) >= _SHORTEST}
+    secrets = {value for value in (*values, *parts) if len(value) >= _SHORTEST}
     key = headers.get(KEY_HEADER)
     return tuple(sorted(secrets | ({key} if key else set()), key=len, reverse=True))
 
@@ -160,7 +160,7 @@ def second_look(ask: Callable[[], Any], name: str, dataset_id: str) -> None:
         listed = ask()["items"]
     except NotFoundError:
         raise FrontError(f"dataset `{name}` and the list of all are gone at once", hint) from None
-    if any(str(each["id"]) == dataset_id for each in listed):
+    if any(str(dataset["id"]) == dataset_id for dataset in listed):
         raise FrontError(f"dataset `{name}` is said to be gone, but Argilla lists it", hint)
 
 

@@ -60,7 +60,7 @@ def to_page(text: str, value: JsonValue) -> JsonValue:
         value: a list of such objects; anything else is given back as it is.
     """
     units = [0, *accumulate(1 + (character > WIDE) for character in text)]
-    return _moved(value, lambda place: units[min(place, len(text))])
+    return _moved(value, lambda position: units[min(position, len(text))])
 
 
 def from_page(text: str, value: JsonValue) -> JsonValue:
@@ -68,26 +68,28 @@ def from_page(text: str, value: JsonValue) -> JsonValue:
 
     A border in the middle of a character moves to its beginning; one behind the text, to its end.
     """
-    places = [place for place, character in enumerate(text) for _ in range(1 + (character > WIDE))]
+    places = [
+        position for position, character in enumerate(text) for _ in range(1 + (character > WIDE))
+    ]
     return _moved(value, lambda unit: places[unit] if unit < len(places) else len(text))
 
 
 def _escaped(reference: re.Match[str]) -> str:
-    found = reference[0]
-    return found if html.unescape(found) == found else f"&amp;{found[1:]}"
+    text = reference[0]
+    return text if html.unescape(text) == text else f"&amp;{text[1:]}"
 
 
 def _moved(value: JsonValue, move: Callable[[int], int]) -> JsonValue:
     if not isinstance(value, (list, tuple)):
         return value
-    return [_moved_span(each, move) for each in value]
+    return [_moved_span(span, move) for span in value]
 
 
 def _moved_span(span: JsonValue, move: Callable[[int], int]) -> JsonValue:
     if not isinstance(span, dict):
         return span
     borders = ((key, span.get(key)) for key in ("start", "end"))
-    return {**span, **{key: move(place) for key, place in borders if _is_place(place)}}
+    return {**span, **{key: move(position) for key, position in borders if _is_place(position)}}
 
 
 def _is_place(value: JsonValue) -> TypeGuard[int]:

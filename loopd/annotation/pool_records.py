@@ -54,15 +54,15 @@ def texts_of(
     Raises:
         DataError: nothing is left, or too much of it cannot be used.
     """
-    given = 0
+    submitted = 0
     source = Source(_name(wishes.section), "record", (), (), (), lambda _: iter(()))
     collector = Collector(source, _wishes(wishes))
     for number, record in enumerate(_originals(records, names), start=1):
         collector.add(_row(number, record, wishes))
         responses = record.get("responses") or ()
-        given += sum(response["status"] == "submitted" for response in responses)
+        submitted += sum(response["status"] == "submitted" for response in responses)
     pool, report = collector.finish()
-    return pool, replace(report, said=Tally(read=given))
+    return pool, replace(report, said=Tally(read=submitted))
 
 
 def _name(section: PoolSection) -> str:

@@ -193,15 +193,15 @@ def answer(
     if status not in ("submitted", "discarded"):
         return None
     value = labels.read(_value(task, record, response)) if status == "submitted" else None
-    known = AnswerStatus.DISCARDED
+    meaning = AnswerStatus.DISCARDED
     if status == "submitted":
-        known = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
-    if known is AnswerStatus.INVALID:
+        meaning = AnswerStatus.SUBMITTED if task.is_valid(value) else AnswerStatus.INVALID
+    if meaning is AnswerStatus.INVALID:
         value = _noted(value)
     return Answer(
         record_id=external_id,
         annotator=str(response["user_id"]),
-        status=known,
+        status=meaning,
         value=value,
         time=response["inserted_at"],
         changed=response["updated_at"],
@@ -218,8 +218,8 @@ _NOTED = 200
 
 def _value(task: Task, record: Json, response: Mapping[str, Any]) -> Any:
     values = response.get("values")
-    given = values.get(task.question_name) if isinstance(values, Mapping) else None
-    value = given.get("value") if isinstance(given, Mapping) else given
+    answered = values.get(task.question_name) if isinstance(values, Mapping) else None
+    value = answered.get("value") if isinstance(answered, Mapping) else answered
     return _read(task, record, value)
 
 
@@ -273,10 +273,11 @@ def published_item(
 def _suggestion(
     task: Task, record: Json, question_id: str, labels: LabelSpelling
 ) -> Suggestion | None:
-    for each in record.get("suggestions") or ():
-        if each["question_id"] == question_id and str(each.get("agent")).startswith(AGENT):
-            target = task.target(labels.read(_read(task, record, each["value"])))
-            score = _score(each.get("score"), single=isinstance(target, str))
+    for suggestion in record.get("suggestions") or ():
+        ours = str(suggestion.get("agent")).startswith(AGENT)
+        if ours and suggestion["question_id"] == question_id:
+            target = task.target(labels.read(_read(task, record, suggestion["value"])))
+            score = _score(suggestion.get("score"), single=isinstance(target, str))
             return None if target is None or score is None else Suggestion(target, score)
     return None
 
@@ -284,7 +285,7 @@ def _suggestion(
 def _score(score: JsonValue, *, single: bool) -> float | tuple[float, ...] | None:
     """The score as it was; for several labels and spans none at all is an empty one."""
     if isinstance(score, list):
-        return tuple(float(str(each)) for each in score)
+        return tuple(float(str(number)) for number in score)
     if score is None:
         return None if single else ()
     return float(str(score))

@@ -32,9 +32,9 @@ def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozen
     active = frozenset().union(*seen.values()) - state.departed
     return frozenset(
         record_id
-        for record_id, given in votes.items()
+        for record_id, cast in votes.items()
         if record_id not in waiting
-        and max(len(given), brought[record_id]) + min_submitted <= relabel.max_annotations
+        and max(len(cast), brought[record_id]) + min_submitted <= relabel.max_annotations
         and (not another or not seen[record_id] or active - seen[record_id])
     )
 
@@ -48,13 +48,13 @@ def copy_ids(state: State, record_ids: Collection[str], taken: Container[str]) -
         taken: ids that belong to other records, such as the pool.
     """
     used = state.external_ids
-    found = {}
+    copies = {}
     for record_id in record_ids:
         number = 2
         while f"{record_id}#{number}" in used or f"{record_id}#{number}" in taken:
             number += 1
-        found[record_id] = f"{record_id}#{number}"
-    return found
+        copies[record_id] = f"{record_id}#{number}"
+    return copies
 
 
 def _brought(state: State, min_submitted: int) -> Counter[str]:
@@ -62,15 +62,15 @@ def _brought(state: State, min_submitted: int) -> Counter[str]:
 
     Each of them is open in Argilla until so many have submitted an answer to it.
     """
-    given = Counter(
+    answers_by_id = Counter(
         answer.record_id
         for answer in state.answers.values()
         if answer.status is AnswerStatus.SUBMITTED
     )
     originals = state.originals
-    found: Counter[str] = Counter()
+    brought: Counter[str] = Counter()
     for external_id, record_id in originals.items():
-        found[record_id] += max(given[external_id], min_submitted)
+        brought[record_id] += max(answers_by_id[external_id], min_submitted)
     # Answers that came with the pool: their records are asked about by copies alone.
-    found.update({id_: count for id_, count in given.items() if id_ not in originals})
-    return found
+    brought.update({id_: count for id_, count in answers_by_id.items() if id_ not in originals})
+    return brought

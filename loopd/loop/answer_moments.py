@@ -78,52 +78,52 @@ def annotators_of(state: State) -> dict[str, Annotator]:
 
 
 def _build(state: State) -> AnswerMoments:
-    given: dict[str, dict[str, float]] = defaultdict(dict)
+    first_times: dict[str, dict[str, float]] = defaultdict(dict)
     counts: dict[str, Counter[AnswerStatus]] = defaultdict(Counter)
     times: dict[str, list[Moments]] = defaultdict(list)
     for (id_, person), answer in state.answers.items():
         if is_given(answer):
             both = _moments(answer)
-            given[id_][person] = both[0]
+            first_times[id_][person] = both[0]
             counts[person][answer.status] += 1
             times[person].append(both)
     annotators = ((person, _annotator(counts[person], some)) for person, some in times.items())
-    return AnswerMoments(state.answers, GrowingMap(given.items()), GrowingMap(annotators))
+    return AnswerMoments(state.answers, GrowingMap(first_times.items()), GrowingMap(annotators))
 
 
 def _annotator(counts: Counter[AnswerStatus], times: Iterable[Moments]) -> Annotator:
-    given, changed = zip(*times, strict=True)
-    return Annotator(counts, tuple(sorted(given)[-KEPT:]), tuple(sorted(changed)[-KEPT:]))
+    answered, changed = zip(*times, strict=True)
+    return Annotator(counts, tuple(sorted(answered)[-KEPT:]), tuple(sorted(changed)[-KEPT:]))
 
 
 def _moments(answer: Answer) -> Moments:
-    given = given_at(answer)
+    first_time = given_at(answer)
     if answer.changed == (answer.given or answer.time):
-        return given, given
-    return given, changed_at(answer)
+        return first_time, first_time
+    return first_time, changed_at(answer)
 
 
 def _advance(before: AnswerMoments, events: Sequence[Event], state: State) -> AnswerMoments | None:
     news = [event for event in events if isinstance(event, AnswersCollected)]
-    given: dict[str, dict[str, float]] = {}
+    first_times: dict[str, dict[str, float]] = {}
     people: dict[str, _Tally] = {}
     for id_, person in dict.fromkeys(_key(answer) for event in news for answer in event.answers):
         if person not in people:
             people[person] = _Tally(before.annotators.get(person, NOBODY))
-        if id_ not in given:
-            given[id_] = dict(before.given.get(id_, {}))
+        if id_ not in first_times:
+            first_times[id_] = dict(before.given.get(id_, {}))
         was, answer = before.answers.get((id_, person)), state.answers[id_, person]
         if was is not None and is_given(was):
             people[person].take(was.status, _moments(was))
-            del given[id_][person]
+            del first_times[id_][person]
         if is_given(answer):
             people[person].add(answer.status, _moments(answer))
-            given[id_][person] = given_at(answer)
+            first_times[id_][person] = given_at(answer)
     if any(tally.lacks for tally in people.values()):
         return None  # so many were taken back that older ones count again
     return AnswerMoments(
         state.answers,
-        before.given.updated(given.items()),
+        before.given.updated(first_times.items()),
         before.annotators.updated((id_, tally.annotator) for id_, tally in people.items()),
     )
 
@@ -164,8 +164,8 @@ class _Tally:
     @property
     def annotator(self) -> Annotator:
         """What it comes to."""
-        given, changed = (tuple(times[-KEPT:]) for times in self._times)
-        return Annotator(+self._counts, given, changed)
+        answered, changed = (tuple(times[-KEPT:]) for times in self._times)
+        return Annotator(+self._counts, answered, changed)
 
 
 _MOMENTS: Kind[State, AnswerMoments] = Kind(_build, _advance)

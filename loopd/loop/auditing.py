@@ -84,8 +84,8 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     drawn, taken = state.draws, state.planned_ids | outside(state)
     ahead = [id_ for id_ in tools.aside if id_ not in taken][:FORESEEN]
     predicted = _predicted(tools, model, [*drawn, *ahead])
-    known = tools.election.consensus(state, tools).targets
-    gold = {id_: known[id_] for id_ in drawn if id_ in known}
+    labels_by_id = tools.election.consensus(state, tools).targets
+    gold = {id_: labels_by_id[id_] for id_ in drawn if id_ in labels_by_id}
     refused = discarded(state).intersection(drawn)
     figures: Figures = {
         "audit.draws": len(gold),
@@ -93,7 +93,7 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
         "audit.open": len(set(drawn) - set(gold) - refused - state.deleted),
         **UNKNOWN,
         **_measured(tools, gold, predicted),
-        **_compared(state, tools, gold, known),
+        **_compared(state, tools, gold, labels_by_id),
         **_foreseen(state, tools, gold, predicted),
     }
     return Audit(figures, *_news(state, predicted))
@@ -126,12 +126,12 @@ def _measured(tools: Tools, gold: Targets, predicted: Targets) -> Figures:
         return {}
     right = sum(predicted[id_] == target for id_, target in gold.items())
     low, high = share_interval(right, len(gold))
-    found: Figures = {
+    figures: Figures = {
         "audit.accuracy": right / len(gold),
         "audit.accuracy_low": low,
         "audit.accuracy_high": high,
     }
-    return found | _f1(tools, list(gold.values()), [predicted[id_] for id_ in gold])
+    return figures | _f1(tools, list(gold.values()), [predicted[id_] for id_ in gold])
 
 
 def _f1(tools: Tools, gold: Sequence[Target], predicted: Sequence[Target]) -> Figures:
@@ -150,48 +150,48 @@ def _f1(tools: Tools, gold: Sequence[Target], predicted: Sequence[Target]) -> Fi
 # -- what choosing brought -------------------------------------------------------------------------
 
 
-def _compared(state: State, tools: Tools, gold: Targets, known: Targets) -> Figures:
-    chosen, given = _chosen(state, known), _given(state, tools, known)
-    if tools.task.kind != "single_label" or min(len(gold), len(chosen)) < LEAST:
+def _compared(state: State, tools: Tools, gold: Targets, labels_by_id: Targets) -> Figures:
+    selected, free = _chosen(state, labels_by_id), _given(state, tools, labels_by_id)
+    if tools.task.kind != "single_label" or min(len(gold), len(selected)) < LEAST:
         return {}
-    ids = [*given, *chosen, *gold]
+    ids = [*free, *selected, *gold]
     vectors = tools.learner.vectors(ids)
     if vectors is None:
         return {}
-    number = {label: place for place, label in enumerate(tools.task.labels)}
-    rows = np.split(np.arange(len(ids)), [len(given), len(given) + len(chosen)])
-    y = np.array([number[str(known[id_])] for id_ in ids], dtype=np.int64)
-    found = compare(Material(vectors.astype(np.float64), y, *rows), _seed(state, tools))
-    return {} if found is None else _comparison(found)
+    number = {label: index for index, label in enumerate(tools.task.labels)}
+    rows = np.split(np.arange(len(ids)), [len(free), len(free) + len(selected)])
+    y = np.array([number[str(labels_by_id[id_])] for id_ in ids], dtype=np.int64)
+    savings = compare(Material(vectors.astype(np.float64), y, *rows), _seed(state, tools))
+    return {} if savings is None else _comparison(savings)
 
 
-def _comparison(found: Savings) -> Figures:
+def _comparison(savings: Savings) -> Figures:
     return {
-        "audit.compared": found.labels,
-        "audit.chosen_accuracy": found.selected,
-        "audit.random_accuracy": found.random,
-        "audit.gain": found.gain,
-        "audit.gain_low": found.gain_low,
-        "audit.gain_high": found.gain_high,
-        "audit.saved": found.saved,
-        "audit.saved_low": found.saved_low,
-        "audit.saved_high": found.saved_high,
+        "audit.compared": savings.labels,
+        "audit.chosen_accuracy": savings.selected,
+        "audit.random_accuracy": savings.random,
+        "audit.gain": savings.gain,
+        "audit.gain_low": savings.gain_low,
+        "audit.gain_high": savings.gain_high,
+        "audit.saved": savings.saved,
+        "audit.saved_low": savings.saved_low,
+        "audit.saved_high": savings.saved_high,
     }
 
 
-def _chosen(state: State, known: Targets) -> list[str]:
+def _chosen(state: State, labels_by_id: Targets) -> list[str]:
     """Records with a label that a strategy chose, oldest first."""
     items = (item for batch in state.batches for item in batch.items)
-    chosen = (item.record_id for item in items if item.copy_id is None and not item.draw)
-    return [id_ for id_ in chosen if id_ in known][:MOST_CHOSEN]
+    selected = (item.record_id for item in items if item.copy_id is None and not item.draw)
+    return [id_ for id_ in selected if id_ in labels_by_id][:MOST_CHOSEN]
 
 
-def _given(state: State, tools: Tools, known: Targets) -> list[str]:
+def _given(state: State, tools: Tools, labels_by_id: Targets) -> list[str]:
     """Records with a label from before the run; of many a random part, always the same."""
     planned = state.planned_ids
-    free = sorted(id_ for id_ in known if id_ not in planned)
+    free = sorted(id_ for id_ in labels_by_id if id_ not in planned)
     rng = np.random.default_rng(for_step(tools.config.run.seed, 0, f"{PURPOSE} given"))
-    return [free[place] for place in rng.permutation(len(free))[:MOST_GIVEN]]
+    return [free[index] for index in rng.permutation(len(free))[:MOST_GIVEN]]
 
 
 # -- what the next labels will bring ---------------------------------------------------------------
@@ -210,14 +210,14 @@ def _foreseen(state: State, tools: Tools, gold: Targets, predicted: Targets) -> 
     rounds.append((state.trained[state.round].labels, predicted))
     ids = [id_ for id_ in gold if all(id_ in model for _, model in rounds)]
     right: Any = np.array([[model[id_] == gold[id_] for id_ in ids] for _, model in rounds])
-    found = expected([labels for labels, _ in rounds], right, _seed(state, tools))
-    if found is None:
+    forecast = expected([labels for labels, _ in rounds], right, _seed(state, tools))
+    if forecast is None:
         return {}
     return {
         "audit.next_labels": AHEAD,
-        "audit.next_gain": found.gain,
-        "audit.next_low": found.low,
-        "audit.next_high": found.high,
+        "audit.next_gain": forecast.gain,
+        "audit.next_low": forecast.low,
+        "audit.next_high": forecast.high,
     }
 
 

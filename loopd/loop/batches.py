@@ -54,53 +54,55 @@ class Known:
         return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
 
-def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
+def cold_batch(context: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained."""
 
     def choose(count: int) -> BatchChoice:
         return tools.learner.first_batch(
             count,
-            round=known.number,
-            targets=known.targets,
-            exclude=known.taken,
+            round=context.number,
+            targets=context.targets,
+            exclude=context.taken,
             hidden=hidden,
         )
 
-    hidden = unseen(known.state, tools.aside)
-    size = labels_left(tools.config.stopping, known.labels, size)
-    return _planned(known, tools, _with_draws(known, tools, size, choose), None)
+    hidden = unseen(context.state, tools.aside)
+    size = labels_left(tools.config.stopping, context.labels, size)
+    return _planned(context, tools, _with_draws(context, tools, size, choose), None)
 
 
-def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPlanned | RunStopped:
+def chosen_batch(
+    context: Known, tools: Tools, model: Model, size: int
+) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
-    section, state = tools.config.queue, known.state
+    section, state = tools.config.queue, context.state
     if section.low_watermark == "auto" and state.published:
         size = lasting(state, state.answers_needed(section.min_submitted), size)
     unanswerable = discarded(state) | state.deleted | state.gone
-    asked = len(known.targets) + len(known.taken - unanswerable)
-    size = max(1, labels_left(tools.config.stopping, asked, size))
+    spent = len(context.targets) + len(context.taken - unanswerable)
+    size = max(1, labels_left(tools.config.stopping, spent, size))
     hidden = unseen(state, tools.aside)
 
     def choose(count: int) -> BatchChoice:
         if tools.config.strategy.name == ACTIVELAB:
-            return BatchChoice(_with_second_opinions(known, tools, model, count), ACTIVELAB)
+            return BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
         return tools.learner.choose(
             model,
             count,
-            round=known.number,
-            targets=known.targets,
-            exclude=known.taken,
+            round=context.number,
+            targets=context.targets,
+            exclude=context.taken,
             hidden=hidden,
         )
 
-    planned = _planned(known, tools, _with_draws(known, tools, size, choose), model.id)
+    planned = _planned(context, tools, _with_draws(context, tools, size, choose), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
-    return replace(planned, refreshed=tuple(_refreshed(known, tools, model)))
+    return replace(planned, refreshed=tuple(_refreshed(context, tools, model)))
 
 
 def _with_draws(
-    known: Known, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
+    context: Known, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
 ) -> BatchChoice:
     """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
 
@@ -111,25 +113,25 @@ def _with_draws(
         choose: gives so many records, or fewer where fewer are left.
     """
     config = tools.config
-    draws = drawn(known.state, tools.aside, config.audit.random_share, size)
+    draws = drawn(context.state, tools.aside, config.audit.random_share, size)
     if len(draws) == size:
         return BatchChoice(draws, RANDOM)
     choice = choose(size - len(draws))
     if not draws or not choice.items:
         return choice
-    return replace(choice, items=mixed(choice.items, draws, config.run.seed, known.number))
+    return replace(choice, items=mixed(choice.items, draws, config.run.seed, context.number))
 
 
-def _refreshed(known: Known, tools: Tools, model: Model) -> Iterator[Batch]:
+def _refreshed(context: Known, tools: Tools, model: Model) -> Iterator[Batch]:
     """What is left of earlier batches, least certain first."""
-    touched = {answer.record_id for answer in known.state.answers.values()}
-    left = known.taken - touched - known.state.deleted
-    for batch in known.state.batches:
+    touched = {answer.record_id for answer in context.state.answers.values()}
+    left = context.taken - touched - context.state.deleted
+    for batch in context.state.batches:
         items = [item for item in batch.items if item.copy_id is None and item.record_id in left]
         if items:
-            draws = {place: item for place, item in enumerate(items) if item.draw}
-            chosen = [item for item in items if not item.draw]
-            ranked = sorted(tools.learner.suggested(model, chosen), key=_certainty)
+            draws = {position: item for position, item in enumerate(items) if item.draw}
+            selected = [item for item in items if not item.draw]
+            ranked = sorted(tools.learner.suggested(model, selected), key=_certainty)
             shown = tools.config.queue.suggestions
             kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
             renewed = placed(kept, tuple(draws.values()), draws)
@@ -143,29 +145,29 @@ def _certainty(item: BatchItem) -> float:
 
 
 def _planned(
-    known: Known, tools: Tools, choice: BatchChoice, model_id: str | None
+    context: Known, tools: Tools, choice: BatchChoice, model_id: str | None
 ) -> BatchPlanned | RunStopped:
     items = choice.items
     if not items:
         return RunStopped(tools.clock.wall(), EXHAUSTED)
     if not tools.config.queue.suggestions:
         items = tuple(replace(item, suggestion=None) for item in items)
-    batch = Batch(f"b{known.number:04d}", known.number, choice.strategy, model_id, items)
-    return BatchPlanned(tools.clock.wall(), batch, tools.clock.monotonic() - known.started)
+    batch = Batch(f"b{context.number:04d}", context.number, choice.strategy, model_id, items)
+    return BatchPlanned(tools.clock.wall(), batch, tools.clock.monotonic() - context.started)
 
 
 # -- second opinions -------------------------------------------------------------------------------
 
 
 def _with_second_opinions(
-    known: Known, tools: Tools, model: Model, size: int
+    context: Known, tools: Tools, model: Model, size: int
 ) -> tuple[BatchItem, ...]:
     """New texts and copies of answered ones, most informative first."""
-    picks = _picks(known, tools, model, size)
+    picks = _picks(context, tools, model, size)
     pool = tools.data.pool
-    copies = copy_ids(known.state, [each.record_id for each in picks if each.again], pool)
+    copies = copy_ids(context.state, [each.record_id for each in picks if each.again], pool)
     items = [
-        BatchItem(each.record_id, each.score, copy_id=copies.get(each.record_id)) for each in picks
+        BatchItem(pick.record_id, pick.score, copy_id=copies.get(pick.record_id)) for pick in picks
     ]
     # A proposal would anchor the person whose own opinion is wanted.
     proposed = tools.learner.suggested(model, [item for item in items if item.copy_id is None])
@@ -173,30 +175,30 @@ def _with_second_opinions(
     return tuple(replace(item, suggestion=proposals.get(item.record_id)) for item in items)
 
 
-def _picks(known: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
+def _picks(context: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
-    config, state = tools.config, known.state
-    taken = state.planned_ids.union(outside(state), known.targets, tools.aside)
+    config, state = tools.config, context.state
+    taken = state.planned_ids.union(outside(state), context.targets, tools.aside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))
     out_of_fold = [
-        tools.learner.out_of_fold(model.round, known.targets, config.consensus.folds, member)
+        tools.learner.out_of_fold(model.round, context.targets, config.consensus.folds, member)
         for member in members
     ]
     answered = Answered(
         votes={
-            id_: {vote.annotator: str(vote.target) for vote in given}
-            for id_, given in votes(state, tools).items()
-            if id_ in known.targets  # no second opinion on a random draw
+            id_: {vote.annotator: str(vote.target) for vote in cast}
+            for id_, cast in votes(state, tools).items()
+            if id_ in context.targets  # no second opinion on a random draw
         },
         askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel),
         proba=out_of_fold,
     )
-    models = (tools.learner.fit(model.round, known.targets, member) for member in members)
-    unanswered = Unanswered(new, [tools.learner.predict_pool(each, new) for each in models])
-    seed = for_step(config.run.seed, known.number, "second opinions")
+    models = (tools.learner.fit(model.round, context.targets, member) for member in members)
+    unanswered = Unanswered(new, [tools.learner.predict_pool(member, new) for member in models])
+    seed = for_step(config.run.seed, context.number, "second opinions")
     return pick(answered, unanswered, config.task.labels, size=size, seed=seed)
 
 

@@ -114,7 +114,7 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
 def _labels_of(target: Target | None) -> tuple[str, ...]:
     if target is None or isinstance(target, str):
         return () if target is None else (target,)
-    return tuple(each.label if isinstance(each, Span) else each for each in target)
+    return tuple(part.label if isinstance(part, Span) else part for part in target)
 
 
 def _key(visit: Looking) -> Iterator[Finding]:

@@ -76,8 +76,8 @@ def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: i
     if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
         return True
     records = {state.originals[id_] for id_ in waiting}
-    asked = index.labelled + sum(not index.records[id_].labelled for id_ in records)
-    return stopping.label_budget is not None and asked >= stopping.label_budget
+    spent = index.labelled + sum(not index.records[id_].labelled for id_ in records)
+    return stopping.label_budget is not None and spent >= stopping.label_budget
 
 
 def _asks_again(state: State, config: Config) -> bool:

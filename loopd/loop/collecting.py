@@ -42,9 +42,9 @@ def changes(
     returned = {annotator for _, annotator in present} & state.departed
     left = (state.departed | set(departed)) - returned
     changed = [
-        _dated(known, answer)
+        _dated(before, answer)
         for key, answer in present.items()
-        if _differs(known := state.answers.get(key), answer)
+        if _differs(before := state.answers.get(key), answer)
     ]
     changed += [
         _withdrawn(answer)
@@ -79,16 +79,16 @@ def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
     )
 
 
-def _differs(known: Answer | None, answer: Answer) -> bool:
+def _differs(before: Answer | None, answer: Answer) -> bool:
     """Whether the answer says something new; a touched time alone does not."""
-    return known is None or (known.status, known.value) != (answer.status, answer.value)
+    return before is None or (before.status, before.value) != (answer.status, answer.value)
 
 
-def _dated(known: Answer | None, answer: Answer) -> Answer:
+def _dated(before: Answer | None, answer: Answer) -> Answer:
     """The answer with when it was given: an edit of a known one keeps that."""
-    if known is None or known.status is AnswerStatus.WITHDRAWN:
+    if before is None or before.status is AnswerStatus.WITHDRAWN:
         return replace(answer, given=answer.changed)
-    return replace(answer, given=known.given)
+    return replace(answer, given=before.given)
 
 
 def _withdrawn(answer: Answer) -> Answer:

@@ -225,8 +225,8 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
     http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     name = f"{section.workspace}/{section.dataset}"
     door = Door(section.webhook_port, section.webhook_url, name, section.webhook_host)
-    with closing(http), knocking(http, door, alarm.ring) as made:
-        yield alarm, made.attempt
+    with closing(http), knocking(http, door, alarm.ring) as endpoint:
+        yield alarm, endpoint.attempt
 
 
 def _run(entered: _Entering) -> State:

@@ -76,7 +76,7 @@ def unseen(state: State, aside: Sequence[str]) -> frozenset[str]:
 
 
 def mixed(
-    chosen: Sequence[BatchItem], draws: Sequence[BatchItem], seed: int, number: int
+    selected: Sequence[BatchItem], draws: Sequence[BatchItem], seed: int, number: int
 ) -> tuple[BatchItem, ...]:
     """Both in one row: the chosen in their order, the draws at random places.
 
@@ -85,18 +85,18 @@ def mixed(
         seed: of the run.
         number: of the batch.
     """
-    total = len(chosen) + len(draws)
+    total = len(selected) + len(draws)
     order = np.random.default_rng(for_step(seed, number, PURPOSE)).permutation(total)
-    return placed(chosen, draws, order[: len(draws)].tolist())
+    return placed(selected, draws, order[: len(draws)].tolist())
 
 
 def placed(
-    chosen: Sequence[BatchItem], draws: Sequence[BatchItem], places: Collection[int]
+    selected: Sequence[BatchItem], draws: Sequence[BatchItem], places: Collection[int]
 ) -> tuple[BatchItem, ...]:
     """Both in one row, the draws at these places."""
-    others, random = iter(chosen), iter(draws)
-    total = len(chosen) + len(draws)
-    return tuple(next(random if place in places else others) for place in range(total))
+    others, random = iter(selected), iter(draws)
+    total = len(selected) + len(draws)
+    return tuple(next(random if position in places else others) for position in range(total))
 
 
 def training(targets: Targets, state: State, share: float) -> Targets:

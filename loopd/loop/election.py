@@ -55,20 +55,20 @@ class Election:
 def votes(state: State, tools: Tools) -> Ballots:
     """The votes that count, by pool id."""
     another = tools.config.relabel.another_person
-    found = ballots(state, tools.task.target, another_person=another)
+    by_record = ballots(state, tools.task.target, another_person=another)
     if tools.task.kind != "spans":
-        return found
+        return by_record
     # Somebody may have changed the text in Argilla, where it can be longer than here.
     fitting = {
         id_: tuple(vote for vote in votes if _fits(vote.target, tools.data.pool[id_].text))
-        for id_, votes in found.items()
+        for id_, votes in by_record.items()
     }
     return {id_: votes for id_, votes in fitting.items() if votes}
 
 
 def _fits(target: Target, text: str) -> bool:
     """Whether all spans lie inside the text."""
-    return all(each.end <= len(text) for each in target if isinstance(each, Span))
+    return all(span.end <= len(text) for span in target if isinstance(span, Span))
 
 
 def _same_votes(one: State, other: State) -> bool:

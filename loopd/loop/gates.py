@@ -176,7 +176,7 @@ def _stopping(visit: Visit) -> str:
     criteria = visit.config.stopping.criteria
     if visit.is_new:
         check_criteria(criteria, visit.learner.decision_classes)
-    return f"criteria on record: {', '.join(each.name for each in criteria) or 'none'}"
+    return f"criteria on record: {', '.join(criterion.name for criterion in criteria) or 'none'}"
 
 
 def _account(visit: Visit) -> str:

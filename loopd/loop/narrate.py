@@ -138,9 +138,9 @@ def _evaluated(event: RoundEvaluated, state: State) -> None:
     )
     if event.audit:
         figures = {name.removeprefix("audit."): value for name, value in event.audit.items()}
-        known = {name: _rounded(value) for name, value in figures.items() if value is not None}
+        rounded = {name: _rounded(value) for name, value in figures.items() if value is not None}
         says = audit_sentence({**event.audit, **_metric(event)})
-        log.get("loop").info("round_audited", round=event.round, **known, says=says)
+        log.get("loop").info("round_audited", round=event.round, **rounded, says=says)
 
 
 def _metric(event: RoundEvaluated) -> dict[str, JsonValue]:

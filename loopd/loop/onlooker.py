@@ -78,7 +78,7 @@ class Audience:
             opening: what they are shown first.
             asked_for: whether an error is nothing but a stop that was asked for.
         """
-        self._tell(lambda each: each.began(opening))
+        self._tell(lambda observer: observer.began(opening))
         try:
             yield
         except Exception as error:
@@ -89,19 +89,19 @@ class Audience:
 
     def saw(self, event: Event, state: State) -> None:
         """See :meth:`Onlooker.saw`."""
-        self._tell(lambda each: each.saw(event, state))
+        self._tell(lambda observer: observer.saw(event, state))
 
     def waits(self, failure: LoopdError) -> None:
         """See :meth:`Onlooker.waits`."""
-        self._tell(lambda each: each.waits(failure))
+        self._tell(lambda observer: observer.waits(failure))
 
     def reached(self) -> None:
         """See :meth:`Onlooker.reached`."""
-        self._tell(lambda each: each.reached())
+        self._tell(lambda observer: observer.reached())
 
     def close(self) -> None:
         """See :meth:`Onlooker.close`."""
-        self._tell(lambda each: each.close())
+        self._tell(lambda observer: observer.close())
 
     def _tell(self, telling: Callable[[Onlooker], None]) -> None:
         for onlooker in tuple(self._watching):

@@ -18,16 +18,16 @@ def bound(host: str, port: int) -> socket.socket:
     """
     name = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
-    place = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         # A daemon that starts again need not wait for the connections of the one before.
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind((name, port))
-        place.listen(128)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((name, port))
+        listening.listen(128)
     except OSError:
-        place.close()
+        listening.close()
         raise
-    return place
+    return listening
 
 
 def can_listen(host: str, port: int) -> bool:

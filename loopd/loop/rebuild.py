@@ -74,19 +74,19 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
         DatasetError: no batch, ids that the pool lacks, other texts under its ids, or numbers of
             batches that cannot be.
     """
-    found, unknown = _found(items, pool, task)
+    records, unknown = _found(items, pool, task)
     _refuse_unknown(unknown)
-    _refuse_other_texts(found)
+    _refuse_other_texts(records)
     members: defaultdict[int, list[_Found]] = defaultdict(list)
-    for each in found:
-        if each.number is not None:
-            members[each.number].append(each)
+    for member in records:
+        if member.number is not None:
+            members[member.number].append(member)
     _refuse_gaps(sorted(members))
-    strays = [each for each in found if each.number is None]
-    gone = _gone_originals(found, pool)
+    strays = [each for each in records if each.number is None]
+    gone = _gone_originals(records, pool)
     batches = _batches(members, max(members) + 1)
     batches[0] = _with(batches[0], [BatchItem(record_id) for record_id in gone])
-    foreign = len(items) - len(found)
+    foreign = len(items) - len(records)
     return Rebuilt(
         batches=tuple(batches),
         published=tuple(_latest(members[number]) for number in range(len(batches))),
@@ -101,7 +101,7 @@ def _found(
     items: Sequence[PublishedItem], pool: Pool, task: Task
 ) -> tuple[list[_Found], list[str]]:
     """Records of the run, ordered by id; and ids that name a batch but no text of the pool."""
-    found, unknown = [], []
+    records, unknown = [], []
     for item in items:
         if item.external_id is None:  # loopd gives every record one
             continue
@@ -110,18 +110,18 @@ def _found(
             fits = item.field is None or schema.shows_text(task, item.field, pool[record_id].text)
             # A copy that says nothing of itself is known by its text as well.
             if fits or number is not None or item.external_id in pool:
-                found.append(_Found(item, item.external_id, record_id, number, fits))
+                records.append(_Found(item, item.external_id, record_id, number, fits))
         elif number is not None:
             unknown.append(item.external_id)
-    return sorted(found, key=lambda each: each.external_id), sorted(unknown)
+    return sorted(records, key=lambda record: record.external_id), sorted(unknown)
 
 
 def _number(metadata: Mapping[str, JsonValue]) -> int | None:
     """Number of the batch, from its id, or from the round where there is no id."""
     batch_id, number = metadata.get("batch_id"), metadata.get("round")
     if isinstance(batch_id, str):
-        known = _BATCH_ID.fullmatch(batch_id)
-        return int(known[1]) if known else None
+        match = _BATCH_ID.fullmatch(batch_id)
+        return int(match[1]) if match else None
     whole = isinstance(number, int) and not isinstance(number, bool) and number >= 0
     return int(str(number)) if whole else None
 
@@ -136,10 +136,10 @@ def _original(external_id: str, item: PublishedItem, pool: Pool) -> str | None:
     return named if isinstance(named, str) and named in pool else None
 
 
-def _gone_originals(found: Sequence[_Found], pool: Pool) -> list[str]:
+def _gone_originals(records: Sequence[_Found], pool: Pool) -> list[str]:
     """Records that must have been published once, because there are copies of them."""
-    present = {each.record_id for each in found if each.copy_id is None}
-    copied = {each.record_id for each in found if each.copy_id and each.number is not None}
+    present = {record.record_id for record in records if record.copy_id is None}
+    copied = {each.record_id for each in records if each.copy_id and each.number is not None}
     return sorted(id_ for id_ in copied - present if not pool[id_].answers)
 
 
@@ -155,8 +155,8 @@ def _refuse_unknown(unknown: Sequence[str]) -> None:
         )
 
 
-def _refuse_other_texts(found: Sequence[_Found]) -> None:
-    other = [each.external_id for each in found if not each.fits]
+def _refuse_other_texts(records: Sequence[_Found]) -> None:
+    other = [record.external_id for record in records if not record.fits]
     if other:
         raise DatasetError(
             f"{_records(len(other))} of the dataset have another text than the pool "
@@ -189,19 +189,19 @@ def _batches(members: Mapping[int, Sequence[_Found]], count: int) -> list[Batch]
     Open records that were ranked anew name the model that chose a later batch, and not their own.
     """
     later: set[str | None] = set()
-    found = []
+    batches = []
     for number in reversed(range(count)):
-        named = {_text(each, "model_id") for each in members[number]}
+        named = {_text(record, "model_id") for record in members[number]}
         own = named - later or named
         votes = Counter(_text(each, "model_id") for each in members[number])
         model_id = min(own, key=lambda name: (-votes[name], str(name)), default=None)
-        found.append(_batch(number, members[number], model_id))
+        batches.append(_batch(number, members[number], model_id))
         later |= named - {None}
-    return found[::-1]
+    return batches[::-1]
 
 
 def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batch:
-    ordered = sorted(members, key=lambda each: (-_priority(each), each.external_id))
+    ordered = sorted(members, key=lambda record: (-_priority(record), record.external_id))
     return Batch(
         id=f"b{number:04d}",
         round=number,
@@ -211,10 +211,10 @@ def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batc
     )
 
 
-def _batch_item(found: _Found) -> BatchItem:
-    score = _number_in(found, "score")
-    draw = _text(found, "origin") == schema.RANDOM
-    return BatchItem(found.record_id, score, found.item.suggestion, found.copy_id, draw)
+def _batch_item(member: _Found) -> BatchItem:
+    score = _number_in(member, "score")
+    draw = _text(member, "origin") == schema.RANDOM
+    return BatchItem(member.record_id, score, member.item.suggestion, member.copy_id, draw)
 
 
 def _with(batch: Batch, more: Sequence[BatchItem]) -> Batch:
@@ -222,13 +222,13 @@ def _with(batch: Batch, more: Sequence[BatchItem]) -> Batch:
 
 
 def _most_frequent(members: Sequence[_Found], name: str) -> str | None:
-    counts = Counter(_text(each, name) for each in members)
+    counts = Counter(_text(record, name) for record in members)
     counts.pop(None, None)
     return min(counts, key=lambda value: (-counts[value], str(value)), default=None)
 
 
 def _latest(members: Sequence[_Found]) -> float | None:
-    times = [_seconds(each.item.time) for each in members]
+    times = [_seconds(record.item.time) for record in members]
     return max((time for time in times if time is not None), default=None)
 
 
@@ -240,17 +240,17 @@ def _seconds(time: str) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
-def _priority(found: _Found) -> float:
-    return _number_in(found, "priority") or 0.0
+def _priority(member: _Found) -> float:
+    return _number_in(member, "priority") or 0.0
 
 
-def _number_in(found: _Found, name: str) -> float | None:
-    value = found.item.metadata.get(name)
+def _number_in(member: _Found, name: str) -> float | None:
+    value = member.item.metadata.get(name)
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _text(found: _Found, name: str) -> str | None:
-    value = found.item.metadata.get(name)
+def _text(member: _Found, name: str) -> str | None:
+    value = member.item.metadata.get(name)
     return value if isinstance(value, str) else None
 
 
@@ -268,7 +268,7 @@ def _batch_notes(members: Mapping[int, Sequence[_Found]], count: int) -> Iterato
                 f"of batch b{number:04d} only {len(some)} records are in Argilla, of at least "
                 f"{len(some) + absent}: the others were deleted or never published"
             )
-        odd = sum(_is_odd(each, number) for each in some)
+        odd = sum(_is_odd(record, number) for record in some)
         if odd:
             yield f"somebody changed the metadata of {_records(odd)} of batch b{number:04d}"
 
@@ -278,25 +278,25 @@ def _least_size(members: Sequence[_Found]) -> int:
 
     0 where that cannot be told, as where some of its records were ranked anew by another model.
     """
-    given = [_number_in(each, "priority") for each in members]
-    known = [each for each in given if each is not None and 0 < each <= 1]
+    priorities = [_number_in(record, "priority") for record in members]
+    possible = [each for each in priorities if each is not None and 0 < each <= 1]
     ranked_by = {_text(each, "model_id") for each in members}
-    if len(set(known)) < len(members) or len(ranked_by) > 1:
+    if len(set(possible)) < len(members) or len(ranked_by) > 1:
         return 0
     for size in range(max(1, len(members)), _LARGEST_BATCH + 1):
-        if all(abs(each * size - round(each * size)) < 1e-6 for each in known):
+        if all(abs(each * size - round(each * size)) < 1e-6 for each in possible):
             return size
     return 0
 
 
-def _is_odd(found: _Found, number: int) -> bool:
-    metadata = found.item.metadata
+def _is_odd(member: _Found, number: int) -> bool:
+    metadata = member.item.metadata
     told = metadata.get("batch_id"), metadata.get("round")
-    return told != (f"b{number:04d}", number) or _number_in(found, "priority") is None
+    return told != (f"b{number:04d}", number) or _number_in(member, "priority") is None
 
 
 def _other_notes(strays: Sequence[_Found], gone: Sequence[str], foreign: int) -> Iterator[str]:
-    answered = [each.external_id for each in strays if each.item.answered]
+    answered = [record.external_id for record in strays if record.item.answered]
     left = len(strays) - len(answered)
     if answered:
         yield (

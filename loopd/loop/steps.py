@@ -65,10 +65,10 @@ def seed(state: State, tools: Tools) -> Event:
     limit = limit_reached(tools.config.stopping, labels=len(labels), rounds=0)
     if limit is not None:
         return RunStopped(tools.clock.wall(), limit)
-    known = Known(state, labels, tools.clock.monotonic(), len(labels))
+    context = Known(state, labels, tools.clock.monotonic(), len(labels))
     if not tools.learner.can_fit(labels):
-        return cold_batch(known, tools, size)
-    return chosen_batch(known, tools, _model(state, tools), size)
+        return cold_batch(context, tools, size)
+    return chosen_batch(context, tools, _model(state, tools), size)
 
 
 def publish(state: State, tools: Tools) -> Event:
@@ -80,7 +80,7 @@ def publish(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     batch = state.batch
     refreshed = state.planned[state.round].refreshed
-    ids = [id_ for each in (batch, *refreshed) for id_ in each.record_ids]
+    ids = [id_ for part in (batch, *refreshed) for id_ in part.record_ids]
     texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
     tools.store.publish(batch, texts)
     if refreshed:
@@ -135,8 +135,8 @@ def train(state: State, tools: Tools) -> Event:
         limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
-        known = Known(state, trains, started, len(labels))
-        return cold_batch(known, tools, tools.config.queue.batch_size)
+        context = Known(state, trains, started, len(labels))
+        return cold_batch(context, tools, tools.config.queue.batch_size)
     model = tools.learner.fit(state.round, trains)
     return ModelTrained(
         at=tools.clock.wall(),
@@ -189,8 +189,8 @@ def decide(state: State, tools: Tools) -> Event:
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
     labels = state.trained[state.round].labels
-    known = Known(state, _labels(state, tools), tools.clock.monotonic(), labels)
-    return chosen_batch(known, tools, _model(state, tools), tools.config.queue.batch_size)
+    context = Known(state, _labels(state, tools), tools.clock.monotonic(), labels)
+    return chosen_batch(context, tools, _model(state, tools), tools.config.queue.batch_size)
 
 
 STEPS: dict[Phase, Step] = {

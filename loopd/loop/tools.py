@@ -97,7 +97,7 @@ class Tools:
         ids = [record.id for record in self.data.pool.parts[0]]
         size = min(self.config.stopping.stop_set_size, len(ids))
         rng = np.random.default_rng(for_step(self.config.run.seed, 0, "stop set"))
-        return tuple(ids[place] for place in sorted(rng.choice(len(ids), size, replace=False)))
+        return tuple(ids[index] for index in sorted(rng.choice(len(ids), size, replace=False)))
 
     @cached_property
     def aside(self) -> tuple[str, ...]:

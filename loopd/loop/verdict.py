@@ -24,15 +24,15 @@ def rules(
         rounds: in which a model was measured, as ``State.rounds_measured`` counts them.
         accuracy: on the test set, ``None`` without one.
     """
-    found: Verdicts = {}
+    verdicts: Verdicts = {}
     if section.label_budget is not None:
-        found["label_budget"] = {"value": labels, "stop": labels >= section.label_budget}
+        verdicts["label_budget"] = {"value": labels, "stop": labels >= section.label_budget}
     if section.max_rounds is not None:
-        found["max_rounds"] = {"value": rounds, "stop": rounds >= section.max_rounds}
+        verdicts["max_rounds"] = {"value": rounds, "stop": rounds >= section.max_rounds}
     if section.target_accuracy is not None and isinstance(accuracy, float):
         reached = accuracy >= section.target_accuracy
-        found["target_accuracy"] = {"value": accuracy, "stop": reached}
-    return found
+        verdicts["target_accuracy"] = {"value": accuracy, "stop": reached}
+    return verdicts
 
 
 def limit_reached(section: StoppingSection, *, labels: int, rounds: int) -> str | None:
@@ -56,7 +56,7 @@ def stop_reason(state: State, section: StoppingSection) -> str | None:
     recent = rounds[-section.patience :]
     if len(recent) < section.patience:
         return None
-    if all(_target_met(section, each) for each in recent):
+    if all(_target_met(section, evaluation) for evaluation in recent):
         return "target_accuracy"
     for criterion in section.criteria:
         if criterion.stop and all(_advised(state, each, criterion.name) for each in recent):

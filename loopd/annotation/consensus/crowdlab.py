@@ -100,7 +100,7 @@ def matrix(ballots: Ballots, labels: Sequence[str]) -> tuple[NDArray[np.float64]
     """Class numbers (n, m) of the votes, NaN where there is none, and the m annotators."""
     number = {label: index for index, label in enumerate(labels)}
     people = sorted({vote.annotator for votes in ballots.values() for vote in votes})
-    column = {person: place for place, person in enumerate(people)}
+    column = {person: index for index, person in enumerate(people)}
     votes = np.full((len(ballots), len(people)), np.nan)
     for row, cast in enumerate(ballots.values()):
         for vote in cast:
