@@ -25,7 +25,7 @@ from typing import Any
 
 import machine
 
-from loopd.annotation.consensus import Ballots, Electorate, Vote, resolve
+from loopd.annotation.consensus import Ballots, ConsensusOptions, Vote, resolve
 from loopd.records import Target, Targets
 
 STRATEGIES = ("majority", "weighted", "dawid_skene")
@@ -116,7 +116,7 @@ def politeness(folder: Path, answers: int, seed: int) -> Crowd:
 def right(crowd: Crowd, strategy: str) -> float:
     """Share of right labels; of several labels of right yes or no."""
     ballots, truth, labels = crowd
-    targets = resolve(ballots, Electorate(strategy, labels, 0, lambda _: None)).targets
+    targets = resolve(ballots, ConsensusOptions(strategy, labels, 0, lambda _: None)).targets
     return fmean(_right(targets[id_], target, labels) for id_, target in truth.items())
 
 
@@ -147,7 +147,7 @@ def timed_on_many() -> dict[str, float]:
             Vote(f"p{who:02d}", labels[truth ^ (rng.random() < 0.1 + who / 400)], f"{time}")
             for time, who in enumerate(rng.sample(range(100), 3))
         )
-    electors = {name: Electorate(name, labels, 0, lambda _: None) for name in STRATEGIES}
+    electors = {name: ConsensusOptions(name, labels, 0, lambda _: None) for name in STRATEGIES}
     return {
         name: round(machine.timed(partial(resolve, ballots, voters))[0], 2)
         for name, voters in electors.items()

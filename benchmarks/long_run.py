@@ -109,12 +109,12 @@ class Live:
     """A daemon at work on the run, without a server."""
 
     def __init__(self, config: Any, tools: Any, story: Any, state: Any, events: Any) -> None:
-        from loopd.loop.onlooker import Opening
-        from loopd.monitoring.window import Window
+        from loopd.loop.onlooker import RunView
+        from loopd.monitoring.window import SnapshotHolder
 
         self.config, self.tools, self.story, self.state = config, tools, story, state
-        self.window = Window()
-        self.window.began(Opening(state, events, tools))
+        self.window = SnapshotHolder()
+        self.window.began(RunView(state, events, tools))
         self.view: Any = None
 
     def rows(self) -> Iterator[tuple[str, dict[str, float]]]:

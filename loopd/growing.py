@@ -73,7 +73,7 @@ class GrowingMap(Mapping[Key, Value]):
 
     def keys(self) -> KeysView[Key]:
         """As of a dict."""
-        return _Keys(self)
+        return _GrowingKeys(self)
 
     def values(self) -> ValuesView[Value]:
         """As of a dict."""
@@ -114,7 +114,7 @@ class _Table(Generic[Key]):
         return table
 
 
-class _Keys(KeysView[Key]):
+class _GrowingKeys(KeysView[Key]):
     """Keys at the speed of a list."""
 
     __slots__ = ()

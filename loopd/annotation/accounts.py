@@ -19,7 +19,7 @@ _NO_ROUTE = re.compile(r"\bHTTP 40[45]\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class WorkspaceMember:
     """Somebody's account.
 
     Attributes:
@@ -61,7 +61,7 @@ class AccountsApi:
         """Name of the account whose key is used."""
         return str(self._http.get("me")["username"])
 
-    def people(self) -> tuple[Person, ...]:
+    def people(self) -> tuple[WorkspaceMember, ...]:
         """All accounts, by name.
 
         Raises:
@@ -146,5 +146,5 @@ def new_password() -> str:
     return secrets.token_urlsafe(12)
 
 
-def _person(row: Any, member: bool) -> Person:
-    return Person(str(row["id"]), str(row["username"]), str(row["role"]), member)
+def _person(row: Any, member: bool) -> WorkspaceMember:
+    return WorkspaceMember(str(row["id"]), str(row["username"]), str(row["role"]), member)

@@ -13,8 +13,8 @@ from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import Collector, Wishes, id_trouble
 from loopd.data.columns import Columns
 from loopd.data.pool import Pool
-from loopd.data.report import Limits, ReadingReport, Tally
-from loopd.data.source import Row, Source
+from loopd.data.report import AnswerCounts, Limits, ReadingReport
+from loopd.data.source import ParsedRow, Source
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -62,7 +62,7 @@ def texts_of(
         responses = record.get("responses") or ()
         submitted += sum(response["status"] == "submitted" for response in responses)
     pool, report = collector.finish()
-    return pool, replace(report, said=Tally(read=submitted))
+    return pool, replace(report, said=AnswerCounts(read=submitted))
 
 
 def _name(section: PoolSection) -> str:
@@ -87,7 +87,7 @@ def _originals(records: Iterable[Json], names: MetadataNames) -> Iterator[Json]:
             yield record
 
 
-def _row(number: int, record: Json, wishes: PoolWishes) -> Row:
+def _row(number: int, record: Json, wishes: PoolWishes) -> ParsedRow:
     external_id = record.get("external_id")
     usable = external_id is not None and id_trouble(external_id) is None
     field_value = record["fields"].get(wishes.task.field_name)
@@ -95,7 +95,7 @@ def _row(number: int, record: Json, wishes: PoolWishes) -> Row:
     if isinstance(field_value, str):
         text = schema.readings(wishes.task, field_value)[-1]
     record_id = external_id if usable else record["id"]
-    return Row(number, text, record_id, _label(record, wishes.section.label))
+    return ParsedRow(number, text, record_id, _label(record, wishes.section.label))
 
 
 def _label(record: Json, name: object) -> object:

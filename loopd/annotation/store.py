@@ -54,7 +54,7 @@ class DatasetSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class VisibleAccounts:
     """The accounts of a server that loopd's own one may see.
 
     Attributes:
@@ -171,7 +171,7 @@ class AnnotationStore(Protocol):
             External ids of those that wait for answers in Argilla now.
         """
 
-    def accounts(self) -> Accounts | None:
+    def accounts(self) -> VisibleAccounts | None:
         """The accounts that there are; ``None`` where nobody can delete any."""
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:

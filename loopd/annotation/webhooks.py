@@ -38,7 +38,7 @@ PATIENCE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class WebhookEndpoint:
     """Where Argilla is to knock.
 
     Attributes:
@@ -63,7 +63,11 @@ class Webhook:
     """The webhook in Argilla, which is made as soon as Argilla is there; see :func:`knocking`."""
 
     def __init__(
-        self, http: ArgillaHttp, door: Door, server: _Server, monotonic: Callable[[], float]
+        self,
+        http: ArgillaHttp,
+        door: WebhookEndpoint,
+        server: _Server,
+        monotonic: Callable[[], float],
     ) -> None:
         self._http, self._door, self._server = http, door, server
         self._monotonic = monotonic
@@ -115,7 +119,7 @@ class Webhook:
 @contextmanager
 def knocking(
     http: ArgillaHttp,
-    door: Door,
+    door: WebhookEndpoint,
     ring: Callable[[], None],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Webhook]:

@@ -18,7 +18,7 @@ from loopd.errors import ConfigError
 from loopd.printable import printable
 
 if TYPE_CHECKING:
-    from loopd.annotation.accounts import AccountsApi, Person
+    from loopd.annotation.accounts import AccountsApi, WorkspaceMember
     from loopd.config import ArgillaSection
 
 _NAMES = click.argument("names", nargs=-1, required=True)
@@ -139,7 +139,7 @@ def _create(accounts: AccountsApi, name: str, role: str) -> str:
     return account.id
 
 
-def _people(accounts: AccountsApi, names: tuple[str, ...]) -> list[Person]:
+def _people(accounts: AccountsApi, names: tuple[str, ...]) -> list[WorkspaceMember]:
     by_name = {person.name: person for person in accounts.people()}
     missing = [printable(name) for name in names if name not in by_name]
     if missing:
@@ -147,7 +147,7 @@ def _people(accounts: AccountsApi, names: tuple[str, ...]) -> list[Person]:
     return [by_name[name] for name in dict.fromkeys(names)]
 
 
-def _confirm(accounts: AccountsApi, people: list[Person], yes: bool) -> None:
+def _confirm(accounts: AccountsApi, people: list[WorkspaceMember], yes: bool) -> None:
     if accounts.me() in {person.name for person in people}:
         raise ConfigError("this is the account whose key is used", "use another owner's key")
     for person in people:

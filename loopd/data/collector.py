@@ -13,8 +13,8 @@ from loopd.data.columns import Columns, listing
 from loopd.data.labels import Blank, nearest
 from loopd.data.names import is_empty
 from loopd.data.pool import Pool, content_id
-from loopd.data.report import EXAMPLES, NOT_TEXT, Limits, ReadingReport, Tally
-from loopd.data.source import RawAnswer, Row, Source, Verdict
+from loopd.data.report import EXAMPLES, NOT_TEXT, AnswerCounts, Limits, ReadingReport
+from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
 from loopd.errors import DataError
 from loopd.records import JsonValue, Record, Target
 
@@ -57,9 +57,9 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
     withheld: Counter[str] = field(default_factory=Counter)
 
-    def tally(self) -> Tally:
+    def tally(self) -> AnswerCounts:
         """The numbers as they stand."""
-        return Tally(**self.counts, withheld=tuple(sorted(self.withheld.items())))
+        return AnswerCounts(**self.counts, withheld=tuple(sorted(self.withheld.items())))
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class Collector:
     spoiled: list[str] = field(default_factory=list)
     """Where label cells of a test set cannot be used and why, but for unknown labels."""
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ParsedRow) -> None:
         """Take a row, or note why not.
 
         Raises:
@@ -106,7 +106,7 @@ class Collector:
         else:
             self._keep(row, record_id, text)
 
-    def _leave_out(self, row: Row, kind: str, reason: str | None) -> None:
+    def _leave_out(self, row: ParsedRow, kind: str, reason: str | None) -> None:
         """Leave out a row with all that it says."""
         self.counts[kind] += 1
         if reason is not None:
@@ -115,7 +115,7 @@ class Collector:
         if not _says_nothing(row.label):
             self.known.counts["left"] += 1
 
-    def _leave_answers(self, row: Row) -> None:
+    def _leave_answers(self, row: ParsedRow) -> None:
         self.said.counts["left"] += sum(
             raw.verdict is not Verdict.SUBMITTED or not _says_nothing(raw.value)
             for raw in row.answers
@@ -135,7 +135,7 @@ class Collector:
         self.ids.setdefault(record_id, earlier_text)
         return True
 
-    def _keep(self, row: Row, record_id: str, text: str) -> None:
+    def _keep(self, row: ParsedRow, record_id: str, text: str) -> None:
         gold = self._gold(row, text)
         if gold is not None:
             self.known.counts["read"] += 1
@@ -150,7 +150,7 @@ class Collector:
         answers = self._new(row, text, ()) if row.answers else ()
         self.records.append(Record(record_id, text, gold, answers))
 
-    def _merge(self, row: Row, text: str) -> None:
+    def _merge(self, row: ParsedRow, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""
         self.counts["duplicates"] += 1
         number = self.numbers[text]
@@ -164,7 +164,7 @@ class Collector:
         elif answers == first.answers:
             self._example("duplicates", row.number, f"repeats {self._where(text)}")
 
-    def _agrees(self, row: Row, text: str, gold: Target | None) -> bool:
+    def _agrees(self, row: ParsedRow, text: str, gold: Target | None) -> bool:
         """Whether the label of a row that repeats a text says nothing new."""
         label = self._gold(row, text)
         if label is None:
@@ -178,7 +178,7 @@ class Collector:
     def _where(self, text: str) -> str:
         return f"{self.source.unit} {self.texts[text]}"
 
-    def _gold(self, row: Row, text: str) -> Target | None:
+    def _gold(self, row: ParsedRow, text: str) -> Target | None:
         """The known label; one that cannot be used is counted."""
         cell = row.label
         if cell is None:
@@ -206,7 +206,7 @@ class Collector:
             self.spoiled.append(f"{self.source.unit} {number}: {trouble.reason}")
         self._example("labels", number, trouble.reason)
 
-    def _new(self, row: Row, text: str, earlier: Answers) -> Answers:
+    def _new(self, row: ParsedRow, text: str, earlier: Answers) -> Answers:
         """The earlier answers and those of a row that can be used; the others are counted."""
         answers = dict(earlier)
         for raw in row.answers:
@@ -354,7 +354,7 @@ def _nearest_label(label: str, labels: Sequence[str]) -> str:
     return f"task.labels has {listing(labels)}"
 
 
-def _text_trouble(row: Row, text: str) -> tuple[str, str | None] | None:
+def _text_trouble(row: ParsedRow, text: str) -> tuple[str, str | None] | None:
     """Why a text is left out, as (kind, reason), or ``None``."""
     if row.broken:
         return "refused", row.broken

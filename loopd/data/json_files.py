@@ -103,7 +103,7 @@ def _is_records(value: object, text: str) -> bool:
 def _listed(
     items: Sequence[object], name: str, names: Collection[str] | None
 ) -> Iterator[SourceRow]:
-    seen = _Keys()
+    seen = _KeyCollector()
     for number, item in enumerate(items, start=1):
         yield SourceRow(number, seen.add(_object(item, f"{name}, row {number}")))
     seen.require(names or (), name)
@@ -113,7 +113,7 @@ def _listed(
 
 
 def _lines(file: TextFile, names: Collection[str] | None) -> Iterator[SourceRow]:
-    seen = _Keys()
+    seen = _KeyCollector()
     with file.opened() as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
@@ -140,7 +140,7 @@ def _object(item: object, where: str) -> dict[str, object]:
     return item
 
 
-class _Keys:
+class _KeyCollector:
     """The keys that objects have had so far."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AnswerCounts:
     """What became of the answers of a source, or of its known labels: of all cells that say any.
 
     Attributes:
@@ -95,8 +95,8 @@ class ReadingReport:
     unlabeled: int
     examples: tuple[str, ...] = ()
     merged: int = 0
-    said: Tally = field(default_factory=Tally)
-    known: Tally = field(default_factory=Tally)
+    said: AnswerCounts = field(default_factory=AnswerCounts)
+    known: AnswerCounts = field(default_factory=AnswerCounts)
     notes: tuple[str, ...] = ()
     written_by: str = ""
 

@@ -1,7 +1,7 @@
 """Owns what a row is on its way from a file to the pool; must not open files or judge cells.
 
 An opened source gives rows as the file has them (:class:`SourceRow`); a format turns those into
-rows as the collector takes them (:class:`Row`).
+rows as the collector takes them (:class:`ParsedRow`).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class RawAnswer(NamedTuple):
     time: float | None = None
 
 
-class Row(NamedTuple):
+class ParsedRow(NamedTuple):
     """One row as the collector takes it.
 
     Attributes:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from loopd.data.cells import Unusable, plain
-from loopd.data.source import Row
+from loopd.data.source import ParsedRow
 from loopd.data.tags import Piece, TagReader
 from loopd.errors import DataError
 from loopd.records import Span
@@ -68,7 +68,7 @@ def aligned(tokens: Sequence[str], text: str) -> list[Piece] | None:
     return None if text[at:].strip(WHITE) else places
 
 
-def token_rows(rows: Iterable[Row], name: str, unit: str) -> Iterator[Row]:
+def token_rows(rows: Iterable[ParsedRow], name: str, unit: str) -> Iterator[ParsedRow]:
     """Rows whose text may be a list of tokens and whose labels are then a list of tags.
 
     Such a text is made of its tokens with one space between them, its tags are turned into spans.

@@ -16,13 +16,13 @@ from loopd.data.cells import json_value
 from loopd.data.conll import conll_text
 from loopd.data.json_lines import prodigy_lines
 from loopd.errors import ConfigError
-from loopd.export.rows import Asked, Given, Row
+from loopd.export.rows import AskedIn, GivenAnswer, LabelledRow
 from loopd.records import JsonValue, Record, Target
 from loopd.state.files import storage_error
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class LabelScheme:
     """What the labels are.
 
     Attributes:
@@ -35,7 +35,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExportFormat:
     """A way to write the data set.
 
     Attributes:
@@ -46,12 +46,14 @@ class Format:
     """
 
     place: str
-    write: Callable[[Sequence[Row], Labels, Path], None]
+    write: Callable[[Sequence[LabelledRow], LabelScheme, Path], None]
     meaning: str
     spans_only: bool = False
 
 
-def write_formats(names: Sequence[str], rows: Sequence[Row], labels: Labels, folder: Path) -> None:
+def write_formats(
+    names: Sequence[str], rows: Sequence[LabelledRow], labels: LabelScheme, folder: Path
+) -> None:
     """Write the data set in several formats.
 
     Raises:
@@ -80,7 +82,7 @@ def refuse_unfit(names: Sequence[str], kind: str) -> None:
         )
 
 
-def plain_row(row: Row) -> dict[str, JsonValue]:
+def plain_row(row: LabelledRow) -> dict[str, JsonValue]:
     """A row as JSON: what JSON Lines hold, and with typed answers what the tables hold."""
     return {
         "id": row.id,
@@ -94,13 +96,13 @@ def plain_row(row: Row) -> dict[str, JsonValue]:
     }
 
 
-def _asked(request: Asked | None) -> dict[str, JsonValue]:
+def _asked(request: AskedIn | None) -> dict[str, JsonValue]:
     if request is None:
         return dict.fromkeys(("batch_id", "round", "score"))
     return {"batch_id": request.batch.id, "round": request.batch.round, "score": request.item.score}
 
 
-def _answer(own: Given) -> dict[str, JsonValue]:
+def _answer(own: GivenAnswer) -> dict[str, JsonValue]:
     answer = own.answer
     return {
         "annotator": answer.annotator,
@@ -115,17 +117,17 @@ def _answer(own: Given) -> dict[str, JsonValue]:
 # -- text files ------------------------------------------------------------------------------------
 
 
-def _write_jsonl(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_jsonl(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path) -> None:
     del labels
     _write_lines(path, (json.dumps(plain_row(row), ensure_ascii=False) + "\n" for row in rows))
 
 
-def _write_conll(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_conll(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path) -> None:
     del labels
     _write_lines(path, map(conll_text, _records(rows)))
 
 
-def _write_prodigy(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_prodigy(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path) -> None:
     del labels
     _write_lines(path, prodigy_lines(_records(rows)))
 
@@ -135,14 +137,14 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
         file.writelines(lines)
 
 
-def _records(rows: Sequence[Row]) -> Iterator[Record]:
+def _records(rows: Sequence[LabelledRow]) -> Iterator[Record]:
     return (Record(row.id, row.text, row.target) for row in rows)
 
 
 # -- tables ----------------------------------------------------------------------------------------
 
 
-def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_parquet(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -159,7 +161,7 @@ def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     parquet.write_table(table, path)
 
 
-def _write_dataset(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_dataset(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path) -> None:
     import datasets
 
     numbers = {name: number for number, name in enumerate(labels.names)}
@@ -169,7 +171,7 @@ def _write_dataset(rows: Sequence[Row], labels: Labels, path: Path) -> None:
         dataset.save_to_disk(str(path))
 
 
-def _features(labels: Labels) -> Any:
+def _features(labels: LabelScheme) -> Any:
     from datasets import ClassLabel, Features, Value
 
     text, number = Value("string"), Value("int32")
@@ -207,7 +209,7 @@ def _numbered(target: Target, numbers: Mapping[str, int]) -> Any:
     ]
 
 
-def _typed(row: Row, labels: Labels) -> dict[str, Any]:
+def _typed(row: LabelledRow, labels: LabelScheme) -> dict[str, Any]:
     """A row whose answers' values all have the type of the column; null where one has not."""
     plain: dict[str, Any] = plain_row(row)
     answers = [
@@ -242,14 +244,16 @@ def _silent() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-FORMATS: Mapping[str, Format] = {
-    "jsonl": Format("labels.jsonl", _write_jsonl, "JSON Lines"),
-    "parquet": Format("labels.parquet", _write_parquet, "Parquet, labels by name"),
-    "dataset": Format(
+FORMATS: Mapping[str, ExportFormat] = {
+    "jsonl": ExportFormat("labels.jsonl", _write_jsonl, "JSON Lines"),
+    "parquet": ExportFormat("labels.parquet", _write_parquet, "Parquet, labels by name"),
+    "dataset": ExportFormat(
         "dataset", _write_dataset, "a folder for `datasets.load_from_disk`, labels as class numbers"
     ),
-    "conll": Format("labels.conll", _write_conll, "CoNLL: tokens with IOB2 tags", spans_only=True),
-    "prodigy": Format(
+    "conll": ExportFormat(
+        "labels.conll", _write_conll, "CoNLL: tokens with IOB2 tags", spans_only=True
+    ),
+    "prodigy": ExportFormat(
         "labels.prodigy.jsonl", _write_prodigy, "Prodigy's JSON Lines", spans_only=True
     ),
 }

@@ -15,7 +15,7 @@ from loopd.records import Answer, Batch, BatchItem, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedIn:
     """How a record came to people.
 
     Attributes:
@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenAnswer:
     """One person's answer.
 
     Attributes:
@@ -37,11 +37,11 @@ class Given:
     """
 
     answer: Answer
-    asked: Asked | None
+    asked: AskedIn | None
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LabelledRow:
     """One labelled text.
 
     Attributes:
@@ -58,8 +58,8 @@ class Row:
     text: str
     target: Target
     quality: float | None
-    answers: tuple[Given, ...]
-    asked: Asked | None
+    answers: tuple[GivenAnswer, ...]
+    asked: AskedIn | None
 
     @property
     def draw(self) -> bool:
@@ -84,7 +84,7 @@ def consensus_of(state: State, tools: Tools) -> Consensus:
     return tools.election.consensus(state, tools)
 
 
-def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
+def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[LabelledRow]:
     """A row for each text that has a label, in the order of the pool.
 
     A copy that asked for a second opinion is no row: its answers are its original's. Only records
@@ -93,7 +93,7 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
     requests = dict(_asked(state))
     answers, targets = _answers(state, requests), consensus.targets
     return [
-        Row(
+        LabelledRow(
             id=record.id,
             text=record.text,
             target=targets[record.id],
@@ -106,13 +106,13 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Row]:
     ]
 
 
-def _answers(state: State, requests: Mapping[str, Asked]) -> Mapping[str, list[Given]]:
+def _answers(state: State, requests: Mapping[str, AskedIn]) -> Mapping[str, list[GivenAnswer]]:
     """All answers by pool id, oldest first."""
     originals = state.originals
-    answers: dict[str, list[Given]] = defaultdict(list)
+    answers: dict[str, list[GivenAnswer]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
         how = None if answer.imported else requests.get(answer.record_id)
-        answers[originals.get(answer.record_id, answer.record_id)].append(Given(answer, how))
+        answers[originals.get(answer.record_id, answer.record_id)].append(GivenAnswer(answer, how))
     return answers
 
 
@@ -120,8 +120,8 @@ def _moment(answer: Answer) -> tuple[str, str, str]:
     return answer.time, answer.annotator, answer.record_id
 
 
-def _asked(state: State) -> Iterator[tuple[str, Asked]]:
+def _asked(state: State) -> Iterator[tuple[str, AskedIn]]:
     """How each record and each copy came to people, by external id."""
     for batch in state.batches:
         for item in batch.items:
-            yield item.external_id, Asked(batch, item)
+            yield item.external_id, AskedIn(batch, item)

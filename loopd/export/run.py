@@ -20,9 +20,9 @@ from loopd.events import Event
 from loopd.export.cache_view import apart
 from loopd.export.card import data_card
 from loopd.export.folder import FACTS, new_folder, refuse_taken
-from loopd.export.formats import DEFAULT_FORMATS, FORMATS, Labels, refuse_unfit, write_formats
+from loopd.export.formats import DEFAULT_FORMATS, FORMATS, LabelScheme, refuse_unfit, write_formats
 from loopd.export.models import ModelCard, Progress, export_model
-from loopd.export.rows import Row, consensus_of, labelled_rows
+from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
@@ -88,7 +88,7 @@ def run_export(
         if not rows:
             raise RunError("nothing is labelled yet", "export when people have answered")
         with new_folder(folder) as partial:
-            write_formats(formats, rows, Labels(config.task.type, config.task.labels), partial)
+            write_formats(formats, rows, LabelScheme(config.task.type, config.task.labels), partial)
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
             facts = _facts(state, tools, consensus, rows) | {
                 "events": len(events),
@@ -142,7 +142,9 @@ def _model(
         return None, error.message
 
 
-def _facts(state: State, tools: Tools, consensus: Consensus, rows: Sequence[Row]) -> dict[str, Any]:
+def _facts(
+    state: State, tools: Tools, consensus: Consensus, rows: Sequence[LabelledRow]
+) -> dict[str, Any]:
     config, started, pool = tools.config, state.started, tools.data.pool
     annotators = {own.answer.annotator for row in rows for own in row.answers}
     return {
@@ -168,7 +170,11 @@ def _facts(state: State, tools: Tools, consensus: Consensus, rows: Sequence[Row]
 
 
 def _lines(
-    folder: Path, formats: Sequence[str], rows: Sequence[Row], card: ModelCard | None, reason: str
+    folder: Path,
+    formats: Sequence[str],
+    rows: Sequence[LabelledRow],
+    card: ModelCard | None,
+    reason: str,
 ) -> Iterator[str]:
     answers = sum(len(row.answers) for row in rows)
     yield f"{len(rows):,} labelled texts with {answers:,} answers in {folder}"

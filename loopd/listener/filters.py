@@ -34,7 +34,7 @@ class DefinitionError(ConfigError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BoundSearch:
     """Filters and text query with all parameters put in.
 
     Attributes:
@@ -79,7 +79,7 @@ class Filters:
         values = [value for _, _, value in self.conditions]
         return frozenset(name for value in (*values, self.query) for name in _all_names(value))
 
-    def filled(self, params: Mapping[str, Any]) -> Wanted:
+    def filled(self, params: Mapping[str, Any]) -> BoundSearch:
         """The same with the parameters' present values.
 
         A value that is one parameter and nothing else keeps the parameter's type.
@@ -92,7 +92,7 @@ class Filters:
                 (field, operator, _fill(value, params))
                 for field, operator, value in self.conditions
             )
-            return Wanted(
+            return BoundSearch(
                 conditions, None if self.query is None else str(_fill(self.query, params))
             )
         except KeyError as error:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from loopd.annotation.watcher import Pace
-from loopd.listener.filters import Filters, Wanted
+from loopd.listener.filters import BoundSearch, Filters
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a source shows.
 
     Attributes:
@@ -30,7 +30,7 @@ class Found:
     state: str
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """A dataset as a listener sees it.
 
     Every method may raise ``TransientError`` (call again) or another ``LoopdError`` (give up).
@@ -43,7 +43,7 @@ class Source(Protocol):
     def activity(self) -> str:
         """A cheap token that changes when somebody answers (not with every kind of change)."""
 
-    def search(self, wanted: Wanted) -> Found:
+    def search(self, wanted: BoundSearch) -> SearchResult:
         """Read all matching records."""
 
 
@@ -119,7 +119,7 @@ class Firing:
         """Let the next look read everything: the dataset may have been left alone for long."""
         self._pace.forget()
 
-    def look(self, source: Source) -> Search | None:
+    def look(self, source: RecordSource) -> Search | None:
         """What there is now, ``None`` when nothing can have changed since the last look."""
         params = dict(self._context.query_params)
         filters = self._rule.filters.filled(params)

@@ -20,9 +20,9 @@ from loopd.annotation.front import Front
 from loopd.annotation.refusals import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.filters import Condition, DefinitionError, parse
-from loopd.listener.firing import Context, Firing, Rule, Search, Source
+from loopd.listener.firing import Context, Firing, RecordSource, Rule, Search
 from loopd.listener.place import Address
-from loopd.loop.patience import Patience
+from loopd.loop.patience import RetryLoop
 
 Action = Callable[..., object]
 """``action(records, ctx)``, or ``action(ctx)`` where ``with_records`` is off."""
@@ -72,7 +72,7 @@ class Listener:
         action: Action,
         rule: Rule,
         params: dict[str, Any],
-        connect: Callable[[], Source],
+        connect: Callable[[], RecordSource],
         timing: Timing,
         *,
         with_records: bool = True,
@@ -190,7 +190,7 @@ class Listener:
             self._ended.set()
 
     def _listen(self) -> None:
-        patience = Patience(
+        patience = RetryLoop(
             wait=self._wish.wait,
             monotonic=time.monotonic,
             max_backoff=MAX_BACKOFF,
@@ -203,7 +203,7 @@ class Listener:
             self._step(patience, source)
             self._wish.wait(self._timing.interval)
 
-    def _step(self, patience: Patience, source: Source) -> None:
+    def _step(self, patience: RetryLoop, source: RecordSource) -> None:
         search = patience.attempt(lambda: self._firing.look(source))
         if search is None or self._wish.is_set() or not self._firing.due(search):
             return

@@ -19,8 +19,8 @@ from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front
 from loopd.annotation.http import ArgillaHttp, NotFoundError, quoted, second_look, secrets_in, send
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.key_text import KeyTextError, key_in
-from loopd.listener.filters import Wanted
-from loopd.listener.firing import Found
+from loopd.listener.filters import BoundSearch
+from loopd.listener.firing import SearchResult
 
 Json = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Address:
         """What to call the dataset."""
         return str(getattr(self.dataset, "name", self.dataset))
 
-    def connect(self) -> Place:
+    def connect(self) -> ArgillaSource:
         """Find the dataset.
 
         Raises:
@@ -67,13 +67,13 @@ class Address:
         if not isinstance(self.dataset, str):
             if self.dataset.id is None:
                 raise DatasetError(f"dataset `{self.name}` is not on a server yet")
-            return Place(self.client or self.dataset._client, self.dataset)
+            return ArgillaSource(self.client or self.dataset._client, self.dataset)
         client = self.client or self._make_client()
         with _sdk_errors(_secrets(client)):
             dataset = client.datasets(id=self._find(client))
             if dataset is None:
                 raise DatasetError(f"dataset `{self.name}` was deleted this very moment")
-            return Place(client, dataset.get())
+            return ArgillaSource(client, dataset.get())
 
     def _make_client(self) -> Any:
         import argilla as rg
@@ -135,8 +135,8 @@ def _knock(api_url: str, api_key: str, front: Front) -> bool:
         return http.is_fork
 
 
-class Place:
-    """A :class:`~loopd.listener.firing.Source` on a real Argilla 2 server.
+class ArgillaSource:
+    """A :class:`~loopd.listener.firing.RecordSource` on a real Argilla 2 server.
 
     Args:
         client: an ``rg.Argilla``.
@@ -151,7 +151,7 @@ class Place:
         """Argilla's ``last_activity_at``; moves with single answers, not with bulk ones."""
         return str(self._request("GET", "")["last_activity_at"])
 
-    def search(self, query: Wanted) -> Found:
+    def search(self, query: BoundSearch) -> SearchResult:
         """All matching records; read again if they change while they are read."""
         body = _body(query)
         for _ in range(_READINGS):
@@ -159,7 +159,7 @@ class Place:
             if steady:
                 break
         with _sdk_errors(_secrets(self._client)):
-            return Found(tuple(self._record(item) for item in items), _digest(items))
+            return SearchResult(tuple(self._record(item) for item in items), _digest(items))
 
     def _listing(self, body: Json) -> tuple[list[Json], bool]:
         """Matching records without repetitions, and whether they stayed the same meanwhile."""
@@ -204,7 +204,7 @@ def _send(client: Any, method: str, path: str, **arguments: Any) -> Any:
     return send(client.http_client, method, path, timeout=REQUEST_SECONDS, **arguments)
 
 
-def _body(search: Wanted) -> Json:
+def _body(search: BoundSearch) -> Json:
     """The search as the server takes it, in an order that keeps its pages apart."""
     import argilla as rg
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from loopd import log
 from loopd.annotation.consensus import given
-from loopd.annotation.store import Accounts, AnnotationStore, Sweep
+from loopd.annotation.store import AnnotationStore, Sweep, VisibleAccounts
 from loopd.errors import ArgillaError, TransientError
 from loopd.loop.collecting import vanished
 from loopd.machine import State
@@ -87,7 +87,7 @@ class AccountWatch:
             self._say(id_, gone[id_])
         return frozenset(deleted)
 
-    def _is_deleted(self, id_: str, accounts: Accounts, *, all_gone: bool) -> bool:
+    def _is_deleted(self, id_: str, accounts: VisibleAccounts, *, all_gone: bool) -> bool:
         """Whether the account is not there any more.
 
         Who may not see all accounts only knows who was in the workspace and is not: then

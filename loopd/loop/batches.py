@@ -28,7 +28,7 @@ EXHAUSTED = "pool_exhausted"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SelectionContext:
     """What is known when a batch is chosen.
 
     Attributes:
@@ -54,7 +54,7 @@ class Known:
         return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
 
-def cold_batch(context: Known, tools: Tools, size: int) -> BatchPlanned | RunStopped:
+def cold_batch(context: SelectionContext, tools: Tools, size: int) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained."""
 
     def choose(count: int) -> BatchChoice:
@@ -72,7 +72,7 @@ def cold_batch(context: Known, tools: Tools, size: int) -> BatchPlanned | RunSto
 
 
 def chosen_batch(
-    context: Known, tools: Tools, model: Model, size: int
+    context: SelectionContext, tools: Tools, model: Model, size: int
 ) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, context.state
@@ -102,7 +102,7 @@ def chosen_batch(
 
 
 def _with_draws(
-    context: Known, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
+    context: SelectionContext, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
 ) -> BatchChoice:
     """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
 
@@ -122,7 +122,7 @@ def _with_draws(
     return replace(choice, items=mixed(choice.items, draws, config.run.seed, context.number))
 
 
-def _refreshed(context: Known, tools: Tools, model: Model) -> Iterator[Batch]:
+def _refreshed(context: SelectionContext, tools: Tools, model: Model) -> Iterator[Batch]:
     """What is left of earlier batches, least certain first."""
     touched = {answer.record_id for answer in context.state.answers.values()}
     left = context.taken - touched - context.state.deleted
@@ -145,7 +145,7 @@ def _certainty(item: BatchItem) -> float:
 
 
 def _planned(
-    context: Known, tools: Tools, choice: BatchChoice, model_id: str | None
+    context: SelectionContext, tools: Tools, choice: BatchChoice, model_id: str | None
 ) -> BatchPlanned | RunStopped:
     items = choice.items
     if not items:
@@ -160,7 +160,7 @@ def _planned(
 
 
 def _with_second_opinions(
-    context: Known, tools: Tools, model: Model, size: int
+    context: SelectionContext, tools: Tools, model: Model, size: int
 ) -> tuple[BatchItem, ...]:
     """New texts and copies of answered ones, most informative first."""
     picks = _picks(context, tools, model, size)
@@ -175,7 +175,7 @@ def _with_second_opinions(
     return tuple(replace(item, suggestion=proposals.get(item.record_id)) for item in items)
 
 
-def _picks(context: Known, tools: Tools, model: Model, size: int) -> list[Pick]:
+def _picks(context: SelectionContext, tools: Tools, model: Model, size: int) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, context.state

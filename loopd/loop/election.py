@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from loopd.annotation.consensus import Ballots, Consensus, Electorate, ballots, resolve
+from loopd.annotation.consensus import Ballots, Consensus, ConsensusOptions, ballots, resolve
 from loopd.learning.seeding import for_step
 from loopd.loop.draws import held_out
 from loopd.machine import State
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loopd.loop.tools import Tools
 
 
-class Election:
+class LabelResolver:
     """Counts the votes of a state."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Election:
                 return None
             return tools.learner.out_of_fold(state.round, majority, tools.config.consensus.folds)
 
-        electorate = Electorate(
+        electorate = ConsensusOptions(
             strategy=tools.config.consensus.strategy,
             labels=tools.config.task.labels,
             seed=for_step(tools.config.run.seed, state.round, "consensus"),

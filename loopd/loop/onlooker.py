@@ -18,7 +18,7 @@ from loopd.machine import State
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class RunView:
     """What an onlooker is shown first.
 
     Attributes:
@@ -32,14 +32,14 @@ class Opening:
     tools: Tools
 
 
-class Onlooker(Protocol):
+class Observer(Protocol):
     """Something that watches a run; all is called from the loop's own thread, in this order.
 
     Every call keeps the loop waiting, so it must be short, or hand its work to a thread. One that
     raises is left out from then on; the run goes on.
     """
 
-    def began(self, opening: Opening) -> None:
+    def began(self, opening: RunView) -> None:
         """The process works on this run."""
 
     def saw(self, event: Event, state: State) -> None:
@@ -58,21 +58,21 @@ class Onlooker(Protocol):
         """Release everything; always called, and the last call, even if nothing ever began."""
 
 
-class Audience:
+class Observers:
     """All onlookers of one run.
 
     Args:
         onlookers: who looks on, in the order in which they are told.
     """
 
-    def __init__(self, onlookers: Iterable[Onlooker] = ()) -> None:
+    def __init__(self, onlookers: Iterable[Observer] = ()) -> None:
         self._watching = list(onlookers)
 
     @contextmanager
     def watching(
-        self, opening: Opening, asked_for: Callable[[Exception], bool] = lambda _: False
+        self, opening: RunView, asked_for: Callable[[Exception], bool] = lambda _: False
     ) -> Iterator[None]:
-        """The run, from :meth:`Onlooker.began` to :meth:`Onlooker.ended`.
+        """The run, from :meth:`Observer.began` to :meth:`Observer.ended`.
 
         Args:
             opening: what they are shown first.
@@ -88,22 +88,22 @@ class Audience:
         self._tell(lambda each: each.ended(None))
 
     def saw(self, event: Event, state: State) -> None:
-        """See :meth:`Onlooker.saw`."""
+        """See :meth:`Observer.saw`."""
         self._tell(lambda observer: observer.saw(event, state))
 
     def waits(self, failure: LoopdError) -> None:
-        """See :meth:`Onlooker.waits`."""
+        """See :meth:`Observer.waits`."""
         self._tell(lambda observer: observer.waits(failure))
 
     def reached(self) -> None:
-        """See :meth:`Onlooker.reached`."""
+        """See :meth:`Observer.reached`."""
         self._tell(lambda observer: observer.reached())
 
     def close(self) -> None:
-        """See :meth:`Onlooker.close`."""
+        """See :meth:`Observer.close`."""
         self._tell(lambda observer: observer.close())
 
-    def _tell(self, telling: Callable[[Onlooker], None]) -> None:
+    def _tell(self, telling: Callable[[Observer], None]) -> None:
         for onlooker in tuple(self._watching):
             try:
                 telling(onlooker)
@@ -112,7 +112,7 @@ class Audience:
             except Exception as error:  # noqa: BLE001 - the run matters more than who looks on
                 self._leave_out(onlooker, error)
 
-    def _leave_out(self, onlooker: Onlooker, error: Exception) -> None:
+    def _leave_out(self, onlooker: Observer, error: Exception) -> None:
         self._watching.remove(onlooker)
         log.get("loop").warning(
             "onlooker_left_out",

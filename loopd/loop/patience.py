@@ -20,7 +20,7 @@ LONGEST_REQUEST = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryLoop:
     """How to wait.
 
     Attributes:

@@ -13,8 +13,8 @@ from typing import TypeVar
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
 from loopd.events import Event, RunStopped
-from loopd.loop.onlooker import Audience
-from loopd.loop.patience import Patience
+from loopd.loop.onlooker import Observers
+from loopd.loop.patience import RetryLoop
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools
@@ -48,7 +48,7 @@ class Loop:
     """Called whenever the loop turns: its sign of life."""
     alarm: Alarm | None = None
     """Rings when somebody may have answered."""
-    audience: Audience = field(default_factory=Audience)
+    audience: Observers = field(default_factory=Observers)
     """Is told of each event once it is durable, and of failures that are waited out."""
     before_rest: Callable[[], None] = lambda: None
     """Called before each rest, when Argilla has just answered; must not raise."""
@@ -110,10 +110,10 @@ def patience(
     section: ArgillaSection,
     stop: Stop,
     beat: Callable[[], None],
-    audience: Audience,
+    audience: Observers,
     *,
     monotonic: Callable[[], float],
-) -> Patience:
+) -> RetryLoop:
     """How a run waits for its Argilla.
 
     Args:
@@ -123,7 +123,7 @@ def patience(
         audience: is told of failures that are waited out.
         monotonic: clock in seconds.
     """
-    return Patience(
+    return RetryLoop(
         wait=partial(_wait, stop, beat),
         monotonic=monotonic,
         max_backoff=section.max_backoff,

@@ -22,7 +22,7 @@ from loopd.loop.account_watch import AccountWatch
 from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
 from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
-from loopd.loop.election import Election
+from loopd.loop.election import LabelResolver
 from loopd.loop.lookout import Lookout
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
@@ -78,7 +78,7 @@ class Tools:
     learner: Learner
     watcher: AnswerWatcher
     clock: Clock = field(default_factory=Clock)
-    election: Election = field(default_factory=Election)
+    election: LabelResolver = field(default_factory=LabelResolver)
     pause: Callable[[float], bool] = field(default=lambda _: False)
     """Waits so many seconds, or until a stop is asked for; whether it is."""
     closing: Closing = field(default_factory=Closing)

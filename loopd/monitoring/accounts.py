@@ -26,7 +26,7 @@ FRESH = 5.0
 """Seconds for which it counts that Argilla answered, however often somebody asks."""
 
 
-class Accounts:
+class AccountNames:
     """Names of accounts by Argilla's id, looked up in the background.
 
     Args:

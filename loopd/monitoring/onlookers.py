@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopd.config import Config
-from loopd.loop.onlooker import Onlooker
+from loopd.loop.onlooker import Observer
 
 
-def onlookers(config: Config) -> Iterator[Onlooker]:
+def onlookers(config: Config) -> Iterator[Observer]:
     """Everything that is to look on, ready to begin.
 
     Raises:

@@ -17,15 +17,15 @@ from loopd.machine import State
 from loopd.monitoring.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.monitoring.cautions import Outage, cautions
 from loopd.monitoring.people import (
+    AnnotatorSummary,
     OpenBatch,
-    Person,
     open_batches,
     people,
     seconds_left,
     waiting,
 )
 from loopd.monitoring.reasons import OpenRecord, open_records
-from loopd.monitoring.standing import Standing, standing
+from loopd.monitoring.standing import RunStatus, standing
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
@@ -39,7 +39,7 @@ TIMES = ("waiting", "training", "scoring", "evaluation", "choosing", "publishing
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class LiveContext:
     """What the journal does not say.
 
     Attributes:
@@ -95,7 +95,7 @@ class Overview:
     strategy: str
     classifier: str
     address: str
-    standing: Standing
+    standing: RunStatus
     cautions: tuple[str, ...]
     metric: str
     effort: str
@@ -114,7 +114,7 @@ class Overview:
     open_records: int
     seconds_left: float | None
     out: tuple[OpenRecord, ...]
-    people: tuple[Person, ...]
+    people: tuple[AnnotatorSummary, ...]
     agreement: Mapping[str, JsonValue]
     audit: Mapping[str, JsonValue]
     findings: tuple[str, ...]
@@ -128,7 +128,7 @@ def overview(
     rows: Sequence[Row],
     now: float,
     *,
-    surroundings: Surroundings | None = None,
+    surroundings: LiveContext | None = None,
 ) -> Overview:
     """What there is to see of a run.
 
@@ -140,7 +140,7 @@ def overview(
         now: seconds since 1970.
         surroundings: what the journal does not say.
     """
-    around = surroundings or Surroundings()
+    around = surroundings or LiveContext()
     open_ids = waiting(state, config)
     last = rows[-1] if rows else None
     crowd = people(state, last, around.names, now)

@@ -45,7 +45,7 @@ class OpenBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class AnnotatorSummary:
     """Somebody who answered in this run.
 
     Attributes:
@@ -88,7 +88,7 @@ def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...
 
 def people(
     state: State, last: Row | None, names: Mapping[str, str], now: float
-) -> tuple[Person, ...]:
+) -> tuple[AnnotatorSummary, ...]:
     """Everybody who answered in this run, the most diligent first.
 
     Args:
@@ -99,7 +99,7 @@ def people(
     """
     working = paces(state)
     rows = [
-        Person(
+        AnnotatorSummary(
             id=one_line(id_),
             name=shown_name(id_, names),
             submitted=annotator.counts.get(AnswerStatus.SUBMITTED, 0),
@@ -122,7 +122,9 @@ def shown_name(id_: str, names: Mapping[str, str]) -> str:
     return one_line(name)
 
 
-def seconds_left(some: tuple[Person, ...], open_records: int, needed: int) -> float | None:
+def seconds_left(
+    some: tuple[AnnotatorSummary, ...], open_records: int, needed: int
+) -> float | None:
     """Seconds until all that is open is answered, if people go on as they do.
 
     ``None`` where nobody is at work. ``needed`` answers complete a record.

@@ -44,7 +44,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class ChartSet:
     """All charts of one round.
 
     Attributes:
@@ -56,10 +56,10 @@ class Gallery:
     pictures: dict[str, Picture]
 
 
-EMPTY = Gallery("", {})
+EMPTY = ChartSet("", {})
 
 
-class Painter:
+class ChartRenderer:
     """Draws the charts of the newest round in a thread of its own, and shows those that are ready.
 
     Its thread is no daemon thread: a process that ends in the middle of matplotlib would abort.
@@ -100,7 +100,7 @@ class Painter:
             except Exception as error:  # noqa: BLE001 - the page is whole without a chart
                 problem = f"{type(error).__name__}: {error}"
                 log.get("dashboard").warning("chart_failed", problem=problem)
-        self.gallery = Gallery(digest(seen), pictures)
+        self.gallery = ChartSet(digest(seen), pictures)
 
 
 def digest(seen: Overview) -> str:

@@ -19,7 +19,7 @@ from loopd.reports.rounds import measure_name, number
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RoundColumn:
     """A column of the table of rounds.
 
     Attributes:
@@ -103,22 +103,22 @@ def report_html(
     )  # fmt: skip
 
 
-def columns(seen: Overview) -> list[Column]:
+def columns(seen: Overview) -> list[RoundColumn]:
     """The columns of the table of rounds: what the run measures."""
     metric, name = seen.metric, measure_name(seen.metric)
     candidates = (
-        Column("round", "Round"),
-        Column("labels", "Labels"),
-        Column("annotations", "Answers"),
-        Column("discarded", "Discarded"),
-        Column("open", "Open"),
-        Column(metric, _capital(name)),
-        Column(f"{metric}_low", "Low"),
-        Column(f"{metric}_high", "High"),
-        *([] if metric == "macro_f1" else [Column("macro_f1", "Macro-F1")]),
-        Column("seconds.training", "Training, s", 1),
-        Column("seconds.scoring", "Scoring, s", 1),
-        Column("seconds.waiting", "People, s", 0),
+        RoundColumn("round", "Round"),
+        RoundColumn("labels", "Labels"),
+        RoundColumn("annotations", "Answers"),
+        RoundColumn("discarded", "Discarded"),
+        RoundColumn("open", "Open"),
+        RoundColumn(metric, _capital(name)),
+        RoundColumn(f"{metric}_low", "Low"),
+        RoundColumn(f"{metric}_high", "High"),
+        *([] if metric == "macro_f1" else [RoundColumn("macro_f1", "Macro-F1")]),
+        RoundColumn("seconds.training", "Training, s", 1),
+        RoundColumn("seconds.scoring", "Scoring, s", 1),
+        RoundColumn("seconds.waiting", "People, s", 0),
     )
     return [column for column in candidates if any(column.key in row for row in seen.rows)]
 

@@ -18,16 +18,16 @@ from loopd.config import Config, DashboardSection
 from loopd.errors import LoopdError, StorageError
 from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.loop.ports import bound
 from loopd.machine import State
-from loopd.monitoring.window import Window
+from loopd.monitoring.window import SnapshotHolder
 from loopd.state.files import write_atomic
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from loopd.monitoring.accounts import Accounts
+    from loopd.monitoring.accounts import AccountNames
     from loopd.monitoring.view import View
 
 TRIES = 20
@@ -41,15 +41,15 @@ class Dashboard:
     """The onlooker that serves page, metrics and health of a run."""
 
     def __init__(self) -> None:
-        self._window = Window()
-        self._accounts: Accounts | None = None
+        self._window = SnapshotHolder()
+        self._accounts: AccountNames | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._view: View | None = None
         self._address: Path | None = None
         self._closing = threading.Event()
 
-    def began(self, opening: Opening) -> None:
+    def began(self, opening: RunView) -> None:
         """Listen; where that cannot be, one warning says so and the run goes on without."""
         self._window.began(opening)
         config = opening.tools.config
@@ -65,19 +65,19 @@ class Dashboard:
         self._announce(config, url)
 
     def saw(self, event: Event, state: State) -> None:
-        """See :class:`Window`."""
+        """See :class:`SnapshotHolder`."""
         self._window.saw(event, state)
 
     def waits(self, failure: LoopdError) -> None:
-        """See :class:`Window`."""
+        """See :class:`SnapshotHolder`."""
         self._window.waits(failure)
 
     def reached(self) -> None:
-        """See :class:`Window`."""
+        """See :class:`SnapshotHolder`."""
         self._window.reached()
 
     def ended(self, failure: Exception | None) -> None:
-        """See :class:`Window`."""
+        """See :class:`SnapshotHolder`."""
         self._window.ended(failure)
 
     def close(self) -> None:
@@ -172,11 +172,11 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _accounts(config: Config) -> Accounts | None:
+def _accounts(config: Config) -> AccountNames | None:
     """A line to Argilla, ``None`` where it cannot be had: the loop itself says what is wrong."""
-    from loopd.monitoring.accounts import Accounts
+    from loopd.monitoring.accounts import AccountNames
 
     try:
-        return Accounts(config.argilla)
+        return AccountNames(config.argilla)
     except LoopdError:
         return None

@@ -20,7 +20,7 @@ END_REASONS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """Where a run stands.
 
     Attributes:
@@ -36,9 +36,9 @@ class Standing:
     usual: float | None
 
 
-def standing(state: State, config: Config) -> Standing:
+def standing(state: State, config: Config) -> RunStatus:
     """Where the run stands by its journal."""
-    return Standing(
+    return RunStatus(
         state.phase.value, _SENTENCES[state.phase](state, config), _since(state), _usual(state)
     )
 

@@ -38,7 +38,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class EventTotals:
     """Sums over all events of a run.
 
     Attributes:
@@ -62,20 +62,20 @@ class Tally:
     planned: Mapping[str, int] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
 
-    def after(self, event: Event) -> Tally:
+    def after(self, event: Event) -> EventTotals:
         """The sums after one more event."""
         return replace(_after(self, event), last=max(event.at, self.last or event.at))
 
 
-def tally(events: Iterable[Event]) -> Tally:
+def tally(events: Iterable[Event]) -> EventTotals:
     """The sums over all the events."""
-    sums = Tally()
+    sums = EventTotals()
     for event in joined(events):
         sums = sums.after(event)
     return sums
 
 
-def _after(sums: Tally, event: Event) -> Tally:
+def _after(sums: EventTotals, event: Event) -> EventTotals:
     match event:
         case AnswersCollected():
             sums = _answered(sums, event)
@@ -100,7 +100,7 @@ def _after(sums: Tally, event: Event) -> Tally:
     return sums
 
 
-def _published(sums: Tally, event: BatchPublished) -> Tally:
+def _published(sums: EventTotals, event: BatchPublished) -> EventTotals:
     return replace(
         sums,
         records=sums.records + sums.planned.get(event.batch_id, 0),
@@ -109,12 +109,12 @@ def _published(sums: Tally, event: BatchPublished) -> Tally:
     )
 
 
-def _answered(sums: Tally, event: AnswersCollected) -> Tally:
+def _answered(sums: EventTotals, event: AnswersCollected) -> EventTotals:
     answers = Counter(sums.answers)
     answers.update(answer.status.value for answer in event.answers)
     return replace(sums, answers=answers)
 
 
-def _spent(sums: Tally, **seconds: float) -> Mapping[str, Spent]:
+def _spent(sums: EventTotals, **seconds: float) -> Mapping[str, Spent]:
     more = {name: sums.steps.get(name, Spent()).more(spent) for name, spent in seconds.items()}
     return {**sums.steps, **more}

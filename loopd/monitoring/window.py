@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 
 from loopd.errors import LoopdError
 from loopd.events import Event
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.monitoring.cautions import Outage
 from loopd.monitoring.error_counts import ErrorCounts
-from loopd.monitoring.tally import Tally, tally
+from loopd.monitoring.tally import EventTotals, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Snapshot:
 
     version: int = 0
     state: State = field(default_factory=State)
-    sums: Tally = field(default_factory=Tally)
+    sums: EventTotals = field(default_factory=EventTotals)
     errors: Mapping[str, int] = field(default_factory=dict)
     outage: Outage | None = None
     failure: str = ""
     over: bool = False
 
 
-class Window:
+class SnapshotHolder:
     """An onlooker that keeps the present snapshot; read from any thread, moved by the loop's.
 
     Args:
@@ -64,7 +64,7 @@ class Window:
         """Of the run; ``None`` before it began."""
         self._errors: ErrorCounts | None = None
 
-    def began(self, opening: Opening) -> None:
+    def began(self, opening: RunView) -> None:
         """Count what the journal holds."""
         self.tools = opening.tools
         self._errors = ErrorCounts(opening.tools.config.run.dir)

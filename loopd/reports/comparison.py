@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loopd.reports.interval import Estimate, estimate
+from loopd.reports.interval import IntervalEstimate, estimate
 from loopd.reports.learning_curves import LearningCurve
 
 TARGETS_SHOWN = 4
@@ -24,7 +24,7 @@ class Reached:
     """
 
     values: tuple[int | None, ...]
-    mean: Estimate | None
+    mean: IntervalEstimate | None
     median: float | None
 
     @property
@@ -45,8 +45,8 @@ class Against:
 
     arm: str
     seeds: tuple[int, ...]
-    area: Estimate | None
-    final: Estimate | None
+    area: IntervalEstimate | None
+    final: IntervalEstimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class ArmSummary:
 
     arm: str
     seeds: tuple[int, ...]
-    accuracy: Mapping[int, Estimate]
-    area: Estimate | None
-    final: Estimate | None
+    accuracy: Mapping[int, IntervalEstimate]
+    area: IntervalEstimate | None
+    final: IntervalEstimate | None
     reached: Mapping[float, Reached]
-    seconds: Estimate | None
+    seconds: IntervalEstimate | None
     against: Against | None
 
 
@@ -153,7 +153,7 @@ def _summary(
     )
 
 
-def _by_labels(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
+def _by_labels(curves: Sequence[LearningCurve]) -> dict[int, IntervalEstimate]:
     counts = sorted({labels for curve in curves for labels in curve.labels})
     estimates = ((labels, _over(curves, lambda curve: curve.at(labels))) for labels in counts)  # noqa: B023 (used at once)
     return {labels: value for labels, value in estimates if value is not None}
@@ -161,7 +161,7 @@ def _by_labels(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
 
 def _over(
     curves: Iterable[LearningCurve], measure: Callable[[LearningCurve], float | None]
-) -> Estimate | None:
+) -> IntervalEstimate | None:
     """The estimate over all curves, ``None`` unless every one of them has the value."""
     values = [measure(curve) for curve in curves]
     numbers = [value for value in values if value is not None]
@@ -194,7 +194,7 @@ def _against(
     )
 
 
-def _difference(pairs: Sequence[tuple[float | None, float | None]]) -> Estimate | None:
+def _difference(pairs: Sequence[tuple[float | None, float | None]]) -> IntervalEstimate | None:
     differences = [
         first - second for first, second in pairs if first is not None and second is not None
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.reports.comparison import ArmSummary, Comparison
 from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
-from loopd.reports.interval import Estimate, estimate
+from loopd.reports.interval import IntervalEstimate, estimate
 from loopd.reports.learning_curves import LearningCurve
 from loopd.reports.rounds import USUAL, Terms
 from loopd.state.files import write_atomic
@@ -71,7 +71,7 @@ def short_names(arms: Sequence[str]) -> list[str]:
     return [arm.partition("/")[2] if alike else arm for arm in arms]
 
 
-def _seconds(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
+def _seconds(curves: Sequence[LearningCurve]) -> dict[int, IntervalEstimate]:
     """Seconds by labels, over the seeds that have a round with so many."""
     values: dict[int, list[float]] = {}
     for curve in curves:
@@ -81,7 +81,7 @@ def _seconds(curves: Sequence[LearningCurve]) -> dict[int, Estimate]:
     return {labels: value for labels, value in estimates if value is not None}
 
 
-def _draw(axes: Axes, index: int, points: Mapping[int, Estimate]) -> Any:
+def _draw(axes: Axes, index: int, points: Mapping[int, IntervalEstimate]) -> Any:
     """A line with its band; returns the line for the legend."""
     labels = list(points)
     look = style(index) | {"linestyle": "-" if index < len(COLOURS) else "--"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopd.reports.comparison import ArmSummary, Comparison, Reached
-from loopd.reports.interval import Estimate
+from loopd.reports.interval import IntervalEstimate
 from loopd.reports.rounds import USUAL, Terms
 
 COUNTS_SHOWN = 26
@@ -111,22 +111,22 @@ def _against(comparison: Comparison, measure: str) -> str:
     return aligned(headings, rows)
 
 
-def _share(value: Estimate | None) -> str:
+def _share(value: IntervalEstimate | None) -> str:
     return _form(value, "{:.3f}")
 
 
-def _seconds(value: Estimate | None) -> str:
+def _seconds(value: IntervalEstimate | None) -> str:
     return _form(value, "{:.2f}")
 
 
-def _form(value: Estimate | None, form: str) -> str:
+def _form(value: IntervalEstimate | None, form: str) -> str:
     if value is None:
         return ABSENT
     half = "" if value.half is None else f" ± {form.format(value.half)}"
     return f"{form.format(value.mean)}{half}"
 
 
-def _difference(value: Estimate | None) -> str:
+def _difference(value: IntervalEstimate | None) -> str:
     if value is None:
         return ABSENT
     if value.low is None or value.high is None:

@@ -10,7 +10,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class IntervalEstimate:
     """A mean over seeds with its 95 % t interval.
 
     Attributes:
@@ -35,7 +35,7 @@ class Estimate:
         return None if self.high is None else self.high - self.mean
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
+def estimate(values: Sequence[float]) -> IntervalEstimate | None:
     """Mean and Student's t interval (``scipy.stats.t``) of values; ``None`` without any."""
     from scipy.stats import t
 
@@ -44,7 +44,7 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     n = len(values)
     mean = math.fsum(values) / n
     if n < 2:
-        return Estimate(mean, None, None, tuple(values))
+        return IntervalEstimate(mean, None, None, tuple(values))
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = float(t.ppf(0.5 + LEVEL / 2, n - 1)) * spread / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, tuple(values))
+    return IntervalEstimate(mean, mean - half, mean + half, tuple(values))

@@ -9,7 +9,7 @@ from loopd.reports.rounds import Row, advice, measure_name, metric_of, number
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TextColumn:
     """One column: a heading, a width in characters, and how a row becomes a cell."""
 
     heading: str
@@ -65,11 +65,11 @@ def _shown(value: float | None, form: str) -> str:
 ADVICE = "advise to stop"
 
 COLUMNS = (
-    Column("round", 5, _count("round")),
-    Column("labels", 6, _count("labels")),
-    Column("discarded", 9, _count("discarded")),
-    Column("{measure} [95 % interval]", 25, _measure),
-    Column("macro-F1", 8, _share("macro_f1")),
-    Column("training", 9, _seconds("seconds.training")),
-    Column("waiting", 9, _seconds("seconds.waiting")),
+    TextColumn("round", 5, _count("round")),
+    TextColumn("labels", 6, _count("labels")),
+    TextColumn("discarded", 9, _count("discarded")),
+    TextColumn("{measure} [95 % interval]", 25, _measure),
+    TextColumn("macro-F1", 8, _share("macro_f1")),
+    TextColumn("training", 9, _seconds("seconds.training")),
+    TextColumn("waiting", 9, _seconds("seconds.waiting")),
 )

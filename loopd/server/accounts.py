@@ -15,7 +15,7 @@ from loopd.state.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class HomeAccounts:
     """The two accounts of a home; `fresh` when this start made them."""
 
     owner: Account
@@ -23,15 +23,15 @@ class Accounts:
     fresh: bool
 
 
-def load_or_create_accounts(home: ServerHome) -> Accounts:
+def load_or_create_accounts(home: ServerHome) -> HomeAccounts:
     """Read `<home>/accounts.json`, or make it; ServerError when the file is not what we wrote."""
     if not home.accounts.exists():
-        accounts = Accounts(new_account("owner"), new_account("annotator"), fresh=True)
+        accounts = HomeAccounts(new_account("owner"), new_account("annotator"), fresh=True)
         _write(home, accounts)
         return accounts
     try:
         kept = json.loads(home.accounts.read_text(encoding="utf-8"))
-        return Accounts(Account(**kept["owner"]), Account(**kept["annotator"]), fresh=False)
+        return HomeAccounts(Account(**kept["owner"]), Account(**kept["annotator"]), fresh=False)
     except (ValueError, KeyError, TypeError) as error:
         raise ServerError(
             f"{home.accounts} cannot be read: {error}.",
@@ -69,6 +69,6 @@ def new_account(username: str) -> Account:
     return Account(username, password=secrets.token_urlsafe(12), api_key=secrets.token_urlsafe(48))
 
 
-def _write(home: ServerHome, accounts: Accounts) -> None:
+def _write(home: ServerHome, accounts: HomeAccounts) -> None:
     kept = {"owner": asdict(accounts.owner), "annotator": asdict(accounts.annotator)}
     write_atomic(home.accounts, json.dumps(kept, indent=2) + "\n", mode=0o600)

@@ -18,7 +18,7 @@ from typing import Any
 
 from loopd.errors import ServerError
 from loopd.server.accounts import (
-    Accounts,
+    HomeAccounts,
     load_or_create_accounts,
     load_or_create_auth_secret,
 )
@@ -76,7 +76,7 @@ class _Prepared:
 
     options: ServerOptions
     home: ServerHome
-    accounts: Accounts
+    accounts: HomeAccounts
     log_path: Path
     app: Any
 

@@ -33,7 +33,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 Message = dict[str, Any]
 
 
-class Task:
+class WorkItem:
     """What a worker is given.
 
     Args:
@@ -48,7 +48,9 @@ class Task:
         self.heard = heard
 
 
-def run_tasks(tasks: Sequence[Task], jobs: int, threads: int, log_file: Path, stop: Stop) -> None:
+def run_tasks(
+    tasks: Sequence[WorkItem], jobs: int, threads: int, log_file: Path, stop: Stop
+) -> None:
     """Do all tasks in parallel processes; returns early when a stop is asked for.
 
     Args:
@@ -84,7 +86,7 @@ class _Worker:
     def __init__(
         self, threads: int, log_file: Path, inbox: queue.SimpleQueue[tuple[_Worker, Message | None]]
     ) -> None:
-        self.task: Task | None = None
+        self.task: WorkItem | None = None
         self._inbox = inbox
         self._log_file = log_file
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
@@ -98,7 +100,7 @@ class _Worker:
             )
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def give(self, task: Task) -> None:
+    def give(self, task: WorkItem) -> None:
         """Begin a task."""
         self.task = task
         pipe = self._process.stdin
@@ -151,7 +153,7 @@ class _Worker:
                 self._inbox.put((self, json.loads(line)))
         self._inbox.put((self, None))
 
-    def _died(self, task: Task) -> LoopdError:
+    def _died(self, task: WorkItem) -> LoopdError:
         code = self._process.wait()
         lines = self._log_file.read_text(encoding="utf-8", errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
@@ -171,7 +173,7 @@ def _end(workers: Sequence[_Worker]) -> None:
         worker.end(max(0.0, deadline - time.monotonic()))
 
 
-def _error(task: Task, message: Message) -> LoopdError:
+def _error(task: WorkItem, message: Message) -> LoopdError:
     """The worker's error with the name of the task, of the same class."""
     text = f"{task.name}: {message['message']}"
     kinds = [member for member in vars(errors).values() if isinstance(member, type)]

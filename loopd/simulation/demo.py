@@ -23,7 +23,7 @@ from loopd.reports.rounds import Row, measure_name, metric_of, number, read_metr
 from loopd.reports.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
 from loopd.simulation.demo_folder import DemoFolder, opened
-from loopd.simulation.leash import Leash
+from loopd.simulation.leash import ParentDeathWatch
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.simulation.play import Play, Sections, config_play, merged, sample_play
 
@@ -91,7 +91,7 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
-        demo = Demo(options, play, folder, stop, out, stack.enter_context(Leash()))
+        demo = Demo(options, play, folder, stop, out, stack.enter_context(ParentDeathWatch()))
         try:
             demo.start(stack)
             code = demo.watch()
@@ -112,7 +112,7 @@ class Demo:
     folder: DemoFolder
     stop: Stop
     out: Callable[[str], None]
-    leash: Leash
+    leash: ParentDeathWatch
     people: People | None = None
     shown: int = 0
     """Rounds that are printed already."""

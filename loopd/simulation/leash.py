@@ -20,7 +20,7 @@ GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.1
 
 
-class Leash:
+class ParentDeathWatch:
     """Ends the held processes when this process dies; a context manager.
 
     A clean exit from the context ends only the watcher: whoever starts children also ends them.
@@ -36,7 +36,7 @@ class Leash:
             start_new_session=True,
         )
 
-    def __enter__(self) -> Leash:
+    def __enter__(self) -> ParentDeathWatch:
         return self
 
     def __exit__(

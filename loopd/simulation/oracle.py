@@ -17,8 +17,8 @@ from loopd.errors import ConfigError, DatasetError, TransientError
 from loopd.loop.retry import delays
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.people_api import PeopleApi, TakenError
-from loopd.simulation.person import LONGEST_PAUSE, OracleTask, Person
-from loopd.simulation.room import OracleReport, Room
+from loopd.simulation.person import LONGEST_PAUSE, OracleTask, SimulatedAnnotator
+from loopd.simulation.room import OracleCoordinator, OracleReport
 
 __all__ = ["OracleOptions", "OracleReport", "OracleTask", "Stoppable", "run_oracle"]
 
@@ -38,7 +38,7 @@ class Stoppable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Login:
     """A person's login; the key is never printed."""
 
     name: str
@@ -75,7 +75,7 @@ def run_oracle(
         DatasetError: there is no such workspace.
         AuthError, ArgillaError: Argilla refuses for good.
     """
-    room = Room(report)
+    room = OracleCoordinator(report)
     watch = threading.Thread(target=_watch, args=(room, stop, options), daemon=True)
     watch.start()
     try:
@@ -88,7 +88,7 @@ def run_oracle(
     return room.summary()
 
 
-def _watch(room: Room, stop: Stoppable, options: OracleOptions) -> None:
+def _watch(room: OracleCoordinator, stop: Stoppable, options: OracleOptions) -> None:
     """Close the room when a stop is asked for, or after a long time without work."""
     while not room.closed and not stop.wait(WATCH_SECONDS):
         if options.idle_exit is not None and room.idle_seconds >= options.idle_exit:
@@ -97,7 +97,11 @@ def _watch(room: Room, stop: Stoppable, options: OracleOptions) -> None:
 
 
 def _staff(
-    connect: Connect, api_key: str, room: Room, task: OracleTask, options: OracleOptions
+    connect: Connect,
+    api_key: str,
+    room: OracleCoordinator,
+    task: OracleTask,
+    options: OracleOptions,
 ) -> None:
     """Let all people in and wait until they went home."""
     accounts = _patiently(
@@ -108,7 +112,7 @@ def _staff(
     room.people = tuple(account.name for account in accounts)
     room.say(f"at work: {', '.join(room.people)}")
     people = [
-        Person(each.name, connect(each.api_key), room, task, options.of_person(number))
+        SimulatedAnnotator(each.name, connect(each.api_key), room, task, options.of_person(number))
         for number, each in enumerate(accounts)
     ]
     threads = [
@@ -120,7 +124,7 @@ def _staff(
         thread.join()
 
 
-def _patiently(room: Room, call: Callable[[], T]) -> T | None:
+def _patiently(room: OracleCoordinator, call: Callable[[], T]) -> T | None:
     """The result of a call that is repeated while Argilla is away; ``None`` if the room closed."""
     for delay in delays(LONGEST_PAUSE):
         try:
@@ -136,7 +140,7 @@ def _patiently(room: Room, call: Callable[[], T]) -> T | None:
 
 def _accounts(
     connect: Connect, api_key: str, workspace: str, options: OracleOptions
-) -> tuple[Account, ...]:
+) -> tuple[Login, ...]:
     api = connect(api_key)
     try:
         me = api.me()
@@ -155,10 +159,10 @@ def _accounts(
             f"{options.people} people need an owner's API key, {me['username']} is {me['role']}",
             "use the key of an owner, or one person",
         )
-    return (Account(me["username"], api_key),)
+    return (Login(me["username"], api_key),)
 
 
-def _annotators(api: PeopleApi, workspace_id: str, people: int) -> tuple[Account, ...]:
+def _annotators(api: PeopleApi, workspace_id: str, people: int) -> tuple[Login, ...]:
     """The accounts oracle-1 to oracle-N, all members of the workspace."""
     users_by_name = {user["username"]: user for user in api.users()}
     accounts = []
@@ -166,7 +170,7 @@ def _annotators(api: PeopleApi, workspace_id: str, people: int) -> tuple[Account
         name = f"oracle-{number}"
         user = users_by_name.get(name) or _hire(api, name)
         api.join(workspace_id, user["id"])
-        accounts.append(Account(name, user["api_key"]))
+        accounts.append(Login(name, user["api_key"]))
     return tuple(accounts)
 
 

@@ -33,7 +33,7 @@ class TakenError(ArgillaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class DatasetView:
     """A dataset as people meet it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class RecordView:
     """A record as people meet it, with their own answer if they gave one.
 
     Attributes:
@@ -116,7 +116,7 @@ class PeopleApi:
         with suppress(TakenError):
             self._json("POST", f"workspaces/{workspace_id}/users", json={"user_id": user_id})
 
-    def desk(self, workspace_id: str, name: str) -> Desk | None:
+    def desk(self, workspace_id: str, name: str) -> DatasetView | None:
         """The dataset of that name if loopd publishes in it, else ``None``."""
         query = {"workspace_id": workspace_id, "name": name, "status": "ready"}
         for dataset in self._json("GET", "me/datasets", params=query)["items"]:
@@ -125,37 +125,37 @@ class PeopleApi:
             if names is not None:
                 distribution = dataset.get("distribution") or {}
                 needed = int(distribution.get("min_submitted") or 1)
-                return Desk(str(dataset["id"]), needed, names)
+                return DatasetView(str(dataset["id"]), needed, names)
         return None
 
-    def other_required(self, desk: Desk, question: str) -> list[str]:
+    def other_required(self, desk: DatasetView, question: str) -> list[str]:
         """Names of further questions without which Argilla takes no answer."""
         items = self._json("GET", f"datasets/{desk.id}/questions")["items"]
         return [entry["name"] for entry in items if entry["required"] and entry["name"] != question]
 
-    def pending(self, desk: Desk) -> list[Sheet]:
+    def pending(self, desk: DatasetView) -> list[RecordView]:
         """The first page of the own queue, without records that are none of loopd's."""
         return self._search(desk, [_status("response", "pending"), _status("record", "pending")], 0)
 
-    def submitted(self, desk: Desk) -> Iterator[Sheet]:
+    def submitted(self, desk: DatasetView) -> Iterator[RecordView]:
         """All records that the person has submitted an answer to."""
         offset = 0
         while page := self._search(desk, [_status("response", "submitted")], offset):
             yield from page
             offset += PAGE
 
-    def answer(self, sheet: Sheet, question: str, value: JsonValue) -> Sheet:
+    def answer(self, sheet: RecordView, question: str, value: JsonValue) -> RecordView:
         """Submit a value, or discard the record where it is ``None``; the sheet with the answer."""
         path = f"records/{sheet.id}/responses"
         response = self._write("POST", path, sheet, _response(question, value))
         return replace(sheet, response_id=str(response["id"]))
 
-    def correct(self, sheet: Sheet, question: str, value: JsonValue) -> None:
+    def correct(self, sheet: RecordView, question: str, value: JsonValue) -> None:
         """Replace the value of an own answer."""
         path = f"responses/{sheet.response_id}"
         self._write("PUT", path, sheet, _response(question, value))
 
-    def _write(self, method: str, path: str, sheet: Sheet, body: dict[str, Any]) -> Any:
+    def _write(self, method: str, path: str, sheet: RecordView, body: dict[str, Any]) -> Any:
         try:
             return self._json(method, path, json=body)
         except (GoneError, TakenError):
@@ -166,14 +166,14 @@ class PeopleApi:
                 raise
             raise GoneError(error.message) from error
 
-    def _is_there(self, sheet: Sheet) -> bool:
+    def _is_there(self, sheet: RecordView) -> bool:
         try:
             self._json("GET", f"records/{sheet.id}")
         except GoneError:
             return False
         return True
 
-    def _search(self, desk: Desk, filters: list[Any], offset: int) -> list[Sheet]:
+    def _search(self, desk: DatasetView, filters: list[Any], offset: int) -> list[RecordView]:
         filters = [*filters, _of_a_batch(desk.names)]
         page = self._json(
             "POST",
@@ -209,12 +209,12 @@ def _response(question: str, value: JsonValue) -> dict[str, Any]:
     return {"status": "submitted", "values": {question: {"value": value}}}
 
 
-def _sheet(record: Any, names: MetadataNames) -> Sheet:
+def _sheet(record: Any, names: MetadataNames) -> RecordView:
     """A record of the search route; its responses are the asking person's only."""
     external_id = record.get("external_id")
     original_id = names.ours(record.get("metadata")).get("second_opinion_of", external_id)
     fields = tuple((record.get("fields") or {}).items())
-    sheet = Sheet(str(record["id"]), external_id, original_id, fields=fields)
+    sheet = RecordView(str(record["id"]), external_id, original_id, fields=fields)
     for response in record.get("responses") or ():
         values = response.get("values") or {}
         answered = tuple((name, answer.get("value")) for name, answer in values.items())

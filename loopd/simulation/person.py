@@ -14,8 +14,8 @@ from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
 from loopd.records import JsonValue, Target
 from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
-from loopd.simulation.people_api import Desk, GoneError, PeopleApi, Sheet, TakenError
-from loopd.simulation.room import Room
+from loopd.simulation.people_api import DatasetView, GoneError, PeopleApi, RecordView, TakenError
+from loopd.simulation.room import OracleCoordinator
 from loopd.tasks.task import Task
 
 STRETCH = 10
@@ -51,7 +51,7 @@ class OracleTask:
         """Name of the question."""
         return self.task.question_name
 
-    def recognised(self, sheet: Sheet) -> Sheet:
+    def recognised(self, sheet: RecordView) -> RecordView:
         """The sheet with the id of the text that it shows."""
         if sheet.external_id in self.gold or sheet.original_id in self.gold:
             return sheet
@@ -61,7 +61,7 @@ class OracleTask:
         return sheet if id_ is None else replace(sheet, external_id=id_, original_id=id_)
 
 
-class Person:
+class SimulatedAnnotator:
     """One annotator: takes records from the own queue, thinks, answers, sometimes edits.
 
     Args:
@@ -73,7 +73,12 @@ class Person:
     """
 
     def __init__(
-        self, name: str, api: PeopleApi, room: Room, task: OracleTask, options: OracleOptions
+        self,
+        name: str,
+        api: PeopleApi,
+        room: OracleCoordinator,
+        task: OracleTask,
+        options: OracleOptions,
     ) -> None:
         self.name = name
         self._api = api
@@ -81,7 +86,7 @@ class Person:
         self._task = task
         self._options = options
         self._rng = random.Random(f"{options.seed}|{name}")  # noqa: S311 - not a secret
-        self._slips: deque[tuple[Sheet, JsonValue]] = deque()
+        self._slips: deque[tuple[RecordView, JsonValue]] = deque()
         """Own answers to correct, oldest first, with the right value."""
         self._remembers = False
         """Whether the slips of answers without a receipt, also of earlier runs, are among them."""
@@ -129,7 +134,7 @@ class Person:
             # The dataset went away between two requests: look for it again.
             self._room.wait(self._options.poll_seconds)
 
-    def _find_desk(self) -> Desk | None:
+    def _find_desk(self) -> DatasetView | None:
         workspace_id = self._api.workspace_id(self._task.workspace)
         desk = workspace_id and self._api.desk(workspace_id, self._task.dataset)
         if not desk:
@@ -140,7 +145,7 @@ class Person:
             self._remember(desk)
         return desk
 
-    def _refuse_more(self, desk: Desk) -> None:
+    def _refuse_more(self, desk: DatasetView) -> None:
         others = self._api.other_required(desk, self._task.question)
         if others:
             raise DatasetError(
@@ -149,7 +154,7 @@ class Person:
                 "make that question optional, or let people answer",
             )
 
-    def _remember(self, desk: Desk) -> None:
+    def _remember(self, desk: DatasetView) -> None:
         """Find what one has answered, and what is still as wrong as it was meant to be at first."""
         self._slips.clear()
         for sheet in map(self._task.recognised, self._api.submitted(desk)):
@@ -160,7 +165,7 @@ class Person:
                 self._slips.append((sheet, behaviour.later))
         self._remembers = True
 
-    def _stretch(self, desk: Desk) -> bool:
+    def _stretch(self, desk: DatasetView) -> bool:
         """Answer some records of the queue; returns whether there was any to answer."""
         sheets = [self._task.recognised(sheet) for sheet in self._api.pending(desk)]
         if self._options.shuffle:
@@ -181,7 +186,7 @@ class Person:
                 break
         return answered > 0
 
-    def _answer(self, sheet: Sheet) -> None:
+    def _answer(self, sheet: RecordView) -> None:
         """Think, then answer; a record that was not answered goes back."""
         if self._think() or not self._send(sheet):
             self._room.put_back(sheet.id, self.name)
@@ -192,7 +197,7 @@ class Person:
         mean = self._options.seconds_per_answer
         return self._room.wait(mean * (0.5 + self._rng.random())) if mean else self._room.closed
 
-    def _send(self, sheet: Sheet) -> bool:
+    def _send(self, sheet: RecordView) -> bool:
         """Answer a record; returns whether it now counts as answered by this person."""
         behaviour = self._behaviour(sheet)
         first = behaviour.first if behaviour else None
@@ -209,7 +214,7 @@ class Person:
         # A discard counts, too: the others leave the record alone, as the loop does.
         return True
 
-    def _deliver(self, sheet: Sheet, value: JsonValue) -> Sheet | None:
+    def _deliver(self, sheet: RecordView, value: JsonValue) -> RecordView | None:
         """The sheet with the answer; ``None`` where an earlier try had arrived already."""
         self._unsure.add(sheet.id)
         try:
@@ -225,7 +230,7 @@ class Person:
         self._unsure.discard(sheet.id)
         return answered
 
-    def _behaviour(self, sheet: Sheet) -> Behaviour | None:
+    def _behaviour(self, sheet: RecordView) -> Behaviour | None:
         task = self._task.task
         done = behave(
             self._options,
@@ -241,11 +246,11 @@ class Person:
         first, later = to_page(text, done.first), to_page(text, done.later)
         return replace(done, first=first, later=later)
 
-    def _note(self, sheet: Sheet) -> None:
+    def _note(self, sheet: RecordView) -> None:
         if sheet.original_id is not None:
             self._room.has_read(sheet.original_id, self.name)
 
-    def _fresh(self, sheet: Sheet) -> bool:
+    def _fresh(self, sheet: RecordView) -> bool:
         """Whether it is a new text, or a copy that asks for this person's opinion."""
         if sheet.original_id is None or sheet.original_id == sheet.external_id:
             return True

@@ -22,7 +22,7 @@ from loopd.machine import State
 from loopd.reports.comparison import ArmSummary, Comparison, compare
 from loopd.reports.comparison_plot import plot_curves, plot_seconds
 from loopd.reports.comparison_table import comparison_table
-from loopd.reports.interval import Estimate
+from loopd.reports.interval import IntervalEstimate
 from loopd.reports.learning_curves import learning_curves
 from loopd.reports.rounds import MEASURES, Row, Terms, effort_of, measure_name, metric_of
 from loopd.simulation.arms import BASELINE, Arm
@@ -227,9 +227,9 @@ def _arm(arm: ArmSummary) -> dict[str, Any]:
     }
 
 
-def _estimate(value: Estimate | None) -> dict[str, Any] | None:
+def _estimate(value: IntervalEstimate | None) -> dict[str, Any] | None:
     return None if value is None else _known(value)
 
 
-def _known(value: Estimate) -> dict[str, Any]:
+def _known(value: IntervalEstimate) -> dict[str, Any]:
     return {**asdict(value), "n": value.n}

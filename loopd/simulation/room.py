@@ -45,7 +45,7 @@ class OracleReport:
         return ", ".join([f"{self.submitted} answers", *extra])
 
 
-class Room:
+class OracleCoordinator:
     """The room where the simulated people sit.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loopd.annotation.consensus import Electorate, ballots, repeats, resolve
+from loopd.annotation.consensus import ConsensusOptions, ballots, repeats, resolve
 from loopd.events import Event, ModelTrained
 from loopd.machine import Phase, State, apply
 from loopd.records import Targets
@@ -125,5 +125,5 @@ def _events(daemon: Daemon) -> list[Event]:
 
 
 def _labels(state: State) -> Targets:
-    electorate = Electorate("weighted", LABELS, 0, lambda majority: None)
+    electorate = ConsensusOptions("weighted", LABELS, 0, lambda majority: None)
     return resolve(ballots(state), electorate).targets

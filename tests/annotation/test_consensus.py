@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.annotation.consensus import Ballots, Electorate, Vote, label_counts, resolve, targets
+from loopd.annotation.consensus import (
+    Ballots,
+    ConsensusOptions,
+    Vote,
+    label_counts,
+    resolve,
+    targets,
+)
 from loopd.annotation.consensus.agreement import against_the_rest, agreement, similarity
 from loopd.annotation.consensus.tally import count
 from loopd.annotation.consensus.weighted import weights_of
@@ -40,11 +47,11 @@ def electorate(
     strategy: str,
     labels: tuple[str, ...] = LABELS,
     proba: Mapping[str, Any] | None = None,
-) -> Electorate:
+) -> ConsensusOptions:
     def predict(majority: Targets) -> Mapping[str, Any] | None:
         return proba
 
-    return Electorate(strategy, labels, 7, predict)
+    return ConsensusOptions(strategy, labels, 7, predict)
 
 
 # -- one record ------------------------------------------------------------------------------------
@@ -372,7 +379,7 @@ def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
         asked.append(majority)
         return proba | sure
 
-    counting = Electorate("crowdlab", LABELS, 7, predict, held_out=frozenset(held))
+    counting = ConsensusOptions("crowdlab", LABELS, 7, predict, held_out=frozenset(held))
     found = resolve({**ballots, **held}, counting)
     assert set(asked[0]) == set(ballots)
     alone = resolve(ballots, electorate("crowdlab", proba=proba))
@@ -423,7 +430,7 @@ def test_targets_of_a_state_and_their_counts() -> None:
 def test_nobody_said_that_none_applies(strategy: str) -> None:
     """Three people, three labels, none with a majority: the empty set is nobody's opinion."""
     ballots = {"r": sets(("b",), ("a",), ("c",)), "s": sets(("a",), ("b", "c"), ("c",))}
-    electorate = Electorate(strategy, LABELS, 0, lambda _: None)
+    electorate = ConsensusOptions(strategy, LABELS, 0, lambda _: None)
     found = resolve(ballots, electorate).targets
     assert len(found["r"]) == 1
     assert found["s"] == ("c",)

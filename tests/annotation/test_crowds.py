@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.annotation.consensus import Electorate, Vote, confusions, resolve
-from loopd.annotation.consensus.confusions import Estimate, Votes, estimate
+from loopd.annotation.consensus import ConsensusOptions, Vote, confusions, resolve
+from loopd.annotation.consensus.confusions import TrueLabelEstimate, Votes, estimate
 from loopd.annotation.consensus.proof import in_accord, proven
 from loopd.annotation.consensus.tally import count
 from loopd.records import Targets
@@ -32,7 +32,7 @@ def elected(
 ) -> tuple[list[bool], list[bool]]:
     """Decisions of the strategy and of the majority on the same texts."""
     ballots, truth = crowd.drawn()
-    targets = resolve(ballots, Electorate(strategy, crowd.labels, 7, lambda _: proba)).targets
+    targets = resolve(ballots, ConsensusOptions(strategy, crowd.labels, 7, lambda _: proba)).targets
     majority = {id_: count(votes, crowd.labels).target for id_, votes in ballots.items()}
     return decisions(targets, truth, crowd.labels), decisions(majority, truth, crowd.labels)
 
@@ -102,7 +102,7 @@ def test_no_model_makes_crowdlab_worse_than_the_majority(model: str) -> None:
 def test_the_prior_that_collapsed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Symmetric errors and free shares of the labels, learnt from single answers too."""
 
-    def collapsing(votes: Votes) -> Estimate:
+    def collapsing(votes: Votes) -> TrueLabelEstimate:
         n, people, classes = votes.shape
         proba = np.zeros((n, classes))
         np.add.at(proba, (votes.record, votes.label), 1)
@@ -119,7 +119,7 @@ def test_the_prior_that_collapsed_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
             np.add.at(logs, votes.record, np.log(counts[votes.annotator, :, votes.label]))
             proba = np.exp(logs - logs.max(axis=1, keepdims=True))
             proba /= proba.sum(axis=1, keepdims=True)
-        return Estimate(proba, np.ones(people))
+        return TrueLabelEstimate(proba, np.ones(people))
 
     monkeypatch.setattr("loopd.annotation.consensus.dawid_skene.estimate", collapsing)
     shapes = crowds(answers=((1,),), people=(5, 12, 30), texts=(120,))
@@ -140,7 +140,7 @@ def test_single_answers_stay_what_they_are(
         id_: (Vote(f"p{number % people}", (label,) if several else label, "t"),)
         for number, (id_, label) in enumerate(said.items())
     }
-    consensus = resolve(ballots, Electorate("dawid_skene", labels, 7, lambda _: None))
+    consensus = resolve(ballots, ConsensusOptions("dawid_skene", labels, 7, lambda _: None))
     assert consensus.targets == {id_: votes[0].target for id_, votes in ballots.items()}
     assert consensus.annotators == {}
 
@@ -149,7 +149,9 @@ def test_a_rare_label_outlives_people_who_answer_alone() -> None:
     ballots = {f"r{n:03d}": (Vote(f"p{n % 8}", "ab"[n % 33 == 0], "t"),) for n in range(200)}
     ballots |= {f"s{n}": tuple(Vote(f"p{who}", "a", "t") for who in range(3)) for n in range(9)}
     ballots |= {"t": tuple(Vote(f"p{who}", "b", "t") for who in range(3))}
-    targets = resolve(ballots, Electorate("dawid_skene", ("a", "b"), 7, lambda _: None)).targets
+    targets = resolve(
+        ballots, ConsensusOptions("dawid_skene", ("a", "b"), 7, lambda _: None)
+    ).targets
     assert Counter(targets.values())["b"] >= 7
 
 

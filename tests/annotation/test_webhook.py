@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loopd.annotation.webhooks import AGAIN, Door, _Server, knocking, refuse_taken
+from loopd.annotation.webhooks import AGAIN, WebhookEndpoint, _Server, knocking, refuse_taken
 from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
 
 ALL = "0.0.0.0"  # noqa: S104 - for a moment, and it answers nobody
@@ -38,7 +38,7 @@ def attempts(argilla: Argilla, *moments: float) -> list[bool]:
     """Whether there is a webhook after an attempt at each of these times."""
     now, rang, found = [0.0], [], []
     ring, clock = lambda: rang.append(1), lambda: now[0]
-    with knocking(argilla, Door(0, None, "x"), ring, clock) as webhook:  # type: ignore[arg-type]
+    with knocking(argilla, WebhookEndpoint(0, None, "x"), ring, clock) as webhook:  # type: ignore[arg-type]
         assert argilla.asked == []
         for now[0] in moments:
             webhook.attempt()
@@ -75,7 +75,7 @@ def test_what_argilla_is_told(
     monkeypatch: pytest.MonkeyPatch, host: str, url: str | None, address: str
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "this-pod")
-    assert Door(0, url, "x", host).address(80) == address
+    assert WebhookEndpoint(0, url, "x", host).address(80) == address
 
 
 def own_addresses() -> list[str]:
@@ -112,7 +112,7 @@ def test_where_it_listens(host: str, reached: list[str]) -> None:
 
 
 def test_by_default_no_other_machine_reaches_it() -> None:
-    with _Server(Door(0, None, "x").host, 0, lambda: None) as server:
+    with _Server(WebhookEndpoint(0, None, "x").host, 0, lambda: None) as server:
         for name in own_addresses():
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection((name, server.server_port), 5).close()

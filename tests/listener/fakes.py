@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.listener.filters import Wanted
-from loopd.listener.firing import Context, Found
+from loopd.listener.filters import BoundSearch
+from loopd.listener.firing import Context, SearchResult
 
 
 @dataclass
@@ -29,11 +29,11 @@ class FakeSource:
             raise self.failures.pop(0)
         return str(self.moved)
 
-    def search(self, wanted: Wanted) -> Found:
+    def search(self, wanted: BoundSearch) -> SearchResult:
         self.searches += 1
         ((_, _, batch),) = wanted.conditions
         matching = self.answers.get(batch, {})
-        return Found(tuple(sorted(matching)), json.dumps(matching, sort_keys=True))
+        return SearchResult(tuple(sorted(matching)), json.dumps(matching, sort_keys=True))
 
 
 @dataclass

@@ -10,9 +10,9 @@ import pytest
 
 from loopd.errors import ArgillaError, AuthError, DatasetError
 from loopd.listener import Context, Listener, Search, listener
-from loopd.listener.filters import Wanted
-from loopd.listener.firing import Found
-from loopd.listener.place import Address, Place
+from loopd.listener.filters import BoundSearch
+from loopd.listener.firing import SearchResult
+from loopd.listener.place import Address, ArgillaSource
 from tests.daemon import wait_for
 from tests.faults.proxy import FaultProxy
 from tests.listener.conftest import MakeSet, Set
@@ -129,15 +129,15 @@ def test_it_survives_a_cut_and_an_outage_at_the_start(heard: Set, argilla: LiveA
 
 
 def test_what_counts_as_another_state(heard: Set, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Found] = []
+    looks: list[SearchResult] = []
     calls: list[int] = []
-    search = Place.search
+    search = ArgillaSource.search
 
-    def spied(place: Place, wanted: Wanted) -> Found:
+    def spied(place: ArgillaSource, wanted: BoundSearch) -> SearchResult:
         looks.append(search(place, wanted))
         return looks[-1]
 
-    monkeypatch.setattr(Place, "search", spied)
+    monkeypatch.setattr(ArgillaSource, "search", spied)
 
     @listener(
         dataset=heard.dataset,
@@ -277,7 +277,7 @@ def test_how_filters_find_metadata_and_answers(heard: Set, monkeypatch: pytest.M
     assert found(("metadata.batch_id", "==", "zero")) == "", "no number: no error, and nothing"
     monkeypatch.setattr("loopd.listener.place._PAGE", 3)
     assert found(("metadata.batch_id", "in", [0, 1])) == "abcd", "more than a page"
-    about_b = Address(heard.dataset).connect().search(Wanted((), "b"))
+    about_b = Address(heard.dataset).connect().search(BoundSearch((), "b"))
     assert [record.id for record in about_b.records] == ["b"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from loopd.listener.filters import Wanted
-from loopd.listener.place import Place, _digest
+from loopd.listener.filters import BoundSearch
+from loopd.listener.place import ArgillaSource, _digest
 
 Page = tuple[list[str], int]
 
@@ -18,7 +18,7 @@ def answer(record: str, user: str = "ann", value: str = "fruit", **more: Any) ->
     return {"id": record, "responses": [given]}
 
 
-class Shifting(Place):
+class Shifting(ArgillaSource):
     """Gives prepared pages: ids and the total that the server counts."""
 
     def __init__(self, *pages: Page) -> None:
@@ -50,7 +50,7 @@ def test_what_changes_while_it_is_read_is_read_again(
     pages: list[Page], ids: tuple[str, ...]
 ) -> None:
     place = Shifting(*pages)
-    assert place.search(Wanted((), None)).records == ids
+    assert place.search(BoundSearch((), None)).records == ids
     assert not place.pages
 
 

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from loopd.errors import Interrupted, LoopdError, TransientError
 from loopd.events import BatchPlanned, Event
-from loopd.loop.onlooker import Audience, Opening
-from loopd.loop.patience import Patience
+from loopd.loop.onlooker import Observers, RunView
+from loopd.loop.patience import RetryLoop
 from loopd.loop.run import Loop
 from loopd.machine import Phase, State
 from tests.loop.conftest import MakeBench
@@ -24,7 +24,7 @@ class Diary:
     breaks_at: str = ""
     told: list[str] = field(default_factory=list)
 
-    def began(self, opening: Opening) -> None:
+    def began(self, opening: RunView) -> None:
         self._note("began")
 
     def saw(self, event: Event, state: State) -> None:
@@ -59,7 +59,7 @@ class Leaving(Diary):
 
 def test_a_stop_is_no_mistake_of_whom_it_strikes() -> None:
     leaving, other = Leaving(), Diary()
-    audience = Audience([other, leaving])
+    audience = Observers([other, leaving])
     with capture_logs() as logs, pytest.raises(Interrupted), audience.watching(OPENING):
         pytest.fail("the stop was swallowed")
     assert not logs
@@ -69,7 +69,7 @@ def test_an_error_that_a_stop_became_is_no_failure() -> None:
     diary = Diary()
     with (
         pytest.raises(ValueError, match="torn"),
-        Audience([diary]).watching(OPENING, lambda _: True),
+        Observers([diary]).watching(OPENING, lambda _: True),
     ):
         raise ValueError("torn out of the middle")
     assert diary.told == ["began", "ended: None"]
@@ -93,7 +93,7 @@ def test_an_event_is_told_when_it_is_durable_and_with_the_state_after_it(
 
     diary = Strict()
     loop = Loop(
-        bench.tools, bench.stop, lambda event, _: durable.append(event), audience=Audience([diary])
+        bench.tools, bench.stop, lambda event, _: durable.append(event), audience=Observers([diary])
     )
     state = loop.record(bench.state, _plan(bench.tools, bench.state))
     assert state.phase is Phase.PUBLISH
@@ -117,8 +117,8 @@ def test_failures_that_are_waited_out_are_told_and_their_end() -> None:
             raise outcome
         return "here"
 
-    audience = Audience([diary])
-    patience = Patience(
+    audience = Observers([diary])
+    patience = RetryLoop(
         wait=lambda _: False,
         monotonic=lambda: 0.0,
         max_backoff=1.0,
@@ -133,7 +133,7 @@ def test_failures_that_are_waited_out_are_told_and_their_end() -> None:
 @pytest.mark.parametrize("error", [None, LoopdError("no more"), ZeroDivisionError("a bug")])
 def test_the_end_is_told_with_its_reason(error: Exception | None) -> None:
     diary = Diary()
-    audience = Audience([diary])
+    audience = Observers([diary])
 
     def run() -> None:
         with audience.watching(OPENING):
@@ -152,7 +152,7 @@ def test_the_end_is_told_with_its_reason(error: Exception | None) -> None:
 @pytest.mark.parametrize("word", ["began", "reached", "ended", "close"])
 def test_a_broken_onlooker_is_left_out_once_and_the_others_go_on(word: str) -> None:
     broken, sound = Diary(breaks_at=word), Diary()
-    audience = Audience([broken, sound])
+    audience = Observers([broken, sound])
     with capture_logs() as lines:
         with audience.watching(OPENING):
             audience.reached()

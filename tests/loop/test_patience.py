@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 import pytest
 
 from loopd.errors import TransientError
-from loopd.loop.patience import Patience
+from loopd.loop.patience import RetryLoop
 from loopd.loop.retry import delays
 
 
@@ -22,7 +22,7 @@ def waits(seed: int | None = None) -> list[float]:
     def away() -> None:
         raise TransientError("down")
 
-    patience = Patience(wait=wait, monotonic=lambda: 0.0, max_backoff=60.0, seed=seed)
+    patience = RetryLoop(wait=wait, monotonic=lambda: 0.0, max_backoff=60.0, seed=seed)
     assert patience.attempt(away) is None
     return found
 
@@ -55,7 +55,7 @@ def test_a_server_that_wants_to_be_left_alone(
     def busy() -> None:
         raise error
 
-    patience = Patience(
+    patience = RetryLoop(
         wait=wait, monotonic=lambda: 0.0, max_backoff=1.0, give_up_after=give_up_after
     )
     assert patience.attempt(busy) is None

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from loopd.annotation.consensus import targets, to_set_aside, unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.second_opinions import askable
-from loopd.annotation.store import Accounts, Sweep
+from loopd.annotation.store import Sweep, VisibleAccounts
 from loopd.config import RelabelSection
 from loopd.errors import ArgillaError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
@@ -347,10 +347,10 @@ class Known:
     """A store that only knows accounts."""
 
     def __init__(self, *names: str, complete: bool = True) -> None:
-        self.list = Accounts({f"id of {name}": name for name in names}, complete)
+        self.list = VisibleAccounts({f"id of {name}": name for name in names}, complete)
         self.looks = 0
 
-    def accounts(self) -> Accounts:
+    def accounts(self) -> VisibleAccounts:
         self.looks += 1
         return self.list
 
@@ -398,7 +398,7 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     assert watch.departed(RUN, sweep_without(*gone)) == deleted
 
 
@@ -408,7 +408,7 @@ def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
     watch = AccountWatch(store)  # type: ignore[arg-type]
     run = replace(RUN, deleted=frozenset({"r2"}))
     assert watch.departed(run, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     left = replace(sweep_without(*ANNS), missing=("r2",))
     assert watch.departed(run, left) == {"id of ann"}
 

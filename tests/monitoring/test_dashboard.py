@@ -19,7 +19,7 @@ from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
@@ -57,14 +57,14 @@ class Site:
         self.dashboard.saw(event, fold(self.events))
 
 
-def opening(folder: Path, events: list[Event], texts: Pool, **sections: object) -> Opening:
+def opening(folder: Path, events: list[Event], texts: Pool, **sections: object) -> RunView:
     defaults: dict[str, object] = {
         "argilla": {"url": "http://127.0.0.1:9", "dataset": "story"},
         "dashboard": {"port": 0},
     }
     config = settings(folder, LABELS, **(defaults | sections))
     tools = build_tools(config, DataSets(texts, None, {}), Stop(), store=object())  # type: ignore[arg-type]
-    return Opening(fold(events), events, tools)
+    return RunView(fold(events), events, tools)
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
 from loopd.loop.metrics_log import rows
 from loopd.machine import fold
 from loopd.monitoring.cautions import Outage
-from loopd.monitoring.overview import Overview, Surroundings, overview
+from loopd.monitoring.overview import LiveContext, Overview, overview
 from loopd.monitoring.reasons import proposals
 from loopd.monitoring.report_page import report_html
 from loopd.monitoring.view import View
-from loopd.monitoring.window import Window
+from loopd.monitoring.window import SnapshotHolder
 from loopd.records import AnswerStatus, Span, Suggestion
 from tests.monitoring.story import (
     ANN,
@@ -40,7 +40,7 @@ def seen(
     events: Sequence[Event],
     config: Config,
     now: float = START + 400,
-    surroundings: Surroundings | None = None,
+    surroundings: LiveContext | None = None,
 ) -> Overview:
     state = fold(events)
     return overview(state, config, pool(), rows(state), now, surroundings=surroundings)
@@ -147,7 +147,7 @@ def test_people_by_name_with_what_they_did(config: Config) -> None:
             answer("r007", BOB, "gadget", START + 185, AnswerStatus.INVALID),
         ),
     )
-    around = Surroundings(names={ANN: "ann"})
+    around = LiveContext(names={ANN: "ann"})
     ann, bob = sorted(
         seen([*events, late], config, START + 200, around).people, key=lambda each: each.id
     )
@@ -226,7 +226,7 @@ def test_warnings(tmp_path: Path) -> None:
             deleted=("r005",),
         ),
     ]
-    around = Surroundings(outage=Outage(START, "no route\nto host"), failure="boom")
+    around = LiveContext(outage=Outage(START, "no route\nto host"), failure="boom")
     assert seen(events, config, surroundings=around).cautions == (
         "The daemon ended with an error: boom",
         "Argilla does not answer since 2023-11-14 22:13:20 UTC: no route to host",
@@ -254,7 +254,7 @@ def test_the_audit_speaks_in_sentences(config: Config) -> None:
     assert found.findings[1] == "Labels saved by choosing: not known yet."
     pages = (
         report_html(found, state, config, ()),
-        View(Window())._render("live_view.html.jinja", found),
+        View(SnapshotHolder())._render("live_view.html.jinja", found),
     )
     for sentence in found.findings:
         assert all(f"<p>{sentence}</p>" in each.replace("&#39;", "'") for each in pages)

@@ -12,14 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from loopd.errors import AuthError, TransientError
 from loopd.events import AnswersCollected, Event, RunResumed
 from loopd.loop.metrics_log import rows
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.monitoring.error_counts import FILE_NAME, ErrorCounts
 from loopd.monitoring.prometheus import NAMES, Moment, exposition
 from loopd.monitoring.tally import tally
-from loopd.monitoring.window import Snapshot, Window
+from loopd.monitoring.window import Snapshot, SnapshotHolder
 from loopd.records import AnswerStatus
 from tests.monitoring.story import (
     ANN,
@@ -126,15 +126,15 @@ def test_counters_never_go_back_where_a_round_is_trained_twice(tmp_path: Path) -
     assert before["loopd_labels", ()] == 9, "what may fall is a gauge"
 
 
-def opening(folder: Path, events: list[Event]) -> Opening:
+def opening(folder: Path, events: list[Event]) -> RunView:
     config = settings(folder, argilla={"url": "http://127.0.0.1:9", "dataset": "story"})
     tools = build_tools(config, DataSets(pool(), None, {}), Stop(), store=object())  # type: ignore[arg-type]
-    return Opening(fold(events), events, tools)
+    return RunView(fold(events), events, tools)
 
 
 def test_a_daemon_that_starts_again_counts_on(tmp_path: Path) -> None:
     events = story(2, 1)
-    first, second = Window(), Window()
+    first, second = SnapshotHolder(), SnapshotHolder()
     first.began(opening(tmp_path, events[:6]))
     for count in range(6, len(events)):
         first.saw(events[count], fold(events[: count + 1]))
@@ -150,7 +150,7 @@ def test_a_daemon_that_starts_again_counts_on(tmp_path: Path) -> None:
 
 def test_an_outage_begins_once_and_ends(tmp_path: Path) -> None:
     times = iter([5.0, 10.0, 20.0])
-    window = Window(clock=lambda: next(times))
+    window = SnapshotHolder(clock=lambda: next(times))
     window.began(opening(tmp_path, []))
     window.waits(TransientError("one"))
     window.waits(TransientError("two"))

@@ -18,12 +18,12 @@ from loopd.config_file import parse_config
 from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.loop import start
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.monitoring.onlookers import onlookers
 from loopd.monitoring.sinks.csv_file import CsvFile
-from loopd.monitoring.sinks.feeder import Feeder
+from loopd.monitoring.sinks.feeder import SinkWriter
 from loopd.monitoring.sinks.mlflow_run import MlflowRun
-from loopd.monitoring.sinks.sink import LastModel, Sink, Story, numbers, plain_name
+from loopd.monitoring.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name
 from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
 from loopd.reports.rounds import Row, number
 from tests.loop.conftest import Bench, MakeBench, make_bench  # noqa: F401 (a fixture)
@@ -33,11 +33,11 @@ from tests.monitoring.rounds import HOSTILE, make_rows
 TASK = {"task": {"labels": ["a", "b"]}, "pool": {"path": "pool.csv"}}
 
 
-def story(count: int, **changes: Any) -> Story:
+def story(count: int, **changes: Any) -> RunRecord:
     rows = [{**row, "at": 1_000_000.5 + place} for place, row in enumerate(make_rows(9, HOSTILE))]
     settings = {"run.seed": "1", "queue.batch_size": "6"}
     source = {"config_digest": "d1", "seed": "1"}
-    told = Story("0123456789ab", "a run", 1_000_000.0, tuple(rows[:count]), settings, source)
+    told = RunRecord("0123456789ab", "a run", 1_000_000.0, tuple(rows[:count]), settings, source)
     return replace(told, **changes)
 
 
@@ -50,7 +50,7 @@ def points_of(rows: Iterable[Row], *, slash: bool = False) -> set[tuple[str, int
     }
 
 
-def expected(told: Story, *, slash: bool = False) -> set[tuple[str, int, float]]:
+def expected(told: RunRecord, *, slash: bool = False) -> set[tuple[str, int, float]]:
     return points_of(told.rows, slash=slash)
 
 
@@ -130,12 +130,12 @@ class Recorder:
     name = "recorder"
 
     def __init__(self) -> None:
-        self.told: list[Story] = []
+        self.told: list[RunRecord] = []
         self.broken = False
         self.closed = False
         self.called = threading.Semaphore(0)
 
-    def write(self, story: Story) -> None:
+    def write(self, story: RunRecord) -> None:
         try:
             if self.broken:
                 raise OSError("the disk is on fire")
@@ -162,10 +162,10 @@ def ran(make_bench: MakeBench) -> Bench:  # noqa: F811 (the fixture)
 
 def test_a_sink_that_fails_is_said_once_and_told_everything_later(ran: Bench) -> None:
     sink = Recorder()
-    feeder = Feeder(sink)
+    feeder = SinkWriter(sink)
     sink.broken = True
     with structlog.testing.capture_logs() as lines:
-        feeder.began(Opening(ran.state, ran.events, ran.tools))
+        feeder.began(RunView(ran.state, ran.events, ran.tools))
         assert sink.called.acquire(timeout=20)
         for event in ran.events:  # seen again, as if they came now
             feeder.saw(event, ran.state)
@@ -184,8 +184,8 @@ def test_the_model_is_offered_only_when_the_run_is_done(ran: Bench) -> None:
     assert isinstance(ran.events[-1], RunStopped)
     for done in (True, False):
         sink = Recorder()
-        feeder = Feeder(sink, model=True)
-        feeder.began(Opening(ran.state, ran.events, ran.tools))
+        feeder = SinkWriter(sink, model=True)
+        feeder.began(RunView(ran.state, ran.events, ran.tools))
         feeder.ended(None if done else RuntimeError("killed"))
         assert (sink.told[-1].model is not None) is done
         assert sink.told[-1].ending == ("done" if done else "failed")
@@ -292,7 +292,7 @@ def test_mlflow_calls_nobody_but_its_address(
     assert set(asked) == {("127.0.0.1", port)}
 
 
-def _write_half(sink: MlflowRun, told: Story) -> None:
+def _write_half(sink: MlflowRun, told: RunRecord) -> None:
     """Die in the middle of the last round."""
     row: Row = told.rows[-1]
     keys = list(row)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loopd.simulation.leash import Leash, watch
+from loopd.simulation.leash import ParentDeathWatch, watch
 from tests.simulation.conftest import wait_for
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(300)")
@@ -23,9 +23,9 @@ time.sleep(300)
 
 HOLDER = """
 import subprocess, sys, time
-from loopd.simulation.leash import Leash
+from loopd.simulation.leash import ParentDeathWatch
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-with Leash() as leash:
+with ParentDeathWatch() as leash:
     leash.hold(child.pid)
     print(child.pid, flush=True)
     time.sleep(300)
@@ -53,7 +53,7 @@ def test_the_child_ends_when_its_holder_is_killed() -> None:
 
 def test_a_clean_end_and_a_release_leave_the_child_alone() -> None:
     with subprocess.Popen(SLEEPER) as child:
-        with Leash() as leash:
+        with ParentDeathWatch() as leash:
             leash.hold(child.pid)
         watch([f"+{child.pid}\n", f"-{child.pid}\n"])
         assert child.poll() is None

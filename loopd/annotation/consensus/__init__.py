@@ -3,7 +3,7 @@
 from loopd.annotation.consensus.index import NOTHING, index_of, is_given
 from loopd.annotation.consensus.resolving import (
     Consensus,
-    Electorate,
+    ConsensusOptions,
     label_counts,
     majorities,
     resolve,
@@ -30,7 +30,7 @@ __all__ = [
     "NOTHING",
     "Ballots",
     "Consensus",
-    "Electorate",
+    "ConsensusOptions",
     "Vote",
     "answered",
     "any_answered",

@@ -57,7 +57,7 @@ class Votes:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TrueLabelEstimate:
     """What the votes say.
 
     Attributes:
@@ -98,7 +98,7 @@ class _Pairs:
         return np.asarray(values[np.arange(len(self.label)), self.label])
 
 
-def estimate(votes: Votes) -> Estimate | None:
+def estimate(votes: Votes) -> TrueLabelEstimate | None:
     """Expectation maximisation from the shares of the votes.
 
     ``None`` if nobody can be judged, or if by the estimate itself people may as well be guessing.
@@ -128,7 +128,7 @@ def estimate(votes: Votes) -> Estimate | None:
     seen = cast > 0
     if not proven(right[seen].tolist(), cast[seen].tolist(), votes.shape[2]):
         return None
-    return Estimate(proba, (right + CREDIT * right.sum() / cast.sum()) / (cast + CREDIT))
+    return TrueLabelEstimate(proba, (right + CREDIT * right.sum() / cast.sum()) / (cast + CREDIT))
 
 
 def _met(votes: Votes) -> Numbers:

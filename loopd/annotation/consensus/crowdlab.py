@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.annotation.consensus.proof import in_accord
-from loopd.annotation.consensus.tally import Tally, count
+from loopd.annotation.consensus.tally import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots
 from loopd.multiannotator import crowdlab as estimate
 
@@ -23,7 +23,7 @@ Proba = Mapping[str, NDArray[np.floating[Any]]]
 
 def crowdlab(
     ballots: Ballots, labels: Sequence[str], proba: Proba, seed: int
-) -> tuple[dict[str, Tally], dict[str, float]] | None:
+) -> tuple[dict[str, VoteCount], dict[str, float]] | None:
     """The consensus label of each record with its quality, and each annotator's quality.
 
     ``None`` where the model may agree with people by chance alone, or where CROWDLAB foretells
@@ -45,7 +45,7 @@ def crowdlab(
     votes, people = matrix(ballots, labels)
     estimated = estimate(votes, rows, seed)
     tallies = {
-        id_: Tally(labels[int(label)], float(quality), count(ballots[id_], labels).tied)
+        id_: VoteCount(labels[int(label)], float(quality), count(ballots[id_], labels).tied)
         for id_, label, quality in zip(ballots, estimated.labels, estimated.quality, strict=True)
     }
     return tallies, dict(zip(people, estimated.annotators.tolist(), strict=True))

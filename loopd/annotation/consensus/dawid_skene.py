@@ -14,19 +14,19 @@ import numpy as np
 
 from loopd.annotation.consensus.agreement import against_the_rest
 from loopd.annotation.consensus.confusions import Floats, Votes, estimate
-from loopd.annotation.consensus.tally import Tally, count, ordered
+from loopd.annotation.consensus.tally import VoteCount, count, ordered
 from loopd.annotation.consensus.votes import Ballots, Vote
 
 DOUBT = 0.1
 """Of labels whose probabilities are closer than this the votes themselves choose."""
 
-Counted = tuple[dict[str, Tally], Floats]
+Counted = tuple[dict[str, VoteCount], Floats]
 """Tallies by record id, and the quality of each annotator (m,)."""
 
 
 def dawid_skene(
     ballots: Ballots, labels: Sequence[str]
-) -> tuple[dict[str, Tally], dict[str, float]]:
+) -> tuple[dict[str, VoteCount], dict[str, float]]:
     """The likeliest target of each record with its probability, and each annotator's quality.
 
     Several labels are as many questions of yes and no, estimated one by one; probability and
@@ -61,12 +61,12 @@ def _single(ballots: Ballots, labels: Sequence[str], people: Sequence[str]) -> C
     return tallies, estimated.quality
 
 
-def _winner(votes: Sequence[Vote], labels: Sequence[str], proba: Floats) -> Tally:
+def _winner(votes: Sequence[Vote], labels: Sequence[str], proba: Floats) -> VoteCount:
     """The likeliest label; of several about as likely the one that the votes themselves prefer."""
     best: list[int] = np.flatnonzero(proba >= proba.max() - DOUBT).tolist()
     voted = [vote for vote in votes if vote.target in {labels[column] for column in best}]
     if not voted:
-        return Tally(labels[int(proba.argmax())], float(proba.max()), len(best) > 1)
+        return VoteCount(labels[int(proba.argmax())], float(proba.max()), len(best) > 1)
     plain = count(voted, labels)
     return replace(plain, share=float(proba[labels.index(str(plain.target))]))
 
@@ -96,7 +96,7 @@ def _says(label: str) -> Callable[[Vote], int]:
     return lambda vote: int(label in vote.target)
 
 
-def _sides(votes: Sequence[Vote], labels: Sequence[str], yes: Mapping[str, float]) -> Tally:
+def _sides(votes: Sequence[Vote], labels: Sequence[str], yes: Mapping[str, float]) -> VoteCount:
     """The likelier side of each label; where both are about as likely that of the votes."""
     lead = {label: sum(1 if label in vote.target else -1 for vote in votes) for label in yes}
     doubted = {label for label, proba in yes.items() if abs(2 * proba - 1) <= DOUBT}
@@ -116,7 +116,7 @@ def _sides(votes: Sequence[Vote], labels: Sequence[str], yes: Mapping[str, float
     if not won and all(vote.target for vote in votes):  # that none applies is nobody's opinion
         won = {max((label for label in labels if label in named), key=lambda label: yes[label])}
     sure = [yes[label] if label in won else 1 - yes[label] for label in labels if label in named]
-    return Tally(ordered(set(won), labels), sum(sure) / len(sure) if sure else 1.0, bool(even))
+    return VoteCount(ordered(set(won), labels), sum(sure) / len(sure) if sure else 1.0, bool(even))
 
 
 def _numbered(

@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from loopd.annotation.consensus.agreement import Agreement, against_the_rest, agreement
-from loopd.annotation.consensus.tally import Tally, count
+from loopd.annotation.consensus.tally import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots, Read, as_given, iter_ballots
 from loopd.annotation.consensus.weighted import weighted
 from loopd.machine import State
@@ -27,7 +27,7 @@ Predict = Callable[[Targets], "Mapping[str, Any] | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class Electorate:
+class ConsensusOptions:
     """How votes are counted.
 
     Attributes:
@@ -89,7 +89,7 @@ class Consensus:
         return rounded
 
 
-def resolve(ballots: Ballots, electorate: Electorate) -> Consensus:
+def resolve(ballots: Ballots, electorate: ConsensusOptions) -> Consensus:
     """One target for each record that has votes.
 
     Args:
@@ -134,7 +134,9 @@ def label_counts(labels: Targets) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _counted(ballots: Ballots, electorate: Electorate) -> tuple[dict[str, Tally], dict[str, float]]:
+def _counted(
+    ballots: Ballots, electorate: ConsensusOptions
+) -> tuple[dict[str, VoteCount], dict[str, float]]:
     labels = electorate.labels
     match electorate.strategy:
         case "weighted":
@@ -149,13 +151,13 @@ def _counted(ballots: Ballots, electorate: Electorate) -> tuple[dict[str, Tally]
             return _majority(ballots, labels), against_the_rest(ballots, labels)
 
 
-def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[str, Tally]:
+def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[str, VoteCount]:
     return {id_: count(votes, labels) for id_, votes in ballots.items()}
 
 
 def _crowdlab(
-    ballots: Ballots, electorate: Electorate
-) -> tuple[dict[str, Tally], dict[str, float]]:
+    ballots: Ballots, electorate: ConsensusOptions
+) -> tuple[dict[str, VoteCount], dict[str, float]]:
     """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
 
     It knows nothing where no two people met, where no model can be trained yet, and where it

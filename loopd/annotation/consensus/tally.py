@@ -17,7 +17,7 @@ EQUAL = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VoteCount:
     """What the votes on one record say.
 
     Attributes:
@@ -38,7 +38,7 @@ def one(vote: Vote) -> float:
     return 1.0
 
 
-def count(votes: Sequence[Vote], labels: Sequence[str], weight: Weight = one) -> Tally:
+def count(votes: Sequence[Vote], labels: Sequence[str], weight: Weight = one) -> VoteCount:
     """Count the votes on one record.
 
     A label wins with the most weight. Of several labels or spans each wins for itself, with more
@@ -81,12 +81,12 @@ def named(votes: Sequence[Vote]) -> list[str | Span]:
     return list(dict.fromkeys(chain.from_iterable(vote.target for vote in votes)))
 
 
-def _one_label(votes: Sequence[Vote], weight: Weight) -> Tally:
+def _one_label(votes: Sequence[Vote], weight: Weight) -> VoteCount:
     support = _support(votes, weight)
     most = max(support.values())
     tied = [label for label in support if support[label] >= most - EQUAL]
     winner = min(tied, key=lambda label: (_oldest(votes, label), label))
-    return Tally(winner, most / sum(support.values()), len(tied) > 1)
+    return VoteCount(winner, most / sum(support.values()), len(tied) > 1)
 
 
 def _support(votes: Sequence[Vote], weight: Weight) -> dict[str, float]:
@@ -101,7 +101,7 @@ def _oldest(votes: Sequence[Vote], label: str) -> str:
     return min(vote.time for vote in votes if vote.target == label)
 
 
-def _parts(votes: Sequence[Vote], labels: Sequence[str], weight: Weight) -> Tally:
+def _parts(votes: Sequence[Vote], labels: Sequence[str], weight: Weight) -> VoteCount:
     whole = sum(weight(vote) for vote in votes)
     won, sides, tied = set(), [], False
     for part in named(votes):
@@ -114,7 +114,7 @@ def _parts(votes: Sequence[Vote], labels: Sequence[str], weight: Weight) -> Tall
     share = sum(sides) / len(sides) if sides else 1.0
     if not won and _all_named_labels(votes):
         won, tied = _favourites(votes, weight), True
-    return Tally(ordered(won, labels), share, tied)
+    return VoteCount(ordered(won, labels), share, tied)
 
 
 def _all_named_labels(votes: Sequence[Vote]) -> bool:

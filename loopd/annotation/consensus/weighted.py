@@ -9,7 +9,7 @@ from math import exp, log
 
 from loopd.annotation.consensus.agreement import Alike, meetings, smoothed
 from loopd.annotation.consensus.proof import JURY, proven
-from loopd.annotation.consensus.tally import Tally, count, named
+from loopd.annotation.consensus.tally import VoteCount, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import Span, Target
 
@@ -20,7 +20,9 @@ BARELY = 0.01
 """By so much everybody is taken to be better than chance: no vote counts against what it says."""
 
 
-def weighted(ballots: Ballots, labels: Sequence[str]) -> tuple[dict[str, Tally], dict[str, float]]:
+def weighted(
+    ballots: Ballots, labels: Sequence[str]
+) -> tuple[dict[str, VoteCount], dict[str, float]]:
     """The winner on each record with the probability of it, and each annotator's quality.
 
     A vote's weight is the logarithm of the odds that its annotator is right, which is best where
@@ -79,7 +81,9 @@ def _classes(ballots: Ballots, labels: Sequence[str]) -> int:
     return max(2, len(labels)) if single else 2
 
 
-def _weighed(votes: Sequence[Vote], labels: Sequence[str], weights: Mapping[str, float]) -> Tally:
+def _weighed(
+    votes: Sequence[Vote], labels: Sequence[str], weights: Mapping[str, float]
+) -> VoteCount:
     tally = count(votes, labels, lambda vote: weights[vote.annotator])
     if isinstance(tally.target, str):
         return replace(tally, share=_of_label(tally.target, votes, labels, weights))

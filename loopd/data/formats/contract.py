@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from loopd.data.cells import plain
-from loopd.data.source import RawAnswer, Row, Source, Verdict
+from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Format:
     name: str
     title: str
     recognises: Callable[[Source, Request], bool]
-    rows: Callable[[Source, Request], Iterator[Row]]
+    rows: Callable[[Source, Request], Iterator[ParsedRow]]
     questions: Callable[[Source, Request], tuple[str, ...]]
     remark: Callable[[Source], str] = lambda _: ""
 

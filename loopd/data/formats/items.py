@@ -12,7 +12,7 @@ from loopd.data.formats.contract import Format, Item, Request
 from loopd.data.formats.values import agreed, answer_cell
 from loopd.data.formats.verdicts import verdict_in
 from loopd.data.formats.words import person
-from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
+from loopd.data.source import ParsedRow, RawAnswer, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
 Reader = Callable[[Mapping[str, object], Request], Item]
@@ -56,7 +56,7 @@ class Tool:
         items = (self.read(row.cells, request) for row in rows if not row.broken)
         return tuple(dict.fromkeys(name for item in items for name in item.questions))
 
-    def rows(self, source: Source, request: Request) -> Iterator[Row]:
+    def rows(self, source: Source, request: Request) -> Iterator[ParsedRow]:
         """All rows.
 
         Raises:
@@ -179,8 +179,10 @@ class _Names:
         )
 
 
-def _row(row: SourceRow, item: Item, request: Request, *, answers: Choice, label: Choice) -> Row:
-    return Row(
+def _row(
+    row: SourceRow, item: Item, request: Request, *, answers: Choice, label: Choice
+) -> ParsedRow:
+    return ParsedRow(
         number=row.number,
         text=item.fields.get(request.text),
         id=None if request.id is None else item.fields.get(request.id),

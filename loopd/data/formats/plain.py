@@ -29,7 +29,7 @@ from loopd.data.formats.verdicts import (
     without_verdicts,
 )
 from loopd.data.formats.words import TIME_KEYS, key_of, latest, person
-from loopd.data.source import RawAnswer, Row, Source, SourceRow, Verdict
+from loopd.data.source import ParsedRow, RawAnswer, Source, SourceRow, Verdict
 from loopd.errors import DataError
 
 
@@ -67,18 +67,18 @@ class Table:
         times = [name for name in present if key_of(name) in TIME_KEYS] if self.annotator else []
         return tuple(dict.fromkeys((*self.request.named, *own, *times, *watched)))
 
-    def row(self, row: SourceRow) -> Row:
+    def row(self, row: SourceRow) -> ParsedRow:
         """A row as the collector takes it."""
         cells, request = row.cells, self.request
         if row.broken:
-            return Row(row.number, None, None, None, broken=row.broken)
+            return ParsedRow(row.number, None, None, None, broken=row.broken)
         verdict = verdicts_in(cells, self.verdict)
         answers = _judged(tuple(self._answers(cells, request.answers, people=self.people)), verdict)
         # The verdict is on what people answered; a column of known labels beside that is not.
         own = Verdict.SUBMITTED if request.answers and request.label != request.answers else verdict
         label = agreed(_judged(tuple(self._answers(cells, request.label, is_known=True)), own))
         record_id = None if request.id is None else cells.get(request.id)
-        return Row(row.number, cells.get(request.text), record_id, label, answers)
+        return ParsedRow(row.number, cells.get(request.text), record_id, label, answers)
 
     def _answers(
         self,
@@ -239,7 +239,7 @@ def _is_vectors(source: Source, name: str, request: Request) -> bool:
     )
 
 
-def rows(source: Source, request: Request) -> Iterator[Row]:
+def rows(source: Source, request: Request) -> Iterator[ParsedRow]:
     """The rows of a table.
 
     Raises:

@@ -7,7 +7,7 @@ import io
 import json
 from pathlib import Path
 
-from loopd.monitoring.sinks.sink import Story
+from loopd.monitoring.sinks.sink import RunRecord
 from loopd.records import JsonValue
 from loopd.state.files import write_atomic
 
@@ -26,7 +26,7 @@ class CsvFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, story: Story) -> None:
+    def write(self, story: RunRecord) -> None:
         """Write the whole table."""
         columns = list(dict.fromkeys(key for row in story.rows for key in row))
         buffer = io.StringIO(newline="")

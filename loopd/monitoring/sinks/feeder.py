@@ -11,11 +11,11 @@ from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunSta
 from loopd.export.models import export_model
 from loopd.loop import metrics_log
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.onlooker import Opening
+from loopd.loop.onlooker import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
 from loopd.monitoring.provenance import flat, identity, origin, settings_in_force
-from loopd.monitoring.sinks.sink import Ending, LastModel, Sink, Story
+from loopd.monitoring.sinks.sink import Ending, LastModel, RunRecord, Sink
 from loopd.state.journal import Journal
 
 TELLING = (RunStarted, RunRecovered, RunResumed, RoundEvaluated)
@@ -28,8 +28,8 @@ LAST_WORDS, UPLOAD = 15.0, 300.0
 """Seconds that a sink has at the end, and those that it has for a model."""
 
 
-class Feeder:
-    """An onlooker that keeps one sink up to date; see :class:`~loopd.loop.onlooker.Onlooker`.
+class SinkWriter:
+    """An onlooker that keeps one sink up to date; see :class:`~loopd.loop.onlooker.Observer`.
 
     A sink that fails is said once, tried again later, and given the whole story each time.
 
@@ -44,12 +44,12 @@ class Feeder:
         self._tools: Tools | None = None
         self._state = State()
         self._changed = threading.Condition()
-        self._story: Story | None = None
+        self._story: RunRecord | None = None
         self._over = False
         self._failing = False
         self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
 
-    def began(self, opening: Opening) -> None:
+    def began(self, opening: RunView) -> None:
         """Write what the sink lacks of a run that is there already."""
         self._tools = opening.tools
         self._thread.start()
@@ -87,9 +87,11 @@ class Feeder:
             self._story = self._story_of(state, state.started, self._tools, ending)
             self._changed.notify()
 
-    def _story_of(self, state: State, started: RunStarted, tools: Tools, ending: Ending) -> Story:
+    def _story_of(
+        self, state: State, started: RunStarted, tools: Tools, ending: Ending
+    ) -> RunRecord:
         config = tools.config
-        return Story(
+        return RunRecord(
             identity=identity(started),
             name=config.run.dir.name,
             began=started.at,
@@ -110,7 +112,7 @@ class Feeder:
             log.get("sinks").warning("sink_left_behind", sink=self._sink.name, hint=hint)
 
     def _work(self) -> None:
-        behind: Story | None = None
+        behind: RunRecord | None = None
         while True:
             with self._changed:
                 wait = AGAIN if behind is not None else None
@@ -122,7 +124,7 @@ class Feeder:
                 break
         self._sink.close()
 
-    def _wrote(self, story: Story) -> bool:
+    def _wrote(self, story: RunRecord) -> bool:
         try:
             self._sink.write(story)
         except Exception as error:  # noqa: BLE001 - no sink may harm the run, whatever it raises

@@ -13,7 +13,7 @@ from typing import Any
 
 from loopd.config import MlflowSection
 from loopd.config.sinks import SQLITE
-from loopd.monitoring.sinks.sink import LastModel, Story, numbers
+from loopd.monitoring.sinks.sink import LastModel, RunRecord, numbers
 from loopd.reports.rounds import Row, number
 
 RUN_TAG, MODEL_TAG = "loopd.run", "loopd.model"
@@ -57,7 +57,7 @@ class MlflowRun:
         self._unsure = True
         self._status = ""
 
-    def write(self, story: Story) -> None:
+    def write(self, story: RunRecord) -> None:
         """Write the rounds that the run lacks, how it stands, and the model if it is wanted."""
         if not self._run_id:
             self._find(story)
@@ -74,7 +74,7 @@ class MlflowRun:
     def close(self) -> None:
         """Nothing is open: each request stands alone."""
 
-    def _find(self, story: Story) -> None:
+    def _find(self, story: RunRecord) -> None:
         self._client = self._client or _client(self._section.uri)
         experiment = self._experiment()
         runs = self._client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{story.identity}'")
@@ -97,7 +97,7 @@ class MlflowRun:
             return created
         return str(experiment.experiment_id)
 
-    def _describe(self, run_id: str, story: Story) -> None:
+    def _describe(self, run_id: str, story: RunRecord) -> None:
         """Params never change in MLflow: a setting that did becomes a tag."""
         from mlflow.entities import Param, RunTag
 
@@ -136,7 +136,7 @@ class MlflowRun:
         history = self._client.get_metric_history(self._run_id, key)
         return any(point.step == step for point in history)
 
-    def _stand(self, story: Story) -> None:
+    def _stand(self, story: RunRecord) -> None:
         status = STATUS[story.ending]
         if status == self._status:
             return

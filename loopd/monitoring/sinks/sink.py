@@ -31,7 +31,7 @@ class LastModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class RunRecord:
     """Everything that there is to be written about a run by now.
 
     Attributes:
@@ -62,7 +62,7 @@ class Sink(Protocol):
     def name(self) -> str:
         """What people call it."""
 
-    def write(self, story: Story) -> None:
+    def write(self, story: RunRecord) -> None:
         """Write what is missing there, and nothing a second time.
 
         Called again and again with the whole story; after it raised, once more later. What another

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopd.monitoring.sinks.sink import Story, numbers
+from loopd.monitoring.sinks.sink import RunRecord, numbers
 from loopd.reports.rounds import Row, number
 
 
@@ -23,7 +23,7 @@ class TensorBoardLog:
         self._writer: Any = None
         self._known: set[tuple[str, int]] = set()
 
-    def write(self, story: Story) -> None:
+    def write(self, story: RunRecord) -> None:
         """Write the scalars that the folder lacks."""
         if self._writer is None:
             self._open(self._folder / f"{story.name}-{story.identity[:6]}")
@@ -53,7 +53,7 @@ class TensorBoardLog:
         broken, self._writer = self._writer, None
         broken.close()
 
-    def _settings(self, story: Story) -> None:
+    def _settings(self, story: RunRecord) -> None:
         tag = f"config/{story.origin['config_digest']}"
         if (f"{tag}/text_summary", 0) not in self._known:
             lines = [f"    {key}: {value}" for key, value in story.settings.items()]

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from loopd.config import Config
 from loopd.loop.start import check_sinks
 from loopd.monitoring.sinks.csv_file import FILE_NAME, CsvFile
-from loopd.monitoring.sinks.feeder import Feeder
+from loopd.monitoring.sinks.feeder import SinkWriter
 from loopd.monitoring.sinks.mlflow_run import MlflowRun
 from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
 
 
-def feeders(config: Config) -> Iterator[Feeder]:
+def feeders(config: Config) -> Iterator[SinkWriter]:
     """One for each sink that is on; nothing heavy is loaded yet.
 
     Raises:
@@ -21,8 +21,8 @@ def feeders(config: Config) -> Iterator[Feeder]:
     check_sinks(config)
     sinks = config.sinks
     if sinks.csv:
-        yield Feeder(CsvFile(config.run.dir / FILE_NAME))
+        yield SinkWriter(CsvFile(config.run.dir / FILE_NAME))
     if sinks.tensorboard is not None:
-        yield Feeder(TensorBoardLog(sinks.tensorboard))
+        yield SinkWriter(TensorBoardLog(sinks.tensorboard))
     if sinks.mlflow is not None:
-        yield Feeder(MlflowRun(sinks.mlflow), model=sinks.mlflow.model)
+        yield SinkWriter(MlflowRun(sinks.mlflow), model=sinks.mlflow.model)
