@@ -48,7 +48,7 @@ from loopd.records import Batch, BatchItem, Record
 from loopd.reports.drawing import legend, new_figure, png, style
 from loopd.reports.interval import estimate
 from loopd.simulation.trial import share_caches
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
 LABELS = ("impolite", "polite")

@@ -33,9 +33,9 @@ from loopd.config_file import load_config
 from loopd.errors import LoopdError
 from loopd.loop.daemon import JOURNAL_NAME, run_daemon
 from loopd.machine import Phase, fold
-from loopd.monitoring.onlookers import onlookers
+from loopd.monitoring.observers import onlookers
 from loopd.server.embedded import EmbeddedServer
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 SETTLING = 30.0
 

@@ -30,7 +30,7 @@ from loopd.events import (
 )
 from loopd.loop.tools import read_data
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 ROUNDS, PEOPLE, EACH = 500, 100, 3
 LAST = 40

@@ -94,7 +94,7 @@ def _start(config: Any) -> tuple[Any, Any]:
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
     from loopd.monitoring.tally import tally
-    from loopd.state.journal import Journal
+    from loopd.storage.journal import Journal
 
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
         events = journal.read()
@@ -109,8 +109,8 @@ class Live:
     """A daemon at work on the run, without a server."""
 
     def __init__(self, config: Any, tools: Any, story: Any, state: Any, events: Any) -> None:
-        from loopd.loop.onlooker import RunView
-        from loopd.monitoring.window import SnapshotHolder
+        from loopd.loop.observers import RunView
+        from loopd.monitoring.snapshot import SnapshotHolder
 
         self.config, self.tools, self.story, self.state = config, tools, story, state
         self.window = SnapshotHolder()

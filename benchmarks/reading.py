@@ -20,7 +20,7 @@ from loopd.config_file import load_config
 from loopd.events import BatchPlanned
 from loopd.loop.tools import read_data
 from loopd.records import Record
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 
 def chosen(run: Path) -> list[str]:

@@ -102,7 +102,7 @@ def run(config: Path, *, stay: bool) -> None:
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
     from loopd.loop.staying import run_and_stay
-    from loopd.monitoring.onlookers import onlookers
+    from loopd.monitoring.observers import onlookers
 
     settings = load_config(config)
     log.set_up(settings.log)

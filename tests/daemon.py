@@ -16,7 +16,7 @@ import yaml
 
 from loopd.errors import JournalError, StorageError
 from loopd.machine import State, fold
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.faults.nursery import ONE_THREAD, PATIENCE, Forked, Nursery
 from tests.loop.conftest import LABELS, make_pool
 

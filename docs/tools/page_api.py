@@ -23,7 +23,7 @@ PUBLIC: Mapping[str, Sequence[str]] = {
         "loopd.learning.representation:Representation",
     ),
     "journal": (
-        "loopd.state.journal:Journal",
+        "loopd.storage.journal:Journal",
         "loopd.machine:fold",
         "loopd.machine:State",
     ),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.config import Config
-from loopd.state.files import storage_error
+from loopd.storage.files import storage_error
 
 CACHE = "cache"
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import ConfigError
-from loopd.state.files import storage_error
+from loopd.storage.files import storage_error
 
 FACTS = "export.json"
 """Its presence says that a folder is an export, which ``--force`` may replace."""

@@ -18,7 +18,7 @@ from loopd.data.json_lines import prodigy_lines
 from loopd.errors import ConfigError
 from loopd.export.rows import AskedIn, GivenAnswer, LabelledRow
 from loopd.records import JsonValue, Record, Target
-from loopd.state.files import storage_error
+from loopd.storage.files import storage_error
 
 
 @dataclass(frozen=True, slots=True)

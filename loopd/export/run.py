@@ -28,8 +28,8 @@ from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import State, fold
-from loopd.state.files import SHARED, write_atomic
-from loopd.state.journal import Journal
+from loopd.storage.files import SHARED, write_atomic
+from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
 MODEL = "model"

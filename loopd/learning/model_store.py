@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.arrays import Tensors
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 _OURS = re.compile(r"[0-9a-f]{16}")
 """Model ids: nothing else in the folder is ever deleted, should it be somebody else's."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loopd.cleanlab_adapter import active_scores
 from loopd.learning.arrays import Floats, Scores
 from loopd.learning.strategies.uncertainty import LeastConfidence
-from loopd.multiannotator import active_scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from loopd import log
 from loopd.annotation.front import Front
 from loopd.annotation.refusals import soon_contact
 from loopd.annotation.watcher import Pace
+from loopd.listener.argilla_source import Address
 from loopd.listener.filters import Condition, DefinitionError, parse
 from loopd.listener.firing import Context, Firing, RecordSource, Rule, Search
-from loopd.listener.place import Address
-from loopd.loop.patience import RetryLoop
+from loopd.loop.retry_loop import RetryLoop
 
 Action = Callable[..., object]
 """``action(records, ctx)``, or ``action(ctx)`` where ``with_records`` is off."""

@@ -16,7 +16,7 @@ from loopd.annotation.store import AnnotationStore, Sweep, VisibleAccounts
 from loopd.errors import ArgillaError, TransientError
 from loopd.loop.collecting import vanished
 from loopd.machine import State
-from loopd.state.names import UnsavedNames
+from loopd.storage.names import UnsavedNames
 
 HINTS = {
     True: "the run keeps what it has read of them; people.keep_answers_of_deleted_accounts: false "

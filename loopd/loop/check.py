@@ -15,7 +15,7 @@ from loopd.loop.looking import Looking
 from loopd.loop.ports import can_listen
 from loopd.loop.tools import DataSets
 from loopd.records import Span, Target
-from loopd.state.files import free_bytes
+from loopd.storage.files import free_bytes
 
 LITTLE_ROOM = 256 * 2**20
 """Free bytes on the disk below which a run is warned."""

@@ -27,15 +27,15 @@ from loopd.loop import metrics_log
 from loopd.loop.argilla_pool import keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
-from loopd.loop.onlooker import Observer, Observers, RunView
+from loopd.loop.observers import Observer, Observers, RunView
 from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
 from loopd.machine import Phase, State, fold
-from loopd.state.heartbeat import Heartbeat
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.storage.heartbeat import Heartbeat
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"

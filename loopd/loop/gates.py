@@ -19,11 +19,11 @@ from loopd.loop.metrics_log import FILE_NAME
 from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
-from loopd.state.files import free_bytes, probe_atomic, probe_folder
-from loopd.state.heartbeat import FILE_NAME as HEARTBEAT
-from loopd.state.intakes import FOLDER as INTAKES
-from loopd.state.names import FILE_NAME as PEOPLE
-from loopd.state.run_id import FILE_NAME as RUN_ID
+from loopd.storage.files import free_bytes, probe_atomic, probe_folder
+from loopd.storage.heartbeat import FILE_NAME as HEARTBEAT
+from loopd.storage.intakes import FOLDER as INTAKES
+from loopd.storage.names import FILE_NAME as PEOPLE
+from loopd.storage.run_id import FILE_NAME as RUN_ID
 
 LEAST_ROOM = 16 * 2**20
 """Bytes on the disk with which a run may begin."""

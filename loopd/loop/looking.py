@@ -17,8 +17,8 @@ from loopd.loop.start import is_fresh
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
 from loopd.machine import State, fold
-from loopd.state.journal import events_at
-from loopd.state.lock import refuse_held
+from loopd.storage.journal import events_at
+from loopd.storage.lock import refuse_held
 
 
 class Looking:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loopd.machine import State
 from loopd.records import JsonValue
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 FILE_NAME = "metrics.jsonl"
 

@@ -36,11 +36,11 @@ from loopd.loop.tools import (
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
 from loopd.records import Answer, AnswerStatus
-from loopd.state.codec import NewerError
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
-from loopd.state.replacing import keep_aside, write_journal
-from loopd.state.run_id import SavedIdentity
+from loopd.storage.codec import NewerError
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
+from loopd.storage.replacing import keep_aside, write_journal
+from loopd.storage.run_id import SavedIdentity
 
 LOST = (
     "earlier values of answers that people changed or took back",

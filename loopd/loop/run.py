@@ -13,8 +13,8 @@ from typing import TypeVar
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
 from loopd.events import Event, RunStopped
-from loopd.loop.onlooker import Observers
-from loopd.loop.patience import RetryLoop
+from loopd.loop.observers import Observers
+from loopd.loop.retry_loop import RetryLoop
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools

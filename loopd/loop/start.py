@@ -9,7 +9,8 @@ import importlib.metadata
 import platform
 from importlib.util import find_spec
 
-from loopd import __version__, multiannotator
+from loopd import __version__
+from loopd import cleanlab_adapter as multiannotator
 from loopd.config import Config
 from loopd.config.sinks import SQLITE
 from loopd.data.pool import Pool

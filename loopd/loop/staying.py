@@ -13,7 +13,7 @@ from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.errors import ConfigError
 from loopd.loop.daemon import run_daemon
-from loopd.loop.onlooker import Observer
+from loopd.loop.observers import Observer
 from loopd.loop.run import LONGEST_SILENCE, Loop
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import State

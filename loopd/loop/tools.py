@@ -22,13 +22,13 @@ from loopd.loop.account_watch import AccountWatch
 from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
 from loopd.loop.closing import Closing
 from loopd.loop.draws import set_aside
-from loopd.loop.election import LabelResolver
+from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.lookout import Lookout
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
 from loopd.machine import State
-from loopd.state.names import SavedNames
-from loopd.state.run_id import SavedIdentity
+from loopd.storage.names import SavedNames
+from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 

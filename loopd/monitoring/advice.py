@@ -9,7 +9,7 @@ from loopd.annotation.consensus import index_of
 from loopd.config import StoppingSection
 from loopd.loop.verdict import LIMITS
 from loopd.machine import State
-from loopd.monitoring.standing import end_reason
+from loopd.monitoring.run_status import end_reason
 from loopd.reports.rounds import Row, criterion_names, number
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopd.errors import LoopdError, StorageError, UnexpectedError
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 FILE_NAME = "errors.json"
 

@@ -25,7 +25,7 @@ from loopd.monitoring.people import (
     waiting,
 )
 from loopd.monitoring.reasons import OpenRecord, open_records
-from loopd.monitoring.standing import RunStatus, standing
+from loopd.monitoring.run_status import RunStatus, standing
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue

@@ -16,7 +16,7 @@ from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.machine import Phase
 from loopd.monitoring.people import open_batches, waiting
-from loopd.monitoring.window import Snapshot
+from loopd.monitoring.snapshot import Snapshot
 from loopd.records import AnswerStatus, JsonValue
 from loopd.reports.audit import AUDIT_PREFIX
 from loopd.reports.rounds import number

@@ -20,7 +20,7 @@ from loopd.machine import State
 from loopd.monitoring.overview import overview
 from loopd.monitoring.pictures import charts
 from loopd.monitoring.report_page import report_html
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 FILE_NAME = "report.html"
 

@@ -20,9 +20,9 @@ from loopd.monitoring.overview import LiveContext, Overview, overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import ChartRenderer, Picture
 from loopd.monitoring.prometheus import Moment
-from loopd.monitoring.window import Snapshot, SnapshotHolder
+from loopd.monitoring.snapshot import Snapshot, SnapshotHolder
 from loopd.reports.rounds import measure_name
-from loopd.state.heartbeat import seconds_since
+from loopd.storage.heartbeat import seconds_since
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -11,7 +11,7 @@ from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
 from loopd.reports.interval import IntervalEstimate, estimate
 from loopd.reports.learning_curves import LearningCurve
 from loopd.reports.rounds import USUAL, Terms
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -21,7 +21,7 @@ from loopd.reports.rounds import (
     metric_of,
     number,
 )
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

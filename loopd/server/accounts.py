@@ -11,7 +11,7 @@ from typing import Any
 from loopd.errors import ServerError
 from loopd.server.home import ServerHome
 from loopd.server.options import Account
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)

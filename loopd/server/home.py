@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loopd.errors import ServerError
 from loopd.printable import printable
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 # Argilla puts the path into a SQLAlchemy URL, and alembic into an ini file: these would be syntax.
 _UNUSABLE_IN_PATHS = frozenset("%?#\n")

@@ -19,12 +19,12 @@ from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
 from loopd.reports.rounds import Row, metric_of, number
 from loopd.simulation.arms import Arm, changed, crossed, read_arms
-from loopd.simulation.crew import Message, WorkItem, run_tasks
 from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
 from loopd.simulation.forecast import Forecast, planned_rounds
 from loopd.simulation.rehearsal import refuse_argilla
 from loopd.simulation.results import cores, write_results
 from loopd.simulation.trial import Trial
+from loopd.simulation.worker_pool import Message, WorkItem, run_tasks
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""

@@ -23,8 +23,8 @@ from loopd.reports.rounds import Row, measure_name, metric_of, number, read_metr
 from loopd.reports.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
 from loopd.simulation.demo_folder import DemoFolder, opened
-from loopd.simulation.leash import ParentDeathWatch
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.simulation.parent_watch import ParentDeathWatch
 from loopd.simulation.play import Play, Sections, config_play, merged, sample_play
 
 WATCH_SECONDS = 0.3

@@ -14,8 +14,8 @@ import yaml
 from loopd.errors import ConfigError, LockedError, StorageError
 from loopd.loop.daemon import PAGE_NAME
 from loopd.simulation import sample_data
-from loopd.state.files import write_atomic
-from loopd.state.lock import holder, run_lock
+from loopd.storage.files import write_atomic
+from loopd.storage.lock import holder, run_lock
 
 MARKER = ".loopd-demo"
 """A file of this name says that the demo made the folder and may clear it."""

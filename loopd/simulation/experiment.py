@@ -15,8 +15,8 @@ from loopd.errors import ConfigError, JournalError, RunError, StorageError
 from loopd.loop.tools import DataSets
 from loopd.simulation.arms import Arm, seedless
 from loopd.simulation.trial import Trial
-from loopd.state.files import write_atomic
-from loopd.state.lock import run_lock
+from loopd.storage.files import write_atomic
+from loopd.storage.lock import run_lock
 
 MANIFEST = "experiment.json"
 LOCK = "daemon.lock"

@@ -16,9 +16,9 @@ from loopd.annotation.http import Front, first_contact
 from loopd.errors import ConfigError, DatasetError, TransientError
 from loopd.loop.retry import delays
 from loopd.simulation.behaviour import OracleOptions
+from loopd.simulation.coordinator import OracleCoordinator, OracleReport
 from loopd.simulation.people_api import PeopleApi, TakenError
 from loopd.simulation.person import LONGEST_PAUSE, OracleTask, SimulatedAnnotator
-from loopd.simulation.room import OracleCoordinator, OracleReport
 
 __all__ = ["OracleOptions", "OracleReport", "OracleTask", "Stoppable", "run_oracle"]
 

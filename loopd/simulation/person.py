@@ -14,8 +14,8 @@ from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
 from loopd.records import JsonValue, Target
 from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
+from loopd.simulation.coordinator import OracleCoordinator
 from loopd.simulation.people_api import DatasetView, GoneError, PeopleApi, RecordView, TakenError
-from loopd.simulation.room import OracleCoordinator
 from loopd.tasks.task import Task
 
 STRETCH = 10

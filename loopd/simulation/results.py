@@ -28,7 +28,7 @@ from loopd.reports.rounds import MEASURES, Row, Terms, effort_of, measure_name, 
 from loopd.simulation.arms import BASELINE, Arm
 from loopd.simulation.experiment import Experiment
 from loopd.simulation.trial import Trial
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 CURVES, RESULTS, TABLE = "curves.csv", "results.json", "table.md"
 CURVES_PLOT, SECONDS_PLOT = "learning_curves.png", "seconds.png"

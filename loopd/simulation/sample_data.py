@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 FOLDER = Path(__file__).parent / "data"
 PHRASES = FOLDER / "phrases.yaml"

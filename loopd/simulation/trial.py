@@ -26,10 +26,10 @@ from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold
 from loopd.simulation.behaviour import OracleOptions
 from loopd.simulation.oracle_store import OracleStore
-from loopd.state.codec import decode, encode
-from loopd.state.files import storage_error, write_atomic
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.storage.codec import decode, encode
+from loopd.storage.files import storage_error, write_atomic
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 from loopd.tasks.registry import build_task
 
 JOURNAL_NAME = "journal.sqlite"

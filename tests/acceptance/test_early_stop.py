@@ -17,7 +17,7 @@ from loopd.config_file import parse_config
 from loopd.errors import DataError
 from loopd.loop.tools import DataSets
 from loopd.machine import State
-from loopd.state.lock import holder
+from loopd.storage.lock import holder
 from tests.daemon import Daemon, wait_for
 
 pytestmark = pytest.mark.acceptance

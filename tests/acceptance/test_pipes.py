@@ -14,7 +14,7 @@ from loopd.config_file import load_config
 from loopd.errors import StorageError
 from loopd.events import RunStarted
 from loopd.loop.tools import read_data
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.daemon import Daemon
 from tests.monitoring.story import story
 

@@ -19,9 +19,9 @@ from loopd.loop.recover import run_recovery
 from loopd.loop.tools import build_store
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch, BatchItem
-from loopd.state.codec import NewerError
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.storage.codec import NewerError
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting
 from tests.daemon import Daemon

@@ -11,7 +11,7 @@ from loopd.events import Event, ModelTrained
 from loopd.machine import Phase, State, apply
 from loopd.records import Targets
 from loopd.simulation.oracle import OracleOptions, OracleTask
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.daemon import Daemon

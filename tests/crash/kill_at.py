@@ -11,7 +11,7 @@ import signal
 import sys
 
 from loopd.events import Event
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
 TASKS: dict[str, Any] = {

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from loopd.loop import metrics_log
 from loopd.machine import fold
-from loopd.state.codec import decode
+from loopd.storage.codec import decode
 from tests.faults.evidence import Evidence, Row
 from tests.faults.ledger import IMPORTED, Ledger
 

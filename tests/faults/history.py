@@ -32,8 +32,8 @@ from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, apply, fold
-from loopd.state.codec import decode
-from loopd.state.journal import Journal
+from loopd.storage.codec import decode
+from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 from tests.faults.checker import GUESTS, PROGRESS, REPLAY, Violation, check
 from tests.faults.crowd import Crowd

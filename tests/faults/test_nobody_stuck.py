@@ -21,7 +21,7 @@ from loopd.events import RecordsReopened, RunStopped
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus
 from loopd.simulation.people_api import PeopleApi
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.daemon import Daemon, wait_for, write_csv
 from tests.faults.index_loss import LossyFront
 from tests.faults.nursery import Nursery

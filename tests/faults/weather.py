@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.errors import TransientError
-from loopd.state import files
+from loopd.storage import files
 
 OUTAGE_BEFORE, OUTAGE_AFTER = "outage before", "outage after"
 KILL_BEFORE, KILL_AFTER = "kill before", "kill after"

@@ -14,7 +14,7 @@ from loopd.annotation.label_spelling import LabelSpelling
 from loopd.config import TaskSection
 from loopd.events import AnswersCollected
 from loopd.records import AnswerStatus, Span, Target
-from loopd.state.codec import decode, encode
+from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 from tests.fuzz.properties import HOW_OFTEN, JSON, SCALARS, TEXTS, holds, mixed

@@ -17,8 +17,8 @@ from loopd.data.reading import read_pool
 from loopd.errors import DataError, JournalError, StorageError
 from loopd.machine import fold
 from loopd.reports.rounds import advice, class_names, effort_of, metric_of, number, read_metrics
-from loopd.state import codec
-from loopd.state.journal import Journal
+from loopd.storage import codec
+from loopd.storage.journal import Journal
 from tests.fuzz.properties import HOW_OFTEN, JSON, TEXTS, holds, is_clear, mixed
 
 KINDS = ("single_label", "multi_label", "spans")

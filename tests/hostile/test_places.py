@@ -15,9 +15,9 @@ from loopd.events import RunStopped
 from loopd.learning.features.projection import kept
 from loopd.learning.model_store import ModelStore
 from loopd.reports.curve import plot_learning_curve
-from loopd.state.files import write_atomic
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.storage.files import write_atomic
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 
 STRANGE = (
     "../../x",

@@ -18,7 +18,7 @@ from loopd.errors import ConfigError
 from loopd.events import AnswersCollected
 from loopd.printable import printable
 from loopd.records import AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
-from loopd.state.codec import decode, encode
+from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from tests.live import LiveArgilla
 

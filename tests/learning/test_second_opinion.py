@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd import multiannotator
+from loopd import cleanlab_adapter as multiannotator
+from loopd.cleanlab_adapter import active_scores, crowdlab
 from loopd.errors import ModelError
 from loopd.learning.second_opinion import ActiveLab, Answered, Pick, Unanswered, pick
-from loopd.multiannotator import active_scores, crowdlab
 
 LABELS = ("a", "b", "c")
 SURE, UNSURE = [0.96, 0.02, 0.02], [0.4, 0.35, 0.25]

@@ -10,9 +10,9 @@ import pytest
 
 from loopd.errors import ArgillaError, AuthError, DatasetError
 from loopd.listener import Context, Listener, Search, listener
+from loopd.listener.argilla_source import Address, ArgillaSource
 from loopd.listener.filters import BoundSearch
 from loopd.listener.firing import SearchResult
-from loopd.listener.place import Address, ArgillaSource
 from tests.daemon import wait_for
 from tests.faults.proxy import FaultProxy
 from tests.listener.conftest import MakeSet, Set
@@ -275,7 +275,7 @@ def test_how_filters_find_metadata_and_answers(heard: Set, monkeypatch: pytest.M
     assert found(("label", "==", "fruit")) == "", "a bare question means its suggestion"
     assert found(("response.status", "in", ["submitted", "discarded"])) == "abcd"
     assert found(("metadata.batch_id", "==", "zero")) == "", "no number: no error, and nothing"
-    monkeypatch.setattr("loopd.listener.place._PAGE", 3)
+    monkeypatch.setattr("loopd.listener.argilla_source._PAGE", 3)
     assert found(("metadata.batch_id", "in", [0, 1])) == "abcd", "more than a page"
     about_b = Address(heard.dataset).connect().search(BoundSearch((), "b"))
     assert [record.id for record in about_b.records] == ["b"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from loopd.listener.argilla_source import ArgillaSource, _digest
 from loopd.listener.filters import BoundSearch
-from loopd.listener.place import ArgillaSource, _digest
 
 Page = tuple[list[str], int]
 

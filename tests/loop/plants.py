@@ -15,7 +15,7 @@ import pytest
 
 import loopd.loop.gates
 import loopd.loop.start
-from loopd import multiannotator
+from loopd import cleanlab_adapter as multiannotator
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.server_version import ServerVersion
 from loopd.config import Config
@@ -26,9 +26,9 @@ from loopd.events import BatchPlanned, BatchPublished, Event, RunStarted, RunSto
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import read_data
 from loopd.records import Batch, BatchItem, Record
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
-from loopd.state.run_id import SavedIdentity
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
+from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from tests.daemon import write_csv
 from tests.live import LiveArgilla

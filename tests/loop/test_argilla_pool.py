@@ -24,7 +24,7 @@ from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.records import Record
-from loopd.state.intakes import FOLDER, Intakes
+from loopd.storage.intakes import FOLDER, Intakes
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
 

@@ -18,7 +18,7 @@ from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.records import Batch, Targets
 from loopd.reports.audit import audit_sentence, audit_sentences
-from loopd.state.codec import decode, encode
+from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 from tests.loop.test_recover import diligent, forget
 from tests.loop.test_second_opinions import ACTIVELAB, attentive, copies, never

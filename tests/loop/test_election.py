@@ -7,7 +7,7 @@ from typing import Any
 
 from loopd.config import TaskSection
 from loopd.data.pool import Pool
-from loopd.loop.election import votes
+from loopd.loop.label_resolver import votes
 from loopd.records import Record, Span
 from loopd.tasks.registry import build_task
 from tests.annotation.states import answer, state

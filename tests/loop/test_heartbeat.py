@@ -8,7 +8,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config_file import parse_config
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
-from loopd.state.heartbeat import FILE_NAME, SECONDS, Heartbeat
+from loopd.storage.heartbeat import FILE_NAME, SECONDS, Heartbeat
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, gold, make_pool
 

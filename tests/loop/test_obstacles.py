@@ -32,7 +32,7 @@ from loopd.monitoring.overview import overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import EMPTY
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.monitoring.story import ANN, BOB, START, answer, opening, posted, settings, story
 
 SUBMITTED, DISCARDED = AnswerStatus.SUBMITTED, AnswerStatus.DISCARDED

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from loopd.errors import Interrupted, LoopdError, TransientError
 from loopd.events import BatchPlanned, Event
-from loopd.loop.onlooker import Observers, RunView
-from loopd.loop.patience import RetryLoop
+from loopd.loop.observers import Observers, RunView
+from loopd.loop.retry_loop import RetryLoop
 from loopd.loop.run import Loop
 from loopd.machine import Phase, State
 from tests.loop.conftest import MakeBench

@@ -7,8 +7,8 @@ from itertools import islice, pairwise
 import pytest
 
 from loopd.errors import TransientError
-from loopd.loop.patience import RetryLoop
 from loopd.loop.retry import delays
+from loopd.loop.retry_loop import RetryLoop
 
 
 def waits(seed: int | None = None) -> list[float]:

@@ -22,7 +22,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Span, Suggestion
-from loopd.state.codec import decode, encode
+from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, _in_memory, _on_argilla, gold
 from tests.loop.test_second_opinions import ACTIVELAB, asked_again, attentive, never
 

@@ -25,7 +25,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch
-from loopd.state.names import SavedNames
+from loopd.storage.names import SavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
 

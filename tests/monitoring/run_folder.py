@@ -16,7 +16,7 @@ from loopd.events import Event, RunStarted
 from loopd.loop import metrics_log
 from loopd.loop.tools import read_data
 from loopd.machine import fold
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 
 def run_on_disk(

@@ -19,13 +19,13 @@ from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
-from loopd.loop.onlooker import RunView
+from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.monitoring.dashboard import HEADERS
 from loopd.monitoring.serving import Dashboard, address, listening
-from loopd.state.heartbeat import Heartbeat
+from loopd.storage.heartbeat import Heartbeat
 from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, answered, pool, settings, story
 

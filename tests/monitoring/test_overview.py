@@ -16,8 +16,8 @@ from loopd.monitoring.cautions import Outage
 from loopd.monitoring.overview import LiveContext, Overview, overview
 from loopd.monitoring.reasons import proposals
 from loopd.monitoring.report_page import report_html
+from loopd.monitoring.snapshot import SnapshotHolder
 from loopd.monitoring.view import View
-from loopd.monitoring.window import SnapshotHolder
 from loopd.records import AnswerStatus, Span, Suggestion
 from tests.monitoring.story import (
     ANN,

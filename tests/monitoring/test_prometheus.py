@@ -12,14 +12,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from loopd.errors import AuthError, TransientError
 from loopd.events import AnswersCollected, Event, RunResumed
 from loopd.loop.metrics_log import rows
-from loopd.loop.onlooker import RunView
+from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.monitoring.error_counts import FILE_NAME, ErrorCounts
 from loopd.monitoring.prometheus import NAMES, Moment, exposition
+from loopd.monitoring.snapshot import Snapshot, SnapshotHolder
 from loopd.monitoring.tally import tally
-from loopd.monitoring.window import Snapshot, SnapshotHolder
 from loopd.records import AnswerStatus
 from tests.monitoring.story import (
     ANN,

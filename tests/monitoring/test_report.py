@@ -14,7 +14,7 @@ from loopd.cli import main
 from loopd.config import Config
 from loopd.events import Event, RoundEvaluated
 from loopd.monitoring.report import run_report
-from loopd.state.lock import run_lock
+from loopd.storage.lock import run_lock
 from tests.monitoring.html import Page
 from tests.monitoring.rounds import HOSTILE
 from tests.monitoring.run_folder import run_on_disk

@@ -18,12 +18,12 @@ from loopd.config_file import parse_config
 from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.loop import start
-from loopd.loop.onlooker import RunView
-from loopd.monitoring.onlookers import onlookers
+from loopd.loop.observers import RunView
+from loopd.monitoring.observers import onlookers
 from loopd.monitoring.sinks.csv_file import CsvFile
-from loopd.monitoring.sinks.feeder import SinkWriter
 from loopd.monitoring.sinks.mlflow_run import MlflowRun
 from loopd.monitoring.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name
+from loopd.monitoring.sinks.sink_writer import SinkWriter
 from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
 from loopd.reports.rounds import Row, number
 from tests.loop.conftest import Bench, MakeBench, make_bench  # noqa: F401 (a fixture)

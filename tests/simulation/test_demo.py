@@ -17,7 +17,7 @@ from loopd.simulation.demo import DemoOptions, comparison, last_words, run_demo
 from loopd.simulation.demo_folder import MARKER, opened
 from loopd.simulation.play import merged, sample_sections, sample_task
 from loopd.simulation.sample_data import LABELS
-from loopd.state.lock import run_lock
+from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
 from tests.simulation.conftest import wait_for

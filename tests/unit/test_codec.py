@@ -19,7 +19,7 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.records import Batch, BatchItem, Span, Suggestion
-from loopd.state.codec import decode, encode
+from loopd.storage.codec import decode, encode
 
 ITEMS = (
     BatchItem("r1", 0.5, Suggestion("a", 0.9)),

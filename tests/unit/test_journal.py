@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loopd.errors import JournalError, StorageError
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.unit.test_machine import EVENTS
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from loopd.errors import StorageError
-from loopd.state.journal import Journal
-from loopd.state.replacing import keep_aside, write_journal
+from loopd.storage.journal import Journal
+from loopd.storage.replacing import keep_aside, write_journal
 from tests.unit.test_machine import EVENTS
 
 SOME = list(EVENTS.values())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from loopd.annotation.consensus.proof import in_accord
 from loopd.annotation.consensus.tally import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots
-from loopd.multiannotator import crowdlab as estimate
+from loopd.cleanlab_adapter import crowdlab as estimate
 
 Proba = Mapping[str, NDArray[np.floating[Any]]]
 """Probabilities (C,) by record id, columns in the order of the labels."""

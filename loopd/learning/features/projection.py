@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 DIGEST_BYTES = 16
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.arrays import Positions, Tick, Vectors
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 ROWS = 8192
 """Rows of one piece: what is encoded, written and read at once."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.arrays import Positions
-from loopd.state.files import make_private, storage_error
+from loopd.storage.files import make_private, storage_error
 
 TEXTS_AT_ONCE = 1000
 """Texts that the tokenizer gets in one call, so that a stop is noticed between calls."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from loopd import multiannotator
+from loopd import cleanlab_adapter as multiannotator
 from loopd.config import StrategySection
 from loopd.errors import LoopdError, ModelError
 from loopd.learning.arrays import Options

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loopd.monitoring.sinks.sink import RunRecord
 from loopd.records import JsonValue
-from loopd.state.files import write_atomic
+from loopd.storage.files import write_atomic
 
 FILE_NAME = "metrics.csv"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from loopd.config import Config
 from loopd.loop.start import check_sinks
 from loopd.monitoring.sinks.csv_file import FILE_NAME, CsvFile
-from loopd.monitoring.sinks.feeder import SinkWriter
 from loopd.monitoring.sinks.mlflow_run import MlflowRun
+from loopd.monitoring.sinks.sink_writer import SinkWriter
 from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
 
 

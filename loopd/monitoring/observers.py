@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopd.config import Config
-from loopd.loop.onlooker import Observer
+from loopd.loop.observers import Observer
 
 
 def onlookers(config: Config) -> Iterator[Observer]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.records import Record
-from loopd.state.files import storage_error, write_atomic
+from loopd.storage.files import storage_error, write_atomic
 
 FOLDER = "pool"
 """Of the files, in the run's folder."""

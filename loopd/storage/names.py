@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loopd.errors import StorageError
-from loopd.state.files import storage_error, write_atomic
+from loopd.storage.files import storage_error, write_atomic
 
 FILE_NAME = "people.json"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from loopd.errors import LoopdError
 from loopd.events import Event
-from loopd.loop.onlooker import RunView
+from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.monitoring.cautions import Outage

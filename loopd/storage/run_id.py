@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from loopd.errors import StorageError
-from loopd.state.files import storage_error, write_atomic
+from loopd.storage.files import storage_error, write_atomic
 
 FILE_NAME = "run.id"
 

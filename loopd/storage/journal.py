@@ -16,8 +16,8 @@ from types import TracebackType
 from loopd.errors import JournalError, StorageError
 from loopd.events import Event
 from loopd.keeping import no_garbage
-from loopd.state.codec import NewerError, decode, encode
-from loopd.state.files import make_private, open_private, probe_private
+from loopd.storage.codec import NewerError, decode, encode
+from loopd.storage.files import make_private, open_private, probe_private
 
 VERSION = 1
 _SCHEMA = """

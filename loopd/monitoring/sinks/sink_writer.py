@@ -11,12 +11,12 @@ from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunSta
 from loopd.export.models import export_model
 from loopd.loop import metrics_log
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.onlooker import RunView
+from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
 from loopd.monitoring.provenance import flat, identity, origin, settings_in_force
 from loopd.monitoring.sinks.sink import Ending, LastModel, RunRecord, Sink
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 
 TELLING = (RunStarted, RunRecovered, RunResumed, RoundEvaluated)
 """Events after which there is something new to write."""
@@ -29,7 +29,7 @@ LAST_WORDS, UPLOAD = 15.0, 300.0
 
 
 class SinkWriter:
-    """An onlooker that keeps one sink up to date; see :class:`~loopd.loop.onlooker.Observer`.
+    """An onlooker that keeps one sink up to date; see :class:`~loopd.loop.observers.Observer`.
 
     A sink that fails is said once, tried again later, and given the whole story each time.
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import LockedError, StorageError
-from loopd.state.files import make_private, open_private, probe_private
+from loopd.storage.files import make_private, open_private, probe_private
 
 _TRIES, _PAUSE = 5, 0.05
 
