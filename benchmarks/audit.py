@@ -114,7 +114,7 @@ def _looked(state: State, tools: Tools, truth: Sequence[Record]) -> Row:
     """What the audit cannot know: the model on the truth and on what is left to choose from."""
     if not truth:
         return {}
-    labels = tools.election.consensus(state, tools).targets
+    labels = tools.resolver.consensus(state, tools).targets
     taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
     model = tools.learner.fit(state.round, taught)
     gone = state.planned_ids.union(record.id for record in truth)

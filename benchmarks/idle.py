@@ -33,7 +33,7 @@ from loopd.config_file import load_config
 from loopd.errors import LoopdError
 from loopd.loop.daemon import JOURNAL_NAME, run_daemon
 from loopd.machine import Phase, fold
-from loopd.monitoring.observers import onlookers
+from loopd.monitoring.observers import observers
 from loopd.server.embedded import EmbeddedServer
 from loopd.storage.journal import Journal
 
@@ -77,7 +77,7 @@ def watch(config: Path, seconds: float) -> None:
 
     threading.Thread(target=measure, daemon=True).start()
     settings = load_config(config)
-    run_daemon(settings, onlookers=tuple(onlookers(settings)))  # as `loopd run` does
+    run_daemon(settings, observers=tuple(observers(settings)))  # as `loopd run` does
 
 
 def collecting(journal: Path) -> bool:

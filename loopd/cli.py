@@ -102,14 +102,14 @@ def run(config: Path, *, stay: bool) -> None:
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
     from loopd.loop.staying import run_and_stay
-    from loopd.monitoring.observers import onlookers
+    from loopd.monitoring.observers import observers
 
     settings = load_config(config)
     log.set_up(settings.log)
     if stay:
-        run_and_stay(config, settings, progress(), lambda configured: tuple(onlookers(configured)))
+        run_and_stay(config, settings, progress(), lambda configured: tuple(observers(configured)))
     else:
-        run_daemon(settings, progress(), tuple(onlookers(settings)))
+        run_daemon(settings, progress(), tuple(observers(settings)))
 
 
 @main.command()

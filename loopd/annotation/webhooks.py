@@ -60,16 +60,16 @@ class WebhookEndpoint:
 
 
 class Webhook:
-    """The webhook in Argilla, which is made as soon as Argilla is there; see :func:`knocking`."""
+    """The webhook in Argilla, which is made as soon as Argilla is there; see :func:`registered`."""
 
     def __init__(
         self,
         http: ArgillaHttp,
-        door: WebhookEndpoint,
+        endpoint: WebhookEndpoint,
         server: _Server,
         monotonic: Callable[[], float],
     ) -> None:
-        self._http, self._door, self._server = http, door, server
+        self._http, self._endpoint, self._server = http, endpoint, server
         self._monotonic = monotonic
         self._next = float("-inf")
         self._id: str | None = None
@@ -100,8 +100,8 @@ class Webhook:
                 self._http.request("DELETE", f"webhooks/{self._id}")
 
     def _make(self) -> None:
-        url = self._door.address(self._server.server_port)
-        name = f"loopd: {self._door.name}"
+        url = self._endpoint.address(self._server.server_port)
+        name = f"loopd: {self._endpoint.name}"
         for hook in self._http.get("webhooks")["items"]:
             if hook.get("description") == name:
                 self._http.request("DELETE", f"webhooks/{hook['id']}")
@@ -117,9 +117,9 @@ class Webhook:
 
 
 @contextmanager
-def knocking(
+def registered(
     http: ArgillaHttp,
-    door: WebhookEndpoint,
+    endpoint: WebhookEndpoint,
     ring: Callable[[], None],
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[Webhook]:
@@ -129,17 +129,17 @@ def knocking(
 
     Args:
         http: with the key of an owner, who alone may manage webhooks.
-        door: where to listen.
+        endpoint: where to listen.
         ring: called from another thread.
         monotonic: clock in seconds.
 
     Raises:
         ArgillaError: the port is taken.
     """
-    server = _Server(door.host, door.port, ring)
+    server = _Server(endpoint.host, endpoint.port, ring)
     thread = threading.Thread(target=server.serve_forever, name="webhooks", daemon=True)
     thread.start()
-    webhook = Webhook(http, door, server, monotonic)
+    webhook = Webhook(http, endpoint, server, monotonic)
     try:
         yield webhook
     finally:

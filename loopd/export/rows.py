@@ -81,7 +81,7 @@ def consensus_of(state: State, tools: Tools) -> Consensus:
         ModelError, Interrupted, StorageError: as the learner's predictions, which only some
             strategies need.
     """
-    return tools.election.consensus(state, tools)
+    return tools.resolver.consensus(state, tools)
 
 
 def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[LabelledRow]:

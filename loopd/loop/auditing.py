@@ -84,7 +84,7 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     drawn, taken = state.draws, state.planned_ids | outside(state)
     ahead = [id_ for id_ in tools.aside if id_ not in taken][:FORESEEN]
     predicted = _predicted(tools, model, [*drawn, *ahead])
-    labels_by_id = tools.election.consensus(state, tools).targets
+    labels_by_id = tools.resolver.consensus(state, tools).targets
     gold = {id_: labels_by_id[id_] for id_ in drawn if id_ in labels_by_id}
     refused = discarded(state).intersection(drawn)
     figures: Figures = {

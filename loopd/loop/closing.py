@@ -46,9 +46,9 @@ def reason_to_close(
         if queue.low_watermark != "auto":
             early = len(waiting) <= queue.low_watermark
         else:
-            room = len(waiting) <= BATCHES_OUT * queue.batch_size
+            coordinator = len(waiting) <= BATCHES_OUT * queue.batch_size
             needed = state.answers_needed(queue.min_submitted)
-            early = room and runs_low(state, waiting, needed, queue.poll_interval)
+            early = coordinator and runs_low(state, waiting, needed, queue.poll_interval)
         if early:
             return "watermark"
     waited = now - state.published[state.round].at

@@ -17,7 +17,7 @@ from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.server_version import ServerVersion
-from loopd.annotation.webhooks import WebhookEndpoint, knocking
+from loopd.annotation.webhooks import WebhookEndpoint, registered
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
@@ -46,7 +46,7 @@ PAGE_NAME = "dashboard.url"
 def run_daemon(
     config: Config,
     progress: Callable[[str, int, int], None] | None = None,
-    onlookers: Sequence[Observer] = (),
+    observers: Sequence[Observer] = (),
     *,
     rest: Callable[[Loop], None] = lambda _: None,
 ) -> State:
@@ -57,7 +57,7 @@ def run_daemon(
     Args:
         config: the checked configuration.
         progress: called with (what, done, total) during long steps.
-        onlookers: who is told what happens; closed at the end.
+        observers: who is told what happens; closed at the end.
         rest: called when the run is done, before page and lock are given up.
 
     Returns:
@@ -69,10 +69,10 @@ def run_daemon(
     stop = Stop(at_once=True)
     try:
         with ExitStack() as stack:
-            audience = Observers(onlookers)
-            stack.callback(audience.close)
+            group = Observers(observers)
+            stack.callback(group.close)
             stack.enter_context(on_signals(stop))
-            entering = _Entering(stack, config, stop, progress, audience)
+            entering = _Entering(stack, config, stop, progress, group)
             for gate in in_order(GATES, config):
                 gate.look(entering)
             state = _run(entering)
@@ -100,11 +100,11 @@ class _Entering:
         config: Config,
         stop: Stop,
         progress: Callable[[str, int, int], None] | None,
-        audience: Observers,
+        observers: Observers,
     ) -> None:
         self.config = config
         self.state = State()
-        self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
+        self._stack, self._stop, self._progress, self._observers = stack, stop, progress, observers
         self._events: list[Event] = []
         self._watching = Observers()  # nobody, until all parts are there
         self.dataset_id = ""
@@ -166,11 +166,11 @@ class _Entering:
         write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
         alarm, webhook = self._stack.enter_context(_alarm(self.config))
         self.loop = Loop(
-            tools, self._stop, write, self._heart.beat, alarm, self._audience, before_rest=webhook
+            tools, self._stop, write, self._heart.beat, alarm, self._observers, before_rest=webhook
         )
-        self._watching = self._audience
-        opening = RunView(self.state, self._events, tools)
-        self._stack.enter_context(self._audience.watching(opening, self._stop.explains))
+        self._watching = self._observers
+        run_view = RunView(self.state, self._events, tools)
+        self._stack.enter_context(self._observers.watching(run_view, self._stop.explains))
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account, once Argilla answers."""
@@ -224,9 +224,11 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
     alarm = Alarm()
     http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     name = f"{section.workspace}/{section.dataset}"
-    door = WebhookEndpoint(section.webhook_port, section.webhook_url, name, section.webhook_host)
-    with closing(http), knocking(http, door, alarm.ring) as endpoint:
-        yield alarm, endpoint.attempt
+    endpoint = WebhookEndpoint(
+        section.webhook_port, section.webhook_url, name, section.webhook_host
+    )
+    with closing(http), registered(http, endpoint, alarm.ring) as hook:
+        yield alarm, hook.attempt
 
 
 def _run(entered: _Entering) -> State:

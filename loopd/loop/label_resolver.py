@@ -42,14 +42,14 @@ class LabelResolver:
                 return None
             return tools.learner.out_of_fold(state.round, majority, tools.config.consensus.folds)
 
-        electorate = ConsensusOptions(
+        consensus_options = ConsensusOptions(
             strategy=tools.config.consensus.strategy,
             labels=tools.config.task.labels,
             seed=for_step(tools.config.run.seed, state.round, "consensus"),
             predict=predict,
             held_out=held_out(state, tools.config.audit.random_share),
         )
-        return resolve(votes(state, tools), electorate)
+        return resolve(votes(state, tools), consensus_options)
 
 
 def votes(state: State, tools: Tools) -> Ballots:

@@ -39,7 +39,7 @@ class Observer(Protocol):
     raises is left out from then on; the run goes on.
     """
 
-    def began(self, opening: RunView) -> None:
+    def began(self, run_view: RunView) -> None:
         """The process works on this run."""
 
     def saw(self, event: Event, state: State) -> None:
@@ -62,23 +62,23 @@ class Observers:
     """All onlookers of one run.
 
     Args:
-        onlookers: who looks on, in the order in which they are told.
+        observers: who looks on, in the order in which they are told.
     """
 
-    def __init__(self, onlookers: Iterable[Observer] = ()) -> None:
-        self._watching = list(onlookers)
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._watching = list(observers)
 
     @contextmanager
     def watching(
-        self, opening: RunView, asked_for: Callable[[Exception], bool] = lambda _: False
+        self, run_view: RunView, asked_for: Callable[[Exception], bool] = lambda _: False
     ) -> Iterator[None]:
         """The run, from :meth:`Observer.began` to :meth:`Observer.ended`.
 
         Args:
-            opening: what they are shown first.
+            run_view: what they are shown first.
             asked_for: whether an error is nothing but a stop that was asked for.
         """
-        self._tell(lambda observer: observer.began(opening))
+        self._tell(lambda observer: observer.began(run_view))
         try:
             yield
         except Exception as error:
@@ -104,20 +104,20 @@ class Observers:
         self._tell(lambda observer: observer.close())
 
     def _tell(self, telling: Callable[[Observer], None]) -> None:
-        for onlooker in tuple(self._watching):
+        for observer in tuple(self._watching):
             try:
-                telling(onlooker)
+                telling(observer)
             except Interrupted:
                 raise
             except Exception as error:  # noqa: BLE001 - the run matters more than who looks on
-                self._leave_out(onlooker, error)
+                self._leave_out(observer, error)
 
-    def _leave_out(self, onlooker: Observer, error: Exception) -> None:
-        self._watching.remove(onlooker)
+    def _leave_out(self, observer: Observer, error: Exception) -> None:
+        self._watching.remove(observer)
         log.get("loop").warning(
             "onlooker_left_out",
-            onlooker=type(onlooker).__name__,
+            observer=type(observer).__name__,
             problem=f"{type(error).__name__}: {error}",
         )
         with suppress(Exception):  # it is broken, and that was said
-            onlooker.close()
+            observer.close()

@@ -48,7 +48,7 @@ class Loop:
     """Called whenever the loop turns: its sign of life."""
     alarm: Alarm | None = None
     """Rings when somebody may have answered."""
-    audience: Observers = field(default_factory=Observers)
+    observers: Observers = field(default_factory=Observers)
     """Is told of each event once it is durable, and of failures that are waited out."""
     before_rest: Callable[[], None] = lambda: None
     """Called before each rest, when Argilla has just answered; must not raise."""
@@ -82,7 +82,7 @@ class Loop:
         """Fold an event, make it durable and tell who looks on."""
         after = apply(state, event)
         self.write(event, after)
-        self.audience.saw(event, after)
+        self.observers.saw(event, after)
         return after
 
     def _step(self, state: State) -> Event | None:
@@ -100,9 +100,9 @@ class Loop:
         Raises:
             TransientError: ``argilla.give_up_after`` seconds of outage are over.
         """
-        section, audience = self.tools.config.argilla, self.audience
+        section, observers = self.tools.config.argilla, self.observers
         monotonic = self.tools.clock.monotonic
-        waiting = patience(section, self.stop, self.beat, audience, monotonic=monotonic)
+        waiting = patience(section, self.stop, self.beat, observers, monotonic=monotonic)
         return replace(waiting, seed=self.jitter).attempt(action)
 
 
@@ -110,7 +110,7 @@ def patience(
     section: ArgillaSection,
     stop: Stop,
     beat: Callable[[], None],
-    audience: Observers,
+    observers: Observers,
     *,
     monotonic: Callable[[], float],
 ) -> RetryLoop:
@@ -120,7 +120,7 @@ def patience(
         section: says for how long.
         stop: the wish to end.
         beat: called now and then.
-        audience: is told of failures that are waited out.
+        observers: is told of failures that are waited out.
         monotonic: clock in seconds.
     """
     return RetryLoop(
@@ -128,8 +128,8 @@ def patience(
         monotonic=monotonic,
         max_backoff=section.max_backoff,
         give_up_after=section.give_up_after,
-        failed=audience.waits,
-        worked_again=audience.reached,
+        failed=observers.waits,
+        worked_again=observers.reached,
     )
 
 

@@ -23,7 +23,7 @@ def run_and_stay(
     path: Path,
     config: Config,
     progress: Callable[[str, int, int], None] | None,
-    onlookers: Callable[[Config], Sequence[Observer]],
+    observers: Callable[[Config], Sequence[Observer]],
 ) -> State:
     """Run the loop; where it is done, stay, and go on as soon as the configuration allows it.
 
@@ -32,7 +32,7 @@ def run_and_stay(
             every 30.
         config: what it says now.
         progress: as for :func:`~loopd.loop.daemon.run_daemon`.
-        onlookers: makes those of one stretch of the run.
+        observers: makes those of one stretch of the run.
 
     Returns:
         The state when a signal came.
@@ -44,7 +44,7 @@ def run_and_stay(
     with on_signals(stop):  # for the moment between two stretches, when the daemon's own are gone
         while True:
             rest = Rest(path, config)
-            state = run_daemon(config, progress, onlookers(config), rest=rest)
+            state = run_daemon(config, progress, observers(config), rest=rest)
             if rest.news is None or stop.is_set() or rest.was_stopped():
                 return state
             config = rest.news

@@ -127,7 +127,7 @@ def collect(state: State, tools: Tools) -> Event | None:
 def train(state: State, tools: Tools) -> Event:
     """Train on everything known; with too little to train on, ask for another cold batch."""
     started = tools.clock.monotonic()
-    consensus = tools.election.consensus(state, tools)
+    consensus = tools.resolver.consensus(state, tools)
     labels = consensus.targets
     trains = training(labels, state, tools.config.audit.random_share)
     if not tools.learner.can_fit(trains):
@@ -243,7 +243,7 @@ def _waiting(state: State, tools: Tools) -> frozenset[str]:
 def _labels(state: State, tools: Tools) -> Targets:
     """What the answers so far amount to, for a model to be trained on."""
     share = tools.config.audit.random_share
-    return training(tools.election.consensus(state, tools).targets, state, share)
+    return training(tools.resolver.consensus(state, tools).targets, state, share)
 
 
 def _model(state: State, tools: Tools) -> Model:

@@ -78,7 +78,7 @@ class Tools:
     learner: Learner
     watcher: AnswerWatcher
     clock: Clock = field(default_factory=Clock)
-    election: LabelResolver = field(default_factory=LabelResolver)
+    resolver: LabelResolver = field(default_factory=LabelResolver)
     pause: Callable[[float], bool] = field(default=lambda _: False)
     """Waits so many seconds, or until a stop is asked for; whether it is."""
     closing: Closing = field(default_factory=Closing)

@@ -11,7 +11,7 @@ from loopd.config import Config
 from loopd.loop.observers import Observer
 
 
-def onlookers(config: Config) -> Iterator[Observer]:
+def observers(config: Config) -> Iterator[Observer]:
     """Everything that is to look on, ready to begin.
 
     Raises:

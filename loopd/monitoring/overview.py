@@ -25,7 +25,7 @@ from loopd.monitoring.people import (
     waiting,
 )
 from loopd.monitoring.reasons import OpenRecord, open_records
-from loopd.monitoring.run_status import RunStatus, standing
+from loopd.monitoring.run_status import RunStatus, run_status
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
@@ -65,7 +65,7 @@ class Overview:
         task: kind of the task.
         strategy, classifier: by the configuration.
         address: where people label, may be empty.
-        standing: what the run does and waits for.
+        run_status: what the run does and waits for.
         cautions: what somebody should know, one sentence each, the worst first.
         metric, effort: keys of the rows: the measure of the task, and what work is counted in.
         labels: the label names.
@@ -95,7 +95,7 @@ class Overview:
     strategy: str
     classifier: str
     address: str
-    standing: RunStatus
+    run_status: RunStatus
     cautions: tuple[str, ...]
     metric: str
     effort: str
@@ -128,7 +128,7 @@ def overview(
     rows: Sequence[Row],
     now: float,
     *,
-    surroundings: LiveContext | None = None,
+    live: LiveContext | None = None,
 ) -> Overview:
     """What there is to see of a run.
 
@@ -138,9 +138,9 @@ def overview(
         pool: the texts; those of records that it lacks are shown empty.
         rows: the metrics log of the state.
         now: seconds since 1970.
-        surroundings: what the journal does not say.
+        live: what the journal does not say.
     """
-    around = surroundings or LiveContext()
+    around = live or LiveContext()
     open_ids = waiting(state, config)
     last = rows[-1] if rows else None
     crowd = people(state, last, around.names, now)
@@ -150,7 +150,7 @@ def overview(
         **_settings(config),
         **_facts(state),
         address=around.address,
-        standing=standing(state, config),
+        run_status=run_status(state, config),
         cautions=cautions(state, config, around.outage, around.failure),
         metric=metric_of(rows),
         effort=effort_of(rows),

@@ -36,7 +36,7 @@ class RunStatus:
     usual: float | None
 
 
-def standing(state: State, config: Config) -> RunStatus:
+def run_status(state: State, config: Config) -> RunStatus:
     """Where the run stands by its journal."""
     return RunStatus(
         state.phase.value, _SENTENCES[state.phase](state, config), _since(state), _usual(state)

@@ -49,10 +49,10 @@ class Dashboard:
         self._address: Path | None = None
         self._closing = threading.Event()
 
-    def began(self, opening: RunView) -> None:
+    def began(self, run_view: RunView) -> None:
         """Listen; where that cannot be, one warning says so and the run goes on without."""
-        self._window.began(opening)
-        config = opening.tools.config
+        self._window.began(run_view)
+        config = run_view.tools.config
         listener = listening(config.dashboard)
         if listener is None:
             return

@@ -64,11 +64,11 @@ class SnapshotHolder:
         """Of the run; ``None`` before it began."""
         self._errors: ErrorCounts | None = None
 
-    def began(self, opening: RunView) -> None:
+    def began(self, run_view: RunView) -> None:
         """Count what the journal holds."""
-        self.tools = opening.tools
-        self._errors = ErrorCounts(opening.tools.config.run.dir)
-        self._move(state=opening.state, sums=tally(opening.events), errors=self._errors.counts)
+        self.tools = run_view.tools
+        self._errors = ErrorCounts(run_view.tools.config.run.dir)
+        self._move(state=run_view.state, sums=tally(run_view.events), errors=self._errors.counts)
 
     def saw(self, event: Event, state: State) -> None:
         """One event further."""

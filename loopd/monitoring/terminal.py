@@ -90,7 +90,7 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
     yield look.painted(_cut(seen.title, look), "bold")
     for caution in seen.cautions:
         yield from (look.painted(line, "warn") for line in _wrapped(f"! {caution}", look))
-    for sentence in dict.fromkeys((seen.standing.sentence, seen.advice)):  # the same at the end
+    for sentence in dict.fromkeys((seen.run_status.sentence, seen.advice)):  # the same at the end
         yield from _wrapped(sentence, look)
     yield ""
     for name, value, colour in _facts(seen, alive, look):
@@ -105,15 +105,15 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
 
 def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tuple[str, str, str]]:
     """Names, values, colours."""
-    room = look.columns - NAME
+    coordinator = look.columns - NAME
     running = alive["daemon"] is not None
     yield "run", str(alive["run_dir"]), ""
     yield "daemon", _daemon(alive), "good" if running else "warn"
     yield "labels", _labels(seen, alive), ""
     yield "rounds", _of(seen.budget.rounds, seen.budget.most_rounds), ""
-    for name, value in _measures(seen, room, look):
+    for name, value in _measures(seen, coordinator, look):
         yield name, value, ""
-    width = max(6, min(24, room - 26))
+    width = max(6, min(24, coordinator - 26))
     for batch in seen.batches:
         drawn = bar(batch.done, batch.size, width, unicode=look.unicode)
         yield f"{batch.id}", f"{drawn} {batch.done} of {batch.size} answered", ""
@@ -138,7 +138,7 @@ def _of(spent: int, most: int | None) -> str:
     return str(spent) if most is None else f"{spent} of {most}"
 
 
-def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]]:
+def _measures(seen: Overview, coordinator: int, look: Look) -> Iterator[tuple[str, str]]:
     name = measure_name(seen.metric)
     if not seen.curve:
         yield name, "not measured yet"
@@ -147,7 +147,9 @@ def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]
     within = "" if last.low is None else f" [{last.low:.3f}, {last.high:.3f}]"
     value = f"{last.value:.3f}{within}"
     line = spark(
-        [point.value for point in seen.curve], min(30, room - len(value) - 1), unicode=look.unicode
+        [point.value for point in seen.curve],
+        min(30, coordinator - len(value) - 1),
+        unicode=look.unicode,
     )
     yield name, f"{value} {line}"
     if seen.classes:

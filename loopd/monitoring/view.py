@@ -166,4 +166,4 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
             address = tools.store.describe()
     around = LiveContext(address, names, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
-    return overview(state, config, tools.data.pool, rows, now, surroundings=around)
+    return overview(state, config, tools.data.pool, rows, now, live=around)

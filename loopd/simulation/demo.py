@@ -112,7 +112,7 @@ class Demo:
     folder: DemoFolder
     stop: Stop
     out: Callable[[str], None]
-    leash: ParentDeathWatch
+    parent_watch: ParentDeathWatch
     people: People | None = None
     shown: int = 0
     """Rounds that are printed already."""
@@ -134,7 +134,7 @@ class Demo:
         self.folder.write_config(self._settings(server.url))
         self.daemon = self._spawn(server.owner.api_key)
         stack.callback(self._end_daemon)
-        self.leash.hold(self.daemon.pid)
+        self.parent_watch.hold(self.daemon.pid)
         if not self.options.label_yourself:
             self.people = People(server, self.play.task, self.options, self.out)
             stack.callback(self.people.go_home)
@@ -143,7 +143,7 @@ class Demo:
         """Hold the server as soon as it is born: it takes seconds until it is ready."""
         while not self.stop.wait(POLL_SECONDS):
             try:
-                self.leash.hold(server.process.pid)
+                self.parent_watch.hold(server.process.pid)
             except ServerError:
                 continue  # not born yet
             return
@@ -252,7 +252,7 @@ class Demo:
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
-        self.leash.release(self.daemon.pid)
+        self.parent_watch.release(self.daemon.pid)
 
 
 class People:

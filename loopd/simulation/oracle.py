@@ -75,44 +75,47 @@ def run_oracle(
         DatasetError: there is no such workspace.
         AuthError, ArgillaError: Argilla refuses for good.
     """
-    room = OracleCoordinator(report)
-    watch = threading.Thread(target=_watch, args=(room, stop, options), daemon=True)
+    coordinator = OracleCoordinator(report)
+    watch = threading.Thread(target=_watch, args=(coordinator, stop, options), daemon=True)
     watch.start()
     try:
-        _staff(lambda key: PeopleApi(url, key, front), api_key, room, task, options)
+        _staff(lambda key: PeopleApi(url, key, front), api_key, coordinator, task, options)
     finally:
-        room.close()
+        coordinator.close()
         watch.join()
-    if room.error is not None:
-        raise room.error
-    return room.summary()
+    if coordinator.error is not None:
+        raise coordinator.error
+    return coordinator.summary()
 
 
-def _watch(room: OracleCoordinator, stop: Stoppable, options: OracleOptions) -> None:
+def _watch(coordinator: OracleCoordinator, stop: Stoppable, options: OracleOptions) -> None:
     """Close the room when a stop is asked for, or after a long time without work."""
-    while not room.closed and not stop.wait(WATCH_SECONDS):
-        if options.idle_exit is not None and room.idle_seconds >= options.idle_exit:
+    while not coordinator.closed and not stop.wait(WATCH_SECONDS):
+        if options.idle_exit is not None and coordinator.idle_seconds >= options.idle_exit:
             break
-    room.close()
+    coordinator.close()
 
 
 def _staff(
     connect: Connect,
     api_key: str,
-    room: OracleCoordinator,
+    coordinator: OracleCoordinator,
     task: OracleTask,
     options: OracleOptions,
 ) -> None:
     """Let all people in and wait until they went home."""
     accounts = _patiently(
-        room, lambda: first_contact(lambda: _accounts(connect, api_key, task.workspace, options))
+        coordinator,
+        lambda: first_contact(lambda: _accounts(connect, api_key, task.workspace, options)),
     )
     if accounts is None:
         return
-    room.people = tuple(account.name for account in accounts)
-    room.say(f"at work: {', '.join(room.people)}")
+    coordinator.people = tuple(account.name for account in accounts)
+    coordinator.say(f"at work: {', '.join(coordinator.people)}")
     people = [
-        SimulatedAnnotator(each.name, connect(each.api_key), room, task, options.of_person(number))
+        SimulatedAnnotator(
+            each.name, connect(each.api_key), coordinator, task, options.of_person(number)
+        )
         for number, each in enumerate(accounts)
     ]
     threads = [
@@ -124,16 +127,16 @@ def _staff(
         thread.join()
 
 
-def _patiently(room: OracleCoordinator, call: Callable[[], T]) -> T | None:
+def _patiently(coordinator: OracleCoordinator, call: Callable[[], T]) -> T | None:
     """The result of a call that is repeated while Argilla is away; ``None`` if the room closed."""
     for delay in delays(LONGEST_PAUSE):
         try:
             return call()
         except TransientError as error:
-            room.count("outages")
-            room.say(f"{error.message}; the people wait")
+            coordinator.count("outages")
+            coordinator.say(f"{error.message}; the people wait")
             pause = max(delay, error.retry_after or 0.0)
-        if room.wait(pause):
+        if coordinator.wait(pause):
             break
     return None
 

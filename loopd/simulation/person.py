@@ -67,7 +67,7 @@ class SimulatedAnnotator:
     Args:
         name: of the account.
         api: the account's requests.
-        room: what all people share.
+        coordinator: what all people share.
         task: the dataset and the right answers.
         options: how people behave.
     """
@@ -76,13 +76,13 @@ class SimulatedAnnotator:
         self,
         name: str,
         api: PeopleApi,
-        room: OracleCoordinator,
+        coordinator: OracleCoordinator,
         task: OracleTask,
         options: OracleOptions,
     ) -> None:
         self.name = name
         self._api = api
-        self._room = room
+        self._coordinator = coordinator
         self._task = task
         self._options = options
         self._rng = random.Random(f"{options.seed}|{name}")  # noqa: S311 - not a secret
@@ -96,29 +96,29 @@ class SimulatedAnnotator:
     def work(self) -> None:
         """Annotate until the room closes; an error that waiting cannot mend closes it."""
         try:
-            while not self._room.closed:
+            while not self._coordinator.closed:
                 self._through_outages()
         except LoopdError as error:
-            self._room.close(error)
+            self._coordinator.close(error)
         finally:
             self._api.close()
 
     def _through_outages(self) -> None:
         """Work until the room closes or, after an outage, until a turn went well again."""
         for pause in delays(LONGEST_PAUSE, seed=self._rng.randrange(2**31)):
-            if self._room.closed or self._went_well():
+            if self._coordinator.closed or self._went_well():
                 return
-            self._room.wait(pause)
+            self._coordinator.wait(pause)
 
     def _went_well(self) -> bool:
         """Whether a turn ended without an outage."""
         try:
             self._turn()
         except TransientError as error:
-            self._room.count("outages")
-            self._room.say(f"{error.message}; the people wait")
+            self._coordinator.count("outages")
+            self._coordinator.say(f"{error.message}; the people wait")
             if error.retry_after is not None:
-                self._room.wait(error.retry_after)
+                self._coordinator.wait(error.retry_after)
             return False
         return True
 
@@ -128,17 +128,17 @@ class SimulatedAnnotator:
             desk = self._find_desk()
             if desk is None or not self._stretch(desk):
                 self._correct(keep=0)
-                self._room.rest(self.name, idle=True)
-                self._room.wait(self._options.poll_seconds)
+                self._coordinator.rest(self.name, idle=True)
+                self._coordinator.wait(self._options.poll_seconds)
         except GoneError:
             # The dataset went away between two requests: look for it again.
-            self._room.wait(self._options.poll_seconds)
+            self._coordinator.wait(self._options.poll_seconds)
 
     def _find_desk(self) -> DatasetView | None:
         workspace_id = self._api.workspace_id(self._task.workspace)
         desk = workspace_id and self._api.desk(workspace_id, self._task.dataset)
         if not desk:
-            self._room.say(f"no dataset {self._task.dataset} yet; the people wait")
+            self._coordinator.say(f"no dataset {self._task.dataset} yet; the people wait")
             return None
         if not self._remembers:
             self._refuse_more(desk)
@@ -175,27 +175,31 @@ class SimulatedAnnotator:
             sheet
             for sheet in sheets
             if sheet.id in self._unsure
-            or (self._fresh(sheet) and self._room.take(sheet.id, self.name, needed))
+            or (self._fresh(sheet) and self._coordinator.take(sheet.id, self.name, needed))
         )
         answered = 0
         for sheet in islice(free, STRETCH):
-            self._room.rest(self.name, idle=False)
+            self._coordinator.rest(self.name, idle=False)
             self._answer(sheet)
             answered += 1
-            if self._room.closed:
+            if self._coordinator.closed:
                 break
         return answered > 0
 
     def _answer(self, sheet: RecordView) -> None:
         """Think, then answer; a record that was not answered goes back."""
         if self._think() or not self._send(sheet):
-            self._room.put_back(sheet.id, self.name)
+            self._coordinator.put_back(sheet.id, self.name)
         self._correct(keep=EDIT_DELAY)
 
     def _think(self) -> bool:
         """Let the time of one answer pass; returns whether the room closed meanwhile."""
         mean = self._options.seconds_per_answer
-        return self._room.wait(mean * (0.5 + self._rng.random())) if mean else self._room.closed
+        return (
+            self._coordinator.wait(mean * (0.5 + self._rng.random()))
+            if mean
+            else self._coordinator.closed
+        )
 
     def _send(self, sheet: RecordView) -> bool:
         """Answer a record; returns whether it now counts as answered by this person."""
@@ -204,11 +208,11 @@ class SimulatedAnnotator:
         try:
             answered = self._deliver(sheet, first)
         except GoneError:
-            self._room.count("gone")
+            self._coordinator.count("gone")
             return False
         if answered is not None:
             self._note(sheet)
-            self._room.count(*_counts(behaviour))
+            self._coordinator.count(*_counts(behaviour))
             if behaviour and behaviour.later:
                 self._slips.append((answered, behaviour.later))
         # A discard counts, too: the others leave the record alone, as the loop does.
@@ -248,23 +252,23 @@ class SimulatedAnnotator:
 
     def _note(self, sheet: RecordView) -> None:
         if sheet.original_id is not None:
-            self._room.has_read(sheet.original_id, self.name)
+            self._coordinator.has_read(sheet.original_id, self.name)
 
     def _fresh(self, sheet: RecordView) -> bool:
         """Whether it is a new text, or a copy that asks for this person's opinion."""
         if sheet.original_id is None or sheet.original_id == sheet.external_id:
             return True
-        return self._room.is_for(sheet.original_id, self.name)
+        return self._coordinator.is_for(sheet.original_id, self.name)
 
     def _correct(self, keep: int) -> None:
         """Correct first, wrong answers, all but the latest ``keep``."""
-        while len(self._slips) > keep and not self._room.closed:
+        while len(self._slips) > keep and not self._coordinator.closed:
             sheet, right = self._slips[0]
             try:
                 self._api.correct(sheet, self._task.question, right)
-                self._room.count("corrected")
+                self._coordinator.count("corrected")
             except GoneError:
-                self._room.count("gone")
+                self._coordinator.count("gone")
             self._slips.popleft()
 
 

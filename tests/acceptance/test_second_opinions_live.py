@@ -125,5 +125,5 @@ def _events(daemon: Daemon) -> list[Event]:
 
 
 def _labels(state: State) -> Targets:
-    electorate = ConsensusOptions("weighted", LABELS, 0, lambda majority: None)
-    return resolve(ballots(state), electorate).targets
+    consensus_options = ConsensusOptions("weighted", LABELS, 0, lambda majority: None)
+    return resolve(ballots(state), consensus_options).targets

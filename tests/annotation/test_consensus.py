@@ -43,7 +43,7 @@ def sets(*given: tuple[Any, ...]) -> tuple[Vote, ...]:
     return tuple(Vote(f"p{n}", target, f"t{n}") for n, target in enumerate(given))
 
 
-def electorate(
+def consensus_options(
     strategy: str,
     labels: tuple[str, ...] = LABELS,
     proba: Mapping[str, Any] | None = None,
@@ -239,8 +239,8 @@ def test_who_errs_less_counts_more(strategy: str) -> None:
     for seed in range(3):
         ballots, truth = planted(seed)
         proba = predictions(truth, LABELS, 0.8)
-        plain = resolve(ballots, electorate("majority"))
-        found = resolve(ballots, electorate(strategy, proba=proba))
+        plain = resolve(ballots, consensus_options("majority"))
+        found = resolve(ballots, consensus_options(strategy, proba=proba))
         gains.append(accuracy(found.targets, truth) - accuracy(plain.targets, truth))
         assert min(found.annotators[p] for p in ("p0", "p1")) > max(
             found.annotators[p] for p in ("p2", "p3", "p4")
@@ -261,9 +261,11 @@ def test_dawid_skene_learns_who_takes_what_for_what() -> None:
         id_ = f"r{number:03d}"
         ballots[id_] = votes(f"blind1:{blind[0]} blind2:{blind[1]} good:{right}")
         truth[id_] = right
-    found = resolve(ballots, electorate("dawid_skene", ("a", "b")))
+    found = resolve(ballots, consensus_options("dawid_skene", ("a", "b")))
     assert accuracy(found.targets, truth) > 0.97
-    assert accuracy(resolve(ballots, electorate("majority", ("a", "b"))).targets, truth) < 0.9
+    assert (
+        accuracy(resolve(ballots, consensus_options("majority", ("a", "b"))).targets, truth) < 0.9
+    )
     assert found.annotators["good"] > 0.95
 
 
@@ -276,8 +278,8 @@ def test_dawid_skene_on_several_labels() -> None:
         said = [tuple(_flipped(rng, right, rate)) for rate in (0.03, 0.35, 0.35, 0.35)]
         truth[f"r{number:03d}"] = right
         ballots[f"r{number:03d}"] = sets(*said)
-    found = resolve(ballots, electorate("dawid_skene")).targets
-    plain = resolve(ballots, electorate("majority")).targets
+    found = resolve(ballots, consensus_options("dawid_skene")).targets
+    plain = resolve(ballots, consensus_options("majority")).targets
     hits = [sum(given[id_] == truth[id_] for id_ in truth) for given in (found, plain)]
     assert hits[0] > hits[1] + 20
 
@@ -314,7 +316,7 @@ def test_219_annotators_most_of_whom_gave_three_labels(
     given = Counter(vote.annotator for each in ballots.values() for vote in each)
     assert sorted(given.values())[len(given) // 2] <= 8
     labels = (*LABELS, "never")
-    found = resolve(ballots, electorate(strategy, labels, predictions(truth, labels, 0.8)))
+    found = resolve(ballots, consensus_options(strategy, labels, predictions(truth, labels, 0.8)))
     assert accuracy(found.targets, truth) > 0.8
     assert len(found.annotators) == 219
     assert all(0 <= each <= 1 for each in (*found.quality.values(), *found.annotators.values()))
@@ -343,8 +345,8 @@ def test_degenerate_ballots(strategy: str, given: dict[str, str]) -> None:
     proba = {id_: np.array([0.2, 0.5, 0.3], dtype=np.float32) for id_ in ballots}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = resolve(ballots, electorate(strategy, proba=proba))
-        again = resolve(ballots, electorate(strategy, proba=proba))
+        found = resolve(ballots, consensus_options(strategy, proba=proba))
+        again = resolve(ballots, consensus_options(strategy, proba=proba))
     assert list(found.targets) == list(ballots)
     assert set(found.targets.values()) <= set(LABELS)
     assert found == again
@@ -356,16 +358,16 @@ def test_degenerate_ballots(strategy: str, given: dict[str, str]) -> None:
 
 def test_crowdlab_is_the_majority_where_no_model_can_be_trained() -> None:
     ballots = {"x": votes("p:a q:a r:b")}
-    assert resolve(ballots, electorate("crowdlab")).targets == {"x": "a"}
+    assert resolve(ballots, consensus_options("crowdlab")).targets == {"x": "a"}
 
 
 def test_crowdlab_lets_the_model_break_a_tie() -> None:
     ballots, truth = planted(records=60)
     ballots |= {"tie": votes("p0:b p1:a")}
     proba = predictions(truth, LABELS, 0.9) | {"tie": np.array([0.97, 0.02, 0.01], np.float32)}
-    found = resolve(ballots, electorate("crowdlab", proba=proba))
+    found = resolve(ballots, consensus_options("crowdlab", proba=proba))
     assert found.targets["tie"] == "a"
-    assert resolve(ballots, electorate("majority")).targets["tie"] == "b"
+    assert resolve(ballots, consensus_options("majority")).targets["tie"] == "b"
 
 
 def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
@@ -382,7 +384,7 @@ def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
     counting = ConsensusOptions("crowdlab", LABELS, 7, predict, held_out=frozenset(held))
     found = resolve({**ballots, **held}, counting)
     assert set(asked[0]) == set(ballots)
-    alone = resolve(ballots, electorate("crowdlab", proba=proba))
+    alone = resolve(ballots, consensus_options("crowdlab", proba=proba))
     assert found.targets == {**alone.targets, "draw": "b", "alone": "c"}
     assert found.quality["draw"] == pytest.approx(2 / 3)
     assert found.annotators == alone.annotators
@@ -393,7 +395,7 @@ def test_spans_by_quality(strategy: str) -> None:
     good, other = (Span(0, 4, "a"),), (Span(0, 5, "a"),)
     ballots = {f"x{n}": sets(good, good, other) for n in range(20)}
     ballots["tie"] = (Vote("p2", other, "t0"), Vote("p0", good, "t1"))
-    found = resolve(ballots, electorate(strategy))
+    found = resolve(ballots, consensus_options(strategy))
     assert found.targets["x0"] == good
     assert found.targets["tie"] == (other if strategy == "majority" else good)
     assert "consensus.alpha" not in found.figures()
@@ -401,7 +403,7 @@ def test_spans_by_quality(strategy: str) -> None:
 
 def test_figures() -> None:
     ballots = {"x": votes("p:a q:a"), "y": votes("p:b q:a"), "z": votes("r:c")}
-    found = resolve(ballots, electorate("majority"))
+    found = resolve(ballots, consensus_options("majority"))
     assert found.figures() == {
         "annotations": 5,
         "annotators": 3,
@@ -430,9 +432,9 @@ def test_targets_of_a_state_and_their_counts() -> None:
 def test_nobody_said_that_none_applies(strategy: str) -> None:
     """Three people, three labels, none with a majority: the empty set is nobody's opinion."""
     ballots = {"r": sets(("b",), ("a",), ("c",)), "s": sets(("a",), ("b", "c"), ("c",))}
-    electorate = ConsensusOptions(strategy, LABELS, 0, lambda _: None)
-    found = resolve(ballots, electorate).targets
+    consensus_options = ConsensusOptions(strategy, LABELS, 0, lambda _: None)
+    found = resolve(ballots, consensus_options).targets
     assert len(found["r"]) == 1
     assert found["s"] == ("c",)
     ballots = {"r": sets((), ("a",), ())}
-    assert resolve(ballots, electorate).targets["r"] == ()
+    assert resolve(ballots, consensus_options).targets["r"] == ()

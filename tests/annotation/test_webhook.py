@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loopd.annotation.webhooks import AGAIN, WebhookEndpoint, _Server, knocking, refuse_taken
+from loopd.annotation.webhooks import AGAIN, WebhookEndpoint, _Server, refuse_taken, registered
 from loopd.errors import ArgillaError, AuthError, LoopdError, TransientError
 
 ALL = "0.0.0.0"  # noqa: S104 - for a moment, and it answers nobody
@@ -38,7 +38,7 @@ def attempts(argilla: Argilla, *moments: float) -> list[bool]:
     """Whether there is a webhook after an attempt at each of these times."""
     now, rang, found = [0.0], [], []
     ring, clock = lambda: rang.append(1), lambda: now[0]
-    with knocking(argilla, WebhookEndpoint(0, None, "x"), ring, clock) as webhook:  # type: ignore[arg-type]
+    with registered(argilla, WebhookEndpoint(0, None, "x"), ring, clock) as webhook:  # type: ignore[arg-type]
         assert argilla.asked == []
         for now[0] in moments:
             webhook.attempt()

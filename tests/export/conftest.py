@@ -98,7 +98,7 @@ class Run:
     def train(self) -> None:
         """Train the model of the last round and write it down."""
         tools, state = self.tools, fold(self.events)
-        labels = tools.election.consensus(state, tools).targets
+        labels = tools.resolver.consensus(state, tools).targets
         model = tools.learner.fit(state.round, labels)
         self.write(ModelTrained(9.0, state.round, model.id, len(labels), 0, {}, 1.0))
 

@@ -80,7 +80,7 @@ def export_of(run: Run) -> tuple[Path, dict[str, Any], list[str]]:
 def probabilities(run: Run) -> np.ndarray[Any, Any]:
     """What the run's own model says of the texts."""
     tools, state = run.tools, fold(run.events)
-    labels = tools.election.consensus(state, tools).targets
+    labels = tools.resolver.consensus(state, tools).targets
     proba: np.ndarray[Any, Any] = tools.learner.predict_proba(
         tools.learner.fit(0, labels), list(TEXTS)
     )

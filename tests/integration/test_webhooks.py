@@ -12,7 +12,7 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.http import ArgillaHttp
-from loopd.annotation.webhooks import LARGEST, WebhookEndpoint, knocking
+from loopd.annotation.webhooks import LARGEST, WebhookEndpoint, registered
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
 from loopd.loop.stop import Alarm, Stop
@@ -47,7 +47,7 @@ def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
     store.open(Pool(()), fresh=True)
     store.publish(Batch("b0000", 0, "random", None, (BatchItem("r1"),)), {"r1": "an apple"})
     people, rang = argilla.people(name), threading.Event()
-    with knocking(client, WebhookEndpoint(0, None, name), rang.set) as webhook:
+    with registered(client, WebhookEndpoint(0, None, name), rang.set) as webhook:
         webhook.attempt()
         assert rang.is_set()  # somebody may have answered before
         rang.clear()
@@ -85,7 +85,7 @@ def test_what_an_earlier_process_left_is_replaced(
     body = {"url": "http://127.0.0.1:9/", "events": ["response.created"]}
     client.request("POST", "webhooks", json={**body, "description": "loopd: old"})
     kept = client.request("POST", "webhooks", json={**body, "description": "somebody else's"})
-    with knocking(client, WebhookEndpoint(0, None, "old"), lambda: None) as webhook:
+    with registered(client, WebhookEndpoint(0, None, "old"), lambda: None) as webhook:
         webhook.attempt()
         assert sorted(hook["description"] for hook in argilla.webhooks) == [
             "loopd: old",
@@ -96,7 +96,7 @@ def test_what_an_earlier_process_left_is_replaced(
 
 def test_without_an_owners_key_polling_goes_on(argilla: LiveArgilla) -> None:
     client = ArgillaHttp(argilla.url, argilla.keys["ann"], 30.0)
-    with knocking(client, WebhookEndpoint(0, None, "x"), lambda: None) as webhook:
+    with registered(client, WebhookEndpoint(0, None, "x"), lambda: None) as webhook:
         webhook.attempt()
     client.close()
 
@@ -105,7 +105,7 @@ def test_a_port_that_is_taken(client: ArgillaHttp) -> None:
     port = int(client.url.rpartition(":")[2])
     with (
         pytest.raises(ArgillaError, match="cannot listen"),
-        knocking(client, WebhookEndpoint(port, None, "x"), lambda: None),
+        registered(client, WebhookEndpoint(port, None, "x"), lambda: None),
     ):
         pass
 

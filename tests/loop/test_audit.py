@@ -99,7 +99,7 @@ def test_with_crowdlab_draws_train_no_fold_and_no_model_labels_them(
                 bench.people.submit(id_, name, gold(bench.tools.data.pool, id_))
 
     state = bench.run_until(lambda state: state.round == 2, act)
-    known = bench.tools.election.consensus(state, bench.tools).targets
+    known = bench.tools.resolver.consensus(state, bench.tools).targets
     drawn = known.keys() & state.draws.keys()
     assert drawn
     assert shown

@@ -19,7 +19,7 @@ from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.loop import start
 from loopd.loop.observers import RunView
-from loopd.monitoring.observers import onlookers
+from loopd.monitoring.observers import observers
 from loopd.monitoring.sinks.csv_file import CsvFile
 from loopd.monitoring.sinks.mlflow_run import MlflowRun
 from loopd.monitoring.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name
@@ -162,15 +162,15 @@ def ran(make_bench: MakeBench) -> Bench:  # noqa: F811 (the fixture)
 
 def test_a_sink_that_fails_is_said_once_and_told_everything_later(ran: Bench) -> None:
     sink = Recorder()
-    feeder = SinkWriter(sink)
+    sink_writer = SinkWriter(sink)
     sink.broken = True
     with structlog.testing.capture_logs() as lines:
-        feeder.began(RunView(ran.state, ran.events, ran.tools))
+        sink_writer.began(RunView(ran.state, ran.events, ran.tools))
         assert sink.called.acquire(timeout=20)
         for event in ran.events:  # seen again, as if they came now
-            feeder.saw(event, ran.state)
+            sink_writer.saw(event, ran.state)
         sink.broken = False
-        feeder.ended(None)
+        sink_writer.ended(None)
     assert sink.closed
     assert [line["event"] for line in lines] == ["sink_failed", "sink_works_again"]
     last = sink.told[-1]
@@ -184,9 +184,9 @@ def test_the_model_is_offered_only_when_the_run_is_done(ran: Bench) -> None:
     assert isinstance(ran.events[-1], RunStopped)
     for done in (True, False):
         sink = Recorder()
-        feeder = SinkWriter(sink, model=True)
-        feeder.began(RunView(ran.state, ran.events, ran.tools))
-        feeder.ended(None if done else RuntimeError("killed"))
+        sink_writer = SinkWriter(sink, model=True)
+        sink_writer.began(RunView(ran.state, ran.events, ran.tools))
+        sink_writer.ended(None if done else RuntimeError("killed"))
         assert (sink.told[-1].model is not None) is done
         assert sink.told[-1].ending == ("done" if done else "failed")
 
@@ -195,10 +195,10 @@ def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(start, "find_spec", lambda name: None if name == "tensorboard" else name)
     config = parse_config({**TASK, "sinks": {"tensorboard": "tb"}}, Path("/base"))
     with pytest.raises(ConfigError, match=r"sinks\.tensorboard needs tensorboard") as caught:
-        list(onlookers(config))
+        list(observers(config))
     assert caught.value.hint == "pip install 'loopd[tensorboard]'"
     plain = {**TASK, "dashboard": {"enabled": False}}
-    assert list(onlookers(parse_config(plain, Path("/base")))) == []
+    assert list(observers(parse_config(plain, Path("/base")))) == []
 
 
 def test_places_are_taken_from_the_folder_of_the_configuration() -> None:

@@ -46,33 +46,33 @@ class Door:
 
 
 def test_failed_logins_are_refused_after_a_while() -> None:
-    door = Door()
-    assert [door.ask() for _ in range(MOST + 5)] == [WRONG] * MOST + [429] * 5
-    assert door.argilla.asked == MOST
-    assert door.ask("5.6.7.8") == WRONG
-    door.now += WINDOW
-    assert door.ask() == WRONG
+    endpoint = Door()
+    assert [endpoint.ask() for _ in range(MOST + 5)] == [WRONG] * MOST + [429] * 5
+    assert endpoint.argilla.asked == MOST
+    assert endpoint.ask("5.6.7.8") == WRONG
+    endpoint.now += WINDOW
+    assert endpoint.ask() == WRONG
 
 
 def test_right_passwords_do_not_count() -> None:
-    door = Door()
-    door.argilla.status = RIGHT
-    assert {door.ask() for _ in range(3 * MOST)} == {RIGHT}
+    endpoint = Door()
+    endpoint.argilla.status = RIGHT
+    assert {endpoint.ask() for _ in range(3 * MOST)} == {RIGHT}
 
 
 def test_nothing_else_is_counted() -> None:
-    door = Door()
-    asked = {door.ask(path="/api/v1/me") for _ in range(2 * MOST)}
-    asked |= {door.ask(method="GET") for _ in range(2 * MOST)}
+    endpoint = Door()
+    asked = {endpoint.ask(path="/api/v1/me") for _ in range(2 * MOST)}
+    asked |= {endpoint.ask(method="GET") for _ in range(2 * MOST)}
     assert asked == {WRONG}
-    assert [door.ask(path="/api/v1/token/") for _ in range(MOST + 1)][-1] == 429
+    assert [endpoint.ask(path="/api/v1/token/") for _ in range(MOST + 1)][-1] == 429
 
 
 def test_memory_is_bounded() -> None:
-    door = Door()
+    endpoint = Door()
     for number in range(ADDRESSES + 50):
-        door.ask(f"10.0.{number // 256}.{number % 256}")
-    assert len(door._app._tries) == ADDRESSES
+        endpoint.ask(f"10.0.{number // 256}.{number % 256}")
+    assert len(endpoint._app._tries) == ADDRESSES
 
 
 def test_a_request_without_an_address_is_served() -> None:

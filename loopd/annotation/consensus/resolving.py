@@ -89,17 +89,17 @@ class Consensus:
         return rounded
 
 
-def resolve(ballots: Ballots, electorate: ConsensusOptions) -> Consensus:
+def resolve(ballots: Ballots, consensus_options: ConsensusOptions) -> Consensus:
     """One target for each record that has votes.
 
     Args:
         found: the votes.
-        electorate: how they are counted.
+        consensus_options: how they are counted.
 
     Raises:
         ModelError: ``crowdlab`` without cleanlab, or as the predictions do.
     """
-    tallies, annotators = _counted(ballots, electorate)
+    tallies, annotators = _counted(ballots, consensus_options)
     return Consensus(
         targets={id_: tally.target for id_, tally in tallies.items()},
         quality={id_: tally.share for id_, tally in tallies.items()},
@@ -135,10 +135,10 @@ def label_counts(labels: Targets) -> dict[str, int]:
 
 
 def _counted(
-    ballots: Ballots, electorate: ConsensusOptions
+    ballots: Ballots, consensus_options: ConsensusOptions
 ) -> tuple[dict[str, VoteCount], dict[str, float]]:
-    labels = electorate.labels
-    match electorate.strategy:
+    labels = consensus_options.labels
+    match consensus_options.strategy:
         case "weighted":
             return weighted(ballots, labels)
         case "dawid_skene":
@@ -146,7 +146,7 @@ def _counted(
 
             return dawid_skene(ballots, labels)
         case "crowdlab":
-            return _crowdlab(ballots, electorate)
+            return _crowdlab(ballots, consensus_options)
         case _:
             return _majority(ballots, labels), against_the_rest(ballots, labels)
 
@@ -156,24 +156,24 @@ def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[str, VoteCount]
 
 
 def _crowdlab(
-    ballots: Ballots, electorate: ConsensusOptions
+    ballots: Ballots, consensus_options: ConsensusOptions
 ) -> tuple[dict[str, VoteCount], dict[str, float]]:
     """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
 
     It knows nothing where no two people met, where no model can be trained yet, and where it
     foretells people's answers worse than the majority does.
     """
-    labels, held_out = electorate.labels, electorate.held_out
+    labels, held_out = consensus_options.labels, consensus_options.held_out
     majority = _majority(ballots, labels)
     taught = {id_: votes for id_, votes in ballots.items() if id_ not in held_out}
     proba = None
     if any(len(votes) > 1 for votes in taught.values()):
-        proba = electorate.predict({id_: majority[id_].target for id_ in taught})
+        proba = consensus_options.predict({id_: majority[id_].target for id_ in taught})
     counted = None
     if proba is not None:
         from loopd.annotation.consensus.crowdlab import crowdlab
 
-        counted = crowdlab(taught, labels, proba, electorate.seed)
+        counted = crowdlab(taught, labels, proba, consensus_options.seed)
     if counted is None:
         return majority, against_the_rest(ballots, labels)
     tallies, annotators = counted

@@ -49,11 +49,11 @@ class SinkWriter:
         self._failing = False
         self._thread = threading.Thread(target=self._work, name=f"sink {sink.name}", daemon=True)
 
-    def began(self, opening: RunView) -> None:
+    def began(self, run_view: RunView) -> None:
         """Write what the sink lacks of a run that is there already."""
-        self._tools = opening.tools
+        self._tools = run_view.tools
         self._thread.start()
-        self._tell(opening.state)
+        self._tell(run_view.state)
 
     def saw(self, event: Event, state: State) -> None:
         """Write a new round."""

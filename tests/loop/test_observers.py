@@ -59,8 +59,8 @@ class Leaving(Diary):
 
 def test_a_stop_is_no_mistake_of_whom_it_strikes() -> None:
     leaving, other = Leaving(), Diary()
-    audience = Observers([other, leaving])
-    with capture_logs() as logs, pytest.raises(Interrupted), audience.watching(OPENING):
+    observers = Observers([other, leaving])
+    with capture_logs() as logs, pytest.raises(Interrupted), observers.watching(OPENING):
         pytest.fail("the stop was swallowed")
     assert not logs
 
@@ -93,7 +93,10 @@ def test_an_event_is_told_when_it_is_durable_and_with_the_state_after_it(
 
     diary = Strict()
     loop = Loop(
-        bench.tools, bench.stop, lambda event, _: durable.append(event), audience=Observers([diary])
+        bench.tools,
+        bench.stop,
+        lambda event, _: durable.append(event),
+        observers=Observers([diary]),
     )
     state = loop.record(bench.state, _plan(bench.tools, bench.state))
     assert state.phase is Phase.PUBLISH
@@ -117,13 +120,13 @@ def test_failures_that_are_waited_out_are_told_and_their_end() -> None:
             raise outcome
         return "here"
 
-    audience = Observers([diary])
+    observers = Observers([diary])
     patience = RetryLoop(
         wait=lambda _: False,
         monotonic=lambda: 0.0,
         max_backoff=1.0,
-        failed=audience.waits,
-        worked_again=audience.reached,
+        failed=observers.waits,
+        worked_again=observers.reached,
     )
     assert patience.attempt(action) == "here"
     assert patience.attempt(lambda: "again") == "again"
@@ -133,10 +136,10 @@ def test_failures_that_are_waited_out_are_told_and_their_end() -> None:
 @pytest.mark.parametrize("error", [None, LoopdError("no more"), ZeroDivisionError("a bug")])
 def test_the_end_is_told_with_its_reason(error: Exception | None) -> None:
     diary = Diary()
-    audience = Observers([diary])
+    observers = Observers([diary])
 
     def run() -> None:
-        with audience.watching(OPENING):
+        with observers.watching(OPENING):
             if error is not None:
                 raise error
 
@@ -145,19 +148,19 @@ def test_the_end_is_told_with_its_reason(error: Exception | None) -> None:
     else:
         with pytest.raises(type(error)):
             run()
-    audience.close()
+    observers.close()
     assert diary.told == ["began", f"ended: {error}", "close"]
 
 
 @pytest.mark.parametrize("word", ["began", "reached", "ended", "close"])
 def test_a_broken_onlooker_is_left_out_once_and_the_others_go_on(word: str) -> None:
     broken, sound = Diary(breaks_at=word), Diary()
-    audience = Observers([broken, sound])
+    observers = Observers([broken, sound])
     with capture_logs() as lines:
-        with audience.watching(OPENING):
-            audience.reached()
-            audience.reached()
-        audience.close()
+        with observers.watching(OPENING):
+            observers.reached()
+            observers.reached()
+        observers.close()
     assert sound.told == ["began", "reached", "reached", "ended: None", "close"]
     assert broken.told.count(word if word != "ended" else "ended: None") >= 1
     assert broken.told[-1] == "close"

@@ -53,8 +53,8 @@ def test_the_child_ends_when_its_holder_is_killed() -> None:
 
 def test_a_clean_end_and_a_release_leave_the_child_alone() -> None:
     with subprocess.Popen(SLEEPER) as child:
-        with ParentDeathWatch() as leash:
-            leash.hold(child.pid)
+        with ParentDeathWatch() as parent_watch:
+            parent_watch.hold(child.pid)
         watch([f"+{child.pid}\n", f"-{child.pid}\n"])
         assert child.poll() is None
         watch([f"+{child.pid}\n", "done\n"])
