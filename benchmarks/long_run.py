@@ -65,10 +65,10 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.annotation.memory_store import MemoryStore
     from loopd.export.run import ExportOptions, run_export
     from loopd.loop.daemon import JOURNAL_NAME
-    from loopd.loop.status import read_run, read_status
     from loopd.loop.stop import Stop
     from loopd.loop.tools import build_tools, read_data
     from loopd.monitoring.report import run_report
+    from loopd.operations.status import read_run, read_status
     from loopd.tasks.registry import build_task
 
     size = (config.run.dir / JOURNAL_NAME).stat().st_size / 1e6

@@ -122,7 +122,7 @@ def check(config: Path) -> None:
     """
     from loopd import log
     from loopd.config_file import load_config
-    from loopd.loop.check import check as look
+    from loopd.operations.check import check as look
 
     settings = load_config(config)
     log.set_up(settings.log)
@@ -149,7 +149,7 @@ def status(config: Path, *, as_json: bool) -> None:
     import json
 
     from loopd.config_file import load_config
-    from loopd.loop.status import read_run, read_status
+    from loopd.operations.status import read_run, read_status
 
     settings = load_config(config)
     state = read_run(settings)
@@ -182,7 +182,7 @@ def recover(config: Path, *, dry_run: bool) -> None:
     """
     from loopd import log
     from loopd.config_file import load_config
-    from loopd.loop.recover import run_recovery
+    from loopd.operations.recover import run_recovery
 
     settings = load_config(config)
     log.set_up(settings.log)

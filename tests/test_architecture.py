@@ -17,33 +17,35 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
     frozenset({"commands"}),
-    frozenset({"monitoring"}),
-    frozenset({"simulation", "export", "listener"}),
+    frozenset({"demo", "reports"}),
+    frozenset({"dashboard", "backtest"}),
+    frozenset({"overview", "sinks"}),
+    frozenset({"oracle", "export", "listener", "operations"}),
     frozenset({"loop"}),
-    frozenset({"annotation", "learning", "evaluation", "server", "reports"}),
+    frozenset({"annotation", "learning", "evaluation", "server", "metrics_log"}),
     frozenset({"tasks"}),
-    frozenset({"state", "data"}),
+    frozenset({"storage", "data"}),
     frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
-    frozenset({"machine", "multiannotator", "key_text"}),
+    frozenset({"machine", "cleanlab_adapter", "key_text"}),
     frozenset({"safe_yaml", "planned", "events"}),
-    frozenset({"records", "printable", "growing", "derived"}),
+    frozenset({"records", "printable", "growing", "derived", "drawing"}),
     frozenset({"errors", "keeping", "__init__"}),
 )
 """From high to low."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "argilla": ("listener/place.py",),  # the listener hands out the SDK's own records and dataset
+    "argilla": ("listener/argilla_source.py",),  # the listener hands out the SDK's own records and dataset
     "argilla_server": ("server",),
     "small_text": ("learning", "evaluation/stopping.py"),
-    "torch": ("learning", "export/portable.py", "export/mean_layer.py", "monitoring/sinks"),
+    "torch": ("learning", "export/portable.py", "export/mean_layer.py", "sinks"),
     "transformers": ("learning", "export/portable.py"),
     "click": ("cli.py", "commands"),
-    "yaml": ("safe_yaml.py", "simulation"),
-    "sqlite3": ("state", "server"),
-    "cleanlab": ("multiannotator.py",),
-    "mlflow": ("monitoring/sinks",),
-    "tensorboard": ("monitoring/sinks",),
+    "yaml": ("safe_yaml.py", "demo", "backtest"),
+    "sqlite3": ("storage", "server"),
+    "cleanlab": ("cleanlab_adapter.py",),
+    "mlflow": ("sinks",),
+    "tensorboard": ("sinks",),
 }
 """Which parts may import a package."""
 

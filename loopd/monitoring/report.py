@@ -14,12 +14,12 @@ from loopd.data.pool import Pool
 from loopd.errors import ConfigError, DataError
 from loopd.loop import metrics_log
 from loopd.loop.start import is_pool_of
-from loopd.loop.status import read_run
 from loopd.loop.tools import read_data
 from loopd.machine import State
 from loopd.monitoring.overview import overview
 from loopd.monitoring.pictures import charts
 from loopd.monitoring.report_page import report_html
+from loopd.operations.status import read_run
 from loopd.storage.files import write_atomic
 
 FILE_NAME = "report.html"

@@ -59,7 +59,7 @@ def status_text(seen: Overview, alive: Mapping[str, Any], look: Look) -> str:
     Args:
         seen: what there is to see.
         alive: ``run_dir``, ``daemon`` (process or ``None``), ``seen`` (seconds since its last sign)
-            and ``discarded``, as :func:`~loopd.loop.status.read_status` gives them.
+            and ``discarded``, as :func:`~loopd.operations.status.read_status` gives them.
         look: what the terminal can do.
     """
     return "\n".join(_lines(seen, alive, look))

@@ -16,12 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
-import loopd.loop.check
+import loopd.operations.check
 from loopd.errors import LoopdError
-from loopd.loop.check import Finding, check
 from loopd.loop.daemon import run_daemon
 from loopd.loop.gates import GATES
 from loopd.loop.tools import read_data
+from loopd.operations.check import Finding, check
 from tests.daemon import write_csv
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS
@@ -138,7 +138,7 @@ def test_a_gate_that_only_run_knows_is_noticed(
     site = make_site()
     PLANTS["folder"]["a file for the cache"](site)
     fewer = tuple(gate for gate in GATES if gate.name != "folder")
-    monkeypatch.setattr(loopd.loop.check, "GATES", fewer)
+    monkeypatch.setattr(loopd.operations.check, "GATES", fewer)
     with pytest.raises(AssertionError):
         same_words(site, "folder")
 

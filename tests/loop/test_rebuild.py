@@ -12,7 +12,7 @@ from loopd.annotation import schema
 from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
-from loopd.loop.rebuild import UNKNOWN, Rebuilt, rebuild
+from loopd.operations.rebuild import UNKNOWN, Rebuilt, rebuild
 from loopd.records import Batch, BatchItem, JsonValue, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 

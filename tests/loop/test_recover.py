@@ -17,10 +17,10 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.loop import metrics_log
-from loopd.loop.recover import Recovery, lines, recovered
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, fold
+from loopd.operations.recover import Recovery, lines, recovered
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Span, Suggestion
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, _in_memory, _on_argilla, gold

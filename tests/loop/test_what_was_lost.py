@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
-from loopd.loop import check
 from loopd.loop.daemon import report_data, run_daemon
 from loopd.loop.looking import Looking
 from loopd.loop.tools import read_data
+from loopd.operations import check
 from loopd.simulation import backtest
 
 

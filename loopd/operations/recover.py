@@ -22,7 +22,6 @@ from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
 from loopd.loop.metrics_log import FILE_NAME
 from loopd.loop.narrate import narrate
-from loopd.loop.rebuild import Rebuilt, rebuild
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
 from loopd.loop.tools import (
@@ -35,6 +34,7 @@ from loopd.loop.tools import (
 )
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
+from loopd.operations.rebuild import Rebuilt, rebuild
 from loopd.records import Answer, AnswerStatus
 from loopd.storage.codec import NewerError
 from loopd.storage.journal import Journal
@@ -116,7 +116,7 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
     Answers that came with the pool are taken from it as at a start, all others from the store.
 
     Raises:
-        DatasetError: see :func:`~loopd.loop.rebuild.rebuild`.
+        DatasetError: see :func:`~loopd.operations.rebuild.rebuild`.
     """
     found = rebuild(listing.items, tools.data.pool, tools.task)
     now = tools.clock.wall()

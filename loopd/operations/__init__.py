@@ -1,0 +1,1 @@
+"""What people do to a run from outside: check it, ask where it stands, recover it."""
