@@ -40,7 +40,7 @@ from loopd.data.reading import read_pool
 from loopd.evaluation.savings import FARTHEST, Head, Material
 from loopd.events import ModelTrained, RoundEvaluated
 from loopd.learning.learner import Model
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.draws import set_aside
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS

@@ -193,7 +193,7 @@ class Live:
         from loopd.monitoring.overview import overview
         from loopd.monitoring.pages import environment
         from loopd.monitoring.pictures import EMPTY
-        from loopd.reports.rounds import measure_name
+        from loopd.metrics_log.rows import measure_name
 
         rows = metrics_log.rows(self.state)
         seen = overview(self.state, self.config, self.tools.data.pool, rows, self.story.now)

@@ -54,7 +54,7 @@ from loopd.loop.answer_times import moment
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.records import Answer, Batch, BatchItem
-from loopd.reports.rounds import Row, number, read_metrics
+from loopd.metrics_log.rows import Row, number, read_metrics
 from loopd.server.embedded import EmbeddedServer
 
 LOOK_SECONDS = 3.0
@@ -219,7 +219,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 def draw(arms: dict[str, Any], path: Path) -> None:
     """Waiting seconds before each batch, and accuracy over labels."""
-    from loopd.reports.drawing import new_figure, png, style
+    from loopd.drawing import new_figure, png, style
 
     figure = new_figure("Seconds in which people had nothing to do", height=4.6, width=9.6)
     waiting, accuracy = figure.subplots(1, 2)

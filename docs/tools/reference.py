@@ -26,7 +26,7 @@ from pydantic.fields import FieldInfo
 from loopd import errors
 from loopd.cli import main
 from loopd.config import Config
-from loopd.loop.metrics_log import KEYS
+from loopd.metrics_log.writer import KEYS
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
 

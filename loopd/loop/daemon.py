@@ -23,7 +23,7 @@ from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.argilla_pool import keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
@@ -267,7 +267,7 @@ def _write(
 
 def plot(state: State, folder: Path) -> None:
     """Draw the learning curve beside the journal."""
-    from loopd.reports.curve import plot_learning_curve
+    from loopd.metrics_log.curve import plot_learning_curve
 
     plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
 

@@ -15,7 +15,7 @@ from loopd.config import Config
 from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
 from loopd.learning.learner import Learner
-from loopd.loop.metrics_log import FILE_NAME
+from loopd.metrics_log.writer import FILE_NAME
 from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State

@@ -25,7 +25,7 @@ from loopd.events import (
 from loopd.loop.obstacles import obstacle
 from loopd.machine import State
 from loopd.records import AnswerStatus, JsonValue
-from loopd.reports.audit import audit_sentence
+from loopd.metrics_log.audit import audit_sentence
 
 
 def narrate(event: Event, state: State) -> None:

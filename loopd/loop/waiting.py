@@ -18,7 +18,7 @@ from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.loop.answer_times import changed_at
 from loopd.machine import State
 from loopd.records import JsonValue
-from loopd.reports.rounds import number
+from loopd.metrics_log.rows import number
 
 Figures = dict[str, JsonValue]
 

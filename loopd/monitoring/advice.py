@@ -10,7 +10,7 @@ from loopd.config import StoppingSection
 from loopd.loop.verdict import LIMITS
 from loopd.machine import State
 from loopd.monitoring.run_status import end_reason
-from loopd.reports.rounds import Row, criterion_names, number
+from loopd.metrics_log.rows import Row, criterion_names, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from loopd.monitoring.run_status import RunStatus, run_status
 from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
-from loopd.reports.audit import AUDIT_PREFIX, audit_sentences, has_audit
-from loopd.reports.rounds import Row, effort_of, metric_of, number
+from loopd.metrics_log.audit import AUDIT_PREFIX, audit_sentences, has_audit
+from loopd.metrics_log.rows import Row, effort_of, metric_of, number
 
 AGREEMENT_PREFIX = "consensus."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loopd.monitoring import wording
-from loopd.reports.rounds import advice
+from loopd.metrics_log.rows import advice
 
 if TYPE_CHECKING:
     from jinja2 import Environment

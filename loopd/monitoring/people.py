@@ -13,7 +13,7 @@ from loopd.loop.queue import paces
 from loopd.machine import State
 from loopd.printable import one_line
 from loopd.records import IMPORT_PREFIX, AnswerStatus
-from loopd.reports.rounds import Row, number
+from loopd.metrics_log.rows import Row, number
 
 SHORT_ID = 8
 """Characters of an account's id where its name is not known."""

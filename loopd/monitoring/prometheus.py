@@ -18,8 +18,8 @@ from loopd.machine import Phase
 from loopd.monitoring.people import open_batches, waiting
 from loopd.monitoring.snapshot import Snapshot
 from loopd.records import AnswerStatus, JsonValue
-from loopd.reports.audit import AUDIT_PREFIX
-from loopd.reports.rounds import number
+from loopd.metrics_log.audit import AUDIT_PREFIX
+from loopd.metrics_log.rows import number
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

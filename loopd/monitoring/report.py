@@ -12,7 +12,7 @@ from pathlib import Path
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, DataError
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State

@@ -15,7 +15,7 @@ from loopd.monitoring.pages import environment
 from loopd.monitoring.provenance import flat, origin, settings_in_force
 from loopd.monitoring.wording import duration, figure, figure_name
 from loopd.printable import one_line
-from loopd.reports.rounds import measure_name, number
+from loopd.metrics_log.rows import measure_name, number
 
 
 @dataclass(frozen=True, slots=True)

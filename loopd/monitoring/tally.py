@@ -22,7 +22,7 @@ from loopd.events import (
 )
 from loopd.growing import growing
 from loopd.machine import joined
-from loopd.reports.rounds import number
+from loopd.metrics_log.rows import number
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from loopd.monitoring.overview import Overview
 from loopd.printable import one_line
-from loopd.reports.rounds import Row, advice, measure_name, number
+from loopd.metrics_log.rows import Row, advice, measure_name, number
 
 NARROWEST, WIDEST = 30, 120
 """Columns that are used at least and at most."""

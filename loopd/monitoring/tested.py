@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopd.printable import one_line
-from loopd.reports.rounds import Row, class_names, effort_of, metric_of, number
+from loopd.metrics_log.rows import Row, class_names, effort_of, metric_of, number
 
 MISTAKES = 10
 """Kinds of mistakes that are listed at most."""

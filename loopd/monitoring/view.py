@@ -14,14 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.tools import Tools
 from loopd.monitoring.overview import LiveContext, Overview, overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import ChartRenderer, Picture
 from loopd.monitoring.prometheus import Moment
 from loopd.monitoring.snapshot import Snapshot, SnapshotHolder
-from loopd.reports.rounds import measure_name
+from loopd.metrics_log.rows import measure_name
 from loopd.storage.heartbeat import seconds_since
 
 if TYPE_CHECKING:

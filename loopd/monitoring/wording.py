@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from loopd.printable import one_line
 from loopd.records import JsonValue
-from loopd.reports.audit import UNKNOWN
+from loopd.metrics_log.audit import UNKNOWN
 
 PHASES = (
     ("publish", "Publish"),

@@ -20,7 +20,7 @@ from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
-from loopd.loop.metrics_log import FILE_NAME
+from loopd.metrics_log.writer import FILE_NAME
 from loopd.loop.narrate import narrate
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopd.reports.comparison import ArmSummary, Comparison
-from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
+from loopd.drawing import COLOURS, legend, new_figure, png, style
 from loopd.reports.interval import IntervalEstimate, estimate
 from loopd.reports.learning_curves import LearningCurve
-from loopd.reports.rounds import USUAL, Terms
+from loopd.metrics_log.rows import USUAL, Terms
 from loopd.storage.files import write_atomic
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from loopd.reports.comparison import ArmSummary, Comparison, Reached
 from loopd.reports.interval import IntervalEstimate
-from loopd.reports.rounds import USUAL, Terms
+from loopd.metrics_log.rows import USUAL, Terms
 
 COUNTS_SHOWN = 26
 """Most label counts in the table; the results file has all."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from loopd.reports.rounds import Row, number
+from loopd.metrics_log.rows import Row, number
 
 
 @dataclass(frozen=True, slots=True)

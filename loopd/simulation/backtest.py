@@ -13,11 +13,11 @@ from loopd import log
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.loop.daemon import report_data
-from loopd.loop.metrics_log import rows
+from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
-from loopd.reports.rounds import Row, metric_of, number
+from loopd.metrics_log.rows import Row, metric_of, number
 from loopd.simulation.arms import Arm, changed, crossed, read_arms
 from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
 from loopd.simulation.forecast import Forecast, planned_rounds

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
-from loopd.reports.curve import plot_learning_curve
-from loopd.reports.rounds import Row, measure_name, metric_of, number, read_metrics
-from loopd.reports.table import round_header, round_line, round_table
+from loopd.metrics_log.curve import plot_learning_curve
+from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_metrics
+from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
 from loopd.simulation.demo_folder import DemoFolder, opened
 from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle

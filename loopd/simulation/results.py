@@ -16,7 +16,7 @@ from typing import Any
 
 from loopd.config import StrategySection
 from loopd.errors import ConfigError
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import versions
 from loopd.machine import State
 from loopd.reports.comparison import ArmSummary, Comparison, compare
@@ -24,7 +24,7 @@ from loopd.reports.comparison_plot import plot_curves, plot_seconds
 from loopd.reports.comparison_table import comparison_table
 from loopd.reports.interval import IntervalEstimate
 from loopd.reports.learning_curves import learning_curves
-from loopd.reports.rounds import MEASURES, Row, Terms, effort_of, measure_name, metric_of
+from loopd.metrics_log.rows import MEASURES, Row, Terms, effort_of, measure_name, metric_of
 from loopd.simulation.arms import BASELINE, Arm
 from loopd.simulation.experiment import Experiment
 from loopd.simulation.trial import Trial

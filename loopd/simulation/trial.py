@@ -16,7 +16,7 @@ from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
 from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS

@@ -19,7 +19,7 @@ from loopd import log
 from loopd.config import LogSection
 from loopd.errors import LoopdError
 from loopd.events import RoundEvaluated
-from loopd.loop.metrics_log import rows
+from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State

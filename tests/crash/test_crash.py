@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from loopd.annotation.consensus import targets
-from loopd.loop.metrics_log import TIMED
+from loopd.metrics_log.writer import TIMED
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
 from tests.daemon import COMMAND, Daemon

@@ -20,9 +20,9 @@ from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import key_names, load_config, parse_config
 from loopd.errors import ConfigError
-from loopd.loop.metrics_log import KEYS
+from loopd.metrics_log.writer import KEYS
 from loopd.machine import TRANSITIONS, Phase
-from loopd.reports.table import round_header
+from loopd.metrics_log.table import round_header
 from loopd.simulation.arms import read_arms
 from tests.docs import commands, pages
 

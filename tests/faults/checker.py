@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.machine import fold
 from loopd.storage.codec import decode
 from tests.faults.evidence import Evidence, Row

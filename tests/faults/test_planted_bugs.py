@@ -15,7 +15,8 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.events import AnswersCollected, Event
 from loopd.learning.learner import BatchChoice, Learner
-from loopd.loop import collecting, metrics_log, steps
+from loopd.loop import collecting, steps
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.machine import State, apply

@@ -16,7 +16,7 @@ from loopd.config import DataSection
 from loopd.data.reading import read_pool
 from loopd.errors import DataError, JournalError, StorageError
 from loopd.machine import fold
-from loopd.reports.rounds import advice, class_names, effort_of, metric_of, number, read_metrics
+from loopd.metrics_log.rows import advice, class_names, effort_of, metric_of, number, read_metrics
 from loopd.storage import codec
 from loopd.storage.journal import Journal
 from tests.fuzz.properties import HOW_OFTEN, JSON, TEXTS, holds, is_clear, mixed

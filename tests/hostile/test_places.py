@@ -14,7 +14,7 @@ from loopd.errors import DataError, StorageError
 from loopd.events import RunStopped
 from loopd.learning.features.projection import kept
 from loopd.learning.model_store import ModelStore
-from loopd.reports.curve import plot_learning_curve
+from loopd.metrics_log.curve import plot_learning_curve
 from loopd.storage.files import write_atomic
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock

@@ -25,7 +25,7 @@ from loopd.events import (
     RoundEvaluated,
     RunStarted,
 )
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.closing import reason_to_close
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue import paces, runs_low

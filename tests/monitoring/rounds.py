@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopd.monitoring.figures import ConfusionMatrix
-from loopd.reports.rounds import Row
+from loopd.metrics_log.rows import Row
 
 HOSTILE = (
     "$\\frac{1}{0}$ <script>window.harmed = 1</script>",

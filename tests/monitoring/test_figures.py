@@ -18,7 +18,7 @@ from loopd.monitoring.figures import (
 )
 from loopd.monitoring.figures.chart import brief
 from loopd.monitoring.figures.quality import most_confused
-from loopd.reports.rounds import Row
+from loopd.metrics_log.rows import Row
 from tests.monitoring.rounds import HOSTILE, make_confusion, make_rows
 
 

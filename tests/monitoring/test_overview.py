@@ -10,7 +10,7 @@ import pytest
 
 from loopd.config import Config
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
-from loopd.loop.metrics_log import rows
+from loopd.metrics_log.writer import rows
 from loopd.machine import fold
 from loopd.monitoring.cautions import Outage
 from loopd.monitoring.overview import LiveContext, Overview, overview

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loopd.errors import AuthError, TransientError
 from loopd.events import AnswersCollected, Event, RunResumed
-from loopd.loop.metrics_log import rows
+from loopd.metrics_log.writer import rows
 from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools

@@ -25,7 +25,7 @@ from loopd.monitoring.sinks.mlflow_run import MlflowRun
 from loopd.monitoring.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name
 from loopd.monitoring.sinks.sink_writer import SinkWriter
 from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
-from loopd.reports.rounds import Row, number
+from loopd.metrics_log.rows import Row, number
 from tests.loop.conftest import Bench, MakeBench, make_bench  # noqa: F401 (a fixture)
 from tests.loop.test_people import answer_all, never
 from tests.monitoring.rounds import HOSTILE, make_rows

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from loopd.cli import main
 from loopd.data.pool import Pool
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.machine import fold
 from loopd.monitoring.overview import Overview, overview
 from loopd.monitoring.terminal import Look, bar, spark, status_text

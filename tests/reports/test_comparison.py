@@ -11,7 +11,7 @@ from loopd.reports.comparison_plot import plot_curves, plot_seconds, short_names
 from loopd.reports.comparison_table import aligned, comparison_table
 from loopd.reports.interval import estimate
 from loopd.reports.learning_curves import LearningCurve, learning_curves
-from loopd.reports.rounds import Row, Terms, effort_of
+from loopd.metrics_log.rows import Row, Terms, effort_of
 
 T3 = 4.302652729749464
 """The 97.5 % quantile of Student's t with two degrees of freedom, from printed tables: 4.303."""

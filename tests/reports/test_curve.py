@@ -8,7 +8,7 @@ import pytest
 
 from loopd.errors import StorageError
 from loopd.records import JsonValue
-from loopd.reports.curve import plot_learning_curve
+from loopd.metrics_log.curve import plot_learning_curve
 
 Row = dict[str, JsonValue]
 SIX = ("account", "billing", "delivery", "product", "returns", "technical")

@@ -6,8 +6,8 @@ import pytest
 
 from loopd.errors import DataError
 from loopd.records import JsonValue
-from loopd.reports.rounds import advice, class_names, number, read_metrics
-from loopd.reports.table import round_header, round_line, round_table
+from loopd.metrics_log.rows import advice, class_names, number, read_metrics
+from loopd.metrics_log.table import round_header, round_line, round_table
 
 FULL: dict[str, JsonValue] = {
     "round": 3,

@@ -13,8 +13,8 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
-from loopd.loop import metrics_log
-from loopd.loop.metrics_log import TIMED
+from loopd.metrics_log import writer as metrics_log
+from loopd.metrics_log.writer import TIMED
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.stop import Stop

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from loopd.loop.metrics_log import TIMED
+from loopd.metrics_log.writer import TIMED
 from tests.simulation.sets import write_set
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]

@@ -10,7 +10,7 @@ import pytest
 from loopd.annotation.consensus import targets
 from loopd.config import Config
 from loopd.errors import JournalError, RunError
-from loopd.loop.metrics_log import TIMED
+from loopd.metrics_log.writer import TIMED
 from loopd.loop.stop import Stop
 from loopd.loop.tools import read_data
 from loopd.machine import Phase, State

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from loopd.reports.drawing import new_figure, plain, png, svg
+from loopd.drawing import new_figure, plain, png, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

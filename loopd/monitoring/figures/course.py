@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loopd.monitoring.figures.chart import GRID, Chart, brief, new_chart, note
-from loopd.reports.curve import series
-from loopd.reports.drawing import COLOURS, style
-from loopd.reports.rounds import Row, criterion_names, number
+from loopd.metrics_log.curve import series
+from loopd.drawing import COLOURS, style
+from loopd.metrics_log.rows import Row, criterion_names, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ import numpy as np
 
 from loopd.evaluation.metrics import Confusion
 from loopd.monitoring.figures.chart import GRID, Chart, brief, new_chart, note
-from loopd.reports.curve import draw_quality, label_axis
-from loopd.reports.drawing import COLOURS
-from loopd.reports.rounds import (
+from loopd.metrics_log.curve import draw_quality, label_axis
+from loopd.drawing import COLOURS
+from loopd.metrics_log.rows import (
     Row,
     class_names,
     effort_of,

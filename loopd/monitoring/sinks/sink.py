@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from loopd.reports.rounds import Row
+from loopd.metrics_log.rows import Row
 
 Ending = Literal["running", "done", "stopped", "failed"]
 

@@ -9,7 +9,7 @@ from loopd import log
 from loopd.errors import LoopdError
 from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunStarted
 from loopd.export.models import export_model
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools

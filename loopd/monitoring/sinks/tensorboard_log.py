@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.monitoring.sinks.sink import RunRecord, numbers
-from loopd.reports.rounds import Row, number
+from loopd.metrics_log.rows import Row, number
 
 
 class TensorBoardLog:

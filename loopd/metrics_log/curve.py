@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopd.reports.drawing import COLOURS, legend, new_figure, png, style
-from loopd.reports.rounds import (
+from loopd.drawing import COLOURS, legend, new_figure, png, style
+from loopd.metrics_log.rows import (
     Row,
     class_names,
     criterion_names,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from loopd.reports.rounds import Row, advice, measure_name, metric_of, number
+from loopd.metrics_log.rows import Row, advice, measure_name, metric_of, number
 
 
 @dataclass(frozen=True, slots=True)

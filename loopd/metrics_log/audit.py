@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopd.reports.rounds import Row, measure_name, metric_of, number
+from loopd.metrics_log.rows import Row, measure_name, metric_of, number
 
 AUDIT_PREFIX = "audit."
 """Of the audit's keys in a row."""

@@ -1,0 +1,1 @@
+"""The metrics log: how a run writes it, how it is read, said and drawn."""
