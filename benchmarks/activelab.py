@@ -46,8 +46,8 @@ from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.records import Batch, BatchItem, Record
 from loopd.drawing import legend, new_figure, png, style
-from loopd.reports.interval import estimate
-from loopd.simulation.trial import share_caches
+from loopd.backtest.interval import estimate
+from loopd.backtest.trial import share_caches
 from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 

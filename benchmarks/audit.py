@@ -49,7 +49,7 @@ from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import Phase, State, apply
 from loopd.records import Record
 from loopd.simulation.behaviour import OracleOptions
-from loopd.simulation.oracle_store import OracleStore
+from loopd.backtest.oracle_store import OracleStore
 from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.tasks.registry import build_task
 

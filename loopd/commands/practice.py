@@ -216,7 +216,7 @@ def simulate(config: Path, **options: Any) -> None:
     """
     from loopd import log
     from loopd.config_file import load_config
-    from loopd.simulation.backtest import BacktestOptions, run_backtest
+    from loopd.backtest.backtest import BacktestOptions, run_backtest
 
     settings = load_config(config)
     log.set_up(settings.log)

@@ -23,7 +23,7 @@ from loopd.errors import ConfigError
 from loopd.metrics_log.writer import KEYS
 from loopd.machine import TRANSITIONS, Phase
 from loopd.metrics_log.table import round_header
-from loopd.simulation.arms import read_arms
+from loopd.backtest.arms import read_arms
 from tests.docs import commands, pages
 
 PAGES = pytest.mark.parametrize("path", pages.pages(), ids=pages.name)

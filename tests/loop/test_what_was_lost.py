@@ -15,7 +15,7 @@ from loopd.loop.daemon import report_data, run_daemon
 from loopd.loop.looking import Looking
 from loopd.loop.tools import read_data
 from loopd.operations import check
-from loopd.simulation import backtest
+from loopd.backtest import backtest
 
 
 def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> Config:

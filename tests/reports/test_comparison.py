@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from loopd.reports.comparison import Comparison, compare, default_targets
-from loopd.reports.comparison_plot import plot_curves, plot_seconds, short_names
-from loopd.reports.comparison_table import aligned, comparison_table
-from loopd.reports.interval import estimate
-from loopd.reports.learning_curves import LearningCurve, learning_curves
+from loopd.backtest.comparison import Comparison, compare, default_targets
+from loopd.backtest.comparison_plot import plot_curves, plot_seconds, short_names
+from loopd.backtest.comparison_table import aligned, comparison_table
+from loopd.backtest.interval import estimate
+from loopd.backtest.learning_curves import LearningCurve, learning_curves
 from loopd.metrics_log.rows import Row, Terms, effort_of
 
 T3 = 4.302652729749464

@@ -9,17 +9,17 @@ import pytest
 
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, LockedError, RunError
-from loopd.simulation.arms import crossed, read_arms
-from loopd.simulation.backtest import (
+from loopd.backtest.arms import crossed, read_arms
+from loopd.backtest.backtest import (
     BacktestOptions,
     planned,
     read_checked,
     seed_list,
     target_list,
 )
-from loopd.simulation.experiment import Experiment, opened, settle
-from loopd.simulation.forecast import Forecast, duration, planned_rounds
-from loopd.simulation.results import baselines
+from loopd.backtest.experiment import Experiment, opened, settle
+from loopd.backtest.forecast import Forecast, duration, planned_rounds
+from loopd.backtest.results import baselines
 from tests.simulation.sets import small_set
 
 BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("arms_*.yaml"))

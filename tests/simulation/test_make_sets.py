@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.config_file import load_config
-from loopd.simulation.backtest import read_checked
+from loopd.backtest.backtest import read_checked
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "make_sets.py"
 

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loopd.reports.interval import IntervalEstimate, estimate
-from loopd.reports.learning_curves import LearningCurve
+from loopd.backtest.interval import IntervalEstimate, estimate
+from loopd.backtest.learning_curves import LearningCurve
 
 TARGETS_SHOWN = 4
 

@@ -23,7 +23,7 @@ from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
-from loopd.simulation.trial import Trial, run_trial, write_first_batches
+from loopd.backtest.trial import Trial, run_trial, write_first_batches
 
 GRACE_SECONDS = 10.0
 """Time for the step at hand once nobody listens any more; the journal survives the end."""

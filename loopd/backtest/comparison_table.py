@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from loopd.reports.comparison import ArmSummary, Comparison, Reached
-from loopd.reports.interval import IntervalEstimate
+from loopd.backtest.comparison import ArmSummary, Comparison, Reached
+from loopd.backtest.interval import IntervalEstimate
 from loopd.metrics_log.rows import USUAL, Terms
 
 COUNTS_SHOWN = 26

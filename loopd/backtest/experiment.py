@@ -13,8 +13,8 @@ from typing import Any
 from loopd.config import Config
 from loopd.errors import ConfigError, JournalError, RunError, StorageError
 from loopd.loop.tools import DataSets
-from loopd.simulation.arms import Arm, seedless
-from loopd.simulation.trial import Trial
+from loopd.backtest.arms import Arm, seedless
+from loopd.backtest.trial import Trial
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import run_lock
 

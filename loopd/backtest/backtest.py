@@ -18,13 +18,13 @@ from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import Row, metric_of, number
-from loopd.simulation.arms import Arm, changed, crossed, read_arms
-from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
-from loopd.simulation.forecast import Forecast, planned_rounds
+from loopd.backtest.arms import Arm, changed, crossed, read_arms
+from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
+from loopd.backtest.forecast import Forecast, planned_rounds
 from loopd.simulation.rehearsal import refuse_argilla
-from loopd.simulation.results import cores, write_results
-from loopd.simulation.trial import Trial
-from loopd.simulation.worker_pool import Message, WorkItem, run_tasks
+from loopd.backtest.results import cores, write_results
+from loopd.backtest.trial import Trial
+from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopd.reports.comparison import ArmSummary, Comparison
+from loopd.backtest.comparison import ArmSummary, Comparison
 from loopd.drawing import COLOURS, legend, new_figure, png, style
-from loopd.reports.interval import IntervalEstimate, estimate
-from loopd.reports.learning_curves import LearningCurve
+from loopd.backtest.interval import IntervalEstimate, estimate
+from loopd.backtest.learning_curves import LearningCurve
 from loopd.metrics_log.rows import USUAL, Terms
 from loopd.storage.files import write_atomic
 

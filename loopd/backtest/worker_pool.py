@@ -92,7 +92,7 @@ class _Worker:
         environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
         with log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "loopd.simulation.worker"],
+                [sys.executable, "-m", "loopd.backtest.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

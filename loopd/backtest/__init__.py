@@ -1,0 +1,1 @@
+"""Backtests: arms of several seeds on labelled data, compared."""
