@@ -48,7 +48,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import Phase, State, apply
 from loopd.records import Record
-from loopd.simulation.behaviour import OracleOptions
+from loopd.oracle.behaviour import OracleOptions
 from loopd.backtest.oracle_store import OracleStore
 from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.tasks.registry import build_task

@@ -21,7 +21,7 @@ from loopd.metrics_log.rows import Row, metric_of, number
 from loopd.backtest.arms import Arm, changed, crossed, read_arms
 from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
 from loopd.backtest.forecast import Forecast, planned_rounds
-from loopd.simulation.rehearsal import refuse_argilla
+from loopd.oracle.rehearsal import refuse_argilla
 from loopd.backtest.results import cores, write_results
 from loopd.backtest.trial import Trial
 from loopd.backtest.worker_pool import Message, WorkItem, run_tasks

@@ -10,7 +10,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
 from loopd.data.pool import Pool
 from loopd.records import Answer, Batch, BatchItem, Target
-from loopd.simulation.behaviour import OracleOptions, behave
+from loopd.oracle.behaviour import OracleOptions, behave
 from loopd.tasks.task import Task
 
 LOOKS = 2

@@ -24,7 +24,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold
-from loopd.simulation.behaviour import OracleOptions
+from loopd.oracle.behaviour import OracleOptions
 from loopd.backtest.oracle_store import OracleStore
 from loopd.storage.codec import decode, encode
 from loopd.storage.files import storage_error, write_atomic

@@ -76,14 +76,14 @@ def oracle(config: Path, gold: str, **options: Any) -> None:
     For rehearsals and tests: they answer over Argilla's own HTTP API while `loopd run` works.
     """
     from loopd.config_file import load_config
-    from loopd.simulation.rehearsal import play_people
+    from loopd.oracle.rehearsal import play_people
 
     played = play_people(load_config(config), gold, _behaviour(options), click.echo)
     click.echo(played.line())
 
 
 def _behaviour(options: dict[str, Any]) -> Any:
-    from loopd.simulation.behaviour import OracleOptions
+    from loopd.oracle.behaviour import OracleOptions
 
     shuffle, seconds = not options.pop("in_order"), options.pop("seconds")
     rates = _rates(options.pop("error_rates"))

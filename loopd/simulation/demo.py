@@ -23,7 +23,7 @@ from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_me
 from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.server.embedded import EmbeddedServer
 from loopd.simulation.demo_folder import DemoFolder, opened
-from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.simulation.parent_watch import ParentDeathWatch
 from loopd.simulation.play import Play, Sections, config_play, merged, sample_play
 

@@ -10,7 +10,7 @@ import pytest
 
 from loopd.machine import State
 from loopd.records import AnswerStatus
-from loopd.simulation.oracle import OracleOptions, OracleTask
+from loopd.oracle.oracle import OracleOptions, OracleTask
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.daemon import Daemon

@@ -10,7 +10,7 @@ from loopd.annotation.consensus import ConsensusOptions, ballots, repeats, resol
 from loopd.events import Event, ModelTrained
 from loopd.machine import Phase, State, apply
 from loopd.records import Targets
-from loopd.simulation.oracle import OracleOptions, OracleTask
+from loopd.oracle.oracle import OracleOptions, OracleTask
 from loopd.storage.journal import Journal
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon

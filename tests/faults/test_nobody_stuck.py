@@ -20,7 +20,7 @@ from loopd.errors import ArgillaError, TransientError
 from loopd.events import RecordsReopened, RunStopped
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus
-from loopd.simulation.people_api import PeopleApi
+from loopd.oracle.people_api import PeopleApi
 from loopd.storage.journal import Journal
 from tests.daemon import Daemon, wait_for, write_csv
 from tests.faults.index_loss import LossyFront

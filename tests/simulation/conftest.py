@@ -12,7 +12,7 @@ import pytest
 
 from loopd.annotation.schema import METADATA, MetadataNames, metadata_property
 from loopd.errors import LoopdError
-from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
 from tests.people import is_guest

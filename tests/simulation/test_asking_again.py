@@ -21,7 +21,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.records import Batch, BatchItem, Record
-from loopd.simulation.behaviour import OracleOptions
+from loopd.oracle.behaviour import OracleOptions
 from loopd.backtest.oracle_store import OracleStore
 from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task

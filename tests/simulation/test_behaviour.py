@@ -6,8 +6,8 @@ import pytest
 
 from loopd.errors import ConfigError
 from loopd.records import Span
-from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
-from loopd.simulation.mistakes import mistaken
+from loopd.oracle.behaviour import Behaviour, OracleOptions, behave
+from loopd.oracle.mistakes import mistaken
 from loopd.tasks.multi_label import MultiLabelTask
 from loopd.tasks.single_label import SingleLabelTask
 from loopd.tasks.spans import SpanTask

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from loopd.errors import AuthError, ConfigError, DatasetError
-from loopd.simulation.behaviour import behave
-from loopd.simulation.oracle import OracleOptions, OracleTask
+from loopd.oracle.behaviour import behave
+from loopd.oracle.oracle import OracleOptions, OracleTask
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
 from tests.simulation.conftest import GOLD, TASK, Board, start

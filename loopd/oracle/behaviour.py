@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from loopd.errors import ConfigError
 from loopd.records import JsonValue, Target
-from loopd.simulation.mistakes import mistaken
+from loopd.oracle.mistakes import mistaken
 from loopd.tasks.task import Task
 
 

@@ -15,10 +15,10 @@ from typing import Protocol, TypeVar
 from loopd.annotation.http import Front, first_contact
 from loopd.errors import ConfigError, DatasetError, TransientError
 from loopd.loop.retry import delays
-from loopd.simulation.behaviour import OracleOptions
-from loopd.simulation.coordinator import OracleCoordinator, OracleReport
-from loopd.simulation.people_api import PeopleApi, TakenError
-from loopd.simulation.person import LONGEST_PAUSE, OracleTask, SimulatedAnnotator
+from loopd.oracle.behaviour import OracleOptions
+from loopd.oracle.coordinator import OracleCoordinator, OracleReport
+from loopd.oracle.people_api import PeopleApi, TakenError
+from loopd.oracle.person import LONGEST_PAUSE, OracleTask, SimulatedAnnotator
 
 __all__ = ["OracleOptions", "OracleReport", "OracleTask", "Stoppable", "run_oracle"]
 

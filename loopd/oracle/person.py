@@ -13,9 +13,9 @@ from loopd.annotation.schema import readings
 from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
 from loopd.records import JsonValue, Target
-from loopd.simulation.behaviour import Behaviour, OracleOptions, behave
-from loopd.simulation.coordinator import OracleCoordinator
-from loopd.simulation.people_api import DatasetView, GoneError, PeopleApi, RecordView, TakenError
+from loopd.oracle.behaviour import Behaviour, OracleOptions, behave
+from loopd.oracle.coordinator import OracleCoordinator
+from loopd.oracle.people_api import DatasetView, GoneError, PeopleApi, RecordView, TakenError
 from loopd.tasks.task import Task
 
 STRETCH = 10

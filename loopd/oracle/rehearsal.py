@@ -14,7 +14,7 @@ from loopd.errors import ConfigError, DataError
 from loopd.loop.argilla_pool import pool_wishes
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import build_store
-from loopd.simulation.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.tasks.registry import build_task
 
 

@@ -1,0 +1,1 @@
+"""The oracle: simulated people who answer by known labels over Argilla's own API."""
