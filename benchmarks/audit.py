@@ -50,7 +50,7 @@ from loopd.machine import Phase, State, apply
 from loopd.records import Record
 from loopd.oracle.behaviour import OracleOptions
 from loopd.backtest.oracle_store import OracleStore
-from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE
+from loopd.demo.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.tasks.registry import build_task
 
 POOL, ROUNDS, BATCH, SHARE = 400, 5, 30, 0.2

@@ -144,7 +144,7 @@ def demo(**options: Any) -> None:
     With the sample data it ends by itself after a few minutes, with an accuracy table and a
     learning curve; Ctrl-C ends it at any time.
     """
-    from loopd.simulation.demo import DemoOptions, run_demo
+    from loopd.demo.demo import DemoOptions, run_demo
 
     sys.exit(run_demo(DemoOptions(**options), click.echo))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.simulation.sample_data import generate
+from loopd.demo.sample_data import generate
 from tests.daemon import wait_for
 from tests.docs import pages
 from tests.live import LiveArgilla

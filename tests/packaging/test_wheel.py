@@ -122,7 +122,7 @@ def test_the_command_answers_outside_the_checkout(elsewhere: Elsewhere) -> None:
 
 
 def test_the_sample_data_is_bundled_and_checked(elsewhere: Elsewhere) -> None:
-    where = "import loopd.simulation.sample_data as data; print(data.FOLDER)"
+    where = "import loopd.demo.sample_data as data; print(data.FOLDER)"
     data = Path(elsewhere.run("python", "-c", where).strip())
     assert data.is_relative_to(elsewhere.folder)
     (elsewhere.folder / "my.yaml").write_text(CONFIG.format(data=data), encoding="utf-8")

@@ -10,7 +10,7 @@ import yaml
 
 from loopd.config import Config
 from loopd.config_file import load_config
-from loopd.simulation import sample_data
+from loopd.demo import sample_data
 from loopd.storage.files import write_atomic
 
 POOL, TEST = 240, 80

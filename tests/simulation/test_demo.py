@@ -13,10 +13,10 @@ import yaml
 from loopd.config import MlflowSection
 from loopd.config_file import load_config
 from loopd.errors import ConfigError, LockedError
-from loopd.simulation.demo import DemoOptions, comparison, last_words, run_demo
-from loopd.simulation.demo_folder import MARKER, opened
-from loopd.simulation.play import merged, sample_sections, sample_task
-from loopd.simulation.sample_data import LABELS
+from loopd.demo.demo import DemoOptions, comparison, last_words, run_demo
+from loopd.demo.demo_folder import MARKER, opened
+from loopd.demo.play import merged, sample_sections, sample_task
+from loopd.demo.sample_data import LABELS
 from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
@@ -144,7 +144,7 @@ def test_what_the_demo_writes_is_read_back_and_a_resumed_one_doubles_nothing(
 DEMO = """
 import sys
 from pathlib import Path
-from loopd.simulation.demo import DemoOptions, run_demo
+from loopd.demo.demo import DemoOptions, run_demo
 from tests.guard import GUARDS
 GUARDS.attend()
 options = DemoOptions(dir=Path(sys.argv[1]), classifier="tfidf", label_yourself=True, rounds=None)

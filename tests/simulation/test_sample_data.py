@@ -8,8 +8,8 @@ import pytest
 from loopd.config import DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import leaks, read_pool
-from loopd.simulation import sample_data
-from loopd.simulation.sample_data import LABELS, POOL_FILE, TEST_FILE, generate, write_files
+from loopd.demo import sample_data
+from loopd.demo.sample_data import LABELS, POOL_FILE, TEST_FILE, generate, write_files
 
 
 def read(path: Path) -> Pool:

@@ -13,7 +13,7 @@ import yaml
 
 from loopd.errors import ConfigError, LockedError, StorageError
 from loopd.loop.daemon import PAGE_NAME
-from loopd.simulation import sample_data
+from loopd.demo import sample_data
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import holder, run_lock
 

@@ -1,7 +1,7 @@
 """Owns the bundled sample data set: customer questions of six kinds, composed from phrases.
 
 Must not be needed at run time: the CSV files beside it are committed. ``python -m
-loopd.simulation.sample_data`` writes them again, byte for byte.
+loopd.demo.sample_data`` writes them again, byte for byte.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The demo: sample data, a server, a daemon and simulated people in one command."""

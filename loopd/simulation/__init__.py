@@ -1,1 +1,0 @@
-"""Simulated annotators and the demonstration."""
