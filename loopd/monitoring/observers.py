@@ -23,6 +23,6 @@ def observers(config: Config) -> Iterator[Observer]:
         yield Dashboard()
     sinks = config.sinks
     if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
-        from loopd.monitoring.sinks.wanted import feeders
+        from loopd.sinks.wanted import feeders
 
         yield from feeders(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopd.monitoring.sinks.sink import RunRecord, numbers
+from loopd.sinks.sink import RunRecord, numbers
 from loopd.metrics_log.rows import Row, number
 
 

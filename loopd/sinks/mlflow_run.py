@@ -13,7 +13,7 @@ from typing import Any
 
 from loopd.config import MlflowSection
 from loopd.config.sinks import SQLITE
-from loopd.monitoring.sinks.sink import LastModel, RunRecord, numbers
+from loopd.sinks.sink import LastModel, RunRecord, numbers
 from loopd.metrics_log.rows import Row, number
 
 RUN_TAG, MODEL_TAG = "loopd.run", "loopd.model"

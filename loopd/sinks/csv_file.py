@@ -7,7 +7,7 @@ import io
 import json
 from pathlib import Path
 
-from loopd.monitoring.sinks.sink import RunRecord
+from loopd.sinks.sink import RunRecord
 from loopd.records import JsonValue
 from loopd.storage.files import write_atomic
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from loopd.config import Config
 from loopd.loop.start import check_sinks
-from loopd.monitoring.sinks.csv_file import FILE_NAME, CsvFile
-from loopd.monitoring.sinks.mlflow_run import MlflowRun
-from loopd.monitoring.sinks.sink_writer import SinkWriter
-from loopd.monitoring.sinks.tensorboard_log import TensorBoardLog
+from loopd.sinks.csv_file import FILE_NAME, CsvFile
+from loopd.sinks.mlflow_run import MlflowRun
+from loopd.sinks.sink_writer import SinkWriter
+from loopd.sinks.tensorboard_log import TensorBoardLog
 
 
 def feeders(config: Config) -> Iterator[SinkWriter]:
