@@ -190,7 +190,7 @@ class Live:
 
     def _page(self) -> None:
         from loopd.loop import metrics_log
-        from loopd.monitoring.overview import overview
+        from loopd.overview.overview import overview
         from loopd.monitoring.pages import environment
         from loopd.monitoring.pictures import EMPTY
         from loopd.metrics_log.rows import measure_name

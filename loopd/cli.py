@@ -164,8 +164,8 @@ def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
     from loopd.commands.shared import look
     from loopd.data.pool import Pool
     from loopd.loop import metrics_log
-    from loopd.monitoring.overview import overview
-    from loopd.monitoring.terminal import status_text
+    from loopd.overview.overview import overview
+    from loopd.overview.terminal import status_text
 
     seen = overview(state, settings, Pool(()), metrics_log.rows(state), time.time())
     return status_text(seen, fields, look())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from loopd.monitoring.terminal import Look
+    from loopd.overview.terminal import Look
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 """The configuration file."""
@@ -31,7 +31,7 @@ def progress() -> Callable[[str, int, int], None] | None:
 
 def look() -> Look:
     """What the terminal behind standard output can do; `NO_COLOR` and `COLUMNS` are heeded."""
-    from loopd.monitoring.terminal import Look
+    from loopd.overview.terminal import Look
 
     def shows_bars() -> bool:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loopd.monitoring import wording
+from loopd.overview import wording
 from loopd.metrics_log.rows import advice
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loopd import log
-from loopd.monitoring.overview import Overview
+from loopd.overview.overview import Overview
 from loopd.printable import one_line
 
 if TYPE_CHECKING:

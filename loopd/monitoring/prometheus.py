@@ -15,7 +15,7 @@ from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.machine import Phase
-from loopd.monitoring.people import open_batches, waiting
+from loopd.overview.people import open_batches, waiting
 from loopd.monitoring.snapshot import Snapshot
 from loopd.records import AnswerStatus, JsonValue
 from loopd.metrics_log.audit import AUDIT_PREFIX

@@ -16,7 +16,7 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State
-from loopd.monitoring.overview import overview
+from loopd.overview.overview import overview
 from loopd.monitoring.pictures import charts
 from loopd.monitoring.report_page import report_html
 from loopd.operations.status import read_run

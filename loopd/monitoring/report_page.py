@@ -10,10 +10,10 @@ from loopd import __version__
 from loopd.config import Config
 from loopd.machine import State
 from loopd.monitoring.figures import Chart
-from loopd.monitoring.overview import Overview
+from loopd.overview.overview import Overview
 from loopd.monitoring.pages import environment
-from loopd.monitoring.provenance import flat, origin, settings_in_force
-from loopd.monitoring.wording import duration, figure, figure_name
+from loopd.overview.provenance import flat, origin, settings_in_force
+from loopd.overview.wording import duration, figure, figure_name
 from loopd.printable import one_line
 from loopd.metrics_log.rows import measure_name, number
 

@@ -27,7 +27,7 @@ from loopd.storage.files import write_atomic
 if TYPE_CHECKING:
     import uvicorn
 
-    from loopd.monitoring.accounts import AccountNames
+    from loopd.overview.accounts import AccountNames
     from loopd.monitoring.view import View
 
 TRIES = 20
@@ -174,7 +174,7 @@ def address(listener: socket.socket) -> str:
 
 def _accounts(config: Config) -> AccountNames | None:
     """A line to Argilla, ``None`` where it cannot be had: the loop itself says what is wrong."""
-    from loopd.monitoring.accounts import AccountNames
+    from loopd.overview.accounts import AccountNames
 
     try:
         return AccountNames(config.argilla)

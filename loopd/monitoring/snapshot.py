@@ -14,7 +14,7 @@ from loopd.events import Event
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
-from loopd.monitoring.cautions import Outage
+from loopd.overview.cautions import Outage
 from loopd.monitoring.error_counts import ErrorCounts
 from loopd.monitoring.tally import EventTotals, tally
 

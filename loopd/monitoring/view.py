@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from loopd.annotation.argilla_store import annotation_page
 from loopd.metrics_log import writer as metrics_log
 from loopd.loop.tools import Tools
-from loopd.monitoring.overview import LiveContext, Overview, overview
+from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import ChartRenderer, Picture
 from loopd.monitoring.prometheus import Moment
@@ -27,7 +27,7 @@ from loopd.storage.heartbeat import seconds_since
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from loopd.monitoring.accounts import AccountNames
+    from loopd.overview.accounts import AccountNames
 
 STALE = 20.0
 """Seconds after which a page without news is made again: somebody may have gone from work."""

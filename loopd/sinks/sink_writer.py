@@ -14,7 +14,7 @@ from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
-from loopd.monitoring.provenance import flat, identity, origin, settings_in_force
+from loopd.overview.provenance import flat, identity, origin, settings_in_force
 from loopd.sinks.sink import Ending, LastModel, RunRecord, Sink
 from loopd.storage.journal import Journal
 

@@ -31,8 +31,8 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import figures
 from loopd.machine import State, apply, fold
-from loopd.monitoring.overview import overview
-from loopd.monitoring.people import open_batches
+from loopd.overview.overview import overview
+from loopd.overview.people import open_batches
 from loopd.monitoring.tally import tally
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from tests.work import work

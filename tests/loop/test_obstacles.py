@@ -27,7 +27,7 @@ from loopd.events import (
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.obstacles import obstacle
 from loopd.machine import State, apply, fold
-from loopd.monitoring.overview import overview
+from loopd.overview.overview import overview
 from loopd.monitoring.pages import environment
 from loopd.monitoring.pictures import EMPTY
 from loopd.operations.status import read_run

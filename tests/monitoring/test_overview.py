@@ -12,9 +12,9 @@ from loopd.config import Config
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
 from loopd.metrics_log.writer import rows
 from loopd.machine import fold
-from loopd.monitoring.cautions import Outage
-from loopd.monitoring.overview import LiveContext, Overview, overview
-from loopd.monitoring.reasons import proposals
+from loopd.overview.cautions import Outage
+from loopd.overview.overview import LiveContext, Overview, overview
+from loopd.overview.reasons import proposals
 from loopd.monitoring.report_page import report_html
 from loopd.monitoring.snapshot import SnapshotHolder
 from loopd.monitoring.view import View

@@ -14,8 +14,8 @@ from loopd.cli import main
 from loopd.data.pool import Pool
 from loopd.metrics_log import writer as metrics_log
 from loopd.machine import fold
-from loopd.monitoring.overview import Overview, overview
-from loopd.monitoring.terminal import Look, bar, spark, status_text
+from loopd.overview.overview import Overview, overview
+from loopd.overview.terminal import Look, bar, spark, status_text
 from tests.monitoring.rounds import HOSTILE
 from tests.monitoring.run_folder import run_on_disk
 from tests.monitoring.story import START, opening, settings, story

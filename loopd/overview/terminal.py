@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.monitoring.overview import Overview
+from loopd.overview.overview import Overview
 from loopd.printable import one_line
 from loopd.metrics_log.rows import Row, advice, measure_name, number
 

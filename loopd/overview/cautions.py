@@ -10,7 +10,7 @@ from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.obstacles import obstacle
 from loopd.machine import Phase, State
-from loopd.monitoring.wording import moment
+from loopd.overview.wording import moment
 from loopd.printable import one_line
 from loopd.metrics_log.rows import number
 

@@ -14,9 +14,9 @@ from typing import Any
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.machine import State
-from loopd.monitoring.advice import Budget, Criterion, budget, criteria, sentence
-from loopd.monitoring.cautions import Outage, cautions
-from loopd.monitoring.people import (
+from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
+from loopd.overview.cautions import Outage, cautions
+from loopd.overview.people import (
     AnnotatorSummary,
     OpenBatch,
     open_batches,
@@ -24,9 +24,9 @@ from loopd.monitoring.people import (
     seconds_left,
     waiting,
 )
-from loopd.monitoring.reasons import OpenRecord, open_records
-from loopd.monitoring.run_status import RunStatus, run_status
-from loopd.monitoring.tested import ClassScore, Mistake, Point, classes, curve, mistakes
+from loopd.overview.reasons import OpenRecord, open_records
+from loopd.overview.run_status import RunStatus, run_status
+from loopd.overview.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
 from loopd.metrics_log.audit import AUDIT_PREFIX, audit_sentences, has_audit

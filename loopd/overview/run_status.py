@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.machine import Phase, State
-from loopd.monitoring.people import waiting
+from loopd.overview.people import waiting
 
 END_REASONS: Mapping[str, str] = {
     "label_budget": "the label budget is used up",
