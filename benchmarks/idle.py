@@ -33,7 +33,7 @@ from loopd.config_file import load_config
 from loopd.errors import LoopdError
 from loopd.loop.daemon import JOURNAL_NAME, run_daemon
 from loopd.machine import Phase, fold
-from loopd.monitoring.observers import observers
+from loopd.dashboard.observers import observers
 from loopd.server.embedded import EmbeddedServer
 from loopd.storage.journal import Journal
 

@@ -67,7 +67,7 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.stop import Stop
     from loopd.loop.tools import build_tools, read_data
-    from loopd.monitoring.report import run_report
+    from loopd.reports.report import run_report
     from loopd.operations.status import read_run, read_status
     from loopd.tasks.registry import build_task
 
@@ -93,7 +93,7 @@ def _start(config: Any) -> tuple[Any, Any]:
     from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
-    from loopd.monitoring.tally import tally
+    from loopd.dashboard.tally import tally
     from loopd.storage.journal import Journal
 
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
@@ -110,7 +110,7 @@ class Live:
 
     def __init__(self, config: Any, tools: Any, story: Any, state: Any, events: Any) -> None:
         from loopd.loop.observers import RunView
-        from loopd.monitoring.snapshot import SnapshotHolder
+        from loopd.dashboard.snapshot import SnapshotHolder
 
         self.config, self.tools, self.story, self.state = config, tools, story, state
         self.window = SnapshotHolder()
@@ -191,8 +191,8 @@ class Live:
     def _page(self) -> None:
         from loopd.loop import metrics_log
         from loopd.overview.overview import overview
-        from loopd.monitoring.pages import environment
-        from loopd.monitoring.pictures import EMPTY
+        from loopd.dashboard.pages import environment
+        from loopd.dashboard.pictures import EMPTY
         from loopd.metrics_log.rows import measure_name
 
         rows = metrics_log.rows(self.state)
@@ -201,8 +201,8 @@ class Live:
         self.view.render(o=seen, charts=EMPTY, measure=measure_name(seen.metric))
 
     def _scrape(self) -> None:
-        from loopd.monitoring.prometheus import exposition
-        from loopd.monitoring.view import View
+        from loopd.dashboard.prometheus import exposition
+        from loopd.dashboard.view import View
 
         exposition(required(View(self.window).moment()))
 

@@ -102,7 +102,7 @@ def run(config: Path, *, stay: bool) -> None:
     from loopd.config_file import load_config
     from loopd.loop.daemon import run_daemon
     from loopd.loop.staying import run_and_stay
-    from loopd.monitoring.observers import observers
+    from loopd.dashboard.observers import observers
 
     settings = load_config(config)
     log.set_up(settings.log)
@@ -205,7 +205,7 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     works while the daemon runs.
     """
     from loopd.config_file import load_config
-    from loopd.monitoring.report import run_report
+    from loopd.reports.report import run_report
 
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 

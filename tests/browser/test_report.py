@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopd.monitoring.report import run_report
+from loopd.reports.report import run_report
 from tests.browser.conftest import FLAGS
 from tests.monitoring.rounds import HOSTILE
 from tests.monitoring.run_folder import run_on_disk

@@ -33,7 +33,7 @@ from loopd.loop.waiting import figures
 from loopd.machine import State, apply, fold
 from loopd.overview.overview import overview
 from loopd.overview.people import open_batches
-from loopd.monitoring.tally import tally
+from loopd.dashboard.tally import tally
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from tests.work import work
 

@@ -28,8 +28,8 @@ from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.obstacles import obstacle
 from loopd.machine import State, apply, fold
 from loopd.overview.overview import overview
-from loopd.monitoring.pages import environment
-from loopd.monitoring.pictures import EMPTY
+from loopd.dashboard.pages import environment
+from loopd.dashboard.pictures import EMPTY
 from loopd.operations.status import read_run
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.storage.journal import Journal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loopd.monitoring.figures import ConfusionMatrix
+from loopd.dashboard.figures import ConfusionMatrix
 from loopd.metrics_log.rows import Row
 
 HOSTILE = (

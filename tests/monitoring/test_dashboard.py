@@ -23,8 +23,8 @@ from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
-from loopd.monitoring.dashboard import HEADERS
-from loopd.monitoring.serving import Dashboard, address, listening
+from loopd.dashboard.dashboard import HEADERS
+from loopd.dashboard.serving import Dashboard, address, listening
 from loopd.storage.heartbeat import Heartbeat
 from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, answered, pool, settings, story

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from loopd.monitoring.figures import (
+from loopd.dashboard.figures import (
     Chart,
     ConfusionMatrix,
     class_chart,
@@ -16,8 +16,8 @@ from loopd.monitoring.figures import (
     seconds_chart,
     waiting_chart,
 )
-from loopd.monitoring.figures.chart import brief
-from loopd.monitoring.figures.quality import most_confused
+from loopd.dashboard.figures.chart import brief
+from loopd.dashboard.figures.quality import most_confused
 from loopd.metrics_log.rows import Row
 from tests.monitoring.rounds import HOSTILE, make_confusion, make_rows
 

@@ -15,9 +15,9 @@ from loopd.machine import fold
 from loopd.overview.cautions import Outage
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.reasons import proposals
-from loopd.monitoring.report_page import report_html
-from loopd.monitoring.snapshot import SnapshotHolder
-from loopd.monitoring.view import View
+from loopd.reports.report_page import report_html
+from loopd.dashboard.snapshot import SnapshotHolder
+from loopd.dashboard.view import View
 from loopd.records import AnswerStatus, Span, Suggestion
 from tests.monitoring.story import (
     ANN,

@@ -16,10 +16,10 @@ from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
-from loopd.monitoring.error_counts import FILE_NAME, ErrorCounts
-from loopd.monitoring.prometheus import NAMES, Moment, exposition
-from loopd.monitoring.snapshot import Snapshot, SnapshotHolder
-from loopd.monitoring.tally import tally
+from loopd.dashboard.error_counts import FILE_NAME, ErrorCounts
+from loopd.dashboard.prometheus import NAMES, Moment, exposition
+from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
+from loopd.dashboard.tally import tally
 from loopd.records import AnswerStatus
 from tests.monitoring.story import (
     ANN,

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from loopd.cli import main
 from loopd.config import Config
 from loopd.events import Event, RoundEvaluated
-from loopd.monitoring.report import run_report
+from loopd.reports.report import run_report
 from loopd.storage.lock import run_lock
 from tests.monitoring.html import Page
 from tests.monitoring.rounds import HOSTILE

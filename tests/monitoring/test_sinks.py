@@ -19,7 +19,7 @@ from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.loop import start
 from loopd.loop.observers import RunView
-from loopd.monitoring.observers import observers
+from loopd.dashboard.observers import observers
 from loopd.sinks.csv_file import CsvFile
 from loopd.sinks.mlflow_run import MlflowRun
 from loopd.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name

@@ -15,8 +15,8 @@ from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.overview.cautions import Outage
-from loopd.monitoring.error_counts import ErrorCounts
-from loopd.monitoring.tally import EventTotals, tally
+from loopd.dashboard.error_counts import ErrorCounts
+from loopd.dashboard.tally import EventTotals, tally
 
 
 @dataclass(frozen=True, slots=True)

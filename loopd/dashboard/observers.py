@@ -18,7 +18,7 @@ def observers(config: Config) -> Iterator[Observer]:
         LoopdError: one is asked for that cannot be there, such as a sink whose package is missing.
     """
     if config.dashboard.enabled:
-        from loopd.monitoring.serving import Dashboard
+        from loopd.dashboard.serving import Dashboard
 
         yield Dashboard()
     sinks = config.sinks

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopd.evaluation.metrics import Confusion
-from loopd.monitoring.figures.chart import GRID, Chart, brief, new_chart, note
+from loopd.dashboard.figures.chart import GRID, Chart, brief, new_chart, note
 from loopd.metrics_log.curve import draw_quality, label_axis
 from loopd.drawing import COLOURS
 from loopd.metrics_log.rows import (

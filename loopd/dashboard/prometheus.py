@@ -16,7 +16,7 @@ from loopd.config import Config
 from loopd.errors import LoopdError
 from loopd.machine import Phase
 from loopd.overview.people import open_batches, waiting
-from loopd.monitoring.snapshot import Snapshot
+from loopd.dashboard.snapshot import Snapshot
 from loopd.records import AnswerStatus, JsonValue
 from loopd.metrics_log.audit import AUDIT_PREFIX
 from loopd.metrics_log.rows import number

@@ -19,7 +19,7 @@ def environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     templates = Environment(
-        loader=PackageLoader("loopd.monitoring"),
+        loader=PackageLoader("loopd.dashboard"),
         autoescape=select_autoescape(("html.jinja",), default_for_string=True, default=True),
         undefined=StrictUndefined,
         trim_blocks=True,

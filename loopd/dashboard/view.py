@@ -17,10 +17,10 @@ from loopd.annotation.argilla_store import annotation_page
 from loopd.metrics_log import writer as metrics_log
 from loopd.loop.tools import Tools
 from loopd.overview.overview import LiveContext, Overview, overview
-from loopd.monitoring.pages import environment
-from loopd.monitoring.pictures import ChartRenderer, Picture
-from loopd.monitoring.prometheus import Moment
-from loopd.monitoring.snapshot import Snapshot, SnapshotHolder
+from loopd.dashboard.pages import environment
+from loopd.dashboard.pictures import ChartRenderer, Picture
+from loopd.dashboard.prometheus import Moment
+from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.metrics_log.rows import measure_name
 from loopd.storage.heartbeat import seconds_since
 

@@ -19,8 +19,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from loopd import log
-from loopd.monitoring.prometheus import exposition
-from loopd.monitoring.view import Shown, View
+from loopd.dashboard.prometheus import exposition
+from loopd.dashboard.view import Shown, View
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -17,8 +17,8 @@ from loopd.loop.start import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State
 from loopd.overview.overview import overview
-from loopd.monitoring.pictures import charts
-from loopd.monitoring.report_page import report_html
+from loopd.dashboard.pictures import charts
+from loopd.reports.report_page import report_html
 from loopd.operations.status import read_run
 from loopd.storage.files import write_atomic
 

@@ -4,9 +4,9 @@ Each function draws one :class:`Chart` from rows of the metrics log, or gives ``
 run has nothing to show for it yet.
 """
 
-from loopd.monitoring.figures.chart import Chart
-from loopd.monitoring.figures.course import criteria_chart, seconds_chart, waiting_chart
-from loopd.monitoring.figures.quality import (
+from loopd.dashboard.figures.chart import Chart
+from loopd.dashboard.figures.course import criteria_chart, seconds_chart, waiting_chart
+from loopd.dashboard.figures.quality import (
     ConfusionMatrix,
     class_chart,
     confusion_chart,

@@ -18,7 +18,7 @@ from loopd.overview.overview import Overview
 from loopd.printable import one_line
 
 if TYPE_CHECKING:
-    from loopd.monitoring.figures import Chart
+    from loopd.dashboard.figures import Chart
 
 POINTS = 72
 """Of an inch: what an SVG of matplotlib is counted in."""
@@ -115,7 +115,7 @@ def charts(seen: Overview) -> Iterator[Chart]:
 
 
 def _drawings(seen: Overview) -> Iterator[Callable[[], Chart | None]]:
-    from loopd.monitoring import figures
+    from loopd.dashboard import figures
 
     rows = seen.rows
     if not rows:

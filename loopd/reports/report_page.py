@@ -9,9 +9,9 @@ from importlib.resources import files
 from loopd import __version__
 from loopd.config import Config
 from loopd.machine import State
-from loopd.monitoring.figures import Chart
+from loopd.dashboard.figures import Chart
 from loopd.overview.overview import Overview
-from loopd.monitoring.pages import environment
+from loopd.dashboard.pages import environment
 from loopd.overview.provenance import flat, origin, settings_in_force
 from loopd.overview.wording import duration, figure, figure_name
 from loopd.printable import one_line
@@ -83,7 +83,7 @@ def report_html(
         notes: warnings besides those of the overview.
         texts: whether texts of records are in ``seen``.
     """
-    style = files("loopd.monitoring").joinpath("templates", "report.css").read_text("utf-8")
+    style = files("loopd.dashboard").joinpath("templates", "report.css").read_text("utf-8")
     return environment().get_template("report.html.jinja").render(
         seen=seen,
         style=style,

@@ -21,14 +21,14 @@ from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.ports import bound
 from loopd.machine import State
-from loopd.monitoring.snapshot import SnapshotHolder
+from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.storage.files import write_atomic
 
 if TYPE_CHECKING:
     import uvicorn
 
     from loopd.overview.accounts import AccountNames
-    from loopd.monitoring.view import View
+    from loopd.dashboard.view import View
 
 TRIES = 20
 """Ports that are tried, one after the other, before any free one is taken."""
@@ -113,8 +113,8 @@ class Dashboard:
         """Import, build and run the server, all in its own thread: the loop need not wait."""
         import uvicorn
 
-        from loopd.monitoring.dashboard import application
-        from loopd.monitoring.view import View
+        from loopd.dashboard.dashboard import application
+        from loopd.dashboard.view import View
 
         view = self._view = View(self._window, self._accounts)
         app = application(view, config.dashboard.allowed_hosts)
