@@ -33,24 +33,24 @@ import machine
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.backtest.oracle_store import OracleStore
 from loopd.config import Config
 from loopd.config_file import load_config, parse_config
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
+from loopd.demo.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.evaluation.savings import FARTHEST, Head, Material
 from loopd.events import ModelTrained, RoundEvaluated
 from loopd.learning.learner import Model
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.draws import set_aside
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import Phase, State, apply
-from loopd.records import Record
+from loopd.metrics_log import writer as metrics_log
 from loopd.oracle.behaviour import OracleOptions
-from loopd.backtest.oracle_store import OracleStore
-from loopd.demo.sample_data import LABELS, POOL_FILE, TEST_FILE
+from loopd.records import Record
 from loopd.tasks.registry import build_task
 
 POOL, ROUNDS, BATCH, SHARE = 400, 5, 30, 0.2

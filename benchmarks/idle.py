@@ -30,10 +30,10 @@ import yaml
 
 from loopd.annotation.http import ArgillaHttp
 from loopd.config_file import load_config
+from loopd.dashboard.observers import observers
 from loopd.errors import LoopdError
 from loopd.loop.daemon import JOURNAL_NAME, run_daemon
 from loopd.machine import Phase, fold
-from loopd.dashboard.observers import observers
 from loopd.server.embedded import EmbeddedServer
 from loopd.storage.journal import Journal
 

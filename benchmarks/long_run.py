@@ -67,8 +67,8 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.stop import Stop
     from loopd.loop.tools import build_tools, read_data
-    from loopd.reports.report import run_report
     from loopd.operations.status import read_run, read_status
+    from loopd.reports.report import run_report
     from loopd.tasks.registry import build_task
 
     size = (config.run.dir / JOURNAL_NAME).stat().st_size / 1e6
@@ -89,18 +89,18 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _start(config: Any) -> tuple[Any, Any]:
-    from loopd.loop import metrics_log
+    from loopd.dashboard.tally import tally
     from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
-    from loopd.dashboard.tally import tally
+    from loopd.metrics_log import writer
     from loopd.storage.journal import Journal
 
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
         events = journal.read()
     state = fold(events)
     tally(events)
-    metrics_log.write(state, config.run.dir)
+    writer.write(state, config.run.dir)
     obstacle(state, config)
     return state, events
 
@@ -109,8 +109,8 @@ class Live:
     """A daemon at work on the run, without a server."""
 
     def __init__(self, config: Any, tools: Any, story: Any, state: Any, events: Any) -> None:
-        from loopd.loop.observers import RunView
         from loopd.dashboard.snapshot import SnapshotHolder
+        from loopd.loop.observers import RunView
 
         self.config, self.tools, self.story, self.state = config, tools, story, state
         self.window = SnapshotHolder()
@@ -189,13 +189,13 @@ class Live:
         figures(self.state, self.config.queue.min_submitted)
 
     def _page(self) -> None:
-        from loopd.loop import metrics_log
-        from loopd.overview.overview import overview
         from loopd.dashboard.pages import environment
         from loopd.dashboard.pictures import EMPTY
+        from loopd.metrics_log import writer
         from loopd.metrics_log.rows import measure_name
+        from loopd.overview.overview import overview
 
-        rows = metrics_log.rows(self.state)
+        rows = writer.rows(self.state)
         seen = overview(self.state, self.config, self.tools.data.pool, rows, self.story.now)
         self.view = self.view or environment().get_template("live_view.html.jinja")
         self.view.render(o=seen, charts=EMPTY, measure=measure_name(seen.metric))

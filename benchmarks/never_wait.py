@@ -53,8 +53,8 @@ from loopd.learning.classifiers.source import locate
 from loopd.loop.answer_times import moment
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
-from loopd.records import Answer, Batch, BatchItem
 from loopd.metrics_log.rows import Row, number, read_metrics
+from loopd.records import Answer, Batch, BatchItem
 from loopd.server.embedded import EmbeddedServer
 
 LOOK_SECONDS = 3.0

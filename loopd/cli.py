@@ -100,9 +100,9 @@ def run(config: Path, *, stay: bool) -> None:
     """
     from loopd import log
     from loopd.config_file import load_config
+    from loopd.dashboard.observers import observers
     from loopd.loop.daemon import run_daemon
     from loopd.loop.staying import run_and_stay
-    from loopd.dashboard.observers import observers
 
     settings = load_config(config)
     log.set_up(settings.log)
@@ -163,11 +163,11 @@ def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
 
     from loopd.commands.shared import look
     from loopd.data.pool import Pool
-    from loopd.loop import metrics_log
+    from loopd.metrics_log import writer
     from loopd.overview.overview import overview
     from loopd.overview.terminal import status_text
 
-    seen = overview(state, settings, Pool(()), metrics_log.rows(state), time.time())
+    seen = overview(state, settings, Pool(()), writer.rows(state), time.time())
     return status_text(seen, fields, look())
 
 

@@ -19,7 +19,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"commands"}),
     frozenset({"demo", "reports"}),
     frozenset({"dashboard", "backtest"}),
-    frozenset({"overview", "sinks"}),
+    frozenset({"sinks"}),
+    frozenset({"overview"}),
     frozenset({"oracle", "export", "listener", "operations"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "metrics_log"}),
@@ -35,7 +36,9 @@ LAYERS: tuple[frozenset[str], ...] = (
 """From high to low."""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    "argilla": ("listener/argilla_source.py",),  # the listener hands out the SDK's own records and dataset
+    "argilla": (
+        "listener/argilla_source.py",
+    ),  # the listener hands out the SDK's own records and dataset
     "argilla_server": ("server",),
     "small_text": ("learning", "evaluation/stopping.py"),
     "torch": ("learning", "export/portable.py", "export/mean_layer.py", "sinks"),

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopd import log
+from loopd.backtest.arms import Arm, changed, crossed, read_arms
+from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
+from loopd.backtest.forecast import Forecast, planned_rounds
+from loopd.backtest.results import cores, write_results
+from loopd.backtest.trial import Trial
+from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.loop.daemon import report_data
-from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import Row, metric_of, number
-from loopd.backtest.arms import Arm, changed, crossed, read_arms
-from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
-from loopd.backtest.forecast import Forecast, planned_rounds
+from loopd.metrics_log.writer import rows
 from loopd.oracle.rehearsal import refuse_argilla
-from loopd.backtest.results import cores, write_results
-from loopd.backtest.trial import Trial
-from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopd.backtest.comparison import ArmSummary, Comparison
-from loopd.drawing import COLOURS, legend, new_figure, png, style
 from loopd.backtest.interval import IntervalEstimate, estimate
 from loopd.backtest.learning_curves import LearningCurve
+from loopd.drawing import COLOURS, legend, new_figure, png, style
 from loopd.metrics_log.rows import USUAL, Terms
 from loopd.storage.files import write_atomic
 

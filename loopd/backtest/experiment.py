@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopd.backtest.arms import Arm, seedless
+from loopd.backtest.trial import Trial
 from loopd.config import Config
 from loopd.errors import ConfigError, JournalError, RunError, StorageError
 from loopd.loop.tools import DataSets
-from loopd.backtest.arms import Arm, seedless
-from loopd.backtest.trial import Trial
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import run_lock
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
 from loopd.data.pool import Pool
-from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.oracle.behaviour import OracleOptions, behave
+from loopd.records import Answer, Batch, BatchItem, Target
 from loopd.tasks.task import Task
 
 LOOKS = 2

@@ -14,20 +14,20 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from loopd.config import StrategySection
-from loopd.errors import ConfigError
-from loopd.metrics_log import writer as metrics_log
-from loopd.loop.start import versions
-from loopd.machine import State
+from loopd.backtest.arms import BASELINE, Arm
 from loopd.backtest.comparison import ArmSummary, Comparison, compare
 from loopd.backtest.comparison_plot import plot_curves, plot_seconds
 from loopd.backtest.comparison_table import comparison_table
+from loopd.backtest.experiment import Experiment
 from loopd.backtest.interval import IntervalEstimate
 from loopd.backtest.learning_curves import learning_curves
-from loopd.metrics_log.rows import MEASURES, Row, Terms, effort_of, measure_name, metric_of
-from loopd.backtest.arms import BASELINE, Arm
-from loopd.backtest.experiment import Experiment
 from loopd.backtest.trial import Trial
+from loopd.config import StrategySection
+from loopd.errors import ConfigError
+from loopd.loop.start import versions
+from loopd.machine import State
+from loopd.metrics_log import writer as metrics_log
+from loopd.metrics_log.rows import MEASURES, Row, Terms, effort_of, measure_name, metric_of
 from loopd.storage.files import write_atomic
 
 CURVES, RESULTS, TABLE = "curves.csv", "results.json", "table.md"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopd.backtest.oracle_store import OracleStore
 from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
 from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS
@@ -24,8 +24,8 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.oracle.behaviour import OracleOptions
-from loopd.backtest.oracle_store import OracleStore
 from loopd.storage.codec import decode, encode
 from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.journal import Journal

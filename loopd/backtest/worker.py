@@ -16,14 +16,14 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from loopd import log
+from loopd.backtest.trial import Trial, run_trial, write_first_batches
 from loopd.config import LogSection
 from loopd.errors import LoopdError
 from loopd.events import RoundEvaluated
-from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
-from loopd.backtest.trial import Trial, run_trial, write_first_batches
+from loopd.metrics_log.writer import rows
 
 GRACE_SECONDS = 10.0
 """Time for the step at hand once nobody listens any more; the journal survives the end."""

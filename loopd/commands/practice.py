@@ -215,8 +215,8 @@ def simulate(config: Path, **options: Any) -> None:
     Killed or ended with Ctrl-C, it goes on where it was when it is started again.
     """
     from loopd import log
-    from loopd.config_file import load_config
     from loopd.backtest.backtest import BacktestOptions, run_backtest
+    from loopd.config_file import load_config
 
     settings = load_config(config)
     log.set_up(settings.log)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loopd.overview import wording
 from loopd.metrics_log.rows import advice
+from loopd.overview import wording
 
 if TYPE_CHECKING:
     from jinja2 import Environment

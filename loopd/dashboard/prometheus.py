@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from loopd import __version__
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
+from loopd.dashboard.snapshot import Snapshot
 from loopd.errors import LoopdError
 from loopd.machine import Phase
-from loopd.overview.people import open_batches, waiting
-from loopd.dashboard.snapshot import Snapshot
-from loopd.records import AnswerStatus, JsonValue
 from loopd.metrics_log.audit import AUDIT_PREFIX
 from loopd.metrics_log.rows import number
+from loopd.overview.people import open_batches, waiting
+from loopd.records import AnswerStatus, JsonValue
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 
 from loopd import log
 from loopd.config import Config, DashboardSection
+from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.errors import LoopdError, StorageError
 from loopd.events import Event
 from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.ports import bound
 from loopd.machine import State
-from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.storage.files import write_atomic
 
 if TYPE_CHECKING:
     import uvicorn
 
-    from loopd.overview.accounts import AccountNames
     from loopd.dashboard.view import View
+    from loopd.overview.accounts import AccountNames
 
 TRIES = 20
 """Ports that are tried, one after the other, before any free one is taken."""

@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from loopd.dashboard.error_counts import ErrorCounts
+from loopd.dashboard.tally import EventTotals, tally
 from loopd.errors import LoopdError
 from loopd.events import Event
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.overview.cautions import Outage
-from loopd.dashboard.error_counts import ErrorCounts
-from loopd.dashboard.tally import EventTotals, tally
 
 
 @dataclass(frozen=True, slots=True)

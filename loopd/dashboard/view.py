@@ -14,14 +14,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
-from loopd.metrics_log import writer as metrics_log
-from loopd.loop.tools import Tools
-from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.dashboard.pages import environment
 from loopd.dashboard.pictures import ChartRenderer, Picture
 from loopd.dashboard.prometheus import Moment
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
+from loopd.loop.tools import Tools
+from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
+from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.storage.heartbeat import seconds_since
 
 if TYPE_CHECKING:

@@ -16,16 +16,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loopd.demo.demo_folder import DemoFolder, opened
+from loopd.demo.parent_watch import ParentDeathWatch
+from loopd.demo.play import Play, Sections, config_play, merged, sample_play
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
 from loopd.metrics_log.curve import plot_learning_curve
 from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_metrics
 from loopd.metrics_log.table import round_header, round_line, round_table
-from loopd.server.embedded import EmbeddedServer
-from loopd.demo.demo_folder import DemoFolder, opened
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
-from loopd.demo.parent_watch import ParentDeathWatch
-from loopd.demo.play import Play, Sections, config_play, merged, sample_play
+from loopd.server.embedded import EmbeddedServer
 
 WATCH_SECONDS = 0.3
 """How often the demo looks for a new round."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from loopd.demo import sample_data
 from loopd.errors import ConfigError, LockedError, StorageError
 from loopd.loop.daemon import PAGE_NAME
-from loopd.demo import sample_data
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import holder, run_lock
 

@@ -10,8 +10,8 @@ from typing import Any
 from loopd.config import Config, DataSection
 from loopd.config_file import load_config
 from loopd.data.reading import read_pool
-from loopd.errors import ConfigError
 from loopd.demo import sample_data
+from loopd.errors import ConfigError
 from loopd.oracle.oracle import OracleTask
 from loopd.oracle.rehearsal import oracle_task, refuse_argilla
 from loopd.tasks.single_label import SingleLabelTask

@@ -23,7 +23,6 @@ from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.argilla_pool import keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
@@ -33,6 +32,7 @@ from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
 from loopd.machine import Phase, State, fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock

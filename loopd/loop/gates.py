@@ -15,10 +15,10 @@ from loopd.config import Config
 from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
 from loopd.learning.learner import Learner
-from loopd.metrics_log.writer import FILE_NAME
 from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
+from loopd.metrics_log.writer import FILE_NAME
 from loopd.storage.files import free_bytes, probe_atomic, probe_folder
 from loopd.storage.heartbeat import FILE_NAME as HEARTBEAT
 from loopd.storage.intakes import FOLDER as INTAKES

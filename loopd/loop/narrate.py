@@ -24,8 +24,8 @@ from loopd.events import (
 )
 from loopd.loop.obstacles import obstacle
 from loopd.machine import State
-from loopd.records import AnswerStatus, JsonValue
 from loopd.metrics_log.audit import audit_sentence
+from loopd.records import AnswerStatus, JsonValue
 
 
 def narrate(event: Event, state: State) -> None:

@@ -17,8 +17,8 @@ from loopd.annotation.consensus import given
 from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.loop.answer_times import changed_at
 from loopd.machine import State
-from loopd.records import JsonValue
 from loopd.metrics_log.rows import number
+from loopd.records import JsonValue
 
 Figures = dict[str, JsonValue]
 

@@ -20,7 +20,6 @@ from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
-from loopd.metrics_log.writer import FILE_NAME
 from loopd.loop.narrate import narrate
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
@@ -34,6 +33,7 @@ from loopd.loop.tools import (
 )
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
+from loopd.metrics_log.writer import FILE_NAME
 from loopd.operations.rebuild import Rebuilt, rebuild
 from loopd.records import Answer, AnswerStatus
 from loopd.storage.codec import NewerError

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from loopd.errors import ConfigError
-from loopd.records import JsonValue, Target
 from loopd.oracle.mistakes import mistaken
+from loopd.records import JsonValue, Target
 from loopd.tasks.task import Task
 
 

@@ -12,10 +12,10 @@ from loopd.annotation.page import to_page
 from loopd.annotation.schema import readings
 from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
-from loopd.records import JsonValue, Target
 from loopd.oracle.behaviour import Behaviour, OracleOptions, behave
 from loopd.oracle.coordinator import OracleCoordinator
 from loopd.oracle.people_api import DatasetView, GoneError, PeopleApi, RecordView, TakenError
+from loopd.records import JsonValue, Target
 from loopd.tasks.task import Task
 
 STRETCH = 10

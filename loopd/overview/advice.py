@@ -9,8 +9,8 @@ from loopd.annotation.consensus import index_of
 from loopd.config import StoppingSection
 from loopd.loop.verdict import LIMITS
 from loopd.machine import State
-from loopd.overview.run_status import end_reason
 from loopd.metrics_log.rows import Row, criterion_names, number
+from loopd.overview.run_status import end_reason
 
 
 @dataclass(frozen=True, slots=True)

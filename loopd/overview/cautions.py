@@ -10,9 +10,9 @@ from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.obstacles import obstacle
 from loopd.machine import Phase, State
+from loopd.metrics_log.rows import number
 from loopd.overview.wording import moment
 from loopd.printable import one_line
-from loopd.metrics_log.rows import number
 
 LOW_AGREEMENT = 0.667
 """Krippendorff's alpha below which he draws no conclusions (Content Analysis, 3rd ed., ch. 12)."""

@@ -14,6 +14,8 @@ from typing import Any
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.machine import State
+from loopd.metrics_log.audit import AUDIT_PREFIX, audit_sentences, has_audit
+from loopd.metrics_log.rows import Row, effort_of, metric_of, number
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.overview.cautions import Outage, cautions
 from loopd.overview.people import (
@@ -29,8 +31,6 @@ from loopd.overview.run_status import RunStatus, run_status
 from loopd.overview.tested import ClassScore, Mistake, Point, classes, curve, mistakes
 from loopd.printable import one_line
 from loopd.records import JsonValue
-from loopd.metrics_log.audit import AUDIT_PREFIX, audit_sentences, has_audit
-from loopd.metrics_log.rows import Row, effort_of, metric_of, number
 
 AGREEMENT_PREFIX = "consensus."
 

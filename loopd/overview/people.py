@@ -11,9 +11,9 @@ from loopd.config import Config
 from loopd.loop.answer_moments import annotators_of
 from loopd.loop.queue import paces
 from loopd.machine import State
+from loopd.metrics_log.rows import Row, number
 from loopd.printable import one_line
 from loopd.records import IMPORT_PREFIX, AnswerStatus
-from loopd.metrics_log.rows import Row, number
 
 SHORT_ID = 8
 """Characters of an account's id where its name is not known."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loopd.metrics_log.rows import Row, advice, measure_name, number
 from loopd.overview.overview import Overview
 from loopd.printable import one_line
-from loopd.metrics_log.rows import Row, advice, measure_name, number
 
 NARROWEST, WIDEST = 30, 120
 """Columns that are used at least and at most."""

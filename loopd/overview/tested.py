@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loopd.printable import one_line
 from loopd.metrics_log.rows import Row, class_names, effort_of, metric_of, number
+from loopd.printable import one_line
 
 MISTAKES = 10
 """Kinds of mistakes that are listed at most."""

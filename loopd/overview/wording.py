@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 
+from loopd.metrics_log.audit import UNKNOWN
 from loopd.printable import one_line
 from loopd.records import JsonValue
-from loopd.metrics_log.audit import UNKNOWN
 
 PHASES = (
     ("publish", "Publish"),

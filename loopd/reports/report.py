@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loopd.config import Config
+from loopd.dashboard.pictures import charts
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, DataError
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State
-from loopd.overview.overview import overview
-from loopd.dashboard.pictures import charts
-from loopd.reports.report_page import report_html
+from loopd.metrics_log import writer as metrics_log
 from loopd.operations.status import read_run
+from loopd.overview.overview import overview
+from loopd.reports.report_page import report_html
 from loopd.storage.files import write_atomic
 
 FILE_NAME = "report.html"

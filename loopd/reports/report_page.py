@@ -8,14 +8,14 @@ from importlib.resources import files
 
 from loopd import __version__
 from loopd.config import Config
-from loopd.machine import State
 from loopd.dashboard.figures import Chart
-from loopd.overview.overview import Overview
 from loopd.dashboard.pages import environment
+from loopd.machine import State
+from loopd.metrics_log.rows import measure_name, number
+from loopd.overview.overview import Overview
 from loopd.overview.provenance import flat, origin, settings_in_force
 from loopd.overview.wording import duration, figure, figure_name
 from loopd.printable import one_line
-from loopd.metrics_log.rows import measure_name, number
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import io
 import json
 from pathlib import Path
 
-from loopd.sinks.sink import RunRecord
 from loopd.records import JsonValue
+from loopd.sinks.sink import RunRecord
 from loopd.storage.files import write_atomic
 
 FILE_NAME = "metrics.csv"

@@ -13,8 +13,8 @@ from typing import Any
 
 from loopd.config import MlflowSection
 from loopd.config.sinks import SQLITE
-from loopd.sinks.sink import LastModel, RunRecord, numbers
 from loopd.metrics_log.rows import Row, number
+from loopd.sinks.sink import LastModel, RunRecord, numbers
 
 RUN_TAG, MODEL_TAG = "loopd.run", "loopd.model"
 MARK = "round"

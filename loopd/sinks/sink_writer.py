@@ -9,11 +9,11 @@ from loopd import log
 from loopd.errors import LoopdError
 from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunStarted
 from loopd.export.models import export_model
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
+from loopd.metrics_log import writer as metrics_log
 from loopd.overview.provenance import flat, identity, origin, settings_in_force
 from loopd.sinks.sink import Ending, LastModel, RunRecord, Sink
 from loopd.storage.journal import Journal

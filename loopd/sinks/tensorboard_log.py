@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loopd.sinks.sink import RunRecord, numbers
 from loopd.metrics_log.rows import Row, number
+from loopd.sinks.sink import RunRecord, numbers
 
 
 class TensorBoardLog:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from loopd.machine import State
-from loopd.records import AnswerStatus
 from loopd.oracle.oracle import OracleOptions, OracleTask
+from loopd.records import AnswerStatus
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.daemon import Daemon

@@ -9,8 +9,8 @@ import pytest
 from loopd.annotation.consensus import ConsensusOptions, ballots, repeats, resolve
 from loopd.events import Event, ModelTrained
 from loopd.machine import Phase, State, apply
-from loopd.records import Targets
 from loopd.oracle.oracle import OracleOptions, OracleTask
+from loopd.records import Targets
 from loopd.storage.journal import Journal
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon

@@ -16,14 +16,14 @@ import pytest
 import yaml
 
 from loopd import errors
+from loopd.backtest.arms import read_arms
 from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import key_names, load_config, parse_config
 from loopd.errors import ConfigError
-from loopd.metrics_log.writer import KEYS
 from loopd.machine import TRANSITIONS, Phase
 from loopd.metrics_log.table import round_header
-from loopd.backtest.arms import read_arms
+from loopd.metrics_log.writer import KEYS
 from tests.docs import commands, pages
 
 PAGES = pytest.mark.parametrize("path", pages.pages(), ids=pages.name)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from loopd.metrics_log import writer as metrics_log
 from loopd.machine import fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.storage.codec import decode
 from tests.faults.evidence import Evidence, Row
 from tests.faults.ledger import IMPORTED, Ledger

@@ -19,8 +19,8 @@ import pytest
 from loopd.errors import ArgillaError, TransientError
 from loopd.events import RecordsReopened, RunStopped
 from loopd.machine import Phase, State
-from loopd.records import AnswerStatus
 from loopd.oracle.people_api import PeopleApi
+from loopd.records import AnswerStatus
 from loopd.storage.journal import Journal
 from tests.daemon import Daemon, wait_for, write_csv
 from tests.faults.index_loss import LossyFront

@@ -16,10 +16,10 @@ from loopd.annotation.store import Sweep
 from loopd.events import AnswersCollected, Event
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.loop import collecting, steps
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.machine import State, apply
+from loopd.metrics_log import writer as metrics_log
 from loopd.records import Batch, BatchItem
 from tests.faults import checker
 from tests.faults.history import run_seed

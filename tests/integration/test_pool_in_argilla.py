@@ -23,8 +23,8 @@ from loopd.machine import Phase
 from loopd.operations.check import check
 from loopd.operations.recover import run_recovery
 from loopd.operations.status import read_run
-from loopd.records import Batch, BatchItem, Suggestion
 from loopd.oracle.rehearsal import oracle_task
+from loopd.records import Batch, BatchItem, Suggestion
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
 

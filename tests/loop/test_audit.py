@@ -11,13 +11,13 @@ import pytest
 
 from loopd.annotation.consensus import discarded, targets
 from loopd.events import BatchPlanned, RoundEvaluated
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.auditing import _news
 from loopd.loop.draws import set_aside
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
-from loopd.records import Batch, Targets
+from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.audit import audit_sentence, audit_sentences
+from loopd.records import Batch, Targets
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 from tests.loop.test_recover import diligent, forget

@@ -14,6 +14,7 @@ import pytest
 from loopd.annotation.consensus import ballots, index_of, to_set_aside, unresolved
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.dashboard.tally import tally
 from loopd.data.pool import Pool
 from loopd.events import (
     AnswersCollected,
@@ -25,15 +26,14 @@ from loopd.events import (
     RoundEvaluated,
     RunStarted,
 )
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.closing import reason_to_close
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import figures
 from loopd.machine import State, apply, fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.overview.overview import overview
 from loopd.overview.people import open_batches
-from loopd.dashboard.tally import tally
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from tests.work import work
 

@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.dashboard.pages import environment
+from loopd.dashboard.pictures import EMPTY
 from loopd.data.pool import Pool
 from loopd.events import (
     AnswersCollected,
@@ -27,10 +29,8 @@ from loopd.events import (
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.obstacles import obstacle
 from loopd.machine import State, apply, fold
-from loopd.overview.overview import overview
-from loopd.dashboard.pages import environment
-from loopd.dashboard.pictures import EMPTY
 from loopd.operations.status import read_run
+from loopd.overview.overview import overview
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
 from loopd.storage.journal import Journal
 from tests.monitoring.story import ANN, BOB, START, answer, opening, posted, settings, story

@@ -12,10 +12,10 @@ from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
 from loopd.events import BatchCollected, BatchPlanned, ModelTrained
 from loopd.loop import steps
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import begin, same_run
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State, fold
+from loopd.metrics_log import writer as metrics_log
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from loopd.annotation.consensus import ballots, discarded, repeats, targets, unresolved
-from loopd.metrics_log import writer as metrics_log
 from loopd.machine import Phase, State, fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.records import AnswerStatus, Batch, BatchItem
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 

@@ -8,10 +8,10 @@ import pytest
 
 from loopd.annotation.consensus import ballots, targets, unresolved
 from loopd.events import AnswersCollected, BatchPlanned
-from loopd.metrics_log import writer as metrics_log
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.records import AnswerStatus
 from tests.loop.conftest import Bench, GivenAnswers, MakeBench, gold, gold_of
 from tests.loop.test_second_opinions import ACTIVELAB, copies

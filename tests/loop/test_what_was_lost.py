@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from loopd.backtest import backtest
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
@@ -15,7 +16,6 @@ from loopd.loop.daemon import report_data, run_daemon
 from loopd.loop.looking import Looking
 from loopd.loop.tools import read_data
 from loopd.operations import check
-from loopd.backtest import backtest
 
 
 def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> Config:

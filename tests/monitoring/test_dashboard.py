@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from loopd.config import DashboardSection
+from loopd.dashboard.dashboard import HEADERS
+from loopd.dashboard.serving import Dashboard, address, listening
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import Event
@@ -23,8 +25,6 @@ from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
-from loopd.dashboard.dashboard import HEADERS
-from loopd.dashboard.serving import Dashboard, address, listening
 from loopd.storage.heartbeat import Heartbeat
 from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, answered, pool, settings, story

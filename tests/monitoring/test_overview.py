@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from loopd.config import Config
+from loopd.dashboard.snapshot import SnapshotHolder
+from loopd.dashboard.view import View
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
-from loopd.metrics_log.writer import rows
 from loopd.machine import fold
+from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.reasons import proposals
-from loopd.reports.report_page import report_html
-from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.records import AnswerStatus, Span, Suggestion
+from loopd.reports.report_page import report_html
 from tests.monitoring.story import (
     ANN,
     BOB,

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loopd.errors import AuthError, TransientError
-from loopd.events import AnswersCollected, Event, RunResumed
-from loopd.metrics_log.writer import rows
-from loopd.loop.observers import RunView
-from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_tools
-from loopd.machine import fold
 from loopd.dashboard.error_counts import FILE_NAME, ErrorCounts
 from loopd.dashboard.prometheus import NAMES, Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.tally import tally
+from loopd.errors import AuthError, TransientError
+from loopd.events import AnswersCollected, Event, RunResumed
+from loopd.loop.observers import RunView
+from loopd.loop.stop import Stop
+from loopd.loop.tools import DataSets, build_tools
+from loopd.machine import fold
+from loopd.metrics_log.writer import rows
 from loopd.records import AnswerStatus
 from tests.monitoring.story import (
     ANN,

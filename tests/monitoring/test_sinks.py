@@ -15,17 +15,17 @@ import structlog
 
 from loopd.config import MlflowSection
 from loopd.config_file import parse_config
+from loopd.dashboard.observers import observers
 from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.loop import start
 from loopd.loop.observers import RunView
-from loopd.dashboard.observers import observers
+from loopd.metrics_log.rows import Row, number
 from loopd.sinks.csv_file import CsvFile
 from loopd.sinks.mlflow_run import MlflowRun
 from loopd.sinks.sink import LastModel, RunRecord, Sink, numbers, plain_name
 from loopd.sinks.sink_writer import SinkWriter
 from loopd.sinks.tensorboard_log import TensorBoardLog
-from loopd.metrics_log.rows import Row, number
 from tests.loop.conftest import Bench, MakeBench, make_bench  # noqa: F401 (a fixture)
 from tests.loop.test_people import answer_all, never
 from tests.monitoring.rounds import HOSTILE, make_rows

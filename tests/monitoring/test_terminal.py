@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from loopd.cli import main
 from loopd.data.pool import Pool
-from loopd.metrics_log import writer as metrics_log
 from loopd.machine import fold
+from loopd.metrics_log import writer as metrics_log
 from loopd.overview.overview import Overview, overview
 from loopd.overview.terminal import Look, bar, spark, status_text
 from tests.monitoring.rounds import HOSTILE

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from loopd.errors import StorageError
-from loopd.records import JsonValue
 from loopd.metrics_log.curve import plot_learning_curve
+from loopd.records import JsonValue
 
 Row = dict[str, JsonValue]
 SIX = ("account", "billing", "delivery", "product", "returns", "technical")

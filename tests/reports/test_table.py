@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from loopd.errors import DataError
-from loopd.records import JsonValue
 from loopd.metrics_log.rows import advice, class_names, number, read_metrics
 from loopd.metrics_log.table import round_header, round_line, round_table
+from loopd.records import JsonValue
 
 FULL: dict[str, JsonValue] = {
     "round": 3,

@@ -9,20 +9,20 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from loopd.annotation.consensus import ballots, repeats
+from loopd.backtest.oracle_store import OracleStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
-from loopd.metrics_log import writer as metrics_log
-from loopd.metrics_log.writer import TIMED
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold
-from loopd.records import Batch, BatchItem, Record
+from loopd.metrics_log import writer as metrics_log
+from loopd.metrics_log.writer import TIMED
 from loopd.oracle.behaviour import OracleOptions
-from loopd.backtest.oracle_store import OracleStore
+from loopd.records import Batch, BatchItem, Record
 from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, make_pool, with_answers

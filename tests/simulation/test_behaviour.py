@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from loopd.errors import ConfigError
-from loopd.records import Span
 from loopd.oracle.behaviour import Behaviour, OracleOptions, behave
 from loopd.oracle.mistakes import mistaken
+from loopd.records import Span
 from loopd.tasks.multi_label import MultiLabelTask
 from loopd.tasks.single_label import SingleLabelTask
 from loopd.tasks.spans import SpanTask

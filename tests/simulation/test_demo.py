@@ -12,11 +12,11 @@ import yaml
 
 from loopd.config import MlflowSection
 from loopd.config_file import load_config
-from loopd.errors import ConfigError, LockedError
 from loopd.demo.demo import DemoOptions, comparison, last_words, run_demo
 from loopd.demo.demo_folder import MARKER, opened
 from loopd.demo.play import merged, sample_sections, sample_task
 from loopd.demo.sample_data import LABELS
+from loopd.errors import ConfigError, LockedError
 from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from loopd.config import Config
-from loopd.errors import ConfigError, DataError, LockedError, RunError
 from loopd.backtest.arms import crossed, read_arms
 from loopd.backtest.backtest import (
     BacktestOptions,
@@ -20,6 +18,8 @@ from loopd.backtest.backtest import (
 from loopd.backtest.experiment import Experiment, opened, settle
 from loopd.backtest.forecast import Forecast, duration, planned_rounds
 from loopd.backtest.results import baselines
+from loopd.config import Config
+from loopd.errors import ConfigError, DataError, LockedError, RunError
 from tests.simulation.sets import small_set
 
 BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("arms_*.yaml"))

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loopd.config_file import load_config
 from loopd.backtest.backtest import read_checked
+from loopd.config_file import load_config
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "make_sets.py"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from loopd.annotation.consensus import targets
-from loopd.config import Config
-from loopd.errors import JournalError, RunError
-from loopd.metrics_log.writer import TIMED
-from loopd.loop.stop import Stop
-from loopd.loop.tools import read_data
-from loopd.machine import Phase, State
 from loopd.backtest.arms import crossed
 from loopd.backtest.experiment import Experiment, fingerprints
 from loopd.backtest.results import batches_digest, run_rows
 from loopd.backtest.trial import Trial, read_first_batch, run_trial, write_first_batches
+from loopd.config import Config
+from loopd.errors import JournalError, RunError
+from loopd.loop.stop import Stop
+from loopd.loop.tools import read_data
+from loopd.machine import Phase, State
+from loopd.metrics_log.writer import TIMED
 from tests.simulation.sets import small_set
 
 STRATEGIES = ("breaking_ties", "random_sampling")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loopd.dashboard.figures.chart import GRID, Chart, brief, new_chart, note
-from loopd.metrics_log.curve import series
 from loopd.drawing import COLOURS, style
+from loopd.metrics_log.curve import series
 from loopd.metrics_log.rows import Row, criterion_names, number
 
 if TYPE_CHECKING:

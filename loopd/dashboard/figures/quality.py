@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loopd.evaluation.metrics import Confusion
 from loopd.dashboard.figures.chart import GRID, Chart, brief, new_chart, note
-from loopd.metrics_log.curve import draw_quality, label_axis
 from loopd.drawing import COLOURS
+from loopd.evaluation.metrics import Confusion
+from loopd.metrics_log.curve import draw_quality, label_axis
 from loopd.metrics_log.rows import (
     Row,
     class_names,
