@@ -116,7 +116,7 @@ class Observers:
         self._watching.remove(observer)
         log.get("loop").warning(
             "onlooker_left_out",
-            observer=type(observer).__name__,
+            onlooker=type(observer).__name__,
             problem=f"{type(error).__name__}: {error}",
         )
         with suppress(Exception):  # it is broken, and that was said

@@ -65,7 +65,7 @@ class Overview:
         task: kind of the task.
         strategy, classifier: by the configuration.
         address: where people label, may be empty.
-        run_status: what the run does and waits for.
+        standing: what the run does and waits for.
         cautions: what somebody should know, one sentence each, the worst first.
         metric, effort: keys of the rows: the measure of the task, and what work is counted in.
         labels: the label names.
@@ -95,7 +95,7 @@ class Overview:
     strategy: str
     classifier: str
     address: str
-    run_status: RunStatus
+    standing: RunStatus
     cautions: tuple[str, ...]
     metric: str
     effort: str
@@ -150,7 +150,7 @@ def overview(
         **_settings(config),
         **_facts(state),
         address=around.address,
-        run_status=run_status(state, config),
+        standing=run_status(state, config),
         cautions=cautions(state, config, around.outage, around.failure),
         metric=metric_of(rows),
         effort=effort_of(rows),

@@ -90,7 +90,7 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
     yield look.painted(_cut(seen.title, look), "bold")
     for caution in seen.cautions:
         yield from (look.painted(line, "warn") for line in _wrapped(f"! {caution}", look))
-    for sentence in dict.fromkeys((seen.run_status.sentence, seen.advice)):  # the same at the end
+    for sentence in dict.fromkeys((seen.standing.sentence, seen.advice)):  # the same at the end
         yield from _wrapped(sentence, look)
     yield ""
     for name, value, colour in _facts(seen, alive, look):

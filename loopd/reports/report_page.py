@@ -150,7 +150,7 @@ def batch_lines(state: State) -> Iterator[BatchLine]:
 
 def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     budget = seen.budget
-    yield "Phase", seen.run_status.phase
+    yield "Phase", seen.standing.phase
     yield "Labels", _of(budget.labels, budget.most_labels)
     yield "Rounds measured", _of(budget.rounds, budget.most_rounds)
     if seen.curve:

@@ -53,14 +53,14 @@ def config(tmp_path: Path) -> Config:
 
 def test_a_run_that_has_not_begun(config: Config) -> None:
     found = seen([], config)
-    assert found.run_status.sentence == "The run has not begun yet: it waits for Argilla."
+    assert found.standing.sentence == "The run has not begun yet: it waits for Argilla."
     assert found.advice == "Nothing is known yet: the first round is not measured."
     assert (found.curve, found.batches, found.people, found.started) == ((), (), (), None)
 
 
 def test_every_phase_has_its_sentence_and_its_beginning(config: Config) -> None:
     events: list[Event] = [opening(), *posted(0), answered(0), *learned(0)]
-    found = [seen(events[: count + 1], config).run_status for count in range(len(events))]
+    found = [seen(events[: count + 1], config).standing for count in range(len(events))]
     assert [(each.phase, each.since) for each in found] == [
         ("seed", START),
         ("publish", START + 1),
@@ -83,7 +83,7 @@ def test_every_phase_has_its_sentence_and_its_beginning(config: Config) -> None:
 
 def test_a_step_says_how_long_it_took_last_time(config: Config) -> None:
     events = [*story(1, SIZE), learned(1)[0]]
-    assert seen(events, config).run_status.usual == 4.0
+    assert seen(events, config).standing.usual == 4.0
 
 
 def test_the_open_batch_shrinks_as_answers_come(config: Config) -> None:
@@ -212,7 +212,7 @@ def test_the_advice_in_one_sentence(
 def test_a_run_that_is_over_says_why(config: Config) -> None:
     found = seen(story(2, over=True), config)
     wanted = "The run is over: the greatest number of rounds is reached."
-    assert found.run_status.sentence == found.advice == wanted
+    assert found.standing.sentence == found.advice == wanted
     assert found.ended == START + 200
 
 
