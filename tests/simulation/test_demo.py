@@ -21,7 +21,7 @@ from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
 from tests.simulation.conftest import wait_for
-from tests.simulation.test_leash import alive
+from tests.simulation.test_parent_watch import alive
 
 
 def test_the_folder_is_made_and_its_configuration_is_valid(tmp_path: Path) -> None:
