@@ -36,6 +36,7 @@ from loopd.machine import Phase, State, fold
 from loopd.state.heartbeat import Heartbeat
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
+from loopd.state.newer import Glance, refuse_newer
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"
@@ -106,6 +107,7 @@ class _Entering:
         self.state = State()
         self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
         self._events: list[Event] = []
+        self._glance: Glance | None = None
         self._watching = Audience()  # nobody, until all parts are there
         self.dataset_id = ""
         self.notes = ObstacleNotes()
@@ -121,15 +123,20 @@ class _Entering:
         return self.loop.tools.learner
 
     def lock(self) -> None:
-        """Take it."""
+        """Take it, unless a newer loopd wrote the run."""
+        self._glance = refuse_newer(self.config.run.dir / JOURNAL_NAME)
         self._stack.enter_context(run_lock(self.config.run.dir))
         self._heart = Heartbeat(self.config.run.dir)
 
     def open_journal(self) -> None:
         """Open it to append."""
         self._journal = self._stack.enter_context(Journal(self.config.run.dir / JOURNAL_NAME))
-        self._events = self._journal.read()
-        self.state = fold(self._events)
+        before, self._glance = self._glance, None
+        if before is not None and self._journal.follow(before.last):
+            self._events, self.state = list(before.events), before.state
+        else:
+            self._events = self._journal.read()
+            self.state = fold(self._events)
 
     def read_data(self) -> None:
         """Read pool and test set, and log what was left out."""

@@ -30,6 +30,7 @@ from loopd.state.codec import decode, encode
 from loopd.state.files import storage_error, write_atomic
 from loopd.state.journal import Journal
 from loopd.state.lock import run_lock
+from loopd.state.newer import refuse_newer
 from loopd.tasks.registry import build_task
 
 JOURNAL_NAME = "journal.sqlite"
@@ -114,6 +115,7 @@ def run_trial(trial: Trial, data: DataSets, stop: Stop, tell: Tell) -> State:
         LoopdError: as the live daemon does; the journal is intact.
     """
     _same_data(trial, data)
+    refuse_newer(trial.folder / JOURNAL_NAME)
     with ExitStack() as stack:
         stack.enter_context(_patient_lock(trial.folder, stop))
         if stop.is_set():
