@@ -263,7 +263,7 @@ def _write(
     notes.look(state, tools.config)
     folder = tools.config.run.dir
     if isinstance(event, RoundEvaluated):
-        metrics_log.write(state, folder)
+        metrics_log.add_last(state, folder)
         tools.learner.keep(_latest_models(state, tools.config.run.keep_models))
     # Plotting waits until the next batch is out: nobody should wait for a picture.
     if isinstance(event, (BatchPublished, RunStopped)) and state.evaluated:

@@ -160,7 +160,7 @@ def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
 def _write(event: Event, state: State, journal: Journal, tools: Tools, tell: Tell) -> None:
     journal.append(event)
     if isinstance(event, RoundEvaluated):
-        metrics_log.write(state, tools.config.run.dir)
+        metrics_log.add_last(state, tools.config.run.dir)
         tools.learner.keep([state.trained[event.round].model_id])
         tell(event, state)
     if isinstance(event, RunStopped):
