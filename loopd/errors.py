@@ -61,10 +61,20 @@ class LockedError(LoopdError):
 
 
 class JournalError(LoopdError):
-    """The journal is corrupt or was written by a newer loopd."""
+    """The journal is damaged."""
 
     exit_code = 15
     name = "journal"
+
+
+class NewerError(JournalError):
+    """A newer loopd wrote the journal, or another file of the run: nothing is damaged."""
+
+    exit_code = 17
+    name = "newer"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint or "upgrade loopd: nothing is damaged, nothing was changed")
 
 
 class StorageError(LoopdError):

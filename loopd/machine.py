@@ -22,7 +22,7 @@ from itertools import chain, groupby
 from typing import TypeVar
 
 from loopd.derived import Derived, Kind
-from loopd.errors import JournalError
+from loopd.errors import JournalError, NewerError
 from loopd.events import (
     AnswersCollected,
     BatchCollected,
@@ -227,14 +227,13 @@ def apply(state: State, event: Event) -> State:
     """Fold one event into the state.
 
     Raises:
-        JournalError: the event is not allowed in the state's phase.
+        NewerError: the event is not allowed in the state's phase.
     """
     target = TRANSITIONS[state.phase].get(type(event))
     if target is None:
-        raise JournalError(
-            f"event {type(event).__name__} is not allowed in phase {state.phase.value}",
-            "the journal was damaged or written by another version of loopd",
-        )
+        # Every event has a digest: the journal is not damaged.
+        name, phase = type(event).__name__, state.phase.value
+        raise NewerError(f"a newer loopd wrote this: {name} is not allowed in phase {phase}")
     if state.phase is Phase.DONE and state.round not in state.evaluated:
         # It ended without a model: look whether people answered since.
         target = Phase.COLLECT if state.batches else Phase.SEED

@@ -13,7 +13,7 @@ from typing import Any
 from loopd.backtest.arms import Arm, seedless
 from loopd.backtest.trial import Trial
 from loopd.config import Config
-from loopd.errors import ConfigError, JournalError, RunError, StorageError
+from loopd.errors import ConfigError, JournalError, NewerError, RunError, StorageError
 from loopd.loop.tools import DataSets
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import run_lock
@@ -31,6 +31,9 @@ MEANINGS: Mapping[str, str] = {
     "shared_first_batch": "--own-first-batch",
 }
 """What must be the same when a backtest goes on, and how messages call it."""
+
+NOT_COMPARED = ("threads", "arms")
+"""What else a manifest holds: arms may be added."""
 
 ELSEWHERE = "choose another --out, or begin it again with --force"
 
@@ -124,6 +127,7 @@ def opened(folder: Path, *, force: bool) -> Iterator[dict[str, Any] | None]:
 
     Raises:
         ConfigError: the folder holds something that no backtest made.
+        NewerError: a newer loopd made it.
         LockedError: another backtest works in it.
         StorageError: it cannot be cleared.
     """
@@ -132,6 +136,8 @@ def opened(folder: Path, *, force: bool) -> Iterator[dict[str, Any] | None]:
     foreign = folder.is_dir() and not (folder / MANIFEST).is_file()
     if foreign and any(entry.name != LOCK for entry in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no backtest made it", "choose another --out")
+    if not force:
+        read_manifest(folder)  # before anything is touched
     with run_lock(folder):
         if force:
             _clear(folder)
@@ -142,7 +148,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest in a folder, ``None`` where there is none.
 
     Raises:
-        JournalError: it cannot be read.
+        JournalError: it cannot be read; NewerError where a newer version wrote it.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -150,7 +156,16 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise JournalError(f"cannot read {folder / MANIFEST}: {error}", ELSEWHERE) from None
+    _refuse_newer(manifest, folder / MANIFEST)
     return manifest
+
+
+def _refuse_newer(manifest: object, path: Path) -> None:
+    if not isinstance(manifest, dict):
+        raise JournalError(f"cannot read {path}: no JSON object", ELSEWHERE)
+    number, further = manifest.get("format"), sorted(manifest.keys() - {*MEANINGS, *NOT_COMPARED})
+    if (isinstance(number, int) and number > FORMAT) or further:
+        raise NewerError(f"a newer loopd wrote {path}")
 
 
 def settle(experiment: Experiment, before: dict[str, Any] | None) -> None:

@@ -30,6 +30,7 @@ from loopd.storage.codec import decode, encode
 from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
+from loopd.storage.newer import refuse_newer
 from loopd.tasks.registry import build_task
 
 JOURNAL_NAME = "journal.sqlite"
@@ -114,6 +115,7 @@ def run_trial(trial: Trial, data: DataSets, stop: Stop, tell: Tell) -> State:
         LoopdError: as the live daemon does; the journal is intact.
     """
     _same_data(trial, data)
+    refuse_newer(trial.folder / JOURNAL_NAME)
     with ExitStack() as stack:
         stack.enter_context(_patient_lock(trial.folder, stop))
         if stop.is_set():
@@ -158,7 +160,7 @@ def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
 def _write(event: Event, state: State, journal: Journal, tools: Tools, tell: Tell) -> None:
     journal.append(event)
     if isinstance(event, RoundEvaluated):
-        metrics_log.write(state, tools.config.run.dir)
+        metrics_log.add_last(state, tools.config.run.dir)
         tools.learner.keep([state.trained[event.round].model_id])
         tell(event, state)
     if isinstance(event, RunStopped):

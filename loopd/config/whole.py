@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import DataSection, PoolSection, TaskSection
+from loopd.config.digest import digest
 from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, PeopleSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
@@ -140,19 +139,7 @@ class Config(Section):
     def digest(self) -> str:
         """Hash of everything that shapes the results: 12 hexadecimal digits.
 
-        Where things lie, how the server is reached, what is logged and what is shown are left out;
-        the contents of the data sets have fingerprints of their own.
+        Settings that a later version adds count from their first value that is no default; see
+        :mod:`loopd.config.digest` for what never counts.
         """
-        unshaping = ("argilla", "dashboard", "log", "run", "sinks")
-        places: dict[str, Any] = dict.fromkeys(unshaping, True)
-        # All but the first are younger than the first runs; what is read has fingerprints.
-        data = {"path", "annotator_column", "encoding", "format", "tolerate", "verdict_column"}
-        places |= {"pool": {*data, "argilla"}, "test": data}
-        if not self.audit.random_share:
-            places["audit"] = True  # runs are older than the section
-        if self.people.keep_answers_of_deleted_accounts:
-            places["people"] = True  # the same
-        shaping = self.model_dump(mode="json", exclude=places)
-        shaping["seed"] = self.run.seed
-        text = json.dumps(shaping, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return digest(self, self.run.seed)

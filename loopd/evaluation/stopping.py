@@ -1,7 +1,8 @@
 """Owns the stopping criteria and the encoding of the predictions they replay; keeps no history.
 
 small-text's criteria remember what they saw and count every call. Here each is built anew and shown
-the whole history, so that a run that was interrupted gets the verdicts of one that was not.
+as much of the history as it remembers, so that a run that was interrupted gets the verdicts of one
+that was not, and an old run does not pay for its age.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ CLASSES: Mapping[str, str] = {
 
 BINARY_ONLY = ("delta_f_score",)
 
-REPLAYED = ("kappa_average", "delta_f_score", "classification_change", "max_iterations")
-"""Criteria with a memory; the other one looks at the present round alone."""
+WINDOWED = ("kappa_average", "delta_f_score")
+"""Criteria that compare each of the last rounds with the one before it."""
 
 
 def evaluate_criteria(
     criteria: Sequence[CriterionSection], history: Sequence[str], proba: NDArray[np.floating[Any]]
 ) -> tuple[dict[str, dict[str, JsonValue]], str]:
-    """Replay every criterion over the history and the present round.
+    """Replay every criterion over what it remembers of the history, and the present round.
 
     Args:
         criteria: which criteria, with small-text's keyword arguments as options.
@@ -55,13 +56,12 @@ def evaluate_criteria(
 
     Raises:
         ConfigError: options that small-text refuses.
-        JournalError: the history cannot be read.
+        JournalError: what is replayed of the history cannot be read.
     """
     exact = np.asarray(proba, dtype=np.float64)
     present = exact.argmax(axis=1)
-    earlier = [decode(text) for text in history]
     verdicts: dict[str, dict[str, JsonValue]] = {
-        criterion.name: _evaluate(criterion, earlier, present, exact) for criterion in criteria
+        criterion.name: _evaluate(criterion, history, present, exact) for criterion in criteria
     }
     return verdicts, encode(present)
 
@@ -118,7 +118,7 @@ class _Seen:
 
 def _evaluate(
     section: CriterionSection,
-    history: Sequence[Predictions],
+    history: Sequence[str],
     present: Predictions,
     proba: NDArray[np.float64],
 ) -> dict[str, JsonValue]:
@@ -126,10 +126,12 @@ def _evaluate(
     if section.name in BINARY_ONLY and num_classes != 2:
         return {"value": None, "stop": False, "reason": "only for two labels"}
     criterion = _build(section, num_classes)
-    earlier = _comparable(section, history, present)
+    earlier = _latest(history, len(present), _memory(section.name, criterion))
     with np.errstate(invalid="ignore"):  # DeltaFScore divides 0 by 0 without any positive
-        for predictions in earlier if section.name in REPLAYED else ():
+        for predictions in earlier:
             criterion.stop(predictions=predictions)
+        if section.name == "max_iterations":
+            _count(criterion, len(history))
         stop = criterion.stop(
             predictions=present, proba=proba, indices_stopping=np.arange(len(present))
         )
@@ -138,16 +140,31 @@ def _evaluate(
     return {"value": value if value is None or np.isfinite(value) else None, "stop": bool(stop)}
 
 
-def _comparable(
-    section: CriterionSection, history: Sequence[Predictions], present: Predictions
-) -> Sequence[Predictions]:
-    """The latest rounds in a row whose stop set is as large; a changed one starts afresh."""
-    if section.name == "max_iterations":
-        return history
-    first = len(history)
-    while first and len(history[first - 1]) == len(present):
-        first -= 1
-    return history[first:]
+def _memory(name: str, criterion: Any) -> int | None:
+    """How many earlier rounds have a part in a criterion's value and verdict, ``None`` for all."""
+    if name not in WINDOWED:
+        return 1 if name == "classification_change" else 0
+    window: int = criterion.window_size
+    return window if window > 0 else None
+
+
+def _latest(history: Sequence[str], size: int, most: int | None) -> list[Predictions]:
+    """The latest rounds in a row with a stop set of that size: a changed one starts afresh."""
+    latest: list[Predictions] = []
+    for text in reversed(history):
+        if len(latest) == most:
+            break
+        predictions = decode(text)
+        if len(predictions) != size:
+            break
+        latest.append(predictions)
+    return latest[::-1]
+
+
+def _count(criterion: Any, rounds: int) -> None:
+    """Let a criterion that only counts its calls count these."""
+    for _ in range(rounds):
+        criterion.stop(predictions=None)
 
 
 def _build(section: CriterionSection, num_classes: int) -> Any:

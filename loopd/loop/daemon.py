@@ -36,6 +36,7 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
+from loopd.storage.newer import Glance, refuse_newer
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"
@@ -106,6 +107,7 @@ class _Entering:
         self.state = State()
         self._stack, self._stop, self._progress, self._observers = stack, stop, progress, observers
         self._events: list[Event] = []
+        self._glance: Glance | None = None
         self._watching = Observers()  # nobody, until all parts are there
         self.dataset_id = ""
         self.notes = ObstacleNotes()
@@ -121,15 +123,20 @@ class _Entering:
         return self.loop.tools.learner
 
     def lock(self) -> None:
-        """Take it."""
+        """Take it, unless a newer loopd wrote the run."""
+        self._glance = refuse_newer(self.config.run.dir / JOURNAL_NAME)
         self._stack.enter_context(run_lock(self.config.run.dir))
         self._heart = Heartbeat(self.config.run.dir)
 
     def open_journal(self) -> None:
         """Open it to append."""
         self._journal = self._stack.enter_context(Journal(self.config.run.dir / JOURNAL_NAME))
-        self._events = self._journal.read()
-        self.state = fold(self._events)
+        before, self._glance = self._glance, None
+        if before is not None and self._journal.follow(before.last):
+            self._events, self.state = list(before.events), before.state
+        else:
+            self._events = self._journal.read()
+            self.state = fold(self._events)
 
     def read_data(self) -> None:
         """Read pool and test set, and log what was left out."""
@@ -258,7 +265,7 @@ def _write(
     notes.look(state, tools.config)
     folder = tools.config.run.dir
     if isinstance(event, RoundEvaluated):
-        metrics_log.write(state, folder)
+        metrics_log.add_last(state, folder)
         tools.learner.keep(_latest_models(state, tools.config.run.keep_models))
     # Plotting waits until the next batch is out: nobody should wait for a picture.
     if isinstance(event, (BatchPublished, RunStopped)) and state.evaluated:

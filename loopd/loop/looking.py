@@ -19,6 +19,7 @@ from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data,
 from loopd.machine import State, fold
 from loopd.storage.journal import events_at
 from loopd.storage.lock import refuse_held
+from loopd.storage.newer import refuse_newer_files
 
 
 class Looking:
@@ -56,7 +57,9 @@ class Looking:
 
     def open_journal(self) -> None:
         """Read it, if it is there."""
-        self.state = fold(events_at(self.config.run.dir / JOURNAL_NAME))
+        folder = self.config.run.dir
+        refuse_newer_files(folder)
+        self.state = fold(events_at(folder / JOURNAL_NAME))
 
     def read_data(self) -> None:
         """Read pool and test set."""

@@ -27,12 +27,19 @@ def read_metrics(path: Path) -> list[Row]:
         DataError: it cannot be read, or a line is not a JSON object.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = _whole_lines(path.read_bytes()).decode("utf-8").splitlines()
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
     return [_parse(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _whole_lines(content: bytes) -> bytes:
+    """The content without a last line that a daemon has begun and not ended yet."""
+    before, end, last = content.rpartition(b"\n")
+    is_begun = last.startswith(b"{") and not last.endswith(b"}")
+    return before + end if end and is_begun else content
 
 
 def number(row: Mapping[str, JsonValue], key: str) -> float | None:

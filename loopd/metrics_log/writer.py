@@ -7,11 +7,13 @@ Every key is described in ``KEYS``, from which the documentation is made.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from loopd.machine import State
 from loopd.records import JsonValue
-from loopd.storage.files import write_atomic
+from loopd.storage.files import storage_error, write_atomic
 
 FILE_NAME = "metrics.jsonl"
 
@@ -121,8 +123,52 @@ def last_row(state: State) -> Row:
 
 def write(state: State, folder: Path) -> None:
     """Write the whole file, atomically."""
-    lines = (json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows(state))
-    write_atomic(folder / FILE_NAME, "".join(f"{line}\n" for line in lines))
+    lines = (_line(state, number) for number in sorted(state.evaluated))
+    write_atomic(folder / FILE_NAME, b"".join(lines))
+
+
+def add_last(state: State, folder: Path) -> None:
+    """Write the line of the last evaluated round; the whole file where it lacks the one before.
+
+    Raises:
+        StorageError: the disk is full, or the file cannot be written.
+    """
+    earlier = (number for number in range(state.round - 1, -1, -1) if number in state.evaluated)
+    before = next(earlier, None)
+    if state.round in state.evaluated and before is not None:
+        line, before_it = _line(state, state.round), _line(state, before)
+        if _add(folder / FILE_NAME, line, before_it):
+            return
+    write(state, folder)
+
+
+def _add(path: Path, line: bytes, before: bytes) -> bool:
+    """Write a line behind the one before it; ``False`` where that is not the last one."""
+    try:
+        with path.open("r+b") as file:
+            if not _ends_with(file, before):
+                return False
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _ends_with(file: BinaryIO, line: bytes) -> bool:
+    """Whether that is the last line; leaves the file at its end."""
+    size = file.seek(0, os.SEEK_END)
+    behind = max(0, size - len(line) - 1)
+    file.seek(behind)
+    return (b"\n" + file.read()).endswith(b"\n" + line)
+
+
+def _line(state: State, number: int) -> bytes:
+    row = json.dumps(_row(state, number), ensure_ascii=False, allow_nan=False)
+    return f"{row}\n".encode()
 
 
 def _row(state: State, number: int) -> Row:

@@ -15,7 +15,7 @@ from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.consensus import labelled, unresolved
 from loopd.annotation.store import Progress, Published
 from loopd.config import Config
-from loopd.errors import JournalError, RunError
+from loopd.errors import JournalError, NewerError, RunError
 from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
@@ -36,9 +36,9 @@ from loopd.machine import State, apply, fold
 from loopd.metrics_log.writer import FILE_NAME
 from loopd.operations.rebuild import Rebuilt, rebuild
 from loopd.records import Answer, AnswerStatus
-from loopd.storage.codec import NewerError
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
+from loopd.storage.newer import refuse_newer
 from loopd.storage.replacing import keep_aside, write_journal
 from loopd.storage.run_id import SavedIdentity
 
@@ -82,10 +82,12 @@ def run_recovery(
 
     Raises:
         RunError: the run has a journal that can be read.
+        NewerError: a newer loopd wrote it, or another file of the run.
         DatasetError: the dataset is absent, is not that of this run, or holds no batch.
         LoopdError: data, model or server cannot be used.
     """
     path = config.run.dir / JOURNAL_NAME
+    refuse_newer(path)
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(run_lock(config.run.dir))

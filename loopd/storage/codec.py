@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import get_args
 
-from loopd.errors import JournalError
-from loopd.events import (
-    AnswersCollected,
-    BatchCollected,
-    BatchPlanned,
-    BatchPublished,
-    Event,
-    ModelTrained,
-    PoolChanged,
-    RecordsReopened,
-    RoundEvaluated,
-    RunRecovered,
-    RunResumed,
-    RunStarted,
-    RunStopped,
-    SettingsAdopted,
-)
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
-
-Fields = dict[str, Any]
-
-
-class NewerError(JournalError):
-    """A newer loopd wrote it: nothing is damaged."""
+from loopd.errors import JournalError, NewerError
+from loopd.events import Event
+from loopd.storage.from_json import MissingError, Reader, UnfitError, reader_of
 
 
 def encode(event: Event) -> tuple[str, str]:
@@ -45,16 +24,24 @@ def encode(event: Event) -> tuple[str, str]:
 def decode(name: str, payload: str) -> Event:
     """The event with this name and JSON object.
 
+    Later versions may add events, fields and values, and take none away.
+
     Raises:
-        NewerError: unknown name.
-        JournalError: fields that do not fit.
+        NewerError: an event, a field or a value of a field that this version does not have.
+        JournalError: no JSON object, or one that lacks a field.
     """
     reader = _READERS.get(name)
     if reader is None:
-        raise NewerError(f"unknown event {name}", "the journal is from a newer loopd: upgrade")
+        raise NewerError(f"a newer loopd wrote this: unknown event {name!a}")
     try:
-        return reader(json.loads(payload))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        fields = json.loads(payload)
+        if not isinstance(fields, dict):
+            raise MissingError("it is no JSON object")
+        event: Event = reader(fields)
+        return event
+    except UnfitError as error:
+        raise NewerError(f"a newer loopd wrote this: event {name}, {error}") from error
+    except (ValueError, RecursionError) as error:
         raise JournalError(f"event {name} is damaged: {error}", _DAMAGED) from error
 
 
@@ -68,83 +55,4 @@ def _is_unicode(text: str) -> bool:
 
 _DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"
 
-
-def _started(fields: Fields) -> Event:
-    return RunStarted(**{**fields, "labels": tuple(fields["labels"])})
-
-
-def _planned(fields: Fields) -> Event:
-    refreshed = tuple(_batch(batch) for batch in fields.get("refreshed", ()))
-    return BatchPlanned(**{**fields, "batch": _batch(fields["batch"]), "refreshed": refreshed})
-
-
-def _batch(fields: Mapping[str, Any]) -> Batch:
-    return Batch(**{**fields, "items": tuple(_item(item) for item in fields["items"])})
-
-
-def _item(fields: Mapping[str, Any]) -> BatchItem:
-    proposal = fields["suggestion"]
-    return BatchItem(**{**fields, "suggestion": proposal and _suggestion(**proposal)})
-
-
-def _suggestion(value: Any, score: Any) -> Suggestion:
-    return Suggestion(_target(value), tuple(score) if isinstance(score, list) else score)
-
-
-def _target(value: Any) -> Target:
-    """A label, labels, or spans: JSON knows neither tuples nor spans."""
-    if isinstance(value, list):
-        return tuple(Span(*item) if isinstance(item, list) else item for item in value)
-    return str(value)
-
-
-def _recovered(fields: Fields) -> Event:
-    batches = tuple(_batch(batch) for batch in fields["batches"])
-    published, notes = tuple(fields["published"]), tuple(fields["notes"])
-    return RunRecovered(fields["at"], batches, published, notes)
-
-
-def _collected(fields: Fields) -> Event:
-    return AnswersCollected(
-        at=fields["at"],
-        answers=tuple(_answer(answer) for answer in fields["answers"]),
-        deleted=tuple(fields["deleted"]),
-        restored=tuple(fields["restored"]),
-        departed=tuple(fields.get("departed", ())),
-        returned=tuple(fields.get("returned", ())),
-    )
-
-
-def _pool_changed(fields: Fields) -> Event:
-    lists = {name: tuple(fields[name]) for name in ("gone", "back")}
-    return PoolChanged(**{**fields, **lists})
-
-
-def _answer(fields: Fields) -> Answer:
-    fields["status"] = _STATUSES[fields["status"]]
-    return Answer(**fields)
-
-
-def _evaluated(fields: Fields) -> Event:
-    confusion = tuple((*names, count) for *names, count in fields.get("confusion", ()))
-    predicted = {id_: _target(value) for id_, value in fields.get("predicted", {}).items()}
-    return RoundEvaluated(**{**fields, "confusion": confusion, "predicted": predicted})
-
-
-_STATUSES = {status.value: status for status in AnswerStatus}
-
-_READERS: dict[str, Callable[[Fields], Event]] = {
-    "RunStarted": _started,
-    "BatchPlanned": _planned,
-    "BatchPublished": lambda fields: BatchPublished(**fields),
-    "AnswersCollected": _collected,
-    "RecordsReopened": lambda fields: RecordsReopened(fields["at"], tuple(fields["records"])),
-    "SettingsAdopted": lambda fields: SettingsAdopted(**fields),
-    "PoolChanged": _pool_changed,
-    "BatchCollected": lambda fields: BatchCollected(**fields),
-    "ModelTrained": lambda fields: ModelTrained(**fields),
-    "RoundEvaluated": _evaluated,
-    "RunStopped": lambda fields: RunStopped(**fields),
-    "RunResumed": lambda fields: RunResumed(**fields),
-    "RunRecovered": _recovered,
-}
+_READERS: Mapping[str, Reader] = {kind.__name__: reader_of(kind) for kind in get_args(Event)}

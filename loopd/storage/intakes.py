@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from loopd.errors import StorageError
+from loopd.errors import NewerError, StorageError
 from loopd.records import Record
 from loopd.storage.files import storage_error, write_atomic
 
@@ -36,8 +37,19 @@ class Intakes:
 
         Raises:
             StorageError: a file is damaged, missing or cannot be read.
+            NewerError: a newer version wrote one.
         """
         return tuple(_read(path) for path in self._paths())
+
+    def refuse_newer(self) -> None:
+        """Look at how the intakes begin.
+
+        Raises:
+            NewerError: a newer version wrote one.
+        """
+        for path in self._paths():
+            with suppress(OSError, ValueError), path.open(encoding="utf-8") as file:
+                _refuse_newer(path, json.loads(file.readline()), _HEAD)
 
     def begin(self, records: Sequence[Record]) -> None:
         """Keep these as the first intake, instead of any that are there.
@@ -73,12 +85,17 @@ class Intakes:
         return self._folder / f"{number:06d}.jsonl"
 
 
+_HEAD, _LINE = frozenset(("version", "records")), frozenset(("id", "text"))
+"""Keys of the first line, and of all others."""
+
+
 def _read(path: Path) -> tuple[Record, ...]:
     try:
         head, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        _refuse_newer(path, json.loads(head), _HEAD)
         if json.loads(head) != {"version": VERSION, "records": len(lines)}:
             raise ValueError
-        return tuple(Record(line["id"], line["text"]) for line in map(json.loads, lines))
+        return tuple(_record(path, json.loads(line)) for line in lines)
     except OSError as error:
         raise storage_error(path, error) from error
     except (ValueError, KeyError, TypeError):
@@ -86,3 +103,18 @@ def _read(path: Path) -> tuple[Record, ...]:
             f"{path} is damaged: the run does not know its texts",
             "restore it from a backup, or move the journal away and use `loopd recover`",
         ) from None
+
+
+def _record(path: Path, line: dict[str, str]) -> Record:
+    if len(line) != len(_LINE):
+        _refuse_newer(path, line, _LINE)
+    return Record(line["id"], line["text"])
+
+
+def _refuse_newer(path: Path, line: object, keys: frozenset[str]) -> None:
+    """Refuse a line that says that it is of another format, or that has further keys."""
+    if not isinstance(line, dict):
+        return
+    version = line.get("version", VERSION)
+    if line.keys() > keys or (isinstance(version, int) and version > VERSION):
+        raise NewerError(f"a newer loopd wrote {path}")

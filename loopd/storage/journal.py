@@ -13,10 +13,10 @@ import sqlite3
 from pathlib import Path
 from types import TracebackType
 
-from loopd.errors import JournalError, StorageError
+from loopd.errors import JournalError, NewerError, StorageError
 from loopd.events import Event
 from loopd.keeping import no_garbage
-from loopd.storage.codec import NewerError, decode, encode
+from loopd.storage.codec import decode, encode
 from loopd.storage.files import make_private, open_private, probe_private
 
 VERSION = 1
@@ -28,6 +28,8 @@ CREATE TABLE events (
     digest TEXT NOT NULL
 )
 """
+_SQLITES_OWN = ("sqlite_stat1", "sqlite_stat4")
+_COLUMNS = ["seq", "name", "payload", "digest"]
 _DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"
 _FULL = "free some space, then start again: nothing is lost"
 
@@ -37,22 +39,23 @@ class Journal:
 
     Args:
         path: the file; created when absent, unless ``read_only``.
-        read_only: open without the right to append (for ``loopd status``).
-        at_rest: with ``read_only``: make no file beside it, if nobody has it open.
+        read_only: open without the right to append (for ``loopd status``). Where nobody has the
+            journal open, nothing in its folder is changed, and no file is made beside it.
 
     Raises:
-        JournalError: corrupt; ``NewerError`` when a newer version wrote it.
+        JournalError: damaged; ``NewerError`` when a newer version wrote it.
         StorageError: the place cannot be written or the disk is full.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, at_rest: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._last = (0, "")
         if not read_only:
             _make_file(path)
         with _translated(path):
-            self._db = _connect(path, read_only, at_rest=at_rest)
+            self._db = _looking(path) if read_only else _appending(path)
             _check_version(self._db, path)
+        self._looks = read_only
 
     def append(self, event: Event) -> None:
         """Write one event durably: after the call it is there, whatever dies next."""
@@ -67,6 +70,19 @@ class Journal:
 
     def read(self) -> list[Event]:
         """All events in order; checks every digest on the way."""
+        try:
+            return self._read()
+        except NewerError:
+            raise
+        except (JournalError, StorageError):
+            if not self._looks or not _beside(self.path, "-wal").exists():
+                raise
+        self._db.close()  # a daemon may have opened it meanwhile
+        with _translated(self.path):
+            self._db, self._last = _connect(self.path, "mode=ro"), (0, "")
+        return self._read()
+
+    def _read(self) -> list[Event]:
         with _translated(self.path), no_garbage():
             rows = self._db.execute("SELECT seq, name, payload, digest FROM events ORDER BY seq")
             return [self._check(*row) for row in rows.fetchall()]
@@ -82,6 +98,20 @@ class Journal:
             raise JournalError(f"the journal {self.path} is damaged at event {seq}", _DAMAGED)
         self._last = (seq, digest)
         return decode(name, payload)
+
+    @property
+    def last(self) -> tuple[int, str]:
+        """Number and digest of the last event that was read or appended."""
+        return self._last
+
+    def follow(self, last: tuple[int, str]) -> bool:
+        """Go on behind that event without reading; whether it is the last one that is there."""
+        with _translated(self.path):
+            rows = self._db.execute("SELECT seq, digest FROM events ORDER BY seq DESC LIMIT 1")
+            if (rows.fetchone() or (0, "")) != last:
+                return False
+        self._last = last
+        return True
 
     def close(self) -> None:
         """Release the file."""
@@ -106,7 +136,7 @@ def events_at(path: Path) -> list[Event]:
         raise _cannot_make(path, error) from error
     if _is_blank(path):
         return []
-    with Journal(path, read_only=True, at_rest=True) as journal:
+    with Journal(path, read_only=True) as journal:
         return journal.read()
 
 
@@ -115,7 +145,7 @@ def _is_blank(path: Path) -> bool:
     if not path.exists() or not path.stat().st_size:
         return True
     with _translated(path):
-        db = _connect(path, read_only=True, at_rest=True)
+        db = _looking(path)
         try:
             return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         finally:
@@ -140,16 +170,35 @@ def _cannot_make(path: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot make {path}: {error.strerror}", "check run.dir")
 
 
-def _connect(path: Path, read_only: bool, *, at_rest: bool = False) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    if at_rest and not path.with_name(f"{path.name}-wal").exists():
-        mode += "&immutable=1"  # makes no file beside it
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+def _appending(path: Path) -> sqlite3.Connection:
+    db = _connect(path, "mode=rwc")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    _create(db)
+    return db
+
+
+def _looking(path: Path) -> sqlite3.Connection:
+    """A connection that leaves files at rest as they are, also those that a killed daemon left."""
+    if not _beside(path, "-wal").exists():
+        return _connect(path, "mode=ro&immutable=1")
+    if _beside(path, "-shm").exists():
+        db = _connect(path, "mode=ro&readonly_shm=1")
+        try:
+            db.execute("PRAGMA schema_version")
+            return db
+        except sqlite3.OperationalError:  # somebody has it open
+            db.close()
+    return _connect(path, "mode=ro")
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
     db.execute("PRAGMA busy_timeout=10000")
-    if not read_only:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        _create(db)
     return db
 
 
@@ -165,11 +214,23 @@ def _create(db: sqlite3.Connection) -> None:
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise NewerError(f"{path} was written by a newer loopd (format {version})", "upgrade loopd")
+        raise NewerError(f"a newer loopd wrote {path}: its format is {version}")
     if version < 1:
         raise JournalError(f"{path} is not a loopd journal", "choose another run.dir")
+    if names := _new_names(db):
+        raise NewerError(f"a newer loopd wrote {path}: it has {', '.join(names)}")
     if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
         raise JournalError(f"the journal {path} is damaged", _DAMAGED)
+
+
+def _new_names(db: sqlite3.Connection) -> list[str]:
+    """What the database has besides our one table and its columns."""
+    tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    columns = db.execute("SELECT name FROM pragma_table_info('events')")
+    return [
+        *(f"the table {name!a}" for (name,) in tables if name not in ("events", *_SQLITES_OWN)),
+        *(f"the column {name!a}" for (name,) in columns if name not in _COLUMNS),
+    ]
 
 
 class _translated:  # noqa: N801 - reads as a word: `with _translated(path):`

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from loopd.errors import StorageError
+from loopd.errors import NewerError, StorageError
 from loopd.storage.files import storage_error, write_atomic
 
 FILE_NAME = "people.json"
@@ -31,6 +31,7 @@ class SavedNames:
 
         Raises:
             StorageError: the file cannot be read.
+            NewerError: it holds more than names: a newer version wrote it.
         """
         try:
             names = json.loads(self._path.read_text(encoding="utf-8", errors="replace"))
@@ -38,7 +39,11 @@ class SavedNames:
             return {}
         except OSError as error:
             raise _unreadable(self._path, error) from error
-        return {str(key): str(name) for key, name in names.items()} if _is_plain(names) else {}
+        if not isinstance(names, dict):
+            return {}
+        if not all(isinstance(name, str) for name in names.values()):
+            raise NewerError(f"a newer loopd wrote {self._path}")
+        return names
 
     def keep(self, names: Mapping[str, str]) -> None:
         """Write all names.
@@ -62,10 +67,6 @@ class UnsavedNames:
     def keep(self, names: Mapping[str, str]) -> None:
         """Keep all names."""
         self._names = dict(names)
-
-
-def _is_plain(names: object) -> bool:
-    return isinstance(names, dict)
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

@@ -13,13 +13,12 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.config_file import load_config
-from loopd.errors import LockedError, RunError, TransientError
+from loopd.errors import LockedError, NewerError, RunError, TransientError
 from loopd.events import Event, RunRecovered, RunStarted
 from loopd.loop.tools import build_store
 from loopd.machine import Phase, State
 from loopd.operations.recover import run_recovery
 from loopd.records import AnswerStatus, Batch, BatchItem
-from loopd.storage.codec import NewerError
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from tests.acceptance.conftest import MakeDaemon

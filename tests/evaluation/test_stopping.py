@@ -9,6 +9,7 @@ import pytest
 
 from loopd.config import CriterionSection
 from loopd.errors import ConfigError, JournalError
+from loopd.evaluation import stopping
 from loopd.evaluation.stopping import (
     CLASSES,
     check_criteria,
@@ -155,6 +156,65 @@ def test_a_stop_set_of_another_size_starts_afresh() -> None:
 def test_options_that_small_text_refuses_are_config_errors(section: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=section["name"]):
         check_criteria([CriterionSection.model_validate(section)], 2)
+
+
+def from_the_beginning(
+    section: CriterionSection, history: list[np.ndarray], proba: np.ndarray
+) -> bool:
+    """small-text's verdict when it is shown every round since the stop set had another size."""
+    present = proba.argmax(axis=1)
+    seen = [*history, present]
+    if section.name != "max_iterations":
+        sizes = [len(predictions) == len(present) for predictions in seen]
+        seen = seen[len(sizes) - next((n for n, same in enumerate(sizes[::-1]) if not same), 99) :]
+    options = dict(section.options)
+    if section.name != "max_iterations":
+        options["num_classes"] = proba.shape[1]
+    import small_text
+
+    criterion = getattr(small_text, CLASSES[section.name])(**options)
+    extra = {"proba": proba, "indices_stopping": np.arange(len(present))}
+    with np.errstate(invalid="ignore"):
+        return [bool(criterion.stop(predictions=predictions, **extra)) for predictions in seen][-1]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_replayed_is_as_good_as_everything(seed: int) -> None:
+    """Any windows, thresholds, and sizes of the stop set; predictions move little, as in a run."""
+    rng = np.random.default_rng(seed)
+    window = int(rng.integers(0, 6))
+    options: dict[str, dict[str, Any]] = {
+        "kappa_average": {"window_size": window, "kappa": float(rng.choice([0.5, 0.8, 0.95]))},
+        "delta_f_score": {"window_size": window, "threshold": float(rng.choice([0.05, 0.3]))},
+        "classification_change": {"threshold": float(rng.choice([0, 0.1]))},
+        "max_iterations": {"max_iterations": int(rng.integers(1, 12))},
+    }
+    criteria = [
+        CriterionSection.model_validate({"name": name, "options": values})
+        for name, values in options.items()
+    ]
+    history, texts = [], 12
+    scores = rng.random(texts)
+    for _ in range(int(rng.integers(1, 11))):
+        if rng.random() < 0.15:
+            scores = rng.random(int(rng.integers(4, 14)))
+        scores = np.clip(scores + rng.normal(0, 0.1, scores.size), 0, 1)
+        proba = np.stack((1 - scores, scores), axis=1)
+        verdicts, _ = evaluate_criteria(criteria, [encode(each) for each in history], proba)
+        for section in criteria:
+            expected = from_the_beginning(section, history, proba)
+            assert verdicts[section.name]["stop"] == expected, section
+        history.append(proba.argmax(axis=1))
+
+
+def test_an_old_run_replays_no_more_than_a_young_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    proba = rounds(2, count=1)[0]
+    read = []
+    monkeypatch.setattr(stopping, "decode", lambda text: read.append(text) or decode(text))
+    for age in (10, 300):
+        read.clear()
+        evaluate_criteria(sections(), [encode(proba.argmax(axis=1))] * age, proba)
+        assert len(read) == 3 + 3 + 1
 
 
 @pytest.mark.parametrize("classes", [2, 255, 256, 257, 1000])
