@@ -16,7 +16,7 @@ from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.dataset_writer import DatasetWriter
 from loopd.annotation.front import front_of
-from loopd.annotation.http import ArgillaHttp, NotFoundError, TooLargeError
+from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
 from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
 from loopd.annotation.refusals import FrontError
@@ -113,7 +113,7 @@ class ArgillaStore:
         """Name and version of what the server searches with, empty where it does not say."""
         try:
             return engine_of(self._http.get("status"))
-        except NotFoundError:
+        except NoRouteError:
             return ""
 
     def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:

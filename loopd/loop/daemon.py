@@ -24,7 +24,7 @@ from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
 from loopd.loop import metrics_log
-from loopd.loop.argilla_pool import keep
+from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.onlooker import Audience, Onlooker, Opening
@@ -108,6 +108,7 @@ class _Entering:
         self._events: list[Event] = []
         self._watching = Audience()  # nobody, until all parts are there
         self.dataset_id = ""
+        self._joining: PoolNow | None = None
         self.notes = ObstacleNotes()
 
     @property
@@ -140,13 +141,18 @@ class _Entering:
         report_data(self.datasets)
 
     def _read_from_argilla(self) -> DataSets:
-        """Look at the dataset, and keep what joins the pool."""
+        """Look at the dataset; what joins the pool is written down later."""
         data, now = look_at_data(self.config, self.state, self._store, self._progress)
         begun = self.state.started
         if begun is not None and not self.holds(begun.dataset_id):
             raise other_dataset()
-        keep(self.config, self.state, now)
+        self._joining = now
         return data
+
+    def keep_texts(self) -> None:
+        """Write down what joins a pool in Argilla, once every gate has let the run in."""
+        if self._joining is not None:
+            keep(self.config, self.state, self._joining, time.time())
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""
@@ -233,6 +239,7 @@ def _run(entered: _Entering) -> State:
     """The loop, once every gate has let the run in."""
     loop, state = entered.loop, entered.state
     log.get("loop").info("annotate_here", url=loop.tools.store.describe())
+    entered.keep_texts()
     first = first_event(state, loop.tools, entered.dataset_id)
     if first is not None:
         state = loop.record(state, first)

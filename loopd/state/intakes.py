@@ -13,6 +13,7 @@ from pathlib import Path
 from loopd.errors import StorageError
 from loopd.records import Record
 from loopd.state.files import storage_error, write_atomic
+from loopd.state.replacing import keep_aside, stamp
 
 FOLDER = "pool"
 """Of the files, in the run's folder."""
@@ -39,18 +40,26 @@ class Intakes:
         """
         return tuple(_read(path) for path in self._paths())
 
-    def begin(self, records: Sequence[Record]) -> None:
-        """Keep these as the first intake, instead of any that are there.
+    def begin(self, records: Sequence[Record], wall: float) -> Path | None:
+        """Keep these as the only intake; others that are there are moved aside.
+
+        A journal that was moved away for a while may still need them.
+
+        Args:
+            records: of the intake.
+            wall: seconds since the epoch, for the name of what is moved aside.
+
+        Returns:
+            Where others are now.
 
         Raises:
             StorageError: they cannot be written.
         """
-        try:
-            for path in reversed(self._paths()):
-                path.unlink()
-        except OSError as error:
-            raise storage_error(self._folder, error) from error
+        if self._holds(records):
+            return None
+        aside = keep_aside(self._folder, stamp(wall))
         self.add(records)
+        return aside
 
     def add(self, records: Sequence[Record]) -> None:
         """Keep these as the next intake: a crash leaves all of it or nothing.
@@ -62,6 +71,12 @@ class Intakes:
         lines += [{"id": record.id, "text": record.text} for record in records]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomic(self._path(len(self._paths())), text)
+
+    def _holds(self, records: Sequence[Record]) -> bool:
+        try:
+            return self.read() == (tuple(records),)
+        except StorageError:
+            return False
 
     def _paths(self) -> list[Path]:
         count = 0
