@@ -116,11 +116,11 @@ class ArgillaStore:
         except NoRouteError:
             return ""
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Create the batch's items, or merge them into records that are there."""
         self._dataset.hold()
         self._dataset.add_metadata()  # somebody may have removed some since
-        self._persistently(lambda: self._writer.publish(batch, texts))
+        return self._persistently(lambda: self._writer.publish(batch, texts))
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Merge metadata and suggestions into the run's records that have no response."""
@@ -234,7 +234,7 @@ class ArgillaStore:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def _persistently(self, write: Callable[[], None]) -> None:
+    def _persistently(self, write: Callable[[], Result]) -> Result:
         """Write again where Argilla refuses: somebody made or removed a record this very moment."""
         for _ in range(TRIES - 1):
             try:

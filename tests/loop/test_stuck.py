@@ -241,6 +241,23 @@ def test_publishing_goes_on_without_what_cannot_be_seen(
     assert ("search_works_again" in [line["event"] for line in logs]) is fails
 
 
+def test_what_is_left_out_on_purpose_is_not_waited_for(make_bench: MakeBench, place: str) -> None:
+    """Of a pool in Argilla what was removed or edited there."""
+    bench = about_to_publish(make_bench, place)
+    left_out = frozenset(bench.state.batch.external_ids[:3])
+    store = Hiding(bench.tools.store, left_out, lambda: bench.now[0])
+    store.publish = lambda batch, texts: left_out  # type: ignore[attr-defined]
+    watched(bench, store)
+    began = bench.now[0]
+    bench.tools.store._store.publish(bench.state.batch, {
+        id_: bench.tools.data.pool[id_].text for id_ in bench.state.batch.record_ids
+    })  # fmt: skip
+    with capture_logs() as logs:
+        event = publish(bench.state, bench.tools)
+    assert isinstance(event, BatchPublished)
+    assert (event.unseen, bench.now[0], logs) == (0, began, [])
+
+
 def test_answers_are_read_while_the_search_fails(bench: Bench) -> None:
     def failing(batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         raise TransientError("HTTP 500")
