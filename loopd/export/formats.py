@@ -108,6 +108,7 @@ def _answer(own: Given) -> dict[str, JsonValue]:
         "status": answer.status.value,
         "time": answer.time,
         "record_id": answer.record_id,
+        "departed": own.departed,
         **_asked(own.asked),
     }
 
@@ -152,6 +153,7 @@ def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     kind = value[labels.kind]
     request = [("batch_id", text), ("round", number), ("score", pa.float64())]
     answer = [(name, text) for name in ("annotator", "status", "time", "record_id")] + request
+    answer += [("departed", pa.bool_())]
     columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
     columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
     columns += [*request, ("strategy", text), ("draw", pa.bool_())]
@@ -181,6 +183,7 @@ def _features(labels: Labels) -> Any:
         label, value = [{**borders, "label": label}], [{**borders, "label": text}]
     request = {"batch_id": text, "round": number, "score": Value("float64")}
     answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text) | request
+    answer |= {"departed": Value("bool")}
     return Features(
         {
             "id": text,

@@ -34,10 +34,12 @@ class Given:
     Attributes:
         answer: on a record or on a copy of it.
         asked: how that came to people, ``None`` where it came with the pool, or nobody asked.
+        departed: whether the account was deleted in Argilla, and the answer with it.
     """
 
     answer: Answer
     asked: Asked | None
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def _answers(state: State, requests: Mapping[str, Asked]) -> Mapping[str, list[G
     answers: dict[str, list[Given]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
         how = None if answer.imported else requests.get(answer.record_id)
-        answers[originals.get(answer.record_id, answer.record_id)].append(Given(answer, how))
+        own = Given(answer, how, departed=answer.annotator in state.departed)
+        answers[originals.get(answer.record_id, answer.record_id)].append(own)
     return answers
 
 

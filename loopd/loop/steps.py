@@ -230,6 +230,9 @@ def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
     except TransientError:
         tools.watcher.forget()  # it was not taken over
         raise
+    if departed is None:
+        tools.watcher.forget()  # the next look reads all of it again
+        return None
     keep = tools.accounts.keep
     return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
 

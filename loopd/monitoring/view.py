@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
+from loopd.errors import StorageError
 from loopd.loop import metrics_log
 from loopd.loop.tools import Tools
 from loopd.monitoring.overview import Overview, Surroundings, overview
@@ -23,6 +25,7 @@ from loopd.monitoring.prometheus import Moment
 from loopd.monitoring.window import Snapshot, Window
 from loopd.reports.rounds import measure_name
 from loopd.state.heartbeat import seconds_since
+from loopd.state.names import SavedNames
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -164,6 +167,15 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
         address = annotation_page(config.argilla.url, state.started.dataset_id)
         if config.pool.argilla is not None:  # the pool was read: the store knows its page
             address = tools.store.describe()
-    around = Surroundings(address, names, snapshot.outage, snapshot.failure)
+    everybody = {**_kept_names(config.run.dir), **names}
+    around = Surroundings(address, everybody, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
     return overview(state, config, tools.data.pool, rows, now, surroundings=around)
+
+
+def _kept_names(folder: Path) -> Mapping[str, str]:
+    """Names of those who have answered; Argilla does not name accounts that were deleted."""
+    try:
+        return SavedNames(folder).read()
+    except StorageError:
+        return {}  # ids are shown instead

@@ -17,7 +17,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.second_opinions import askable
 from loopd.annotation.store import Accounts, Sweep
 from loopd.config import RelabelSection
-from loopd.errors import ArgillaError, TransientError
+from loopd.errors import ArgillaError, AuthError, DatasetError, StorageError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.lookout import Lookout
@@ -25,7 +25,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch
-from loopd.state.names import SavedNames
+from loopd.state.names import SavedNames, UnsavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
 
@@ -416,7 +416,85 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
     store.list = Accounts({}, complete=False)
+    if not deleted and gone == ANNS[:1]:
+        assert watch.departed(RUN, sweep_without(*gone)) is None, "another sweep tells"
     assert watch.departed(RUN, sweep_without(*gone)) == deleted
+
+
+def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
+    """An admin's sweep shows half of the answers, and the one after it none."""
+    store = Known("ann", complete=False)
+    watch = AccountWatch(store)  # type: ignore[arg-type]
+    assert watch.departed(RUN, sweep_without()) == frozenset()
+    store.list = Accounts({}, complete=False)
+    with capture_logs() as logs:
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
+        assert not logs
+        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+    assert [line["event"] for line in logs] == ["account_deleted"]
+
+
+def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
+    """The same in the loop: nothing of who has left is taken for taken back."""
+    half = sorted(bench.people.open_records("ann"))[:4]
+    for id_ in half:
+        bench.people.submit(id_, "eve", "fruit")
+    bench.run_until(lambda state: len(state.answers) == 4, lambda: None)
+    store, sweeps = bench.tools.store, iter([half[:2], half])
+    store.accounts = lambda: Accounts({}, complete=False)  # type: ignore[method-assign]
+    real = store.sweep
+
+    def sweep(ids: Collection[str]) -> Sweep:
+        lost = {(id_, "eve") for id_ in next(sweeps, half)}
+        seen = real(ids)
+        kept = tuple(a for a in seen.answers if (a.record_id, a.annotator) not in lost)
+        return replace(seen, answers=kept)
+
+    store.sweep = sweep  # type: ignore[method-assign]
+    bench.tools.watcher.forget()
+    after = bench.run_until(lambda state: bool(state.departed), lambda: None)
+    assert after.departed == {"eve"}
+    assert {each.status for each in after.answers.values()} == {AnswerStatus.SUBMITTED}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("x"),
+        ArgillaError("x"),
+        AuthError("x"),
+        DatasetError("no workspace"),
+        StorageError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_names_that_cannot_be_had_do_not_end_a_run(error: Exception) -> None:
+    store = Known("ann")
+
+    def refused() -> Accounts:
+        raise error
+
+    store.accounts = refused  # type: ignore[method-assign]
+    assert AccountWatch(store).departed(RUN, sweep_without()) == frozenset()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broken", ["read", "keep"])
+def test_names_that_cannot_be_kept_do_not_end_a_run(broken: str) -> None:
+    names = UnsavedNames()
+
+    def fails(*_: object) -> dict[str, str]:
+        raise StorageError("the disk is full")
+
+    setattr(names, broken, fails)
+    watch = AccountWatch(Known("ann", "bob"), names)  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert watch.departed(RUN, sweep_without()) == frozenset()
+    assert [line["event"] for line in logs] == ["names_not_kept"]
+    watch._store.list = Accounts({}, complete=True)  # type: ignore[union-attr]
+    with capture_logs() as logs:
+        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+    assert logs[0]["account"] == "ann"
 
 
 def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
