@@ -77,6 +77,7 @@ class AccountWatch:
         suspects = gone.keys() - state.departed
         accounts = self._store.accounts() if suspects else None
         if accounts is None:
+            self._halfway = frozenset()
             return frozenset()
         held = Counter(
             answer.annotator

@@ -434,6 +434,18 @@ def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
     assert [line["event"] for line in logs] == ["account_deleted"]
 
 
+def test_a_former_member_is_looked_at_twice_each_time() -> None:
+    """Something was taken back; much later something else is gone."""
+    store = Known("ann", complete=False)
+    watch = AccountWatch(store)  # type: ignore[arg-type]
+    assert watch.departed(RUN, sweep_without()) == frozenset()
+    store.list = Accounts({}, complete=False)
+    for _ in range(2):
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) == frozenset()
+        assert watch.departed(RUN, sweep_without()) == frozenset()
+
+
 def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
     """The same in the loop: nothing of who has left is taken for taken back."""
     half = sorted(bench.people.open_records("ann"))[:4]
