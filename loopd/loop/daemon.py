@@ -75,6 +75,7 @@ def run_daemon(
             entering = _Entering(stack, config, stop, progress, audience)
             for gate in in_order(GATES, config):
                 gate.look(entering)
+            entering.keep_texts()
             state = _run(entering)
             if state.phase is Phase.DONE:
                 rest(entering.loop)
@@ -239,7 +240,6 @@ def _run(entered: _Entering) -> State:
     """The loop, once every gate has let the run in."""
     loop, state = entered.loop, entered.state
     log.get("loop").info("annotate_here", url=loop.tools.store.describe())
-    entered.keep_texts()
     first = first_event(state, loop.tools, entered.dataset_id)
     if first is not None:
         state = loop.record(state, first)
