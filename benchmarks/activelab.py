@@ -38,17 +38,17 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import BatchPlanned, Event, RoundEvaluated
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.records import Batch, BatchItem, Record
-from loopd.reports.drawing import legend, new_figure, png, style
-from loopd.reports.interval import estimate
-from loopd.simulation.trial import share_caches
-from loopd.state.journal import Journal
+from loopd.drawing import legend, new_figure, png, style
+from loopd.backtest.interval import estimate
+from loopd.backtest.trial import share_caches
+from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
 LABELS = ("impolite", "polite")

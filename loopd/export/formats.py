@@ -16,9 +16,9 @@ from loopd.data.cells import json_value
 from loopd.data.conll import conll_text
 from loopd.data.json_lines import prodigy_lines
 from loopd.errors import ConfigError
-from loopd.export.rows import Asked, Given, Row
+from loopd.export.rows import AskedIn, GivenAnswer, LabelledRow
 from loopd.records import JsonValue, Record, Target
-from loopd.state.files import storage_error
+from loopd.storage.files import storage_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Format:
     """
 
     place: str
-    write: Callable[[Sequence[Row], Labels, Path], None]
+    write: Callable[[Sequence[LabelledRow], Labels, Path], None]
     meaning: str
     spans_only: bool = False
 
 
-def write_formats(names: Sequence[str], rows: Sequence[Row], labels: Labels, folder: Path) -> None:
+def write_formats(names: Sequence[str], rows: Sequence[LabelledRow], labels: Labels, folder: Path) -> None:
     """Write the data set in several formats.
 
     Raises:
@@ -80,7 +80,7 @@ def refuse_unfit(names: Sequence[str], kind: str) -> None:
         )
 
 
-def plain_row(row: Row) -> dict[str, JsonValue]:
+def plain_row(row: LabelledRow) -> dict[str, JsonValue]:
     """A row as JSON: what JSON Lines hold, and with typed answers what the tables hold."""
     return {
         "id": row.id,
@@ -94,13 +94,13 @@ def plain_row(row: Row) -> dict[str, JsonValue]:
     }
 
 
-def _asked(request: Asked | None) -> dict[str, JsonValue]:
+def _asked(request: AskedIn | None) -> dict[str, JsonValue]:
     if request is None:
         return dict.fromkeys(("batch_id", "round", "score"))
     return {"batch_id": request.batch.id, "round": request.batch.round, "score": request.item.score}
 
 
-def _answer(own: Given) -> dict[str, JsonValue]:
+def _answer(own: GivenAnswer) -> dict[str, JsonValue]:
     answer = own.answer
     return {
         "annotator": answer.annotator,
@@ -116,17 +116,17 @@ def _answer(own: Given) -> dict[str, JsonValue]:
 # -- text files ------------------------------------------------------------------------------------
 
 
-def _write_jsonl(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_jsonl(rows: Sequence[LabelledRow], labels: Labels, path: Path) -> None:
     del labels
     _write_lines(path, (json.dumps(plain_row(row), ensure_ascii=False) + "\n" for row in rows))
 
 
-def _write_conll(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_conll(rows: Sequence[LabelledRow], labels: Labels, path: Path) -> None:
     del labels
     _write_lines(path, map(conll_text, _records(rows)))
 
 
-def _write_prodigy(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_prodigy(rows: Sequence[LabelledRow], labels: Labels, path: Path) -> None:
     del labels
     _write_lines(path, prodigy_lines(_records(rows)))
 
@@ -136,14 +136,14 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
         file.writelines(lines)
 
 
-def _records(rows: Sequence[Row]) -> Iterator[Record]:
+def _records(rows: Sequence[LabelledRow]) -> Iterator[Record]:
     return (Record(row.id, row.text, row.target) for row in rows)
 
 
 # -- tables ----------------------------------------------------------------------------------------
 
 
-def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_parquet(rows: Sequence[LabelledRow], labels: Labels, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -161,7 +161,7 @@ def _write_parquet(rows: Sequence[Row], labels: Labels, path: Path) -> None:
     parquet.write_table(table, path)
 
 
-def _write_dataset(rows: Sequence[Row], labels: Labels, path: Path) -> None:
+def _write_dataset(rows: Sequence[LabelledRow], labels: Labels, path: Path) -> None:
     import datasets
 
     numbers = {name: number for number, name in enumerate(labels.names)}
@@ -210,7 +210,7 @@ def _numbered(target: Target, numbers: Mapping[str, int]) -> Any:
     ]
 
 
-def _typed(row: Row, labels: Labels) -> dict[str, Any]:
+def _typed(row: LabelledRow, labels: Labels) -> dict[str, Any]:
     """A row whose answers' values all have the type of the column; null where one has not."""
     plain: dict[str, Any] = plain_row(row)
     answers = [

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from loopd import log
 from loopd.annotation.consensus import given
-from loopd.annotation.store import Accounts, AnnotationStore, Sweep
+from loopd.annotation.store import VisibleAccounts, AnnotationStore, Sweep
 from loopd.errors import LoopdError, StorageError
 from loopd.loop.collecting import vanished
 from loopd.machine import State
-from loopd.state.names import UnsavedNames
+from loopd.storage.names import UnsavedNames
 
 HINTS = {
     True: "the run keeps what it has read of them; people.keep_answers_of_deleted_accounts: false "
@@ -94,7 +94,7 @@ class AccountWatch:
             self._say(id_, gone[id_])
         return left - partly
 
-    def _has_left(self, id_: str, accounts: Accounts) -> bool:
+    def _has_left(self, id_: str, accounts: VisibleAccounts) -> bool:
         """Whether the account is not there any more, or not a member as it was."""
         return id_ not in accounts.names and (accounts.complete or id_ in self._known())
 

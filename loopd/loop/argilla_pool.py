@@ -21,7 +21,7 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.machine import State
 from loopd.records import Record
-from loopd.state.intakes import FOLDER, Intakes
+from loopd.storage.intakes import FOLDER, Intakes
 from loopd.tasks.registry import build_task
 
 SHOWN = 5

@@ -17,25 +17,25 @@ from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.server_version import ServerVersion
-from loopd.annotation.webhooks import Door, knocking
+from loopd.annotation.webhooks import WebhookEndpoint, knocking
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
-from loopd.loop.onlooker import Audience, Onlooker, Opening
+from loopd.loop.observers import Observers, Observer, RunView
 from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
 from loopd.machine import Phase, State, fold
-from loopd.state.heartbeat import Heartbeat
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.storage.heartbeat import Heartbeat
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 
 JOURNAL_NAME = "journal.sqlite"
 CURVE_NAME = "learning_curve.png"
@@ -46,7 +46,7 @@ PAGE_NAME = "dashboard.url"
 def run_daemon(
     config: Config,
     progress: Callable[[str, int, int], None] | None = None,
-    onlookers: Sequence[Onlooker] = (),
+    onlookers: Sequence[Observer] = (),
     *,
     rest: Callable[[Loop], None] = lambda _: None,
 ) -> State:
@@ -69,7 +69,7 @@ def run_daemon(
     stop = Stop(at_once=True)
     try:
         with ExitStack() as stack:
-            audience = Audience(onlookers)
+            audience = Observers(onlookers)
             stack.callback(audience.close)
             stack.enter_context(on_signals(stop))
             entering = _Entering(stack, config, stop, progress, audience)
@@ -101,13 +101,13 @@ class _Entering:
         config: Config,
         stop: Stop,
         progress: Callable[[str, int, int], None] | None,
-        audience: Audience,
+        audience: Observers,
     ) -> None:
         self.config = config
         self.state = State()
         self._stack, self._stop, self._progress, self._audience = stack, stop, progress, audience
         self._events: list[Event] = []
-        self._watching = Audience()  # nobody, until all parts are there
+        self._watching = Observers()  # nobody, until all parts are there
         self.dataset_id = ""
         self._joining: PoolNow | None = None
         self.notes = ObstacleNotes()
@@ -176,7 +176,7 @@ class _Entering:
             tools, self._stop, write, self._heart.beat, alarm, self._audience, before_rest=webhook
         )
         self._watching = self._audience
-        opening = Opening(self.state, self._events, tools)
+        opening = RunView(self.state, self._events, tools)
         self._stack.enter_context(self._audience.watching(opening, self._stop.explains))
 
     def account(self) -> tuple[str, str]:
@@ -231,7 +231,7 @@ def _alarm(config: Config) -> Iterator[tuple[Alarm | None, Callable[[], None]]]:
     alarm = Alarm()
     http = ArgillaHttp(section.url, api_key(section), section.timeout, front_of(section))
     name = f"{section.workspace}/{section.dataset}"
-    door = Door(section.webhook_port, section.webhook_url, name, section.webhook_host)
+    door = WebhookEndpoint(section.webhook_port, section.webhook_url, name, section.webhook_host)
     with closing(http), knocking(http, door, alarm.ring) as made:
         yield alarm, made.attempt
 
@@ -272,7 +272,7 @@ def _write(
 
 def plot(state: State, folder: Path) -> None:
     """Draw the learning curve beside the journal."""
-    from loopd.reports.curve import plot_learning_curve
+    from loopd.metrics_log.curve import plot_learning_curve
 
     plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
 

@@ -19,9 +19,9 @@ from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import JOURNAL_NAME, report_data
-from loopd.loop.metrics_log import FILE_NAME
+from loopd.metrics_log.writer import FILE_NAME
 from loopd.loop.narrate import narrate
-from loopd.loop.rebuild import Rebuilt, rebuild
+from loopd.operations.rebuild import Rebuilt, rebuild
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
 from loopd.loop.tools import (
@@ -35,11 +35,11 @@ from loopd.loop.tools import (
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
 from loopd.records import Answer, AnswerStatus
-from loopd.state.codec import NewerError
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
-from loopd.state.replacing import keep_aside, stamp, write_journal
-from loopd.state.run_id import SavedIdentity
+from loopd.storage.codec import NewerError
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
+from loopd.storage.replacing import keep_aside, stamp, write_journal
+from loopd.storage.run_id import SavedIdentity
 
 LOST = (
     "earlier values of answers that people changed or took back",
@@ -113,7 +113,7 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
     Answers that came with the pool are taken from it as at a start, all others from the store.
 
     Raises:
-        DatasetError: see :func:`~loopd.loop.rebuild.rebuild`.
+        DatasetError: see :func:`~loopd.operations.rebuild.rebuild`.
     """
     found = rebuild(listing.items, tools.data.pool, tools.task)
     now = tools.clock.wall()

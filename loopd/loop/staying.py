@@ -13,7 +13,7 @@ from loopd.config import Config
 from loopd.config_file import decode_config
 from loopd.errors import ConfigError
 from loopd.loop.daemon import run_daemon
-from loopd.loop.onlooker import Onlooker
+from loopd.loop.observers import Observer
 from loopd.loop.run import LONGEST_SILENCE, Loop
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import State
@@ -23,7 +23,7 @@ def run_and_stay(
     path: Path,
     config: Config,
     progress: Callable[[str, int, int], None] | None,
-    onlookers: Callable[[Config], Sequence[Onlooker]],
+    onlookers: Callable[[Config], Sequence[Observer]],
 ) -> State:
     """Run the loop; where it is done, stay, and go on as soon as the configuration allows it.
 

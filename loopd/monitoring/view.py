@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.errors import StorageError
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.tools import Tools
-from loopd.monitoring.overview import Overview, Surroundings, overview
-from loopd.monitoring.pages import environment
-from loopd.monitoring.pictures import Painter, Picture
-from loopd.monitoring.prometheus import Moment
-from loopd.monitoring.window import Snapshot, Window
-from loopd.reports.rounds import measure_name
-from loopd.state.heartbeat import seconds_since
-from loopd.state.names import SavedNames
+from loopd.overview.overview import Overview, LiveContext, overview
+from loopd.dashboard.pages import environment
+from loopd.dashboard.pictures import ChartRenderer, Picture
+from loopd.dashboard.prometheus import Moment
+from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
+from loopd.metrics_log.rows import measure_name
+from loopd.storage.heartbeat import seconds_since
+from loopd.storage.names import SavedNames
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from loopd.monitoring.accounts import Accounts
+    from loopd.overview.accounts import AccountNames
 
 STALE = 20.0
 """Seconds after which a page without news is made again: somebody may have gone from work."""
@@ -62,12 +62,12 @@ class View:
         clock: seconds since 1970.
     """
 
-    window: Window
-    accounts: Accounts | None = None
+    window: SnapshotHolder
+    accounts: AccountNames | None = None
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shown: Shown | None = None
-    _painter: Painter = field(default_factory=Painter)
+    _painter: ChartRenderer = field(default_factory=ChartRenderer)
     _page: tuple[str, str] = ("", "")
 
     def shown(self) -> Shown | None:
@@ -168,7 +168,7 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
         if config.pool.argilla is not None:  # the pool was read: the store knows its page
             address = tools.store.describe()
     everybody = {**_kept_names(config.run.dir), **names}
-    around = Surroundings(address, everybody, snapshot.outage, snapshot.failure)
+    around = LiveContext(address, everybody, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
     return overview(state, config, tools.data.pool, rows, now, surroundings=around)
 

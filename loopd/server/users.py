@@ -10,14 +10,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from loopd.errors import ServerError
-from loopd.server.accounts import Accounts, keep_annotators, new_account
+from loopd.server.accounts import HomeAccounts, keep_annotators, new_account
 from loopd.server.home import ServerHome
 from loopd.server.options import Account, ServerOptions
 from loopd.server.postgresql import alone
 
 
 async def settle_users(
-    options: ServerOptions, home: ServerHome, accounts: Accounts
+    options: ServerOptions, home: ServerHome, accounts: HomeAccounts
 ) -> tuple[Account, ...]:
     """Make the database agree with the options: workspace, owner and annotators exist, joined.
 
@@ -45,7 +45,7 @@ async def settle_users(
 
 
 async def ensure_users(
-    accounts: Accounts,
+    accounts: HomeAccounts,
     workspace: str,
     annotators: Iterable[Account] = (),
     members: Iterable[str] = (),
@@ -86,7 +86,7 @@ async def _missing(names: Sequence[str]) -> list[str]:
         return [name for name in names if await User.get_by(db, username=name) is None]
 
 
-async def _refuse_existing(accounts: Accounts, home: ServerHome, shown: str) -> None:
+async def _refuse_existing(accounts: HomeAccounts, home: ServerHome, shown: str) -> None:
     names = [accounts.owner.username, accounts.annotator.username]
     existing = [name for name in names if name not in await _missing(names)]
     if not existing:
@@ -99,7 +99,7 @@ async def _refuse_existing(accounts: Accounts, home: ServerHome, shown: str) -> 
     )
 
 
-async def _refuse_other_keys(accounts: Accounts, home: ServerHome, options: ServerOptions) -> None:
+async def _refuse_other_keys(accounts: HomeAccounts, home: ServerHome, options: ServerOptions) -> None:
     """Argilla changes passwords, and keys never: another key is the secret of another home."""
     from argilla_server.database import AsyncSessionLocal
     from argilla_server.models import User

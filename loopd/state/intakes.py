@@ -12,8 +12,8 @@ from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.records import Record
-from loopd.state.files import storage_error, write_atomic
-from loopd.state.replacing import keep_aside, stamp
+from loopd.storage.files import storage_error, write_atomic
+from loopd.storage.replacing import keep_aside, stamp
 
 FOLDER = "pool"
 """Of the files, in the run's folder."""

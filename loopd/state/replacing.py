@@ -8,8 +8,8 @@ from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.events import Event
-from loopd.state.files import storage_error, sync_folder
-from loopd.state.journal import Journal
+from loopd.storage.files import storage_error, sync_folder
+from loopd.storage.journal import Journal
 
 _PARTS = ("", "-wal", "-shm")
 """What SQLite appends to the name of a database for the files beside it."""

@@ -14,7 +14,7 @@ import pytest
 
 from loopd.annotation.http import ArgillaHttp, FrontError, quoted
 from loopd.errors import ArgillaError, LoopdError, TransientError
-from loopd.listener.place import Address
+from loopd.listener.argilla_source import Address
 from tests.faults.proxy import LONGEST_CUT, FaultProxy
 
 KEY = "recognisable-key-\\0815"

@@ -17,14 +17,14 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.loop.argilla_pool import kept_pool, pool_wishes
-from loopd.loop.check import check
+from loopd.operations.check import check
 from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.recover import run_recovery
-from loopd.loop.status import read_run
+from loopd.operations.recover import run_recovery
+from loopd.operations.status import read_run
 from loopd.loop.tools import build_store
 from loopd.machine import Phase
 from loopd.records import Batch, BatchItem, Suggestion
-from loopd.simulation.rehearsal import oracle_task
+from loopd.oracle.rehearsal import oracle_task
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
 

@@ -24,12 +24,12 @@ from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, 
 from loopd.loop.daemon import run_daemon
 from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
-from loopd.loop.recover import run_recovery
+from loopd.operations.recover import run_recovery
 from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.records import Record
-from loopd.state.intakes import FOLDER, Intakes
+from loopd.storage.intakes import FOLDER, Intakes
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
 

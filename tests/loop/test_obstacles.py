@@ -26,13 +26,13 @@ from loopd.events import (
 )
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.obstacles import obstacle
-from loopd.loop.status import read_run
+from loopd.operations.status import read_run
 from loopd.machine import State, apply, fold
-from loopd.monitoring.overview import overview
-from loopd.monitoring.pages import environment
-from loopd.monitoring.pictures import EMPTY
+from loopd.overview.overview import overview
+from loopd.dashboard.pages import environment
+from loopd.dashboard.pictures import EMPTY
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
-from loopd.state.journal import Journal
+from loopd.storage.journal import Journal
 from tests.monitoring.story import ANN, BOB, START, answer, opening, posted, settings, story
 
 SUBMITTED, DISCARDED = AnswerStatus.SUBMITTED, AnswerStatus.DISCARDED

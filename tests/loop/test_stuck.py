@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from loopd.annotation.consensus import targets, to_set_aside, unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.second_opinions import askable
-from loopd.annotation.store import Accounts, Sweep
+from loopd.annotation.store import VisibleAccounts, Sweep
 from loopd.config import RelabelSection
 from loopd.errors import ArgillaError, AuthError, DatasetError, StorageError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
@@ -25,7 +25,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch
-from loopd.state.names import SavedNames, UnsavedNames
+from loopd.storage.names import SavedNames, UnsavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
 
@@ -364,10 +364,10 @@ class Known:
     """A store that only knows accounts."""
 
     def __init__(self, *names: str, complete: bool = True) -> None:
-        self.list = Accounts({f"id of {name}": name for name in names}, complete)
+        self.list = VisibleAccounts({f"id of {name}": name for name in names}, complete)
         self.looks = 0
 
-    def accounts(self) -> Accounts:
+    def accounts(self) -> VisibleAccounts:
         self.looks += 1
         return self.list
 
@@ -415,7 +415,7 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     if not deleted and gone == ANNS[:1]:
         assert watch.departed(RUN, sweep_without(*gone)) is None, "another sweep tells"
     assert watch.departed(RUN, sweep_without(*gone)) == deleted
@@ -426,7 +426,7 @@ def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     with capture_logs() as logs:
         assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
         assert not logs
@@ -439,7 +439,7 @@ def test_a_former_member_is_looked_at_twice_each_time() -> None:
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     for _ in range(2):
         assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
         assert watch.departed(RUN, sweep_without(*ANNS[:1])) == frozenset()
@@ -453,7 +453,7 @@ def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
         bench.people.submit(id_, "eve", "fruit")
     bench.run_until(lambda state: len(state.answers) == 4, lambda: None)
     store, sweeps = bench.tools.store, iter([half[:2], half])
-    store.accounts = lambda: Accounts({}, complete=False)  # type: ignore[method-assign]
+    store.accounts = lambda: VisibleAccounts({}, complete=False)  # type: ignore[method-assign]
     real = store.sweep
 
     def sweep(ids: Collection[str]) -> Sweep:
@@ -483,7 +483,7 @@ def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
 def test_names_that_cannot_be_had_do_not_end_a_run(error: Exception) -> None:
     store = Known("ann")
 
-    def refused() -> Accounts:
+    def refused() -> VisibleAccounts:
         raise error
 
     store.accounts = refused  # type: ignore[method-assign]
@@ -503,7 +503,7 @@ def test_names_that_cannot_be_kept_do_not_end_a_run(broken: str) -> None:
         for _ in range(3):
             assert watch.departed(RUN, sweep_without()) == frozenset()
     assert [line["event"] for line in logs] == ["names_not_kept"]
-    watch._store.list = Accounts({}, complete=True)  # type: ignore[union-attr]
+    watch._store.list = VisibleAccounts({}, complete=True)  # type: ignore[union-attr]
     with capture_logs() as logs:
         assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
     assert logs[0]["account"] == "ann"
@@ -515,7 +515,7 @@ def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
     watch = AccountWatch(store)  # type: ignore[arg-type]
     run = replace(RUN, deleted=frozenset({"r2"}))
     assert watch.departed(run, sweep_without()) == frozenset()
-    store.list = Accounts({}, complete=False)
+    store.list = VisibleAccounts({}, complete=False)
     left = replace(sweep_without(*ANNS), missing=("r2",))
     assert watch.departed(run, left) == {"id of ann"}
 

@@ -20,16 +20,16 @@ from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import AnswersCollected, Event
 from loopd.loop.daemon import PAGE_NAME
-from loopd.loop.onlooker import Opening
+from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
-from loopd.monitoring.dashboard import HEADERS
-from loopd.monitoring.serving import Dashboard, address, listening
-from loopd.monitoring.view import View
-from loopd.monitoring.window import Window
-from loopd.state.heartbeat import Heartbeat
-from loopd.state.names import FILE_NAME, SavedNames
+from loopd.dashboard.dashboard import HEADERS
+from loopd.dashboard.serving import Dashboard, address, listening
+from loopd.dashboard.view import View
+from loopd.dashboard.snapshot import SnapshotHolder
+from loopd.storage.heartbeat import Heartbeat
+from loopd.storage.names import FILE_NAME, SavedNames
 from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, START, answered, pool, settings, story
 
@@ -61,14 +61,14 @@ class Site:
         self.dashboard.saw(event, fold(self.events))
 
 
-def opening(folder: Path, events: list[Event], texts: Pool, **sections: object) -> Opening:
+def opening(folder: Path, events: list[Event], texts: Pool, **sections: object) -> RunView:
     defaults: dict[str, object] = {
         "argilla": {"url": "http://127.0.0.1:9", "dataset": "story"},
         "dashboard": {"port": 0},
     }
     config = settings(folder, LABELS, **(defaults | sections))
     tools = build_tools(config, DataSets(texts, None, {}), Stop(), store=object())  # type: ignore[arg-type]
-    return Opening(fold(events), events, tools)
+    return RunView(fold(events), events, tools)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mo
     opened = opening(tmp_path, events, pool())
     opened.tools.config.run.dir.mkdir(exist_ok=True)
     SavedNames(opened.tools.config.run.dir).keep({ANN: "ann of old", BOB: "bob of old"})
-    view = View(Window(), SimpleNamespace(names={BOB: "bob"}, look_up=list))  # type: ignore[arg-type]
+    view = View(SnapshotHolder(), SimpleNamespace(names={BOB: "bob"}, look_up=list))  # type: ignore[arg-type]
     view.window.began(opened)
     shown = view.shown()
     assert shown is not None
