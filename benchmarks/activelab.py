@@ -96,14 +96,15 @@ class ReserveStore(MemoryStore):
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Publish and answer."""
         fresh = [item for item in batch.items if not self.holds(item.external_id)]
-        super().publish(batch, texts)
+        left_out = super().publish(batch, texts)
         for item in fresh:
             initial = self._answers[item.record_id].initial if batch.round == 0 else {}
             for person, number in initial.items() or [self._reserve[item.record_id].pop(0)]:
                 self.submit(item.external_id, person, LABELS[number])
+        return left_out
 
 
 # -- the data --------------------------------------------------------------------------------------

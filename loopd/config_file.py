@@ -20,7 +20,7 @@ from loopd.config.headers import source_of
 from loopd.config.sinks import SQLITE
 from loopd.errors import ConfigError
 from loopd.printable import one_line
-from loopd.safe_yaml import read_yaml
+from loopd.safe_yaml import decode_yaml, read_yaml
 
 SHOWN = 12
 """How many problems a message names."""
@@ -36,6 +36,11 @@ def load_config(path: Path) -> Config:
         ConfigError: missing, not YAML, unknown key or wrong value, with all problems in one line.
     """
     return parse_config(read_yaml(path), folder=path.parent.resolve())
+
+
+def decode_config(content: bytes, path: Path) -> Config:
+    """The same of what was read from the file already: it may be another one by now."""
+    return parse_config(decode_yaml(content, path), folder=path.parent.resolve())
 
 
 def parse_config(content: object, folder: Path) -> Config:

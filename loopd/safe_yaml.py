@@ -42,15 +42,25 @@ def read_yaml(path: Path) -> object:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
-        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: {error}", "save it as UTF-8") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
+    return decode_yaml(content, path)
+
+
+def decode_yaml(content: bytes, path: Path) -> object:
+    """The same of what was read from a file already.
+
+    Raises:
+        ConfigError: too large, not UTF-8, not YAML, or more than plain values.
+    """
     if len(content) > LARGEST:
         raise ConfigError(f"{path} is too large: at most {LARGEST:,} bytes are read")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: {error}", "save it as UTF-8") from None
     return parse_yaml(text, str(path))
 
 

@@ -5,17 +5,13 @@ Only the key of an owner may make most of them. Argilla's page has no place for 
 
 from __future__ import annotations
 
-import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.http import ArgillaHttp, ConflictError, NotFoundError
+from loopd.annotation.http import ArgillaHttp, ConflictError, NoRouteError, NotFoundError
 from loopd.errors import ArgillaError, AuthError
-
-_NO_ROUTE = re.compile(r"\bHTTP 40[45]\b")
-"""What is said of a server that lacks a route or a method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +99,8 @@ class AccountsApi:
         password = new_password()
         try:
             self._for_owners("PATCH", f"users/{user_id}", json={"password": password})
-        except ArgillaError as error:
-            if not _NO_ROUTE.search(error.message):
-                raise
-            problem = f"this Argilla changes no passwords: {error.message}"
+        except NoRouteError:
+            problem = "this Argilla changes no passwords"
             raise ArgillaError(problem, "newer releases of Argilla do") from None
         return password
 
@@ -115,7 +109,7 @@ class AccountsApi:
         counts = {}
         query = {"workspace_id": self._space().split("/")[1]}
         for dataset in self._http.get("me/datasets", **query)["items"]:
-            with suppress(NotFoundError):  # an older server does not count
+            with suppress(NoRouteError, NotFoundError):  # an older server does not count
                 counts[str(dataset["name"])] = self._answers_in(str(dataset["id"]), name)
         return {dataset: count for dataset, count in counts.items() if count}
 

@@ -16,7 +16,7 @@ from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.dataset_writer import DatasetWriter
 from loopd.annotation.front import front_of
-from loopd.annotation.http import ArgillaHttp, NotFoundError, TooLargeError
+from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
 from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
 from loopd.annotation.refusals import FrontError
@@ -113,14 +113,14 @@ class ArgillaStore:
         """Name and version of what the server searches with, empty where it does not say."""
         try:
             return engine_of(self._http.get("status"))
-        except NotFoundError:
+        except NoRouteError:
             return ""
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Create the batch's items, or merge them into records that are there."""
         self._dataset.hold()
         self._dataset.add_metadata()  # somebody may have removed some since
-        self._persistently(lambda: self._writer.publish(batch, texts))
+        return self._persistently(lambda: self._writer.publish(batch, texts))
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Merge metadata and suggestions into the run's records that have no response."""
@@ -234,7 +234,7 @@ class ArgillaStore:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def _persistently(self, write: Callable[[], None]) -> None:
+    def _persistently(self, write: Callable[[], Result]) -> Result:
         """Write again where Argilla refuses: somebody made or removed a record this very moment."""
         for _ in range(TRIES - 1):
             try:

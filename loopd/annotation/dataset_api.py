@@ -90,14 +90,14 @@ class DatasetApi:
                 progress("reading records", offset, total)
             yield page["items"]
 
-    def search(self, body: Json, **params: Any) -> list[Json]:
-        """What the search of people's page finds, one item for each record."""
+    def search(self, body: Json, **params: Any) -> Json:
+        """A page of what the search of people's page finds: ``items``, and the ``total``."""
         path = f"me/datasets/{self.id}/records/search"
         try:
-            items: list[Json] = self.http.request("POST", path, params=params, json=body)["items"]
+            page: Json = self.http.request("POST", path, params=params, json=body)
         except NotFoundError as error:
             raise self._gone_from_the_list() from error
-        return items
+        return page
 
     def total(self) -> int:
         """How many records it has now."""

@@ -33,11 +33,15 @@ class DatasetWriter:
         self._in_place = plan.in_place
         self._bulks = Bulks()
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Create the batch's items, or merge them into records that are there.
 
         What is new comes first, right after a look at what is there: somebody may add the same
         texts at any moment.
+
+        Returns:
+            External ids of what is left as it is: of a pool in Argilla what was removed or edited,
+            and a record to which Argilla's own engines cannot write.
         """
         if self._dataset.has_grown():
             self._dataset.records()
@@ -46,30 +50,37 @@ class DatasetWriter:
         for position, item in enumerate(batch.items):
             is_there = self._record_id(item.external_id) is not None
             (there if is_there else absent).append((position, item))
-        self._create(batch, texts, absent)
+        left_out = self._create(batch, texts, absent)
         vanished = []
         for position, item in there:
             record = self._present(item.external_id)
             if record is None:
                 vanished.append((position, item))
-            elif not spoils_bulks(record) and not self._was_edited(record, texts[item.record_id]):
+            elif spoils_bulks(record) or self._was_edited(record, texts[item.record_id]):
+                left_out.add(item.external_id)
+            else:
                 text, writer = texts[item.record_id], self._writer()
                 writer.refuse_taken(record, item.external_id, text)
                 self._merge(record, writer.merged(record, batch, position, text))
-        self._create(batch, texts, vanished)
+        return frozenset(left_out | self._create(batch, texts, vanished))
 
     def _create(
         self, batch: Batch, texts: Mapping[str, str], ranked: Sequence[tuple[int, BatchItem]]
-    ) -> None:
-        """Items with their ranks. Of a pool in Argilla what was removed or edited is skipped."""
-        writer, bodies = self._writer(), []
+    ) -> set[str]:
+        """Items with their ranks; external ids of those left out.
+
+        Of a pool in Argilla that is what was removed or edited.
+        """
+        writer, bodies, left_out = self._writer(), [], set()
         for position, item in ranked:
             fields = self._fields_of(item)
             if self._in_place and not fields:
+                left_out.add(item.external_id)
                 continue  # the next sweep misses it
             bodies.append(writer.new(batch, position, texts[item.record_id], fields))
         for record in self._send("POST", bodies):
             self._dataset.index.add(record)
+        return left_out
 
     def show_only(self, external_ids: Collection[str]) -> None:
         """Mark these records as open, and take the mark from all others of the run."""
@@ -98,16 +109,17 @@ class DatasetWriter:
         writer = self._writer()
         for record in self._send("PUT", [{"id": record_id} for record_id in planned]):
             id_, batch = planned[record["id"]]
-            if writer.lost_its_batch(record, batch):
+            if writer.lost_its_place(record, batch):
                 self._give_back(record["id"], batch)
             if record.get("status") == "pending":
                 yield id_
 
     def _give_back(self, record_id: str, batch: Batch) -> None:
-        """Its batch's id, by which people's page and the loop find a record."""
+        """Its batch's id and its mark, by which people's page and the loop find a record."""
         record = self._dataset.record(record_id)
         if record is not None:
-            self._send("PUT", [self._writer().found_again(record, batch)])
+            for written in self._send("PUT", [self._writer().found_again(record, batch)]):
+                self._dataset.index.add(written)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         """Merge ranks and suggestions into the batches' records that nobody has answered."""

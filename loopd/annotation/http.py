@@ -17,6 +17,7 @@ from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front, make_clie
 from loopd.annotation.refusals import (
     ConflictError,
     FrontError,
+    NoRouteError,
     NotFoundError,
     TooLargeError,
     first_contact,
@@ -29,6 +30,7 @@ __all__ = [
     "ConflictError",
     "Front",
     "FrontError",
+    "NoRouteError",
     "NotFoundError",
     "TooLargeError",
     "first_contact",

@@ -88,7 +88,7 @@ class MemoryStore:
         self._records = records
         return "memory"
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Create the batch's items, or merge them into records that are there."""
         records, keys = self._dataset(), self._keys()
         for position, item in enumerate(batch.items):
@@ -97,6 +97,7 @@ class MemoryStore:
             stored = records.setdefault(key, _Stored(shown, self._moment(), {}))
             self._merge(stored, batch, position)
             self._index_anew(stored)
+        return frozenset()
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything in the dataset."""

@@ -83,15 +83,19 @@ class RecordWriter:
             **self._proposed(proposal if self._may_propose(record, proposal) else None),
         }
 
-    def lost_its_batch(self, record: Json, batch: Batch) -> bool:
-        """Whether somebody took the batch's id from a record, and no other run has it now."""
+    def lost_its_place(self, record: Json, batch: Batch) -> bool:
+        """Whether somebody took the batch's id, or the queue's mark, from a record that waits.
+
+        Not where another run has it now.
+        """
         metadata = record.get("metadata") or {}
         free = metadata.get(run_mark.PROPERTY, self.run_id) == self.run_id
-        return free and self.names.ours(metadata).get("batch_id") != batch.id
+        is_marked = queue_mark.is_on(record) or not self.marks_open
+        return free and not (is_marked and self.names.ours(metadata).get("batch_id") == batch.id)
 
     def found_again(self, record: Json, batch: Batch) -> Json:
-        """A record as it is now, with the batch's id and the run's mark."""
-        marks = {**self.names.named({"batch_id": batch.id}), run_mark.PROPERTY: self.run_id}
+        """A record as it is now, with the batch's id, the run's mark and that of the queue."""
+        marks = {**self.names.named({"batch_id": batch.id}), **self._marks()}
         return {"id": record["id"], "metadata": {**(record.get("metadata") or {}), **marks}}
 
     def marked(self, record: Json, *, is_open: bool) -> Json:
@@ -128,8 +132,12 @@ class RecordWriter:
 
     def _metadata(self, batch: Batch, position: int) -> Json:
         ours = self.names.named(schema.metadata(batch, position))
+        return {**ours, **self._marks()}
+
+    def _marks(self) -> Json:
+        """Of a record that waits: of the run, and of its queue where there is one."""
         opened = {queue_mark.PROPERTY: queue_mark.OPEN} if self.marks_open else {}
-        return {**ours, run_mark.PROPERTY: self.run_id, **opened}
+        return {run_mark.PROPERTY: self.run_id, **opened}
 
     def _may_propose(self, record: Json, proposal: Json | None) -> bool:
         """Whether no other agent has a suggestion there, and the server takes ours."""

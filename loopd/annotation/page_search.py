@@ -18,6 +18,12 @@ Json = dict[str, Any]
 PAGE = 1000
 """Records a page; Argilla gives no more."""
 
+WINDOW = 10_000
+"""Hits of one query that are paged through: an index refuses to skip more, unless it was told.
+
+Argilla's own engines set 500,000 where they make an index; another may have been put in its place.
+"""
+
 BATCHES = 200
 """Batches in one request; Argilla takes 250 values."""
 
@@ -40,20 +46,43 @@ class PageSearch:
             open_only: leave out what the search knows as completed, as the page does.
         """
         for start in range(0, len(batch_ids), BATCHES):
-            yield from self._records(batch_ids[start : start + BATCHES], open_only)
+            yield from self._records(self._filters(batch_ids[start : start + BATCHES], open_only))
 
-    def _records(self, batch_ids: Sequence[str], open_only: bool) -> Iterator[Json]:
+    def _filters(self, batch_ids: Sequence[str], open_only: bool) -> list[Json]:
         name = self._dataset.names("batch_id")
         filters = [_terms(batch_ids, "metadata", metadata_property=name)]
         if open_only:
             filters.append(_terms(["pending"], "record", property="status"))
-        offset, last = 0, PAGE
-        while last == PAGE:
-            items = self._page(filters, offset)
-            yield from (item["record"] for item in items)
-            last, offset = len(items), offset + len(items)
+        return filters
 
-    def _page(self, filters: list[Json], offset: int) -> list[Json]:
+    def _records(self, filters: list[Json]) -> Iterator[Json]:
+        """All hits, the oldest first: each window begins where the one before has ended.
+
+        Only more than a window of records of one and the same moment would be cut short.
+        """
+        seen: set[str] = set()
+        since, last, total = None, None, WINDOW + 1
+        while total > WINDOW:
+            total = 0
+            for total, record in self._window([*filters, *_not_before(since)]):  # noqa: B007
+                last = str(record["inserted_at"])
+                if record["id"] not in seen:
+                    seen.add(record["id"])
+                    yield record
+            if last == since:
+                return
+            since = last
+
+    def _window(self, filters: list[Json]) -> Iterator[tuple[int, Json]]:
+        """The first hits, with the number of all."""
+        offset, total = 0, 1
+        while offset < min(total, WINDOW):
+            page = self._page(filters, offset)
+            total = int(page["total"])
+            yield from ((total, item["record"]) for item in page["items"])
+            offset += PAGE
+
+    def _page(self, filters: list[Json], offset: int) -> Json:
         try:
             return self._search(filters, offset)
         except NotFoundError:
@@ -62,9 +91,18 @@ class PageSearch:
             self._dataset.add_metadata()  # somebody has removed what is searched by
             return self._search(filters, offset)
 
-    def _search(self, filters: list[Json], offset: int) -> list[Json]:
-        body = {"query": {}, "filters": {"and": filters}}
+    def _search(self, filters: list[Json], offset: int) -> Json:
+        body = {"query": {}, "filters": {"and": filters}, "sort": [_OLDEST_FIRST]}
         return self._dataset.api.search(body, limit=PAGE, offset=offset)
+
+
+_MOMENT = {"entity": "record", "property": "inserted_at"}
+_OLDEST_FIRST = {"scope": _MOMENT, "order": "asc"}
+
+
+def _not_before(moment: str | None) -> list[Json]:
+    """The filter of what was made at a moment or later, none without one."""
+    return [] if moment is None else [{"type": "range", "scope": _MOMENT, "ge": moment, "le": None}]
 
 
 def _terms(values: Sequence[str], entity: str, **what: str) -> Json:

@@ -1,8 +1,9 @@
 """Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
 
 Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it
-obeys, with ``version`` where it says what it is, with
-``detail`` (a text, or ``code`` and ``params``) or with ``code`` and ``message`` where it refuses.
+obeys, with ``version`` where it says what it is, and where it refuses with nothing but a ``detail``
+of ``code`` and ``params``. Only what it misses (404), has already (409) or cannot process (422) it
+says in a text as well, or with ``code`` and ``message``; so do gateways, in words of their own.
 Whatever looks otherwise is by a proxy, a login page or another server: it may pass, so it is waited
 out, but nothing that it says is believed.
 """
@@ -13,6 +14,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -29,6 +31,17 @@ _OWN = ("id", "items", "users")
 _TOO_LARGE = (413, 414, 431)
 _LATE = (408, 504, 522, 524, 598, 599)
 _ABOUT_ITSELF = ("/api/v1/version", "/api/v1/status")
+_CODE = re.compile(r"[\w.]+::\w+")
+_MISSING, _TAKEN, _UNFIT = 404, 409, 422
+_TEXTS = {
+    _MISSING: re.compile(r"\w+( \w+)* (with id `[^`]*` not found|not found filtering by .*)", re.S),
+    _TAKEN: re.compile(r".*(is not unique|already exists|linked$).*", re.S),
+    _UNFIT: re.compile(r".*\S.*", re.S),
+}
+"""What Argilla says in plain words, by status; all releases since 2.0, and Extralit's."""
+_NO_ROUTE = {404: HTTPStatus.NOT_FOUND, 405: HTTPStatus.METHOD_NOT_ALLOWED}
+_PHRASES = {status.phrase.lower() for status in HTTPStatus}
+"""What frameworks say where nobody has thought of words."""
 
 NEW_GRACE = 5.0
 """Seconds for which a front is waited out where a new run starts: a proxy may start beside it."""
@@ -46,6 +59,10 @@ class FrontError(TransientError):
 
 class NotFoundError(ArgillaError):
     """HTTP 404: the caller knows what it means."""
+
+
+class NoRouteError(FrontError):
+    """A route that an older Argilla lacks: it says so in the words of every other such server."""
 
 
 class ConflictError(ArgillaError):
@@ -106,9 +123,9 @@ def judged(response: httpx.Response, url: str, redact: Redact) -> Any:
             f"a request was too large for {url}: {_what(response)}",
             "raise the limit of what stands before Argilla, such as nginx's client_max_body_size",
         )
-    if code >= 400 and _is_refusal(content):
+    if code >= 400 and _is_refusal(code, content):
         raise _refused(response, url, redact)
-    raise _front(response, redact)
+    raise _front(response, redact, NoRouteError if _is_no_route(code, content) else FrontError)
 
 
 def _json(response: httpx.Response) -> object:
@@ -124,15 +141,27 @@ def _is_word(response: httpx.Response, content: dict[str, Any]) -> bool:
     return not content.keys().isdisjoint(_OWN)
 
 
-def _is_refusal(content: object) -> bool:
+def _is_refusal(code: int, content: object) -> bool:
+    """Whether a refusal is in Argilla's own words, or in those of its fork."""
     if not isinstance(content, dict):
         return False
-    detail = content.get("detail")
+    if content.keys() == {"code", "message"} and code == _UNFIT:
+        return all(isinstance(part, str) for part in content.values())
+    detail = content.get("detail") if content.keys() == {"detail"} else None
     if isinstance(detail, dict):
-        return isinstance(detail.get("code"), str) and "params" in detail
-    if isinstance(detail, str):
-        return True
-    return all(isinstance(content.get(name), str) for name in ("code", "message"))
+        name, params = detail.get("code"), detail.get("params")
+        return isinstance(name, str) and bool(_CODE.fullmatch(name)) and isinstance(params, dict)
+    return isinstance(detail, str) and code in _TEXTS and _is_text(code, detail)
+
+
+def _is_text(code: int, text: str) -> bool:
+    is_phrase = text.strip(" .!").lower() in _PHRASES
+    return not is_phrase and bool(_TEXTS[code].fullmatch(text))
+
+
+def _is_no_route(code: int, content: object) -> bool:
+    """Whether that is what FastAPI says of a route that it lacks: Argilla itself says no more."""
+    return code in _NO_ROUTE and content == {"detail": _NO_ROUTE[code].phrase}
 
 
 def _what(response: httpx.Response) -> str:
@@ -184,7 +213,7 @@ def _refused(response: httpx.Response, url: str, redact: Redact) -> ArgillaError
 # -- whatever stands before it ---------------------------------------------------------------------
 
 
-def _front(response: httpx.Response, redact: Redact) -> FrontError:
+def _front(response: httpx.Response, redact: Redact, kind_of: type[FrontError]) -> FrontError:
     host = response.request.url.netloc.decode("ascii", "replace")
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip() or "no content type"
     target = _target(response)
@@ -194,7 +223,7 @@ def _front(response: httpx.Response, redact: Redact) -> FrontError:
         f"something in front of Argilla answers at {host}: {_what(response)} "
         f"({redact(kind)[:_EXCERPT]}){says[:_DETAIL]}"
     )
-    return FrontError(message, redact(_hint(response, target)))
+    return kind_of(message, redact(_hint(response, target)))
 
 
 def _target(response: httpx.Response) -> httpx.URL | None:

@@ -122,7 +122,7 @@ class AnnotationStore(Protocol):
                 once, one gets it.
         """
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Make all items of the batch visible to annotators, most informative first.
 
         A text that the dataset has already, under whatever id, is not published twice: its record
@@ -131,6 +131,9 @@ class AnnotationStore(Protocol):
         Args:
             batch: new texts, and copies that ask for a second opinion.
             texts: by pool id.
+
+        Returns:
+            External ids of items that were left out on purpose, and that nobody will be shown.
         """
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from loopd import log
-from loopd.annotation.http import ArgillaHttp
+from loopd.annotation.http import ArgillaHttp, NoRouteError
 from loopd.errors import ArgillaError, LoopdError, TransientError
 
 EVENTS = ("response.created", "response.updated", "response.deleted")
@@ -30,6 +30,8 @@ AGAIN = 60.0
 """Seconds until a webhook that Argilla could not make is asked for again."""
 
 LOOPBACK = "127.0.0.1"
+
+_NEEDS = "webhooks need the key of an owner, and Argilla 2.5 or later; polling goes on"
 
 _ALL = ("0.0.0.0", "::")  # noqa: S104 - asked for by the configuration, not chosen
 
@@ -84,14 +86,13 @@ class Webhook:
         self._next = float("inf")
         try:
             self._make()
+        except NoRouteError as error:
+            self._warn(error, _NEEDS)
         except TransientError as error:
             self._next = self._monotonic() + AGAIN
             self._warn(error, f"polling goes on, and it is tried again every {AGAIN:.0f} s")
         except LoopdError as error:
-            self._warn(
-                error,
-                "webhooks need the key of an owner, and Argilla 2.5 or later; polling goes on",
-            )
+            self._warn(error, _NEEDS)
 
     def remove(self) -> None:
         """Take it away, if Argilla is there."""

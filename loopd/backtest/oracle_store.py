@@ -62,14 +62,15 @@ class OracleStore:
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         """Publish and answer: first what was held back, then all but what is held back now."""
         fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]
         self._finish()
-        self._memory.publish(batch, texts)
+        left_out = self._memory.publish(batch, texts)
         now = fresh[: max(0, len(fresh) - self._held)]
         self._let_answer(now)
         self._later, self._looks = fresh[len(now) :], 0
+        return left_out
 
     def published(self, pool: Pool, progress: Progress | None = None) -> Published:
         """Everything that was published."""

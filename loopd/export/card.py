@@ -13,8 +13,9 @@ COLUMNS: Mapping[str, str] = {
     "label": "the consensus of all answers that count",
     "quality": "how sure the consensus is, from 0 to 1, as the consensus strategy has it",
     "answers": "every single answer, oldest first: who, what, its status, when, the id of the "
-    "record in Argilla (another one for second opinions), and batch, round and score by which that "
-    "was asked; empty where the answer came with the pool or outside of batches",
+    "record in Argilla (another one for second opinions), whether the account was deleted there "
+    "since, and the answer with it (`departed`), and batch, round and score by which that was "
+    "asked; empty where the answer came with the pool or outside of batches",
     "batch_id": "the batch that asked for it first; empty where the answers came with the pool or "
     "outside of batches",
     "round": "the number of that batch, from 0",

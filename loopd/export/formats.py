@@ -110,6 +110,7 @@ def _answer(own: GivenAnswer) -> dict[str, JsonValue]:
         "status": answer.status.value,
         "time": answer.time,
         "record_id": answer.record_id,
+        "departed": own.departed,
         **_asked(own.asked),
     }
 
@@ -154,6 +155,7 @@ def _write_parquet(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path)
     kind = value[labels.kind]
     request = [("batch_id", text), ("round", number), ("score", pa.float64())]
     answer = [(name, text) for name in ("annotator", "status", "time", "record_id")] + request
+    answer += [("departed", pa.bool_())]
     columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
     columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
     columns += [*request, ("strategy", text), ("draw", pa.bool_())]
@@ -183,6 +185,7 @@ def _features(labels: LabelScheme) -> Any:
         label, value = [{**borders, "label": label}], [{**borders, "label": text}]
     request = {"batch_id": text, "round": number, "score": Value("float64")}
     answer = dict.fromkeys(("annotator", "status", "time", "record_id"), text) | request
+    answer |= {"departed": Value("bool")}
     return Features(
         {
             "id": text,

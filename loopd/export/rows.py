@@ -34,10 +34,12 @@ class GivenAnswer:
     Attributes:
         answer: on a record or on a copy of it.
         asked: how that came to people, ``None`` where it came with the pool, or nobody asked.
+        departed: whether the account was deleted in Argilla, and the answer with it.
     """
 
     answer: Answer
     asked: AskedIn | None
+    departed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def _answers(state: State, requests: Mapping[str, AskedIn]) -> Mapping[str, list
     answers: dict[str, list[GivenAnswer]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
         how = None if answer.imported else requests.get(answer.record_id)
-        answers[originals.get(answer.record_id, answer.record_id)].append(GivenAnswer(answer, how))
+        own = GivenAnswer(answer, how, departed=answer.annotator in state.departed)
+        answers[originals.get(answer.record_id, answer.record_id)].append(own)
     return answers
 
 

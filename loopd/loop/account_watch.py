@@ -7,13 +7,13 @@ people do who take an answer back: their accounts are still there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from loopd import log
 from loopd.annotation.consensus import given
 from loopd.annotation.store import AnnotationStore, Sweep, VisibleAccounts
-from loopd.errors import ArgillaError, TransientError
+from loopd.errors import LoopdError, StorageError
 from loopd.loop.collecting import vanished
 from loopd.machine import State
 from loopd.storage.names import UnsavedNames
@@ -53,17 +53,22 @@ class AccountWatch:
         keep: bool = True,
     ) -> None:
         self._store = store
-        self._saved = names or UnsavedNames()
+        self._saved: Names = names or UnsavedNames()
         self._names: dict[str, str] | None = None
         self._looked_for: set[str] = set()
+        self._halfway: frozenset[str] = frozenset()
         self.keep = keep
 
-    def departed(self, state: State, sweep: Sweep) -> frozenset[str]:
+    def departed(self, state: State, sweep: Sweep) -> frozenset[str] | None:
         """Annotators whose answers are gone from Argilla together with their accounts.
 
         Args:
             state: what the journal says.
             sweep: what Argilla shows.
+
+        Returns:
+            ``None`` where only another sweep can tell: an account may have been deleted between two
+            pages of this one, and part of its answers looks as if it had been taken back.
         """
         if self._store is None:
             return frozenset()
@@ -72,30 +77,26 @@ class AccountWatch:
         suspects = gone.keys() - state.departed
         accounts = self._store.accounts() if suspects else None
         if accounts is None:
+            self._halfway = frozenset()
             return frozenset()
         held = Counter(
             answer.annotator
             for answer in given(state)
             if answer.record_id not in state.deleted and answer.record_id not in sweep.missing
         )
-        deleted = {
-            id_
-            for id_ in suspects
-            if self._is_deleted(id_, accounts, all_gone=gone[id_] == held[id_])
-        }
-        for id_ in sorted(deleted):
+        left = frozenset(id_ for id_ in suspects if self._has_left(id_, accounts))
+        # Who may not see all accounts does not know whether a former member's is still there.
+        partly = frozenset() if accounts.complete else _partly(left, gone, held)
+        unclear, self._halfway = partly - self._halfway, partly
+        if unclear:
+            return None
+        for id_ in sorted(left - partly):
             self._say(id_, gone[id_])
-        return frozenset(deleted)
+        return left - partly
 
-    def _is_deleted(self, id_: str, accounts: VisibleAccounts, *, all_gone: bool) -> bool:
-        """Whether the account is not there any more.
-
-        Who may not see all accounts only knows who was in the workspace and is not: then
-        everything must be gone at once.
-        """
-        if id_ in accounts.names or accounts.complete:
-            return id_ not in accounts.names
-        return id_ in self._known() and all_gone
+    def _has_left(self, id_: str, accounts: VisibleAccounts) -> bool:
+        """Whether the account is not there any more, or not a member as it was."""
+        return id_ not in accounts.names and (accounts.complete or id_ in self._known())
 
     def _notice(self, annotators: set[str]) -> None:
         """Learn the names of those who are new."""
@@ -104,7 +105,7 @@ class AccountWatch:
             return
         try:
             accounts = self._store.accounts()
-        except (TransientError, ArgillaError):
+        except LoopdError:
             return  # names are for messages only, and the next sweep asks again
         self._looked_for |= new
         if accounts is not None:
@@ -112,12 +113,25 @@ class AccountWatch:
 
     def _learn(self, names: Mapping[str, str]) -> None:
         self._names = {**self._known(), **names}
-        self._saved.keep(self._names)
+        try:
+            self._saved.keep(self._names)
+        except StorageError as error:
+            self._say_unkept(error)
 
     def _known(self) -> dict[str, str]:
         if self._names is None:
-            self._names = self._saved.read()
+            try:
+                self._names = self._saved.read()
+            except StorageError as error:
+                self._names = {}
+                self._saved = UnsavedNames()  # what is in the file stays there
+                self._say_unkept(error)
         return self._names
+
+    @staticmethod
+    def _say_unkept(error: StorageError) -> None:
+        """Without the names a run goes on; ids are shown in their place."""
+        log.get("loop").warning("names_not_kept", problem=error.message, hint=error.hint)
 
     def _say(self, id_: str, count: int) -> None:
         name = self._known().get(id_)
@@ -128,3 +142,8 @@ class AccountWatch:
             answers=count,
             hint=HINTS[self.keep],
         )
+
+
+def _partly(ids: Iterable[str], gone: Counter[str], held: Counter[str]) -> frozenset[str]:
+    """Those of whom the run has answers that are still there."""
+    return frozenset(id_ for id_ in ids if gone[id_] != held[id_])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loopd import log
 from loopd.annotation.argilla_store import ArgillaStore
@@ -124,17 +125,38 @@ def compared(
     return PoolNow(pool, added, frozenset(lost), edited, report)
 
 
-def keep(config: Config, state: State, now: PoolNow) -> None:
+def keep(config: Config, state: State, now: PoolNow, wall: float) -> Path | None:
     """Write down what joins, before anything is done with it, and say what was edited.
+
+    Only a run that was let in may do so: one that is refused leaves the folder as it is.
+
+    Args:
+        config, state: of the run.
+        now: what the dataset shows.
+        wall: seconds since the epoch.
+
+    Returns:
+        Where the texts of an earlier run in this folder are now, ``None`` if there were none.
 
     Raises:
         StorageError: it cannot be written.
     """
-    intakes = Intakes(config.run.dir)
+    intakes, aside = Intakes(config.run.dir), None
     if state.started is None:
-        intakes.begin(now.added)
+        aside = intakes.begin(now.added, wall)
     elif now.added:
         intakes.add(now.added)
+    _say(now, aside)
+    return aside
+
+
+def _say(now: PoolNow, aside: Path | None) -> None:
+    if aside is not None:
+        log.get("data").warning(
+            "texts_moved_aside",
+            folder=str(aside),
+            hint="they are of another run: its journal needs them",
+        )
     if now.edited:
         log.get("data").warning(
             "texts_edited_in_argilla",

@@ -23,7 +23,7 @@ from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
-from loopd.loop.argilla_pool import keep
+from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
@@ -76,6 +76,7 @@ def run_daemon(
             entering = _Entering(stack, config, stop, progress, group)
             for gate in in_order(GATES, config):
                 gate.look(entering)
+            entering.keep_texts()
             state = _run(entering)
             if state.phase is Phase.DONE:
                 rest(entering.loop)
@@ -110,6 +111,7 @@ class _Entering:
         self._glance: Glance | None = None
         self._watching = Observers()  # nobody, until all parts are there
         self.dataset_id = ""
+        self._joining: PoolNow | None = None
         self.notes = ObstacleNotes()
 
     @property
@@ -147,13 +149,18 @@ class _Entering:
         report_data(self.datasets)
 
     def _read_from_argilla(self) -> DataSets:
-        """Look at the dataset, and keep what joins the pool."""
+        """Look at the dataset; what joins the pool is written down later."""
         data, now = look_at_data(self.config, self.state, self._store, self._progress)
         begun = self.state.started
         if begun is not None and not self.holds(begun.dataset_id):
             raise other_dataset()
-        keep(self.config, self.state, now)
+        self._joining = now
         return data
+
+    def keep_texts(self) -> None:
+        """Write down what joins a pool in Argilla, once every gate has let the run in."""
+        if self._joining is not None:
+            keep(self.config, self.state, self._joining, time.time())
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""

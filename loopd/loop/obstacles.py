@@ -91,9 +91,8 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
         return None
     if len(crowd) >= needed:
         return _second_opinions(state, config, crowd)
-    # Nobody can have completed a record: all are open that are there.
-    gone = state.deleted
-    waiting = {id_: of for id_, of in state.originals.items() if not {id_, of} & gone}
+    # Who is there cannot have completed a record, but who has left may have.
+    waiting = {id_: state.originals[id_] for id_ in _waiting(state, config)}
     left = [id_ for id_, of in waiting.items() if _spent(state, (id_, of), crowd)]
     if not waiting:
         return None

@@ -114,7 +114,8 @@ def paces(state: State) -> dict[str, float]:
     only is as fast as the others on average.
     """
     news = sorted(event.at for event in state.published.values())
-    people = annotators_of(state)
+    there = annotators_of(state)
+    people = {id_: person for id_, person in there.items() if id_ not in state.departed}
     latest = max((person.given[-1] for person in people.values()), default=0.0)
     known = {
         id_: _pace(person.given[-GAPS - 1 :], news)

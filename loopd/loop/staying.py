@@ -10,7 +10,7 @@ from pathlib import Path
 
 from loopd import log
 from loopd.config import Config
-from loopd.config_file import load_config
+from loopd.config_file import decode_config
 from loopd.errors import ConfigError
 from loopd.loop.daemon import run_daemon
 from loopd.loop.observers import Observer
@@ -86,7 +86,7 @@ class Rest:
             return None
         self._seen = content
         try:
-            config = load_config(self._path)
+            config = decode_config(content, self._path)  # not what is there by now
         except ConfigError as error:
             log.get("loop").warning(
                 "configuration_refused", problem=error.message, hint="the run stays as it is"

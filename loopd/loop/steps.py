@@ -82,10 +82,10 @@ def publish(state: State, tools: Tools) -> Event:
     refreshed = state.planned[state.round].refreshed
     ids = [id_ for part in (batch, *refreshed) for id_ in part.record_ids]
     texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
-    tools.store.publish(batch, texts)
+    left_out = tools.store.publish(batch, texts)
     if refreshed:
         tools.store.refresh(refreshed, texts)
-    unseen = _unseen(batch, tools)
+    unseen = _unseen(batch, left_out, tools)
     seconds = tools.clock.monotonic() - started
     return BatchPublished(tools.clock.wall(), batch.id, seconds, unseen=len(unseen))
 
@@ -203,10 +203,10 @@ STEPS: dict[Phase, Step] = {
 }
 
 
-def _unseen(batch: Batch, tools: Tools) -> frozenset[str]:
-    """External ids of a published batch that the search lacks for long; says so."""
+def _unseen(batch: Batch, left_out: frozenset[str], tools: Tools) -> frozenset[str]:
+    """External ids of what was published of a batch and the search lacks for long; says so."""
     deadline, pause = tools.clock.monotonic() + SHOWN_WITHIN, LOOK_SECONDS
-    while (unseen := tools.lookout.unseen(batch)) and tools.clock.monotonic() < deadline:
+    while (unseen := tools.lookout.unseen(batch) - left_out) and tools.clock.monotonic() < deadline:
         if tools.pause(pause):
             return unseen  # a stop was asked for; the batch is there all the same
         pause = min(LONGEST_LOOK, 2 * pause)
@@ -230,6 +230,9 @@ def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
     except TransientError:
         tools.watcher.forget()  # it was not taken over
         raise
+    if departed is None:
+        tools.watcher.forget()  # the next look reads all of it again
+        return None
     keep = tools.accounts.keep
     return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
 

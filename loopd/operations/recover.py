@@ -5,7 +5,6 @@ Must not change anything in Argilla, and never removes a journal: a damaged one 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ from loopd.records import Answer, AnswerStatus
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from loopd.storage.newer import refuse_newer
-from loopd.storage.replacing import keep_aside, write_journal
+from loopd.storage.replacing import keep_aside, stamp, write_journal
 from loopd.storage.run_id import SavedIdentity
 
 LOST = (
@@ -101,9 +100,7 @@ def run_recovery(
             check_parts(tools)
         listing = tools.store.published(data.pool, progress)
         found = recovered(tools, listing)
-        if now is not None and not dry_run:
-            keep(config, State(), now)
-        aside = [] if dry_run else _write(found, path, tools)
+        aside = [] if dry_run else _write(found, path, tools, now)
         if listing.run_id and not dry_run:
             SavedIdentity(config.run.dir).keep(listing.run_id)
     for line in lines(found, config, dry_run=dry_run):
@@ -198,9 +195,11 @@ def _published(found: Rebuilt, now: float) -> tuple[float | None, ...]:
     )
 
 
-def _write(found: Recovery, path: Path, tools: Tools) -> Sequence[Path]:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(tools.clock.wall()))
-    aside = [keep_aside(each, stamp) for each in (path, path.with_name(FILE_NAME))]
+def _write(found: Recovery, path: Path, tools: Tools, now: PoolNow | None) -> Sequence[Path]:
+    wall = tools.clock.wall()
+    aside = [keep_aside(each, stamp(wall)) for each in (path, path.with_name(FILE_NAME))]
+    if now is not None:
+        aside.append(keep(tools.config, State(), now, wall))
     write_journal(path, found.events)
     state = State()
     for event in found.events:

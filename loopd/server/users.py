@@ -28,11 +28,13 @@ async def settle_users(
         The accounts that were made for `options.annotators`; their secrets are in the home.
 
     Raises:
-        ServerError: PostgreSQL has users whose secrets this home does not have.
+        ServerError: the database has users whose secrets this home does not have.
     """
     async with _alone_on(options):
         if accounts.fresh and options.database is not None and not options.new_secrets:
             await _refuse_existing(accounts, home, options.database.shown)
+        if not accounts.fresh:
+            await _refuse_other_keys(accounts, home, options)
         kept = {accounts.owner.username, accounts.annotator.username}
         missing = await _missing([name for name in options.annotators if name not in kept])
         created_accounts = tuple(new_account(name) for name in missing)
@@ -94,6 +96,31 @@ async def _refuse_existing(accounts: HomeAccounts, home: ServerHome, shown: str)
         f"{shown} has the account {existing[0]!r} already, and {home.path} has no secrets of it.",
         hint=f"Copy {home.accounts.name} and {home.auth_secret.name} from the home of the server "
         "that made it, or let --new-secrets replace its password and key.",
+    )
+
+
+async def _refuse_other_keys(
+    accounts: HomeAccounts, home: ServerHome, options: ServerOptions
+) -> None:
+    """Argilla changes passwords, and keys never: another key is the secret of another home."""
+    from argilla_server.database import AsyncSessionLocal
+    from argilla_server.models import User
+
+    async with AsyncSessionLocal() as db:
+        for account in (accounts.owner, accounts.annotator):
+            user = await User.get_by(db, username=account.username)
+            if user is not None and user.api_key != account.api_key:
+                raise _other_keys(account.username, home, options)
+
+
+def _other_keys(name: str, home: ServerHome, options: ServerOptions) -> ServerError:
+    shown, anew = str(home.database), "start again: new ones are made"
+    if options.database is not None:
+        shown, anew = options.database.shown, "start with --new-secrets"
+    return ServerError(
+        f"{shown} has an account {name!r} with another key than {home.accounts}.",
+        hint=f"Copy {home.accounts.name} and {home.auth_secret.name} from the home of the server "
+        f"that made it; if that is lost, move {home.accounts.name} away and {anew}.",
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from loopd.errors import NewerError, StorageError
 from loopd.records import Record
 from loopd.storage.files import storage_error, write_atomic
+from loopd.storage.replacing import keep_aside, stamp
 
 FOLDER = "pool"
 """Of the files, in the run's folder."""
@@ -51,18 +52,26 @@ class Intakes:
             with suppress(OSError, ValueError), path.open(encoding="utf-8") as file:
                 _refuse_newer(path, json.loads(file.readline()), _HEAD)
 
-    def begin(self, records: Sequence[Record]) -> None:
-        """Keep these as the first intake, instead of any that are there.
+    def begin(self, records: Sequence[Record], wall: float) -> Path | None:
+        """Keep these as the only intake; others that are there are moved aside.
+
+        A journal that was moved away for a while may still need them.
+
+        Args:
+            records: of the intake.
+            wall: seconds since the epoch, for the name of what is moved aside.
+
+        Returns:
+            Where others are now.
 
         Raises:
             StorageError: they cannot be written.
         """
-        try:
-            for path in reversed(self._paths()):
-                path.unlink()
-        except OSError as error:
-            raise storage_error(self._folder, error) from error
+        if self._holds(records):
+            return None
+        aside = keep_aside(self._folder, stamp(wall))
         self.add(records)
+        return aside
 
     def add(self, records: Sequence[Record]) -> None:
         """Keep these as the next intake: a crash leaves all of it or nothing.
@@ -74,6 +83,12 @@ class Intakes:
         lines += [{"id": record.id, "text": record.text} for record in records]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_atomic(self._path(len(self._paths())), text)
+
+    def _holds(self, records: Sequence[Record]) -> bool:
+        try:
+            return self.read() == (tuple(records),)
+        except StorageError:
+            return False
 
     def _paths(self) -> list[Path]:
         count = 0

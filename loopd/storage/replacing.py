@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,11 +35,16 @@ def write_journal(path: Path, events: Sequence[Event]) -> None:
         raise storage_error(path, error) from error
 
 
+def stamp(wall: float) -> str:
+    """A moment as names of files carry it; ``wall`` in seconds since the epoch."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall))
+
+
 def keep_aside(path: Path, stamp: str) -> Path | None:
-    """Rename a file, with what SQLite keeps beside it, so that its place is free.
+    """Rename a file, with what SQLite keeps beside it, or a folder, so that its place is free.
 
     Args:
-        path: the file; ``None`` is returned where it is absent.
+        path: the file or folder; ``None`` is returned where it is absent.
         stamp: goes into the new name.
 
     Raises:

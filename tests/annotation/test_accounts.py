@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.accounts import AccountsApi
-from loopd.annotation.http import NotFoundError
+from loopd.annotation.http import NoRouteError
 from loopd.errors import ArgillaError, AuthError
 
 SPACE = {"id": "w1", "name": "loopd"}
@@ -33,9 +33,8 @@ def accounts(**answers: Any) -> AccountsApi:
     return AccountsApi(Server(**answers), "loopd")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("code", [404, 405])
-def test_a_server_that_changes_no_passwords(code: int) -> None:
-    old = accounts(**{"users/u1": ArgillaError(f"HTTP {code} for PATCH: Not Found")})
+def test_a_server_that_changes_no_passwords() -> None:
+    old = accounts(**{"users/u1": NoRouteError("HTTP 405 for PATCH")})
     with pytest.raises(ArgillaError, match="changes no passwords") as refusal:
         old.set_password("u1")
     assert "newer" in refusal.value.hint
@@ -46,7 +45,7 @@ def test_a_server_that_does_not_count_answers() -> None:
     row = {"username": "ann", "completed": {"submitted": 2}, "pending": {"draft": 1}}
     answers = {
         "me/datasets": datasets,
-        "datasets/d1/users/progress": NotFoundError("HTTP 404"),
+        "datasets/d1/users/progress": NoRouteError("HTTP 404"),
         "datasets/d2/users/progress": {"users": [row, {**row, "username": "bo"}]},
     }
     assert accounts(**answers).answers("ann") == {"new": 3}

@@ -15,6 +15,7 @@ from loopd.annotation.http import send
 from loopd.annotation.refusals import (
     ConflictError,
     FrontError,
+    NoRouteError,
     NotFoundError,
     TooLargeError,
     first_contact,
@@ -48,29 +49,90 @@ def failure(code: int, content: bytes, **options: Any) -> LoopdError:
     return caught.value
 
 
-ARGILLAS = [
-    {"detail": "Dataset with id `1` not found"},
-    {"detail": {"code": "argilla.api.errors::UnauthorizedError", "params": {"detail": "no"}}},
-    {"code": "missing-vector", "message": "no vector"},
+KINDS_OF_ERROR: dict[int, type[LoopdError]] = {
+    400: ArgillaError,
+    401: AuthError,
+    403: AuthError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: ArgillaError,
+}
+
+
+@pytest.mark.parametrize("server", ["argilla", "extralit"])
+@pytest.mark.parametrize("code", KINDS_OF_ERROR)
+def test_a_refusal_of_argilla_is_believed(code: int, server: str) -> None:
+    detail = {"code": f"{server}.api.errors::SomeError", "params": {"detail": "no"}}
+    error = failure(code, json.dumps({"detail": detail}).encode(), kind="application/json")
+    assert type(error) is KINDS_OF_ERROR[code]
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (404, {"detail": "Dataset with id `1` not found"}),
+        (404, {"detail": "User not found filtering by username=ann"}),
+        (409, {"detail": "Dataset with name `a` already exists for workspace with id `1`"}),
+        (409, {"detail": "User username `ann` is not unique"}),
+        (422, {"detail": "Invalid UUID format"}),
+        (422, {"detail": "record at position 1\ndoes not have a valid field"}),
+        (422, {"code": "missing_vector", "message": "Record `1` does not have a vector"}),
+    ],
+)
+def test_a_text_of_argillas_is_believed_with_its_status(code: int, body: dict[str, Any]) -> None:
+    content = json.dumps(body).encode()
+    assert type(failure(code, content)) is KINDS_OF_ERROR[code]
+    for other in KINDS_OF_ERROR.keys() - {code, 422}:
+        assert isinstance(failure(other, content), FrontError)
+
+
+GATEWAYS = [
+    {"detail": "Authentication credentials were not provided."},
+    {"detail": "Not authenticated"},
+    {"detail": "Could not validate credentials"},
+    {"detail": "Not found."},
+    {"detail": "No tenant matches the given query."},
+    {"detail": "Conflict"},
+    {"detail": "Unprocessable Entity"},
+    {"detail": " "},
+    {"detail": [{"type": "missing", "loc": ["header", "x-tenant"], "msg": "Field required"}]},
+    {"detail": {"code": "unauthorized", "params": {}}},
+    {"detail": {"code": "a.b::Error"}},
+    {"detail": {"code": "a.b::Error", "params": None}},
+    {"detail": "Dataset with id `1` not found", "type": "about:blank", "status": 404},
+    {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "no entry"},
+    {"message": "No API key found in request"},
+    {"message": "no Route matched with those values", "request_id": "5"},
+    {"code": "rest_forbidden", "message": "Sorry", "data": {"status": 401}},
+    {"code": 7, "message": "permission denied", "details": []},
+    {"timestamp": "2026-01-01T00:00:00Z", "status": 403, "error": "Forbidden", "path": "/api"},
+    {"error": "invalid_token", "error_description": "expired"},
+    {"errors": [{"code": 1001, "message": "blocked"}], "success": False},
+    {"Message": "User is not authorized to access this resource"},
 ]
 
 
-@pytest.mark.parametrize("body", ARGILLAS, ids=["text", "code and params", "code and message"])
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (401, AuthError),
-        (403, AuthError),
-        (404, NotFoundError),
-        (409, ConflictError),
-        (422, ArgillaError),
-    ],
-)
-def test_a_refusal_of_argilla_is_believed(
-    code: int, kind: type[LoopdError], body: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("body", GATEWAYS, ids=json.dumps)
+@pytest.mark.parametrize("code", KINDS_OF_ERROR)
+def test_a_gateway_that_speaks_json_is_not_believed(code: int, body: dict[str, Any]) -> None:
     error = failure(code, json.dumps(body).encode(), kind="application/json")
-    assert type(error) is kind
+    if code == 422 and set(body) == {"detail"} and len(str(body["detail"]).split()) > 1:
+        return  # Argilla's own words for what it cannot process are of every kind
+    assert isinstance(error, FrontError)
+
+
+@given(st.sampled_from((400, 401, 403, 405, 418)), st.text(), st.text(min_size=1))
+def test_a_text_is_never_argillas_where_it_gives_a_code(code: int, text: str, other: str) -> None:
+    for body in ({"detail": text}, {"code": text, "message": other}, {"detail": text, other: text}):
+        error = failure(code, json.dumps(body).encode(), kind="application/json")
+        assert isinstance(error, FrontError)
+
+
+@pytest.mark.parametrize(("code", "text"), [(404, "Not Found"), (405, "Method Not Allowed")])
+def test_a_route_that_an_older_argilla_lacks(code: int, text: str) -> None:
+    error = failure(code, json.dumps({"detail": text}).encode())
+    assert type(error) is NoRouteError
+    assert type(failure(code, json.dumps({"detail": text + "!"}).encode())) is FrontError
 
 
 def is_argillas(content: object) -> bool:

@@ -78,7 +78,7 @@ RULES = (
     Rule(r"cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env", Way.FOREIGN, "for Docker"),
     Rule(r"(tensorboard|mlflow ui) --\S+ \S+", Way.FOREIGN, "serves until it is ended"),
     Rule(r"docker .*", Way.FOREIGN, "no test may need Docker"),
-    Rule(r"(ssh|kubectl) .*", Way.FOREIGN, "leads to another machine"),
+    Rule(r"(ssh|(until )?kubectl) .*", Way.FOREIGN, "leads to another machine"),
 )  # fmt: skip
 
 

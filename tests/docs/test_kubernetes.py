@@ -151,6 +151,23 @@ def test_nothing_has_more_rights_than_it_needs() -> None:
         assert "memory" in container["resources"]["limits"]
 
 
+def test_nothing_is_sent_to_a_container_that_is_not_waited_for() -> None:
+    """The pod is there before its containers are, and `kubectl cp` fails until then."""
+    page = (ROOT / "docs" / "howto-deploy.md").read_text(encoding="utf-8")
+    (block,) = [each for each in page.split("```") if "kubectl apply" in each]
+    up: set[str] = set()
+    for line in block.splitlines():
+        inside = re.search(r" (?:cp|exec|logs|port-forward) ", line)
+        if inside is None:
+            continue
+        container = re.search(r" -c (\w+)", line)
+        name = LOOPD["name"] if container is None else container[1]
+        if line.startswith("until "):
+            up.add(name)
+        assert name in up, line
+    assert up == {each["name"] for each in (*POD["initContainers"], *POD["containers"])}
+
+
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="there is no kubectl")
 def test_kustomize_builds_it() -> None:
     done = subprocess.run(

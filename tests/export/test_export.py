@@ -59,6 +59,7 @@ def test_one_row_for_each_labelled_text(asked: Any, kind: str) -> None:
         "status": "submitted",
         "time": "2024-05-01T00:00:00",
         "record_id": "r0",
+        "departed": False,
         "batch_id": "b0000",
         "round": 0,
         "score": 0.5,
@@ -88,6 +89,29 @@ def test_the_tables_hold_what_the_lines_hold(asked: Any, kind: str) -> None:
         assert found["label"][:] == kinds[kind]
     else:
         assert [span["label"] for span in found["label"][2]] == [0, 1]
+
+
+def test_what_was_kept_of_a_deleted_account_is_marked(make_run: Any) -> None:
+    """In every format that holds single answers, and after that it is read again as before."""
+    import datasets
+    from pyarrow import parquet
+
+    run = make_run()
+    batch = Batch("b0000", 0, "breaking_ties", None, (BatchItem("r0"), BatchItem("r1")))
+    run.write(BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
+    answers = (run.answer(0, "ann"), run.answer(0, "bo"), run.answer(1, "bo"))
+    run.write(AnswersCollected(3.0, answers), AnswersCollected(4.0, (), departed=("bo",)))
+    folder = exported(run)
+    tables = (
+        rows_of(folder),
+        parquet.read_table(folder / "labels.parquet").to_pylist(),
+        datasets.load_from_disk(str(folder / "dataset")).to_list(),
+    )
+    for rows in tables:
+        marks = {one["annotator"]: one["departed"] for row in rows for one in row["answers"]}
+        assert marks["bo"] is True
+        assert {mark for name, mark in marks.items() if name != "bo"} == {False}
+    assert "`departed`" in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize("kind", TARGETS)

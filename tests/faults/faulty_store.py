@@ -46,15 +46,18 @@ class FaultyStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         return str(self._call("open", lambda: self._store.open(pool, fresh=fresh)))
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+        left_out: set[str] = set()
+
         def effect() -> None:
             for start in range(0, len(batch.items), BULK):
                 if start:
                     self._between("publish")
                 part = replace(batch, items=batch.items[start : start + BULK])
-                self._store.publish(part, texts)
+                left_out.update(self._store.publish(part, texts))
 
         self._call("publish", effect)
+        return frozenset(left_out)
 
     def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
         def effect() -> None:

@@ -88,8 +88,8 @@ def a_record_of_an_old_batch_again(patch: Patch) -> None:
 def publish_drops_the_last(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
-        real(self, replace(batch, items=batch.items[:-1] or batch.items), texts)
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+        return real(self, replace(batch, items=batch.items[:-1] or batch.items), texts)
 
     patch.setattr(MemoryStore, "publish", publish)
 
@@ -97,8 +97,8 @@ def publish_drops_the_last(patch: Patch) -> None:
 def publish_under_another_batch(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
-        real(self, replace(batch, id="b0000"), texts)
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+        return real(self, replace(batch, id="b0000"), texts)
 
     patch.setattr(MemoryStore, "publish", publish)
 
@@ -106,9 +106,9 @@ def publish_under_another_batch(patch: Patch) -> None:
 def the_wrong_text_under_an_id(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
         turned = dict(zip(texts, reversed(list(texts.values())), strict=True))
-        real(self, batch, turned)
+        return real(self, batch, turned)
 
     patch.setattr(MemoryStore, "publish", publish)
 
@@ -168,10 +168,11 @@ def metadata_are_replaced_whole(patch: Patch) -> None:
 def a_batch_is_put_on_somebodys_record(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> None:
-        real(self, batch, texts)
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+        left_out = real(self, batch, texts)
         first = next(iter(self._dataset().values()))
         MemoryStore._merge(first, batch, 0)
+        return left_out
 
     patch.setattr(MemoryStore, "publish", publish)
 

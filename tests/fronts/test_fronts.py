@@ -30,6 +30,11 @@ PLAYS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "401 of the proxy": ("location / { return 401; }", ("HTTP 401", "argilla.headers")),
     "403 of the proxy": ("location / { return 403; }", ("HTTP 403", "argilla.headers")),
+    "401 in the JSON of a gateway": (
+        "location / { default_type application/json; "
+        """return 401 '{"detail": "Not authenticated"}'; }""",
+        ("HTTP 401 (application/json)", "argilla.headers"),
+    ),
     "JSON of a gateway": (
         """location / { default_type application/json; return 404 '{"message": "no Route"}'; }""",
         ("HTTP 404 (application/json)",),

@@ -56,7 +56,7 @@ SAYINGS: dict[str, tuple[Say, type[LoopdError]]] = {
     ),
     "no JSON": (lambda key: answer("200 OK", key), TransientError),
     "refusal": (
-        lambda key: answer("418 No", json.dumps({"detail": key * 100})),
+        lambda key: answer("422 No", json.dumps({"detail": key * 100})),
         ArgillaError,
     ),
     "page": (lambda key: answer("418 No", key * 100), FrontError),

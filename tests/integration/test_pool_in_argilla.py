@@ -165,6 +165,38 @@ def test_what_was_removed_or_edited_is_not_made_again(
     assert queue(api, theirs) == {"r3"}
 
 
+def test_what_was_left_out_is_named(
+    store: ArgillaStore, config: Config, theirs: Made, api: Api
+) -> None:
+    pool = opened(store, config)
+    api.call("DELETE", f"records/{theirs.records['r1']}")
+    edited = {"id": theirs.records["r4"], "fields": {"text": "a shovel", "topic": "x"}}
+    api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [edited]})
+    batch = Batch("b0000", 0, "x", "m", tuple(BatchItem(id_) for id_ in ("r1", "r3", "r4")))
+    texts = {id_: pool[id_].text for id_ in batch.record_ids}
+    assert store.publish(batch, texts) == {"r1", "r4"}
+    assert store.visible([batch]) == {"r3"}
+
+
+@pytest.mark.parametrize("lost", [("loopd_batch_id", QUEUE), ("loopd_batch_id",), (QUEUE,)])
+def test_what_is_opened_again_is_in_the_queue_again(
+    store: ArgillaStore, config: Config, theirs: Made, api: Api, lost: tuple[str, ...]
+) -> None:
+    pool = opened(store, config)
+    batch = put(store, pool, 0, *(BatchItem(id_) for id_ in ("r1", "r2")))
+    kept = {k: v for k, v in api.record(theirs, "r1")["metadata"].items() if k not in lost}
+    wiped = {"id": theirs.records["r1"], "metadata": kept}
+    api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [wiped]})
+    store.sweep(batch.external_ids)
+    assert store.reopen([batch]) == {"r1", "r2"}
+    assert queue(api, theirs) == {"r1", "r2"}
+    after = api.record(theirs, "r1")["metadata"]
+    assert after["loopd_batch_id"] == "b0000"
+    assert kept.items() <= after.items()
+    store.show_only({"r2"})
+    assert queue(api, theirs) == {"r2"}
+
+
 def test_answers_count_for_the_text_on_whatever_record(
     store: ArgillaStore, config: Config, theirs: Made, api: Api
 ) -> None:

@@ -123,6 +123,24 @@ def test_a_batch_is_shown_once_it_is_published(place: tuple[AnnotationStore, Any
     assert store.visible([batch(0, "r3")], open_only=True) == {"r3"}
 
 
+def test_more_is_shown_than_an_index_pages_through(
+    place: tuple[AnnotationStore, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if an index gave no more than four hits; each bulk has moments of its own."""
+    monkeypatch.setattr("loopd.annotation.page_search.PAGE", 2)
+    monkeypatch.setattr("loopd.annotation.page_search.WINDOW", 4)
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    batches = [batch(number, f"a{number}", f"b{number}", f"c{number}") for number in range(4)]
+    for each in batches:
+        put(store, each)
+    ids = {id_ for each in batches for id_ in each.external_ids}
+    assert store.visible(batches) == ids
+    people.delete("b1")
+    assert store.visible(batches) == ids - {"b1"}
+    assert store.visible(batches, open_only=True) == ids - {"b1"}
+
+
 def test_the_account_list_knows_who_answers(place: tuple[AnnotationStore, Any]) -> None:
     store, people = place
     store.open(NO_POOL, fresh=True)

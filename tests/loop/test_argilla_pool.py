@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,22 @@ from hypothesis import strategies as st
 
 from loopd.annotation.pool_records import texts_of
 from loopd.annotation.schema import MetadataNames
+from loopd.annotation.server_version import ServerVersion, version_of
+from loopd.annotation.store import Published
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
-from loopd.errors import DataError, RunError, StorageError
+from loopd.errors import DataError, DatasetError, RunError, StorageError
 from loopd.events import PoolChanged, RunStarted
 from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_wishes
+from loopd.loop.daemon import run_daemon
 from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
+from loopd.operations.recover import run_recovery
 from loopd.records import Record
 from loopd.storage.intakes import FOLDER, Intakes
 
@@ -102,11 +107,36 @@ def test_intakes_come_back_whatever_their_texts_hold(tmp_path: Path) -> None:
     texts = ('say "no"\n{"id": 1}', "\u2028 line", "\\n", "é😀", "\t\r\n x")
     intakes = Intakes(tmp_path)
     first = tuple(record(number, text) for number, text in enumerate(texts))
-    intakes.begin(first)
+    assert intakes.begin(first, 1.0) is None
     intakes.add((record(9),))
     assert Intakes(tmp_path).read() == (first, (record(9),))
-    intakes.begin((record(1),))  # of a run that had not begun
-    assert intakes.read() == ((record(1),),)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_texts_of_an_earlier_run_are_moved_aside(tmp_path: Path, damaged: bool) -> None:
+    """Its journal may only have been moved away for a while."""
+    intakes = Intakes(tmp_path)
+    intakes.begin((record(0),), 1.0)
+    assert intakes.begin((record(0),), 2.0) is None  # the same are left where they are
+    intakes.add((record(9),))
+    if damaged:
+        (tmp_path / FOLDER / "000001.jsonl").write_bytes(b"x")
+    before = contents(tmp_path / FOLDER)
+    for number in (1, 2):
+        aside = intakes.begin((record(number),), 86_400.0)
+        assert intakes.read() == ((record(number),),)
+        assert aside is not None
+        assert contents(aside) == before
+        before = contents(tmp_path / FOLDER)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        FOLDER,
+        f"{FOLDER}-before-19700102T000000Z",
+        f"{FOLDER}-before-19700102T000000Z-2",
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +150,7 @@ def test_intakes_come_back_whatever_their_texts_hold(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_intake_is_an_error(tmp_path: Path, damage: Any) -> None:
-    Intakes(tmp_path).begin((record(0), record(1)))
+    Intakes(tmp_path).begin((record(0), record(1)), 1.0)
     damage(tmp_path / FOLDER / "000000.jsonl")
     with pytest.raises(StorageError, match="is damaged"):
         Intakes(tmp_path).read()
@@ -136,12 +166,12 @@ def test_a_process_that_is_killed_before_the_journal_knows_goes_on(tmp_path: Pat
     """The intake is written, and the event that says so is not."""
     config = settings(tmp_path)
     first = compared((), Pool((record(0), record(1))), (), REPORT)
-    keep(config, State(), first)
+    keep(config, State(), first, 1.0)
     state = started(config, first.pool)
     grown = compared(
         Intakes(config.run.dir).read(), Pool((record(0), record(1), record(2))), (), REPORT
     )
-    keep(config, state, grown)
+    keep(config, state, grown, 1.0)
     killed = kept_pool(config)
     refuse_changes(state, config, DataSets(killed, None, {}))
     event = pool_changed(state, DataSets(killed, None, {}), 2.0)
@@ -172,9 +202,9 @@ def test_a_run_whose_intakes_are_lost_goes_on_only_where_nothing_has_changed(
 ) -> None:
     config = settings(tmp_path)
     now = look(config, State(), Listing(0, 1))  # type: ignore[arg-type]
-    keep(config, State(), now)
+    keep(config, State(), now, 1.0)
     state = started(config, now.pool)
-    keep(config, state, look(config, state, Listing(0, 1, 2)))  # type: ignore[arg-type]
+    keep(config, state, look(config, state, Listing(0, 1, 2)), 1.0)  # type: ignore[arg-type]
     folder = config.run.dir / FOLDER
     (folder / "000000.jsonl").rename(folder / "away")
     with pytest.raises(StorageError, match="does not hold the texts"):
@@ -184,6 +214,51 @@ def test_a_run_whose_intakes_are_lost_goes_on_only_where_nothing_has_changed(
     grown = look(config, state, Listing(0, 2, 3))  # type: ignore[arg-type]
     assert [each.id for each in grown.pool] == ["r0", "r1", "r2", "r3"]
     assert grown.gone == {"r1"}
+
+
+class Refusing(Listing):
+    """A server whose dataset cannot serve."""
+
+    def account(self) -> tuple[str, str]:
+        return "owner", "owner"
+
+    def server(self) -> ServerVersion:
+        return version_of({"version": "2.8.0"}, is_fork=False)
+
+    def preview(self, _: Pool, *, fresh: bool) -> str:
+        raise DatasetError(f"it does not fit ({fresh})")
+
+    def published(self, *_: object) -> Published:
+        raise DatasetError("it holds no batch")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("begin", "module"),
+    [
+        (run_daemon, "daemon"),
+        (lambda config: run_recovery(config, print), "recover"),
+    ],
+    ids=["run", "recover"],
+)
+def test_a_start_that_is_refused_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: Callable[[Config], object], module: str
+) -> None:
+    """A journal that was moved away for a while finds the texts that it is about."""
+    monkeypatch.setenv("ARGILLA_API_KEY", "a-key")
+    monkeypatch.setattr(f"loopd.loop.{module}.build_store", lambda *_: Refusing(2, 3))
+    config = settings(tmp_path)
+    plain = {"classifier": {"name": "tfidf"}, "dashboard": {"enabled": False}}
+    config = parse_config({**config.model_dump(exclude_unset=True), **plain}, tmp_path)
+    intakes = Intakes(config.run.dir)
+    intakes.begin((record(0), record(1)), 1.0)
+    intakes.add((record(2),))
+    with pytest.raises(DatasetError):
+        begin(config)
+    assert intakes.read() == ((record(0), record(1)), (record(2),))
+    assert not list(config.run.dir.glob(f"{FOLDER}-*"))
 
 
 def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:

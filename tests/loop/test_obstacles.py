@@ -135,6 +135,17 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], str, tuple[str, ...]]] = {
         "people",
         ("2 people have answered", "4 of 4 open records wait", "1 more"),
     ),
+    "somebody who has left had completed some": (
+        [
+            FIRST,
+            alike("fruit", 3),
+            alike("tool", 2, person=BOB),
+            AnswersCollected(START + 65, (), departed=(BOB,)),
+        ],
+        {"queue": {"batch_size": 4, "low_watermark": 0, "min_submitted": 2}},
+        "people",
+        ("1 person has answered", "1 of 2 open records waits"),
+    ),
     "the same labels everywhere": (
         [FIRST, alike(["fruit"]), closed(), cold(1)],
         {"task": {"type": "multi_label", "labels": ["fruit", "tool"]}},

@@ -94,6 +94,14 @@ def test_pace_without_pauses_and_without_who_went_home() -> None:
     assert paces(make_state([ids("a", 10)], [*ann, new]))["cy"] == pytest.approx(0.25)
 
 
+def test_who_has_left_argilla_is_not_at_work() -> None:
+    answers = [*steady("a", "ann", 10, 4.0), *steady("b", "bob", 10, 2.0)]
+    state = make_state([ids("a", 10)], answers)
+    assert paces(state).keys() == {"ann", "bob"}
+    assert paces(replace(state, departed=frozenset({"bob"}))) == {"ann": pytest.approx(0.25)}
+    assert paces(replace(state, departed=frozenset({"ann", "bob"}))) == {}
+
+
 def test_a_script_is_not_faster_than_five_answers_a_second() -> None:
     assert paces(make_state([["a"]], steady("a", "ann", 10, 0.0))) == {"ann": pytest.approx(5.0)}
 

@@ -94,6 +94,26 @@ def test_a_file_that_cannot_be_used_is_said_once_and_waited_out(path: Path) -> N
     assert events == ["staying", *["configuration_refused"] * 2, "configuration_changed"]
 
 
+def test_a_write_between_two_looks_at_the_file_is_not_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor saves the same content twice; the second time is in the middle of a look."""
+    real = Rest._content
+
+    def read_just_before_it_is_emptied(rest: Rest) -> bytes | None:
+        content = real(rest)
+        path.write_bytes(b"")
+        return content
+
+    monkeypatch.setattr(Rest, "_content", read_just_before_it_is_emptied)
+    writes = [writing(path, **RAISED)] * 3
+    rest, loop, events = rested(path, *writes)
+    assert rest.news is not None
+    assert rest.news.stopping.max_rounds == 3
+    assert loop.beats == 1
+    assert "configuration_refused" not in events
+
+
 def test_a_file_that_was_changed_before_the_run_was_done_counts_at_once(path: Path) -> None:
     writing(path)()
     rest = Rest(path, load_config(path))

@@ -17,7 +17,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.second_opinions import askable
 from loopd.annotation.store import Sweep, VisibleAccounts
 from loopd.config import RelabelSection
-from loopd.errors import ArgillaError, TransientError
+from loopd.errors import ArgillaError, AuthError, DatasetError, StorageError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.lookout import Lookout
@@ -25,7 +25,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch
-from loopd.storage.names import SavedNames
+from loopd.storage.names import SavedNames, UnsavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
 
@@ -241,6 +241,23 @@ def test_publishing_goes_on_without_what_cannot_be_seen(
     assert ("search_works_again" in [line["event"] for line in logs]) is fails
 
 
+def test_what_is_left_out_on_purpose_is_not_waited_for(make_bench: MakeBench, place: str) -> None:
+    """Of a pool in Argilla what was removed or edited there."""
+    bench = about_to_publish(make_bench, place)
+    left_out = frozenset(bench.state.batch.external_ids[:3])
+    store = Hiding(bench.tools.store, left_out, lambda: bench.now[0])
+    store.publish = lambda batch, texts: left_out  # type: ignore[attr-defined]
+    watched(bench, store)
+    began = bench.now[0]
+    bench.tools.store._store.publish(bench.state.batch, {
+        id_: bench.tools.data.pool[id_].text for id_ in bench.state.batch.record_ids
+    })  # fmt: skip
+    with capture_logs() as logs:
+        event = publish(bench.state, bench.tools)
+    assert isinstance(event, BatchPublished)
+    assert (event.unseen, bench.now[0], logs) == (0, began, [])
+
+
 def test_answers_are_read_while_the_search_fails(bench: Bench) -> None:
     def failing(batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         raise TransientError("HTTP 500")
@@ -399,7 +416,97 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     watch = AccountWatch(store)  # type: ignore[arg-type]
     assert watch.departed(RUN, sweep_without()) == frozenset()
     store.list = VisibleAccounts({}, complete=False)
+    if not deleted and gone == ANNS[:1]:
+        assert watch.departed(RUN, sweep_without(*gone)) is None, "another sweep tells"
     assert watch.departed(RUN, sweep_without(*gone)) == deleted
+
+
+def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
+    """An admin's sweep shows half of the answers, and the one after it none."""
+    store = Known("ann", complete=False)
+    watch = AccountWatch(store)  # type: ignore[arg-type]
+    assert watch.departed(RUN, sweep_without()) == frozenset()
+    store.list = VisibleAccounts({}, complete=False)
+    with capture_logs() as logs:
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
+        assert not logs
+        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+    assert [line["event"] for line in logs] == ["account_deleted"]
+
+
+def test_a_former_member_is_looked_at_twice_each_time() -> None:
+    """Something was taken back; much later something else is gone."""
+    store = Known("ann", complete=False)
+    watch = AccountWatch(store)  # type: ignore[arg-type]
+    assert watch.departed(RUN, sweep_without()) == frozenset()
+    store.list = VisibleAccounts({}, complete=False)
+    for _ in range(2):
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
+        assert watch.departed(RUN, sweep_without(*ANNS[:1])) == frozenset()
+        assert watch.departed(RUN, sweep_without()) == frozenset()
+
+
+def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
+    """The same in the loop: nothing of who has left is taken for taken back."""
+    half = sorted(bench.people.open_records("ann"))[:4]
+    for id_ in half:
+        bench.people.submit(id_, "eve", "fruit")
+    bench.run_until(lambda state: len(state.answers) == 4, lambda: None)
+    store, sweeps = bench.tools.store, iter([half[:2], half])
+    store.accounts = lambda: VisibleAccounts({}, complete=False)  # type: ignore[method-assign]
+    real = store.sweep
+
+    def sweep(ids: Collection[str]) -> Sweep:
+        lost = {(id_, "eve") for id_ in next(sweeps, half)}
+        seen = real(ids)
+        kept = tuple(a for a in seen.answers if (a.record_id, a.annotator) not in lost)
+        return replace(seen, answers=kept)
+
+    store.sweep = sweep  # type: ignore[method-assign]
+    bench.tools.watcher.forget()
+    after = bench.run_until(lambda state: bool(state.departed), lambda: None)
+    assert after.departed == {"eve"}
+    assert {each.status for each in after.answers.values()} == {AnswerStatus.SUBMITTED}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransientError("x"),
+        ArgillaError("x"),
+        AuthError("x"),
+        DatasetError("no workspace"),
+        StorageError("x"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_names_that_cannot_be_had_do_not_end_a_run(error: Exception) -> None:
+    store = Known("ann")
+
+    def refused() -> VisibleAccounts:
+        raise error
+
+    store.accounts = refused  # type: ignore[method-assign]
+    assert AccountWatch(store).departed(RUN, sweep_without()) == frozenset()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broken", ["read", "keep"])
+def test_names_that_cannot_be_kept_do_not_end_a_run(broken: str) -> None:
+    names = UnsavedNames()
+
+    def fails(*_: object) -> dict[str, str]:
+        raise StorageError("the disk is full")
+
+    setattr(names, broken, fails)
+    watch = AccountWatch(Known("ann", "bob"), names)  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert watch.departed(RUN, sweep_without()) == frozenset()
+    assert [line["event"] for line in logs] == ["names_not_kept"]
+    watch._store.list = VisibleAccounts({}, complete=True)  # type: ignore[union-attr]
+    with capture_logs() as logs:
+        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+    assert logs[0]["account"] == "ann"
 
 
 def test_a_record_that_is_gone_hides_no_deleted_account() -> None:

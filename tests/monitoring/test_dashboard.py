@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -17,17 +18,20 @@ from structlog.testing import capture_logs
 from loopd.config import DashboardSection
 from loopd.dashboard.dashboard import HEADERS
 from loopd.dashboard.serving import Dashboard, address, listening
+from loopd.dashboard.snapshot import SnapshotHolder
+from loopd.dashboard.view import View
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
-from loopd.events import Event
+from loopd.events import AnswersCollected, Event
 from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.storage.heartbeat import Heartbeat
+from loopd.storage.names import FILE_NAME, SavedNames
 from tests.daemon import wait_for
-from tests.monitoring.story import ANN, BOB, answered, pool, settings, story
+from tests.monitoring.story import ANN, BOB, START, answered, pool, settings, story
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e\x07{{ 7 * 7 }}"
 """What people may type into texts, labels and names."""
@@ -86,6 +90,30 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert not (folder / "run" / PAGE_NAME).exists()
     assert dashboard._thread is not None
     assert not dashboard._thread.is_alive()
+
+
+def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argilla does not name it any more; the run's folder does."""
+    monkeypatch.setenv("ARGILLA_API_KEY", "secret-key")
+    events = [*story(1), AnswersCollected(START + 500, (), departed=(ANN,))]
+    opened = opening(tmp_path, events, pool())
+    opened.tools.config.run.dir.mkdir(exist_ok=True)
+    SavedNames(opened.tools.config.run.dir).keep({ANN: "ann of old", BOB: "bob of old"})
+    view = View(SnapshotHolder(), SimpleNamespace(names={BOB: "bob"}, look_up=list))  # type: ignore[arg-type]
+    view.window.began(opened)
+    shown = view.shown()
+    assert shown is not None
+    assert {person.id: person.name for person in shown.seen.people} == {
+        ANN: "ann of old",
+        BOB: "bob",
+    }
+    (opened.tools.config.run.dir / FILE_NAME).unlink()
+    (opened.tools.config.run.dir / FILE_NAME).mkdir()
+    view._shown = None
+    again = view.shown()
+    assert again is not None
+    assert {person.id: person.name for person in again.seen.people}[BOB] == "bob"
+    view.close()
 
 
 @dataclass

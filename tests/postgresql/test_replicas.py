@@ -231,6 +231,21 @@ def test_a_home_without_secrets_does_not_take_over_accounts(replicas, database, 
     assert httpx.get(f"{first.url}/api/v1/me", headers=headers, trust_env=False).is_success
 
 
+def test_a_home_with_other_secrets_is_refused_at_every_start(cluster, replicas, database, tmp_path):
+    """One that has worked on another database, and may have worked on this one before."""
+    first, _ = replicas
+    home = tmp_path / "fourth"
+    with server(home, cluster.database(), None):
+        before = (home / "accounts.json").read_bytes()
+    for _ in range(2):
+        with pytest.raises(ServerError, match="has an account 'owner' with another key") as refusal:
+            server(home, database, None).start()
+        assert "--new-secrets" in str(refusal.value)
+    assert (home / "accounts.json").read_bytes() == before
+    headers = {"X-Argilla-Api-Key": first.owner_key}
+    assert httpx.get(f"{first.url}/api/v1/me", headers=headers, trust_env=False).is_success
+
+
 def test_new_secrets_where_that_is_said(cluster, tmp_path):
     """Without Redis of its own, and with a worker that does several jobs one after the other."""
     database = cluster.database()

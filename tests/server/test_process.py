@@ -28,6 +28,7 @@ from loopd.server import (
     create_annotator,
     serve,
 )
+from loopd.server.accounts import load_or_create_accounts
 from loopd.server.home import ServerHome
 from loopd.server.jobs import running_redis
 
@@ -266,6 +267,21 @@ def test_broken_accounts_file(tmp_path):
     home.mkdir()
     (home / "accounts.json").write_text('{"owner": {}}')
     assert "accounts.json cannot be read" in refused("--home", str(home), "--port", "0")
+
+
+def test_a_database_whose_users_another_home_has_made(server, tmp_path):
+    home = ServerHome(tmp_path)
+    with (
+        closing(sqlite3.connect(server.home / "argilla.db")) as theirs,
+        closing(sqlite3.connect(home.database)) as ours,
+    ):
+        theirs.backup(ours)
+    load_or_create_accounts(home)
+    kept = home.accounts.read_bytes()
+    said = refused("--home", str(tmp_path), "--port", "0")
+    assert "has an account 'owner' with another key than" in said
+    assert "move accounts.json away and start again" in said
+    assert home.accounts.read_bytes() == kept
 
 
 def test_server_that_ends_before_it_is_ready(tmp_path):
