@@ -90,9 +90,18 @@ class DatasetApi:
                 progress("reading records", offset, total)
             yield page["items"]
 
-    def search(self, body: Json, **params: Any) -> list[Json]:
-        """What the search of people's page finds, one item for each record."""
-        path = f"me/datasets/{self.id}/records/search"
+    def search(self, body: Json, *, with_answers: bool = False, **params: Any) -> list[Json]:
+        """What the search of people's page finds, one item for each record.
+
+        Args:
+            body: query, filters and order.
+            with_answers: let the records have everybody's responses.
+            params: of the address.
+        """
+        # People's own route shows the responses of whoever asks alone.
+        owner = "" if with_answers else "me/"
+        params |= {"include": "responses"} if with_answers else {}
+        path = f"{owner}datasets/{self.id}/records/search"
         try:
             items: list[Json] = self.http.request("POST", path, params=params, json=body)["items"]
         except NotFoundError as error:
