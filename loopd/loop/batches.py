@@ -74,7 +74,7 @@ def cold_batch(known: Known, tools: Tools, size: int) -> BatchPlanned | RunStopp
 def chosen_batch(known: Known, tools: Tools, model: Model, size: int) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, known.state
-    if section.low_watermark == "auto" and state.published:
+    if section.watermark is None and state.published:
         size = lasting(state, state.answers_needed(section.min_submitted), size)
     unanswerable = discarded(state) | state.deleted | state.gone
     asked = len(known.targets) + len(known.taken - unanswerable)
