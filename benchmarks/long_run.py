@@ -280,10 +280,13 @@ def measure_server(sizes: list[int], turns: int, seconds: float) -> None:
     import people_at_work
 
     described = machine.described()
-    rows = {size: people_at_work.measure(size, turns, seconds) for size in sizes}
+    rows: dict[int, people_at_work.Json] = {}
+    for size in sizes:
+        rows[size] = people_at_work.measure(size, turns, seconds)
+        figures = {"machine": described, "seconds": seconds, "datasets": rows}
+        path = machine.write("long_run_server", figures)
     print("\n".join(people_at_work.table(rows)))
-    figures = {"machine": described, "seconds": seconds, "datasets": rows}
-    print(machine.write("long_run_server", figures))
+    print(path)
 
 
 def main() -> None:

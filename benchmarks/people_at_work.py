@@ -311,7 +311,7 @@ def measure(records: int, turns: int, seconds: float) -> Json:
     turns = max(1, min(turns, (records - BATCH) // in_a_turn))  # a small dataset is soon answered
     with (
         tempfile.TemporaryDirectory() as folder,
-        EmbeddedServer(Path(folder) / "argilla", workspace="bench") as server,
+        EmbeddedServer(Path(folder) / "argilla", workspace="bench", ready_within=600) as server,
     ):
         office = Office(server, records, min(turns * in_a_turn, records - BATCH))
         looks = _single_looks(office.site, server)
