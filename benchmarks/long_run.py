@@ -68,10 +68,10 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.annotation.memory_store import MemoryStore
     from loopd.export.run import ExportOptions, run_export
     from loopd.loop.daemon import JOURNAL_NAME
-    from loopd.loop.status import read_run, read_status
+    from loopd.operations.status import read_run, read_status
     from loopd.loop.stop import Stop
     from loopd.loop.tools import build_tools, read_data
-    from loopd.monitoring.report import run_report
+    from loopd.reports.report import run_report
     from loopd.tasks.registry import build_task
 
     size = (config.run.dir / JOURNAL_NAME).stat().st_size / 1e6
@@ -92,12 +92,12 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _start(config: Any) -> tuple[Any, Any]:
-    from loopd.loop import metrics_log
+    from loopd.metrics_log import writer as metrics_log
     from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
-    from loopd.monitoring.tally import tally
-    from loopd.state.journal import Journal
+    from loopd.dashboard.tally import tally
+    from loopd.storage.journal import Journal
 
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
         events = journal.read()
@@ -112,12 +112,12 @@ class Live:
     """A daemon at work on the run, without a server."""
 
     def __init__(self, config: Any, tools: Any, story: Any, state: Any, events: Any) -> None:
-        from loopd.loop.onlooker import Opening
-        from loopd.monitoring.window import Window
+        from loopd.loop.observers import RunView
+        from loopd.dashboard.snapshot import SnapshotHolder
 
         self.config, self.tools, self.story, self.state = config, tools, story, state
-        self.window = Window()
-        self.window.began(Opening(state, events, tools))
+        self.window = SnapshotHolder()
+        self.window.began(RunView(state, events, tools))
         self.view: Any = None
 
     def rows(self) -> Iterator[tuple[str, dict[str, float]]]:
@@ -192,11 +192,11 @@ class Live:
         figures(self.state, self.config.queue.min_submitted)
 
     def _page(self) -> None:
-        from loopd.loop import metrics_log
-        from loopd.monitoring.overview import overview
-        from loopd.monitoring.pages import environment
-        from loopd.monitoring.pictures import EMPTY
-        from loopd.reports.rounds import measure_name
+        from loopd.metrics_log import writer as metrics_log
+        from loopd.overview.overview import overview
+        from loopd.dashboard.pages import environment
+        from loopd.dashboard.pictures import EMPTY
+        from loopd.metrics_log.rows import measure_name
 
         rows = metrics_log.rows(self.state)
         seen = overview(self.state, self.config, self.tools.data.pool, rows, self.story.now)
@@ -204,8 +204,8 @@ class Live:
         self.view.render(o=seen, charts=EMPTY, measure=measure_name(seen.metric))
 
     def _scrape(self) -> None:
-        from loopd.monitoring.prometheus import exposition
-        from loopd.monitoring.view import View
+        from loopd.dashboard.prometheus import exposition
+        from loopd.dashboard.view import View
 
         exposition(required(View(self.window).moment()))
 

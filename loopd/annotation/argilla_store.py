@@ -21,7 +21,7 @@ from loopd.annotation.page_search import PageSearch
 from loopd.annotation.pool_records import PoolWishes, texts_of
 from loopd.annotation.refusals import FrontError
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
-from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
+from loopd.annotation.store import VisibleAccounts, DatasetSettings, Progress, Published, Sweep
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
@@ -144,7 +144,7 @@ class ArgillaStore:
         self._persistently(lambda: pending.update(self._writer.reopen(batches)))
         return frozenset(pending)
 
-    def accounts(self) -> Accounts:
+    def accounts(self) -> VisibleAccounts:
         """All accounts, or those that the workspace's admin may see."""
         return self._dataset.api.accounts()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from loopd.annotation.http import ArgillaHttp, NotFoundError, second_look
-from loopd.annotation.store import Accounts, Progress
+from loopd.annotation.store import VisibleAccounts, Progress
 from loopd.config import ArgillaSection
 from loopd.errors import AuthError, DatasetError
 
@@ -117,20 +117,20 @@ class DatasetApi:
         members = self.http.get(f"workspaces/{workspace_id}/users")["items"]
         return frozenset(member["username"] for member in members)
 
-    def accounts(self) -> Accounts:
+    def accounts(self) -> VisibleAccounts:
         """All accounts; for an admin, who may not see those, the members of the workspace.
 
         Nobody where those are not shown either.
         """
         try:
-            return Accounts(_names(self.http.get("users")["items"]), complete=True)
+            return VisibleAccounts(_names(self.http.get("users")["items"]), complete=True)
         except AuthError:
             pass
         path = f"workspaces/{self.workspace_id()}/users"
         try:
-            return Accounts(_names(self.http.get(path)["items"]), complete=False)
+            return VisibleAccounts(_names(self.http.get(path)["items"]), complete=False)
         except AuthError:
-            return Accounts({}, complete=False)
+            return VisibleAccounts({}, complete=False)
 
     def gone(self) -> DatasetError:
         """The error of a dataset that was there and is in no list any more."""

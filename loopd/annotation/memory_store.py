@@ -15,7 +15,7 @@ from loopd.annotation.page import original
 from loopd.annotation.record_index import RecordIndex
 from loopd.annotation.schema import MetadataNames
 from loopd.annotation.store import (
-    Accounts,
+    VisibleAccounts,
     DatasetSettings,
     Progress,
     Published,
@@ -148,9 +148,9 @@ class MemoryStore:
             self._index_anew(records[keys[id_]])
         return frozenset(id_ for id_ in ids if not records[keys[id_]].completed)
 
-    def accounts(self) -> Accounts | None:
+    def accounts(self) -> VisibleAccounts | None:
         """All who have ever answered and were not dismissed."""
-        return Accounts({name: name for name in sorted(self._people)}, complete=True)
+        return VisibleAccounts({name: name for name in sorted(self._people)}, complete=True)
 
     def activity(self) -> str:
         """Moves with every answer."""

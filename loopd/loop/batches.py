@@ -14,7 +14,7 @@ from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.draws import drawn, mixed, placed, unseen
-from loopd.loop.election import votes
+from loopd.loop.label_resolver import votes
 from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left

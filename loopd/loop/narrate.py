@@ -26,7 +26,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, JsonValue
-from loopd.reports.audit import audit_sentence
+from loopd.metrics_log.audit import audit_sentence
 
 
 def narrate(event: Event, state: State) -> None:

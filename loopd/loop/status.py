@@ -12,9 +12,9 @@ from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State, fold
-from loopd.state.heartbeat import seconds_since
-from loopd.state.journal import Journal
-from loopd.state.lock import holder
+from loopd.storage.heartbeat import seconds_since
+from loopd.storage.journal import Journal
+from loopd.storage.lock import holder
 
 _WAITS_FOR = {
     Phase.NEW: "the first start",

@@ -31,7 +31,7 @@ from loopd.events import (
 )
 from loopd.learning.learner import Model
 from loopd.loop.auditing import audited
-from loopd.loop.batches import Known, chosen_batch, cold_batch
+from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.draws import training
@@ -65,7 +65,7 @@ def seed(state: State, tools: Tools) -> Event:
     limit = limit_reached(tools.config.stopping, labels=len(labels), rounds=0)
     if limit is not None:
         return RunStopped(tools.clock.wall(), limit)
-    known = Known(state, labels, tools.clock.monotonic(), len(labels))
+    known = SelectionContext(state, labels, tools.clock.monotonic(), len(labels))
     if not tools.learner.can_fit(labels):
         return cold_batch(known, tools, size)
     return chosen_batch(known, tools, _model(state, tools), size)
@@ -135,7 +135,7 @@ def train(state: State, tools: Tools) -> Event:
         limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
-        known = Known(state, trains, started, len(labels))
+        known = SelectionContext(state, trains, started, len(labels))
         return cold_batch(known, tools, tools.config.queue.batch_size)
     model = tools.learner.fit(state.round, trains)
     return ModelTrained(
@@ -189,7 +189,7 @@ def decide(state: State, tools: Tools) -> Event:
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
     labels = state.trained[state.round].labels
-    known = Known(state, _labels(state, tools), tools.clock.monotonic(), labels)
+    known = SelectionContext(state, _labels(state, tools), tools.clock.monotonic(), labels)
     return chosen_batch(known, tools, _model(state, tools), tools.config.queue.batch_size)
 
 

@@ -11,9 +11,9 @@ from loopd.config import Config
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit
 from loopd.machine import Phase, State
-from loopd.monitoring.wording import moment
+from loopd.overview.wording import moment
 from loopd.printable import one_line
-from loopd.reports.rounds import number
+from loopd.metrics_log.rows import number
 
 LOW_AGREEMENT = 0.667
 """Krippendorff's alpha below which he draws no conclusions (Content Analysis, 3rd ed., ch. 12)."""

@@ -9,7 +9,7 @@ from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.sizing import queue_sentence
 from loopd.machine import Phase, State
-from loopd.monitoring.people import waiting
+from loopd.overview.people import waiting
 
 END_REASONS: Mapping[str, str] = {
     "label_budget": "the label budget is used up",

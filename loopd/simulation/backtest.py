@@ -13,18 +13,18 @@ from loopd import log
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.loop.daemon import report_data
-from loopd.loop.metrics_log import rows
+from loopd.metrics_log.writer import rows
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
-from loopd.reports.rounds import Row, metric_of, number
-from loopd.simulation.arms import Arm, changed, crossed, read_arms
-from loopd.simulation.crew import Message, Task, run_tasks
-from loopd.simulation.experiment import Experiment, fingerprints, opened, settle
-from loopd.simulation.forecast import Forecast, planned_rounds
-from loopd.simulation.rehearsal import refuse_argilla
-from loopd.simulation.results import cores, write_results
-from loopd.simulation.trial import Trial
+from loopd.metrics_log.rows import Row, metric_of, number
+from loopd.backtest.arms import Arm, changed, crossed, read_arms
+from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
+from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
+from loopd.backtest.forecast import Forecast, planned_rounds
+from loopd.oracle.rehearsal import refuse_argilla
+from loopd.backtest.results import cores, write_results
+from loopd.backtest.trial import Trial
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -217,20 +217,20 @@ class Backtest:
             self._forecast.end(run)
         return state.phase is Phase.DONE
 
-    def _first_batches(self) -> list[Task]:
+    def _first_batches(self) -> list[WorkItem]:
         missing = [
             replace(trial, config=_threads(trial.config, self._jobs))
             for trial in self._experiment.first_batches()
             if trial.first is not None and not trial.first.exists()
         ]
         message = {"kind": "first", "trials": [trial.to_json() for trial in missing]}
-        return [Task("the first batches", message, lambda _: None)] if missing else []
+        return [WorkItem("the first batches", message, lambda _: None)] if missing else []
 
-    def _do(self, tasks: Sequence[Task], jobs: int, threads: int) -> None:
+    def _do(self, tasks: Sequence[WorkItem], jobs: int, threads: int) -> None:
         run_tasks(tasks, jobs, threads, self._experiment.folder / WORKER_LOG, self._stop)
 
-    def _task(self, trial: Trial) -> Task:
-        return Task(
+    def _task(self, trial: Trial) -> WorkItem:
+        return WorkItem(
             f"arm {trial.arm}, seed {trial.seed}",
             {"kind": "trial", "trials": [trial.to_json()]},
             lambda message: self._heard(trial, message),

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Accounts, DatasetSettings, Progress, Published, Sweep
+from loopd.annotation.store import VisibleAccounts, DatasetSettings, Progress, Published, Sweep
 from loopd.data.pool import Pool
 from loopd.records import Answer, Batch, BatchItem, Target
-from loopd.simulation.behaviour import OracleOptions, behave
+from loopd.oracle.behaviour import OracleOptions, behave
 from loopd.tasks.task import Task
 
 LOOKS = 2
@@ -91,7 +91,7 @@ class OracleStore:
         """Nothing is ever lost."""
         return self._memory.reopen(batches)
 
-    def accounts(self) -> Accounts | None:
+    def accounts(self) -> VisibleAccounts | None:
         """Nobody is ever deleted."""
         return None
 

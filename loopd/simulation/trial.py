@@ -16,7 +16,7 @@ from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
 from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
-from loopd.loop import metrics_log
+from loopd.metrics_log import writer as metrics_log
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS
@@ -24,12 +24,12 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold
-from loopd.simulation.behaviour import OracleOptions
-from loopd.simulation.oracle_store import OracleStore
-from loopd.state.codec import decode, encode
-from loopd.state.files import storage_error, write_atomic
-from loopd.state.journal import Journal
-from loopd.state.lock import run_lock
+from loopd.oracle.behaviour import OracleOptions
+from loopd.backtest.oracle_store import OracleStore
+from loopd.storage.codec import decode, encode
+from loopd.storage.files import storage_error, write_atomic
+from loopd.storage.journal import Journal
+from loopd.storage.lock import run_lock
 from loopd.tasks.registry import build_task
 
 JOURNAL_NAME = "journal.sqlite"

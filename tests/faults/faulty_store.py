@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.store import Accounts, DatasetSettings, Sweep
+from loopd.annotation.store import VisibleAccounts, DatasetSettings, Sweep
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.records import Answer, Batch
@@ -80,7 +80,7 @@ class FaultyStore:
         reopened: frozenset[str] = self._call("reopen", lambda: self._store.reopen(batches))
         return reopened
 
-    def accounts(self) -> Accounts | None:
+    def accounts(self) -> VisibleAccounts | None:
         return self._store.accounts()
 
     def activity(self) -> str:

@@ -55,7 +55,7 @@ def note_closings(path: Path) -> None:
     """On the clock that all processes of a machine share, and that does not jump."""
     from loopd.annotation.watcher import AnswerWatcher
     from loopd.events import BatchCollected
-    from loopd.state.journal import Journal
+    from loopd.storage.journal import Journal
 
     real, look, began = Journal.append, AnswerWatcher.look, 0.0
 
@@ -78,8 +78,8 @@ def hold_states(path: Path) -> None:
     """At every turn of the loop, fold the journal and hold the result against the live state."""
     from loopd.loop.run import Loop
     from loopd.machine import State, apply
-    from loopd.state.codec import decode
-    from loopd.state.journal import Journal
+    from loopd.storage.codec import decode
+    from loopd.storage.journal import Journal
 
     read, step = Journal.read, Loop._step
     mine: list[Journal] = []
@@ -126,7 +126,7 @@ def draw_no_plots() -> None:
 
 
 def kill_around(when: str, count: int) -> None:
-    from loopd.state.journal import Journal
+    from loopd.storage.journal import Journal
 
     real, number = Journal.append, 0
 
