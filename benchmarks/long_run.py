@@ -2,11 +2,17 @@
 
     python benchmarks/long_run.py [--answers 10000 100000 300000] [--before CHECKOUT]
         [--before-up-to 100000]
+    python benchmarks/long_run.py --datasets 2000 10000 [50000] [--turns 4] [--seconds 60]
 
 Each size is measured in a process of its own, by processor time, so that a busy machine says the
 same as an idle one; the memory of a row is what the process needed at most meanwhile. ``--before``
-measures another checkout of loopd likewise. Rows that need a server have their place in
-``NEEDS_A_SERVER``. Writes ``benchmarks/results/long_run.json`` and prints a table in Markdown.
+measures another checkout of loopd likewise. Writes ``benchmarks/results/long_run.json`` and prints
+a table in Markdown.
+
+With ``--datasets`` it measures on an embedded Argilla what a look costs, and what it costs twenty
+people at work: see ``people_at_work.py``. The arms take so many turns of so many seconds. That
+takes some 15 minutes for 10,000 records, and filling a dataset of 50,000 a quarter of an hour
+more. Writes ``benchmarks/results/long_run_server.json``.
 """
 
 from __future__ import annotations
@@ -40,9 +46,6 @@ ROWS: Mapping[str, str] = {
     "scrape": "one scrape",
     "journal": "the journal, MB",
 }
-
-NEEDS_A_SERVER: tuple[str, ...] = ()
-"""Rows still to come: sweeps of datasets with 2,000 to 50,000 records and 20 people at work."""
 
 WARM_UP = 3000
 """Answers of a run that is measured first, and not told: it imports what is imported once."""
@@ -272,6 +275,20 @@ def _cell(row: Mapping[str, float] | None, unit: str) -> str:
     return value if unit == "MB" else f"{value} s, {row['MiB']:.0f} MiB"
 
 
+def measure_server(sizes: list[int], turns: int, seconds: float) -> None:
+    """The rows that need a server."""
+    import people_at_work
+
+    described = machine.described()
+    rows: dict[int, people_at_work.Json] = {}
+    for size in sizes:
+        rows[size] = people_at_work.measure(size, turns, seconds)
+        figures = {"machine": described, "seconds": seconds, "datasets": rows}
+        path = machine.write("long_run_server", figures)
+    print("\n".join(people_at_work.table(rows)))
+    print(path)
+
+
 def main() -> None:
     """Parse the arguments and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -279,7 +296,13 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout of loopd")
     parser.add_argument("--before-up-to", type=int, default=100_000)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--datasets", type=int, nargs="+", default=[], help="sizes, on a server")
+    parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
+    if options.datasets:
+        measure_server(options.datasets, options.turns, options.seconds)
+        return
     if options.measure is not None:
         measure(WARM_UP)
         measured = measure(options.measure)

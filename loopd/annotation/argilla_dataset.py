@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import queue_mark, run_mark, schema
+from loopd.annotation import queue_mark, record_reader, run_mark, schema
 from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp, ConflictError
 from loopd.annotation.label_spelling import LabelSpelling, spelling
@@ -24,8 +24,6 @@ from loopd.errors import ArgillaError, DatasetError, TransientError
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
-
-_ALL = ("responses", "suggestions")
 
 PAGE_SIZES = (1000, 997)
 """Records a page, of a first and of a second listing: the borders of their pages differ."""
@@ -188,17 +186,11 @@ class ArgillaDataset:
         return bool(page["total"] != self.index.total or page["items"][0]["id"] != newest)
 
     def record(self, record_id: str) -> Json | None:
-        """One record as it is now, with responses and suggestions; ``None`` where it is gone.
-
-        Read from the listing, at its place there: the server cannot show a single record that has
-        a vector.
-        """
-        position = self.index.positions.get(record_id, 0)
-        params = {"include": _ALL, "limit": 1, "offset": position}
-        for record in self.api.request("GET", "/records", params=params)["items"]:
-            if record["id"] == record_id:
-                return dict(record)
-        listed = self.records(*_ALL)  # records before it are gone
+        """One record as it is now, with responses and suggestions; ``None`` where it is gone."""
+        try:
+            return record_reader.read(self.api, self.index, record_id)
+        except record_reader.UnknownError:
+            listed = self.records("responses", "suggestions")
         return next((record for record in listed if record["id"] == record_id), None)
 
     def settings(self) -> DatasetSettings:

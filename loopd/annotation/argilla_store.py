@@ -201,6 +201,21 @@ class ArgillaStore:
             completed=frozenset(self._names(completed, ids) & ids),
         )
 
+    def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:
+        """What the search finds by the batches' metadata, with responses from the database."""
+        ids = {id_ for batch in batches for id_ in batch.external_ids}
+        batch_ids = [batch.id for batch in batches]
+        records = [*PageSearch(self._dataset).records(batch_ids, with_answers=True)]
+        self._dataset.index.update(records)
+        completed = [record for record in records if record.get("status") == "completed"]
+        return Sweep(
+            tuple(answer for answer in self._answers(records, ids) if answer.record_id in ids),
+            (),
+            listed=len(records),
+            completed=frozenset(self._names(completed, ids) & ids),
+            is_partial=True,
+        )
+
     def settings(self) -> DatasetSettings:
         """The settings of the dataset, and who can answer in it."""
         return self._dataset.settings()
@@ -212,11 +227,18 @@ class ArgillaStore:
         from those who have not answered it. An owner, or an admin of the workspace, may change
         anybody's response.
         """
-        keys = {(answer.record_id, answer.annotator) for answer in answers}
-        for record in self._dataset.records():
+        index = self._dataset.index
+        if any(index.record_id(answer.record_id) is None for answer in answers):
+            self._dataset.records()  # a process that has not looked at the answers yet
+        people: dict[str, set[str]] = {}
+        for answer in answers:
+            record_id = index.record_id(answer.record_id)
+            if record_id is not None:
+                people.setdefault(record_id, set()).add(answer.annotator)
+        for record_id, annotators in people.items():
+            record = self._dataset.record(record_id) or {}
             for response in record.get("responses") or ():
-                key = (record["external_id"], str(response["user_id"]))
-                if key in keys and response["status"] == "submitted":
+                if str(response["user_id"]) in annotators and response["status"] == "submitted":
                     self._discard(response)
 
     def describe(self) -> str:

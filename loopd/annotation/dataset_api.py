@@ -90,9 +90,18 @@ class DatasetApi:
                 progress("reading records", offset, total)
             yield page["items"]
 
-    def search(self, body: Json, **params: Any) -> Json:
-        """A page of what the search of people's page finds: ``items``, and the ``total``."""
-        path = f"me/datasets/{self.id}/records/search"
+    def search(self, body: Json, *, with_answers: bool = False, **params: Any) -> Json:
+        """A page of what the search of people's page finds: ``items``, and the ``total``.
+
+        Args:
+            body: query, filters and order.
+            with_answers: let the records have everybody's responses.
+            params: of the address.
+        """
+        # People's own route shows the responses of whoever asks alone.
+        owner = "" if with_answers else "me/"
+        params |= {"include": "responses"} if with_answers else {}
+        path = f"{owner}datasets/{self.id}/records/search"
         try:
             page: Json = self.http.request("POST", path, params=params, json=body)
         except NotFoundError as error:

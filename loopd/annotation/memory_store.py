@@ -175,6 +175,18 @@ class MemoryStore:
         completed = frozenset(id_ for id_ in wanted & records.keys() if records[id_].completed)
         return Sweep(tuple(latest.values()), missing, listed=len(records), completed=completed)
 
+    def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:
+        """The present answers on records of the batches that are not lost to the search."""
+        visible = self.visible(batches)
+        sweep = self.sweep(visible)
+        return replace(
+            sweep,
+            answers=tuple(answer for answer in sweep.answers if answer.record_id in visible),
+            missing=(),
+            listed=len(visible),
+            is_partial=True,
+        )
+
     def settings(self) -> DatasetSettings | None:
         """What a test has put in."""
         return self.changed_settings

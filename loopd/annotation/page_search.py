@@ -23,6 +23,8 @@ WINDOW = 10_000
 
 Argilla's own engines set 500,000 where they make an index; another may have been put in its place.
 """
+OLDEST_FIRST = [{"scope": {"entity": "record", "property": "inserted_at"}, "order": "asc"}]
+"""An order that does not change while pages are read."""
 
 BATCHES = 200
 """Batches in one request; Argilla takes 250 values."""
@@ -38,15 +40,19 @@ class PageSearch:
     def __init__(self, dataset: ArgillaDataset) -> None:
         self._dataset = dataset
 
-    def records(self, batch_ids: Sequence[str], *, open_only: bool) -> Iterator[Json]:
+    def records(
+        self, batch_ids: Sequence[str], *, open_only: bool = False, with_answers: bool = False
+    ) -> Iterator[Json]:
         """Everything of these batches that the search finds.
 
         Args:
             batch_ids: as the records' metadata say.
             open_only: leave out what the search knows as completed, as the page does.
+            with_answers: let the records have everybody's responses, as they are in the database.
         """
         for start in range(0, len(batch_ids), BATCHES):
-            yield from self._records(self._filters(batch_ids[start : start + BATCHES], open_only))
+            filters = self._filters(batch_ids[start : start + BATCHES], open_only)
+            yield from self._records(filters, with_answers)
 
     def _filters(self, batch_ids: Sequence[str], open_only: bool) -> list[Json]:
         name = self._dataset.names("batch_id")
@@ -55,7 +61,7 @@ class PageSearch:
             filters.append(_terms(["pending"], "record", property="status"))
         return filters
 
-    def _records(self, filters: list[Json]) -> Iterator[Json]:
+    def _records(self, filters: list[Json], with_answers: bool) -> Iterator[Json]:
         """All hits, the oldest first: each window begins where the one before has ended.
 
         Only more than a window of records of one and the same moment would be cut short.
@@ -64,7 +70,8 @@ class PageSearch:
         since, last, total = None, None, WINDOW + 1
         while total > WINDOW:
             total = 0
-            for total, record in self._window([*filters, *_not_before(since)]):  # noqa: B007
+            window = self._window([*filters, *_not_before(since)], with_answers)
+            for total, record in window:  # noqa: B007
                 last = str(record["inserted_at"])
                 if record["id"] not in seen:
                     seen.add(record["id"])
@@ -73,31 +80,31 @@ class PageSearch:
                 return
             since = last
 
-    def _window(self, filters: list[Json]) -> Iterator[tuple[int, Json]]:
+    def _window(self, filters: list[Json], with_answers: bool) -> Iterator[tuple[int, Json]]:
         """The first hits, with the number of all."""
         offset, total = 0, 1
         while offset < min(total, WINDOW):
-            page = self._page(filters, offset)
+            page = self._page(filters, offset, with_answers)
             total = int(page["total"])
             yield from ((total, item["record"]) for item in page["items"])
             offset += PAGE
 
-    def _page(self, filters: list[Json], offset: int) -> Json:
+    def _page(self, filters: list[Json], offset: int, with_answers: bool) -> Json:
         try:
-            return self._search(filters, offset)
+            return self._search(filters, offset, with_answers)
         except NotFoundError:
             raise
         except ArgillaError:
             self._dataset.add_metadata()  # somebody has removed what is searched by
-            return self._search(filters, offset)
+            return self._search(filters, offset, with_answers)
 
-    def _search(self, filters: list[Json], offset: int) -> Json:
-        body = {"query": {}, "filters": {"and": filters}, "sort": [_OLDEST_FIRST]}
-        return self._dataset.api.search(body, limit=PAGE, offset=offset)
+    def _search(self, filters: list[Json], offset: int, with_answers: bool) -> Json:
+        body = {"query": {}, "filters": {"and": filters}, "sort": OLDEST_FIRST}
+        api = self._dataset.api
+        return api.search(body, with_answers=with_answers, limit=PAGE, offset=offset)
 
 
 _MOMENT = {"entity": "record", "property": "inserted_at"}
-_OLDEST_FIRST = {"scope": _MOMENT, "order": "asc"}
 
 
 def _not_before(moment: str | None) -> list[Json]:

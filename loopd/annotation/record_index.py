@@ -37,6 +37,7 @@ class RecordIndex:
         positions: of all records in the order in which Argilla lists them, by Argilla's id.
         marked_ids: Argilla's ids of records that bear the mark of the queue.
         completed_ids: those of records that Argilla shows to nobody any more.
+        moved: by how much a record has moved to the front since, as others before it were deleted.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class RecordIndex:
     positions: dict[str, int] = field(default_factory=dict)
     marked_ids: set[str] = field(default_factory=set)
     completed_ids: set[str] = field(default_factory=set)
+    moved: int = 0
     _ids_by_text: dict[str, str] | None = None
 
     def name(self, record: Json) -> str | None:
@@ -82,7 +84,7 @@ class RecordIndex:
     def replace(self, records: Iterable[Json]) -> None:
         """Take over a whole listing."""
         self.record_ids, self.positions, self.namesakes = {}, {}, {}
-        self.marked_ids, self.completed_ids = set(), set()
+        self.marked_ids, self.completed_ids, self.moved = set(), set(), 0
         for record in records:
             self.add(record)
 
@@ -105,6 +107,14 @@ class RecordIndex:
         if external_id == name or self.is_ours(record):
             self.record_ids[name] = record_id
         self.record_ids.setdefault(name, record_id)
+
+    def update(self, records: Iterable[Json]) -> None:
+        """Take over what some records are now; the others stay as they were."""
+        for record in records:
+            self.marked_ids.discard(str(record["id"]))
+            self.completed_ids.discard(str(record["id"]))
+            if str(record["id"]) in self.positions:  # else where it is listed is not known
+                self.add(record)
 
     def _is_by_its_id(self, external_id: str, record: Json) -> bool:
         """Whether its id says what it is: that of a text it shows, or any of loopd's own."""

@@ -24,12 +24,14 @@ class Sweep:
         listed: records that were read for it, those of others included: what the look has cost.
         completed: external ids of records that Argilla shows to nobody any more, for they have
             answers enough.
+        is_partial: only some records were read. What is not in it may be there all the same.
     """
 
     answers: tuple[Answer, ...]
     missing: tuple[str, ...]
     listed: int = 0
     completed: frozenset[str] = frozenset()
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,13 @@ class AnnotationStore(Protocol):
 
     def sweep(self, external_ids: Collection[str]) -> Sweep:
         """Read the answers on these records, and on any other record of a text of the pool."""
+
+    def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:
+        """Read the answers on those records of published batches that the search finds.
+
+        The cost grows with the batches, not with the dataset. The sweep is partial: nothing in it
+        says that a record or an answer is gone.
+        """
 
     def settings(self) -> DatasetSettings | None:
         """The settings of the dataset now; ``None`` where nobody can change any."""

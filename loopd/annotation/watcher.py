@@ -1,19 +1,30 @@
-"""Owns when to read answers again: a cheap trigger, and a full look at a slower pace.
+"""Owns when to read answers again, and how much: a cheap trigger, partial looks and full ones.
 
 Must not interpret answers. What it remembers is only a short cut: a new watcher reads everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from loopd.annotation.store import AnnotationStore, Sweep
+from loopd.records import Batch
 
 Found = TypeVar("Found")
 
 AT_FULL_PACE = 4000
 """Records of the dataset up to which everything is read as often as configured."""
+
+FULL_SHARE, PARTIAL_SHARE = 0.03, 0.05
+"""Shares of the time in which the server may be busy with full looks, and with partial ones."""
+
+BRIEF = 1.0
+"""Seconds that a full look may take without being put off beyond the configured interval."""
+
+SECONDS_A_LOOK, SECONDS_A_RECORD = 0.1, 0.002
+"""What a look takes at most of a server that is at work; the rest of its time it was held up."""
 
 
 class Pace:
@@ -57,12 +68,35 @@ class Pace:
         self._token = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A look that succeeded.
+
+    Attributes:
+        began: seconds on the monotonic clock.
+        seconds: for how long the server was busy with it.
+        listed: records that were read.
+    """
+
+    began: float
+    seconds: float
+    listed: int
+
+    def next_at(self, share: float) -> float:
+        """When looks like it have taken no more than this share of the time."""
+        return self.began + self.seconds / share
+
+
 class AnswerWatcher:
     """Looks at a store without reading everything each time.
 
+    When somebody has answered, everything is read if that takes little enough of the server's time;
+    else only what is likely to have changed: the open batches. Everything is read now and then all
+    the same, since only that shows what was deleted, taken back, or edited in older batches.
+
     Args:
         store: where people answer.
-        sweep_interval: seconds between full sweeps; see :class:`Pace`.
+        sweep_interval: seconds between full looks; longer where there are many records.
         monotonic: clock in seconds.
     """
 
@@ -70,21 +104,64 @@ class AnswerWatcher:
         self, store: AnnotationStore, sweep_interval: float, monotonic: Callable[[], float]
     ) -> None:
         self._store = store
-        self._pace = Pace(sweep_interval, monotonic)
-        self._listed = 0
+        self._interval = sweep_interval
+        self._monotonic = monotonic
+        self._token: str | None = None
+        self._full: _Look | None = None
+        self._partial: _Look | None = None
+        self._last_was_partial = False
 
     def forget(self) -> None:
-        """Let the next look read everything: of the last one nothing came."""
-        self._pace.forget()
+        """Let the next look read again what the last one did: nothing came of that."""
+        self._token = None
+        if self._last_was_partial:
+            self._partial = None
+        else:
+            self._full = None
 
-    def look(self, record_ids: Collection[str]) -> Sweep | None:
-        """The answers on these records, or ``None`` when nothing can have changed.
+    def look(self, external_ids: Collection[str], batches: Sequence[Batch] = ()) -> Sweep | None:
+        """The answers on these records, or ``None`` when nothing is to be read now.
 
-        With many records the sweeps that nothing has triggered are fewer, so that an idle loop
-        asks for as little as with few. Those of others in the dataset count: they are read too.
+        The trigger is read before the rest: what arrives in between moves it again. After a failure
+        the next look reads what this one was to read.
+
+        Args:
+            external_ids: of everything that the run has published.
+            batches: those in which people are at work; without any every look is full.
         """
-        slower = max(1.0, len(record_ids) / AT_FULL_PACE, self._listed / AT_FULL_PACE)
-        found = self._pace.look(self._store.activity, lambda: self._store.sweep(record_ids), slower)
-        if found is not None:
-            self._listed = found.listed
-        return found
+        token, now = self._store.activity(), self._monotonic()
+        has_moved = token != self._token
+        if self._full_is_due(now, len(external_ids), has_moved) or (has_moved and not batches):
+            sweep = self._store.sweep(external_ids)
+            self._full = self._ended(now, sweep)
+        elif has_moved and self._partial_may_come(now):
+            sweep = self._store.sweep_batches(batches)
+            self._partial = self._ended(now, sweep)
+        else:
+            return None
+        self._token, self._last_was_partial = token, sweep.is_partial
+        return sweep
+
+    def _full_is_due(self, now: float, records: int, has_moved: bool) -> bool:
+        """Whether it is time to read everything.
+
+        With many records, those of others included, that happens more seldom. It comes before its
+        time where something has changed since and the server is not kept from people by it.
+        """
+        last = self._full
+        if last is None:
+            return True
+        slower = max(1.0, records / AT_FULL_PACE, last.listed / AT_FULL_PACE)
+        affordable, due = last.next_at(FULL_SHARE), last.began + self._interval * slower
+        if last.seconds > BRIEF:
+            due = max(due, affordable)
+        if has_moved or self._last_was_partial:
+            due = min(due, affordable)
+        return now >= due
+
+    def _partial_may_come(self, now: float) -> bool:
+        return self._partial is None or now >= self._partial.next_at(PARTIAL_SHARE)
+
+    def _ended(self, began: float, sweep: Sweep) -> _Look:
+        most = SECONDS_A_LOOK + SECONDS_A_RECORD * sweep.listed
+        return _Look(began, min(self._monotonic() - began, most), sweep.listed)

@@ -140,7 +140,7 @@ def planned(config: Config, options: BacktestOptions) -> tuple[Config, tuple[Arm
     # `auto` follows people's pace: an oracle has none, and no clock may have a part in the batches.
     arms = tuple(
         replace(arm, config=changed(arm.config, {"queue": {"low_watermark": 0}}))
-        if arm.config.queue.low_watermark == "auto"
+        if arm.config.queue.watermark is None
         else arm
         for arm in arms
     )

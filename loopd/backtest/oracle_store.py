@@ -107,6 +107,10 @@ class OracleStore:
         """The present answers on these records."""
         return self._memory.sweep(external_ids)
 
+    def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:
+        """The present answers on the records of these batches."""
+        return self._memory.sweep_batches(batches)
+
     def settings(self) -> DatasetSettings | None:
         """Nobody changes any."""
         return None

@@ -151,8 +151,7 @@ def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
     most = config.relabel.max_annotations if config.strategy.name == ACTIVELAB else needed
     people = OracleOptions(people=max(needed, most), error_rate=trial.noise, seed=trial.seed)
     published = [batch for batch in state.batches if batch.round in state.published]
-    mark = config.queue.low_watermark
-    held = 0 if mark == "auto" else mark
+    held = config.queue.watermark or 0
     store = OracleStore(build_task(config.task), people, published, needed=needed, held=held)
     return build_tools(config, data, stop, store=store)
 

@@ -12,7 +12,13 @@ from loopd.config.section import LONGEST_WAIT, Section
 class QueueSection(Section):
     """How records go out to people and come back."""
 
-    batch_size: int = Field(20, ge=1, le=500, description="Records in one batch.")
+    batch_size: int = Field(
+        20,
+        ge=1,
+        le=500,
+        description="Records in one batch; at least so many where `low_watermark` is `auto` and "
+        "people answer more while a batch is made.",
+    )
     first_batch_size: int | None = Field(
         None, ge=1, le=10_000, description="Records in the first batch; empty: `batch_size`."
     )
@@ -34,7 +40,8 @@ class QueueSection(Section):
         30.0,
         gt=0,
         description="Seconds after which all answers are read whether or not any moved; longer "
-        "with more than 4,000 records in the dataset.",
+        "with more than 4,000 records in the dataset, and where reading them takes long. In "
+        "between only the open batches are read.",
     )
     suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
     refresh: bool = Field(
@@ -42,6 +49,11 @@ class QueueSection(Section):
         description="Rank open records that nobody has touched anew when a new model is there, and "
         "renew its proposals.",
     )
+
+    @property
+    def watermark(self) -> int | None:
+        """``low_watermark`` where it is a number; ``None`` where loopd sizes the queue itself."""
+        return None if self.low_watermark == "auto" else self.low_watermark
 
     @property
     def first_size(self) -> int:

@@ -113,8 +113,8 @@ class Config(Section):
             raise ValueError("test.label: a test set needs the column of its labels")
         if self.stopping.target_accuracy is not None and self.test is None:
             raise ValueError("stopping.target_accuracy needs a `test` set")
-        mark = self.queue.low_watermark
-        if mark != "auto" and mark >= self.queue.batch_size:
+        mark = self.queue.watermark
+        if mark is not None and mark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
         self._refuse_for_task("strategy.name", self.strategy.name, ACTIVELAB_TASKS)
         needed, most = self.queue.min_submitted, self.relabel.max_annotations

@@ -98,22 +98,22 @@ def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:
 def _greedy(table: Mask, folds: int) -> Folds:
     """The fold (n,) of each row of a matrix (n, C), taken in their order."""
     lacking = np.tile(table.sum(axis=0) / folds, (folds, 1))
-    coordinator = np.full(folds, len(table) / folds)
+    room = np.full(folds, len(table) / folds)
     fold = np.full(len(table), -1, dtype=np.int64)
 
     def put(row: int, number: int) -> None:
         fold[row] = number
         lacking[number] -= table[row]
-        coordinator[number] -= 1
+        room[number] -= 1
 
     left = table.sum(axis=0)
     while left.any():
         label = int(np.where(left > 0, left, len(table) + 1).argmin())
         for row in np.flatnonzero(table[:, label] & (fold < 0)):
-            put(int(row), int(np.lexsort((-coordinator, -lacking[:, label]))[0]))
+            put(int(row), int(np.lexsort((-room, -lacking[:, label]))[0]))
         left = table[fold < 0].sum(axis=0)
     for row in np.flatnonzero(fold < 0):
-        put(int(row), int(coordinator.argmax()))
+        put(int(row), int(room.argmax()))
     return fold
 
 

@@ -76,7 +76,7 @@ def chosen_batch(
 ) -> BatchPlanned | RunStopped:
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, context.state
-    if section.low_watermark == "auto" and state.published:
+    if section.watermark is None and state.published:
         size = lasting(state, state.answers_needed(section.min_submitted), size)
     unanswerable = discarded(state) | state.deleted | state.gone
     spent = len(context.targets) + len(context.taken - unanswerable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
-from loopd.loop.queue import BATCHES_OUT, runs_low
+from loopd.loop.queue import has_room, runs_low
 from loopd.machine import State
 
 
@@ -42,20 +42,27 @@ def reason_to_close(
     queue = config.queue
     if not waiting:
         return "complete"
-    if _something_came(state, waiting) and not _is_last(state, config, waiting, pool_size):
-        if queue.low_watermark != "auto":
-            early = len(waiting) <= queue.low_watermark
-        else:
-            coordinator = len(waiting) <= BATCHES_OUT * queue.batch_size
-            needed = state.answers_needed(queue.min_submitted)
-            early = coordinator and runs_low(state, waiting, needed, queue.poll_interval)
-        if early:
-            return "watermark"
+    may_be_early = _something_came(state, waiting) and not _is_last(
+        state, config, waiting, pool_size
+    )
+    if may_be_early and _few_are_open(state, config, waiting):
+        return "watermark"
     waited = now - state.published[state.round].at
     if queue.patience is None or waited < queue.patience:
         return None
     another, ids = config.relabel.another_person, state.batch.external_ids
     return "patience" if any_answered(state, ids, another_person=another) else None
+
+
+def _few_are_open(state: State, config: Config, waiting: frozenset[str]) -> bool:
+    """Whether it is time for the next batch although records are open."""
+    queue = config.queue
+    if queue.watermark is not None:
+        return len(waiting) <= queue.watermark
+    needed = state.answers_needed(queue.min_submitted)
+    return runs_low(state, waiting, needed, queue.poll_interval) and has_room(
+        state, len(waiting), needed, queue.batch_size
+    )
 
 
 def _something_came(state: State, waiting: frozenset[str]) -> bool:

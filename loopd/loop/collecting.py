@@ -8,6 +8,7 @@ from dataclasses import replace
 from loopd.annotation.store import Sweep
 from loopd.errors import DatasetError
 from loopd.events import AnswersCollected
+from loopd.loop.answer_times import changed_at
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus
 
@@ -24,7 +25,8 @@ def changes(
 
     New and edited answers are taken over; an answer that is gone or a draft again is withdrawn;
     a record that is gone is deleted, together with its answers. Answers that came with the pool
-    are not Argilla's to withdraw.
+    are not Argilla's to withdraw. A partial sweep only adds: nothing is withdrawn, deleted or
+    restored by it.
 
     Args:
         state: what the journal says.
@@ -45,6 +47,7 @@ def changes(
         _dated(before, answer)
         for key, answer in present.items()
         if _differs(before := state.answers.get(key), answer)
+        and not (sweep.is_partial and _is_doubtful(state, before, answer))
     ]
     changed += [
         _withdrawn(answer)
@@ -52,7 +55,7 @@ def changes(
         if not (keep_departed and answer.annotator in left)
     ]
     deleted = tuple(sorted(missing - state.deleted))
-    restored = tuple(sorted(state.deleted - missing))
+    restored = () if sweep.is_partial else tuple(sorted(state.deleted - missing))
     if not (changed or deleted or restored or left ^ state.departed):
         return None
     return AnswersCollected(
@@ -66,7 +69,12 @@ def changes(
 
 
 def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
-    """Answers that the run has and that are gone from records which are there."""
+    """Answers that the run has and that are gone from records which are there.
+
+    None in a partial sweep, which does not tell.
+    """
+    if sweep.is_partial:
+        return iter(())
     present = {(answer.record_id, answer.annotator) for answer in sweep.answers}
     missing = set(sweep.missing)
     return (
@@ -82,6 +90,17 @@ def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
 def _differs(before: Answer | None, answer: Answer) -> bool:
     """Whether the answer says something new; a touched time alone does not."""
     return before is None or (before.status, before.value) != (answer.status, answer.value)
+
+
+def _is_doubtful(state: State, before: Answer | None, answer: Answer) -> bool:
+    """Whether a partial sweep may have overlooked what is newer than an answer.
+
+    A person may have answered a text on several records, and a record that was deleted may be
+    another one now.
+    """
+    if answer.record_id in state.deleted:
+        return True
+    return before is not None and changed_at(answer) < changed_at(before)
 
 
 def _dated(before: Answer | None, answer: Answer) -> Answer:

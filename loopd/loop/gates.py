@@ -126,10 +126,10 @@ def _folder(visit: Visit) -> str:
 
 def _disk(visit: Visit) -> str:
     folder = visit.config.run.dir
-    coordinator = free_bytes(folder)
-    if coordinator < LEAST_ROOM:
+    room = free_bytes(folder)
+    if room < LEAST_ROOM:
         raise StorageError(
-            f"only {coordinator / 2**20:.1f} MB are free on the disk of {folder}",
+            f"only {room / 2**20:.1f} MB are free on the disk of {folder}",
             f"free some space: a run begins with {LEAST_ROOM / 2**20:.0f} MB at least",
         )
     return ""

@@ -23,7 +23,8 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.loop.obstacles import obstacle
-from loopd.machine import State
+from loopd.loop.sizing import queue_limit, queue_sentence
+from loopd.machine import Phase, State
 from loopd.metrics_log.audit import audit_sentence
 from loopd.records import AnswerStatus, JsonValue
 
@@ -80,9 +81,11 @@ class ObstacleNotes:
 
     def __init__(self) -> None:
         self._said = ("", "")
+        self._sized = (-1, False)
 
     def look(self, state: State, config: Config) -> None:
         """Write a line if the obstacle is another than before."""
+        self._look_at_queue(state, config)
         now = obstacle(state, config)
         key = ("", "") if now is None else (now.kind, now.subject)
         if key == self._said:
@@ -93,6 +96,19 @@ class ObstacleNotes:
             logger.info("obstacle_gone")
         else:
             logger.warning("obstacle", kind=now.kind, says=now.sentence, hint=now.hint)
+
+    def _look_at_queue(self, state: State, config: Config) -> None:
+        """Once a batch is out: how many records are kept open, or what is in the way of that."""
+        if state.phase is not Phase.COLLECT or self._sized[0] == state.round:
+            return
+        limit, sentence = queue_limit(state, config), queue_sentence(state, config)
+        was_limited = self._sized[1]
+        self._sized = (state.round, limit is not None)
+        logger = log.get("loop").bind(round=state.round)
+        if limit is not None and not was_limited:
+            logger.warning("queue_limited", says=limit[0], hint=limit[1])
+        elif sentence:
+            logger.info("queue_sized", says=sentence)
 
 
 def _answers(event: AnswersCollected, state: State) -> None:

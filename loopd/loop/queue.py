@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from itertools import pairwise
 from statistics import median
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
-from loopd.loop.answer_moments import annotators_of
+from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.machine import State
 
 MARGIN = 1.5
@@ -37,8 +38,11 @@ AT_WORK = 600.0
 QUICKEST = 0.2
 """Seconds between two answers of one person at least; below are scripts and bulk labelling."""
 
-BATCHES_OUT = 3
-"""So many batches' worth of records are open at most, or in one batch."""
+BATCHES_OUT = 5
+"""So many batches' worth of records are open at most, each as large as it has to be now."""
+
+LARGEST_BATCH = 1500
+"""Records that a batch has at most where loopd sizes it."""
 
 
 def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: float) -> bool:
@@ -53,20 +57,29 @@ def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: 
         needed: answers that complete a record.
         poll_interval: seconds until an answer is noticed.
     """
-    seconds = turnaround(state)
-    if seconds is None:
+    horizon = _horizon(state, poll_interval)
+    if horizon is None:
         return False
     originals, index = state.originals, index_of(state)
     entries = (index.records.get(originals.get(id_, id_), NOTHING) for id_ in waiting)
     done = Counter(person for entry in entries for person in reacted(entry))
-    speeds = paces(state)
-    everybody = math.fsum(speeds.values())
-    for person, own in speeds.items():
-        falling = own + (everybody - own) / needed
-        left = len(waiting) - done[person]
-        if left <= math.ceil(falling * (seconds * MARGIN + poll_interval)):
-            return True
-    return False
+    falling = _falling(paces(state), needed)
+    return any(
+        len(waiting) - done[person] <= math.ceil(speed * horizon)
+        for person, speed in falling.items()
+    )
+
+
+def has_room(state: State, waiting: int, needed: int, size: int) -> bool:
+    """Whether another batch may come: one fast person must not fill the queue for slow ones.
+
+    Args:
+        state: what the journal says.
+        waiting: records that wait for an answer.
+        needed: answers that complete a record.
+        size: the configured size of a batch.
+    """
+    return waiting <= BATCHES_OUT * lasting(state, needed, size)
 
 
 def lasting(state: State, needed: int, size: int) -> int:
@@ -75,11 +88,77 @@ def lasting(state: State, needed: int, size: int) -> int:
     Args:
         state: what the journal says.
         needed: answers that complete a record.
-        size: the configured size, which is the least; the most is ``BATCHES_OUT`` times that.
+        size: the configured size, which is the least.
     """
     seconds = turnaround(state) or 0.0
-    everybody = math.fsum(paces(state).values())
-    return min(max(size, math.ceil(everybody / needed * seconds * MARGIN)), BATCHES_OUT * size)
+    fastest = max(_falling(paces(state), needed).values(), default=0.0)
+    fastest = max(fastest, _rate_of_last_batch(state) / needed)
+    return max(size, min(math.ceil(fastest * seconds * MARGIN), LARGEST_BATCH))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueNeed:
+    """What has to be open so that nobody waits.
+
+    Attributes:
+        people: who are at work.
+        per_minute: records that they complete.
+        turnaround: seconds that a batch takes.
+        records: that must be open when the next batch is begun.
+    """
+
+    people: int
+    per_minute: float
+    turnaround: float
+    records: int
+
+
+def queue_need(state: State, needed: int, poll_interval: float) -> QueueNeed | None:
+    """What has to be open; ``None`` before a round was measured, or with nobody at work.
+
+    Args:
+        state: what the journal says.
+        needed: answers that complete a record.
+        poll_interval: seconds until an answer is noticed.
+    """
+    speeds, seconds = paces(state), turnaround(state)
+    horizon = _horizon(state, poll_interval)
+    if seconds is None or horizon is None or not any(speeds.values()):
+        return None
+    fastest = max(_falling(speeds, needed).values())
+    per_minute = 60 * math.fsum(speeds.values()) / needed
+    return QueueNeed(len(speeds), per_minute, seconds, math.ceil(fastest * horizon))
+
+
+def _horizon(state: State, poll_interval: float) -> float | None:
+    """Seconds until another batch may be there at the latest."""
+    seconds = turnaround(state)
+    return None if seconds is None else seconds * MARGIN + poll_interval
+
+
+def _falling(speeds: Mapping[str, float], needed: int) -> dict[str, float]:
+    """By how much a second the records fall that are open to a person."""
+    everybody = math.fsum(speeds.values())
+    return {person: own + (everybody - own) / needed for person, own in speeds.items()}
+
+
+def _rate_of_last_batch(state: State) -> float:
+    """Answers per second while the last batch was open, if nothing was left of it.
+
+    Then there may be more people than those who got something to answer, and nobody had the time to
+    show a pace.
+    """
+    last = state.collected.get(state.round)
+    if last is None or last.open_records:
+        return 0.0
+    reactions = moments_of(state).given
+    on_batch = [reactions.get(id_, {}) for id_ in state.batch.external_ids]
+    times = [moment for moments in on_batch for moment in moments.values()]
+    people = {person for moments in on_batch for person in moments}
+    if len(times) < 2:
+        return 0.0
+    most = len(people) / QUICKEST
+    return min((len(times) - 1) / max(max(times) - min(times), 1e-9), most)
 
 
 def turnaround(state: State) -> float | None:

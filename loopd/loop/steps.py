@@ -95,7 +95,7 @@ def collect(state: State, tools: Tools) -> Event | None:
     adopted = tools.settings.look(state, tools.clock.wall())
     if adopted is not None:
         return adopted
-    sweep = tools.watcher.look(state.external_ids)
+    sweep = tools.watcher.look(state.external_ids, _open_batches(state, tools))
     if sweep is not None:
         news = _news(state, sweep, tools)
         if news is not None:
@@ -241,6 +241,13 @@ def _waiting(state: State, tools: Tools) -> frozenset[str]:
     """External ids that wait for somebody."""
     needed = state.answers_needed(tools.config.queue.min_submitted)
     return unresolved(state, needed, another_person=tools.config.relabel.another_person)
+
+
+def _open_batches(state: State, tools: Tools) -> tuple[Batch, ...]:
+    """The current batch, and those before it of which a record waits for somebody."""
+    positions = state.all_planned.positions
+    open_ones = {positions[id_] for id_ in _waiting(state, tools)} | {len(state.batches) - 1}
+    return tuple(state.batches[position] for position in sorted(open_ones))
 
 
 def _labels(state: State, tools: Tools) -> Targets:

@@ -144,9 +144,9 @@ def _search(visit: Looking) -> Iterator[Finding]:
 
 
 def _disk(visit: Looking) -> Iterator[Finding]:
-    coordinator = free_bytes(visit.config.run.dir)
-    if coordinator < LITTLE_ROOM:
-        text = f"only {coordinator / 2**20:.0f} MB are free on the disk of {visit.config.run.dir}"
+    room = free_bytes(visit.config.run.dir)
+    if room < LITTLE_ROOM:
+        text = f"only {room / 2**20:.0f} MB are free on the disk of {visit.config.run.dir}"
         yield Finding("disk", "warning", text, "models and token files may not fit")
 
 

@@ -15,6 +15,7 @@ from loopd.annotation import schema
 from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
+from loopd.loop.queue import LARGEST_BATCH
 from loopd.records import Batch, BatchItem, JsonValue
 from loopd.tasks.task import Task
 
@@ -23,7 +24,6 @@ UNKNOWN = "unknown"
 
 _BATCH_ID = re.compile(r"b(\d{4,9})")
 _COPY_ID = re.compile(r"(.+)#\d+", re.DOTALL)
-_LARGEST_BATCH = 1500  # `queue.batch_size`, and what `low_watermark: auto` makes of it
 _LARGEST_GAP = 100
 _SHOWN = 3
 
@@ -283,7 +283,7 @@ def _least_size(members: Sequence[_Found]) -> int:
     ranked_by = {_text(each, "model_id") for each in members}
     if len(set(possible)) < len(members) or len(ranked_by) > 1:
         return 0
-    for size in range(max(1, len(members)), _LARGEST_BATCH + 1):
+    for size in range(max(1, len(members)), LARGEST_BATCH + 1):
         if all(abs(each * size - round(each * size)) < 1e-6 for each in possible):
             return size
     return 0

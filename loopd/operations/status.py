@@ -10,6 +10,7 @@ from loopd.config import Config
 from loopd.errors import RunError
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.obstacles import obstacle
+from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State, fold
 from loopd.storage.heartbeat import seconds_since
 from loopd.storage.journal import Journal
@@ -63,6 +64,8 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "reopened": state.reopened,
         "stopped": state.stopped.reason if state.stopped else None,
         "obstacle": _obstacle(state, config),
+        "queue": queue_sentence(state, config) or None,
+        "queue_limit": _queue_limit(state, config),
         **_last_round(state),
     }
 
@@ -72,6 +75,11 @@ def _obstacle(state: State, config: Config) -> dict[str, str] | None:
     if known is None:
         return None
     return {"kind": known.kind, "sentence": known.sentence, "hint": known.hint}
+
+
+def _queue_limit(state: State, config: Config) -> dict[str, str] | None:
+    limit = queue_limit(state, config) if state.phase is not Phase.DONE else None
+    return None if limit is None else {"sentence": limit[0], "hint": limit[1]}
 
 
 def _waits_for(state: State, waiting: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.obstacles import obstacle
+from loopd.loop.sizing import queue_limit
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import number
 from loopd.overview.wording import moment
@@ -39,6 +40,7 @@ def cautions(state: State, config: Config, outage: Outage | None, failure: str) 
     return (
         *_broken(outage, failure),
         *_obstacle(state, config),
+        *_limited(state, config),
         *_deleted(state),
         *_unknown(state),
         *_disagreeing(state),
@@ -59,6 +61,14 @@ def _obstacle(state: State, config: Config) -> Iterator[str]:
     problem = obstacle(state, config)
     if problem is not None:
         yield f"{problem.sentence} What would help: {problem.hint}."
+
+
+def _limited(state: State, config: Config) -> Iterator[str]:
+    """What somebody has set and what lets people wait."""
+    limit = queue_limit(state, config) if state.phase is not Phase.DONE else None
+    if limit is not None:
+        sentence, hint = limit
+        yield f"{sentence} What would help: {hint}."
 
 
 def _deleted(state: State) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
+from loopd.loop.sizing import queue_sentence
 from loopd.machine import Phase, State
 from loopd.overview.people import waiting
 
@@ -49,12 +50,13 @@ def end_reason(name: str) -> str:
 
 
 def _collecting(state: State, config: Config) -> str:
-    size, mark = len(waiting(state, config)), config.queue.low_watermark
+    size, mark = len(waiting(state, config)), config.queue.watermark
     people = f"Waits for people: {_count(size, 'record is', 'records are')} open."
     if mark == 0:
         return f"{people} The next batch follows when all are answered."
-    if mark == "auto":
-        return f"{people} The next batch is prepared before they run out."
+    if mark is None:
+        sized = queue_sentence(state, config)
+        return f"{people} The next batch is prepared before they run out. {sized}".rstrip()
     return f"{people} The next batch is prepared when no more than {mark} are open."
 
 

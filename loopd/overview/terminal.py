@@ -105,15 +105,15 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
 
 def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tuple[str, str, str]]:
     """Names, values, colours."""
-    coordinator = look.columns - NAME
+    room = look.columns - NAME
     running = alive["daemon"] is not None
     yield "run", str(alive["run_dir"]), ""
     yield "daemon", _daemon(alive), "good" if running else "warn"
     yield "labels", _labels(seen, alive), ""
     yield "rounds", _of(seen.budget.rounds, seen.budget.most_rounds), ""
-    for name, value in _measures(seen, coordinator, look):
+    for name, value in _measures(seen, room, look):
         yield name, value, ""
-    width = max(6, min(24, coordinator - 26))
+    width = max(6, min(24, room - 26))
     for batch in seen.batches:
         drawn = bar(batch.done, batch.size, width, unicode=look.unicode)
         yield f"{batch.id}", f"{drawn} {batch.done} of {batch.size} answered", ""
@@ -138,7 +138,7 @@ def _of(spent: int, most: int | None) -> str:
     return str(spent) if most is None else f"{spent} of {most}"
 
 
-def _measures(seen: Overview, coordinator: int, look: Look) -> Iterator[tuple[str, str]]:
+def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]]:
     name = measure_name(seen.metric)
     if not seen.curve:
         yield name, "not measured yet"
@@ -148,7 +148,7 @@ def _measures(seen: Overview, coordinator: int, look: Look) -> Iterator[tuple[st
     value = f"{last.value:.3f}{within}"
     line = spark(
         [point.value for point in seen.curve],
-        min(30, coordinator - len(value) - 1),
+        min(30, room - len(value) - 1),
         unicode=look.unicode,
     )
     yield name, f"{value} {line}"

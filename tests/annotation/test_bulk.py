@@ -25,14 +25,14 @@ def bodies(*sizes: int) -> list[Json]:
 class Narrow:
     """A server behind something that lets only so many characters and records through at a time."""
 
-    def __init__(self, coordinator: int, most: int = MOST) -> None:
-        self.coordinator, self.most = coordinator, most
+    def __init__(self, room: int, most: int = MOST) -> None:
+        self.room, self.most = room, most
         self.arrived: list[str] = []
         self.requests: list[int] = []
 
     def __call__(self, items: list[Json]) -> list[Json]:
         self.requests.append(len(items))
-        if sum(len(item["fields"]) for item in items) > self.coordinator:
+        if sum(len(item["fields"]) for item in items) > self.room:
             raise TooLargeError("POST /x gave HTTP 413", "raise the limit")
         if len(items) > self.most:
             raise late()
@@ -47,17 +47,15 @@ def late() -> TransientError:
 
 
 @given(st.lists(st.integers(0, 100), max_size=80), st.integers(100, 1000), st.integers(1, 300))
-def test_every_record_arrives_once_and_in_order(
-    sizes: list[int], coordinator: int, size: int
-) -> None:
-    server, bulk = Narrow(coordinator), Bulks(size)
+def test_every_record_arrives_once_and_in_order(sizes: list[int], room: int, size: int) -> None:
+    server, bulk = Narrow(room), Bulks(size)
     written = bulk.send(bodies(*sizes), server)
     assert [item["external_id"] for item in written] == server.arrived
     assert server.arrived == [f"r{place}" for place in range(len(sizes))]
 
 
 def test_the_good_size_is_remembered_and_said_once_for_each_halving() -> None:
-    server, bulk = Narrow(coordinator=550), Bulks()
+    server, bulk = Narrow(room=550), Bulks()
     with capture_logs() as lines:
         bulk.send(bodies(*[100] * 20), server)
         bulk.send(bodies(*[100] * 7), server)
@@ -72,7 +70,7 @@ def test_the_good_size_is_remembered_and_said_once_for_each_halving() -> None:
 
 
 def test_a_single_record_that_is_too_large_is_named() -> None:
-    server = Narrow(coordinator=550)
+    server = Narrow(room=550)
     with pytest.raises(TooLargeError) as caught:
         Bulks().send(bodies(10, 10, 600, 10), server)
     assert "`r2` alone (635 bytes) is too large: POST /x gave HTTP 413" in caught.value.message
@@ -81,7 +79,7 @@ def test_a_single_record_that_is_too_large_is_named() -> None:
 
 
 def test_where_time_ran_out_the_caller_looks_before_the_smaller_bulk() -> None:
-    server, bulk = Narrow(coordinator=1000, most=5), Bulks()
+    server, bulk = Narrow(room=1000, most=5), Bulks()
     everything = bodies(*[1] * 12)
     for _ in range(2):
         with pytest.raises(TransientError):
@@ -105,7 +103,7 @@ def test_an_outage_says_nothing_about_the_size(error: TransientError) -> None:
 def test_a_single_record_that_takes_too_long_stays_single() -> None:
     bulk = Bulks(1)
     with pytest.raises(TransientError):
-        bulk.send(bodies(1), Narrow(coordinator=9, most=0))
+        bulk.send(bodies(1), Narrow(room=9, most=0))
     assert bulk.size == 1
 
 

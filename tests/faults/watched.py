@@ -59,10 +59,10 @@ def note_closings(path: Path) -> None:
 
     real, look, began = Journal.append, AnswerWatcher.look, 0.0
 
-    def watched(watcher: AnswerWatcher, record_ids: Any) -> Any:
+    def watched(watcher: AnswerWatcher, *arguments: Any) -> Any:
         nonlocal began
         now = time.monotonic()
-        found = look(watcher, record_ids)
+        found = look(watcher, *arguments)
         began = now
         return found
 

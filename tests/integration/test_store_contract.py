@@ -113,6 +113,34 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
     }
 
 
+def test_a_partial_sweep_has_the_answers_on_its_batches_and_nothing_is_missing(
+    place: tuple[AnnotationStore, Any],
+) -> None:
+    store, people = place
+    store.open(NO_POOL, fresh=True)
+    first, second = batch(0, "r1", "r2"), batch(1, "r3", "r4", "r5")
+    put(store, first)
+    put(store, second)
+    people.submit("r1", "ann", "fruit")
+    people.submit("r3", "ann", "tool")
+    people.submit("r3", "bob", "fruit")
+    people.discard("r4", "bob")
+    whole = store.sweep((*first.record_ids, *second.record_ids))
+    assert not whole.is_partial
+    partial = store.sweep_batches([second])
+    assert partial.is_partial
+    assert partial.missing == ()
+    assert partial.listed == 3
+    assert set(partial.answers) == {one for one in whole.answers if one.record_id in ("r3", "r4")}
+    people.submit("r3", "bob", "tool")
+    people.delete("r5")
+    partial = store.sweep_batches([first, second])
+    assert (partial.missing, partial.listed) == ((), 4)
+    found = {(one.record_id, one.value) for one in partial.answers}
+    assert found == {("r1", "fruit"), ("r3", "tool"), ("r4", None)}
+    assert store.sweep_batches([]).answers == ()
+
+
 def test_a_batch_is_shown_once_it_is_published(place: tuple[AnnotationStore, Any]) -> None:
     store, _ = place
     store.open(NO_POOL, fresh=True)

@@ -15,7 +15,7 @@ from loopd.events import BatchCollected, BatchPlanned, BatchPublished, ModelTrai
 from loopd.loop.answer_times import moment
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
-from loopd.loop.queue import BATCHES_OUT, lasting, paces, runs_low, turnaround
+from loopd.loop.queue import LARGEST_BATCH, lasting, paces, runs_low, turnaround
 from loopd.loop.waiting import figures, waited
 from loopd.machine import Phase, State, apply
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
@@ -133,7 +133,9 @@ def test_with_two_answers_each_the_faster_person_decides() -> None:
 def test_a_batch_lasts_until_the_one_after_it() -> None:
     quick = make_state([["a"], ids("r", 40)], steady("r", "ann", 20, 0.5))
     assert lasting(quick, 1, 40) == 60  # 2 a second for 30 seconds
-    assert lasting(quick, 1, 10) == 10 * BATCHES_OUT
+    assert lasting(quick, 1, 10) == 60
+    swarm = [answer for n in range(30) for answer in steady("r", f"p{n}", 20, 0.2)]
+    assert lasting(make_state([["a"], ids("r", 40)], swarm), 1, 10) == LARGEST_BATCH
     assert lasting(make_state([["a"]], []), 1, 10) == 10
 
 

@@ -165,14 +165,14 @@ def _pieces(text: str, borders: Borders) -> list[str]:
 
 
 def _joined(ids: Sequence[Sequence[int]], borders: Borders, vocabulary: Vocabulary) -> Parts:
-    coordinator = vocabulary.max_tokens - len(vocabulary.after)
+    room = vocabulary.max_tokens - len(vocabulary.after)
     tokens, numbers = list(vocabulary.before), []
     for atom, (start, end) in zip(ids, borders.tolist(), strict=True):
-        if len(tokens) >= coordinator:
+        if len(tokens) >= room:
             break
         numbers += [start, end, len(tokens)]
         tokens += atom
-    return [*tokens[:coordinator], *vocabulary.after], numbers
+    return [*tokens[:room], *vocabulary.after], numbers
 
 
 def _flat(parts: Sequence[Sequence[int]]) -> TokenStore:
