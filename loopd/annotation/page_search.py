@@ -23,7 +23,8 @@ WINDOW = 10_000
 
 Argilla's own engines set 500,000 where they make an index; another may have been put in its place.
 """
-OLDEST_FIRST = [{"scope": {"entity": "record", "property": "inserted_at"}, "order": "asc"}]
+_MOMENT = {"entity": "record", "property": "inserted_at"}
+OLDEST_FIRST = [{"scope": _MOMENT, "order": "asc"}]
 """An order that does not change while pages are read."""
 
 BATCHES = 200
@@ -102,9 +103,6 @@ class PageSearch:
         body = {"query": {}, "filters": {"and": filters}, "sort": OLDEST_FIRST}
         api = self._dataset.api
         return api.search(body, with_answers=with_answers, limit=PAGE, offset=offset)
-
-
-_MOMENT = {"entity": "record", "property": "inserted_at"}
 
 
 def _not_before(moment: str | None) -> list[Json]:
