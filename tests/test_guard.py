@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.merging import RecordWriter
+from loopd.annotation.record_writer import RecordWriter
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, Record

@@ -3,7 +3,7 @@
 It uses Argilla's HTTP API directly: the Python SDK loses null answers, cannot page twice and wipes
 metadata when a record is logged again. The SDK remains what people use beside loopd.
 
-loopd is a guest in the dataset: what others have put there is never replaced (see ``merging``).
+loopd is a guest in the dataset: what others have put there is never replaced (see ``record_writer``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from loopd.annotation.dataset_writer import DatasetWriter
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
 from loopd.annotation.page_search import PageSearch
-from loopd.annotation.pool_records import PoolWishes, texts_of
+from loopd.annotation.pool_texts import PoolWishes, texts_of
 from loopd.annotation.refusals import FrontError
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts

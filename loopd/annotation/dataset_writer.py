@@ -12,7 +12,7 @@ from loopd.annotation import schema
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
 from loopd.annotation.bulk import Bulks
 from loopd.annotation.http import NotFoundError, TooLargeError
-from loopd.annotation.merging import RecordWriter, spoils_bulks
+from loopd.annotation.record_writer import RecordWriter, spoils_bulks
 from loopd.errors import ArgillaError
 from loopd.records import Batch, BatchItem
 

@@ -104,12 +104,12 @@ def compare(
     for curve in curves:
         arms.setdefault(curve.arm, []).append(curve)
     low, high = _common_range(curves)
-    counts = tuple(targets) if targets is not None else default_targets(curves)
+    accuracies = tuple(targets) if targets is not None else default_targets(curves)
     summaries = []
     for arm, own in arms.items():
         other = (baselines or {}).get(arm)
         against = None if other is None else _against(own, arms.get(other, []), low, high)
-        summaries.append(_summary(own, (low, high), counts, against))
+        summaries.append(_summary(own, (low, high), accuracies, against))
     return Comparison(low, high, tuple(summaries))
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from loopd.overview.accounts import AccountNames
 
 STALE = 20.0
-"""Seconds after which a page without news is made again: somebody may have gone from work."""
+"""Seconds after which a page without news is made again: somebody may have left work."""
 
 HANGS = 120.0
 """Seconds without a sign of life, beyond two looks at Argilla, after which the loop hangs."""
@@ -57,27 +57,27 @@ class View:
     """What there is to see, for the routes.
 
     Attributes:
-        window: the run.
-        accounts: the page's own line to Argilla, ``None`` without one.
+        holder: of the present snapshot of the run.
+        accounts: the page's own connection to Argilla, ``None`` without one.
         clock: seconds since 1970.
     """
 
-    window: SnapshotHolder
+    holder: SnapshotHolder
     accounts: AccountNames | None = None
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _shown: Shown | None = None
-    _painter: ChartRenderer = field(default_factory=ChartRenderer)
+    _renderer: ChartRenderer = field(default_factory=ChartRenderer)
     _page: tuple[str, str] = ("", "")
 
     def shown(self) -> Shown | None:
         """The overview now; ``None`` before the run is open."""
-        tools = self.window.tools
+        tools = self.holder.tools
         if tools is None:
             return None
         with self._lock:
             shown = self._made(tools)
-            self._painter.want(shown.seen)
+            self._renderer.want(shown.seen)
         if self.accounts is not None:
             self.accounts.look_up(person.id for person in shown.seen.people)
         return shown
@@ -98,11 +98,11 @@ class View:
 
     def picture(self, name: str) -> Picture | None:
         """A chart of the round that was shown last; ``None`` where there is none."""
-        return self._painter.gallery.pictures.get(name)
+        return self._renderer.gallery.pictures.get(name)
 
     def moment(self) -> Moment | None:
         """What Prometheus sees; ``None`` before the run is open."""
-        tools, snapshot, now = self.window.tools, self.window.snapshot, self.clock()
+        tools, snapshot, now = self.holder.tools, self.holder.snapshot, self.clock()
         if tools is None:
             return None
         silent = seconds_since(tools.config.run.dir, now)
@@ -112,20 +112,20 @@ class View:
 
     def silent(self) -> float:
         """Seconds since the loop's last sign of life; its beginning is one."""
-        tools, now = self.window.tools, self.clock()
-        began = now - self.window.began_at
+        tools, now = self.holder.tools, self.clock()
+        began = now - self.holder.began_at
         silent = None if tools is None else seconds_since(tools.config.run.dir, now)
         return began if silent is None else min(silent, began)
 
     def lives(self) -> bool:
         """Whether the loop gave a sign of life not long ago."""
-        tools = self.window.tools
+        tools = self.holder.tools
         looks = 0.0 if tools is None else 2 * tools.config.queue.poll_interval
         return self.silent() < HANGS + looks
 
     def ready(self) -> str:
         """Why the run cannot go on now, empty where it can."""
-        snapshot = self.window.snapshot
+        snapshot = self.holder.snapshot
         if snapshot.state.started is None:
             return "the run is not open yet"
         if snapshot.over:
@@ -138,13 +138,13 @@ class View:
 
     def close(self) -> None:
         """End the drawing."""
-        self._painter.close()
+        self._renderer.close()
 
     def _made(self, tools: Tools) -> Shown:
         """What was made of the present snapshot, made now if it is not yet."""
-        snapshot, now = self.window.snapshot, self.clock()
+        snapshot, now = self.holder.snapshot, self.clock()
         names = {} if self.accounts is None else self.accounts.names
-        charts = self._painter.gallery.digest
+        charts = self._renderer.gallery.digest
         tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}-{charts}"
         if self._shown is None or self._shown.tag != tag:
             self._shown = Shown(tag, _overview(snapshot, tools, names, now))
@@ -152,7 +152,7 @@ class View:
 
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)
-        charts = self._painter.gallery
+        charts = self._renderer.gallery
         return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
 
     @cached_property
@@ -168,9 +168,9 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
         if config.pool.argilla is not None:  # the pool was read: the store knows its page
             address = tools.store.describe()
     everybody = {**_kept_names(config.run.dir), **names}
-    around = LiveContext(address, everybody, snapshot.outage, snapshot.failure)
+    live = LiveContext(address, everybody, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
-    return overview(state, config, tools.data.pool, rows, now, live=around)
+    return overview(state, config, tools.data.pool, rows, now, live=live)
 
 
 def _kept_names(folder: Path) -> Mapping[str, str]:

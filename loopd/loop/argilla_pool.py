@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loopd import log
 from loopd.annotation.argilla_store import ArgillaStore
-from loopd.annotation.pool_records import PoolWishes
+from loopd.annotation.pool_texts import PoolWishes
 from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool

@@ -107,7 +107,7 @@ def _with_draws(
     """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
 
     Args:
-        known: what is known.
+        context: the state and what follows from it.
         tools: the parts of the loop.
         size: records of the batch.
         choose: gives so many records, or fewer where fewer are left.

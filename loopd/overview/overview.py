@@ -140,18 +140,18 @@ def overview(
         now: seconds since 1970.
         live: what the journal does not say.
     """
-    around = live or LiveContext()
+    context = live or LiveContext()
     open_ids = waiting(state, config)
     last = rows[-1] if rows else None
-    crowd = people(state, last, around.names, now)
+    crowd = people(state, last, context.names, now)
     judged = criteria(rows, config.stopping)
     return Overview(
         at=now,
         **_settings(config),
         **_facts(state),
-        address=around.address,
+        address=context.address,
         standing=run_status(state, config),
-        cautions=cautions(state, config, around.outage, around.failure),
+        cautions=cautions(state, config, context.outage, context.failure),
         metric=metric_of(rows),
         effort=effort_of(rows),
         curve=curve(rows),

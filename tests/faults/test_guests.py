@@ -12,7 +12,7 @@ import pytest
 from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
-from loopd.annotation.merging import RecordWriter
+from loopd.annotation.record_writer import RecordWriter
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation.pool_records import texts_of
+from loopd.annotation.pool_texts import texts_of
 from loopd.annotation.schema import MetadataNames
 from loopd.annotation.server_version import ServerVersion, version_of
 from loopd.annotation.store import Published

@@ -100,7 +100,7 @@ def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mo
     opened.tools.config.run.dir.mkdir(exist_ok=True)
     SavedNames(opened.tools.config.run.dir).keep({ANN: "ann of old", BOB: "bob of old"})
     view = View(SnapshotHolder(), SimpleNamespace(names={BOB: "bob"}, look_up=list))  # type: ignore[arg-type]
-    view.window.began(opened)
+    view.holder.began(opened)
     shown = view.shown()
     assert shown is not None
     assert {person.id: person.name for person in shown.seen.people} == {

@@ -93,7 +93,7 @@ def resolve(ballots: Ballots, consensus_options: ConsensusOptions) -> Consensus:
     """One target for each record that has votes.
 
     Args:
-        found: the votes.
+        ballots: the votes.
         consensus_options: how they are counted.
 
     Raises:
@@ -121,7 +121,7 @@ def targets(
 def majorities(
     state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, Target]]:
-    """The same one by one, in no order, for who may stop early."""
+    """The same one by one, in no order, for callers that may stop early."""
     return ((id_, count(votes, labels).target) for id_, votes in iter_ballots(state, read))
 
 

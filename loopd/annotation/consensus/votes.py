@@ -73,7 +73,7 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
 def iter_ballots(
     state: State, read: Read = as_given, *, another_person: bool = True
 ) -> Iterator[tuple[str, tuple[Vote, ...]]]:
-    """The same record by record, in no order, for who may stop early."""
+    """The same record by record, in no order, for callers that may stop early."""
     for id_, entry in index_of(state).records.items():
         if votes := _votes(id_, entry, state, read, another_person):
             yield id_, votes
