@@ -221,3 +221,4 @@ def _live(order: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # to take down all that was imported takes a busy machine minutes
