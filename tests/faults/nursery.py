@@ -25,7 +25,7 @@ HEAVY = (
     "loopd.learning.choosing",
     "loopd.learning.fitted",
     "loopd.learning.problems.single_label",
-    "loopd.reports.curve",
+    "loopd.metrics_log.curve",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "small_text",

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from loopd.server.accounts import Accounts, load_or_create_accounts
+from loopd.server.accounts import HomeAccounts, load_or_create_accounts
 from loopd.server.home import ServerHome
 from loopd.server.jobs import running_redis
 from loopd.server.listening import bound_socket, listen, url_of
@@ -84,7 +84,7 @@ def migrate(package: str) -> None:
     command.upgrade(config, "head")
 
 
-async def make_accounts(package: str, accounts: Accounts, workspace: str) -> None:
+async def make_accounts(package: str, accounts: HomeAccounts, workspace: str) -> None:
     """Owner, annotator and workspace, where they are not there yet."""
     database = importlib.import_module(f"{package}.database")
     models = importlib.import_module(f"{package}.models")
