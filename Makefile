@@ -43,8 +43,8 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
-check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", or URL=...; for hours
-	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES))
+check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", PARTS=..., or URL=...; for hours
+	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES)) $(if $(PARTS),--parts $(PARTS))
 
 check-postgresql: $(STAMP) ## the contracts in short on PostgreSQL and Redis
 	$(BIN)/python -m pytest tests/postgresql/test_contracts.py -k in_short

@@ -103,8 +103,8 @@ class Nursery:
             child.kill()
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(60)
-        self._reader.join(60)
+        self._process.wait(60 * PATIENCE)
+        self._reader.join(60 * PATIENCE)
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -221,3 +221,4 @@ def _live(order: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # to take down all that was imported takes a busy machine minutes

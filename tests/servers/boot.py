@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import enum
 import importlib
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--workspace", default="loopd")
     parser.add_argument("--work", action="store_true")
     options = parser.parse_args()
+    play_python(options.package)
     if options.work:
         work(options.package)
     else:
@@ -104,6 +107,22 @@ async def make_accounts(package: str, accounts: HomeAccounts, workspace: str) ->
 
 def hash_password(package: str, password: str) -> Any:
     return importlib.import_module(f"{package}.contexts.accounts").hash_password(password)
+
+
+def play_python(package: str) -> None:
+    """Have enums in texts be their values where the server is for a Python in which they are.
+
+    From 3.11 on they are their names there. Argilla up to 2.4 is for older ones: it would ask the
+    database for answers that are ``ResponseStatus.submitted``, and complete no record.
+    """
+    wheel = importlib.metadata.metadata(package.replace("_", "-"))
+    if "<3.11" in str(wheel["Requires-Python"]):
+        enum.Enum.__format__ = _format  # type: ignore[method-assign]
+
+
+def _format(member: enum.Enum, how: str) -> str:
+    by_name = type(member).__str__ is enum.Enum.__str__ and isinstance(member, str)
+    return format(member.value if by_name else str(member), how)
 
 
 # -- search ----------------------------------------------------------------------------------------

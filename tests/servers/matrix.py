@@ -13,10 +13,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -50,27 +49,44 @@ OUTCOMES = ("passed", "failed", "skipped")
 
 
 @dataclass(frozen=True)
+class Part:
+    """What came of one part of the tests.
+
+    Attributes:
+        date: of the run.
+        minutes: that its tests took.
+        passed, failed, skipped: numbers of tests.
+        reasons: why tests were skipped.
+        failures: names of those that failed.
+    """
+
+    date: str
+    minutes: float
+    passed: int
+    failed: int
+    skipped: int
+    reasons: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of the tests on a server.
 
     Attributes:
         name, title, database, search: of the server.
-        date: of the run.
-        minutes: that it took.
-        parts: number of tests by outcome, by part.
-        reasons: why tests were skipped.
-        failed: names of those that failed.
+        parts: what came of each part that has run to its end.
     """
 
     name: str
     title: str
     database: str
     search: str
-    date: str
-    minutes: float
-    parts: Mapping[str, Mapping[str, int]]
-    reasons: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
+    parts: Mapping[str, Part]
+
+    @property
+    def failed(self) -> int:
+        return sum(part.failed for part in self.parts.values())
 
 
 def main() -> int:
@@ -86,8 +102,8 @@ def main() -> int:
         install(name)
         results.append(run(name, server, options.parts.split(",") if options.parts else ()))
         print(table(results), flush=True)
-        if not options.url and not options.parts:
-            write({**read(), name: results[-1]})
+        if not options.url:
+            keep(results[-1])
     return sum(bool(result.failed) for result in results)
 
 
@@ -95,7 +111,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SERVERS))
     parser.add_argument("--url", help="of a server that is there; takes ARGILLA_API_KEY")
-    parser.add_argument("--parts", help=f"of {','.join(PARTS)}; nothing is written")
+    parser.add_argument(
+        "--parts", help=f"some of {','.join(PARTS)}; of the others what is kept stays"
+    )
     parser.add_argument("--table", action="store_true", help="only write the table again")
     return parser.parse_args()
 
@@ -107,29 +125,23 @@ def run(name: str, server: Server, only: Iterable[str] = ()) -> Result:
         name: of the server, or its address.
         server: what it is.
         only: names of the parts to run; empty for all that this server is for.
+
+    Raises:
+        RuntimeError: pytest did not come to its end.
     """
     parts = list(only) or (list(PARTS) if server.whole else ["run"])
-    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         paths = [path for part in parts for path in PARTS[part] if _is_there(path)]
         command = [sys.executable, "-m", "pytest", "--argilla", name, *paths]
         options = ["-q", "-m", "not slow", "-k", "not memory", "-o", "timeout=1800"]
         options.append(f"--junitxml={report}")
-        subprocess.run([*command, *options], cwd=PROJECT, check=False, env=_patient())
+        done = subprocess.run([*command, *options], cwd=PROJECT, check=False, env=_patient())
+        if done.returncode not in (0, 1):  # some passed, or some failed
+            raise RuntimeError(f"pytest has not come to its end on {name}: {done.returncode}")
         cases = list(ET.parse(report).iter("testcase"))  # noqa: S314 - pytest's own
-    date = datetime.now(timezone.utc).date().isoformat()
-    return Result(
-        name,
-        server.title,
-        server.database,
-        server.search,
-        date,
-        round((time.monotonic() - started) / 60, 1),
-        _counted(cases),
-        _reasons(cases),
-        tuple(case.get("name", "") for case in cases if _outcome(case) == "failed"),
-    )
+    named = (name, server.title, server.database, server.search)
+    return Result(*named, {part: _part(_of(part, cases)) for part in parts if _of(part, cases)})
 
 
 def _patient() -> dict[str, str]:
@@ -148,24 +160,25 @@ def _outcome(case: ET.Element) -> str:
     )
 
 
-def _part(case: ET.Element) -> str:
-    path = case.get("classname", "").replace(".", "/")
-    for part, paths in PARTS.items():
-        if any(path.startswith(one.partition("::")[0].removesuffix(".py")) for one in paths):
-            return part
-    return "other"
+def _of(part: str, cases: Iterable[ET.Element]) -> list[ET.Element]:
+    """Those that belong to a part."""
+    starts = tuple(path.partition("::")[0].removesuffix(".py") for path in PARTS[part])
+    return [
+        case for case in cases if case.get("classname", "").replace(".", "/").startswith(starts)
+    ]
 
 
-def _counted(cases: Iterable[ET.Element]) -> dict[str, dict[str, int]]:
-    counts: dict[str, Counter[str]] = {}
-    for case in cases:
-        counts.setdefault(_part(case), Counter())[_outcome(case)] += 1
-    return {part: {kind: counts[part][kind] for kind in OUTCOMES} for part in counts}
-
-
-def _reasons(cases: Iterable[ET.Element]) -> tuple[str, ...]:
+def _part(cases: Iterable[ET.Element]) -> Part:
+    cases = list(cases)
+    counts = Counter(map(_outcome, cases))
     skipped = [child for case in cases for child in case if child.tag == "skipped"]
-    return tuple(sorted({child.get("message", "") for child in skipped}))
+    return Part(
+        datetime.now(timezone.utc).date().isoformat(),
+        round(sum(float(case.get("time", 0)) for case in cases) / 60, 1),
+        *(counts[outcome] for outcome in OUTCOMES),
+        reasons=tuple(sorted({child.get("message", "") for child in skipped})),
+        failures=tuple(case.get("name", "") for case in cases if _outcome(case) == "failed"),
+    )
 
 
 # -- results -------------------------------------------------------------------------------------
@@ -176,11 +189,26 @@ def read() -> dict[str, Result]:
     if not RESULTS.exists():
         return {}
     entries: list[dict[str, Any]] = json.loads(RESULTS.read_text(encoding="utf-8"))
-    lists = ("reasons", "failed")
     return {
-        entry["name"]: Result(**{**entry, **{key: tuple(entry[key]) for key in lists}})
+        entry["name"]: Result(
+            **{**entry, "parts": {name: _read_part(part) for name, part in entry["parts"].items()}}
+        )
         for entry in entries
     }
+
+
+def _read_part(entry: Mapping[str, Any]) -> Part:
+    lists = {name: tuple(entry[name]) for name in ("reasons", "failures")}
+    return Part(**{**entry, **lists})
+
+
+def keep(result: Result) -> None:
+    """Put what has run in place of what was kept of the same parts."""
+    results = read()
+    earlier = results[result.name].parts if result.name in results else {}
+    parts = {**earlier, **result.parts}
+    ordered = {name: parts[name] for name in PARTS if name in parts}
+    write({**results, result.name: replace(result, parts=ordered)})
 
 
 def write(results: Mapping[str, Result]) -> None:
@@ -199,21 +227,24 @@ def table(results: Iterable[Result]) -> str:
     results = list(results)
     if not results:
         return "No server has been run to the end yet."
-    heads = ("Server", "Database", "Search", "Passed", "Failed", "Skipped", "Whole run", "On")
+    heads = ("Server", "Database", "Search", *map(str.capitalize, OUTCOMES))
+    heads += ("Whole run", "Parts", "Minutes", "On")
     rows = [heads, ("---",) * len(heads)]
     for result in results:
-        sums = [sum(part[kind] for part in result.parts.values()) for kind in OUTCOMES]
-        numbers = [str(number) for number in sums]
-        row = (result.title, result.database, result.search, *numbers)
-        rows.append((*row, _whole(result), result.date))
+        parts = result.parts.values()
+        numbers = [str(sum(getattr(part, outcome) for part in parts)) for outcome in OUTCOMES]
+        row = (result.title, result.database, result.search, *numbers, _whole(result))
+        minutes = round(sum(part.minutes for part in parts))
+        date = max((part.date for part in parts), default="")
+        rows.append((*row, " ".join(result.parts), str(minutes), date))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _whole(result: Result) -> str:
-    part = result.parts.get("run", {})
-    if part.get("failed") or not part:
+    part = result.parts.get("run")
+    if part is None or part.failed:
         return "no"
-    return "yes" if part["passed"] > 1 else "refused"
+    return "yes" if part.passed > 1 else "refused"
 
 
 if __name__ == "__main__":
