@@ -3,7 +3,8 @@
 It uses Argilla's HTTP API directly: the Python SDK loses null answers, cannot page twice and wipes
 metadata when a record is logged again. The SDK remains what people use beside loopd.
 
-loopd is a guest in the dataset: what others have put there is never replaced (see ``record_writer``).
+loopd is a guest in the dataset: what others have put there is never replaced: see
+``record_writer``.
 """
 
 from __future__ import annotations
