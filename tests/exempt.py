@@ -40,6 +40,7 @@ AROUND: Mapping[str, str] = {
 
 ELSEWHERE: Mapping[str, str] = {
     "tests/packaging/test_wheel.py": "the demo of a wheel in an environment without the tests",
+    "tests/test_architecture.py": "names the folder `demo`; starts nothing",
     "tests/servers/remote.py": "others have no guard; the contracts compare",
     "tests/conftest.py": "starts what the switch names; SQLite has a guard",
     "tests/postgresql/conftest.py": "its triggers are SQLite's",

@@ -49,7 +49,7 @@ def refuse_newer(journal: Path) -> Glance | None:
             return Glance(tuple(events), fold(events), before.last)
     except NewerError:
         raise
-    except (JournalError, StorageError):
+    except (JournalError, StorageError, OSError):
         return None
 
 
@@ -59,6 +59,7 @@ def refuse_newer_files(folder: Path) -> None:
     Raises:
         NewerError: a newer version wrote one.
     """
-    Intakes(folder).refuse_newer()
+    with suppress(OSError):  # said by whatever opens them next
+        Intakes(folder).refuse_newer()
     with suppress(StorageError):
         SavedNames(folder).read()

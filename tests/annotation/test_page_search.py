@@ -36,7 +36,10 @@ class Index:
     def add_metadata(self) -> None:
         raise AssertionError("the index has refused something")
 
-    def search(self, body: dict[str, Any], *, limit: int, offset: int) -> dict[str, Any]:
+    def search(
+        self, body: dict[str, Any], *, with_answers: bool, limit: int, offset: int
+    ) -> dict[str, Any]:
+        assert not with_answers
         if offset + limit > page_search.WINDOW:
             raise ArgillaError("Result window is too large")
         self.requests += 1

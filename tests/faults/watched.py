@@ -81,13 +81,17 @@ def hold_states(path: Path) -> None:
     from loopd.storage.codec import decode
     from loopd.storage.journal import Journal
 
-    read, step = Journal.read, Loop._step
+    read, follow, step = Journal.read, Journal.follow, Loop._step
     mine: list[Journal] = []
     replayed, length = State(), 0
 
     def remember(journal: Journal) -> Any:
         mine[:] = [journal]
         return read(journal)
+
+    def remember_too(journal: Journal, last: Any) -> bool:
+        mine[:] = [journal]
+        return follow(journal, last)
 
     def watched(loop: Loop, state: State) -> Any:
         nonlocal replayed, length
@@ -100,6 +104,7 @@ def hold_states(path: Path) -> None:
         return step(loop, state)
 
     Journal.read, Loop._step = remember, watched  # type: ignore[method-assign]
+    Journal.follow = remember_too  # type: ignore[method-assign]
 
 
 def forget_events(count: int) -> None:

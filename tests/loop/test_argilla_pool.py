@@ -238,8 +238,8 @@ class Refusing(Listing):
 @pytest.mark.parametrize(
     ("begin", "module"),
     [
-        (run_daemon, "daemon"),
-        (lambda config: run_recovery(config, print), "recover"),
+        (run_daemon, "loop.daemon"),
+        (lambda config: run_recovery(config, print), "operations.recover"),
     ],
     ids=["run", "recover"],
 )
@@ -248,7 +248,7 @@ def test_a_start_that_is_refused_loses_nothing(
 ) -> None:
     """A journal that was moved away for a while finds the texts that it is about."""
     monkeypatch.setenv("ARGILLA_API_KEY", "a-key")
-    monkeypatch.setattr(f"loopd.loop.{module}.build_store", lambda *_: Refusing(2, 3))
+    monkeypatch.setattr(f"loopd.{module}.build_store", lambda *_: Refusing(2, 3))
     config = settings(tmp_path)
     plain = {"classifier": {"name": "tfidf"}, "dashboard": {"enabled": False}}
     config = parse_config({**config.model_dump(exclude_unset=True), **plain}, tmp_path)

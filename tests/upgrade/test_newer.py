@@ -195,7 +195,7 @@ def _first_line(text: str, **more: Any) -> str:
     ],
 )
 def test_an_intake_that_is_new(tmp_path: Path, change: Callable[[str], str]) -> None:
-    Intakes(tmp_path).begin([Record("a", "one"), Record("b", "two")])
+    Intakes(tmp_path).begin([Record("a", "one"), Record("b", "two")], 0.0)
     path = tmp_path / "pool" / "000000.jsonl"
     path.write_text(change(path.read_text()))
     with pytest.raises(NewerError, match="newer loopd"):
