@@ -47,7 +47,7 @@ from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, Record
 from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
@@ -96,7 +96,7 @@ class ReserveStore(MemoryStore):
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Publish and answer."""
         fresh = [item for item in batch.items if not self.holds(item.external_id)]
         left_out = super().publish(batch, texts)
@@ -118,7 +118,9 @@ def read(folder: Path) -> tuple[DataSets, dict[str, Answers], Batch]:
     )
     pool = Pool(tuple(Record(row["id"], row["text"]) for row in train))
     held_out = Pool(
-        tuple(Record(f"t{n}", row["text"], LABELS[row["label"]]) for n, row in enumerate(test))
+        tuple(
+            Record(PoolId(f"t{n}"), row["text"], LABELS[row["label"]]) for n, row in enumerate(test)
+        )
     )
     answers = {
         row["id"]: Answers(row["initial_annotations"], row["extra_annotations"]) for row in train

@@ -50,7 +50,7 @@ from loopd.loop.tools import DataSets, Tools, build_tools, read_data
 from loopd.machine import Phase, State, apply
 from loopd.metrics_log import writer as metrics_log
 from loopd.oracle.behaviour import OracleOptions
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.tasks.registry import build_task
 
 POOL, ROUNDS, BATCH, SHARE = 400, 5, 30, 0.2
@@ -289,7 +289,7 @@ def _oracle(run: Run, answers: Pool, labels: int, seed: int) -> Row:
     return {"true_gain": gain, "true_saved": worth - labels, "true_curve": [sizes, curve]}
 
 
-def _head(run: Run, answers: Pool, ids: Sequence[str]) -> Head:
+def _head(run: Run, answers: Pool, ids: Sequence[PoolId]) -> Head:
     vectors = run.tools.learner.vectors(ids)
     names = run.tools.config.task.labels
     y = np.array([names.index(str(answers[id_].gold)) for id_ in ids])

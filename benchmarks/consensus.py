@@ -26,7 +26,7 @@ from typing import Any
 import machine
 
 from loopd.annotation.consensus import Ballots, ConsensusOptions, Vote, resolve
-from loopd.records import Target, Targets
+from loopd.records import PoolId, Target, Targets
 
 STRATEGIES = ("majority", "weighted", "dawid_skene")
 ANSWERS = (1, 2, 3, 5, 10)
@@ -53,12 +53,12 @@ def drawn(name: str, answers: int, seed: int) -> Crowd:
     rates = _rates(rng)
     weights = [1 / (1 + place) for place in range(PEOPLE)]
     rng.shuffle(weights)
-    ballots: dict[str, tuple[Vote, ...]] = {}
-    truth: dict[str, Target] = {}
+    ballots: dict[PoolId, tuple[Vote, ...]] = {}
+    truth: dict[PoolId, Target] = {}
     for number in range(TEXTS):
         if number % SHEET == 0:
             sheet = _people(rng, weights)
-        id_ = f"t{number:04d}"
+        id_ = PoolId(f"t{number:04d}")
         right = rng.choices(labels, shares)[0]
         several = tuple(label for label in labels if rng.random() < 0.3)
         truth[id_] = several if name == SEVERAL else right
@@ -95,8 +95,8 @@ def _said(rng: random.Random, right: Target, rate: float | None, labels: tuple[s
 def politeness(folder: Path, answers: int, seed: int) -> Crowd:
     """So many answers of each text at random, and the majority of all five."""
     labels = ("impolite", "polite")
-    ballots: dict[str, tuple[Vote, ...]] = {}
-    truth: dict[str, Target] = {}
+    ballots: dict[PoolId, tuple[Vote, ...]] = {}
+    truth: dict[PoolId, Target] = {}
     with (folder / "train.jsonl").open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     for row in rows:
@@ -140,10 +140,11 @@ def compared(draw: Callable[[int, int], Crowd], seeds: int) -> dict[str, dict[st
 def timed_on_many() -> dict[str, float]:
     """Seconds for 300,000 answers of 100 people on 100,000 texts."""
     rng = random.Random(0)  # noqa: S311 # no secret
-    labels, ballots = ("no", "yes"), {}
+    labels = ("no", "yes")
+    ballots: dict[PoolId, tuple[Vote, ...]] = {}
     for number in range(100_000):
         truth = rng.random() < 0.5
-        ballots[f"t{number:06d}"] = tuple(
+        ballots[PoolId(f"t{number:06d}")] = tuple(
             Vote(f"p{who:02d}", labels[truth ^ (rng.random() < 0.1 + who / 400)], f"{time}")
             for time, who in enumerate(rng.sample(range(100), 3))
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -31,6 +31,9 @@ from loopd.events import (
 from loopd.loop.tools import read_data
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.storage.journal import Journal
+
+if TYPE_CHECKING:  # an older checkout that is measured does not have them
+    from loopd.records import ExternalId, PoolId
 
 ROUNDS, PEOPLE, EACH = 500, 100, 3
 LAST = 40
@@ -70,27 +73,28 @@ class Story:
         most = self.texts - LAST
         for number in range(ROUNDS - 1):
             first, last = (most * end // (ROUNDS - 1) for end in (number, number + 1))
-            ids = [f"r{text}" for text in range(first, last)]
+            ids = [cast("PoolId", f"r{text}") for text in range(first, last)]
             yield from self._asked(number, ids)
             yield from self.answers(ids)
             yield from self._learned(number, last)
-        ids = [f"r{text}" for text in range(most, self.texts)]
+        ids = [cast("PoolId", f"r{text}") for text in range(most, self.texts)]
         yield from self._asked(ROUNDS - 1, ids)
         yield from self.answers(ids[: LAST // 2])
 
-    def answers(self, ids: list[str]) -> Iterator[Event]:
+    def answers(self, ids: list[PoolId]) -> Iterator[Event]:
         """Three answers to each text, which come together."""
         for id_ in ids:
             self.seconds += PACE * EACH / PEOPLE
             people = self.rng.sample(range(PEOPLE), EACH)
             yield AnswersCollected(self.now, tuple(self._answer(id_, who) for who in people))
 
-    def _answer(self, id_: str, person: int) -> Answer:
+    def _answer(self, id_: PoolId, person: int) -> Answer:
         time = (BEGIN + timedelta(seconds=self.seconds + self.rng.random())).isoformat()
         label = self.rng.choice(LABELS)
-        return Answer(id_, f"person-{person:02d}", AnswerStatus.SUBMITTED, label, time, time, time)
+        who, external_id = f"person-{person:02d}", cast("ExternalId", id_)
+        return Answer(external_id, who, AnswerStatus.SUBMITTED, label, time, time, time)
 
-    def _asked(self, number: int, ids: list[str]) -> Iterator[Event]:
+    def _asked(self, number: int, ids: list[PoolId]) -> Iterator[Event]:
         items = tuple(
             BatchItem(id_, draw=True)
             if self.rng.random() < 0.05

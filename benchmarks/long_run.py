@@ -28,11 +28,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import machine
+
+if TYPE_CHECKING:
+    from loopd.records import ExternalId
 
 ROWS: Mapping[str, str] = {
     "start": "start: read the journal, fold it, count it, write the metrics log",
@@ -144,7 +147,7 @@ class Live:
             rows.append(timed(action)[0])
         return min(rows, key=lambda row: row["seconds"])
 
-    def _waiting(self) -> frozenset[str]:
+    def _waiting(self) -> frozenset[ExternalId]:
         from loopd.annotation.consensus import unresolved
 
         return unresolved(self.state, self.config.queue.min_submitted)

@@ -54,7 +54,7 @@ from loopd.loop.answer_times import moment
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.metrics_log.rows import Row, number, read_metrics
-from loopd.records import Answer, Batch, BatchItem
+from loopd.records import Answer, Batch, BatchItem, PoolId, published_as, text_of
 from loopd.server.embedded import EmbeddedServer
 
 LOOK_SECONDS = 3.0
@@ -140,9 +140,9 @@ class PublicLoop:
             padding: PublicRecipe(texts, len(config.task.labels), model, padding=padding)
             for padding in (64, 512)
         }
-        self._published: list[str] = []
+        self._published: list[PoolId] = []
 
-    def publish(self, number: int, ids: Sequence[str]) -> float:
+    def publish(self, number: int, ids: Sequence[PoolId]) -> float:
         """Publish a batch; when it was shown."""
         items = tuple(BatchItem(id_) for id_ in ids)
         batch = Batch(f"b{number:04d}", number, "breaking_ties", None, items)
@@ -153,15 +153,15 @@ class PublicLoop:
     def collect(self) -> tuple[Answer, ...]:
         """Wait for the whole batch; all answers."""
         while True:
-            answers = self._store.sweep(self._published).answers
-            if len({answer.record_id for answer in answers}) == len(self._published):
+            answers = self._store.sweep([published_as(id_) for id_ in self._published]).answers
+            if len({answer.external_id for answer in answers}) == len(self._published):
                 return answers
             time.sleep(LOOK_SECONDS)
 
-    def query(self, answers: Sequence[Answer], padding: int, seed: int) -> list[str]:
+    def query(self, answers: Sequence[Answer], padding: int, seed: int) -> list[PoolId]:
         """Train on everything and choose 20."""
         names = self._config.task.labels
-        known = {answer.record_id: names.index(str(answer.value)) for answer in answers}
+        known = {text_of(answer.external_id): names.index(str(answer.value)) for answer in answers}
         positions = np.array([self._data.pool.positions[id_] for id_ in known])
         learner = self._recipes[padding].fit(positions, np.array([*known.values()]), seed)
         chosen = learner.query(num_samples=20)

@@ -17,7 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:  # an older checkout that is measured does not have it
+    from loopd.records import PoolId
 
 TEXTS, CLASSES = 1000, 4
 """Of the stop set."""
@@ -67,7 +70,9 @@ def _state(rounds: int) -> Any:
 
     state = apply(State(), RunStarted(0.0, "c", 1, ("a", "b"), "p", "t", "d", {}))
     for number in range(rounds):
-        batch = Batch(f"b{number:04d}", number, "x", None, (BatchItem(f"r{number}"),))
+        batch = Batch(
+            f"b{number:04d}", number, "x", None, (BatchItem(cast("PoolId", f"r{number}")),)
+        )
         for event in (
             BatchPlanned(1.0, batch, 0.1),
             BatchPublished(2.0, batch.id, 0.1),

@@ -35,7 +35,7 @@ from loopd.annotation.store import Sweep
 from loopd.annotation.watcher import AnswerWatcher, Pace
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, published_as
 from loopd.server.embedded import EmbeddedServer
 from loopd.tasks.single_label import SingleLabelTask
 
@@ -86,9 +86,9 @@ class CountingStore(ArgillaStore):
         self._http.request = counted  # type: ignore[method-assign]
 
 
-def name(number: int) -> str:
-    """External id of a record."""
-    return f"r{number}"
+def name(number: int) -> PoolId:
+    """Pool id of a record."""
+    return PoolId(f"r{number}")
 
 
 def pool(records: int) -> Pool:
@@ -235,7 +235,7 @@ class WholeReading:
     def __init__(self, store: ArgillaStore, clock: Callable[[], float]) -> None:
         self._store, self._pace = store, Pace(SWEEP, clock)
 
-    def look(self, ids: Sequence[str], _: Sequence[Batch]) -> Sweep | None:
+    def look(self, ids: Sequence[ExternalId], _: Sequence[Batch]) -> Sweep | None:
         slower = max(1.0, len(ids) / 4000)
         return self._pace.look(self._store.activity, lambda: self._store.sweep(ids), slower)
 
@@ -254,7 +254,10 @@ class Desk:
         store, clock = self.site.store(), WorkingTime()
         old = WholeReading(store, clock)
         watcher = old if self.arm == "before" else AnswerWatcher(store, SWEEP, clock)
-        ids, everything = [name(n) for n in range(self.site.records)], batches(self.site.records)
+        ids, everything = (
+            [published_as(name(n)) for n in range(self.site.records)],
+            batches(self.site.records),
+        )
         store.requests = 0
         print("ready", flush=True)
         for line in sys.stdin:
@@ -267,12 +270,12 @@ class Desk:
             print(json.dumps({"requests": store.requests, **self.looks}), flush=True)
         store.close()
 
-    def _look(self, watcher: Any, ids: Sequence[str], everything: Sequence[Batch]) -> None:
+    def _look(self, watcher: Any, ids: Sequence[ExternalId], everything: Sequence[Batch]) -> None:
         is_open = [b for b in everything if not self.answered.issuperset(b.external_ids)]
         sweep = watcher.look(ids, is_open[:OPEN_BATCHES])
         if sweep is not None:
             self.looks["partial" if sweep.is_partial else "full"] += 1
-            self.answered |= {answer.record_id for answer in sweep.answers}
+            self.answered |= {answer.external_id for answer in sweep.answers}
 
 
 class Watcher:
@@ -321,7 +324,7 @@ def measure(records: int, turns: int, seconds: float) -> Json:
 def _single_looks(site: Site, server: EmbeddedServer) -> Json:
     """One look of each kind while nobody is at work."""
     store, everything = site.store(), batches(site.records)
-    ids = [name(n) for n in range(site.records)]
+    ids = [published_as(name(n)) for n in range(site.records)]
     is_open = everything[site.open_from // BATCH :][:OPEN_BATCHES]
     actions: Mapping[str, Callable[[], Any]] = {
         "trigger": store.activity,

@@ -36,6 +36,7 @@ from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.learning.learner import Learner, Model
 from loopd.learning.preselect import preselect
+from loopd.records import PoolId, Target, Targets
 
 RESULTS = machine.RESULTS / "preselection.json"
 BATCH = 20
@@ -58,7 +59,7 @@ class Sets:
         )
         return cls(pool, test, tuple(sorted({str(record.gold) for record in pool})))
 
-    def gold(self, ids: Sequence[str]) -> dict[str, str]:
+    def gold(self, ids: Sequence[PoolId]) -> dict[PoolId, Target]:
         """Known label by id."""
         return {id_: str(self.pool[id_].gold) for id_ in ids}
 
@@ -89,8 +90,8 @@ def learner_of(
 def recalls(
     learner: Learner,
     model: Model,
-    targets: dict[str, str],
-    picks: Sequence[str],
+    targets: Targets,
+    picks: Sequence[PoolId],
     shares: Sequence[float],
 ) -> dict[str, float]:
     """Share of the picks among the candidates, for each size of these."""

@@ -19,11 +19,11 @@ import numpy as np
 from loopd.config_file import load_config
 from loopd.events import BatchPlanned
 from loopd.loop.tools import read_data
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.journal import Journal
 
 
-def chosen(run: Path) -> list[str]:
+def chosen(run: Path) -> list[PoolId]:
     """The ids of the texts of a run, in the order of its batches."""
     with Journal(run / "journal.sqlite", read_only=True) as journal:
         plans = [event for event in journal.read() if isinstance(event, BatchPlanned)]

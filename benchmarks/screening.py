@@ -38,7 +38,7 @@ from loopd.learning.problems.single_label import SingleLabelProblem
 from loopd.learning.strategies import registry
 from loopd.loop.stop import Stop
 from loopd.loop.tools import build_learner, read_data
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
 
 RESULTS = machine.RESULTS / "screening.json"
 
@@ -70,7 +70,7 @@ class Run:
         """The comparisons of each round."""
         size, gold = self._config.queue.batch_size, self._pool
         items = self._learner.first_batch(size, round=0, exclude=()).items
-        targets: dict[str, Any] = {}
+        targets: dict[PoolId, Any] = {}
         for number in range(self._config.stopping.max_rounds or 1):
             targets |= {item.record_id: gold[item.record_id].gold for item in items}
             if not self._learner.can_fit(targets):

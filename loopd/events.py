@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from loopd.records import Answer, Batch, JsonValue, Target
+from loopd.records import Answer, Batch, ExternalId, JsonValue, PoolId, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class AnswersCollected:
 
     at: float
     answers: tuple[Answer, ...]
-    deleted: tuple[str, ...] = ()
-    restored: tuple[str, ...] = ()
+    deleted: tuple[ExternalId, ...] = ()
+    restored: tuple[ExternalId, ...] = ()
     departed: tuple[str, ...] = ()
     returned: tuple[str, ...] = ()
 
@@ -80,7 +80,7 @@ class RecordsReopened:
     """
 
     at: float
-    records: tuple[str, ...]
+    records: tuple[ExternalId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class PoolChanged:
     at: float
     added: int
     pool_fingerprint: str
-    gone: tuple[str, ...] = ()
-    back: tuple[str, ...] = ()
+    gone: tuple[PoolId, ...] = ()
+    back: tuple[PoolId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ class RoundEvaluated:
     seconds: float
     confusion: tuple[tuple[str, str, int], ...] = ()
     audit: Mapping[str, JsonValue] = field(default_factory=dict)
-    predicted: Mapping[str, Target] = field(default_factory=dict)
+    predicted: Mapping[PoolId, Target] = field(default_factory=dict)
     predicted_since: int | None = None
 
 

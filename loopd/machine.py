@@ -42,7 +42,7 @@ from loopd.events import (
 from loopd.growing import growing
 from loopd.keeping import no_garbage
 from loopd.planned import Planned
-from loopd.records import Answer, Batch, Targets
+from loopd.records import Answer, Batch, ExternalId, PoolId, Targets, published_as, text_of
 
 
 class Phase(str, Enum):
@@ -147,8 +147,8 @@ class State:
     started: RunStarted | None = None
     config_digest: str = ""
     batches: tuple[Batch, ...] = ()
-    answers: Mapping[tuple[str, str], Answer] = field(default_factory=dict)
-    deleted: frozenset[str] = frozenset()
+    answers: Mapping[tuple[ExternalId, str], Answer] = field(default_factory=dict)
+    deleted: frozenset[ExternalId] = frozenset()
     departed: frozenset[str] = frozenset()
     reopened: int = 0
     planned: Mapping[int, BatchPlanned] = field(default_factory=dict)
@@ -161,7 +161,7 @@ class State:
     predicted: Mapping[int, Targets] = field(default_factory=dict)
     derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
     grown: str = ""
-    gone: frozenset[str] = frozenset()
+    gone: frozenset[PoolId] = frozenset()
 
     @property
     def pool_fingerprint(self) -> str:
@@ -198,24 +198,31 @@ class State:
         return len(chose | set(self.evaluated))
 
     @property
-    def planned_ids(self) -> frozenset[str]:
+    def planned_ids(self) -> frozenset[PoolId]:
         """Pool ids of every record that was ever put into a batch as a new text."""
         return self.all_planned.texts
 
     @property
-    def draws(self) -> Mapping[str, int]:
+    def draws(self) -> Mapping[PoolId, int]:
         """Batch number by pool id of everything that was drawn at random, in order."""
         return self.all_planned.draws
 
     @property
-    def external_ids(self) -> frozenset[str]:
+    def external_ids(self) -> frozenset[ExternalId]:
         """Ids in Argilla of everything that was ever put into a batch, copies included."""
         return self.all_planned.external_ids
 
     @property
-    def originals(self) -> Mapping[str, str]:
+    def originals(self) -> Mapping[ExternalId, PoolId]:
         """Pool id by external id, in the order of planning."""
         return self.all_planned.originals
+
+    @property
+    def deleted_texts(self) -> frozenset[PoolId]:
+        """Pool ids of texts whose own records are gone from Argilla; their copies may be there."""
+        originals = self.originals
+        texts = ((id_, originals.get(id_, text_of(id_))) for id_ in self.deleted)
+        return frozenset(text for id_, text in texts if published_as(text) == id_)
 
     @property
     def all_planned(self) -> Planned:
@@ -330,7 +337,7 @@ def _fold_answers(state: State, event: AnswersCollected) -> State:
     departed = state.departed
     if event.departed or event.returned:
         departed = departed.union(event.departed).difference(event.returned)
-    facts = (((answer.record_id, answer.annotator), answer) for answer in event.answers)
+    facts = (((answer.external_id, answer.annotator), answer) for answer in event.answers)
     answers = growing(state.answers).updated(facts)
     return replace(state, answers=answers, deleted=deleted, departed=departed)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from loopd.growing import GrowingMap
-from loopd.records import Batch
+from loopd.records import Batch, ExternalId, PoolId
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,11 @@ class Planned:
         batches, copies: how many there are.
     """
 
-    originals: GrowingMap[str, str] = field(default_factory=GrowingMap)
-    positions: GrowingMap[str, int] = field(default_factory=GrowingMap)
-    draws: GrowingMap[str, int] = field(default_factory=GrowingMap)
-    texts: frozenset[str] = frozenset()
-    external_ids: frozenset[str] = frozenset()
+    originals: GrowingMap[ExternalId, PoolId] = field(default_factory=GrowingMap)
+    positions: GrowingMap[ExternalId, int] = field(default_factory=GrowingMap)
+    draws: GrowingMap[PoolId, int] = field(default_factory=GrowingMap)
+    texts: frozenset[PoolId] = frozenset()
+    external_ids: frozenset[ExternalId] = frozenset()
     batches: int = 0
     copies: int = 0
 

@@ -5,12 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NewType, TypeAlias
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | list[JsonValue] | tuple[JsonValue, ...]"
     " | dict[str, JsonValue] | None"
 )
+
+PoolId = NewType("PoolId", str)
+"""Id of a text: of the pool's, or of the test set's."""
+
+ExternalId = NewType("ExternalId", str)
+"""Id under which Argilla has a record: that of a text, or of a copy that asks for a second opinion.
+
+Only where ids are read does a ``str`` become one or the other: in files, in Argilla's records and
+in the journal. From one to the other lead :func:`published_as` and :func:`text_of`.
+"""
+
+
+def published_as(pool_id: PoolId) -> ExternalId:
+    """The external id of a text that is no copy: the same."""
+    return ExternalId(pool_id)
+
+
+def text_of(external_id: ExternalId) -> PoolId:
+    """The pool id of what is no copy: the same.
+
+    Of copies ``State.originals`` has the pool id.
+    """
+    return PoolId(external_id)
 
 
 class Span(NamedTuple):
@@ -46,7 +69,7 @@ class Record:
         answers: what people said before the run, as (annotator, value as Argilla would give it).
     """
 
-    id: str
+    id: PoolId
     text: str
     gold: Target | None = None
     answers: tuple[tuple[str, JsonValue], ...] = ()
@@ -72,8 +95,8 @@ class Answer:
     """The present answer of one annotator on one record; a newer one replaces an older one.
 
     Attributes:
-        record_id: external id of what was answered: a pool id, or the id of a copy that asks for a
-            second opinion (see :attr:`BatchItem.copy_id`).
+        external_id: of what was answered: a text of the pool, or a copy that asks for a second
+            opinion (see :attr:`BatchItem.copy_id`).
         annotator: identifier of the person (Argilla's user id), or ``import:`` and a name for an
             answer that came with the pool.
         status: what the person did.
@@ -87,7 +110,7 @@ class Answer:
             either. Empty likewise, and as long as the journal does not hold the answer.
     """
 
-    record_id: str
+    external_id: ExternalId
     annotator: str
     status: AnswerStatus
     value: JsonValue
@@ -127,16 +150,16 @@ class BatchItem:
         draw: whether chance chose it, for the audit, and no strategy.
     """
 
-    record_id: str
+    record_id: PoolId
     score: float | None = None
     suggestion: Suggestion | None = None
-    copy_id: str | None = None
+    copy_id: ExternalId | None = None
     draw: bool = False
 
     @property
-    def external_id(self) -> str:
+    def external_id(self) -> ExternalId:
         """The id under which Argilla has the item."""
-        return self.record_id if self.copy_id is None else self.copy_id
+        return published_as(self.record_id) if self.copy_id is None else self.copy_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +181,15 @@ class Batch:
     items: tuple[BatchItem, ...]
 
     @property
-    def record_ids(self) -> tuple[str, ...]:
+    def record_ids(self) -> tuple[PoolId, ...]:
         """Pool ids in the order of informativeness."""
         return tuple(item.record_id for item in self.items)
 
     @property
-    def external_ids(self) -> tuple[str, ...]:
+    def external_ids(self) -> tuple[ExternalId, ...]:
         """Ids in Argilla, in the same order."""
         return tuple(item.external_id for item in self.items)
 
 
-Targets: TypeAlias = Mapping[str, Target]
-"""Consensus target per record id: what a model is trained on."""
+Targets: TypeAlias = Mapping[PoolId, Target]
+"""Consensus target per pool id: what a model is trained on."""

@@ -15,6 +15,7 @@ from tables import WORDS, doc, page, table
 from loopd import events as facts
 from loopd import records
 from loopd.machine import TRANSITIONS, Phase
+from loopd.storage.from_json import key_of
 
 NOUNS: tuple[type, ...] = (
     records.Batch,
@@ -76,8 +77,16 @@ def _event(kind: type, meanings: dict[str, Any]) -> str:
 
 def _noun(kind: type) -> str:
     about = parts(inspect.getdoc(kind) or "").get("Attributes", {})
-    rows = [(f"`{name}`", _type(kind), about[name]) for name, kind in _fields(kind)]
+    rows = [
+        (f"`{name}`{_in_payload(kind, name)}", _type(annotation), about[name])
+        for name, annotation in _fields(kind)
+    ]
     return f"### {kind.__name__}\n\n{doc(kind)}\n\n{table(('Field', 'Type', 'Meaning'), rows)}"
+
+
+def _in_payload(kind: type, name: str) -> str:
+    key = key_of(kind, name)
+    return "" if key == name else f" (in the payload `{key}`)"
 
 
 def _fields(kind: type) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from loopd.annotation.store import DatasetSettings
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError, DatasetError, TransientError
+from loopd.records import published_as
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -337,7 +338,11 @@ class ArgillaDataset:
     def _refuse_required_fields(self) -> None:
         """Where a record needs more than the text, loopd can only work on those that are there."""
         names = schema.other_required(self._plan.task, self.api.items("fields"))
-        absent = [record.id for record in self.index.pool if record.id not in self.index.record_ids]
+        absent = [
+            record.id
+            for record in self.index.pool
+            if published_as(record.id) not in self.index.record_ids
+        ]
         if names and absent:
             raise DatasetError(
                 f"dataset `{self._section.dataset}` requires another field `{names[0]}`, and "

@@ -27,7 +27,7 @@ from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import ArgillaError, AuthError, DatasetError
-from loopd.records import Answer, Batch
+from loopd.records import Answer, Batch, ExternalId, PoolId
 
 __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
 
@@ -59,7 +59,7 @@ class ArgillaStore:
         front = front_of(section)
         self._http = ArgillaHttp(section.url, api_key, section.timeout, front)
         self._dataset = ArgillaDataset(section, self._http, plan)
-        self._missing: set[str] = set()
+        self._missing: set[ExternalId] = set()
         self._writer = DatasetWriter(self._dataset, plan)
 
     def open(self, pool: Pool, *, fresh: bool) -> str:
@@ -117,31 +117,33 @@ class ArgillaStore:
         except NoRouteError:
             return ""
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Create the batch's items, or merge them into records that are there."""
         self._dataset.hold()
         self._dataset.add_metadata()  # somebody may have removed some since
         return self._persistently(lambda: self._writer.publish(batch, texts))
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         """Merge metadata and suggestions into the run's records that have no response."""
         self._persistently(lambda: self._writer.refresh(batches, texts))
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         """Let the address of :meth:`describe` show these records, and no other of the run."""
         if self._in_place:
             self._persistently(lambda: self._writer.show_only(external_ids))
 
-    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+    def visible(
+        self, batches: Sequence[Batch], *, open_only: bool = False
+    ) -> frozenset[ExternalId]:
         """What the page's search route finds by the batches' metadata."""
         ids = {id_ for batch in batches for id_ in batch.external_ids}
         search = PageSearch(self._dataset)
         records = list(search.records([batch.id for batch in batches], open_only=open_only))
         return frozenset(self._names(records, ids) & ids)
 
-    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
         """An upsert that sends nothing but ids: Argilla counts the answers and indexes anew."""
-        pending: set[str] = set()
+        pending: set[ExternalId] = set()
         self._persistently(lambda: pending.update(self._writer.reopen(batches)))
         return frozenset(pending)
 
@@ -178,7 +180,7 @@ class ArgillaStore:
         """Argilla's ``last_activity_at``; moves with single responses, not with bulk ones."""
         return str(self._dataset.api.request("GET", "")["last_activity_at"])
 
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[ExternalId]) -> Sweep:
         """Read all responses on these records, and on records of any pool text.
 
         A record counts as missing only when two listings with different page borders lack it; once
@@ -210,7 +212,7 @@ class ArgillaStore:
         self._dataset.index.update(records)
         completed = [record for record in records if record.get("status") == "completed"]
         return Sweep(
-            tuple(answer for answer in self._answers(records, ids) if answer.record_id in ids),
+            tuple(answer for answer in self._answers(records, ids) if answer.external_id in ids),
             (),
             listed=len(records),
             completed=frozenset(self._names(completed, ids) & ids),
@@ -229,11 +231,11 @@ class ArgillaStore:
         anybody's response.
         """
         index = self._dataset.index
-        if any(index.record_id(answer.record_id) is None for answer in answers):
+        if any(index.record_id(answer.external_id) is None for answer in answers):
             self._dataset.records()  # a process that has not looked at the answers yet
         people: dict[str, set[str]] = {}
         for answer in answers:
-            record_id = index.record_id(answer.record_id)
+            record_id = index.record_id(answer.external_id)
             if record_id is not None:
                 people.setdefault(record_id, set()).add(answer.annotator)
         for record_id, annotators in people.items():
@@ -289,8 +291,8 @@ class ArgillaStore:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _name(self, record: Json, ids: Collection[str]) -> str | None:
-        external_id: str = record["external_id"] or ""
+    def _name(self, record: Json, ids: Collection[ExternalId]) -> ExternalId | None:
+        external_id = ExternalId(record["external_id"] or "")
         index = self._dataset.index
         # Of a pool in Argilla only a record that still shows the text, or is in a batch.
         named = external_id in ids and not self._in_place
@@ -298,11 +300,11 @@ class ArgillaStore:
             return external_id
         return index.name(record)
 
-    def _names(self, records: Collection[Json], ids: Collection[str]) -> set[str]:
+    def _names(self, records: Collection[Json], ids: Collection[ExternalId]) -> set[ExternalId]:
         names = (self._name(record, ids) for record in records)
         return {name for name in names if name is not None}
 
-    def _answers(self, records: Collection[Json], ids: Collection[str]) -> Iterator[Answer]:
+    def _answers(self, records: Collection[Json], ids: Collection[ExternalId]) -> Iterator[Answer]:
         """Of one person's answers on several records of a text, the one that changed last."""
         latest: dict[tuple[str, str], Answer] = {}
         labels = self._dataset.labels

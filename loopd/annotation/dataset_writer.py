@@ -14,7 +14,7 @@ from loopd.annotation.bulk import Bulks
 from loopd.annotation.http import NotFoundError, TooLargeError
 from loopd.annotation.record_writer import RecordWriter, spoils_bulks
 from loopd.errors import ArgillaError
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, published_as
 
 Json = dict[str, Any]
 
@@ -33,7 +33,7 @@ class DatasetWriter:
         self._in_place = plan.in_place
         self._bulks = Bulks()
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Create the batch's items, or merge them into records that are there.
 
         What is new comes first, right after a look at what is there: somebody may add the same
@@ -65,8 +65,8 @@ class DatasetWriter:
         return frozenset(left_out | self._create(batch, texts, vanished))
 
     def _create(
-        self, batch: Batch, texts: Mapping[str, str], ranked: Sequence[tuple[int, BatchItem]]
-    ) -> set[str]:
+        self, batch: Batch, texts: Mapping[PoolId, str], ranked: Sequence[tuple[int, BatchItem]]
+    ) -> set[ExternalId]:
         """Items with their ranks; external ids of those left out.
 
         Of a pool in Argilla that is what was removed or edited.
@@ -82,7 +82,7 @@ class DatasetWriter:
             self._dataset.index.add(record)
         return left_out
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         """Mark these records as open, and take the mark from all others of the run."""
         index, writer = self._dataset.index, self._writer()
         if not index.positions:  # a process that ends without a look at the answers
@@ -97,7 +97,7 @@ class DatasetWriter:
                 self._merge(record, writer.marked(record, is_open=record_id in opened))
             index.marked_ids ^= {record_id}
 
-    def reopen(self, batches: Sequence[Batch]) -> Iterator[str]:
+    def reopen(self, batches: Sequence[Batch]) -> Iterator[ExternalId]:
         """Have answers counted and records indexed anew; external ids of what is pending then."""
         record_ids = self._dataset.index.record_ids
         planned = {
@@ -121,7 +121,7 @@ class DatasetWriter:
             for written in self._send("PUT", [self._writer().found_again(record, batch)]):
                 self._dataset.index.add(written)
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         """Merge ranks and suggestions into the batches' records that nobody has answered."""
         writer = self._writer()
         for batch in batches:
@@ -173,21 +173,21 @@ class DatasetWriter:
         shown = record["fields"].get(self._task.field_name)
         return self._in_place and not schema.shows_text(self._task, shown, text)
 
-    def _record_id(self, external_id: str) -> str | None:
+    def _record_id(self, external_id: ExternalId) -> str | None:
         """Argilla's id of a record that was there when the dataset was last read."""
         index = self._dataset.index
         # Of a pool in Argilla only a record that still shows the text.
         find = index.record_ids.get if self._in_place else index.record_id
         return find(external_id)
 
-    def _present(self, external_id: str) -> Json | None:
+    def _present(self, external_id: ExternalId) -> Json | None:
         """A record that is there, as it is now."""
         record_id = self._record_id(external_id)
         return None if record_id is None else self._dataset.record(record_id)
 
     def _fields_of(self, item: BatchItem) -> Mapping[str, Any]:
         """Of a copy that asks for a second opinion: it shows what its original shows."""
-        record_id = self._dataset.index.record_ids.get(item.record_id)
+        record_id = self._dataset.index.record_ids.get(published_as(item.record_id))
         if item.copy_id is None or record_id is None:
             return {}
         original = self._dataset.record(record_id)

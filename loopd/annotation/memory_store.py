@@ -24,7 +24,16 @@ from loopd.annotation.store import (
 )
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
-from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    ExternalId,
+    JsonValue,
+    PoolId,
+    Suggestion,
+    text_of,
+)
 from loopd.tasks.task import Task
 
 FIRST_TICK = datetime(2000, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
@@ -62,7 +71,7 @@ class MemoryStore:
         self._min_submitted = min_submitted
         self._people: set[str] = set()
         self._index = RecordIndex(task, Pool(()), NAMES)
-        self._records: dict[str, _Stored] | None = None
+        self._records: dict[ExternalId, _Stored] | None = None
         self._ticks = 0
         self._activity = 0
         self.changed_settings: DatasetSettings | None = None
@@ -77,7 +86,7 @@ class MemoryStore:
         records = self._records or {}
         for id_, stored in records.items():
             if id_ in pool and not schema.shows_text(
-                self._task, stored.field_value, pool[id_].text
+                self._task, stored.field_value, pool[text_of(id_)].text
             ):
                 raise DatasetError(f"the dataset has another text under the id `{id_}`")
         if fresh and any(schema.is_batch(NAMES.ours(one.metadata)) for one in records.values()):
@@ -88,7 +97,7 @@ class MemoryStore:
         self._records = records
         return "memory"
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Create the batch's items, or merge them into records that are there."""
         records, keys = self._dataset(), self._keys()
         for position, item in enumerate(batch.items):
@@ -116,22 +125,24 @@ class MemoryStore:
         )
         return Published("memory", tuple(items), RUN_ID)
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         """Take over metadata and suggestions of records without an answer."""
         del texts
         records, keys = self._dataset(), self._keys()
         for batch in batches:
             for position, item in enumerate(batch.items):
-                stored = records.get(keys.get(item.external_id, ""))
+                stored = records.get(keys.get(item.external_id, item.external_id))
                 if stored is not None and not stored.answers:
                     self._merge(stored, batch, position)
                     self._index_anew(stored)
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         """Nothing: there is no page."""
         del external_ids
 
-    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+    def visible(
+        self, batches: Sequence[Batch], *, open_only: bool = False
+    ) -> frozenset[ExternalId]:
         """What is there, not lost to the search, and open if that is asked for."""
         records, keys = self._dataset(), self._keys()
         ids = (id_ for batch in batches for id_ in batch.external_ids if id_ in keys)
@@ -141,7 +152,7 @@ class MemoryStore:
             if not records[keys[id_]].is_lost and not (open_only and records[keys[id_]].completed)
         )
 
-    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
         """Count answers again and let the search find the records."""
         records, keys = self._dataset(), self._keys()
         ids = [id_ for batch in batches for id_ in batch.external_ids if id_ in keys]
@@ -158,17 +169,17 @@ class MemoryStore:
         self._dataset()
         return str(self._activity)
 
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[ExternalId]) -> Sweep:
         """The present answers on these records, and on others of pool texts."""
         records, wanted, present = self._dataset(), set(external_ids), set()
-        latest: dict[tuple[str, str], Answer] = {}
+        latest: dict[tuple[ExternalId, str], Answer] = {}
         for id_, stored in records.items():
             name = id_ if id_ in wanted else self._index.name(self._as_json(id_, stored))
             present.add(name)
             if name is None or (name not in wanted and name not in self._index.pool):
                 continue
             for answer in stored.answers.values():
-                renamed = replace(answer, record_id=name)
+                renamed = replace(answer, external_id=name)
                 key = (name, answer.annotator)
                 latest[key] = max(latest.get(key, renamed), renamed, key=lambda one: one.changed)
         missing = tuple(sorted(wanted - present))
@@ -181,7 +192,7 @@ class MemoryStore:
         sweep = self.sweep(visible)
         return replace(
             sweep,
-            answers=tuple(answer for answer in sweep.answers if answer.record_id in visible),
+            answers=tuple(answer for answer in sweep.answers if answer.external_id in visible),
             missing=(),
             listed=len(visible),
             is_partial=True,
@@ -195,10 +206,10 @@ class MemoryStore:
         """Turn submitted answers into discards."""
         records = self._dataset()
         for answer in answers:
-            stored = records.get(answer.record_id)
+            stored = records.get(answer.external_id)
             present = stored and stored.answers.get(answer.annotator)
             if present and present.status in (AnswerStatus.SUBMITTED, AnswerStatus.INVALID):
-                self._put(answer.record_id, answer.annotator, AnswerStatus.DISCARDED, None)
+                self._put(answer.external_id, answer.annotator, AnswerStatus.DISCARDED, None)
 
     def describe(self) -> str:
         """There is no address."""
@@ -215,7 +226,7 @@ class MemoryStore:
         records = self._dataset().values()
         return {name: name for stored in records for name in stored.answers}
 
-    def open_records(self, annotator: str) -> tuple[str, ...]:
+    def open_records(self, annotator: str) -> tuple[ExternalId, ...]:
         """What a person is shown without an answer of theirs, in the order of publication."""
         return tuple(
             record_id
@@ -223,42 +234,42 @@ class MemoryStore:
             if annotator not in stored.answers and not (stored.is_lost or stored.completed)
         )
 
-    def holds(self, record_id: str) -> bool:
+    def holds(self, record_id: ExternalId) -> bool:
         """Whether it was published."""
         return record_id in self._dataset()
 
-    def suggestion(self, record_id: str) -> Suggestion | None:
+    def suggestion(self, record_id: ExternalId) -> Suggestion | None:
         """What the annotator is proposed."""
         return self._dataset()[record_id].suggestion
 
-    def text(self, record_id: str) -> str:
+    def text(self, record_id: ExternalId) -> str:
         """What the annotator reads."""
         return original(self._dataset()[record_id].field_value)
 
-    def metadata(self, record_id: str) -> Mapping[str, JsonValue]:
+    def metadata(self, record_id: ExternalId) -> Mapping[str, JsonValue]:
         """All metadata of a record, whoever wrote them."""
         return self._dataset()[record_id].metadata
 
-    def log(self, record_id: str, field_value: str, **metadata: JsonValue) -> None:
+    def log(self, record_id: ExternalId, field_value: str, **metadata: JsonValue) -> None:
         """Put in a record that is none of loopd's."""
         self._records = self._records or {}
         self._records[record_id] = _Stored(field_value, self._moment(), dict(metadata))
 
-    def annotate(self, record_id: str, **metadata: JsonValue) -> None:
+    def annotate(self, record_id: ExternalId, **metadata: JsonValue) -> None:
         """Add metadata to a record."""
         self._dataset()[record_id].metadata |= metadata
 
-    def submit(self, record_id: str, annotator: str, value: JsonValue) -> None:
+    def submit(self, record_id: ExternalId, annotator: str, value: JsonValue) -> None:
         """Submit or edit an answer."""
         valid = self._task.is_valid(value)
         status = AnswerStatus.SUBMITTED if valid else AnswerStatus.INVALID
         self._put(record_id, annotator, status, value)
 
-    def discard(self, record_id: str, annotator: str) -> None:
+    def discard(self, record_id: ExternalId, annotator: str) -> None:
         """Discard the record."""
         self._put(record_id, annotator, AnswerStatus.DISCARDED, None)
 
-    def withdraw(self, record_id: str, annotator: str) -> None:
+    def withdraw(self, record_id: ExternalId, annotator: str) -> None:
         """Delete the answer, or make it a draft again."""
         stored = self._dataset()[record_id]
         del stored.answers[annotator]
@@ -274,12 +285,12 @@ class MemoryStore:
         for stored in self._dataset().values():
             stored.answers.pop(annotator, None)
 
-    def lose(self, record_ids: Collection[str]) -> None:
+    def lose(self, record_ids: Collection[ExternalId]) -> None:
         """Lose the search's documents of these records; the records themselves stay."""
         for record_id in record_ids:
             self._dataset()[record_id].is_lost = True
 
-    def delete(self, record_id: str) -> None:
+    def delete(self, record_id: ExternalId) -> None:
         """Delete the record; the trigger does not move, as on the real server."""
         del self._dataset()[record_id]
 
@@ -287,18 +298,19 @@ class MemoryStore:
         """Delete the dataset."""
         self._records = None
 
-    def _dataset(self) -> dict[str, _Stored]:
+    def _dataset(self) -> dict[ExternalId, _Stored]:
         if self._records is None:
             raise DatasetError("the dataset is gone")
         return self._records
 
-    def _keys(self) -> dict[str, str]:
+    def _keys(self) -> dict[ExternalId, ExternalId]:
         """Under which id each record lies, by the external id by which loopd knows it."""
         records = self._dataset()
         self._index.replace(self._as_json(*each) for each in records.items())
-        return {**self._index.record_ids, **{id_: id_ for id_ in records}}
+        keys = {name: ExternalId(id_) for name, id_ in self._index.record_ids.items()}
+        return keys | {id_: id_ for id_ in records}
 
-    def _as_json(self, id_: str, stored: _Stored) -> dict[str, Any]:
+    def _as_json(self, id_: ExternalId, stored: _Stored) -> dict[str, Any]:
         """A record as Argilla would list it."""
         fields = {self._task.field_name: stored.field_value}
         return {"id": id_, "external_id": id_, "fields": fields, "metadata": stored.metadata}
@@ -314,7 +326,9 @@ class MemoryStore:
         visible = proposal is not None and self._task.suggestion(proposal) is not None
         return proposal if visible else None
 
-    def _put(self, record_id: str, annotator: str, status: AnswerStatus, value: JsonValue) -> None:
+    def _put(
+        self, record_id: ExternalId, annotator: str, status: AnswerStatus, value: JsonValue
+    ) -> None:
         self._activity += 1
         answers = self._dataset()[record_id].answers
         known = answers.get(annotator)

@@ -16,6 +16,7 @@ from typing import Any
 from loopd.annotation import queue_mark, run_mark, schema
 from loopd.annotation.schema import MetadataNames
 from loopd.data.pool import Pool
+from loopd.records import ExternalId, PoolId, published_as, text_of
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -43,30 +44,32 @@ class RecordIndex:
     task: Task
     pool: Pool
     names: MetadataNames = field(default_factory=MetadataNames)
-    record_ids: dict[str, str] = field(default_factory=dict)
-    namesakes: dict[str, str] = field(default_factory=dict)
+    record_ids: dict[ExternalId, str] = field(default_factory=dict)
+    namesakes: dict[ExternalId, str] = field(default_factory=dict)
     positions: dict[str, int] = field(default_factory=dict)
     marked_ids: set[str] = field(default_factory=set)
     completed_ids: set[str] = field(default_factory=set)
     moved: int = 0
-    _ids_by_text: dict[str, str] | None = None
+    _ids_by_text: dict[str, PoolId] | None = None
 
-    def name(self, record: Json) -> str | None:
+    def name(self, record: Json) -> ExternalId | None:
         """The external id by which loopd knows a record, ``None`` where it has no use for it."""
-        external_id: str | None = record.get("external_id")
+        external_id: ExternalId | None = record.get("external_id")
         if external_id is not None and self._is_by_its_id(external_id, record):
             return external_id
         name = self._by_text(record["fields"].get(self.task.field_name))
-        return name or (external_id if self.is_ours(record) else None)
+        if name is not None:
+            return published_as(name)
+        return external_id if self.is_ours(record) else None
 
-    def record_id(self, name: str) -> str | None:
+    def record_id(self, name: ExternalId) -> str | None:
         """Argilla's id of the record that a batch works on under this external id.
 
         One that is something else, and would be in the way, where there is no other.
         """
         return self.record_ids.get(name) or self.namesakes.get(name)
 
-    def is_namesake(self, external_id: str, record: Json) -> bool:
+    def is_namesake(self, external_id: ExternalId, record: Json) -> bool:
         """Whether another record stands for this external id."""
         record_id = str(record["id"])
         return self.record_ids.get(external_id, record_id) != record_id
@@ -116,22 +119,22 @@ class RecordIndex:
             if str(record["id"]) in self.positions:  # else where it is listed is not known
                 self.add(record)
 
-    def _is_by_its_id(self, external_id: str, record: Json) -> bool:
+    def _is_by_its_id(self, external_id: ExternalId, record: Json) -> bool:
         """Whether its id says what it is: that of a text it shows, or any of loopd's own."""
         if self.is_ours(record):
             return self._is_own_id(external_id)
         field_value = record["fields"].get(self.task.field_name)
         pool = self.pool
         return external_id in pool and schema.shows_text(
-            self.task, field_value, pool[external_id].text
+            self.task, field_value, pool[text_of(external_id)].text
         )
 
-    def _is_own_id(self, external_id: str) -> bool:
+    def _is_own_id(self, external_id: ExternalId) -> bool:
         """Whether it is that of a text or a copy."""
         copy = COPY_ID.fullmatch(external_id)
         return external_id in self.pool or (copy is not None and copy[1] in self.pool)
 
-    def _by_text(self, field_value: object) -> str | None:
+    def _by_text(self, field_value: object) -> PoolId | None:
         if not isinstance(field_value, str):
             return None
         if self._ids_by_text is None:  # only datasets with records of others need it

@@ -15,7 +15,7 @@ from loopd.annotation import queue_mark, run_mark, schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
-from loopd.records import Batch
+from loopd.records import Batch, ExternalId
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -112,7 +112,7 @@ class RecordWriter:
             return bool(metadata[run_mark.PROPERTY] == self.run_id)
         return self.names.ours(metadata).get("batch_id") == batch_id
 
-    def refuse_taken(self, record: Json, external_id: str, text: str) -> None:
+    def refuse_taken(self, record: Json, external_id: ExternalId, text: str) -> None:
         """Refuse to work on a record of another run, or on one that shows another text.
 
         Raises:

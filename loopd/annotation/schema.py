@@ -11,7 +11,7 @@ from loopd.annotation import queue_mark, run_mark
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
-from loopd.records import Answer, AnswerStatus, Batch, JsonValue, Suggestion
+from loopd.records import Answer, AnswerStatus, Batch, ExternalId, JsonValue, Suggestion
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -182,7 +182,7 @@ def answer(
     task: Task,
     record: Json,
     response: Mapping[str, Any],
-    external_id: str,
+    external_id: ExternalId,
     labels: LabelSpelling,
 ) -> Answer | None:
     """The answer in one of Argilla's responses to a record; ``None`` for a draft.
@@ -199,7 +199,7 @@ def answer(
     if meaning is AnswerStatus.INVALID:
         value = _noted(value)
     return Answer(
-        record_id=external_id,
+        external_id=external_id,
         annotator=str(response["user_id"]),
         status=meaning,
         value=value,
@@ -242,7 +242,7 @@ def published_item(
     record: Json,
     question_id: str,
     *,
-    name: str | None,
+    name: ExternalId | None,
     names: MetadataNames,
     labels: LabelSpelling,
     in_place: bool = False,

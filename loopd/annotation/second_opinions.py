@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Container
+from itertools import count
 
 from loopd.annotation.consensus.votes import ballots, reactions, unresolved
 from loopd.config import RelabelSection
 from loopd.machine import State
-from loopd.records import AnswerStatus
+from loopd.records import AnswerStatus, ExternalId, PoolId, text_of
 
 
-def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozenset[str]:
+def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozenset[PoolId]:
     """Pool ids of records of which a second opinion may be asked.
 
     They have a vote, are with nobody at the moment, and somebody is there who can answer: a person
@@ -39,7 +40,9 @@ def askable(state: State, min_submitted: int, relabel: RelabelSection) -> frozen
     )
 
 
-def copy_ids(state: State, record_ids: Collection[str], taken: Container[str]) -> dict[str, str]:
+def copy_ids(
+    state: State, record_ids: Collection[PoolId], taken: Container[object]
+) -> dict[PoolId, ExternalId]:
     """The external id of the next copy of each of these records, such as ``r5#2``.
 
     Args:
@@ -48,29 +51,27 @@ def copy_ids(state: State, record_ids: Collection[str], taken: Container[str]) -
         taken: ids that belong to other records, such as the pool.
     """
     used = state.external_ids
-    copies = {}
+    copies: dict[PoolId, ExternalId] = {}
     for record_id in record_ids:
-        number = 2
-        while f"{record_id}#{number}" in used or f"{record_id}#{number}" in taken:
-            number += 1
-        copies[record_id] = f"{record_id}#{number}"
+        names = (ExternalId(f"{record_id}#{number}") for number in count(2))
+        copies[record_id] = next(id_ for id_ in names if id_ not in used and id_ not in taken)
     return copies
 
 
-def _brought(state: State, min_submitted: int) -> Counter[str]:
+def _brought(state: State, min_submitted: int) -> Counter[PoolId]:
     """How many answers each record has or may still get: on itself, and on its copies.
 
     Each of them is open in Argilla until so many have submitted an answer to it.
     """
     answers_by_id = Counter(
-        answer.record_id
+        answer.external_id
         for answer in state.answers.values()
         if answer.status is AnswerStatus.SUBMITTED
     )
     originals = state.originals
-    brought: Counter[str] = Counter()
+    brought: Counter[PoolId] = Counter()
     for external_id, record_id in originals.items():
         brought[record_id] += max(answers_by_id[external_id], min_submitted)
     # Answers that came with the pool: their records are asked about by copies alone.
-    brought.update({id_: count for id_, count in answers_by_id.items() if id_ not in originals})
+    brought.update({text_of(id_): n for id_, n in answers_by_id.items() if id_ not in originals})
     return brought

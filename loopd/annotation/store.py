@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from loopd.data.pool import Pool
-from loopd.records import Answer, Batch, JsonValue, Suggestion
+from loopd.records import Answer, Batch, ExternalId, JsonValue, PoolId, Suggestion
 
 Progress = Callable[[str, int, int], None]
 """Called with (what, done, total)."""
@@ -28,9 +28,9 @@ class Sweep:
     """
 
     answers: tuple[Answer, ...]
-    missing: tuple[str, ...]
+    missing: tuple[ExternalId, ...]
     listed: int = 0
-    completed: frozenset[str] = frozenset()
+    completed: frozenset[ExternalId] = frozenset()
     is_partial: bool = False
 
 
@@ -51,7 +51,7 @@ class DatasetSettings:
     guidelines: str
     fields: Mapping[str, str]
     questions: Mapping[str, str]
-    label_texts: Mapping[str, str]
+    label_texts: Mapping[PoolId, str]
     people: frozenset[str]
 
 
@@ -82,7 +82,7 @@ class PublishedItem:
         time: when it came, ISO 8601 in UTC as the server says.
     """
 
-    external_id: str | None
+    external_id: ExternalId | None
     field: str | None
     metadata: Mapping[str, JsonValue]
     suggestion: Suggestion | None
@@ -124,7 +124,7 @@ class AnnotationStore(Protocol):
                 once, one gets it.
         """
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Make all items of the batch visible to annotators, most informative first.
 
         A text that the dataset has already, under whatever id, is not published twice: its record
@@ -138,7 +138,7 @@ class AnnotationStore(Protocol):
             External ids of items that were left out on purpose, and that nobody will be shown.
         """
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         """Renew priority, model and suggestion of published records that nobody has touched.
 
         Records with a response of anybody, a draft too, stay as they are, and so do texts, and
@@ -149,13 +149,15 @@ class AnnotationStore(Protocol):
             texts: by pool id.
         """
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         """Let the address of :meth:`describe` show these records, and no other of the run.
 
         Of no effect where the run has made all of its records: people's page shows what is open.
         """
 
-    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+    def visible(
+        self, batches: Sequence[Batch], *, open_only: bool = False
+    ) -> frozenset[ExternalId]:
         """External ids of the records of batches that the search finds which people's page uses.
 
         Args:
@@ -163,7 +165,7 @@ class AnnotationStore(Protocol):
             open_only: leave out what the search knows as completed: people are not shown it.
         """
 
-    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
         """Have Argilla count the answers of records once more and put them into its search anew.
 
         Nothing in them changes, but that one which has lost its batch's id gets it back. What is
@@ -193,7 +195,7 @@ class AnnotationStore(Protocol):
     def activity(self) -> str:
         """A cheap token that changes when somebody answers (not with every kind of change)."""
 
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[ExternalId]) -> Sweep:
         """Read the answers on these records, and on any other record of a text of the pool."""
 
     def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:

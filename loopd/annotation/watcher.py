@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from loopd.annotation.store import AnnotationStore, Sweep
-from loopd.records import Batch
+from loopd.records import Batch, ExternalId
 
 Found = TypeVar("Found")
 
@@ -119,7 +119,9 @@ class AnswerWatcher:
         else:
             self._full = None
 
-    def look(self, external_ids: Collection[str], batches: Sequence[Batch] = ()) -> Sweep | None:
+    def look(
+        self, external_ids: Collection[ExternalId], batches: Sequence[Batch] = ()
+    ) -> Sweep | None:
         """The answers on these records, or ``None`` when nothing is to be read now.
 
         The trigger is read before the rest: what arrives in between moves it again. After a failure

@@ -10,7 +10,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
 from loopd.data.pool import Pool
 from loopd.oracle.behaviour import OracleOptions, behave
-from loopd.records import Answer, Batch, BatchItem, Target
+from loopd.records import Answer, Batch, BatchItem, ExternalId, PoolId, Target
 from loopd.tasks.task import Task
 
 LOOKS = 2
@@ -62,7 +62,7 @@ class OracleStore:
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Publish and answer: first what was held back, then all but what is held back now."""
         fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]
         self._finish()
@@ -76,19 +76,21 @@ class OracleStore:
         """Everything that was published."""
         return self._memory.published(pool, progress)
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         """Nothing: what is published is answered."""
         del batches, texts
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         """Nothing: there is no page."""
         del external_ids
 
-    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
+    def visible(
+        self, batches: Sequence[Batch], *, open_only: bool = False
+    ) -> frozenset[ExternalId]:
         """What is published."""
         return self._memory.visible(batches, open_only=open_only)
 
-    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
         """Nothing is ever lost."""
         return self._memory.reopen(batches)
 
@@ -103,7 +105,7 @@ class OracleStore:
             self._finish()
         return self._memory.activity()
 
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[ExternalId]) -> Sweep:
         """The present answers on these records."""
         return self._memory.sweep(external_ids)
 

@@ -16,7 +16,7 @@ from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, NOT_TEXT, AnswerCounts, Limits, ReadingReport
 from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
 from loopd.errors import DataError
-from loopd.records import JsonValue, Record, Target
+from loopd.records import JsonValue, PoolId, Record, Target
 
 LONGEST_TEXT = 1_000_000
 """Characters of the longest text that is taken."""
@@ -148,7 +148,7 @@ class Collector:
         self.texts[text] = row.number
         self.numbers[text] = len(self.records)
         answers = self._new(row, text, ()) if row.answers else ()
-        self.records.append(Record(record_id, text, gold, answers))
+        self.records.append(Record(PoolId(record_id), text, gold, answers))
 
     def _merge(self, row: ParsedRow, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""

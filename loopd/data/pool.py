@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 
-from loopd.records import Record, Target
+from loopd.records import PoolId, Record, Target
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Pool:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
-    def __getitem__(self, record_id: str) -> Record:
+    def __getitem__(self, record_id: PoolId) -> Record:
         return self.records[self.positions[record_id]]
 
     def __contains__(self, record_id: object) -> bool:
         return record_id in self.positions
 
     @cached_property
-    def positions(self) -> Mapping[str, int]:
+    def positions(self) -> Mapping[PoolId, int]:
         """Position of each id."""
         return {record.id: position for position, record in enumerate(self.records)}
 
@@ -75,10 +75,11 @@ class Pool:
         return digest.hexdigest()[:16]
 
 
-def content_id(text: str) -> str:
+def content_id(text: str) -> PoolId:
     """The id of a text that has none: ``t-`` and 16 hexadecimal digits, the same everywhere."""
     # A text that is no Unicode has one too: it is refused later, by its place in its file.
-    return f"t-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return PoolId(f"t-{digest[:16]}")
 
 
 def _written(gold: Target | None) -> str:

@@ -27,6 +27,7 @@ from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.text_files import refuse_other_files, text_file
 from loopd.data.tokens import token_rows
 from loopd.errors import DataError
+from loopd.records import PoolId
 
 __all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "read_pool"]
 
@@ -104,7 +105,7 @@ def _remarks(source: Source, remarks: dict[int, str]) -> tuple[str, ...]:
     return (*lines[:EXAMPLES], *more)
 
 
-def leaks(pool: Pool, test: Pool) -> tuple[str, ...]:
+def leaks(pool: Pool, test: Pool) -> tuple[PoolId, ...]:
     """Ids of pool texts that also occur in the test set, whatever their case and white space."""
     pool_texts = {_normal(text) for text in test.texts}
     return tuple(record.id for record in pool if _normal(record.text) in pool_texts)

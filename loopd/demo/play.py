@@ -14,6 +14,7 @@ from loopd.demo import sample_data
 from loopd.errors import ConfigError
 from loopd.oracle.oracle import OracleTask
 from loopd.oracle.rehearsal import oracle_task, refuse_argilla
+from loopd.records import Target
 from loopd.tasks.single_label import SingleLabelTask
 
 DATASET = "customer-questions"
@@ -74,7 +75,7 @@ def sample_task() -> OracleTask:
         {"path": sample_data.POOL_FILE, "id": "id", "label": "label"}
     )
     pool, _ = read_pool(section, labels=sample_data.LABELS)
-    gold = {record.id: record.gold for record in pool if record.gold is not None}
+    gold: dict[str, Target] = {record.id: record.gold for record in pool if record.gold is not None}
     task = SingleLabelTask(sample_data.LABELS, QUESTION, "text", TITLE)
     return OracleTask(WORKSPACE, DATASET, task, gold)
 

@@ -109,7 +109,7 @@ def _answer(own: GivenAnswer) -> dict[str, JsonValue]:
         "value": answer.value,
         "status": answer.status.value,
         "time": answer.time,
-        "record_id": answer.record_id,
+        "record_id": answer.external_id,
         "departed": own.departed,
         **_asked(own.asked),
     }

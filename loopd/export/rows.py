@@ -11,7 +11,16 @@ from loopd.data.pool import Pool
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.tools import Tools
 from loopd.machine import State
-from loopd.records import Answer, Batch, BatchItem, Target
+from loopd.records import (
+    Answer,
+    Batch,
+    BatchItem,
+    ExternalId,
+    PoolId,
+    Target,
+    published_as,
+    text_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class LabelledRow:
             asked for any.
     """
 
-    id: str
+    id: PoolId
     text: str
     target: Target
     quality: float | None
@@ -101,29 +110,31 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Labell
             target=targets[record.id],
             quality=consensus.quality.get(record.id),
             answers=tuple(answers[record.id]),
-            asked=requests.get(record.id),
+            asked=requests.get(published_as(record.id)),
         )
         for record in pool
         if record.id in targets
     ]
 
 
-def _answers(state: State, requests: Mapping[str, AskedIn]) -> Mapping[str, list[GivenAnswer]]:
+def _answers(
+    state: State, requests: Mapping[ExternalId, AskedIn]
+) -> Mapping[PoolId, list[GivenAnswer]]:
     """All answers by pool id, oldest first."""
     originals = state.originals
-    answers: dict[str, list[GivenAnswer]] = defaultdict(list)
+    answers: dict[PoolId, list[GivenAnswer]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
-        how = None if answer.imported else requests.get(answer.record_id)
+        how = None if answer.imported else requests.get(answer.external_id)
         own = GivenAnswer(answer, how, departed=answer.annotator in state.departed)
-        answers[originals.get(answer.record_id, answer.record_id)].append(own)
+        answers[originals.get(answer.external_id, text_of(answer.external_id))].append(own)
     return answers
 
 
 def _moment(answer: Answer) -> tuple[str, str, str]:
-    return answer.time, answer.annotator, answer.record_id
+    return answer.time, answer.annotator, answer.external_id
 
 
-def _asked(state: State) -> Iterator[tuple[str, AskedIn]]:
+def _asked(state: State) -> Iterator[tuple[ExternalId, AskedIn]]:
     """How each record and each copy came to people, by external id."""
     for batch in state.batches:
         for item in batch.items:

@@ -28,7 +28,7 @@ from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
 from loopd.learning.trainer import Model, Trainer, TrainingSet
-from loopd.records import BatchItem, Target, Targets
+from loopd.records import BatchItem, PoolId, Target, Targets
 
 if TYPE_CHECKING:
     from loopd.learning.dataset import IndexedDataset
@@ -104,9 +104,9 @@ class Learner:
         size: int,
         *,
         round: int,  # noqa: A002
-        exclude: Collection[str],
+        exclude: Collection[PoolId],
         targets: Targets | None = None,
-        hidden: Collection[str] = (),
+        hidden: Collection[PoolId] = (),
     ) -> BatchChoice:
         """Records chosen without a model: the start of a run, or as long as none can be trained.
 
@@ -179,7 +179,7 @@ class Learner:
         targets: Targets,
         folds: int = 5,
         member: int = 0,
-    ) -> dict[str, Proba]:
+    ) -> dict[PoolId, Proba]:
         """Probabilities (C,) of each labelled record by a model that was not trained on it.
 
         Args:
@@ -206,8 +206,8 @@ class Learner:
         *,
         round: int,  # noqa: A002
         targets: Targets,
-        exclude: Collection[str],
-        hidden: Collection[str] = (),
+        exclude: Collection[PoolId],
+        hidden: Collection[PoolId] = (),
     ) -> BatchChoice:
         """Ask the query strategy for the next records, most informative first.
 
@@ -229,7 +229,7 @@ class Learner:
         choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
         return BatchChoice(self.suggested(model, choice.items), choice.strategy)
 
-    def candidates(self, model: Model, ids: Sequence[str], size: int) -> list[str]:
+    def candidates(self, model: Model, ids: Sequence[PoolId], size: int) -> list[PoolId]:
         """Those of the ids at which the model itself looks in this round; see ``preselect``.
 
         All of them where the pool is not too big for it, or where fewer than ``size`` are left.
@@ -266,11 +266,11 @@ class Learner:
             return np.empty((0, classes), dtype=np.float32)
         return checked_proba(model.scores.classifier.predict_proba, self._dataset(texts), classes)
 
-    def predict_pool(self, model: Model, ids: Sequence[str]) -> Proba:
+    def predict_pool(self, model: Model, ids: Sequence[PoolId]) -> Proba:
         """Probabilities (n, C) of records of the pool, by id; not for spans."""
         return model.scores.of(self._rows(ids))
 
-    def vectors(self, ids: Sequence[str]) -> Vectors | None:
+    def vectors(self, ids: Sequence[PoolId]) -> Vectors | None:
         """Vectors (n, d) of records of the pool that no label changes, of length 1.
 
         ``None`` where the classifier has none. They are made for the whole pool at the first use.
@@ -278,7 +278,7 @@ class Learner:
         represented = self._representation
         return None if represented is None else represented.pool[self._rows(ids)]
 
-    def decisions(self, model: Model, ids: Sequence[str]) -> Proba:
+    def decisions(self, model: Model, ids: Sequence[PoolId]) -> Proba:
         """Probabilities (m, k) of all decisions about records of the pool.
 
         A decision is a text's label, whether one label applies to a text, or a token's tag, by the
@@ -335,7 +335,7 @@ class Learner:
         self,
         size: int,
         round: int,  # noqa: A002
-        taken: Collection[str],
+        taken: Collection[PoolId],
     ) -> tuple[BatchItem, ...]:
         """Records drawn at random; imports nothing heavy."""
         free = [record.id for record in self._pool if record.id not in taken]
@@ -349,7 +349,7 @@ class Learner:
         size: int,
         *,
         round: int,  # noqa: A002
-        taken: tuple[Targets, Collection[str], Collection[str]],
+        taken: tuple[Targets, Collection[PoolId], Collection[PoolId]],
     ) -> BatchChoice:
         """What a strategy chooses of what is neither labelled, nor excluded, nor hidden."""
         from loopd.learning import choosing
@@ -386,7 +386,7 @@ class Learner:
         ids = [self._pool.records[position].id for position in positions]
         return positions, self._problem.encode([targets[id_] for id_ in ids])
 
-    def _rows(self, ids: Collection[str]) -> Positions:
+    def _rows(self, ids: Collection[PoolId]) -> Positions:
         """Positions of the ids; ids that the pool does not hold are left out."""
         positions = self._pool.positions
         return np.array([positions[id_] for id_ in ids if id_ in positions], dtype=np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 from loopd.cleanlab_adapter import active_scores
 from loopd.learning.arrays import Floats, Scores
 from loopd.learning.strategies.uncertainty import LeastConfidence
+from loopd.records import PoolId
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Pick:
         again: whether it has an answer already.
     """
 
-    record_id: str
+    record_id: PoolId
     score: float
     again: bool
 
@@ -40,9 +41,9 @@ class Answered:
         proba: for each model the probabilities (C,) by record id, out of sample.
     """
 
-    votes: Mapping[str, Mapping[str, str]]
-    askable: Collection[str]
-    proba: Sequence[Mapping[str, Floats]]
+    votes: Mapping[PoolId, Mapping[str, str]]
+    askable: Collection[PoolId]
+    proba: Sequence[Mapping[PoolId, Floats]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Unanswered:
         proba: for each model the probabilities (u, C), rows in the order of the ids.
     """
 
-    ids: Sequence[str]
+    ids: Sequence[PoolId]
     proba: Sequence[Floats]
 
 
@@ -115,7 +116,7 @@ def _scores(
     return active_scores(votes, proba, np.stack(list(unanswered.proba)), seed)
 
 
-def _matrix(votes: Mapping[str, Mapping[str, str]], labels: Sequence[str]) -> Scores:
+def _matrix(votes: Mapping[PoolId, Mapping[str, str]], labels: Sequence[str]) -> Scores:
     """Class numbers (n, m), NaN where an annotator gave none."""
     number = {label: index for index, label in enumerate(labels)}
     people = sorted({person for of_text in votes.values() for person in of_text})
@@ -127,6 +128,6 @@ def _matrix(votes: Mapping[str, Mapping[str, str]], labels: Sequence[str]) -> Sc
     return matrix
 
 
-def _least(ids: Sequence[str], scores: Scores, size: int) -> list[tuple[str, float]]:
+def _least(ids: Sequence[PoolId], scores: Scores, size: int) -> list[tuple[PoolId, float]]:
     order = np.argsort(scores, kind="stable")[:size]
     return [(ids[index], float(scores[index])) for index in order.tolist()]

@@ -82,7 +82,7 @@ class AccountWatch:
         held = Counter(
             answer.annotator
             for answer in given(state)
-            if answer.record_id not in state.deleted and answer.record_id not in sweep.missing
+            if answer.external_id not in state.deleted and answer.external_id not in sweep.missing
         )
         left = frozenset(id_ for id_ in suspects if self._has_left(id_, accounts))
         # Who may not see all accounts does not know whether a former member's is still there.

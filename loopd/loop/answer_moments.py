@@ -13,9 +13,9 @@ from loopd.events import AnswersCollected, Event
 from loopd.growing import GrowingMap
 from loopd.loop.answer_times import changed_at, given_at
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus
+from loopd.records import Answer, AnswerStatus, ExternalId
 
-Key = tuple[str, str]
+Key = tuple[ExternalId, str]
 
 KEPT, LEAST = 96, 32
 """Newest times of each annotator that are kept, and those that are never lacking."""
@@ -62,7 +62,7 @@ class AnswerMoments:
     """
 
     answers: Mapping[Key, Answer]
-    given: GrowingMap[str, Mapping[str, float]]
+    given: GrowingMap[ExternalId, Mapping[str, float]]
     annotators: GrowingMap[str, Annotator]
 
 
@@ -78,7 +78,7 @@ def annotators_of(state: State) -> dict[str, Annotator]:
 
 
 def _build(state: State) -> AnswerMoments:
-    first_times: dict[str, dict[str, float]] = defaultdict(dict)
+    first_times: dict[ExternalId, dict[str, float]] = defaultdict(dict)
     counts: dict[str, Counter[AnswerStatus]] = defaultdict(Counter)
     times: dict[str, list[Moments]] = defaultdict(list)
     for (id_, person), answer in state.answers.items():
@@ -105,7 +105,7 @@ def _moments(answer: Answer) -> Moments:
 
 def _advance(before: AnswerMoments, events: Sequence[Event], state: State) -> AnswerMoments | None:
     news = [event for event in events if isinstance(event, AnswersCollected)]
-    first_times: dict[str, dict[str, float]] = {}
+    first_times: dict[ExternalId, dict[str, float]] = {}
     people: dict[str, _Tally] = {}
     for id_, person in dict.fromkeys(_key(answer) for event in news for answer in event.answers):
         if person not in people:
@@ -129,7 +129,7 @@ def _advance(before: AnswerMoments, events: Sequence[Event], state: State) -> An
 
 
 def _key(answer: Answer) -> Key:
-    return answer.record_id, answer.annotator
+    return answer.external_id, answer.annotator
 
 
 class _Tally:

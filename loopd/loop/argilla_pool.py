@@ -20,7 +20,7 @@ from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.machine import State
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.intakes import FOLDER, Intakes
 from loopd.tasks.registry import build_task
 
@@ -42,8 +42,8 @@ class PoolNow:
 
     pool: Pool
     added: tuple[Record, ...]
-    gone: frozenset[str]
-    edited: tuple[str, ...]
+    gone: frozenset[PoolId]
+    edited: tuple[PoolId, ...]
     report: ReadingReport
 
 
@@ -103,7 +103,7 @@ def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, 
 def compared(
     before: Sequence[Sequence[Record]],
     listed: Pool,
-    planned: Collection[str],
+    planned: Collection[PoolId],
     report: ReadingReport,
 ) -> PoolNow:
     """What a listing means for the intakes before it; pure.

@@ -22,7 +22,7 @@ from loopd.learning.seeding import for_step
 from loopd.loop.draws import PURPOSE
 from loopd.loop.tools import Tools
 from loopd.machine import State
-from loopd.records import BatchItem, JsonValue, Target, Targets
+from loopd.records import BatchItem, JsonValue, PoolId, Target, Targets
 
 Figures = dict[str, JsonValue]
 
@@ -90,7 +90,7 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     figures: Figures = {
         "audit.draws": len(gold),
         "audit.discarded": len(refused),
-        "audit.open": len(set(drawn) - set(gold) - refused - state.deleted),
+        "audit.open": len(set(drawn) - set(gold) - refused - state.deleted_texts),
         **UNKNOWN,
         **_measured(tools, gold, predicted),
         **_compared(state, tools, gold, labels_by_id),
@@ -109,7 +109,7 @@ def _news(state: State, predicted: Targets) -> tuple[Targets, int | None]:
     return {id_: predicted[id_] for id_ in changed}, since
 
 
-def _predicted(tools: Tools, model: Model, ids: Iterable[str]) -> dict[str, Target]:
+def _predicted(tools: Tools, model: Model, ids: Iterable[PoolId]) -> dict[PoolId, Target]:
     items = [BatchItem(id_) for id_ in ids]
     return {
         item.record_id: item.suggestion.value
@@ -179,14 +179,14 @@ def _comparison(savings: Savings) -> Figures:
     }
 
 
-def _chosen(state: State, labels_by_id: Targets) -> list[str]:
+def _chosen(state: State, labels_by_id: Targets) -> list[PoolId]:
     """Records with a label that a strategy chose, oldest first."""
     items = (item for batch in state.batches for item in batch.items)
     selected = (item.record_id for item in items if item.copy_id is None and not item.draw)
     return [id_ for id_ in selected if id_ in labels_by_id][:MOST_CHOSEN]
 
 
-def _given(state: State, tools: Tools, labels_by_id: Targets) -> list[str]:
+def _given(state: State, tools: Tools, labels_by_id: Targets) -> list[PoolId]:
     """Records with a label from before the run; of many a random part, always the same."""
     planned = state.planned_ids
     free = sorted(id_ for id_ in labels_by_id if id_ not in planned)

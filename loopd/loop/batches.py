@@ -19,7 +19,7 @@ from loopd.loop.queue import lasting
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import State
-from loopd.records import Batch, BatchItem, Targets
+from loopd.records import Batch, BatchItem, PoolId, Targets, text_of
 
 if TYPE_CHECKING:
     from loopd.learning.second_opinion import Pick
@@ -49,7 +49,7 @@ class SelectionContext:
         return self.state.round + 1
 
     @property
-    def taken(self) -> frozenset[str]:
+    def taken(self) -> frozenset[PoolId]:
         """Records that train nothing: open, discarded, deleted, or drawn at random."""
         return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
@@ -78,7 +78,7 @@ def chosen_batch(
     section, state = tools.config.queue, context.state
     if section.watermark is None and state.published:
         size = lasting(state, state.answers_needed(section.min_submitted), size)
-    unanswerable = discarded(state) | state.deleted | state.gone
+    unanswerable = discarded(state) | state.deleted_texts | state.gone
     spent = len(context.targets) + len(context.taken - unanswerable)
     size = max(1, labels_left(tools.config.stopping, spent, size))
     hidden = unseen(state, tools.aside)
@@ -124,8 +124,8 @@ def _with_draws(
 
 def _refreshed(context: SelectionContext, tools: Tools, model: Model) -> Iterator[Batch]:
     """What is left of earlier batches, least certain first."""
-    touched = {answer.record_id for answer in context.state.answers.values()}
-    left = context.taken - touched - context.state.deleted
+    touched = {text_of(answer.external_id) for answer in context.state.answers.values()}
+    left = context.taken - touched - context.state.deleted_texts
     for batch in context.state.batches:
         items = [item for item in batch.items if item.copy_id is None and item.record_id in left]
         if items:

@@ -7,6 +7,7 @@ from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import has_room, runs_low
 from loopd.machine import State
+from loopd.records import ExternalId
 
 
 class Closing:
@@ -25,7 +26,7 @@ class Closing:
 
 
 def reason_to_close(
-    state: State, config: Config, waiting: frozenset[str], *, pool_size: int, now: float
+    state: State, config: Config, waiting: frozenset[ExternalId], *, pool_size: int, now: float
 ) -> str | None:
     """Why the batch is closed now, ``None`` to go on collecting.
 
@@ -54,7 +55,7 @@ def reason_to_close(
     return "patience" if any_answered(state, ids, another_person=another) else None
 
 
-def _few_are_open(state: State, config: Config, waiting: frozenset[str]) -> bool:
+def _few_are_open(state: State, config: Config, waiting: frozenset[ExternalId]) -> bool:
     """Whether it is time for the next batch although records are open."""
     queue = config.queue
     if queue.watermark is not None:
@@ -65,14 +66,14 @@ def _few_are_open(state: State, config: Config, waiting: frozenset[str]) -> bool
     )
 
 
-def _something_came(state: State, waiting: frozenset[str]) -> bool:
+def _something_came(state: State, waiting: frozenset[ExternalId]) -> bool:
     """Whether any record was resolved since the batch before was closed."""
     before = state.collected.get(state.round - 1)
     left = before.open_records if before is not None else 0
     return len(waiting) < left + len(state.batch.items)
 
 
-def _is_last(state: State, config: Config, waiting: frozenset[str], pool_size: int) -> bool:
+def _is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, index = config.stopping, index_of(state)
     gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)

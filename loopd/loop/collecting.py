@@ -39,7 +39,7 @@ def changes(
         DatasetError: every record is gone, which is an accident and not people's work.
     """
     _refuse_emptied(state, sweep)
-    present = {(answer.record_id, answer.annotator): answer for answer in sweep.answers}
+    present = {(answer.external_id, answer.annotator): answer for answer in sweep.answers}
     missing = set(sweep.missing)
     returned = {annotator for _, annotator in present} & state.departed
     left = (state.departed | set(departed)) - returned
@@ -60,7 +60,7 @@ def changes(
         return None
     return AnswersCollected(
         at=now,
-        answers=tuple(sorted(changed, key=lambda answer: (answer.record_id, answer.annotator))),
+        answers=tuple(sorted(changed, key=lambda answer: (answer.external_id, answer.annotator))),
         deleted=deleted,
         restored=restored,
         departed=tuple(sorted(left - state.departed)),
@@ -75,13 +75,13 @@ def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
     """
     if sweep.is_partial:
         return iter(())
-    present = {(answer.record_id, answer.annotator) for answer in sweep.answers}
+    present = {(answer.external_id, answer.annotator) for answer in sweep.answers}
     missing = set(sweep.missing)
     return (
         answer
         for key, answer in state.answers.items()
         if key not in present
-        and answer.record_id not in missing
+        and answer.external_id not in missing
         and answer.status is not AnswerStatus.WITHDRAWN
         and not answer.imported
     )
@@ -98,7 +98,7 @@ def _is_doubtful(state: State, before: Answer | None, answer: Answer) -> bool:
     A person may have answered a text on several records, and a record that was deleted may be
     another one now.
     """
-    if answer.record_id in state.deleted:
+    if answer.external_id in state.deleted:
         return True
     return before is not None and changed_at(answer) < changed_at(before)
 

@@ -17,12 +17,12 @@ from loopd.annotation.consensus import outside
 from loopd.data.pool import Pool
 from loopd.learning.seeding import for_step, rng
 from loopd.machine import State
-from loopd.records import BatchItem, Targets
+from loopd.records import BatchItem, PoolId, Targets
 
 PURPOSE = "audit"
 
 
-def set_aside(pool: Pool, share: float, seed: int) -> tuple[str, ...]:
+def set_aside(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:
     """The texts that only the audit may draw, in the order in which it does.
 
     A text that came with an answer is none of them: nobody is asked for it. Where a pool has grown,
@@ -46,7 +46,7 @@ def set_aside(pool: Pool, share: float, seed: int) -> tuple[str, ...]:
     return tuple(record_id for _, _, record_id in sorted(rows))
 
 
-def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[BatchItem, ...]:
+def drawn(state: State, aside: Sequence[PoolId], share: float, size: int) -> tuple[BatchItem, ...]:
     """The draws of the next batch: nobody is shown what the model thinks of them.
 
     Args:
@@ -64,7 +64,7 @@ def drawn(state: State, aside: Sequence[str], share: float, size: int) -> tuple[
     return tuple(BatchItem(id_, draw=True) for id_ in free[:due])
 
 
-def unseen(state: State, aside: Sequence[str]) -> frozenset[str]:
+def unseen(state: State, aside: Sequence[PoolId]) -> frozenset[PoolId]:
     """What strategies must not know of: what is set aside, and all draws.
 
     As long as there is an audit; a text that a strategy took before it began is none of them, nor
@@ -108,7 +108,7 @@ def training(targets: Targets, state: State, share: float) -> Targets:
     return {id_: target for id_, target in targets.items() if id_ not in held} if held else targets
 
 
-def held_out(state: State, share: float) -> frozenset[str]:
+def held_out(state: State, share: float) -> frozenset[PoolId]:
     """The draws, as long as there is an audit: no model may learn from them in any way."""
     return frozenset() if share == 0 else frozenset(state.draws)
 

@@ -13,7 +13,7 @@ from loopd.annotation.consensus import Ballots, Consensus, ConsensusOptions, bal
 from loopd.learning.seeding import for_step
 from loopd.loop.draws import held_out
 from loopd.machine import State
-from loopd.records import Span, Target, Targets
+from loopd.records import PoolId, Span, Target, Targets
 
 if TYPE_CHECKING:
     from loopd.loop.tools import Tools
@@ -37,7 +37,7 @@ class LabelResolver:
         return self._last[1]
 
     def _counted(self, state: State, tools: Tools) -> Consensus:
-        def predict(majority: Targets) -> Mapping[str, Any] | None:
+        def predict(majority: Targets) -> Mapping[PoolId, Any] | None:
             if not tools.learner.can_fit(majority):
                 return None
             return tools.learner.out_of_fold(state.round, majority, tools.config.consensus.folds)

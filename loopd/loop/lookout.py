@@ -16,7 +16,7 @@ from loopd.annotation.store import AnnotationStore
 from loopd.errors import ArgillaError, TransientError
 from loopd.events import RecordsReopened
 from loopd.machine import State
-from loopd.records import Batch
+from loopd.records import Batch, ExternalId
 
 SOON = 5.0
 """Seconds until the next look while something is hidden; twice as many each time."""
@@ -72,15 +72,15 @@ class Lookout:
         self._monotonic = monotonic
         self._next_look = float("-inf")
         self._pause = SOON
-        self._attempts: dict[str, _Attempts] = {}
-        self._said: frozenset[str] = frozenset()
+        self._attempts: dict[ExternalId, _Attempts] = {}
+        self._said: frozenset[ExternalId] = frozenset()
         self._search_fails = False
 
     def soon(self) -> None:
         """Let the next look come at once."""
         self._next_look, self._pause = float("-inf"), SOON
 
-    def unseen(self, batch: Batch) -> frozenset[str]:
+    def unseen(self, batch: Batch) -> frozenset[ExternalId]:
         """External ids of a batch that the search does not find; all of them while it fails."""
         if self._store is None:
             return frozenset()
@@ -91,7 +91,9 @@ class Lookout:
         """Whether it is time to look."""
         return self._store is not None and self._monotonic() >= self._next_look
 
-    def look(self, state: State, waiting: Collection[str], now: float) -> RecordsReopened | None:
+    def look(
+        self, state: State, waiting: Collection[ExternalId], now: float
+    ) -> RecordsReopened | None:
         """Publish again what nobody can answer, if it is time to look.
 
         Args:
@@ -117,7 +119,7 @@ class Lookout:
 
     def _visible(
         self, store: AnnotationStore, batches: Sequence[Batch], *, open_only: bool
-    ) -> frozenset[str] | None:
+    ) -> frozenset[ExternalId] | None:
         """What the search finds, ``None`` while it fails."""
         try:
             visible = store.visible(batches, open_only=open_only)
@@ -137,10 +139,10 @@ class Lookout:
     # -- publishing again ----------------------------------------------------------------------
 
     def _reopen(
-        self, store: AnnotationStore, batches: Sequence[Batch], hidden: Collection[str]
-    ) -> set[str]:
+        self, store: AnnotationStore, batches: Sequence[Batch], hidden: Collection[ExternalId]
+    ) -> set[ExternalId]:
         """External ids of those that Argilla takes for open then."""
-        reopened: set[str] = set()
+        reopened: set[ExternalId] = set()
         for some in self._due(hidden):
             try:
                 reopened |= store.reopen(_parts(batches, some))
@@ -150,12 +152,12 @@ class Lookout:
             self._note(some)
         return reopened
 
-    def _due(self, hidden: Collection[str]) -> Iterator[list[str]]:
+    def _due(self, hidden: Collection[ExternalId]) -> Iterator[list[ExternalId]]:
         """What may be published again now, in parts for one request.
 
         The parts become smaller: one record that Argilla fails at must not keep others back.
         """
-        now, by_failures = self._monotonic(), dict[int, list[str]]()
+        now, by_failures = self._monotonic(), dict[int, list[ExternalId]]()
         for id_ in sorted(hidden):
             attempts = self._attempts.get(id_, _Attempts())
             if attempts.not_before <= now:
@@ -164,7 +166,7 @@ class Lookout:
             size = max(1, TOGETHER >> 3 * failures)
             yield from (ids[start : start + size] for start in range(0, len(ids), size))
 
-    def _note(self, ids: Collection[str], failures: int = 0) -> None:
+    def _note(self, ids: Collection[ExternalId], failures: int = 0) -> None:
         """One more attempt with these."""
         for id_ in ids:
             before = self._attempts.get(id_, _Attempts())
@@ -204,7 +206,7 @@ class Lookout:
         self._search_fails = problem is not None
 
 
-def _parts(batches: Sequence[Batch], ids: Collection[str]) -> tuple[Batch, ...]:
+def _parts(batches: Sequence[Batch], ids: Collection[ExternalId]) -> tuple[Batch, ...]:
     """The batches with these records alone."""
     kept = frozenset(ids)
     parts = (

@@ -118,7 +118,7 @@ def _answers(event: AnswersCollected, state: State) -> None:
     for answer in event.answers:
         if answer.status is AnswerStatus.INVALID:
             logger.warning(
-                "unknown_label_skipped", record=answer.record_id, value=str(answer.value)[:80]
+                "unknown_label_skipped", record=answer.external_id, value=str(answer.value)[:80]
             )
     if event.deleted:
         logger.warning("records_deleted_in_argilla", records=list(event.deleted[:5]))

@@ -16,7 +16,7 @@ from loopd.learning.problems.problem import problem_of
 from loopd.loop.draws import held_out, training
 from loopd.machine import Phase, State
 from loopd.printable import one_line
-from loopd.records import AnswerStatus, Span, Target, Targets
+from loopd.records import AnswerStatus, ExternalId, Span, Target, Targets, published_as
 
 ENOUGH = 5
 """Equal labels from which it is said before the first batch is collected."""
@@ -93,7 +93,7 @@ def _few_people(state: State, config: Config) -> Obstacle | None:
         return _second_opinions(state, config, crowd)
     # Who is there cannot have completed a record, but who has left may have.
     waiting = {id_: state.originals[id_] for id_ in _waiting(state, config)}
-    left = [id_ for id_, of in waiting.items() if _spent(state, (id_, of), crowd)]
+    left = [id_ for id_, of in waiting.items() if _spent(state, (id_, published_as(of)), crowd)]
     if not waiting:
         return None
     some = "1 person has" if len(crowd) == 1 else f"{len(crowd)} people have"
@@ -115,8 +115,9 @@ def _crowd(state: State) -> frozenset[str]:
 
 
 def _second_opinions(state: State, config: Config, crowd: frozenset[str]) -> Obstacle | None:
-    waiting, originals = _waiting(state, config), state.originals
-    if not waiting or not all(_spent(state, (id_, originals[id_]), crowd) for id_ in waiting):
+    waiting = _waiting(state, config)
+    pairs = ((id_, published_as(state.originals[id_])) for id_ in waiting)
+    if not waiting or not all(_spent(state, pair, crowd) for pair in pairs):
         return None
     wait = _count(len(waiting), "record waits", "records wait")
     return Obstacle(
@@ -126,12 +127,12 @@ def _second_opinions(state: State, config: Config, crowd: frozenset[str]) -> Obs
     )
 
 
-def _spent(state: State, ids: tuple[str, str], crowd: frozenset[str]) -> bool:
+def _spent(state: State, ids: tuple[ExternalId, ExternalId], crowd: frozenset[str]) -> bool:
     """Whether everybody has answered a record, or what it is a copy of."""
     return all(any(_is_there(state, each, person) for each in ids) for person in crowd)
 
 
-def _is_there(state: State, id_: str, person: str) -> bool:
+def _is_there(state: State, id_: ExternalId, person: str) -> bool:
     answer = state.answers.get((id_, person))
     return answer is not None and answer.status is not AnswerStatus.WITHDRAWN
 
@@ -140,7 +141,7 @@ def _asks_again(state: State) -> bool:
     return state.all_planned.copies > 0
 
 
-def _waiting(state: State, config: Config) -> frozenset[str]:
+def _waiting(state: State, config: Config) -> frozenset[ExternalId]:
     another = config.relabel.another_person
     needed = state.answers_needed(config.queue.min_submitted)
     return unresolved(state, needed, another_person=another)
@@ -231,7 +232,7 @@ def _can_fit(state: State, config: Config) -> bool:
 
 def _unlabelled(state: State) -> _Lack:
     """Why answers are no labels."""
-    answers = [answer for answer in given(state) if answer.record_id not in state.deleted]
+    answers = [answer for answer in given(state) if answer.external_id not in state.deleted]
     kinds = Counter(answer.status for answer in answers)
     total, unknown = len(answers), kinds[AnswerStatus.INVALID]
     if not total:

@@ -19,6 +19,7 @@ from statistics import median
 from loopd.annotation.consensus import NOTHING, index_of, reacted
 from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.machine import State
+from loopd.records import ExternalId, text_of
 
 MARGIN = 1.5
 """How much longer than the slowest of the last rounds the next one may take."""
@@ -45,7 +46,9 @@ LARGEST_BATCH = 1500
 """Records that a batch has at most where loopd sizes it."""
 
 
-def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: float) -> bool:
+def runs_low(
+    state: State, waiting: frozenset[ExternalId], needed: int, poll_interval: float
+) -> bool:
     """Whether the next batch must be begun lest somebody waits for it.
 
     The records that are open to a person get fewer by the person's own answers, and by those of
@@ -61,7 +64,7 @@ def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: 
     if horizon is None:
         return False
     originals, index = state.originals, index_of(state)
-    entries = (index.records.get(originals.get(id_, id_), NOTHING) for id_ in waiting)
+    entries = (index.records.get(originals.get(id_, text_of(id_)), NOTHING) for id_ in waiting)
     done = Counter(person for entry in entries for person in reacted(entry))
     falling = _falling(paces(state), needed)
     return any(

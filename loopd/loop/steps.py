@@ -40,7 +40,7 @@ from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State
-from loopd.records import Batch, JsonValue, Targets
+from loopd.records import Batch, ExternalId, JsonValue, Targets
 
 Step = Callable[[State, Tools], Event | None]
 
@@ -111,7 +111,7 @@ def collect(state: State, tools: Tools) -> Event | None:
     another = tools.config.relabel.another_person
     if another and (repeated := to_set_aside(state)):
         tools.store.set_aside(repeated)
-        ids = [answer.record_id for answer in repeated]
+        ids = [answer.external_id for answer in repeated]
         log.get("loop").info("answers_set_aside", count=len(ids), records=ids[:5])
     needed = state.answers_needed(tools.config.queue.min_submitted)
     waiting = _waiting(state, tools)
@@ -203,7 +203,7 @@ STEPS: dict[Phase, Step] = {
 }
 
 
-def _unseen(batch: Batch, left_out: frozenset[str], tools: Tools) -> frozenset[str]:
+def _unseen(batch: Batch, left_out: frozenset[ExternalId], tools: Tools) -> frozenset[ExternalId]:
     """External ids of what was published of a batch and the search lacks for long; says so."""
     deadline, pause = tools.clock.monotonic() + SHOWN_WITHIN, LOOK_SECONDS
     while (unseen := tools.lookout.unseen(batch) - left_out) and tools.clock.monotonic() < deadline:
@@ -237,7 +237,7 @@ def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
     return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
 
 
-def _waiting(state: State, tools: Tools) -> frozenset[str]:
+def _waiting(state: State, tools: Tools) -> frozenset[ExternalId]:
     """External ids that wait for somebody."""
     needed = state.answers_needed(tools.config.queue.min_submitted)
     return unresolved(state, needed, another_person=tools.config.relabel.another_person)

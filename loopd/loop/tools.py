@@ -27,6 +27,7 @@ from loopd.loop.lookout import Lookout
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
 from loopd.machine import State
+from loopd.records import PoolId
 from loopd.storage.names import SavedNames
 from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
@@ -59,10 +60,10 @@ class DataSets:
     pool: Pool
     test: Pool | None
     reports: dict[str, ReadingReport]
-    gone: frozenset[str] = frozenset()
+    gone: frozenset[PoolId] = frozenset()
 
     @cached_property
-    def leaks(self) -> tuple[str, ...]:
+    def leaks(self) -> tuple[PoolId, ...]:
         """Pool ids whose text is also in the test set."""
         return leaks(self.pool, self.test) if self.test is not None else ()
 
@@ -87,7 +88,7 @@ class Tools:
     lookout: Lookout = field(default_factory=Lookout)
 
     @cached_property
-    def stop_set(self) -> tuple[str, ...]:
+    def stop_set(self) -> tuple[PoolId, ...]:
         """Fixed random pool ids on which the stopping criteria look.
 
         Of the texts with which the run began: rounds are compared on the same ones.
@@ -100,7 +101,7 @@ class Tools:
         return tuple(ids[index] for index in sorted(rng.choice(len(ids), size, replace=False)))
 
     @cached_property
-    def aside(self) -> tuple[str, ...]:
+    def aside(self) -> tuple[PoolId, ...]:
         """Pool ids that only the audit may draw, in its order."""
         config = self.config
         return set_aside(self.data.pool, config.audit.random_share, config.run.seed)

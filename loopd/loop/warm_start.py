@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from loopd.data.pool import Pool
 from loopd.events import AnswersCollected
 from loopd.machine import State
-from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Record
+from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Record, published_as
 from loopd.tasks.task import Task
 
 LONG_AGO = "1970-01-01T00:00:00.000000"
@@ -20,7 +20,7 @@ def imported(state: State, pool: Pool, task: Task, now: float) -> AnswersCollect
         answer
         for record in pool
         for answer in _answers(record, task)
-        if (answer.record_id, answer.annotator) not in state.answers
+        if (answer.external_id, answer.annotator) not in state.answers
     )
     return AnswersCollected(at=now, answers=answers) if answers else None
 
@@ -29,4 +29,5 @@ def _answers(record: Record, task: Task) -> Iterator[Answer]:
     for name, value in record.answers:
         valid = task.is_valid(value)
         status = AnswerStatus.SUBMITTED if valid else AnswerStatus.INVALID
-        yield Answer(record.id, f"{IMPORT_PREFIX}{name}", status, value, LONG_AGO)
+        external_id = published_as(record.id)
+        yield Answer(external_id, f"{IMPORT_PREFIX}{name}", status, value, LONG_AGO)

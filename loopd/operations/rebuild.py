@@ -16,7 +16,15 @@ from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.loop.queue import LARGEST_BATCH
-from loopd.records import Batch, BatchItem, JsonValue
+from loopd.records import (
+    Batch,
+    BatchItem,
+    ExternalId,
+    JsonValue,
+    PoolId,
+    published_as,
+    text_of,
+)
 from loopd.tasks.task import Task
 
 UNKNOWN = "unknown"
@@ -54,14 +62,14 @@ class _Found:
     """
 
     item: PublishedItem
-    external_id: str
-    record_id: str
+    external_id: ExternalId
+    record_id: PoolId
     number: int | None
     fits: bool
 
     @property
-    def copy_id(self) -> str | None:
-        return None if self.external_id == self.record_id else self.external_id
+    def copy_id(self) -> ExternalId | None:
+        return None if self.external_id == published_as(self.record_id) else self.external_id
 
 
 def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
@@ -99,7 +107,7 @@ def rebuild(items: Sequence[PublishedItem], pool: Pool, task: Task) -> Rebuilt:
 
 def _found(
     items: Sequence[PublishedItem], pool: Pool, task: Task
-) -> tuple[list[_Found], list[str]]:
+) -> tuple[list[_Found], list[ExternalId]]:
     """Records of the run, ordered by id; and ids that name a batch but no text of the pool."""
     records, unknown = [], []
     for item in items:
@@ -126,17 +134,17 @@ def _number(metadata: Mapping[str, JsonValue]) -> int | None:
     return int(str(number)) if whole else None
 
 
-def _original(external_id: str, item: PublishedItem, pool: Pool) -> str | None:
+def _original(external_id: ExternalId, item: PublishedItem, pool: Pool) -> PoolId | None:
     """Pool id of a record or a copy."""
     if external_id in pool:
-        return external_id
+        return text_of(external_id)
     named = item.metadata.get("second_opinion_of")
     if named is None and (like := _COPY_ID.fullmatch(external_id)):
         named = like[1]
-    return named if isinstance(named, str) and named in pool else None
+    return PoolId(named) if isinstance(named, str) and named in pool else None
 
 
-def _gone_originals(records: Sequence[_Found], pool: Pool) -> list[str]:
+def _gone_originals(records: Sequence[_Found], pool: Pool) -> list[PoolId]:
     """Records that must have been published once, because there are copies of them."""
     present = {record.record_id for record in records if record.copy_id is None}
     copied = {each.record_id for each in records if each.copy_id and each.number is not None}
@@ -146,7 +154,7 @@ def _gone_originals(records: Sequence[_Found], pool: Pool) -> list[str]:
 # -- what is refused -------------------------------------------------------------------------------
 
 
-def _refuse_unknown(unknown: Sequence[str]) -> None:
+def _refuse_unknown(unknown: Sequence[ExternalId]) -> None:
     if unknown:
         raise DatasetError(
             f"{_records(len(unknown))} of the dataset name a batch, but not a text of the pool "
@@ -295,7 +303,7 @@ def _is_odd(member: _Found, number: int) -> bool:
     return told != (f"b{number:04d}", number) or _number_in(member, "priority") is None
 
 
-def _other_notes(strays: Sequence[_Found], gone: Sequence[str], foreign: int) -> Iterator[str]:
+def _other_notes(strays: Sequence[_Found], gone: Sequence[PoolId], foreign: int) -> Iterator[str]:
     answered = [record.external_id for record in strays if record.item.answered]
     left = len(strays) - len(answered)
     if answered:

@@ -15,6 +15,7 @@ from loopd.loop.argilla_pool import pool_wishes
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import build_store
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
+from loopd.records import Target
 from loopd.tasks.registry import build_task
 
 
@@ -48,7 +49,7 @@ def play_people(
 def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
     task, pool = build_task(config.task), _pool(config, gold_column)
-    gold = {record.id: record.gold for record in pool if record.gold is not None}
+    gold: dict[str, Target] = {record.id: record.gold for record in pool if record.gold is not None}
     if not gold:
         raise DataError(
             f"column `{gold_column}` of the pool holds none of the labels",

@@ -13,7 +13,7 @@ from loopd.loop.queue import paces
 from loopd.machine import State
 from loopd.metrics_log.rows import Row, number
 from loopd.printable import one_line
-from loopd.records import IMPORT_PREFIX, AnswerStatus
+from loopd.records import IMPORT_PREFIX, AnswerStatus, ExternalId
 
 SHORT_ID = 8
 """Characters of an account's id where its name is not known."""
@@ -67,14 +67,14 @@ class AnnotatorSummary:
     quality: float | None
 
 
-def waiting(state: State, config: Config) -> frozenset[str]:
+def waiting(state: State, config: Config) -> frozenset[ExternalId]:
     """External ids that wait for somebody."""
     another = config.relabel.another_person
     needed = state.answers_needed(config.queue.min_submitted)
     return unresolved(state, needed, another_person=another)
 
 
-def open_batches(state: State, open_ids: frozenset[str]) -> tuple[OpenBatch, ...]:
+def open_batches(state: State, open_ids: frozenset[ExternalId]) -> tuple[OpenBatch, ...]:
     """Batches of which something is open, oldest first."""
     batches = []
     for position in sorted({state.all_planned.positions[id_] for id_ in open_ids}):

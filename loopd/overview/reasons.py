@@ -10,7 +10,7 @@ from loopd.annotation.consensus import index_of, is_given
 from loopd.data.pool import Pool
 from loopd.machine import State
 from loopd.printable import one_line
-from loopd.records import Batch, BatchItem, Span, Suggestion
+from loopd.records import Batch, BatchItem, ExternalId, Span, Suggestion
 
 SHOWN = 60
 """Open records that are shown at most."""
@@ -95,7 +95,9 @@ class OpenRecord:
     answers: int
 
 
-def open_records(state: State, pool: Pool, open_ids: frozenset[str]) -> tuple[OpenRecord, ...]:
+def open_records(
+    state: State, pool: Pool, open_ids: frozenset[ExternalId]
+) -> tuple[OpenRecord, ...]:
     """Open records, the oldest batch first, at most ``SHOWN``."""
     positions = state.all_planned.positions
     batches = [state.batches[one] for one in sorted({positions[id_] for id_ in open_ids})]
@@ -130,7 +132,7 @@ def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
     return tuple(sorted(ranked, key=lambda proposal: -proposal.certainty))
 
 
-def _ranked_anew(state: State, ids: Set[str], oldest: int) -> Mapping[str, BatchItem]:
+def _ranked_anew(state: State, ids: Set[ExternalId], oldest: int) -> Mapping[ExternalId, BatchItem]:
     """Those of the records that were ranked anew since they were published, as they are now.
 
     ``oldest`` is the first round in which any of them was planned.
@@ -148,7 +150,7 @@ def _ranked_anew(state: State, ids: Set[str], oldest: int) -> Mapping[str, Batch
 def _reactions(state: State, item: BatchItem) -> int:
     """Answers that one record of a batch has already."""
     entry = index_of(state).records[item.record_id]
-    ids = (answer.record_id for answer in entry.answers if is_given(answer))
+    ids = (answer.external_id for answer in entry.answers if is_given(answer))
     return sum(id_ == item.external_id for id_ in ids)
 
 

@@ -6,14 +6,14 @@ allow, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 
-from loopd.records import Span
+from loopd.records import Answer, Span
 
 Reader = Callable[[Any], Any]
 
@@ -32,6 +32,9 @@ _PLAIN: Mapping[object, tuple[type, ...]] = {
 _NAMES = {"JsonValue": Any, "Target": str | tuple[str | Span, ...]}
 """Aliases that are not what annotations can be read from."""
 
+_KEYS: Mapping[tuple[type, str], str] = {(Answer, "external_id"): "record_id"}
+"""Keys of fields that have another name than when journals began to hold them."""
+
 
 class UnfitError(ValueError):
     """A value has a field that its class lacks, or is none that its annotation allows."""
@@ -41,13 +44,20 @@ class MissingError(ValueError):
     """A value lacks a field that its class needs."""
 
 
+def key_of(kind: type, name: str) -> str:
+    """The key in JSON of a field of a dataclass."""
+    return _KEYS.get((kind, name), name)
+
+
 def reader_of(kind: type) -> Reader:
     """What makes an instance of a dataclass from a parsed JSON object, which it may change.
 
     It raises UnfitError and MissingError.
     """
     hints = get_type_hints(kind, localns=_NAMES)
-    kinds = {field.name: kinds_of(hints[field.name]) for field in fields(kind)}
+    names = {key_of(kind, field.name): field.name for field in fields(kind)}
+    kinds = {key: kinds_of(hints[name]) for key, name in names.items()}
+    renamed = [(key, name) for key, name in names.items() if key != name]
     plain = {name: frozenset(_as_they_are(allowed)) for name, allowed in kinds.items()}
 
     def read(values: dict[str, Any]) -> Any:
@@ -57,17 +67,30 @@ def reader_of(kind: type) -> Reader:
                     values[name] = _read(kinds[name], value)
         except KeyError as error:
             raise UnfitError(f"unknown field {error}") from None
+        for key, name in renamed:
+            if key in values:
+                values[name] = values.pop(key)
         try:
             return kind(**values)
         except TypeError as error:
-            raise MissingError(str(error).partition("() ")[2]) from None
+            raise MissingError(_lacking(error, renamed)) from None
 
     return read
+
+
+def _lacking(error: TypeError, renamed: Sequence[tuple[str, str]]) -> str:
+    """What a constructor misses, by its key."""
+    text = str(error).partition("() ")[2]
+    for key, name in renamed:
+        text = text.replace(f"'{name}'", f"'{key}'")
+    return text
 
 
 @cache
 def kinds_of(hint: Any) -> Kinds:
     """What an annotation allows."""
+    if isinstance(hint, NewType):
+        return kinds_of(hint.__supertype__)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         together = [kinds_of(argument) for argument in arguments]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopd.errors import NewerError, StorageError
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.replacing import keep_aside, stamp
 
@@ -123,7 +123,7 @@ def _read(path: Path) -> tuple[Record, ...]:
 def _record(path: Path, line: dict[str, str]) -> Record:
     if len(line) != len(_LINE):
         _refuse_newer(path, line, _LINE)
-    return Record(line["id"], line["text"])
+    return Record(PoolId(line["id"]), line["text"])
 
 
 def _refuse_newer(path: Path, line: object, keys: frozenset[str]) -> None:

@@ -88,7 +88,7 @@ def run(
 def imported(state: State) -> Mapping[str, object]:
     """What came with the pool, by record."""
     return {
-        answer.record_id: answer.value
+        answer.external_id: answer.value
         for answer in state.answers.values()
         if answer.imported and answer.status is AnswerStatus.SUBMITTED
     }

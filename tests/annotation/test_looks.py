@@ -82,7 +82,7 @@ class SlowStore(MemoryStore):
         self.meanwhile(False)
         visible = self.visible(batches)
         sweep = super().sweep(visible)
-        answers = tuple(one for one in sweep.answers if one.record_id in visible)
+        answers = tuple(one for one in sweep.answers if one.external_id in visible)
         if self.fault == "lag":
             answers = answers[::2]
         return self._done(Sweep(answers, (), listed=len(visible), is_partial=True))
@@ -197,10 +197,10 @@ class History:
     def _check_event(
         self, event: AnswersCollected, there: dict[Key, Shown], *, is_partial: bool
     ) -> None:
-        keys = [(answer.record_id, answer.annotator) for answer in event.answers]
+        keys = [(answer.external_id, answer.annotator) for answer in event.answers]
         assert len(set(keys)) == len(keys)
         for answer in event.answers:
-            key = (answer.record_id, answer.annotator)
+            key = (answer.external_id, answer.annotator)
             if answer.status is AnswerStatus.WITHDRAWN:
                 assert not is_partial
                 assert key not in there
@@ -211,7 +211,7 @@ class History:
                 if answer.value is not None:
                     assert (*key, answer.value) in self.ever
         if is_partial:
-            assert not {one.record_id for one in event.answers} & self.state.deleted
+            assert not {one.external_id for one in event.answers} & self.state.deleted
             assert not event.deleted
             assert not event.restored
         assert not set(event.deleted) & self.store.ids_shown

@@ -49,7 +49,7 @@ def test_the_same_person_again_is_not_counted_where_another_is_wanted() -> None:
     assert repeats(AGAIN) == {("x#2", "ann")}
     assert unresolved(AGAIN, 1) == {"x#2"}
     assert answered(AGAIN) == {"x"}
-    assert [each.record_id for each in to_set_aside(AGAIN)] == ["x#2"]
+    assert [each.external_id for each in to_set_aside(AGAIN)] == ["x#2"]
 
 
 def test_the_same_person_again_replaces_where_nobody_else_is_wanted() -> None:

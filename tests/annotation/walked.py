@@ -30,7 +30,7 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
     latest: dict[Key, Answer] = {}
     for record_id, answers in _submitted(state).items():
         for answer in answers:
-            if (answer.record_id, answer.annotator) not in ignored:
+            if (answer.external_id, answer.annotator) not in ignored:
                 before = latest.get((record_id, answer.annotator))
                 if before is None or _place(before, place) < _place(answer, place):
                     latest[record_id, answer.annotator] = answer
@@ -51,7 +51,7 @@ def repeats(state: State) -> frozenset[Key]:
     first: dict[Key, tuple[str, str]] = {}
     for record_id, answers in _submitted(state).items():
         for answer in answers:
-            moment = (answer.time, answer.record_id)
+            moment = (answer.time, answer.external_id)
             key = (record_id, answer.annotator)
             first[key] = min(first.get(key, moment), moment)
     found = set()
@@ -67,10 +67,10 @@ def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
     """External ids that have a submitted answer which counts."""
     ignored = repeats(state) if another_person else frozenset()
     return frozenset(
-        answer.record_id
+        answer.external_id
         for answers in _submitted(state).values()
         for answer in answers
-        if (answer.record_id, answer.annotator) not in ignored
+        if (answer.external_id, answer.annotator) not in ignored
     )
 
 
@@ -83,7 +83,7 @@ def discarded(state: State) -> frozenset[str]:
     """Records that people discarded (or answered with something unknown) and nobody labelled."""
     originals = state.originals
     refused = {
-        originals.get(answer.record_id, answer.record_id)
+        originals.get(answer.external_id, answer.external_id)
         for answer in state.answers.values()
         if answer.status in (AnswerStatus.DISCARDED, AnswerStatus.INVALID) and not answer.imported
     }
@@ -101,9 +101,9 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     ignored = repeats(state) if another_person else frozenset()
     spent = _spent(state) if another_person else frozenset()
     done = Counter(
-        answer.record_id
+        answer.external_id
         for answer in given(state)
-        if (answer.record_id, answer.annotator) not in ignored
+        if (answer.external_id, answer.annotator) not in ignored
     )
     return frozenset(
         id_
@@ -132,9 +132,9 @@ def outside(state: State) -> frozenset[str]:
     planned = state.planned_ids
     originals = state.originals
     return frozenset(
-        answer.record_id
+        answer.external_id
         for answer in given(state)
-        if answer.record_id not in originals and answer.record_id not in planned
+        if answer.external_id not in originals and answer.external_id not in planned
     )
 
 
@@ -143,7 +143,7 @@ def reactions(state: State) -> defaultdict[str, set[str]]:
     originals = state.originals
     found: defaultdict[str, set[str]] = defaultdict(set)
     for answer in given(state):
-        found[originals.get(answer.record_id, answer.record_id)].add(answer.annotator)
+        found[originals.get(answer.external_id, answer.external_id)].add(answer.annotator)
     return found
 
 
@@ -169,15 +169,15 @@ def _submitted(state: State) -> Mapping[str, list[Answer]]:
     originals = state.originals
     found: dict[str, list[Answer]] = defaultdict(list)
     for answer in state.answers.values():
-        record_id = originals.get(answer.record_id, answer.record_id)
-        gone = answer.record_id in state.deleted or record_id in state.deleted
+        record_id = originals.get(answer.external_id, answer.external_id)
+        gone = answer.external_id in state.deleted or record_id in state.deleted
         if answer.status is AnswerStatus.SUBMITTED and not gone:
             found[record_id].append(answer)
     return found
 
 
 def _place(answer: Answer, places: Mapping[str, int]) -> int:
-    return places.get(answer.record_id, -1)
+    return places.get(answer.external_id, -1)
 
 
 def _by_time(vote: Vote) -> tuple[str, str]:

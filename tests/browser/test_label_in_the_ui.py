@@ -156,9 +156,9 @@ def _answers(state: State) -> dict[str, set[str]]:
     """Every answer on the present batch, by record."""
     found: dict[str, set[str]] = {}
     for answer in state.answers.values():
-        if answer.record_id in state.batch.record_ids:
+        if answer.external_id in state.batch.record_ids:
             assert answer.status is AnswerStatus.SUBMITTED
-            found.setdefault(answer.record_id, set()).add(str(answer.value))
+            found.setdefault(answer.external_id, set()).add(str(answer.value))
     return found
 
 

@@ -113,7 +113,7 @@ class Marking:
 
 
 def answers(store: ArgillaStore, *record_ids: str) -> dict[str, Answer]:
-    return {answer.record_id: answer for answer in store.sweep(record_ids).answers}
+    return {answer.external_id: answer for answer in store.sweep(record_ids).answers}
 
 
 def test_spans_are_marked_where_they_are(

@@ -87,7 +87,7 @@ class Run:
     ) -> Answer:
         """An answer on a text; the right one unless told otherwise."""
         fields: dict[str, Any] = {
-            "record_id": f"r{number}",
+            "external_id": f"r{number}",
             "annotator": annotator,
             "status": AnswerStatus.SUBMITTED,
             "value": GOLD[self.kind][number] if value is None else value,

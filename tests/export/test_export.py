@@ -166,7 +166,7 @@ def test_spans_go_out_as_conll_and_for_prodigy(asked: Any) -> None:
 def test_copies_are_folded_into_their_original(asked: Any) -> None:
     run = asked()
     batch = Batch("b0001", 1, "activelab", None, (BatchItem("r1", 0.9, copy_id="r1~2"),))
-    again = run.answer(1, "cy", "animal", record_id="r1~2", time="2024-05-02T00:00:00")
+    again = run.answer(1, "cy", "animal", external_id="r1~2", time="2024-05-02T00:00:00")
     withdrawn = run.answer(2, "cy", status=AnswerStatus.WITHDRAWN)
     run.train()
     run.write(*_evaluated(run), BatchPlanned(5.0, batch, 0.1), BatchPublished(6.0, "b0001", 0.1))

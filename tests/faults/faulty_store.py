@@ -115,7 +115,7 @@ class FaultyStore:
             for place, answer in enumerate(answers):
                 if place:
                     self._between("set_aside")
-                self._crowd.changed(answer.record_id, answer.annotator)
+                self._crowd.changed(answer.external_id, answer.annotator)
                 self._store.set_aside([answer])
 
         self._call("set_aside", effect)

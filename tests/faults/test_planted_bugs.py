@@ -48,7 +48,7 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
         mine = set(state.batch.external_ids) if state.batches else set()
         if event is None or not any(id_ in mine for id_, _ in state.answers):
             return event
-        read = tuple(answer for answer in event.answers if answer.record_id in mine)
+        read = tuple(answer for answer in event.answers if answer.external_id in mine)
         return replace(event, answers=read) if read else None
 
     patch.setattr(steps, "changes", changes)

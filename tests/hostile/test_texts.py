@@ -116,7 +116,7 @@ def test_they_come_back_from_argilla_as_given(
     store.close()
     people.close()
     assert {answer.status for answer in answers} == {AnswerStatus.SUBMITTED}
-    found = {answer.record_id: answer.value for answer in answers}
+    found = {answer.external_id: answer.value for answer in answers}
     if kind != "spans":  # offsets are counted anew where characters are wide
         assert found == given
     event = AnswersCollected(1.0, answers, (), ())

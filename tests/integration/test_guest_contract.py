@@ -395,7 +395,7 @@ def test_answers_on_any_record_of_a_pool_text_count(
     store = make_store(theirs.questions["name"])
     store.open(POOL, fresh=True)
     sweep = store.sweep(())
-    assert {(a.record_id, a.status, a.value) for a in sweep.answers} == {
+    assert {(a.external_id, a.status, a.value) for a in sweep.answers} == {
         ("r1", AnswerStatus.SUBMITTED, "fruit"),
         ("r2", AnswerStatus.DISCARDED, None),
     }
@@ -408,7 +408,7 @@ def test_the_store_in_memory_is_a_guest_too() -> None:
     store.log("their-id", "an apple", own="kept")
     store.open(POOL, fresh=True)
     store.submit("their-id", "ann", "fruit")
-    assert [answer.record_id for answer in store.sweep(()).answers] == ["r1"]
+    assert [answer.external_id for answer in store.sweep(()).answers] == ["r1"]
     put(store, batch(0, *proposing("r1", "r3")))
     store.annotate("r3", assigned="bob")
     store.refresh([batch(0, *proposing("r3"))], {r.id: r.text for r in POOL})

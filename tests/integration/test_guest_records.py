@@ -61,7 +61,7 @@ def test_an_id_of_the_pool_counts_only_with_its_text(
     for id_ in others:
         api.answer(dataset, id_, "tool")
     answers = store.sweep(["r1"]).answers
-    assert [(answer.record_id, answer.value) for answer in answers] == [("r4", "tool")]
+    assert [(answer.external_id, answer.value) for answer in answers] == [("r4", "tool")]
     put(store, batch(1, BatchItem("r4")))
     assert texts(api, dataset.id).count("a spade") == 1
 
@@ -78,7 +78,7 @@ def test_a_text_under_two_ids_is_found_under_the_other(
     api.answer(dataset, "sdk", "fruit", by="bob")
     put(store, batch(0, BatchItem("r1")))
     sweep = store.sweep(["r1"])
-    assert [(answer.record_id, answer.value) for answer in sweep.answers] == [("r1", "fruit")]
+    assert [(answer.external_id, answer.value) for answer in sweep.answers] == [("r1", "fruit")]
     assert api.record(dataset, "r1")["metadata"] in (None, {})
     assert api.record(dataset, "sdk")["metadata"]["batch_id"] == "b0000"
 
@@ -190,4 +190,4 @@ def test_no_answer_is_overlooked_where_a_record_goes_meanwhile(
                 api.call("DELETE", f"records/{dataset.records[id_]}")
 
     monkeypatch.setattr(store._dataset.api, "pages", shifting)
-    assert {answer.record_id for answer in store.sweep(()).answers} == {one.id for one in POOL}
+    assert {answer.external_id for answer in store.sweep(()).answers} == {one.id for one in POOL}

@@ -204,7 +204,7 @@ def test_answers_count_for_the_text_on_whatever_record(
     api.answer(theirs, "r2", "tool", by="bob")
     api.answer(theirs, "r4", by="cyd", status="draft")
     opened(store, config)
-    given = {(one.record_id, one.value) for one in store.sweep(()).answers}
+    given = {(one.external_id, one.value) for one in store.sweep(()).answers}
     assert given == {("r3", "fruit"), ("r2", "tool")}
 
 

@@ -133,7 +133,7 @@ def test_loopd_attaches_to_what_the_client_made(
     sweep = store.sweep(("r1", "r2"))
     assert sweep.missing == ()
     (answer,) = sweep.answers
-    assert (answer.record_id, answer.status) == ("r1", AnswerStatus.SUBMITTED)
+    assert (answer.external_id, answer.status) == ("r1", AnswerStatus.SUBMITTED)
     assert (answer.annotator, answer.value) == (people.ids["ann"], "fruit")
     people.close()
     assert [record.id for record in without_guests(dataset)] == ["own", "r1", "r2"]

@@ -46,8 +46,8 @@ def put(store: AnnotationStore, published: Batch) -> None:
 def answers(store: AnnotationStore, *record_ids: str) -> dict[str, tuple[AnswerStatus, Any]]:
     """Status and value by record, where one person answered."""
     found = store.sweep(record_ids).answers
-    assert len({each.record_id for each in found}) == len(found)
-    return {each.record_id: (each.status, each.value) for each in found}
+    assert len({each.external_id for each in found}) == len(found)
+    return {each.external_id: (each.status, each.value) for each in found}
 
 
 MakeStore = Callable[..., ArgillaStore]
@@ -131,12 +131,12 @@ def test_a_partial_sweep_has_the_answers_on_its_batches_and_nothing_is_missing(
     assert partial.is_partial
     assert partial.missing == ()
     assert partial.listed == 3
-    assert set(partial.answers) == {one for one in whole.answers if one.record_id in ("r3", "r4")}
+    assert set(partial.answers) == {one for one in whole.answers if one.external_id in ("r3", "r4")}
     people.submit("r3", "bob", "tool")
     people.delete("r5")
     partial = store.sweep_batches([first, second])
     assert (partial.missing, partial.listed) == ((), 4)
-    found = {(one.record_id, one.value) for one in partial.answers}
+    found = {(one.external_id, one.value) for one in partial.answers}
     assert found == {("r1", "fruit"), ("r3", "tool"), ("r4", None)}
     assert store.sweep_batches([]).answers == ()
 
@@ -354,12 +354,12 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
     people.submit("r1", "ann", "fruit")
     people.submit("r1", "bob", "tool")
     people.submit("r2", "ann", "tool")
-    given = {(each.record_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    given = {(each.external_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
     token = store.activity()
     for _ in range(2):
         store.set_aside([given["r1", people.ids["ann"]]])
     assert store.activity() != token
-    found = {(each.record_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    found = {(each.external_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
     assert {key: each.status for key, each in found.items()} == {
         ("r1", people.ids["ann"]): AnswerStatus.DISCARDED,
         ("r1", people.ids["bob"]): AnswerStatus.SUBMITTED,
@@ -481,7 +481,7 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     api.answer(made, last, "tool")
     sweep = store.sweep(names)
     assert sweep.missing == ()
-    assert [(each.record_id, each.value) for each in sweep.answers] == [(last, "tool")]
+    assert [(each.external_id, each.value) for each in sweep.answers] == [(last, "tool")]
     api.call("DELETE", f"records/{made.records['r0500']}")
     sweep = store.sweep([*names, "never"])
     assert sweep.missing == ("never", "r0500")
@@ -553,7 +553,7 @@ def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
     api.answer(made, "r3", None, status="discarded")
     api.answer(made, "r3", "tool", status="discarded", by="bob")
     found = store.sweep(("r1", "r2", "r3")).answers
-    assert [(each.record_id, each.status, each.value) for each in found] == [
+    assert [(each.external_id, each.status, each.value) for each in found] == [
         ("r3", AnswerStatus.DISCARDED, None)
     ] * 2
     api.edit(draft, "tool")

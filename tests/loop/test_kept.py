@@ -44,7 +44,7 @@ def step_by_step(events: Sequence[Event]) -> dict[str, Any]:
     for event in events:
         match event:
             case AnswersCollected():
-                answers |= {(one.record_id, one.annotator): one for one in event.answers}
+                answers |= {(one.external_id, one.annotator): one for one in event.answers}
                 deleted = (deleted | set(event.deleted)) - set(event.restored)
             case BatchPlanned():
                 batches.append(event.batch)

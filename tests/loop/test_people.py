@@ -112,7 +112,7 @@ def test_the_alignment_test_notices_alignment_by_position(
     def by_position(state: State, tools: Tools) -> dict[str, str]:
         labels: dict[str, str] = {}
         for batch in state.batches:
-            answers = [a for a in state.answers.values() if a.record_id in batch.record_ids]
+            answers = [a for a in state.answers.values() if a.external_id in batch.record_ids]
             arrived = sorted(answers, key=lambda answer: answer.time)
             labels |= {
                 record_id: str(answer.value)

@@ -47,7 +47,7 @@ def make_state(
     )
     return State(
         batches=planned,
-        answers={(answer.record_id, answer.annotator): answer for answer in answers},
+        answers={(answer.external_id, answer.annotator): answer for answer in answers},
         planned={n: BatchPlanned(0.0, planned[n], step) for n in whole},
         published={n: BatchPublished(ZERO + gap * n, f"b{n}", step) for n in whole},
         collected={

@@ -169,7 +169,7 @@ def test_one_record_that_argilla_fails_at_keeps_no_other_back(
     bench.people.lose(lost)
     with pytest.raises(RuntimeError, match="does not get on"):
         bench.run_until(trained, lambda: answer_all(bench), steps=300)
-    assert set(lost) - {each.record_id for each in bench.state.answers.values()} == {spoilt}
+    assert set(lost) - {each.external_id for each in bench.state.answers.values()} == {spoilt}
 
 
 # -- publishing ------------------------------------------------------------------------------------
@@ -459,7 +459,7 @@ def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
     def sweep(ids: Collection[str]) -> Sweep:
         lost = {(id_, "eve") for id_ in next(sweeps, half)}
         seen = real(ids)
-        kept = tuple(a for a in seen.answers if (a.record_id, a.annotator) not in lost)
+        kept = tuple(a for a in seen.answers if (a.external_id, a.annotator) not in lost)
         return replace(seen, answers=kept)
 
     store.sweep = sweep  # type: ignore[method-assign]

@@ -85,7 +85,7 @@ def waited(state: State, needed: int) -> dict[str, float]:
     recent = current | frozenset(state.batches[-2].external_ids)
     reacted: dict[str, dict[str, float]] = defaultdict(dict)
     for answer in given(state):
-        reacted[answer.record_id][answer.annotator] = given_at(answer)
+        reacted[answer.external_id][answer.annotator] = given_at(answer)
     people = {person for id_ in recent for person in reacted.get(id_, ())}
     found = dict.fromkeys(sorted(people), 0.0)
     older = [id_ for id_ in state.originals if id_ not in current | state.deleted]

@@ -68,7 +68,7 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     people.discard("r1", "bob")
     assert store.activity() > before
     sweep = store.sweep(BATCH.record_ids)
-    assert {(one.record_id, one.status, one.value) for one in sweep.answers} == {
+    assert {(one.external_id, one.status, one.value) for one in sweep.answers} == {
         ("r0", AnswerStatus.SUBMITTED, "fruit"),
         ("r1", AnswerStatus.DISCARDED, None),
     }

@@ -117,6 +117,6 @@ def test_people_take_turns_and_a_copy_goes_to_another(tmp_path: Path) -> None:
     answers = store.sweep([*ids, *(f"{id_}#2" for id_ in ids)]).answers
     who: dict[str, list[str]] = {}
     for each in answers:
-        who.setdefault(each.record_id.partition("#")[0], []).append(each.annotator)
+        who.setdefault(each.external_id.partition("#")[0], []).append(each.annotator)
     assert all(len(set(people)) == len(people) == 3 for people in who.values())
     assert {each.annotator for each in answers} == {f"oracle-{n + 1}" for n in range(4)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 
+from loopd.errors import JournalError, NewerError
 from loopd.events import (
     AnswersCollected,
     BatchPlanned,
@@ -18,7 +20,7 @@ from loopd.events import (
     RunRecovered,
     SettingsAdopted,
 )
-from loopd.records import Batch, BatchItem, Span, Suggestion
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion
 from loopd.storage.codec import decode, encode
 
 ITEMS = (
@@ -30,11 +32,12 @@ ITEMS = (
 )
 
 
-@pytest.mark.parametrize(
+EVENTS = pytest.mark.parametrize(
     "event",
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
         BatchPublished(1.5, "b0001", 0.1, unseen=2),
+        AnswersCollected(1.9, (Answer("r1", "ann", AnswerStatus.SUBMITTED, ["ä", {"s": 1}], "t"),)),
         AnswersCollected(2.0, (), ("r1",), ("r2",), departed=("u1",), returned=("u2",)),
         RecordsReopened(2.2, ("r1", "r5#2")),
         SettingsAdopted(2.5, 3),
@@ -57,8 +60,46 @@ ITEMS = (
     ],
     ids=lambda event: type(event).__name__,
 )
+
+
+@EVENTS
 def test_what_comes_back_is_what_went_in(event: Event) -> None:
     assert decode(*encode(event)) == event
+
+
+@EVENTS
+def test_what_is_written_is_what_earlier_versions_wrote(event: Event) -> None:
+    """Fields under their own names, but that what was answered is a ``record_id``."""
+    fields = asdict(event)
+    for answer in fields.get("answers", ()):
+        answer["record_id"] = answer.pop("external_id")
+    written = json.loads(encode(event)[1])
+    assert written == json.loads(json.dumps(fields))
+    assert list(written) == list(fields)
+
+
+OLD_ANSWERS = (
+    '{"at":1.5,"answers":['
+    '{"record_id":"r1","annotator":"u1","status":"submitted","value":"ä","time":"2024-05-01",'
+    '"changed":"2024-05-02","given":"2024-05-01"},'
+    '{"record_id":"r5#2","annotator":"u2","status":"withdrawn","value":null,"time":"2024-05-03",'
+    '"changed":"","given":""}],'
+    '"deleted":["r2"],"restored":[],"departed":[],"returned":["u3"]}'
+)
+
+
+def test_answers_of_earlier_versions_are_read_and_written_letter_by_letter() -> None:
+    event = decode("AnswersCollected", OLD_ANSWERS)
+    assert isinstance(event, AnswersCollected)
+    assert [answer.external_id for answer in event.answers] == ["r1", "r5#2"]
+    assert encode(event) == ("AnswersCollected", OLD_ANSWERS)
+
+
+def test_the_name_in_the_code_is_no_key_of_the_journal() -> None:
+    with pytest.raises(NewerError, match="external_id"):
+        decode("AnswersCollected", OLD_ANSWERS.replace("record_id", "external_id"))
+    with pytest.raises(JournalError, match="'record_id'"):
+        decode("AnswersCollected", OLD_ANSWERS.replace('"record_id":"r1",', ""))
 
 
 def test_spans_come_back_as_spans() -> None:

@@ -16,14 +16,15 @@ from loopd.annotation.consensus.proof import in_accord
 from loopd.annotation.consensus.tally import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots
 from loopd.cleanlab_adapter import crowdlab as estimate
+from loopd.records import PoolId
 
-Proba = Mapping[str, NDArray[np.floating[Any]]]
+Proba = Mapping[PoolId, NDArray[np.floating[Any]]]
 """Probabilities (C,) by record id, columns in the order of the labels."""
 
 
 def crowdlab(
     ballots: Ballots, labels: Sequence[str], proba: Proba, seed: int
-) -> tuple[dict[str, VoteCount], dict[str, float]] | None:
+) -> tuple[dict[PoolId, VoteCount], dict[str, float]] | None:
     """The consensus label of each record with its quality, and each annotator's quality.
 
     ``None`` where the model may agree with people by chance alone, or where CROWDLAB foretells
@@ -74,7 +75,7 @@ def _lead(
 
 
 def _lead_on(
-    hiding: Sequence[str],
+    hiding: Sequence[PoolId],
     ballots: Ballots,
     labels: Sequence[str],
     rows: NDArray[np.floating[Any]],

@@ -16,17 +16,18 @@ from loopd.annotation.consensus.agreement import against_the_rest
 from loopd.annotation.consensus.confusions import Floats, Votes, estimate
 from loopd.annotation.consensus.tally import VoteCount, count, ordered
 from loopd.annotation.consensus.votes import Ballots, Vote
+from loopd.records import PoolId
 
 DOUBT = 0.1
 """Of labels whose probabilities are closer than this the votes themselves choose."""
 
-Counted = tuple[dict[str, VoteCount], Floats]
+Counted = tuple[dict[PoolId, VoteCount], Floats]
 """Tallies by record id, and the quality of each annotator (m,)."""
 
 
 def dawid_skene(
     ballots: Ballots, labels: Sequence[str]
-) -> tuple[dict[str, VoteCount], dict[str, float]]:
+) -> tuple[dict[PoolId, VoteCount], dict[str, float]]:
     """The likeliest target of each record with its probability, and each annotator's quality.
 
     Several labels are as many questions of yes and no, estimated one by one; probability and

@@ -17,11 +17,11 @@ from loopd.derived import Kind
 from loopd.events import AnswersCollected, BatchPlanned, Event, RunRecovered
 from loopd.growing import GrowingMap
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus
+from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, published_as, text_of
 
 Item = TypeVar("Item")
 
-Key = tuple[str, str]
+Key = tuple[ExternalId, str]
 """External id and annotator of an answer."""
 
 REFUSED = (AnswerStatus.DISCARDED, AnswerStatus.INVALID)
@@ -45,7 +45,7 @@ class RecordAnswers:
     """
 
     answers: tuple[Answer, ...] = ()
-    external_ids: tuple[str, ...] = ()
+    external_ids: tuple[ExternalId, ...] = ()
     repeats: frozenset[Key] = NO_KEYS
     labelled: bool = False
     discarded: bool = False
@@ -73,14 +73,14 @@ class AnswerIndex:
             left to answer. Filled when it is asked for.
     """
 
-    records: GrowingMap[str, RecordAnswers] = field(default_factory=GrowingMap)
+    records: GrowingMap[PoolId, RecordAnswers] = field(default_factory=GrowingMap)
     people: GrowingMap[str, int] = field(default_factory=GrowingMap)
     labelled: int = 0
     discarded: int = 0
     unplanned: int = 0
-    repeated: frozenset[str] = frozenset()
+    repeated: frozenset[PoolId] = frozenset()
     invalid: frozenset[Key] = NO_KEYS
-    waiting: dict[Rule, frozenset[str]] = field(default_factory=dict)
+    waiting: dict[Rule, frozenset[ExternalId]] = field(default_factory=dict)
 
 
 def index_of(state: State) -> AnswerIndex:
@@ -93,13 +93,13 @@ def is_given(answer: Answer) -> bool:
     return answer.status is not AnswerStatus.WITHDRAWN and not answer.imported
 
 
-def is_gone(answer: Answer, record_id: str, state: State) -> bool:
+def is_gone(answer: Answer, record_id: PoolId, state: State) -> bool:
     """Whether the record, or the copy that was answered, is gone from Argilla."""
     deleted = state.deleted
-    return bool(deleted) and (answer.record_id in deleted or record_id in deleted)
+    return bool(deleted) and (answer.external_id in deleted or published_as(record_id) in deleted)
 
 
-def waiting(state: State, rule: Rule) -> frozenset[str]:
+def waiting(state: State, rule: Rule) -> frozenset[ExternalId]:
     """See :attr:`AnswerIndex.waiting`."""
     index = index_of(state)
     if rule not in index.waiting:
@@ -115,12 +115,12 @@ def waiting(state: State, rule: Rule) -> frozenset[str]:
 
 def _build(state: State) -> AnswerIndex:
     originals = state.originals
-    ids: dict[str, list[str]] = defaultdict(list)
+    ids: dict[PoolId, list[ExternalId]] = defaultdict(list)
     for external_id, record_id in originals.items():
         ids[record_id].append(external_id)
-    answers: dict[str, list[Answer]] = defaultdict(list)
+    answers: dict[PoolId, list[Answer]] = defaultdict(list)
     for answer in state.answers.values():
-        answers[originals.get(answer.record_id, answer.record_id)].append(answer)
+        answers[originals.get(answer.external_id, text_of(answer.external_id))].append(answer)
     entries = {
         id_: _entry(id_, answers.get(id_, ()), ids.get(id_, ()), state)
         for id_ in dict.fromkeys(chain(ids, answers))
@@ -130,7 +130,7 @@ def _build(state: State) -> AnswerIndex:
 
 
 def _entry(
-    record_id: str, answers: Sequence[Answer], ids: Sequence[str], state: State
+    record_id: PoolId, answers: Sequence[Answer], ids: Sequence[ExternalId], state: State
 ) -> RecordAnswers:
     labelled = refused = outside = False
     for answer in answers:
@@ -138,55 +138,58 @@ def _entry(
             labelled = labelled or not is_gone(answer, record_id, state)
         elif answer.status in REFUSED:
             refused = refused or not answer.imported
-        if answer.record_id not in ids:
+        if answer.external_id not in ids:
             outside = outside or is_given(answer)
     return RecordAnswers(
         tuple(answers),
         tuple(ids),
         _repeats(record_id, answers, ids, state),
         labelled,
-        refused and not labelled and record_id not in state.deleted,
+        refused and not labelled and published_as(record_id) not in state.deleted,
         outside,
-        (labelled or outside) and record_id not in ids,
+        (labelled or outside) and published_as(record_id) not in ids,
     )
 
 
 def _repeats(
-    record_id: str, answers: Sequence[Answer], ids: Sequence[str], state: State
+    record_id: PoolId, answers: Sequence[Answer], ids: Sequence[ExternalId], state: State
 ) -> frozenset[Key]:
-    copies = [id_ for id_ in ids if id_ != record_id]
+    copies = [id_ for id_ in ids if id_ != published_as(record_id)]
     if not copies:
         return NO_KEYS
-    first: dict[str, tuple[str, str]] = {}
+    first: dict[str, tuple[str, ExternalId]] = {}
     for answer in answers:
         if answer.status is AnswerStatus.SUBMITTED and not is_gone(answer, record_id, state):
-            moment = (answer.time, answer.record_id)
+            moment = (answer.time, answer.external_id)
             first[answer.annotator] = min(first.get(answer.annotator, moment), moment)
     return frozenset(
-        (answer.record_id, answer.annotator)
+        (answer.external_id, answer.annotator)
         for answer in answers
-        if answer.record_id in copies and _is_later(answer, first.get(answer.annotator))
+        if answer.external_id in copies and _is_later(answer, first.get(answer.annotator))
     )
 
 
-def _is_later(answer: Answer, first: tuple[str, str] | None) -> bool:
+def _is_later(answer: Answer, first: tuple[str, ExternalId] | None) -> bool:
     """Whether the person had submitted an answer under another id of the record before."""
-    return first is not None and first[1] != answer.record_id and first[0] <= answer.time
+    return first is not None and first[1] != answer.external_id and first[0] <= answer.time
 
 
-def _open_ids(record_id: str, entry: RecordAnswers, state: State, rule: Rule) -> Iterator[str]:
+def _open_ids(
+    record_id: PoolId, entry: RecordAnswers, state: State, rule: Rule
+) -> Iterator[ExternalId]:
     """External ids of one record that wait for somebody."""
-    if record_id in state.deleted:
+    original_id = published_as(record_id)
+    if original_id in state.deleted:
         return
     needed, another_person = rule
     ignored = entry.repeats if another_person else NO_KEYS
     done = [
-        answer.record_id
+        answer.external_id
         for answer in entry.answers
-        if is_given(answer) and (answer.record_id, answer.annotator) not in ignored
+        if is_given(answer) and (answer.external_id, answer.annotator) not in ignored
     ]
     for id_ in entry.external_ids:
-        if id_ not in state.deleted and done.count(id_) < (needed if id_ == record_id else 1):
+        if id_ not in state.deleted and done.count(id_) < (needed if id_ == original_id else 1):
             yield id_
 
 
@@ -199,10 +202,10 @@ def _advance(index: AnswerIndex, events: Sequence[Event], state: State) -> Answe
         return None
     planned = [event.batch for event in events if isinstance(event, BatchPlanned)]
     items = [item for batch in planned for item in batch.items]
-    if any(item.copy_id in index.records for item in items if item.copy_id is not None):
+    if any(text_of(item.copy_id) in index.records for item in items if item.copy_id is not None):
         return None  # it was answered before it was known as a copy
     news = [event for event in events if isinstance(event, AnswersCollected)]
-    ids: dict[str, list[str]] = defaultdict(list)
+    ids: dict[PoolId, list[ExternalId]] = defaultdict(list)
     for item in items:
         ids[item.record_id].append(item.external_id)
     changed = [answer for event in news for answer in event.answers]
@@ -212,22 +215,22 @@ def _advance(index: AnswerIndex, events: Sequence[Event], state: State) -> Answe
 
 def _moved(
     index: AnswerIndex,
-    ids: Mapping[str, Sequence[str]],
+    ids: Mapping[PoolId, Sequence[ExternalId]],
     changed: Iterable[Answer],
-    gone: Iterable[str],
+    gone: Iterable[ExternalId],
     state: State,
 ) -> AnswerIndex:
     originals = state.originals
-    answers: dict[str, dict[Key, Answer]] = defaultdict(dict)
+    answers: dict[PoolId, dict[Key, Answer]] = defaultdict(dict)
     more: Counter[str] = Counter()
     for answer in changed:
-        record_id = originals.get(answer.record_id, answer.record_id)
-        answers[record_id][answer.record_id, answer.annotator] = answer
-    touched = {originals.get(id_, id_) for id_ in gone}.intersection(index.records)
+        record_id = originals.get(answer.external_id, text_of(answer.external_id))
+        answers[record_id][answer.external_id, answer.annotator] = answer
+    touched = {originals.get(id_, text_of(id_)) for id_ in gone}.intersection(index.records)
     entries = {}
     for record_id in dict.fromkeys(chain(ids, answers, sorted(touched))):
         before = index.records.get(record_id, NOTHING)
-        present = {(answer.record_id, answer.annotator): answer for answer in before.answers}
+        present = {(answer.external_id, answer.annotator): answer for answer in before.answers}
         for key, answer in answers.get(record_id, {}).items():
             was = present.get(key)
             more[answer.annotator] += is_given(answer) - (was is not None and is_given(was))
@@ -243,14 +246,14 @@ def _moved(
 
 
 def _counted(
-    index: AnswerIndex, entries: Mapping[str, RecordAnswers], more: Mapping[str, int]
+    index: AnswerIndex, entries: Mapping[PoolId, RecordAnswers], more: Mapping[str, int]
 ) -> AnswerIndex:
     """The index with these entries, and with so many more answers of each annotator."""
     before = [index.records[id_] for id_ in entries if id_ in index.records]
     now = list(entries.values())
     repeated = {id_ for id_, entry in entries.items() if entry.repeats}
     keys = {
-        (answer.record_id, answer.annotator): answer.status is AnswerStatus.INVALID
+        (answer.external_id, answer.annotator): answer.status is AnswerStatus.INVALID
         for entry in now
         for answer in entry.answers
         if not answer.imported

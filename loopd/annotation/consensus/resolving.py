@@ -17,12 +17,12 @@ from loopd.annotation.consensus.tally import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots, Read, as_given, iter_ballots
 from loopd.annotation.consensus.weighted import weighted
 from loopd.machine import State
-from loopd.records import JsonValue, Target, Targets
+from loopd.records import JsonValue, PoolId, Target, Targets
 
 NAMED_ANNOTATORS = 20
 """Up to so many annotators have a quality of their own in the figures."""
 
-Predict = Callable[[Targets], "Mapping[str, Any] | None"]
+Predict = Callable[[Targets], "Mapping[PoolId, Any] | None"]
 """Out-of-sample probabilities (C,) of each labelled record; ``None`` if no model can be trained."""
 
 
@@ -43,7 +43,7 @@ class ConsensusOptions:
     labels: tuple[str, ...]
     seed: int
     predict: Predict
-    held_out: frozenset[str] = frozenset()
+    held_out: frozenset[PoolId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Consensus:
     """
 
     targets: Targets
-    quality: Mapping[str, float]
+    quality: Mapping[PoolId, float]
     annotators: Mapping[str, float]
     votes: int
     people: int
@@ -113,14 +113,14 @@ def resolve(ballots: Ballots, consensus_options: ConsensusOptions) -> Consensus:
 
 def targets(
     state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
-) -> dict[str, Target]:
+) -> dict[PoolId, Target]:
     """The majority's target of each record that is published or came with answers, and present."""
     return dict(sorted(majorities(state, read, labels=labels)))
 
 
 def majorities(
     state: State, read: Read = as_given, *, labels: tuple[str, ...] = ()
-) -> Iterator[tuple[str, Target]]:
+) -> Iterator[tuple[PoolId, Target]]:
     """The same one by one, in no order, for callers that may stop early."""
     return ((id_, count(votes, labels).target) for id_, votes in iter_ballots(state, read))
 
@@ -136,7 +136,7 @@ def label_counts(labels: Targets) -> dict[str, int]:
 
 def _counted(
     ballots: Ballots, consensus_options: ConsensusOptions
-) -> tuple[dict[str, VoteCount], dict[str, float]]:
+) -> tuple[dict[PoolId, VoteCount], dict[str, float]]:
     labels = consensus_options.labels
     match consensus_options.strategy:
         case "weighted":
@@ -151,13 +151,13 @@ def _counted(
             return _majority(ballots, labels), against_the_rest(ballots, labels)
 
 
-def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[str, VoteCount]:
+def _majority(ballots: Ballots, labels: tuple[str, ...]) -> dict[PoolId, VoteCount]:
     return {id_: count(votes, labels) for id_, votes in ballots.items()}
 
 
 def _crowdlab(
     ballots: Ballots, consensus_options: ConsensusOptions
-) -> tuple[dict[str, VoteCount], dict[str, float]]:
+) -> tuple[dict[PoolId, VoteCount], dict[str, float]]:
     """CROWDLAB; the majority of what is held out, and of all as long as CROWDLAB knows nothing.
 
     It knows nothing where no two people met, where no model can be trained yet, and where it

@@ -24,7 +24,17 @@ from loopd.annotation.consensus.index import (
 )
 from loopd.derived import Kind
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus, JsonValue, Span, Target
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    ExternalId,
+    JsonValue,
+    PoolId,
+    Span,
+    Target,
+    published_as,
+    text_of,
+)
 
 Read = Callable[[JsonValue], "Target | None"]
 """What a submitted value means; ``None`` where it is not allowed. A task's ``target``."""
@@ -45,7 +55,7 @@ class Vote:
     time: str
 
 
-Ballots = Mapping[str, tuple[Vote, ...]]
+Ballots = Mapping[PoolId, tuple[Vote, ...]]
 """Votes by pool id, each record's in the order of their times."""
 
 
@@ -72,7 +82,7 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
 
 def iter_ballots(
     state: State, read: Read = as_given, *, another_person: bool = True
-) -> Iterator[tuple[str, tuple[Vote, ...]]]:
+) -> Iterator[tuple[PoolId, tuple[Vote, ...]]]:
     """The same record by record, in no order, for callers that may stop early."""
     for id_, entry in index_of(state).records.items():
         if votes := _votes(id_, entry, state, read, another_person):
@@ -85,38 +95,42 @@ def repeats(state: State) -> frozenset[Key]:
     return frozenset(chain.from_iterable(index.records[id_].repeats for id_ in index.repeated))
 
 
-def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
+def answered(state: State, *, another_person: bool = True) -> frozenset[ExternalId]:
     """External ids that have a submitted answer which counts."""
     index = index_of(state)
     return frozenset(
-        answer.record_id
+        answer.external_id
         for id_, entry in index.records.items()
         for answer in _counting(id_, entry, state, another_person)
     )
 
 
-def any_answered(state: State, external_ids: Iterable[str], *, another_person: bool = True) -> bool:
+def any_answered(
+    state: State, external_ids: Iterable[ExternalId], *, another_person: bool = True
+) -> bool:
     """Whether any of these has a submitted answer which counts."""
     records, originals = index_of(state).records, state.originals
     wanted_ids = frozenset(external_ids)
     return any(
-        answer.record_id in wanted_ids
-        for id_ in {originals.get(id_, id_) for id_ in wanted_ids}
+        answer.external_id in wanted_ids
+        for id_ in {originals.get(id_, text_of(id_)) for id_ in wanted_ids}
         for answer in _counting(id_, records.get(id_, NOTHING), state, another_person)
     )
 
 
-def labelled(state: State) -> frozenset[str]:
+def labelled(state: State) -> frozenset[PoolId]:
     """Records that are present and have a submitted answer."""
     return state.derived.result(_LABELLED, state)
 
 
-def discarded(state: State) -> frozenset[str]:
+def discarded(state: State) -> frozenset[PoolId]:
     """Records that people discarded (or answered with something unknown) and nobody labelled."""
     return frozenset(id_ for id_, entry in index_of(state).records.items() if entry.discarded)
 
 
-def unresolved(state: State, min_submitted: int, *, another_person: bool = True) -> frozenset[str]:
+def unresolved(
+    state: State, min_submitted: int, *, another_person: bool = True
+) -> frozenset[ExternalId]:
     """External ids that still wait for somebody.
 
     A record is resolved when as many people as asked for have submitted, discarded or answered
@@ -133,7 +147,8 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
     return frozenset(
         id_
         for id_ in waits
-        if originals[id_] == id_ or not _is_spent(index.records[originals[id_]], present)
+        if published_as(originals[id_]) == id_
+        or not _is_spent(index.records[originals[id_]], present)
     )
 
 
@@ -142,19 +157,19 @@ def given(state: State) -> Iterator[Answer]:
     return filter(is_given, state.answers.values())
 
 
-def outside(state: State) -> frozenset[str]:
+def outside(state: State) -> frozenset[PoolId]:
     """Pool ids of records that nobody is asked for although no batch ever had them.
 
     People have reacted to them: they were in the dataset before loopd came, or somebody has put
     them there since. Or they are gone from a dataset that is the pool.
     """
-    answered: frozenset[str] = state.derived.result(_OUTSIDE, state)
+    answered: frozenset[PoolId] = state.derived.result(_OUTSIDE, state)
     return state.gone | answered if state.gone else answered
 
 
-def reactions(state: State) -> defaultdict[str, set[str]]:
+def reactions(state: State) -> defaultdict[PoolId, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
-    people_by_record: defaultdict[str, set[str]] = defaultdict(set)
+    people_by_record: defaultdict[PoolId, set[str]] = defaultdict(set)
     for id_, entry in index_of(state).records.items():
         if people := reacted(entry):
             people_by_record[id_] = people
@@ -178,7 +193,7 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
 
 
 def _votes(
-    record_id: str, entry: RecordAnswers, state: State, read: Read, another_person: bool
+    record_id: PoolId, entry: RecordAnswers, state: State, read: Read, another_person: bool
 ) -> tuple[Vote, ...]:
     """The votes on one record, in the order of their times."""
     latest: dict[str, Answer] = {}
@@ -196,7 +211,7 @@ def _votes(
 
 
 def _counting(
-    record_id: str, entry: RecordAnswers, state: State, another_person: bool
+    record_id: PoolId, entry: RecordAnswers, state: State, another_person: bool
 ) -> list[Answer]:
     """Submitted answers on a record, without what is gone from Argilla or said again."""
     if not entry.labelled:
@@ -207,7 +222,7 @@ def _counting(
         for answer in entry.answers
         if answer.status is AnswerStatus.SUBMITTED
         and not is_gone(answer, record_id, state)
-        and (answer.record_id, answer.annotator) not in ignored
+        and (answer.external_id, answer.annotator) not in ignored
     ]
 
 
@@ -219,7 +234,7 @@ def _is_spent(entry: RecordAnswers, people: AbstractSet[str]) -> bool:
 def _rank(answer: Answer, entry: RecordAnswers) -> int:
     """How late batches asked for what was answered; -1 where none did."""
     ids = entry.external_ids
-    return ids.index(answer.record_id) if answer.record_id in ids else -1
+    return ids.index(answer.external_id) if answer.external_id in ids else -1
 
 
 def _by_time(vote: Vote) -> tuple[str, str]:
@@ -232,10 +247,10 @@ def _part(value: JsonValue) -> Span | str:
     return str(value)
 
 
-def _those(is_one: Callable[[RecordAnswers], bool]) -> Kind[State, frozenset[str]]:
+def _those(is_one: Callable[[RecordAnswers], bool]) -> Kind[State, frozenset[PoolId]]:
     """The records of which something is true, as one set for each state."""
 
-    def build(state: State) -> frozenset[str]:
+    def build(state: State) -> frozenset[PoolId]:
         return frozenset(id_ for id_, entry in index_of(state).records.items() if is_one(entry))
 
     return Kind(build, lambda *_: None)

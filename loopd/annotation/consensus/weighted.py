@@ -11,7 +11,7 @@ from loopd.annotation.consensus.agreement import Alike, meetings, smoothed
 from loopd.annotation.consensus.proof import JURY, proven
 from loopd.annotation.consensus.tally import VoteCount, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
-from loopd.records import Span, Target
+from loopd.records import PoolId, Span, Target
 
 SURE = 0.99
 """Nobody is taken to be right more often."""
@@ -22,7 +22,7 @@ BARELY = 0.01
 
 def weighted(
     ballots: Ballots, labels: Sequence[str]
-) -> tuple[dict[str, VoteCount], dict[str, float]]:
+) -> tuple[dict[PoolId, VoteCount], dict[str, float]]:
     """The winner on each record with the probability of it, and each annotator's quality.
 
     A vote's weight is the logarithm of the odds that its annotator is right, which is best where
