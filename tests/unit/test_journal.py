@@ -32,6 +32,15 @@ def test_events_come_back_equal(path: Path) -> None:
         assert journal.read() == list(EVENTS.values())
 
 
+def test_what_was_appended_outlives_a_loss_of_power(tmp_path: Path) -> None:
+    """SQLite's documentation of ``PRAGMA synchronous``: in WAL mode only FULL (2) promises that."""
+    for _ in ("a new journal", "one that is there"):
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            ask = journal._db.execute
+            assert ask("PRAGMA synchronous").fetchone() == (2,)
+            assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
 def test_appending_goes_on_after_reopening(path: Path) -> None:
     extra = EVENTS[next(iter(EVENTS))]
     with Journal(path) as journal:
