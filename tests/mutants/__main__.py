@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -28,8 +29,10 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=180.0, help="seconds for the tests of one")
     options = parser.parse_args()
     faults = [fault for fault in FAULTS if _is_meant(fault, options.words)]
-    with tempfile.TemporaryDirectory(prefix="loopd-mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="loopd-mutants-") as folder, ExitStack() as stack:
         copies = [Copy(_empty(Path(folder), number)) for number in range(options.jobs)]
+        for copy in copies:
+            stack.callback(copy.close)
         if problem := _unfit(copies[0], faults, options.limit):
             _say(problem)
             return 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import re
 import shutil
@@ -59,6 +61,14 @@ class Copy:
                 shutil.copytree(source, folder / name, ignore=unneeded)
             else:
                 shutil.copy(source, folder / name)
+        self._warm = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants.warm"],
+            cwd=folder,
+            env=self._environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def try_fault(self, fault: Fault, limit: float) -> Outcome:
         """Plant a fault, run its tests, and put the file right again.
@@ -84,21 +94,18 @@ class Copy:
             tests: files or single tests.
             limit: seconds.
         """
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", FAST]
-        command = [sys.executable, "-m", "pytest", *options, *tests]
-        try:
-            ended = subprocess.run(
-                command,
-                cwd=self.root,
-                env=self._environment(),
-                timeout=limit,
-                check=False,
-                capture_output=True,
-                text=True,
-            )
-        except subprocess.TimeoutExpired:
-            return None, ""
-        return ended.returncode, ended.stdout + ended.stderr
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "pytest_timeout", "-m", FAST]
+        order, answer = self._warm.stdin, self._warm.stdout
+        if order is None or answer is None:
+            raise RuntimeError("the process that runs tests has no line to it")
+        order.write(json.dumps([limit, [*options, *tests]]) + "\n")
+        order.flush()
+        code, words = json.loads(answer.readline())
+        return code, words
+
+    def close(self) -> None:
+        """End the process that runs tests."""
+        self._warm.communicate()
 
     def is_tested(self) -> bool:
         """Whether tests in the copy import the copied package, and no other."""
@@ -116,12 +123,22 @@ class Copy:
     def _planted(self, fault: Fault) -> Iterator[None]:
         path = fault.path(self.root)
         right = path.read_text(encoding="utf-8")
-        path.write_text(fault.planted(self.root), encoding="utf-8")
+        _write(path, fault.planted(self.root))
         try:
             yield
         finally:
-            path.write_text(right, encoding="utf-8")
+            _write(path, right)
 
     def _environment(self) -> dict[str, str]:
-        # Bytecode is told apart by size and second: a fault may share both with what was right.
-        return {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+        # Of pytest's plugins the tests need one; to load all of them takes longer than most tests.
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.root),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a module, and forget its bytecode: that goes by second and size, which may be alike."""
+    path.write_text(text, encoding="utf-8")
+    Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)

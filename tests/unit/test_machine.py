@@ -143,6 +143,12 @@ def test_deleted_records_come_back() -> None:
     assert apply(state, AnswersCollected(2.0, (), restored=("x",))).deleted == {"y"}
 
 
+def test_people_whose_accounts_come_back_are_there_again() -> None:
+    state = apply(State(phase=Phase.COLLECT), AnswersCollected(1.0, (), departed=("ann", "bob")))
+    assert state.departed == {"ann", "bob"}
+    assert apply(state, AnswersCollected(2.0, (), returned=("ann",))).departed == {"bob"}
+
+
 def test_resuming_a_run_that_ended_without_a_model_looks_for_answers_again() -> None:
     batch = EVENTS[BatchPlanned].batch
     state = apply(State(phase=Phase.DONE, batches=(batch,)), EVENTS[RunResumed])

@@ -108,7 +108,7 @@ CONSENSUS: tuple[Fault, ...] = (
         CONSENSUS_TESTS,
     ),
     Fault(
-        "of several labels half of the votes win",
+        "of several labels one with two votes of five wins",
         "annotation/consensus/tally.py",
         "if part in votes[0].target if even else 2 * behind > whole:",
         "if part in votes[0].target if even else 3 * behind > whole:",

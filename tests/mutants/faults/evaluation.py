@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
-STOPPING_TESTS = ("tests/evaluation/test_stopping.py",)
 OTHER_CONFIGURATION_TESTS = ("tests/loop/test_other_configurations.py",)
 BORDER_TESTS = ("tests/loop/test_rounds.py::test_the_border",)
 
@@ -78,49 +77,52 @@ EVALUATION: tuple[Fault, ...] = (
         "        if len(latest) == most:\n            break\n        predictions = decode(text)\n",
         "        if most and len(latest) == most - 1:\n            break\n"
         "        predictions = decode(text)\n",
-        STOPPING_TESTS,
+        ("tests/evaluation/test_stopping.py::test_what_is_replayed_is_as_good_as_everything",),
     ),
     Fault(
         "a criterion is shown the rounds backwards",
         "evaluation/stopping.py",
         "    return latest[::-1]\n",
         "    return latest\n",
-        STOPPING_TESTS,
+        ("tests/evaluation/test_stopping.py::test_what_is_replayed_is_as_good_as_everything",),
     ),
     Fault(
         "a stop set of another size is compared",
         "evaluation/stopping.py",
         "        if len(predictions) != size:\n            break\n",
         "        if len(predictions) != size:\n            continue\n",
-        STOPPING_TESTS,
+        ("tests/evaluation/test_stopping.py::test_a_stop_set_of_another_size_starts_afresh",),
     ),
     Fault(
         "the rounds before do not count",
         "evaluation/stopping.py",
         "            _count(criterion, len(history))\n",
         "            _count(criterion, 0)\n",
-        STOPPING_TESTS,
+        ("tests/evaluation/test_stopping.py::test_what_is_replayed_is_as_good_as_everything",),
     ),
     Fault(
         "more than 255 labels wrap around",
         "evaluation/stopping.py",
         "predictions.max() < 256",
         "predictions.max() < 70000",
-        STOPPING_TESTS,
+        ("tests/evaluation/test_stopping.py::test_encoding_is_exact_and_compact",),
     ),
     Fault(
         "an interval of few draws is the normal one",
         "evaluation/audit.py",
         'method="exact"',
         'method="wilson"',
-        ("tests/evaluation/test_audit.py",),
+        (
+            "tests/evaluation/test_audit.py"
+            "::test_the_interval_of_a_share_covers_it_for_few_draws_too",
+        ),
     ),
     Fault(
         "the interval of F1 is not widened for few texts",
         "evaluation/audit.py",
         "x = np.concatenate([2 * right, [usual, usual, 0.0, 0.0]])",
         "x = np.concatenate([2 * right, [usual, usual, usual, usual]])",
-        ("tests/evaluation/test_audit.py",),
+        ("tests/evaluation/test_audit.py::test_f1_stays_between_none_and_all",),
     ),
     Fault(
         "labels that never occur are in the mean of F1",

@@ -68,7 +68,7 @@ MACHINE: tuple[Fault, ...] = (
         "machine.py",
         "departed.union(event.departed).difference(event.returned)",
         "departed.union(event.departed)",
-        ("tests/unit/test_machine.py", "tests/loop/test_kept.py"),
+        MACHINE_TESTS,
     ),
     Fault(
         "what came back to the pool stays gone",
