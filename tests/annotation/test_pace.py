@@ -8,7 +8,7 @@ import pytest
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
-from loopd.annotation.watcher import AnswerWatcher, Pace
+from loopd.annotation.watcher import AT_FULL_PACE, AnswerWatcher, Pace
 from loopd.errors import TransientError
 from loopd.tasks.single_label import SingleLabelTask
 
@@ -22,6 +22,7 @@ class Dataset:
     answers: list[str] = field(default_factory=list)
     meanwhile: list[str] = field(default_factory=list)
     is_away: bool = False
+    size: int = 1
     now: float = 0.0
 
     def trigger(self) -> str:
@@ -78,7 +79,8 @@ class Store(MemoryStore):
         return self.dataset.trigger()
 
     def sweep(self, external_ids: object) -> Sweep:
-        return Sweep((), self.dataset.read())  # only to see what was read
+        # What was read stands where ids of missing records do.
+        return Sweep((), self.dataset.read(), listed=self.dataset.size)
 
 
 def test_the_watcher_of_a_run_keeps_the_same_promises() -> None:
@@ -99,3 +101,18 @@ def test_the_watcher_of_a_run_keeps_the_same_promises() -> None:
         look()
     dataset.is_away = False
     assert look() == ("first", "second", "third")
+
+
+@pytest.mark.parametrize(("size", "published"), [(10 * AT_FULL_PACE, 5), (5, 10 * AT_FULL_PACE)])
+def test_a_large_dataset_is_read_more_seldom_whosever_records_they_are(
+    size: int, published: int
+) -> None:
+    dataset = Dataset(size=size)
+    watcher = AnswerWatcher(Store(dataset), INTERVAL, lambda: dataset.now)
+    external_ids = range(published)
+    looks = []
+    for second in range(0, 1000, 10):
+        dataset.now = float(second)
+        if watcher.look(external_ids) is not None:  # type: ignore[arg-type] # only counted
+            looks.append(second)
+    assert looks == [0, 300, 600, 900]

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.annotation.consensus.confusions import TrueLabelEstimate, Votes, estimate
+from loopd.annotation.consensus.confusions import (
+    COMMON,
+    TrueLabelEstimate,
+    Votes,
+    _credited,
+    estimate,
+)
 
 RECORDS, PEOPLE = 60, 6
 
@@ -22,7 +28,7 @@ def crowd(*more: tuple[int, int, int], labels: int = 2, skill: float = 0.85) -> 
     votes = np.stack([record, annotator, said.ravel()])
     votes = np.concatenate([votes, np.array(more, dtype=np.int64).reshape(-1, 3).T], axis=1)
     shape = (int(votes[0].max()) + 1, int(votes[1].max()) + 1, labels)
-    estimated = estimate(Votes(*votes, shape))
+    estimated = estimate(Votes(votes[0], votes[1], votes[2], shape))
     assert estimated is not None
     return estimated
 
@@ -80,3 +86,23 @@ def test_habits_of_ones_own_are_never_beyond_doubt() -> None:
     """Who was always wrong so far is no oracle of the opposite."""
     estimated = crowd(*contrary(40), (RECORDS, PEOPLE, 1))
     assert 0.5 < estimated.proba[RECORDS, 0] < 0.97
+
+
+def test_a_few_votes_against_the_others_do_not_turn_a_person_round() -> None:
+    """Habits of one's own need evidence; before there is some, a vote counts for what it says."""
+    estimated = crowd(*contrary(8), (RECORDS, PEOPLE, 1))
+    assert estimated.proba[RECORDS, 1] > 0.5
+
+
+def test_shares_are_those_of_the_counts_and_of_common_votes() -> None:
+    usual = np.array([0.25, 0.75])
+    none, many = _credited(np.zeros(2), usual), _credited(np.array([980.0, 0.0]), usual)
+    np.testing.assert_allclose(none, usual)
+    np.testing.assert_allclose(many, [0.985, 0.015])
+    assert COMMON == 20
+
+
+def test_what_somebody_says_where_nobody_else_votes_proves_nothing() -> None:
+    """Alone a vote agrees with whatever is believed of its annotator."""
+    alone = [(RECORDS + number, 0, 1) for number in range(30)]
+    np.testing.assert_allclose(crowd(*alone).quality, crowd().quality, atol=1e-9)

@@ -13,7 +13,7 @@ from loopd.errors import LockedError, StorageError
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import holder, refuse_held, run_lock
 from loopd.storage.replacing import write_journal
-from tests.unit.test_machine import EVENTS
+from tests.unit.test_replacing import SOME
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, steps: l
 
 
 def test_a_journal_that_takes_its_name_is_on_the_disk(tmp_path: Path, steps: list[str]) -> None:
-    write_journal(tmp_path / "journal.sqlite", list(EVENTS.values()))
+    write_journal(tmp_path / "journal.sqlite", SOME)
     assert steps == ["rename to journal.sqlite", "sync folder"]
 
 

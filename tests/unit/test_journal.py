@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,21 @@ def test_reading_works_while_a_daemon_writes(path: Path) -> None:
 def test_damage_is_noticed(path: Path, damage: str) -> None:
     _change(path, damage)
     with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event"):
+        journal.read()
+
+
+def test_a_sound_row_of_another_journal_is_noticed(path: Path, tmp_path: Path) -> None:
+    """Each digest covers the row before: a whole row, digest and all, fits nowhere else."""
+    first, second, *_ = EVENTS.values()
+    with Journal(tmp_path / "other.sqlite") as journal:
+        journal.append(replace(first, seed=2))
+        journal.append(second)
+    _change(path, "DELETE FROM events WHERE seq > 2")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("ATTACH ? AS other", [str(tmp_path / "other.sqlite")])
+        db.execute("DELETE FROM main.events WHERE seq = 2")
+        db.execute("INSERT INTO main.events SELECT * FROM other.events WHERE seq = 2")
+    with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event 2"):
         journal.read()
 
 

@@ -72,7 +72,7 @@ ANNOTATION: tuple[Fault, ...] = (
         "annotation/watcher.py",
         "slower = max(1.0, records / AT_FULL_PACE, last.listed / AT_FULL_PACE)",
         "slower = 1.0",
-        ("tests/annotation/test_pace.py", "tests/annotation/test_watcher.py"),
+        PACE_TESTS,
     ),
     Fault(
         "a second opinion is asked while a copy is open",
@@ -100,10 +100,7 @@ ANNOTATION: tuple[Fault, ...] = (
         "annotation/second_opinions.py",
         "active = frozenset().union(*seen.values()) - state.departed",
         "active = frozenset().union(*seen.values())",
-        (
-            *OPINION_TESTS,
-            "tests/loop/test_stuck.py::test_a_copy_does_not_wait_for_a_deleted_account",
-        ),
+        OPINION_TESTS,
     ),
     Fault(
         "a bulk that was too large is lost",
