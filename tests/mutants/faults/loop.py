@@ -203,7 +203,7 @@ LOOP: tuple[Fault, ...] = (
         "loop/retry_loop.py",
         "if self.give_up_after is not None and outage >= self.give_up_after:",
         "if False:",
-        ("tests/loop/test_people.py::test_giving_up_after_the_configured_outage",),
+        RETRY_TESTS,
     ),
     Fault(
         "an event is told before it is durable",
