@@ -49,7 +49,7 @@ CONSENSUS: tuple[Fault, ...] = (
         "annotation/consensus/confusions.py",
         "learnt = judged & several",
         "learnt = judged",
-        ("tests/annotation/test_crowds.py::test_a_rare_label_outlives_people_who_answer_alone",),
+        SMOOTHING_TESTS,
     ),
     Fault(
         "two people judge each other",
@@ -63,7 +63,7 @@ CONSENSUS: tuple[Fault, ...] = (
         "annotation/consensus/confusions.py",
         "PROOF = 7.0",
         "PROOF = -1e9",
-        ("tests/annotation/test_crowds.py::test_somebody_is_inverted_only_on_evidence",),
+        SMOOTHING_TESTS,
     ),
     Fault(
         "three people need no proof each",
