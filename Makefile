@@ -43,7 +43,7 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
-mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2, for half an hour
+mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2; a few minutes
 	$(BIN)/python -m tests.mutants --jobs $(or $(JOBS),1)
 
 check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", or URL=...; for hours
