@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo fast test check check-full check-servers check-opensearch check-postgresql check-guests soak lint types format build docs docs-serve pictures install optional clean
+.PHONY: help demo fast test check check-full check-servers check-opensearch check-postgresql check-guests soak mutants lint types format build docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
+
+mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2; a few minutes
+	$(BIN)/python -m tests.mutants --jobs $(or $(JOBS),1)
 
 check-servers: $(STAMP) ## the tests on every server of docs/servers.md, or NAMES="...", PARTS=..., or URL=...; for hours
 	$(BIN)/python -m tests.servers.matrix $(if $(URL),--url $(URL),$(NAMES)) $(if $(PARTS),--parts $(PARTS))

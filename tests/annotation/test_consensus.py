@@ -86,6 +86,7 @@ def test_a_tie_at_the_same_moment_goes_to_the_alphabet() -> None:
         ((("b",), ()), ("b",), True),
         ((("c", "a"), ("a", "c")), ("a", "c"), False),
         (((), ()), (), False),
+        ((("b",), ("b",), ("a",), ("a",), ("a", "c")), ("a",), False),  # two of five are too few
     ],
 )
 def test_of_several_labels_each_wins_for_itself(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import RelabelSection
 from loopd.machine import State
@@ -25,6 +27,11 @@ def test_not_where_nobody_is_left() -> None:
     both = (answer("x", "ann"), answer("x", "bob", status=DISCARDED))
     assert asked(state("x other", *both, BOB)) == frozenset()
     assert asked(state("x", answer("x", "ann")), another_person=False) == {"x"}
+
+
+def test_not_where_everybody_else_has_left() -> None:
+    left = replace(state("x other", answer("x", "ann"), BOB), departed=frozenset({"bob"}))
+    assert asked(left) == frozenset()
 
 
 def test_not_what_is_open_discarded_unknown_withdrawn_or_deleted() -> None:

@@ -105,6 +105,8 @@ def test_a_record_all_of_whose_answers_are_discards_is_discarded() -> None:
 def test_a_copy_needs_one_person_whatever_a_new_text_needs() -> None:
     known = state("x y x#2", answer("x", "ann"), answer("x", "bob"), answer("x#2", "cyd"))
     assert unresolved(known, 2) == {"y"}
+    answers = (*known.answers.values(), answer("y", "dan"))  # dan could answer the copy too
+    assert unresolved(state("x y x#2", *answers), 2) == {"y"}
 
 
 def test_a_deleted_copy_takes_its_answers_along() -> None:

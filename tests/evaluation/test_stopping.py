@@ -142,6 +142,8 @@ def test_a_stop_set_of_another_size_starts_afresh() -> None:
         each["kappa_average"] for each in alone
     ]
     assert verdicts[-1]["max_iterations"]["value"] == 10
+    back = replayed(sections("kappa_average"), before + after + before)
+    assert back[10:] == replayed(sections("kappa_average"), before)  # what was is not gone on with
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,24 @@ def test_with_crowdlab_draws_train_no_fold_and_no_model_labels_them(
     assert all(known[id_] == gold(bench.tools.data.pool, id_) for id_ in drawn)
 
 
+def test_no_strategy_is_shown_a_draw_of_any_batch(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = make_bench(100, **AUDIT)
+    learner = bench.tools.learner
+    choose, hidden_by_round = learner.choose, {}
+
+    def spy(*arguments: Any, **options: Any) -> Any:
+        hidden_by_round[options["round"]] = options["hidden"]
+        return choose(*arguments, **options)
+
+    monkeypatch.setattr(learner, "choose", spy)
+    batches = finished(bench).batches
+    assert len(hidden_by_round) == 4
+    for number, hidden in hidden_by_round.items():
+        assert {id_ for batch in batches[: number + 1] for id_ in draws(batch)} <= hidden
+
+
 def test_draws_show_nobody_what_the_model_thinks(done: Bench) -> None:
     last = done.state.batches[-1]
     assert all((item.suggestion is None) == item.draw for item in last.items)

@@ -69,6 +69,10 @@ def steady(prefix: str, person: str, count: int, every: float, start: float = 0.
 def test_the_turnaround_is_that_of_the_slowest_of_the_last_rounds() -> None:
     assert turnaround(make_state([["a"]], [])) is None
     assert turnaround(make_state([["a"], ["b"]], [])) == 20.0
+    state = make_state([[name] for name in "abcde"], [])
+    slow = {1: ModelTrained(0.0, 1, "m", 1, 0, {}, 40.0)}
+    older = {0: ModelTrained(0.0, 0, "m", 1, 0, {}, 1000.0)}
+    assert turnaround(replace(state, trained={**state.trained, **slow, **older})) == 56.0
 
 
 def test_the_turnaround_of_a_round_whose_batch_is_not_out_yet() -> None:

@@ -60,3 +60,29 @@ def test_a_server_that_wants_to_be_left_alone(
     )
     assert patience.attempt(busy) is None
     assert pauses == [pause]
+
+
+@pytest.mark.parametrize(("give_up_after", "failures"), [(5.0, 3), (0.0, 1), (None, 20)])
+def test_an_outage_is_waited_for_so_long_and_no_longer(
+    give_up_after: float | None, failures: int
+) -> None:
+    """Each attempt takes two seconds, and the wish to stop comes after twenty."""
+    now, attempts = [0.0], [0]
+
+    def away() -> None:
+        now[0] += 2.0
+        attempts[0] += 1
+        raise TransientError("down")
+
+    patience = RetryLoop(
+        wait=lambda _: attempts[0] == 20,
+        monotonic=lambda: now[0],
+        max_backoff=1.0,
+        give_up_after=give_up_after,
+    )
+    if give_up_after is None:
+        assert patience.attempt(away) is None
+    else:
+        with pytest.raises(TransientError):
+            patience.attempt(away)
+    assert attempts[0] == failures

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loopd.loop.verdict import limit_reached
+from loopd.config import StoppingSection
+from loopd.loop.verdict import labels_left, limit_reached, rules
 from loopd.machine import State
 from tests.loop.conftest import Bench, MakeBench, gold
 
@@ -54,3 +55,16 @@ def test_the_border(make_bench: MakeBench) -> None:
     section = make_bench(stopping={"max_rounds": 3}).tools.config.stopping
     assert limit_reached(section, labels=0, rounds=2) is None
     assert limit_reached(section, labels=0, rounds=3) == "max_rounds"
+
+
+def test_the_borders_of_budget_and_target() -> None:
+    section = StoppingSection(label_budget=100, target_accuracy=0.9)
+    assert limit_reached(section, labels=99, rounds=9) is None
+    assert limit_reached(section, labels=100, rounds=9) == "label_budget"
+    stops = [
+        rules(section, labels=0, rounds=0, accuracy=accuracy)["target_accuracy"]["stop"]
+        for accuracy in (0.89, 0.9, 0.91)
+    ]
+    assert stops == [False, True, True]
+    assert [labels_left(section, labels, 30) for labels in (0, 70, 71, 99)] == [30, 30, 29, 1]
+    assert labels_left(StoppingSection(), 99, 30) == 30

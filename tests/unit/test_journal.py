@@ -3,6 +3,7 @@
 import resource
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,15 @@ def _change(path: Path, statement: str) -> None:
 def test_events_come_back_equal(path: Path) -> None:
     with Journal(path) as journal:
         assert journal.read() == list(EVENTS.values())
+
+
+def test_what_was_appended_outlives_a_loss_of_power(tmp_path: Path) -> None:
+    """SQLite's documentation of ``PRAGMA synchronous``: in WAL mode only FULL (2) promises that."""
+    for _ in ("a new journal", "one that is there"):
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            ask = journal._db.execute
+            assert ask("PRAGMA synchronous").fetchone() == (2,)
+            assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_appending_goes_on_after_reopening(path: Path) -> None:
@@ -60,6 +70,21 @@ def test_reading_works_while_a_daemon_writes(path: Path) -> None:
 def test_damage_is_noticed(path: Path, damage: str) -> None:
     _change(path, damage)
     with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event"):
+        journal.read()
+
+
+def test_a_sound_row_of_another_journal_is_noticed(path: Path, tmp_path: Path) -> None:
+    """Each digest covers the row before: a whole row, digest and all, fits nowhere else."""
+    first, second, *_ = EVENTS.values()
+    with Journal(tmp_path / "other.sqlite") as journal:
+        journal.append(replace(first, seed=2))
+        journal.append(second)
+    _change(path, "DELETE FROM events WHERE seq > 2")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("ATTACH ? AS other", [str(tmp_path / "other.sqlite")])
+        db.execute("DELETE FROM main.events WHERE seq = 2")
+        db.execute("INSERT INTO main.events SELECT * FROM other.events WHERE seq = 2")
+    with Journal(path) as journal, pytest.raises(JournalError, match="damaged at event 2"):
         journal.read()
 
 

@@ -1,0 +1,122 @@
+"""Owns the faults in the machine; must not plant any."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import Fault
+
+MACHINE_TESTS = ("tests/unit/test_machine.py",)
+
+MACHINE: tuple[Fault, ...] = (
+    Fault(
+        "a run that resumes with a trained model does not train again",
+        "machine.py",
+        "        RoundEvaluated: Phase.DECIDE,\n        RunResumed: Phase.TRAIN,",
+        "        RoundEvaluated: Phase.DECIDE,\n        RunResumed: Phase.EVALUATE,",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a new number of answers ends collecting",
+        "machine.py",
+        "SettingsAdopted: Phase.COLLECT,",
+        "SettingsAdopted: Phase.TRAIN,",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a published batch may be planned over",
+        "machine.py",
+        "        BatchPublished: Phase.COLLECT,\n",
+        "        BatchPublished: Phase.COLLECT,\n        BatchPlanned: Phase.PUBLISH,\n",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a run that is over cannot grow",
+        "machine.py",
+        "Phase.DONE: {RunResumed: Phase.DECIDE, PoolChanged: Phase.DECIDE},",
+        "Phase.DONE: {RunResumed: Phase.DECIDE},",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a run that ended without a model decides with none",
+        "machine.py",
+        "if state.phase is Phase.DONE and state.round not in state.evaluated:",
+        "if state.phase is Phase.DONE and state.round in state.evaluated:",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a run that ended before its first batch collects",
+        "machine.py",
+        "target = Phase.COLLECT if state.batches else Phase.SEED",
+        "target = Phase.COLLECT",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "the older answer of a person stays",
+        "machine.py",
+        "answers = growing(state.answers).updated(facts)",
+        "answers = growing(dict(facts)).updated(state.answers.items())",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "restored records stay deleted",
+        "machine.py",
+        "deleted.union(event.deleted).difference(event.restored)",
+        "deleted.union(event.deleted)",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "people whose accounts come back stay away",
+        "machine.py",
+        "departed.union(event.departed).difference(event.returned)",
+        "departed.union(event.departed)",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "what came back to the pool stays gone",
+        "machine.py",
+        "(state.gone | set(event.gone)) - set(event.back)",
+        "(state.gone | set(event.gone))",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a resumed run keeps the old configuration",
+        "machine.py",
+        "return replace(state, stopped=None, config_digest=digest, min_submitted=None)",
+        "return replace(state, stopped=None, min_submitted=None)",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a new configuration keeps the number of answers adopted before",
+        "machine.py",
+        "return replace(state, stopped=None, config_digest=digest, min_submitted=None)",
+        "return replace(state, stopped=None, config_digest=digest)",
+        (*MACHINE_TESTS, "tests/loop/test_settings.py::test_a_new_configuration_counts_again"),
+    ),
+    Fault(
+        "predictions of older rounds are forgotten where only news is written",
+        "machine.py",
+        "before = state.predicted[event.predicted_since]",
+        "before = {}",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "rounds whose measures were lost do not count",
+        "machine.py",
+        "return len(chose | set(self.evaluated))",
+        "return len(set(self.evaluated))",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "look-ups made before a recovery are kept",
+        "machine.py",
+        "if any(isinstance(event, RunRecovered) for event in events):",
+        "if False:",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "answers joined for folding take the time of the first",
+        "machine.py",
+        "AnswersCollected(max(fact.at for fact in facts), answers)",
+        "AnswersCollected(min(fact.at for fact in facts), answers)",
+        MACHINE_TESTS,
+    ),
+)
