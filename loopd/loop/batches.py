@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 EXHAUSTED = "pool_exhausted"
 
 
+LEFT_FOR = 4
+"""What is left of the pool is enough for so many batches that loopd sizes, at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class SelectionContext:
     """What is known when a batch is chosen.
@@ -77,7 +81,9 @@ def chosen_batch(
     """The next batch as the query strategy wants it; the end where nothing is left to ask."""
     section, state = tools.config.queue, context.state
     if section.watermark is None and state.published:
-        size = lasting(state, state.answers_needed(section.min_submitted), size)
+        left = len(tools.data.pool) - len(state.planned_ids)
+        lasts = lasting(state, state.answers_needed(section.min_submitted), size)
+        size = max(size, min(lasts, left // LEFT_FOR))
     unanswerable = discarded(state) | state.deleted_texts | state.gone
     spent = len(context.targets) + len(context.taken - unanswerable)
     size = max(1, labels_left(tools.config.stopping, spent, size))

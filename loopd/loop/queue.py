@@ -33,6 +33,9 @@ GAPS = 30
 PAUSE = 8.0
 """A gap of so many times the usual one is a pause, not work."""
 
+SHORTEST_PAUSE = 60.0
+"""Seconds that a pause takes at least: a hard text among easy ones is work."""
+
 AT_WORK = 600.0
 """Who answered so many seconds before the last answer of all, or later, is at work."""
 
@@ -219,5 +222,7 @@ def _pace(times: Sequence[float], news: Sequence[float]) -> float | None:
     if not gaps:
         return None
     usual = max(median(gaps), QUICKEST)
-    work = [max(gap, QUICKEST) for gap in gaps if gap <= PAUSE * usual]
+    is_bulk = usual == QUICKEST  # then the gaps between the clicks are the work
+    pause = AT_WORK if is_bulk else max(PAUSE * usual, SHORTEST_PAUSE)
+    work = [max(gap, QUICKEST) for gap in gaps if gap <= pause]
     return len(work) / math.fsum(work)

@@ -152,7 +152,7 @@ def _add(path: Path, line: bytes, before: bytes) -> bool:
             file.flush()
             os.fsync(file.fileno())
             return True
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return False
     except OSError as error:
         raise storage_error(path, error) from error

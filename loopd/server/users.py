@@ -102,15 +102,17 @@ async def _refuse_existing(accounts: HomeAccounts, home: ServerHome, shown: str)
 async def _refuse_other_keys(
     accounts: HomeAccounts, home: ServerHome, options: ServerOptions
 ) -> None:
-    """Argilla changes passwords, and keys never: another key is the secret of another home."""
+    """Argilla changes passwords, and keys never: another key is the secret of another home.
+
+    Of the owner alone: people's accounts may be removed and made anew.
+    """
     from argilla_server.database import AsyncSessionLocal
     from argilla_server.models import User
 
     async with AsyncSessionLocal() as db:
-        for account in (accounts.owner, accounts.annotator):
-            user = await User.get_by(db, username=account.username)
-            if user is not None and user.api_key != account.api_key:
-                raise _other_keys(account.username, home, options)
+        owner = await User.get_by(db, username=accounts.owner.username)
+        if owner is not None and owner.api_key != accounts.owner.api_key:
+            raise _other_keys(owner.username, home, options)
 
 
 def _other_keys(name: str, home: ServerHome, options: ServerOptions) -> ServerError:

@@ -28,7 +28,8 @@ CREATE TABLE events (
     digest TEXT NOT NULL
 )
 """
-_SQLITES_OWN = ("sqlite_stat1", "sqlite_stat4")
+_OTHERS = ("sqlite_", "_litestream_")
+"""How tables begin that are not ours: SQLite's own, and those of a tool that replicates."""
 _COLUMNS = ["seq", "name", "payload", "digest"]
 _DAMAGED = "restore it from a backup, or rebuild it from Argilla with `loopd recover`"
 _FULL = "free some space, then start again: nothing is lost"
@@ -180,6 +181,7 @@ def _appending(path: Path) -> sqlite3.Connection:
 
 def _looking(path: Path) -> sqlite3.Connection:
     """A connection that leaves files at rest as they are, also those that a killed daemon left."""
+    path = path.resolve()  # SQLite's other files lie beside what a link leads to
     if not _beside(path, "-wal").exists():
         return _connect(path, "mode=ro&immutable=1")
     if _beside(path, "-shm").exists():
@@ -228,7 +230,11 @@ def _new_names(db: sqlite3.Connection) -> list[str]:
     tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
     columns = db.execute("SELECT name FROM pragma_table_info('events')")
     return [
-        *(f"the table {name!a}" for (name,) in tables if name not in ("events", *_SQLITES_OWN)),
+        *(
+            f"the table {name!a}"
+            for (name,) in tables
+            if name != "events" and not name.startswith(_OTHERS)
+        ),
         *(f"the column {name!a}" for (name,) in columns if name not in _COLUMNS),
     ]
 

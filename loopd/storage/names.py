@@ -41,9 +41,9 @@ class SavedNames:
             raise _unreadable(self._path, error) from error
         if not isinstance(names, dict):
             return {}
-        if not all(isinstance(name, str) for name in names.values()):
+        if any(isinstance(name, (dict, list)) for name in names.values()):
             raise NewerError(f"a newer loopd wrote {self._path}")
-        return names
+        return {id_: name for id_, name in names.items() if isinstance(name, str)}
 
     def keep(self, names: Mapping[str, str]) -> None:
         """Write all names.

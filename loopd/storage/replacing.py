@@ -44,13 +44,14 @@ def keep_aside(path: Path, stamp: str) -> Path | None:
     """Rename a file, with what SQLite keeps beside it, or a folder, so that its place is free.
 
     Args:
-        path: the file or folder; ``None`` is returned where it is absent.
+        path: the file or folder; ``None`` is returned where nothing of it is there. What was left
+            beside a file that somebody has moved away goes too: SQLite would play it back.
         stamp: goes into the new name.
 
     Raises:
         StorageError: the folder cannot be written.
     """
-    if not path.exists():
+    if not any(path.with_name(path.name + part).exists() for part in _PARTS):
         return None
     number, aside = 1, path.with_name(f"{path.stem}-before-{stamp}{path.suffix}")
     while aside.exists():

@@ -98,6 +98,26 @@ def test_pace_without_pauses_and_without_who_went_home() -> None:
     assert paces(make_state([ids("a", 10)], [*ann, new]))["cy"] == pytest.approx(0.25)
 
 
+def test_bulk_labelling_is_as_fast_as_its_clicks() -> None:
+    """Twenty answers in one moment, every two minutes: not five a second."""
+    clicks = [
+        given(f"a{20 * click + n}", "ann", 120.0 * click + 0.002 * n)
+        for click in range(5)
+        for n in range(20)
+    ]
+    paced = paces(make_state([ids("a", 100)], clicks))
+    assert 20 / 120 < paced["ann"] < 2 * 20 / 120
+
+
+def test_a_hard_text_among_easy_ones_is_work() -> None:
+    moments = [0.0]
+    for n in range(30):
+        moments.append(moments[-1] + (20.0 if n % 5 < 2 else 1.0))
+    answers = [given(f"a{n}", "ann", moment) for n, moment in enumerate(moments)]
+    paced = paces(make_state([ids("a", 40)], answers, gap=10_000.0))
+    assert paced["ann"] == pytest.approx(30 / moments[-1])
+
+
 def test_who_has_left_argilla_is_not_at_work() -> None:
     answers = [*steady("a", "ann", 10, 4.0), *steady("b", "bob", 10, 2.0)]
     state = make_state([ids("a", 10)], answers)

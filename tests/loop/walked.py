@@ -9,7 +9,15 @@ from itertools import pairwise
 from statistics import median
 
 from loopd.loop.answer_times import given_at
-from loopd.loop.queue import AT_WORK, GAPS, MARGIN, PAUSE, QUICKEST, turnaround
+from loopd.loop.queue import (
+    AT_WORK,
+    GAPS,
+    MARGIN,
+    PAUSE,
+    QUICKEST,
+    SHORTEST_PAUSE,
+    turnaround,
+)
 from loopd.machine import State
 from tests.annotation.walked import given, reactions
 
@@ -70,7 +78,8 @@ def _pace(times: Sequence[float], news: Sequence[float]) -> float | None:
     if not gaps:
         return None
     usual = max(median(gaps), QUICKEST)
-    work = [max(gap, QUICKEST) for gap in gaps if gap <= PAUSE * usual]
+    pause = AT_WORK if usual == QUICKEST else max(PAUSE * usual, SHORTEST_PAUSE)
+    work = [max(gap, QUICKEST) for gap in gaps if gap <= pause]
     return len(work) / math.fsum(work)
 
 

@@ -153,3 +153,24 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         Journal(tmp_path / "file" / "journal.sqlite")
+
+
+def test_a_link_to_a_journal_shows_what_its_target_holds(tmp_path: Path) -> None:
+    """SQLite keeps its other files beside the target, not beside the link."""
+    target = tmp_path / "there" / "journal.sqlite"
+    link = tmp_path / "journal.sqlite"
+    with Journal(target) as writer:
+        writer.append(next(iter(EVENTS.values())))
+        link.symlink_to(target)
+        with Journal(link, read_only=True) as reader:
+            assert reader.read() == [next(iter(EVENTS.values()))]
+
+
+def test_tables_of_a_tool_that_replicates_are_none_of_a_newer_loopd(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.append(next(iter(EVENTS.values())))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
+    with Journal(path, read_only=True) as journal:
+        assert journal.read() == [next(iter(EVENTS.values()))]

@@ -64,3 +64,13 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "no folder" / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot"):
         write_journal(path, SOME)
+
+
+def test_what_was_left_beside_a_journal_that_is_gone_is_moved_too(tmp_path: Path) -> None:
+    """Else SQLite would play it back into the next one."""
+    wal = tmp_path / "journal.sqlite-wal"
+    wal.write_bytes(b"old events")
+    aside = keep_aside(tmp_path / "journal.sqlite", "20260101T000000Z")
+    assert aside is not None
+    assert not wal.exists()
+    assert aside.with_name(f"{aside.name}-wal").read_bytes() == b"old events"

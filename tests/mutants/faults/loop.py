@@ -159,7 +159,7 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "pauses make people slow",
         "loop/queue.py",
-        "for gap in gaps if gap <= PAUSE * usual]",
+        "for gap in gaps if gap <= pause]",
         "for gap in gaps]",
         QUEUE_TESTS,
     ),
