@@ -32,7 +32,7 @@ X, Y = answer("x", "a"), answer("y", "b")
 
 def values(event: AnswersCollected | None) -> dict[str, Any]:
     assert event is not None
-    return {one.record_id: one.value for one in event.answers}
+    return {one.external_id: one.value for one in event.answers}
 
 
 def test_only_what_is_new_is_told() -> None:
@@ -85,7 +85,7 @@ def test_who_has_left_keeps_what_was_said_if_so_configured() -> None:
         event = changes(state, Sweep((), ()), 1.0, departed=("ann",), keep_departed=keep)
         assert event is not None
         assert event.departed == ("ann",)
-        assert [one.record_id for one in event.answers] == ([] if keep else ["x"])
+        assert [one.external_id for one in event.answers] == ([] if keep else ["x"])
 
 
 def test_who_only_takes_an_answer_back_has_not_left() -> None:
