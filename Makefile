@@ -40,7 +40,7 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[setfit]"
 	-$(BIN)/python -m pip install --quiet -c constraints.txt hnswlib
 
-soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; some 20 minutes
+soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; an hour or so, on a quiet machine
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
 mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2; a few minutes

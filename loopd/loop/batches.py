@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 EXHAUSTED = "pool_exhausted"
 
-
 LEFT_FOR = 4
 """What is left of the pool is enough for so many batches that loopd sizes, at least."""
 
