@@ -51,7 +51,6 @@ from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.learning.classifiers.source import locate
 from loopd.loop.answer_times import moment
-from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, read_data
 from loopd.metrics_log.rows import Row, number, read_metrics
 from loopd.records import Answer, Batch, BatchItem, PoolId, published_as, text_of
@@ -175,7 +174,7 @@ def public_arm(setting: Setting, rounds_512: int) -> list[Row]:
     config = load_config(path)
     data, store = read_data(config), build_store(config)
     store.open(data.pool, fresh=True)
-    learner = build_learner(config, data.pool, Stop())
+    learner = build_learner(config, data.pool)
     first = learner.first_batch(20, round=0, exclude=())
     loop, rows = PublicLoop(config, store, data), list[Row]()
     with people(setting, path):

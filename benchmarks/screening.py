@@ -36,7 +36,6 @@ from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner, Model
 from loopd.learning.problems.single_label import SingleLabelProblem
 from loopd.learning.strategies import registry
-from loopd.loop.stop import Stop
 from loopd.loop.tools import build_learner, read_data
 from loopd.records import PoolId, Targets
 
@@ -64,7 +63,7 @@ class Run:
         self._config = config.model_copy(update={"run": run})
         self._pool = read_data(self._config).pool
         self._problem = SingleLabelProblem(config.task.labels)
-        self._learner: Learner = build_learner(self._config, self._pool, Stop())
+        self._learner: Learner = build_learner(self._config, self._pool)
 
     def rounds(self, strategies: list[str]) -> Iterator[dict[str, Any]]:
         """The comparisons of each round."""

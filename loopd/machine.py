@@ -107,6 +107,7 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         PoolChanged: Phase.TRAIN,
     },
     Phase.DECIDE: {
+        AnswersCollected: Phase.DECIDE,  # the last ones, before the loop ends
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,

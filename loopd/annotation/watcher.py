@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from loopd import log
 from loopd.annotation.store import AnnotationStore, Sweep
+from loopd.errors import ArgillaError, LoopdError, TransientError
 from loopd.records import Batch, ExternalId
 
 Found = TypeVar("Found")
@@ -19,6 +21,15 @@ AT_FULL_PACE = 4000
 
 FULL_SHARE, PARTIAL_SHARE = 0.03, 0.05
 """Shares of the time in which the server may be busy with full looks, and with partial ones."""
+
+DOUBT_SHARE = 0.2
+"""Share of the time for full looks while only they can tell."""
+
+LONGEST, LONGEST_SHARE = 600.0, 0.1
+"""Seconds between two full looks at most; more where that would be a larger share of the time."""
+
+GIVEN_UP_AFTER = 2
+"""Partial looks that fail in succession until the open batches are taken for unreadable."""
 
 BRIEF = 1.0
 """Seconds that a full look may take without being put off beyond the configured interval."""
@@ -92,7 +103,8 @@ class AnswerWatcher:
 
     When somebody has answered, everything is read if that takes little enough of the server's time;
     else only what is likely to have changed: the open batches. Everything is read now and then all
-    the same, since only that shows what was deleted, taken back, or edited in older batches.
+    the same, since only that shows what was deleted, taken back, or edited in older batches. It is
+    read more often while the open batches cannot be read alone.
 
     Args:
         store: where people answer.
@@ -110,6 +122,18 @@ class AnswerWatcher:
         self._full: _Look | None = None
         self._partial: _Look | None = None
         self._last_was_partial = False
+        self._in_doubt = False
+        self._partial_failures = 0
+        self._said = False
+
+    def doubt(self) -> None:
+        """Let the next full look come soon: something may be gone that only it can tell."""
+        self._in_doubt = True
+
+    @property
+    def delay(self) -> float:
+        """Seconds from one partial look to the next, at least; 0 before the first."""
+        return 0.0 if self._partial is None else self._partial.seconds / PARTIAL_SHARE
 
     def forget(self) -> None:
         """Let the next look read again what the last one did: nothing came of that."""
@@ -134,15 +158,52 @@ class AnswerWatcher:
         token, now = self._store.activity(), self._monotonic()
         has_moved = token != self._token
         if self._full_is_due(now, len(external_ids), has_moved) or (has_moved and not batches):
-            sweep = self._store.sweep(external_ids)
-            self._full = self._ended(now, sweep)
-        elif has_moved and self._partial_may_come(now):
-            sweep = self._store.sweep_batches(batches)
-            self._partial = self._ended(now, sweep)
-        else:
+            return self._read_all(external_ids, token, now)
+        if not has_moved or not self._partial_may_come(now):
             return None
-        self._token, self._last_was_partial = token, sweep.is_partial
+        sweep = self._read_batches(batches)
+        if sweep is not None:
+            self._partial = self._ended(now, sweep)
+            self._token, self._last_was_partial = token, True
         return sweep
+
+    def look_at_all(self, external_ids: Collection[ExternalId]) -> Sweep:
+        """The answers on these records, read now: nothing may be overlooked."""
+        return self._read_all(external_ids, self._store.activity(), self._monotonic())
+
+    def _read_all(self, external_ids: Collection[ExternalId], token: str, now: float) -> Sweep:
+        sweep = self._store.sweep(external_ids)
+        self._full = self._ended(now, sweep)
+        self._token, self._last_was_partial = token, False
+        self._in_doubt, self._partial_failures = False, 0
+        return sweep
+
+    def _read_batches(self, batches: Sequence[Batch]) -> Sweep | None:
+        """``None`` where that fails again: what keeps a search from being answered may last.
+
+        It is tried again after the next full look, which comes the sooner for it.
+        """
+        try:
+            sweep = self._store.sweep_batches(batches)
+            self._partial_failures, self._said = 0, False
+            return sweep
+        except (TransientError, ArgillaError) as error:
+            self._partial_failures += 1
+            if self._partial_failures < GIVEN_UP_AFTER and isinstance(error, TransientError):
+                raise
+            self._in_doubt = True
+            self._say_unreadable(error)
+            return None
+
+    def _say_unreadable(self, error: LoopdError) -> None:
+        """Once, until the open batches were read again."""
+        if not self._said:
+            log.get("loop").warning(
+                "open_batches_not_read",
+                problem=error.message,
+                hint="all records are read instead, as often as the server can afford it",
+            )
+        self._said = True
 
     def _full_is_due(self, now: float, records: int, has_moved: bool) -> bool:
         """Whether it is time to read everything.
@@ -157,11 +218,17 @@ class AnswerWatcher:
         affordable, due = last.next_at(FULL_SHARE), last.began + self._interval * slower
         if last.seconds > BRIEF:
             due = max(due, affordable)
+        longest = max(last.began + max(LONGEST, self._interval), last.next_at(LONGEST_SHARE))
+        due = min(due, longest)
         if has_moved or self._last_was_partial:
             due = min(due, affordable)
+        if self._in_doubt:
+            due = min(due, last.next_at(DOUBT_SHARE))
         return now >= due
 
     def _partial_may_come(self, now: float) -> bool:
+        if self._in_doubt and self._partial_failures:
+            return False
         return self._partial is None or now >= self._partial.next_at(PARTIAL_SHARE)
 
     def _ended(self, began: float, sweep: Sweep) -> _Look:

@@ -6,7 +6,7 @@ from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
 from loopd.loop.queue import has_room, runs_low
-from loopd.machine import State
+from loopd.machine import Phase, State
 from loopd.records import ExternalId
 
 
@@ -15,6 +15,14 @@ class Closing:
 
     def __init__(self) -> None:
         self._early: State | None = None
+        self._looked_through: set[tuple[Phase, int]] = set()
+
+    def is_to_look_through(self, state: State) -> bool:
+        """Whether all answers are to be read before this phase of the round ends; once."""
+        step = (state.phase, state.round)
+        is_first = step not in self._looked_through
+        self._looked_through.add(step)
+        return is_first
 
     def known_early(self, state: State, config: Config) -> bool:
         """Whether nothing can have changed since ``too_early``: time alone closes nothing."""
@@ -26,7 +34,13 @@ class Closing:
 
 
 def reason_to_close(
-    state: State, config: Config, waiting: frozenset[ExternalId], *, pool_size: int, now: float
+    state: State,
+    config: Config,
+    waiting: frozenset[ExternalId],
+    *,
+    pool_size: int,
+    now: float,
+    noticed_after: float | None = None,
 ) -> str | None:
     """Why the batch is closed now, ``None`` to go on collecting.
 
@@ -36,6 +50,7 @@ def reason_to_close(
         waiting: external ids that wait for an answer.
         pool_size: texts of the pool.
         now: wall clock in seconds.
+        noticed_after: seconds until an answer is noticed; ``queue.poll_interval`` if not given.
 
     Returns:
         ``complete``: nothing is open. ``watermark``: little is open. ``patience``: it is overdue.
@@ -43,10 +58,11 @@ def reason_to_close(
     queue = config.queue
     if not waiting:
         return "complete"
-    may_be_early = _something_came(state, waiting) and not _is_last(
+    may_be_early = _something_came(state, waiting) and not is_last(
         state, config, waiting, pool_size
     )
-    if may_be_early and _few_are_open(state, config, waiting):
+    delay = config.queue.poll_interval if noticed_after is None else noticed_after
+    if may_be_early and _few_are_open(state, config, waiting, delay):
         return "watermark"
     waited = now - state.published[state.round].at
     if queue.patience is None or waited < queue.patience:
@@ -55,13 +71,15 @@ def reason_to_close(
     return "patience" if any_answered(state, ids, another_person=another) else None
 
 
-def _few_are_open(state: State, config: Config, waiting: frozenset[ExternalId]) -> bool:
+def _few_are_open(
+    state: State, config: Config, waiting: frozenset[ExternalId], delay: float
+) -> bool:
     """Whether it is time for the next batch although records are open."""
     queue = config.queue
     if queue.watermark is not None:
         return len(waiting) <= queue.watermark
     needed = state.answers_needed(queue.min_submitted)
-    return runs_low(state, waiting, needed, queue.poll_interval) and has_room(
+    return runs_low(state, waiting, needed, delay) and has_room(
         state, len(waiting), needed, queue.batch_size
     )
 
@@ -73,7 +91,7 @@ def _something_came(state: State, waiting: frozenset[ExternalId]) -> bool:
     return len(waiting) < left + len(state.batch.items)
 
 
-def _is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_size: int) -> bool:
+def is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, index = config.stopping, index_of(state)
     gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)

@@ -14,7 +14,6 @@ from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
 from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_fresh
-from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
 from loopd.machine import State, fold
 from loopd.storage.journal import events_at
@@ -42,7 +41,7 @@ class Looking:
     @cached_property
     def learner(self) -> Learner:
         """Over the pool; an empty one where that cannot be read."""
-        return build_learner(self.config, self.datasets.pool, Stop(), self._progress)
+        return build_learner(self.config, self.datasets.pool, self._progress)
 
     @property
     def store(self) -> ArgillaStore:

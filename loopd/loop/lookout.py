@@ -75,6 +75,8 @@ class Lookout:
         self._attempts: dict[ExternalId, _Attempts] = {}
         self._said: frozenset[ExternalId] = frozenset()
         self._search_fails = False
+        self.may_be_gone = False
+        """Whether the last look met records for the first time that did not open again."""
 
     def soon(self) -> None:
         """Let the next look come at once."""
@@ -101,6 +103,7 @@ class Lookout:
             waiting: external ids that wait for somebody.
             now: wall clock in seconds.
         """
+        self.may_be_gone = False
         if self._store is None or not waiting or not self.is_due():
             return None
         batches = _parts(state.batches, waiting)
@@ -110,7 +113,9 @@ class Lookout:
             return None
         hidden = frozenset(waiting) - visible
         self._attempts = {id_: one for id_, one in self._attempts.items() if id_ in hidden}
+        tried_before = set(self._attempts)
         reopened = self._reopen(self._store, batches, hidden)
+        self.may_be_gone = not (self._attempts.keys() - reopened) <= tried_before
         self._say()
         self._rest(len(waiting), in_order=not hidden)
         return RecordsReopened(now, tuple(sorted(reopened))) if reopened else None

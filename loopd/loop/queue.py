@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from itertools import pairwise
-from statistics import median
+from statistics import median, median_low
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
 from loopd.loop.answer_moments import annotators_of, moments_of
@@ -49,9 +49,7 @@ LARGEST_BATCH = 1500
 """Records that a batch has at most where loopd sizes it."""
 
 
-def runs_low(
-    state: State, waiting: frozenset[ExternalId], needed: int, poll_interval: float
-) -> bool:
+def runs_low(state: State, waiting: frozenset[ExternalId], needed: int, delay: float) -> bool:
     """Whether the next batch must be begun lest somebody waits for it.
 
     The records that are open to a person get fewer by the person's own answers, and by those of
@@ -61,9 +59,9 @@ def runs_low(
         state: what the journal says.
         waiting: external ids that wait for an answer.
         needed: answers that complete a record.
-        poll_interval: seconds until an answer is noticed.
+        delay: seconds until an answer is noticed.
     """
-    horizon = _horizon(state, poll_interval)
+    horizon = _horizon(state, delay)
     if horizon is None:
         return False
     originals, index = state.originals, index_of(state)
@@ -96,7 +94,8 @@ def lasting(state: State, needed: int, size: int) -> int:
         needed: answers that complete a record.
         size: the configured size, which is the least.
     """
-    seconds = turnaround(state) or 0.0
+    rounds = _last_rounds(state)
+    seconds = median_low(rounds) if rounds else 0.0
     fastest = max(_falling(paces(state), needed).values(), default=0.0)
     fastest = max(fastest, _rate_of_last_batch(state) / needed)
     return max(size, min(math.ceil(fastest * seconds * MARGIN), LARGEST_BATCH))
@@ -119,27 +118,30 @@ class QueueNeed:
     records: int
 
 
-def queue_need(state: State, needed: int, poll_interval: float) -> QueueNeed | None:
+def queue_need(state: State, needed: int, delay: float) -> QueueNeed | None:
     """What has to be open; ``None`` before a round was measured, or with nobody at work.
+
+    Nor where fewer people are at work than a record needs: together they complete none.
 
     Args:
         state: what the journal says.
         needed: answers that complete a record.
-        poll_interval: seconds until an answer is noticed.
+        delay: seconds until an answer is noticed.
     """
     speeds, seconds = paces(state), turnaround(state)
-    horizon = _horizon(state, poll_interval)
-    if seconds is None or horizon is None or not any(speeds.values()):
+    horizon = _horizon(state, delay)
+    if seconds is None or horizon is None or len(speeds) < needed or not any(speeds.values()):
         return None
     fastest = max(_falling(speeds, needed).values())
     per_minute = 60 * math.fsum(speeds.values()) / needed
-    return QueueNeed(len(speeds), per_minute, seconds, math.ceil(fastest * horizon))
+    most = BATCHES_OUT * LARGEST_BATCH
+    return QueueNeed(len(speeds), per_minute, seconds, min(math.ceil(fastest * horizon), most))
 
 
-def _horizon(state: State, poll_interval: float) -> float | None:
+def _horizon(state: State, delay: float) -> float | None:
     """Seconds until another batch may be there at the latest."""
     seconds = turnaround(state)
-    return None if seconds is None else seconds * MARGIN + poll_interval
+    return None if seconds is None else seconds * MARGIN + delay
 
 
 def _falling(speeds: Mapping[str, float], needed: int) -> dict[str, float]:
@@ -173,8 +175,16 @@ def turnaround(state: State) -> float | None:
     The steps alone, without the time in which no daemon ran; ``None`` before the first round. Where
     the next batch is not out yet, choosing and publishing count as they did for the one before.
     """
+    return max(_last_rounds(state), default=None)
+
+
+def _last_rounds(state: State) -> list[float]:
+    """Seconds of the steps of the last rounds.
+
+    The first round is often a slow one: a model is loaded, and all texts are encoded.
+    """
     last = nlargest(ROUNDS, state.evaluated)
-    return max((took for n in last if (took := _took(state, n)) is not None), default=None)
+    return [took for number in last if (took := _took(state, number)) is not None]
 
 
 def _took(state: State, number: int) -> float | None:

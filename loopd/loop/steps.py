@@ -26,13 +26,14 @@ from loopd.events import (
     BatchPublished,
     Event,
     ModelTrained,
+    RecordsReopened,
     RoundEvaluated,
     RunStopped,
 )
 from loopd.learning.learner import Model
 from loopd.loop.auditing import audited
 from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch
-from loopd.loop.closing import reason_to_close
+from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.draws import training
 from loopd.loop.tools import Tools
@@ -83,10 +84,11 @@ def publish(state: State, tools: Tools) -> Event:
     ids = [id_ for part in (batch, *refreshed) for id_ in part.record_ids]
     texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
     left_out = tools.store.publish(batch, texts)
-    if refreshed:
-        tools.store.refresh(refreshed, texts)
     unseen = _unseen(batch, left_out, tools)
     seconds = tools.clock.monotonic() - started
+    for part in refreshed:  # people have the batch meanwhile
+        tools.interrupt()
+        tools.store.refresh((part,), texts)
     return BatchPublished(tools.clock.wall(), batch.id, seconds, unseen=len(unseen))
 
 
@@ -96,18 +98,19 @@ def collect(state: State, tools: Tools) -> Event | None:
     if adopted is not None:
         return adopted
     sweep = tools.watcher.look(state.external_ids, _open_batches(state, tools))
-    if sweep is not None:
-        news = _news(state, sweep, tools)
-        if news is not None:
-            return news
-    if tools.lookout.is_due():
-        reopened = tools.lookout.look(state, _waiting(state, tools), tools.clock.wall())
-        if reopened is not None:
-            return reopened
+    news: Event | None = None if sweep is None else _news(state, sweep, tools)
+    news = news or _reopened(state, tools)
+    if news is not None:
+        return news
     if sweep is not None:
         tools.store.show_only(_waiting(state, tools))  # somebody may have removed the mark
     if tools.closing.known_early(state, tools.config):
         return None
+    return _closed(state, tools)
+
+
+def _closed(state: State, tools: Tools) -> Event | None:
+    """The batch's end, if it is time for it and nothing is left to be read before."""
     another = tools.config.relabel.another_person
     if another and (repeated := to_set_aside(state)):
         tools.store.set_aside(repeated)
@@ -116,11 +119,16 @@ def collect(state: State, tools: Tools) -> Event | None:
     needed = state.answers_needed(tools.config.queue.min_submitted)
     waiting = _waiting(state, tools)
     tools.store.show_only(waiting)
-    now, pool_size = tools.clock.wall(), len(tools.data.pool)
-    reason = reason_to_close(state, tools.config, waiting, pool_size=pool_size, now=now)
+    now, size = tools.clock.wall(), len(tools.data.pool)
+    notice = max(tools.config.queue.poll_interval, tools.watcher.delay)
+    reason = reason_to_close(
+        state, tools.config, waiting, pool_size=size, now=now, noticed_after=notice
+    )
     if reason is None:
         tools.closing.too_early(state)
         return None
+    if is_last(state, tools.config, waiting, size) and (news := _last_news(state, tools)):
+        return news
     return BatchCollected(now, state.batch.id, reason, len(waiting), figures(state, needed))
 
 
@@ -187,6 +195,9 @@ def decide(state: State, tools: Tools) -> Event:
     """Stop, or choose the next batch."""
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
+        news = _last_news(state, tools)
+        if news is not None:
+            return news
         return RunStopped(tools.clock.wall(), reason)
     labels = state.trained[state.round].labels
     context = SelectionContext(state, _labels(state, tools), tools.clock.monotonic(), labels)
@@ -235,6 +246,23 @@ def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
         return None
     keep = tools.accounts.keep
     return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
+
+
+def _reopened(state: State, tools: Tools) -> RecordsReopened | None:
+    """What nobody could answer and was published again."""
+    if not tools.lookout.is_due():
+        return None
+    reopened = tools.lookout.look(state, _waiting(state, tools), tools.clock.wall())
+    if tools.lookout.may_be_gone:
+        tools.watcher.doubt()
+    return reopened
+
+
+def _last_news(state: State, tools: Tools) -> AnswersCollected | None:
+    """What was answered meanwhile, in batches long closed as well; looked for once a round."""
+    if not tools.closing.is_to_look_through(state):
+        return None
+    return _news(state, tools.watcher.look_at_all(state.external_ids), tools)
 
 
 def _waiting(state: State, tools: Tools) -> frozenset[ExternalId]:

@@ -15,6 +15,7 @@ from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import Interrupted
+from loopd.learning.classifiers.contract import never_interrupted
 from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.seeding import for_step
@@ -82,6 +83,8 @@ class Tools:
     resolver: LabelResolver = field(default_factory=LabelResolver)
     pause: Callable[[float], bool] = field(default=lambda _: False)
     """Waits so many seconds, or until a stop is asked for; whether it is."""
+    interrupt: Callable[[], None] = field(default=lambda: None)
+    """Says that the process is alive; raises ``Interrupted`` once a stop is asked for."""
     closing: Closing = field(default_factory=Closing)
     settings: SettingsWatch = field(default_factory=SettingsWatch)
     accounts: AccountWatch = field(default_factory=AccountWatch)
@@ -166,13 +169,12 @@ def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStor
 def build_learner(
     config: Config,
     pool: Pool,
-    stop: Stop,
     progress: Callable[[str, int, int], None] | None = None,
-    beat: Callable[[], None] = lambda: None,
+    interrupt: Callable[[], None] = never_interrupted,
 ) -> Learner:
     """The learner over a pool; loads nothing yet.
 
-    ``beat`` is called at least every second of a long step.
+    ``interrupt`` is called at least every second of a long step.
     """
     task = config.task
     empty = task.type != "multi_label" or task.none_label is not None
@@ -184,7 +186,7 @@ def build_learner(
         seed=config.run.seed,
         cache=config.run.dir / "cache",
         code_paths=(config.folder,),
-        interrupt=lambda: _interrupt(stop, beat),
+        interrupt=interrupt,
         **({} if progress is None else {"progress": progress}),
     )
 
@@ -202,16 +204,18 @@ def build_tools(
     """All parts of the loop; live unless another store and clock are given."""
     store = store or build_store(config)
     clock = clock or Clock()
+    interrupt = interrupt_of(stop, beat)
     keep = config.people.keep_answers_of_deleted_accounts
     return Tools(
         config=config,
         task=build_task(config.task),
         data=data,
         store=store,
-        learner=build_learner(config, data.pool, stop, progress, beat),
+        learner=build_learner(config, data.pool, progress, interrupt),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
         pause=stop.wait,
+        interrupt=interrupt,
         settings=SettingsWatch(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
@@ -220,7 +224,12 @@ def build_tools(
     )
 
 
-def _interrupt(stop: Stop, beat: Callable[[], None]) -> None:
-    beat()
-    if stop.is_set():
-        raise Interrupted("a stop was asked for")
+def interrupt_of(stop: Stop, beat: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """What a long step calls now and then: it beats, and raises once a stop is asked for."""
+
+    def interrupt() -> None:
+        beat()
+        if stop.is_set():
+            raise Interrupted("a stop was asked for")
+
+    return interrupt

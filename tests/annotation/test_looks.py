@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,10 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.annotation.watcher import (
     AT_FULL_PACE,
+    DOUBT_SHARE,
     FULL_SHARE,
+    LONGEST,
+    LONGEST_SHARE,
     PARTIAL_SHARE,
     SECONDS_A_LOOK,
     SECONDS_A_RECORD,
@@ -65,6 +70,7 @@ class SlowStore(MemoryStore):
         self.records, self.busy = records, busy
         self.now = 0.0
         self.fault = ""
+        self.search_is_broken = False
         self.meanwhile: Callable[[bool], None] = lambda is_over: None
         self.shown: dict[Key, Shown] = {}
         self.ids_shown: set[str] = set()
@@ -77,7 +83,7 @@ class SlowStore(MemoryStore):
         return self._done(replace(sweep, listed=sweep.listed * self.records))
 
     def sweep_batches(self, batches: Sequence[Batch]) -> Sweep:
-        if self.fault == "before":
+        if self.fault == "before" or self.search_is_broken:
             raise TransientError("cut")
         self.meanwhile(False)
         visible = self.visible(batches)
@@ -238,9 +244,11 @@ class History:
     def _within(self) -> float:
         listed = (len(NAMES) + 1) * self.store.records
         seconds = min(listed * 0.0007 * self.store.busy, SECONDS_A_LOOK + SECONDS_A_RECORD * listed)
-        return max(
-            INTERVAL * max(1.0, listed / AT_FULL_PACE), seconds / FULL_SHARE if seconds > 1 else 0
-        )
+        paced = INTERVAL * max(1.0, listed / AT_FULL_PACE)
+        affordable = seconds / FULL_SHARE if seconds > 1 else 0.0
+        if self.store.search_is_broken:
+            return min(max(paced, affordable), seconds / DOUBT_SHARE + INTERVAL)
+        return min(max(paced, affordable), max(LONGEST, INTERVAL, seconds / LONGEST_SHARE))
 
 
 CLICKS = st.tuples(
@@ -323,6 +331,34 @@ def test_what_failed_is_read_again_and_what_was_not_taken_over_too() -> None:
     history.watcher.forget()
     history.look("", ())
     assert history.known() == history.store.there()
+
+
+@pytest.mark.parametrize("records", [1250, 6000])
+def test_while_the_open_batches_cannot_be_read_everything_is(records: int) -> None:
+    """An orphan in Argilla's index: each search for the batch fails, for good."""
+    history = History(records=records, busy=1.0)
+    history.look("", ())
+    history.store.search_is_broken = True
+    busy, noticed = 0.0, []
+    while history.store.now < 1800:
+        began = history.store.now
+        history.act(("submit", NAMES[3], "ann", LABELS[int(began) % 2]))
+        history.look("", ())
+        if history.known() == history.store.there():
+            noticed.append(history.store.now)
+        busy += history.store.now - began
+        history.store.now += 3.0
+    gaps = [later - earlier for earlier, later in pairwise(noticed)]
+    assert max(gaps) < history._within() + 3.0
+    assert busy / history.store.now < DOUBT_SHARE + 0.02
+    assert history.partial == 0
+    history.store.search_is_broken = False
+    history.store.now += 60.0
+    history.look("", ())
+    history.act(("submit", NAMES[4], "ann", "tool"))
+    history.store.now += 10.0
+    history.look("", ())
+    assert history.partial, "the search is believed again"
 
 
 def test_one_person_who_answers_a_text_twice_is_heard_once() -> None:

@@ -27,7 +27,7 @@ from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Clock, DataSets, Tools, build_learner
+from loopd.loop.tools import Clock, DataSets, Tools, build_learner, interrupt_of
 from loopd.machine import Phase, State
 from loopd.records import Record
 from loopd.tasks.registry import build_task
@@ -215,7 +215,7 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
         task=build_task(config.task),
         data=data,
         store=store,
-        learner=build_learner(config, data.pool, stop),
+        learner=build_learner(config, data.pool, interrupt=interrupt_of(stop)),
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
         settings=SettingsWatch(

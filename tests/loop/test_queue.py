@@ -15,7 +15,15 @@ from loopd.events import BatchCollected, BatchPlanned, BatchPublished, ModelTrai
 from loopd.loop.answer_times import moment
 from loopd.loop.closing import reason_to_close
 from loopd.loop.collecting import changes
-from loopd.loop.queue import LARGEST_BATCH, lasting, paces, runs_low, turnaround
+from loopd.loop.queue import (
+    BATCHES_OUT,
+    LARGEST_BATCH,
+    lasting,
+    paces,
+    queue_need,
+    runs_low,
+    turnaround,
+)
 from loopd.loop.waiting import figures, waited
 from loopd.machine import Phase, State, apply
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem
@@ -161,6 +169,27 @@ def test_a_batch_lasts_until_the_one_after_it() -> None:
     swarm = [answer for n in range(30) for answer in steady("r", f"p{n}", 20, 0.2)]
     assert lasting(make_state([["a"], ids("r", 40)], swarm), 1, 10) == LARGEST_BATCH
     assert lasting(make_state([["a"]], []), 1, 10) == 10
+
+
+def test_the_slow_first_round_sizes_no_batch_after_the_second() -> None:
+    state = make_state([["a"], ["b"], ids("r", 40)], steady("r", "ann", 20, 0.5))
+    slow = {0: ModelTrained(0.0, 0, "m", 1, 0, {}, 400.0)}
+    state = replace(state, trained={**state.trained, **slow})
+    assert turnaround(state) == 416.0, "the next batch is begun early all the same"
+    assert lasting(state, 1, 10) == 60
+
+
+def test_what_has_to_be_open_is_said_within_what_can_be() -> None:
+    swarm = [answer for n in range(300) for answer in steady("r", f"p{n}", 20, 1.0)]
+    need = queue_need(make_state([["a"], ids("r", 40)], swarm, step=60.0), 1, 3.0)
+    assert need is not None
+    assert need.records == BATCHES_OUT * LARGEST_BATCH
+
+
+def test_nothing_is_said_while_too_few_people_are_at_work_to_complete_a_record() -> None:
+    state = make_state([["a"], ids("r", 40)], steady("r", "ann", 20, 0.5))
+    assert queue_need(state, 1, 3.0) is not None
+    assert queue_need(state, 2, 3.0) is None
 
 
 def test_seconds_without_an_open_record() -> None:

@@ -68,6 +68,7 @@ train     PoolChanged       train
 evaluate  RoundEvaluated    decide
 evaluate  RunResumed        train
 evaluate  PoolChanged       train
+decide    AnswersCollected  decide
 decide    BatchPlanned      publish
 decide    RunStopped        done
 decide    RunResumed        decide
