@@ -183,7 +183,8 @@ def _refuse_sound(path: Path) -> None:
     if state.started is not None:
         raise RunError(
             f"the run in {path.parent} has a journal that can be read",
-            "`loopd run` goes on with it; to rebuild it all the same, move it away first",
+            "`loopd run` goes on with it; to rebuild it all the same, move it away first, with "
+            f"whatever else begins with {path.name}",
         )
 
 

@@ -49,7 +49,7 @@ class Intakes:
             NewerError: a newer version wrote one.
         """
         for path in self._paths():
-            with suppress(OSError, ValueError), path.open(encoding="utf-8") as file:
+            with suppress(OSError, ValueError, RecursionError), path.open(encoding="utf-8") as file:
                 _refuse_newer(path, json.loads(file.readline()), _HEAD)
 
     def begin(self, records: Sequence[Record], wall: float) -> Path | None:
@@ -113,7 +113,7 @@ def _read(path: Path) -> tuple[Record, ...]:
         return tuple(_record(path, json.loads(line)) for line in lines)
     except OSError as error:
         raise storage_error(path, error) from error
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise StorageError(
             f"{path} is damaged: the run does not know its texts",
             "restore it from a backup, or move the journal away and use `loopd recover`",
@@ -123,6 +123,8 @@ def _read(path: Path) -> tuple[Record, ...]:
 def _record(path: Path, line: dict[str, str]) -> Record:
     if len(line) != len(_LINE):
         _refuse_newer(path, line, _LINE)
+    if not all(isinstance(value, str) for value in line.values()):
+        raise ValueError
     return Record(PoolId(line["id"]), line["text"])
 
 

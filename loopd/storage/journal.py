@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +22,8 @@ from loopd.keeping import no_garbage
 from loopd.storage.codec import decode, encode
 from loopd.storage.files import make_private, open_private, probe_private
 
-VERSION = 1
+VERSION, LAST_VERSION = 1, 255
+"""The format, and what no later one will be: more is a damaged file."""
 _SCHEMA = """
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
@@ -51,10 +55,12 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._last = (0, "")
+        self._copy = ExitStack()
         if not read_only:
+            _refuse_widowed(path)
             _make_file(path)
         with _translated(path):
-            self._db = _looking(path) if read_only else _appending(path)
+            self._db = _looking(path, self._copy) if read_only else _appending(path)
             _check_version(self._db, path)
         self._looks = read_only
 
@@ -117,6 +123,7 @@ class Journal:
     def close(self) -> None:
         """Release the file."""
         self._db.close()
+        self._copy.close()
 
     def __enter__(self) -> Journal:
         return self
@@ -143,14 +150,27 @@ def events_at(path: Path) -> list[Event]:
 
 def _is_blank(path: Path) -> bool:
     """Whether a run would begin a new journal there."""
+    _refuse_widowed(path)
     if not path.exists() or not path.stat().st_size:
         return True
-    with _translated(path):
-        db = _looking(path)
-        try:
-            return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        finally:
-            db.close()
+    with ExitStack() as stack, _translated(path):
+        db = _looking(path, stack)
+        stack.callback(db.close)
+        return not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def _refuse_widowed(path: Path) -> None:
+    """Refuse to begin a journal where the newest events of one lie that was moved away."""
+    real = path.resolve()  # SQLite's other files lie beside what a link leads to
+    if real.exists() and real.stat().st_size:
+        return
+    left = _beside(real, "-wal")
+    if left.exists() and left.stat().st_size:
+        raise JournalError(
+            f"the journal {path} is not there, and {left.name} beside it holds events of it",
+            f"put it back beside {left.name}; or move away whatever begins with {real.name}, then "
+            "use `loopd recover`, or begin anew",
+        )
 
 
 def _digest(before: str, seq: int, name: str, payload: str) -> str:
@@ -179,19 +199,36 @@ def _appending(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _looking(path: Path) -> sqlite3.Connection:
-    """A connection that leaves files at rest as they are, also those that a killed daemon left."""
+def _looking(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """A connection that leaves files at rest as they are, also those that a killed daemon left.
+
+    What it needs besides is removed with the stack.
+    """
     path = path.resolve()  # SQLite's other files lie beside what a link leads to
     if not _beside(path, "-wal").exists():
         return _connect(path, "mode=ro&immutable=1")
-    if _beside(path, "-shm").exists():
-        db = _connect(path, "mode=ro&readonly_shm=1")
-        try:
-            db.execute("PRAGMA schema_version")
-            return db
-        except sqlite3.OperationalError:  # somebody has it open
-            db.close()
+    if not _beside(path, "-shm").exists():
+        return _connect(_copied(path, stack), "mode=ro")
+    db = _connect(path, "mode=ro&readonly_shm=1")
+    try:
+        db.execute("PRAGMA schema_version")
+        return db
+    except sqlite3.OperationalError:  # somebody has it open
+        db.close()
     return _connect(path, "mode=ro")
+
+
+def _copied(path: Path, stack: ExitStack) -> Path:
+    """A journal at rest without its third file, which SQLite would make, elsewhere."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loopd-")))
+    for file in (path, _beside(path, "-wal")):
+        try:
+            shutil.copyfile(file, folder / file.name)
+        except FileNotFoundError:  # a daemon has just come to its end
+            continue
+        except OSError as error:
+            raise StorageError(f"cannot read {file}: {error.strerror}", "check run.dir") from error
+    return folder / path.name
 
 
 def _beside(path: Path, ending: str) -> Path:
@@ -215,6 +252,8 @@ def _create(db: sqlite3.Connection) -> None:
 
 def _check_version(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > LAST_VERSION:
+        raise JournalError(f"the journal {path} is damaged: no format is {version}", _DAMAGED)
     if version > VERSION:
         raise NewerError(f"a newer loopd wrote {path}: its format is {version}")
     if version < 1:

@@ -15,6 +15,7 @@ from tests.faults.whole import Entry, Proposal, Reply, Whole
 from tests.guard import AGENT, MARK, NAMES, NOTE, PREFIX
 
 PROPERTIES = "metadata properties"
+UNMARKED = "it has something of loopd's, and not the mark of its run"
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Deeds:
         metadata: what was added or changed, by the record's id.
         added: records as they were sent, by the server's id.
         removed: ids of records.
+        overwritten: ids of records on which a person wrote back metadata that were read before
+            loopd published, so that loopd's are gone by the person's hand.
         settings: of the dataset, by name.
     """
 
@@ -33,6 +36,7 @@ class Deeds:
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     added: dict[str, Entry] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    overwritten: set[str] = field(default_factory=set)
     settings: dict[str, Any] = field(default_factory=dict)
 
     def on(self, before: Whole) -> Whole:
@@ -74,7 +78,8 @@ def differences(before: Whole, after: Whole, ours: Ours, deeds: Deeds | None = N
     lines = [*_settings(alone, after, names), *_marks(after)]
     for id_, one in alone.records.items():
         if id_ in after.records:
-            changes = _changes(one, after.records[id_], ours, names)
+            is_overwritten = id_ in deeds.overwritten
+            changes = _changes(one, after.records[id_], ours, names, is_overwritten=is_overwritten)
             lines += [f"record {one.external_id or id_}: {line}" for line in changes]
         else:
             lines.append(f"record {one.external_id or id_} is gone")
@@ -107,6 +112,11 @@ def twice(after: Whole, field_name: str = "text") -> list[str]:
 def marked(one: Entry) -> bool:
     """Whether the record is one of a run."""
     return MARK in one.metadata
+
+
+def proposed(one: Entry) -> bool:
+    """Whether loopd has suggested anything there."""
+    return any(str(it.agent).startswith(AGENT) for it in one.suggestions.values())
 
 
 def _names(alone: Whole) -> frozenset[str]:
@@ -145,7 +155,9 @@ def _marks(after: Whole) -> Iterator[str]:
         yield f"the records' run is {sorted(runs)}, the dataset's is {held}"
 
 
-def _changes(one: Entry, now: Entry, ours: Ours, names: Collection[str]) -> Iterator[str]:
+def _changes(
+    one: Entry, now: Entry, ours: Ours, names: Collection[str], *, is_overwritten: bool
+) -> Iterator[str]:
     """What others' record has lost or got."""
     if now.external_id != one.external_id:
         yield f"its external id is {now.external_id}"
@@ -157,7 +169,8 @@ def _changes(one: Entry, now: Entry, ours: Ours, names: Collection[str]) -> Iter
     yield from _unequal("suggestion", one.suggestions, proposals)
     yield from _replies(one, now, ours)
     if len(left) < len(now.metadata) or len(proposals) < len(now.suggestions):
-        yield from _claimed(now, ours)
+        claimed = _claimed(now, ours)
+        yield from (line for line in claimed if not (is_overwritten and line == UNMARKED))
 
 
 def _new(name: str, one: Entry, proposal: Proposal) -> bool:
@@ -178,7 +191,7 @@ def _replies(one: Entry, now: Entry, ours: Ours) -> Iterator[str]:
 def _claimed(now: Entry, ours: Ours) -> Iterator[str]:
     """What has something of loopd's must be of the pool, and say so."""
     if not marked(now):
-        yield "it has something of loopd's, and not the mark of its run"
+        yield UNMARKED
     if now.fields.get(ours.field) not in ours.texts:
         yield "it has something of loopd's, and is no text of the pool"
 

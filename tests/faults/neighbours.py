@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from tests.faults import tables
-from tests.faults.guests import Deeds, Ours, differences, others
+from tests.faults.guests import Deeds, Ours, differences, marked, others, proposed
 from tests.faults.whole import Entry, Json, Owner, Reply, Whole, whole
 from tests.live import LiveArgilla
 from tests.people import GUEST
@@ -154,11 +154,21 @@ class Neighbours:
         """Add or change some of a record's metadata, as whoever knows that PATCH takes it whole.
 
         A PATCH of nothing shows the record as it is: Argilla fails to GET one that has vectors.
+        What loopd publishes between the two is lost to the person, as Argilla takes metadata whole.
         """
+        had_ours = self._has_ours(record_id)
         present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
         with self._live.guard.own_hand():
             self.owner.call("PATCH", f"records/{record_id}", {"metadata": {**present, **values}})
         self.deeds.metadata.setdefault(record_id, {}).update(values)
+        now = self._there().records.get(record_id)
+        if now is not None and not had_ours and not marked(now) and proposed(now):
+            self.deeds.overwritten.add(record_id)
+
+    def _has_ours(self, record_id: str) -> bool:
+        """Whether a record has anything of loopd's."""
+        one = self._there().records.get(record_id)
+        return one is not None and (marked(one) or proposed(one))
 
     def add_record(self, item: Json) -> str:
         """Add a record as the bulk route takes it; returns its id."""

@@ -161,6 +161,15 @@ def test_what_people_did_must_be_there_as_they_did_it() -> None:
     assert differences(BEFORE, after, OURS, deeds) == []
 
 
+def test_a_mark_that_a_person_overwrote_is_not_loopds_doing() -> None:
+    """Metadata that were read before loopd published, and written back after it."""
+    after = with_record("2", metadata=SHARED.metadata, suggestions=PROPOSED)(run_on(BEFORE))
+    assert differences(BEFORE, after, OURS)
+    assert differences(BEFORE, after, OURS, Deeds(overwritten={"2"})) == []
+    stranger = with_record("1", suggestions=PROPOSED)(run_on(BEFORE))
+    assert differences(BEFORE, stranger, OURS, Deeds(overwritten={"1"}))
+
+
 def test_a_name_that_others_use_is_theirs() -> None:
     theirs = with_record("1", metadata={"source": "import", "round": 7})(BEFORE)
     assert differences(theirs, run_on(theirs), OURS)

@@ -147,6 +147,11 @@ def contents(folder: Path) -> dict[str, bytes]:
         lambda path: path.write_bytes(b"\xff" + path.read_bytes()),
         lambda path: path.write_text(path.read_text().replace('"id"', '"no"'), encoding="utf-8"),
         lambda path: path.write_text(path.read_text().replace(": 2}", ": 3}"), encoding="utf-8"),
+        lambda path: path.write_text(path.read_text().replace('"r1"', "1"), encoding="utf-8"),
+        lambda path: path.write_text(
+            path.read_text().replace('"r1"', "[" * 100_000), encoding="utf-8"
+        ),
+        lambda path: path.write_text("[" * 100_000 + "\n", encoding="utf-8"),
     ],
 )
 def test_a_damaged_intake_is_an_error(tmp_path: Path, damage: Any) -> None:

@@ -1,6 +1,7 @@
 """The journal: what was appended is there, damage is noticed, newer formats are refused."""
 
 import resource
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loopd.errors import JournalError, StorageError
-from loopd.storage.journal import Journal
+from loopd.errors import JournalError, NewerError, StorageError
+from loopd.storage.journal import Journal, events_at
 from tests.unit.test_machine import EVENTS
 
 
@@ -174,3 +175,55 @@ def test_tables_of_a_tool_that_replicates_are_none_of_a_newer_loopd(tmp_path: Pa
         db.execute("CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)")
     with Journal(path, read_only=True) as journal:
         assert journal.read() == [next(iter(EVENTS.values()))]
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """The folder of a daemon that was killed: the newest events are beside the journal."""
+    folder, kept = tmp_path / "run", tmp_path / "kept"
+    with Journal(folder / "journal.sqlite") as journal:
+        for event in EVENTS.values():
+            journal.append(event)
+        shutil.copytree(folder, kept)
+    assert (kept / "journal.sqlite-wal").stat().st_size
+    return kept
+
+
+@pytest.mark.parametrize("left", ["", "empty"])
+def test_a_journal_that_was_moved_away_leaves_nothing_to_begin_with(
+    killed: Path, left: str
+) -> None:
+    path, wal = killed / "journal.sqlite", killed / "journal.sqlite-wal"
+    moved, before = killed / "moved", wal.read_bytes()
+    path.rename(moved)
+    if left:
+        path.touch()
+    for opens in (Journal, events_at):
+        with pytest.raises(JournalError, match=r"journal.sqlite-wal beside it holds") as caught:
+            opens(path)
+        assert "journal.sqlite-wal" in (caught.value.hint or "")
+    assert wal.read_bytes() == before
+    moved.rename(path)
+    with Journal(path) as journal:
+        assert journal.read() == list(EVENTS.values())
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o555])
+def test_looking_at_two_of_three_files_makes_no_third(killed: Path, mode: int) -> None:
+    """As a backup holds them, or a disk after a loss of power."""
+    (killed / "journal.sqlite-shm").unlink()
+    before = {file.name: file.read_bytes() for file in killed.iterdir()}
+    killed.chmod(mode)
+    try:
+        with Journal(killed / "journal.sqlite", read_only=True) as journal:
+            assert journal.read() == list(EVENTS.values())
+        assert {file.name: file.read_bytes() for file in killed.iterdir()} == before
+    finally:
+        killed.chmod(0o755)
+
+
+def test_a_version_that_nobody_will_write_is_damage(path: Path) -> None:
+    _change(path, f"PRAGMA user_version={1 | 1 << 20}")
+    with pytest.raises(JournalError, match="damaged") as caught:
+        Journal(path)
+    assert not isinstance(caught.value, NewerError)
