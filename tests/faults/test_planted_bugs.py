@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -114,18 +115,22 @@ def the_wrong_text_under_an_id(patch: Patch) -> None:
 
 
 def a_row_of_metrics_twice(patch: Patch) -> None:
-    real = metrics_log.rows
-    patch.setattr(metrics_log, "rows", lambda state: [*real(state), *real(state)[-1:]])
+    real = metrics_log._add
+    patch.setattr(metrics_log, "_add", lambda path, line, before: real(path, 2 * line, before))
 
 
 def an_older_row_is_overwritten(patch: Patch) -> None:
-    real = metrics_log.rows
+    real = metrics_log._add
 
-    def rows(state: State) -> list[Any]:
-        found = real(state)
-        return [{**row, "labels": found[-1]["labels"]} for row in found]
+    def add(path: Path, line: bytes, before: bytes) -> bool:
+        was_added = real(path, line, before)
+        rows = [json.loads(row) for row in path.read_text(encoding="utf-8").splitlines()]
+        labels = rows[-1]["labels"]
+        text = "".join(f"{json.dumps({**row, 'labels': labels})}\n" for row in rows)
+        path.write_text(text, encoding="utf-8")
+        return was_added
 
-    patch.setattr(metrics_log, "rows", rows)
+    patch.setattr(metrics_log, "_add", add)
 
 
 def a_state_without_an_event(patch: Patch) -> None:
