@@ -175,6 +175,10 @@ class Crowd:
             self._store._dataset()[id_] = self._bin.pop(id_)
             self._note_all(id_)
 
+    def published_anew(self) -> set[str]:
+        """Records that were deleted and that are there again although nobody restored them."""
+        return {id_ for id_ in self._bin if self._store.holds(id_)}
+
     def _lose(self) -> None:
         """The search loses documents: people are shown these records no more."""
         ids = sorted(self._there)

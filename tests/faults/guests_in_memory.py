@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
@@ -39,15 +40,20 @@ class Guests:
             self._store.annotate(id_, **added)
             self._added.setdefault(id_, {}).update(added)
 
-    def differences(self) -> list[str]:
-        """What is not as people left it, one line each."""
+    def differences(self, anew: Collection[str] = ()) -> list[str]:
+        """What is not as people left it, one line each.
+
+        Args:
+            anew: records that people deleted and that were published again: what had been added to
+                them is gone by people's own hand.
+        """
         if self._store._records is None:
             return []
         lines = [f"{id_} is gone" for id_ in self._texts if not self._store.holds(id_)]
         for id_ in self._store._records:
             metadata, due = self._store.metadata(id_), self._added.get(id_, {})
             theirs = {name: value for name, value in metadata.items() if name not in NAMES}
-            if theirs != due:
+            if theirs != due and not (id_ in anew and theirs.items() <= due.items()):
                 lines.append(f"{id_} has {theirs} of others, not {due}")
             if id_ not in self._texts and MARK not in metadata:
                 lines.append(f"{id_} is loopd's, and has no mark")

@@ -161,7 +161,7 @@ class History:
             while not self._over and self.lives < LIVES and not found:
                 self.lives += 1
                 self._process()
-                self._broken += [(GUESTS, line) for line in self._guests.differences()]
+                self._broken += [(GUESTS, line) for line in self._differences()]
                 found += check(self.evidence(quiet=False))
                 for row in read_metrics(self._config.run.dir / "metrics.jsonl"):
                     self._earlier.setdefault(row["round"], row)
@@ -188,6 +188,9 @@ class History:
             closed=self._closed,
             sight=self._config.queue.sweep_interval + SLACK,
         )
+
+    def _differences(self) -> list[str]:
+        return self._guests.differences(self._crowd.published_anew())
 
     # -- one process ---------------------------------------------------------------------------
 
