@@ -18,7 +18,7 @@ from loopd.records import Batch, BatchItem, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.faults.guests import Deeds, Ours, differences, others, twice
 from tests.faults.neighbours import Neighbours
-from tests.faults.whole import Entry, Proposal, Reply, Whole
+from tests.faults.whole import Entry, Proposal, Reply, Whole, whole
 from tests.guard import MARK, NAMES
 from tests.live import LiveArgilla
 
@@ -248,3 +248,54 @@ def test_a_store_that_replaces_whole_is_found(
     for name in ("metadata `source` is gone", "metadata `year` is gone", "field `note` is gone"):
         assert name in lines
     assert argilla.guard.losses(), "the guard has seen it, too"
+
+
+@pytest.mark.integration
+def test_a_person_and_loopd_in_the_same_moment(
+    argilla: LiveArgilla,
+    neighbours: Neighbours,
+    store: ArgillaStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Argilla takes metadata whole and without a condition: of two who have read, one is lost."""
+    ours = Ours(frozenset(TEXTS.values()))
+    store.open(POOL, fresh=True)
+    record_id = next(
+        id_
+        for id_, one in neighbours.deeds.on(there(neighbours)).records.items()
+        if one.fields["text"] == POOL["r1"].text
+    )
+    call = neighbours.owner.call
+
+    def published_meanwhile(method: str, path: str, body: Any = None) -> Any:
+        answer = call(method, path, body)
+        if body == {}:
+            store.publish(batch("one"), TEXTS)
+        return answer
+
+    monkeypatch.setattr(neighbours.owner, "call", published_meanwhile)
+    neighbours.add_metadata(record_id, assigned_to="ann")
+    monkeypatch.setattr(neighbours.owner, "call", call)
+    assert neighbours.differences(ours) == [], "the person has undone loopd's mark, and knows it"
+
+    merged = RecordWriter.merged
+
+    def annotated_meanwhile(self: RecordWriter, record: Any, *rest: Any) -> Any:
+        if record["id"] == record_id:
+            neighbours.add_metadata(record_id, assigned_to="bob")
+        return merged(self, record, *rest)
+
+    monkeypatch.setattr(RecordWriter, "merged", annotated_meanwhile)
+    store.publish(batch("two"), TEXTS)
+    monkeypatch.setattr(RecordWriter, "merged", merged)
+    assert len(neighbours.differences(ours)) == 1
+    monkeypatch.setattr("tests.faults.neighbours.SETTLED", 0.0)
+    neighbours.add_metadata(record_id, remark="seen")
+    assert neighbours.differences(ours) == [], "the person has done it once more"
+    assert argilla.guard.losses(), "the guard has seen what was lost meanwhile"
+
+
+def there(neighbours: Neighbours) -> Whole:
+    whole_now = whole(neighbours.owner, neighbours.dataset)
+    assert whole_now is not None
+    return whole_now
