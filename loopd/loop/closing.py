@@ -79,9 +79,9 @@ def _few_are_open(
     if queue.watermark is not None:
         return len(waiting) <= queue.watermark
     needed = state.answers_needed(queue.min_submitted)
-    return runs_low(state, waiting, needed, delay) and has_room(
-        state, len(waiting), needed, queue.batch_size
-    )
+    another = config.relabel.another_person
+    is_low = runs_low(state, waiting, needed, delay, another_person=another)
+    return is_low and has_room(state, len(waiting), needed, queue.batch_size)
 
 
 def _something_came(state: State, waiting: frozenset[ExternalId]) -> bool:

@@ -49,7 +49,14 @@ LARGEST_BATCH = 1500
 """Records that a batch has at most where loopd sizes it."""
 
 
-def runs_low(state: State, waiting: frozenset[ExternalId], needed: int, delay: float) -> bool:
+def runs_low(
+    state: State,
+    waiting: frozenset[ExternalId],
+    needed: int,
+    delay: float,
+    *,
+    another_person: bool = True,
+) -> bool:
     """Whether the next batch must be begun lest somebody waits for it.
 
     The records that are open to a person get fewer by the person's own answers, and by those of
@@ -60,13 +67,19 @@ def runs_low(state: State, waiting: frozenset[ExternalId], needed: int, delay: f
         waiting: external ids that wait for an answer.
         needed: answers that complete a record.
         delay: seconds until an answer is noticed.
+        another_person: whether who has answered a text is asked for no second opinion of it.
     """
     horizon = _horizon(state, delay)
     if horizon is None:
         return False
-    originals, index = state.originals, index_of(state)
-    entries = (index.records.get(originals.get(id_, text_of(id_)), NOTHING) for id_ in waiting)
-    done = Counter(person for entry in entries for person in reacted(entry))
+    originals, records = state.originals, index_of(state).records
+    done = Counter(
+        person
+        for id_ in waiting
+        for person in reacted(
+            records.get(originals.get(id_, text_of(id_)), NOTHING), None if another_person else id_
+        )
+    )
     falling = _falling(paces(state), needed)
     return any(
         len(waiting) - done[person] <= math.ceil(speed * horizon)

@@ -162,6 +162,18 @@ def test_with_two_answers_each_the_faster_person_decides() -> None:
     assert not runs_low(alone, open_now, 2, 3.0)
 
 
+def test_a_second_opinion_is_no_work_for_who_has_answered_unless_it_may_be() -> None:
+    batch = [f"r{n}" for n in range(20)] + [f"r{n}#2" for n in range(20)]
+    state = make_state([["a"], batch], steady("r", "ann", 20, 4.0))
+    items = tuple(
+        BatchItem(id_.partition("#")[0], copy_id=id_ if "#" in id_ else None) for id_ in batch
+    )
+    state = replace(state, batches=(*state.batches[:-1], replace(state.batches[-1], items=items)))
+    copies = frozenset(batch[20:])
+    assert runs_low(state, copies, 1, 3.0), "ann may answer none of them"
+    assert not runs_low(state, copies, 1, 3.0, another_person=False)
+
+
 def test_a_batch_lasts_until_the_one_after_it() -> None:
     quick = make_state([["a"], ids("r", 40)], steady("r", "ann", 20, 0.5))
     assert lasting(quick, 1, 40) == 60  # 2 a second for 30 seconds

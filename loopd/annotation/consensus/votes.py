@@ -176,9 +176,13 @@ def reactions(state: State) -> defaultdict[PoolId, set[str]]:
     return people_by_record
 
 
-def reacted(entry: RecordAnswers) -> set[str]:
-    """Who of this run has answered a record or a copy of it in any way."""
-    return {answer.annotator for answer in entry.answers if is_given(answer)}
+def reacted(entry: RecordAnswers, only: ExternalId | None = None) -> set[str]:
+    """Who of this run has answered a record or a copy of it in any way, or that one ``only``."""
+    return {
+        answer.annotator
+        for answer in entry.answers
+        if is_given(answer) and only in (None, answer.external_id)
+    }
 
 
 def to_set_aside(state: State) -> tuple[Answer, ...]:
