@@ -12,6 +12,7 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.machine import Phase, State
+from loopd.records import PoolId
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.daemon import Condition, Daemon
 from tests.faults.proxy import FaultProxy
@@ -33,7 +34,7 @@ def rounds(number: int) -> Condition:
 def answer_all(daemon: Daemon, people: ArgillaPeople) -> None:
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann"):
-        people.submit(record_id, "ann", gold[record_id])
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
 
 
 def fails(daemon: Daemon, code: int, *words: str) -> None:

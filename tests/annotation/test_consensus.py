@@ -25,7 +25,7 @@ from loopd.annotation.consensus import (
 from loopd.annotation.consensus.agreement import against_the_rest, agreement, similarity
 from loopd.annotation.consensus.tally import count
 from loopd.annotation.consensus.weighted import weights_of
-from loopd.records import Span, Target, Targets
+from loopd.records import PoolId, Span, Target, Targets
 from tests.annotation.states import answer, state
 
 LABELS = ("a", "b", "c")
@@ -219,7 +219,7 @@ def planted(
 
 
 def accuracy(found: Targets, truth: Mapping[str, str]) -> float:
-    return sum(found[id_] == truth[id_] for id_ in truth) / len(truth)
+    return sum(found[PoolId(id_)] == truth[id_] for id_ in truth) / len(truth)
 
 
 def predictions(truth: Mapping[str, str], labels: tuple[str, ...], share: float) -> dict[str, Any]:
@@ -246,8 +246,8 @@ def test_who_errs_less_counts_more(strategy: str) -> None:
         assert min(found.annotators[p] for p in ("p0", "p1")) > max(
             found.annotators[p] for p in ("p2", "p3", "p4")
         )
-        right = [found.targets[id_] == truth[id_] for id_ in truth]
-        quality = [found.quality[id_] for id_ in truth]
+        right = [found.targets[PoolId(id_)] == truth[id_] for id_ in truth]
+        quality = [found.quality[PoolId(id_)] for id_ in truth]
         assert np.corrcoef(right, quality)[0, 1] > 0.2
     assert min(gains) > 0.01
 
@@ -281,7 +281,7 @@ def test_dawid_skene_on_several_labels() -> None:
         ballots[f"r{number:03d}"] = sets(*said)
     found = resolve(ballots, consensus_options("dawid_skene")).targets
     plain = resolve(ballots, consensus_options("majority")).targets
-    hits = [sum(given[id_] == truth[id_] for id_ in truth) for given in (found, plain)]
+    hits = [sum(given[PoolId(id_)] == truth[id_] for id_ in truth) for given in (found, plain)]
     assert hits[0] > hits[1] + 20
 
 
@@ -354,7 +354,7 @@ def test_degenerate_ballots(strategy: str, given: dict[str, str]) -> None:
     assert all(np.isfinite(value) for value in found.figures().values())
     for id_, text in given.items():
         if len(text.split()) == 1 and strategy != "crowdlab":
-            assert found.targets[id_] == text[-1]
+            assert found.targets[PoolId(id_)] == text[-1]
 
 
 def test_crowdlab_is_the_majority_where_no_model_can_be_trained() -> None:
@@ -367,8 +367,8 @@ def test_crowdlab_lets_the_model_break_a_tie() -> None:
     ballots |= {"tie": votes("p0:b p1:a")}
     proba = predictions(truth, LABELS, 0.9) | {"tie": np.array([0.97, 0.02, 0.01], np.float32)}
     found = resolve(ballots, consensus_options("crowdlab", proba=proba))
-    assert found.targets["tie"] == "a"
-    assert resolve(ballots, consensus_options("majority")).targets["tie"] == "b"
+    assert found.targets[PoolId("tie")] == "a"
+    assert resolve(ballots, consensus_options("majority")).targets[PoolId("tie")] == "b"
 
 
 def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
@@ -387,7 +387,7 @@ def test_crowdlab_neither_learns_from_what_is_held_out_nor_labels_it() -> None:
     assert set(asked[0]) == set(ballots)
     alone = resolve(ballots, consensus_options("crowdlab", proba=proba))
     assert found.targets == {**alone.targets, "draw": "b", "alone": "c"}
-    assert found.quality["draw"] == pytest.approx(2 / 3)
+    assert found.quality[PoolId("draw")] == pytest.approx(2 / 3)
     assert found.annotators == alone.annotators
 
 
@@ -397,8 +397,8 @@ def test_spans_by_quality(strategy: str) -> None:
     ballots = {f"x{n}": sets(good, good, other) for n in range(20)}
     ballots["tie"] = (Vote("p2", other, "t0"), Vote("p0", good, "t1"))
     found = resolve(ballots, consensus_options(strategy))
-    assert found.targets["x0"] == good
-    assert found.targets["tie"] == (other if strategy == "majority" else good)
+    assert found.targets[PoolId("x0")] == good
+    assert found.targets[PoolId("tie")] == (other if strategy == "majority" else good)
     assert "consensus.alpha" not in found.figures()
 
 
@@ -435,7 +435,7 @@ def test_nobody_said_that_none_applies(strategy: str) -> None:
     ballots = {"r": sets(("b",), ("a",), ("c",)), "s": sets(("a",), ("b", "c"), ("c",))}
     consensus_options = ConsensusOptions(strategy, LABELS, 0, lambda _: None)
     found = resolve(ballots, consensus_options).targets
-    assert len(found["r"]) == 1
-    assert found["s"] == ("c",)
+    assert len(found[PoolId("r")]) == 1
+    assert found[PoolId("s")] == ("c",)
     ballots = {"r": sets((), ("a",), ())}
-    assert resolve(ballots, consensus_options).targets["r"] == ()
+    assert resolve(ballots, consensus_options).targets[PoolId("r")] == ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import RelabelSection
 from loopd.machine import State
+from loopd.records import PoolId
 from tests.annotation.states import DISCARDED, INVALID, WITHDRAWN, answer, state
 
 BOB = answer("other", "bob")
@@ -89,5 +90,5 @@ def test_answers_that_came_with_the_pool_may_be_checked_by_anybody() -> None:
 
 
 def test_copies_are_numbered_and_never_take_another_id() -> None:
-    assert copy_ids(State(), ["x", "y"], taken=()) == {"x": "x#2", "y": "y#2"}
-    assert copy_ids(state("x x#2"), ["x"], taken={"x#3"}) == {"x": "x#4"}
+    assert copy_ids(State(), [PoolId("x"), PoolId("y")], taken=()) == {"x": "x#2", "y": "y#2"}
+    assert copy_ids(state("x x#2"), [PoolId("x")], taken={"x#3"}) == {"x": "x#4"}

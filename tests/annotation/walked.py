@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from loopd.annotation.consensus.index import Key
 from loopd.annotation.consensus.votes import Ballots, Read, Vote, as_given
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus
+from loopd.records import Answer, AnswerStatus, ExternalId
 
 
 def ballots(state: State, read: Read = as_given, *, another_person: bool = True) -> Ballots:
@@ -31,9 +31,9 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
     for record_id, answers in _submitted(state).items():
         for answer in answers:
             if (answer.external_id, answer.annotator) not in ignored:
-                before = latest.get((record_id, answer.annotator))
+                before = latest.get((ExternalId(record_id), answer.annotator))
                 if before is None or _place(before, place) < _place(answer, place):
-                    latest[record_id, answer.annotator] = answer
+                    latest[ExternalId(record_id), answer.annotator] = answer
     found: dict[str, list[Vote]] = defaultdict(list)
     for (record_id, annotator), answer in latest.items():
         target = read(answer.value)

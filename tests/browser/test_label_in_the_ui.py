@@ -13,7 +13,7 @@ from loopd.annotation.consensus import targets
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.machine import Phase, State
-from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, PoolId, Suggestion
 from loopd.server.embedded import create_annotator
 from loopd.server.options import Account
 from loopd.tasks.single_label import SingleLabelTask
@@ -128,7 +128,7 @@ def test_five_labels_by_keyboard(
     sixth = batch.items[5]
     labelling.sees(pool[sixth.record_id].text, sixth)
     proposals = {item.record_id: item.suggestion.value for item in batch.items}
-    assert sum(chosen[record_id] != proposals[record_id] for record_id in chosen) == 2
+    assert sum(chosen[record_id] != proposals[PoolId(record_id)] for record_id in chosen) == 2
 
     after = daemon.wait(lambda state: len(targets(state)) >= 11)
     assert targets(after) == {**targets(before), **chosen}
@@ -139,7 +139,7 @@ def test_five_labels_by_keyboard(
     people.close()
     last = daemon.wait(rounds(3))
     assert last.trained[1].labels == 12
-    assert {key: targets(last)[key] for key in chosen} == chosen
+    assert {key: targets(last)[PoolId(key)] for key in chosen} == chosen
 
     _open(desk, daemon.dataset)
     first = last.batch.items[0]
@@ -181,7 +181,7 @@ def publish(argilla: LiveArgilla) -> Iterator[Callable[..., ArgillaStore]]:
         store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, guidelines, 1))
         stores.append(store)
         store.open(NO_POOL, fresh=True)
-        item = BatchItem("r1", 0.5, Suggestion(labels[0], 0.9))
+        item = BatchItem(PoolId("r1"), 0.5, Suggestion(labels[0], 0.9))
         store.publish(Batch("b0001", 1, "breaking_ties", "model", (item,)), {"r1": text})
         return store
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loopd.loop.daemon import PAGE_NAME
-from loopd.records import Batch
+from loopd.records import Batch, PoolId
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.acceptance.test_failures import collecting, rounds
 from tests.browser.conftest import Desk
@@ -57,7 +57,7 @@ def watched(
 def answer(people: ArgillaPeople, count: int) -> None:
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann")[:count]:
-        people.submit(record_id, "ann", gold[record_id])
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
 
 
 def has_its_reason(page: Page, batch: Batch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.records import Answer, Batch, BatchItem, Record, Span, Suggestion
+from loopd.records import Answer, Batch, BatchItem, PoolId, Record, Span, Suggestion
 from loopd.tasks.multi_label import MultiLabelTask
 from loopd.tasks.spans import SpanTask
 from tests.browser.test_label_in_the_ui import person  # noqa: F401 - a fixture
@@ -57,10 +57,13 @@ def publish(argilla: LiveArgilla) -> Iterator[Publish]:
         section = ArgillaSection(url=argilla.url, dataset=f"kinds-{uuid.uuid4().hex[:8]}")
         store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
         stores.append(store)
-        pool = Pool(tuple(Record(record_id, text) for record_id, text in texts.items()))
+        pool = Pool(tuple(Record(PoolId(record_id), text) for record_id, text in texts.items()))
         store.open(pool, fresh=True)
         first, *others = texts
-        items = (BatchItem(first, 0.5, suggestion), *(BatchItem(each) for each in others))
+        items = (
+            BatchItem(PoolId(first), 0.5, suggestion),
+            *(BatchItem(PoolId(each)) for each in others),
+        )
         store.publish(Batch("b0001", 1, "random_sampling", "model", items), texts)
         return store
 

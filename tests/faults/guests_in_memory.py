@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
+from loopd.records import ExternalId
 from tests.guard import MARK, NAMES
 from tests.people import GUEST
 
@@ -28,7 +29,7 @@ class Guests:
         for number in range(self._rng.choice((0, GUESTS))):
             id_, text = f"guest-{number}", f"{GUEST}{number}"
             self._texts[id_], self._added[id_] = text, {"source": "import", "year": 2000 + number}
-            store.log(id_, text, **self._added[id_])
+            store.log(ExternalId(id_), text, **self._added[id_])
 
     def act(self) -> None:
         """Somebody adds metadata to a record, or changes what somebody has added."""
@@ -43,7 +44,7 @@ class Guests:
         """What is not as people left it, one line each."""
         if self._store._records is None:
             return []
-        lines = [f"{id_} is gone" for id_ in self._texts if not self._store.holds(id_)]
+        lines = [f"{id_} is gone" for id_ in self._texts if not self._store.holds(ExternalId(id_))]
         for id_ in self._store._records:
             metadata, due = self._store.metadata(id_), self._added.get(id_, {})
             theirs = {name: value for name, value in metadata.items() if name not in NAMES}
@@ -57,6 +58,6 @@ class Guests:
 
     def _changed(self, id_: str) -> bool:
         """Whether a record of others has another text, or anything of loopd's."""
-        ours = NAMES & self._store.metadata(id_).keys()
-        proposed = self._store.suggestion(id_) is not None
-        return self._store.text(id_) != self._texts[id_] or bool(ours) or proposed
+        ours = NAMES & self._store.metadata(ExternalId(id_)).keys()
+        proposed = self._store.suggestion(ExternalId(id_)) is not None
+        return self._store.text(ExternalId(id_)) != self._texts[id_] or bool(ours) or proposed

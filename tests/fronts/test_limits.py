@@ -16,7 +16,7 @@ from loopd.annotation.http import TooLargeError
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, rounds
@@ -34,7 +34,9 @@ TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 
 
 def long_pool(count: int, size: int) -> Pool:
-    return Pool(tuple(Record(f"r{n:02d}", f"{n} " + "lorem " * (size // 6)) for n in range(count)))
+    return Pool(
+        tuple(Record(PoolId(f"r{n:02d}"), f"{n} " + "lorem " * (size // 6)) for n in range(count))
+    )
 
 
 def batch_of(pool: Pool) -> Batch:
@@ -162,7 +164,7 @@ def test_connections_that_are_cut_at_rest_go_unnoticed(
     people = argilla.people(daemon.dataset)
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann"):
-        people.submit(record_id, "ann", gold[record_id])
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
         answered = len(people.open_records("ann"))
         daemon.wait(lambda state, left=answered: len(state.answers) >= 3 - left)
     people.close()

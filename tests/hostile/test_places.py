@@ -15,6 +15,7 @@ from loopd.events import RunStopped
 from loopd.learning.features.projection import kept
 from loopd.learning.model_store import ModelStore
 from loopd.metrics_log.curve import plot_learning_curve
+from loopd.records import PoolId
 from loopd.storage.files import write_atomic
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
@@ -129,7 +130,7 @@ def test_strange_ids_are_only_ids(identifier: str, tmp_path: Path) -> None:
     (tmp_path / "pool.jsonl").write_text(json.dumps({"id": identifier, "text": "x"}))
     section = DataSection(path=tmp_path / "pool.jsonl", id="id")
     pool, _ = read_pool(section, labels=None)
-    assert pool[identifier].text == "x"
+    assert pool[PoolId(identifier)].text == "x"
 
 
 @pytest.mark.parametrize(

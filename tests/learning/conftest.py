@@ -12,7 +12,7 @@ import pytest
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
-from loopd.records import Record, Targets
+from loopd.records import PoolId, Record, Targets
 
 LABELS = ("animal", "food", "sport")
 
@@ -34,7 +34,7 @@ def make_pool(count: int = 90, seed: int = 0) -> Pool:
         gold = LABELS[len(records) % 3]
         first, second = rng.choice(WORDS[gold], size=2, replace=False)
         text = f"{rng.choice(FILLERS)} {first} and {second}"
-        records.setdefault(text, Record(f"id-{len(records):03d}", text, gold))
+        records.setdefault(text, Record(PoolId(f"id-{len(records):03d}"), text, gold))
     return Pool(tuple(records.values()))
 
 

@@ -15,7 +15,7 @@ import pytest
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Record, Targets
+from loopd.records import PoolId, Record, Targets
 from tests.learning.conftest import LABELS, gold, make_pool
 
 Build = Callable[..., Learner]
@@ -152,7 +152,7 @@ def test_other_texts_are_predicted_in_order(learner_of: Build, targets: Targets)
     model = learner.fit(1, targets)
     texts = ["dog and cat", "cheese with apple", "golf or tennis"]
     by_texts = learner.predict_proba(model, texts)
-    test = Pool(tuple(Record(f"t{place}", text) for place, text in enumerate(texts)))
+    test = Pool(tuple(Record(PoolId(f"t{place}"), text) for place, text in enumerate(texts)))
     assert np.array_equal(by_texts, learner.predict_proba(model, test))
     assert learner.predict_proba(model, []).shape == (0, 3)
 

@@ -13,6 +13,7 @@ from loopd import cleanlab_adapter as multiannotator
 from loopd.cleanlab_adapter import active_scores, crowdlab
 from loopd.errors import ModelError
 from loopd.learning.second_opinion import ActiveLab, Answered, Pick, Unanswered, pick
+from loopd.records import PoolId
 
 LABELS = ("a", "b", "c")
 SURE, UNSURE = [0.96, 0.02, 0.02], [0.4, 0.35, 0.25]
@@ -36,11 +37,13 @@ ROWS = {id_: np.eye(3)[LABELS.index(said["p"])] * 0.9 + 0.05 for id_, said in AG
 def test_what_is_disputed_is_asked_again_and_what_is_agreed_is_not() -> None:
     votes = {**AGREED, "odd": {"p": "a", "q": "b", "r": "c"}}
     rows = {**ROWS, "odd": UNSURE}
-    picks = pick(answered(votes, rows), Unanswered(["n1"], [proba(SURE)]), LABELS, size=2, seed=0)
+    picks = pick(
+        answered(votes, rows), Unanswered([PoolId("n1")], [proba(SURE)]), LABELS, size=2, seed=0
+    )
     assert (picks[0].record_id, picks[0].again) == ("odd", True)
     picks = pick(
         answered(votes, rows, askable=AGREED),
-        Unanswered(["n1", "n2"], [proba(SURE, UNSURE)]),
+        Unanswered([PoolId("n1"), PoolId("n2")], [proba(SURE, UNSURE)]),
         LABELS,
         size=2,
         seed=0,
@@ -51,7 +54,7 @@ def test_what_is_disputed_is_asked_again_and_what_is_agreed_is_not() -> None:
 
 def test_equal_scores_go_to_new_texts_and_then_by_order() -> None:
     votes, rows = {"r1": {"p": "a"}, "r2": {"p": "b"}}, {"r1": [1 / 3] * 3, "r2": [1 / 3] * 3}
-    even = Unanswered(["n2", "n1"], [proba([1 / 3] * 3, [1 / 3] * 3)])
+    even = Unanswered([PoolId("n2"), PoolId("n1")], [proba([1 / 3] * 3, [1 / 3] * 3)])
     picks = pick(answered(votes, rows), even, LABELS, size=4, seed=0)
     assert [each.record_id for each in picks] == ["n2", "n1", "r1", "r2"]
     assert [each.again for each in picks] == [False, False, True, True]
@@ -69,7 +72,7 @@ def test_fewer_than_asked_for_and_none() -> None:
 
 def test_models_that_differ_make_a_text_unsure() -> None:
     other = [0.02, 0.96, 0.02]
-    new = Unanswered(["same", "differs"], [proba(SURE, SURE), proba(SURE, other)])
+    new = Unanswered([PoolId("same"), PoolId("differs")], [proba(SURE, SURE), proba(SURE, other)])
     known = answered(AGREED, ROWS, askable=())
     both = Answered(known.votes, (), [*known.proba] * 2)
     picks = pick(both, new, LABELS, size=2, seed=0)
@@ -151,4 +154,4 @@ def test_without_cleanlab_there_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ModelError, match="need the package cleanlab") as failed:
         multiannotator.require()
     assert failed.value.hint == "pip install 'loopd[annotators]'"
-    assert Pick("x", 0.5, again=True).again
+    assert Pick(PoolId("x"), 0.5, again=True).again

@@ -11,7 +11,7 @@ import pytest
 
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
 from tests.learning.conftest import LABELS, make_pool
 
 Build = Callable[..., Learner]
@@ -53,7 +53,7 @@ def test_a_class_without_examples_and_a_stop(learner_of: Build, targets: Targets
             raise Interrupted("stopped")
 
     learner = learner_of(classifier="setfit", options=QUICK)
-    assert not learner.predict_pool(learner.fit(1, two), ["id-000"])[:, 1].any()
+    assert not learner.predict_pool(learner.fit(1, two), [PoolId("id-000")])[:, 1].any()
     with pytest.raises(Interrupted):
         learner_of(classifier="setfit", options=QUICK, progress=stop).fit(2, two)
 

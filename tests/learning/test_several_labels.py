@@ -25,7 +25,7 @@ from loopd.learning.preselect import Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, create
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, WORDS
 
 CLASSIFIERS = [
@@ -56,7 +56,9 @@ def make_texts(count: int = 60, seed: int = 0) -> tuple[Pool, NDArray[np.int64]]
     records = []
     for place, row in enumerate(y):
         named = [str(rng.choice(WORDS[label])) for label, on in zip(LABELS, row, strict=True) if on]
-        records.append(Record(f"{place}", f"story {place}: {' and '.join(named) or 'so it is'}"))
+        records.append(
+            Record(PoolId(f"{place}"), f"story {place}: {' and '.join(named) or 'so it is'}")
+        )
     return Pool(tuple(records)), y
 
 
@@ -168,7 +170,7 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
     assert len({item.record_id for item in first.items} - {"0"}) == 6
     assert first.strategy == "facility_location"
     model = learner.fit(1, targets)
-    choice = learner.choose(model, 5, round=2, targets=targets, exclude=["50"])
+    choice = learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("50")])
     assert choice.strategy == "auto/diverse_margin"
     chosen = {int(item.record_id) for item in choice.items}
     assert len(chosen) == 5
@@ -177,7 +179,7 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
     assert np.mean([a == b for a, b in zip(predicted[40:], sets[40:], strict=True)]) > 0.5
     again = build()
     loaded = again.fit(1, dict(reversed(targets.items())))
-    assert again.choose(loaded, 5, round=2, targets=targets, exclude=["50"]) == choice
+    assert again.choose(loaded, 5, round=2, targets=targets, exclude=[PoolId("50")]) == choice
     assert again.predict(loaded, pool) == predicted
 
 

@@ -16,7 +16,7 @@ from loopd.learning.classifiers import registry
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.thresholds import COMMON, best_threshold, best_thresholds
 from loopd.learning.dataset import IndexedDataset, unlabeled
-from loopd.records import Record
+from loopd.records import PoolId, Record
 
 
 def test_the_threshold_lies_half_way_below_the_best_cut() -> None:
@@ -72,7 +72,7 @@ def texts(count: int, seed: int) -> tuple[Pool, Any]:
     for place, row in enumerate(given):
         named = [topic for topic, on in zip(TOPICS, row, strict=True) if on and rng.random() < 0.9]
         noise = rng.choice(words, size=8).tolist()
-        records.append(Record(f"{seed}-{place}", " ".join([*noise, *named, f"n{place}"])))
+        records.append(Record(PoolId(f"{seed}-{place}"), " ".join([*noise, *named, f"n{place}"])))
     return Pool(tuple(records)), csr_matrix(given.astype(np.int64))
 
 

@@ -14,7 +14,7 @@ import pytest
 from loopd.config import ClassifierSection, StrategySection
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
 from tests.learning.conftest import LABELS, gold, make_pool
 
 pytestmark = pytest.mark.integration
@@ -83,8 +83,8 @@ def test_missing_and_single_examples_train(tmp_path: Path) -> None:
 def test_strategies_that_need_a_network(tmp_path: Path, targets: Targets, name: str) -> None:
     learner = build(tmp_path, strategy=StrategySection(name=name))
     model = learner.fit(1, targets)
-    first = learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
-    assert first == learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
+    first = learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("id-050")])
+    assert first == learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("id-050")])
     ids = {item.record_id for item in first.items}
     assert len(ids) == 5
     assert not ids & {*targets, "id-050"}

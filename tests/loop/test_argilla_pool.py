@@ -28,7 +28,7 @@ from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.operations.recover import run_recovery
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.intakes import FOLDER, Intakes
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
@@ -45,7 +45,7 @@ def started(config: Config, pool: Pool) -> State:
 
 
 def record(number: int, text: str | None = None) -> Record:
-    return Record(f"r{number}", text or f"text {number}")
+    return Record(PoolId(f"r{number}"), text or f"text {number}")
 
 
 def after(now: PoolNow) -> tuple[tuple[Record, ...], ...]:
@@ -85,18 +85,20 @@ def test_positions_never_move_and_what_is_shown_is_what_can_be_asked(
             assert now.pool == joined(intakes)
             assert len(set(now.pool.texts)) == len(set(now.pool.positions)) == len(now.pool)
             asked = {each.id: each.text for each in now.pool if each.id not in now.gone}
-            assert asked == {id_: text for id_, text in shown.items() if now.pool[id_].text == text}
+            assert asked == {
+                id_: text for id_, text in shown.items() if now.pool[PoolId(id_)].text == text
+            }
             assert set(now.edited) == now.gone & shown.keys()
 
 
 def test_a_text_that_is_in_a_batch_is_not_gone() -> None:
-    now = compared(((record(0), record(1)),), Pool((record(2),)), {"r0"}, REPORT)
+    now = compared(((record(0), record(1)),), Pool((record(2),)), {PoolId("r0")}, REPORT)
     assert now.gone == {"r1"}
     assert now.added == (record(2),)
 
 
 def test_a_text_that_another_record_shows_is_there() -> None:
-    now = compared(((record(0),),), Pool((Record("copy", "text 0"),)), (), REPORT)
+    now = compared(((record(0),),), Pool((Record(PoolId("copy"), "text 0"),)), (), REPORT)
     assert (now.gone, now.added) == (frozenset(), ())
 
 
@@ -179,7 +181,7 @@ def test_a_process_that_is_killed_before_the_journal_knows_goes_on(tmp_path: Pat
     known = apply(state, event)
     refuse_changes(known, config, DataSets(killed, None, {}))
     assert pool_changed(known, DataSets(killed, None, {}), 3.0) is None
-    lost = pool_changed(known, DataSets(killed, None, {}, frozenset({"r1"})), 4.0)
+    lost = pool_changed(known, DataSets(killed, None, {}, frozenset({PoolId("r1")})), 4.0)
     assert lost is not None
     assert (lost.added, lost.gone) == (0, ("r1",))
     back = pool_changed(apply(known, lost), DataSets(killed, None, {}), 5.0)

@@ -19,14 +19,14 @@ from loopd.events import (
 from loopd.machine import State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import read_metrics
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, PoolId
 
 STARTED = RunStarted(0.0, "c", 1, ("ä", "b"), "p", "t", "d", {})
 
 
 def events_of(number: int) -> list[Event]:
     """A round, from its batch to its measures."""
-    batch = Batch(f"b{number:04d}", number, "x", None, (BatchItem(f"r{number}"),))
+    batch = Batch(f"b{number:04d}", number, "x", None, (BatchItem(PoolId(f"r{number}")),))
     return [
         BatchPlanned(1.0, batch, 0.1),
         BatchPublished(2.0, batch.id, 0.1),

@@ -33,7 +33,7 @@ from loopd.loop.queue import BATCHES_OUT, lasting
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.loop.waiting import figures
 from loopd.machine import State, apply
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId
 
 TURNAROUND = 36.0
 STEPS = 5
@@ -152,7 +152,15 @@ class Office:
         time = (BEGIN + timedelta(seconds=self.now)).isoformat(timespec="microseconds")
         name = f"person {person}"
         self.fresh.append(
-            Answer(record_id, name, AnswerStatus.SUBMITTED, "a", time, changed=time, given=time)
+            Answer(
+                ExternalId(record_id),
+                name,
+                AnswerStatus.SUBMITTED,
+                "a",
+                time,
+                changed=time,
+                given=time,
+            )
         )
         people = self.open.get(record_id)
         if people is not None:

@@ -16,6 +16,7 @@ from loopd.loop.start import begin, same_run
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
+from loopd.records import PoolId
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
 
@@ -300,7 +301,7 @@ def test_an_answer_to_a_closed_batch_counts_in_the_next_round(make_bench: MakeBe
     state = bench.run_until(trained(0), act)
     assert late not in targets(state)
     state = bench.run_until(trained(1), act)
-    assert targets(state)[late] == gold(bench.tools.data.pool, late)
+    assert targets(state)[PoolId(late)] == gold(bench.tools.data.pool, late)
     assert state.trained[1].labels == 12
 
 

@@ -18,7 +18,7 @@ from loopd.loop.collecting import changes
 from loopd.loop.queue import LARGEST_BATCH, lasting, paces, runs_low, turnaround
 from loopd.loop.waiting import figures, waited
 from loopd.machine import Phase, State, apply
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
 ZERO = moment(BEGIN.isoformat())
@@ -29,7 +29,7 @@ def at(seconds: float) -> str:
 
 
 def given(record_id: str, person: str, seconds: float) -> Answer:
-    return Answer(record_id, person, AnswerStatus.SUBMITTED, "a", at(seconds))
+    return Answer(ExternalId(record_id), person, AnswerStatus.SUBMITTED, "a", at(seconds))
 
 
 def make_state(
@@ -42,7 +42,7 @@ def make_state(
     whole = range(len(batches))
     past = whole[:-1]
     planned = tuple(
-        Batch(f"b{n}", n, "x", None, tuple(BatchItem(id_) for id_ in ids))
+        Batch(f"b{n}", n, "x", None, tuple(BatchItem(PoolId(id_)) for id_ in ids))
         for n, ids in enumerate(batches)
     )
     return State(
@@ -140,7 +140,7 @@ def test_the_next_batch_is_begun_when_people_would_run_out() -> None:
 
 def test_nothing_is_begun_early_before_a_round_was_measured() -> None:
     state = make_state([ids("r", 20)], steady("r", "ann", 19, 4.0))
-    assert not runs_low(state, frozenset({"r19"}), 1, 3.0)
+    assert not runs_low(state, frozenset({ExternalId("r19")}), 1, 3.0)
 
 
 def test_with_two_answers_each_the_faster_person_decides() -> None:

@@ -21,7 +21,7 @@ from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.recover import Recovery, lines, recovered
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Span, Suggestion
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, PoolId, Record, Span, Suggestion
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, _in_memory, _on_argilla, gold
 from tests.loop.test_second_opinions import ACTIVELAB, asked_again, attentive, never
@@ -255,9 +255,9 @@ def test_patience_begins_when_the_batch_came(make_bench: MakeBench) -> None:
 
 TEXTS = Pool(
     (
-        Record("a", "Ada 🙂 went to Rome &amp; back"),
-        Record("b", "nothing <b>here</b>\r\nat all 🙂"),
-        Record("c", "Bob"),
+        Record(PoolId("a"), "Ada 🙂 went to Rome &amp; back"),
+        Record(PoolId("b"), "nothing <b>here</b>\r\nat all 🙂"),
+        Record(PoolId("c"), "Bob"),
     )
 )
 KINDS: dict[str, tuple[dict[str, Any], list[Suggestion | None], list[Any]]] = {

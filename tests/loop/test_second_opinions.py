@@ -11,7 +11,7 @@ import pytest
 from loopd.annotation.consensus import ballots, discarded, repeats, targets, unresolved
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
-from loopd.records import AnswerStatus, Batch, BatchItem
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
 ACTIVELAB: dict[str, Any] = {
@@ -34,7 +34,7 @@ def asked_again(state: State) -> bool:
 
 
 def right(bench: Bench, external_id: str) -> str:
-    return gold(bench.tools.data.pool, bench.state.originals[external_id])
+    return gold(bench.tools.data.pool, bench.state.originals[ExternalId(external_id)])
 
 
 def wrong(bench: Bench, external_id: str) -> str:
@@ -45,7 +45,7 @@ def seen(bench: Bench, person: str, external_id: str) -> bool:
     """Whether a person has answered the record or a copy of it."""
     originals, who = bench.state.originals, bench.people.ids.get(person, person)
     return any(
-        originals[answered] == originals[external_id]
+        originals[answered] == originals[ExternalId(external_id)]
         for answered, annotator in bench.state.answers
         if annotator == who
     )
@@ -140,21 +140,21 @@ def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
     make_bench: MakeBench,
 ) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench)
-    first, before = person_of(bench, record_id), targets(bench.state)[record_id]
+    first, before = person_of(bench, record_id), targets(bench.state)[PoolId(record_id)]
     other = next(label for label in LABELS if label != before)
     bench.people.submit(copy_id, first, other)
     settle(bench)
-    assert targets(bench.state)[record_id] == before
-    assert [vote.target for vote in ballots(bench.state)[record_id]] == [before]
+    assert targets(bench.state)[PoolId(record_id)] == before
+    assert [vote.target for vote in ballots(bench.state)[PoolId(record_id)]] == [before]
     assert repeats(bench.state) == {(copy_id, bench.people.ids[first])}
-    kept = bench.state.answers[copy_id, bench.people.ids[first]]
+    kept = bench.state.answers[ExternalId(copy_id), bench.people.ids[first]]
     assert kept.status is AnswerStatus.DISCARDED
     second = next(name for name in ("bob", "cyd") if not seen(bench, name, copy_id))
     assert copy_id in bench.people.open_records(second)
     round_ = bench.state.round
     bench.people.submit(copy_id, second, other)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert {vote.annotator for vote in ballots(bench.state)[record_id]} == {
+    assert {vote.annotator for vote in ballots(bench.state)[PoolId(record_id)]} == {
         bench.people.ids[first],
         bench.people.ids[second],
     }
@@ -163,23 +163,23 @@ def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
 @pytest.mark.whatever_the_store
 def test_the_same_person_again_replaces_where_that_is_allowed(make_bench: MakeBench) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench, relabel={"another_person": False})
-    first, before = person_of(bench, record_id), targets(bench.state)[record_id]
+    first, before = person_of(bench, record_id), targets(bench.state)[PoolId(record_id)]
     other = next(label for label in LABELS if label != before)
     round_ = bench.state.round
     bench.people.submit(copy_id, first, other)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    (vote,) = ballots(bench.state, another_person=False)[record_id]
+    (vote,) = ballots(bench.state, another_person=False)[PoolId(record_id)]
     assert (vote.annotator, vote.target) == (bench.people.ids[first], other)
 
 
 def test_a_discard_by_another_person_ends_the_question(make_bench: MakeBench) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench)
-    before = targets(bench.state)[record_id]
+    before = targets(bench.state)[PoolId(record_id)]
     second = next(name for name in ("bob", "cyd") if not seen(bench, name, copy_id))
     round_ = bench.state.round
     bench.people.discard(copy_id, second)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert targets(bench.state)[record_id] == before
+    assert targets(bench.state)[PoolId(record_id)] == before
     assert record_id not in discarded(bench.state)
 
 
@@ -203,9 +203,9 @@ def test_an_answer_on_a_copy_may_be_edited_and_taken_back(make_bench: MakeBench)
     for value in LABELS:
         bench.people.submit(copy_id, second, value)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert ballots(bench.state)[record_id][1].target == LABELS[1]
+    assert ballots(bench.state)[PoolId(record_id)][1].target == LABELS[1]
     bench.people.withdraw(copy_id, second)
-    bench.run_until(lambda state: len(ballots(state)[record_id]) == 1, lambda: None)
+    bench.run_until(lambda state: len(ballots(state)[PoolId(record_id)]) == 1, lambda: None)
 
 
 @pytest.mark.whatever_the_store

@@ -24,7 +24,7 @@ from loopd.loop.lookout import Lookout
 from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
-from loopd.records import AnswerStatus, Batch
+from loopd.records import AnswerStatus, Batch, ExternalId
 from loopd.storage.names import SavedNames, UnsavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
@@ -312,7 +312,7 @@ def test_answers_of_a_deleted_account_may_be_dropped(make_bench: MakeBench) -> N
         after = bench.run_until(trained, lambda: answer_pending(bench))
     assert after.trained[0].labels == 6
     assert sorted(reopened(bench)) == half
-    assert {after.answers[id_, gone].status for id_ in half} == {AnswerStatus.WITHDRAWN}
+    assert {after.answers[ExternalId(id_), gone].status for id_ in half} == {AnswerStatus.WITHDRAWN}
     (said,) = [line for line in logs if line["event"] == "account_deleted"]
     assert (said["account"], said["answers"]) == (name, len(half))
 
@@ -513,10 +513,10 @@ def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
     """Answers on it were never withdrawn, and are not missed now."""
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
-    run = replace(RUN, deleted=frozenset({"r2"}))
+    run = replace(RUN, deleted=frozenset({ExternalId("r2")}))
     assert watch.departed(run, sweep_without()) == frozenset()
     store.list = VisibleAccounts({}, complete=False)
-    left = replace(sweep_without(*ANNS), missing=("r2",))
+    left = replace(sweep_without(*ANNS), missing=(ExternalId("r2"),))
     assert watch.departed(run, left) == {"id of ann"}
 
 

@@ -17,7 +17,7 @@ from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.reasons import proposals
-from loopd.records import AnswerStatus, Span, Suggestion
+from loopd.records import AnswerStatus, ExternalId, PoolId, Span, Suggestion
 from loopd.reports.report_page import report_html
 from tests.monitoring.story import (
     ANN,
@@ -113,7 +113,9 @@ def test_a_record_that_was_ranked_anew_shows_the_new_proposal(config: Config) ->
 
 def test_a_copy_asks_for_a_second_opinion(config: Config) -> None:
     one = batch(1)
-    copy = replace(one.items[0], record_id="r000", copy_id="r000#2", suggestion=None)
+    copy = replace(
+        one.items[0], record_id=PoolId("r000"), copy_id=ExternalId("r000#2"), suggestion=None
+    )
     events = [
         opening(), *posted(0), answered(0), *learned(0),
         BatchPlanned(START + 101, replace(one, items=(copy,)), 0.1),
@@ -223,7 +225,7 @@ def test_warnings(tmp_path: Path) -> None:
         AnswersCollected(
             START + 150,
             (answer("r004", ANN, "gad\u202eget", START + 140, AnswerStatus.INVALID),),
-            deleted=("r005",),
+            deleted=(ExternalId("r005"),),
         ),
     ]
     around = LiveContext(outage=Outage(START, "no route\nto host"), failure="boom")

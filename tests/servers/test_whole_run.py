@@ -14,7 +14,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.data.pool import Pool
 from loopd.listener import Context, listener
-from loopd.records import AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
@@ -25,13 +25,13 @@ from tests.servers import DATABASE_LISTS, WEBHOOKS
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 TEXTS = {f"r{number}": f"text of r{number}" for number in range(4)}
-POOL = Pool(tuple(Record(name, text) for name, text in TEXTS.items()))
+POOL = Pool(tuple(Record(PoolId(name), text) for name, text in TEXTS.items()))
 BATCH = Batch(
     "b0000",
     0,
     "breaking_ties",
     "model-0",
-    tuple(BatchItem(name, 0.5, Suggestion("tool", 0.75)) for name in TEXTS),
+    tuple(BatchItem(PoolId(name), 0.5, Suggestion("tool", 0.75)) for name in TEXTS),
 )
 
 

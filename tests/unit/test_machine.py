@@ -24,22 +24,26 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 EVENTS = {
     RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {}),
-    BatchPlanned: BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem("x"),)), 0.1),
+    BatchPlanned: BatchPlanned(
+        2.0, Batch("b0000", 0, "random", None, (BatchItem(PoolId("x")),)), 0.1
+    ),
     BatchPublished: BatchPublished(3.0, "b0000", 0.1),
     AnswersCollected: AnswersCollected(4.0, ()),
-    RecordsReopened: RecordsReopened(4.2, ("x",)),
+    RecordsReopened: RecordsReopened(4.2, (ExternalId("x"),)),
     SettingsAdopted: SettingsAdopted(4.5, 2),
-    PoolChanged: PoolChanged(4.6, 2, "q", gone=("y",)),
+    PoolChanged: PoolChanged(4.6, 2, "q", gone=(PoolId("y"),)),
     BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
     ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
     RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
     RunStopped: RunStopped(8.0, "max_rounds"),
     RunResumed: RunResumed(9.0, "d", "note"),
-    RunRecovered: RunRecovered(9.0, (Batch("b0000", 0, "s", None, (BatchItem("x"),)),), (4.0,)),
+    RunRecovered: RunRecovered(
+        9.0, (Batch("b0000", 0, "s", None, (BatchItem(PoolId("x")),)),), (4.0,)
+    ),
 }
 
 
@@ -111,7 +115,7 @@ def test_a_round_in_order_ends_in_decide() -> None:
 def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost() -> None:
     models = (None, None, "m1", "m2", None)
     batches = tuple(
-        Batch(f"b{number:04d}", number, "s", model, (BatchItem(f"r{number}"),))
+        Batch(f"b{number:04d}", number, "s", model, (BatchItem(PoolId(f"r{number}")),))
         for number, model in enumerate(models)
     )
     lost = RunRecovered(9.0, batches, (1.0, None, 2.0, 3.0, 4.0))
@@ -132,15 +136,18 @@ def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost(
 def test_a_newer_answer_of_the_same_person_replaces_the_older() -> None:
     state = State(phase=Phase.COLLECT)
     for value in ("a", "b"):
-        answer = Answer("x", "ann", AnswerStatus.SUBMITTED, value, "t")
+        answer = Answer(ExternalId("x"), "ann", AnswerStatus.SUBMITTED, value, "t")
         state = apply(state, AnswersCollected(1.0, (answer,)))
     assert [answer.value for answer in state.answers.values()] == ["b"]
 
 
 def test_deleted_records_come_back() -> None:
-    state = apply(State(phase=Phase.COLLECT), AnswersCollected(1.0, (), deleted=("x", "y")))
+    state = apply(
+        State(phase=Phase.COLLECT),
+        AnswersCollected(1.0, (), deleted=(ExternalId("x"), ExternalId("y"))),
+    )
     assert state.deleted == {"x", "y"}
-    assert apply(state, AnswersCollected(2.0, (), restored=("x",))).deleted == {"y"}
+    assert apply(state, AnswersCollected(2.0, (), restored=(ExternalId("x"),))).deleted == {"y"}
 
 
 def test_people_whose_accounts_come_back_are_there_again() -> None:
@@ -160,7 +167,7 @@ def test_resuming_a_run_that_ended_before_its_first_batch_begins_with_it() -> No
 
 
 def test_copies_are_no_new_texts() -> None:
-    items = (BatchItem("x"), BatchItem("y", copy_id="y#2"))
+    items = (BatchItem(PoolId("x")), BatchItem(PoolId("y"), copy_id=ExternalId("y#2")))
     state = State(batches=(Batch("b0000", 0, "activelab", None, items),))
     assert state.batch.record_ids == ("x", "y")
     assert state.batch.external_ids == ("x", "y#2")
@@ -182,7 +189,7 @@ def test_resuming_a_finished_run_decides_again() -> None:
 def test_a_pool_that_changes_is_remembered_and_wakes_a_run_that_is_over() -> None:
     begun = fold(EVENTS[kind] for kind in (RunStarted, PoolChanged))
     assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", {"y"}, Phase.SEED)
-    again = apply(begun, PoolChanged(5.0, 0, "q", gone=("z",), back=("y",)))
+    again = apply(begun, PoolChanged(5.0, 0, "q", gone=(PoolId("z"),), back=(PoolId("y"),)))
     assert again.gone == {"z"}
     done = State(
         phase=Phase.DONE,
@@ -231,10 +238,10 @@ def test_a_round_may_say_only_what_its_model_says_otherwise() -> None:
 def test_answers_that_come_one_after_the_other_are_folded_at_once() -> None:
     """Not those that come with anything else."""
     one, other = (
-        AnswersCollected(at, (Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", "t"),))
+        AnswersCollected(at, (Answer(ExternalId(id_), "ann", AnswerStatus.SUBMITTED, "a", "t"),))
         for at, id_ in ((5.0, "x"), (4.0, "y"))
     )
-    gone = AnswersCollected(6.0, (), deleted=("x",))
+    gone = AnswersCollected(6.0, (), deleted=(ExternalId("x"),))
     events = [EVENTS[RunStarted], one, other, gone, one, EVENTS[BatchPlanned], other]
     assert list(joined(events)) == [
         EVENTS[RunStarted],

@@ -28,7 +28,7 @@ from loopd.config_file import load_config
 from loopd.errors import JournalError, LoopdError, NewerError, StorageError
 from loopd.events import RunStarted, RunStopped
 from loopd.loop.tools import read_data
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.codec import decode, encode
 from loopd.storage.intakes import Intakes
 from loopd.storage.journal import Journal, events_at
@@ -195,7 +195,7 @@ def _first_line(text: str, **more: Any) -> str:
     ],
 )
 def test_an_intake_that_is_new(tmp_path: Path, change: Callable[[str], str]) -> None:
-    Intakes(tmp_path).begin([Record("a", "one"), Record("b", "two")], 0.0)
+    Intakes(tmp_path).begin([Record(PoolId("a"), "one"), Record(PoolId("b"), "two")], 0.0)
     path = tmp_path / "pool" / "000000.jsonl"
     path.write_text(change(path.read_text()))
     with pytest.raises(NewerError, match="newer loopd"):

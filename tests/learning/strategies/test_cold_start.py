@@ -18,7 +18,7 @@ from loopd.learning.fitted import ColdClassifier
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, cold_start
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, gold
 
 Build = Callable[..., Learner]
@@ -56,8 +56,10 @@ def test_it_leaves_out_and_runs_out(learner_of: Build, pool: Pool, name: str) ->
 def test_it_stays_away_from_what_is_taken_and_does_not_know_what_is_hidden(
     learner_of: Build,
 ) -> None:
-    many = [Record(f"a{n:02d}", f"we saw a tiger and a lion, number {n}") for n in range(12)]
-    few = [Record(f"b{n:02d}", f"they like bread with cheese, piece {n}") for n in range(6)]
+    many = [
+        Record(PoolId(f"a{n:02d}"), f"we saw a tiger and a lion, number {n}") for n in range(12)
+    ]
+    few = [Record(PoolId(f"b{n:02d}"), f"they like bread with cheese, piece {n}") for n in range(6)]
     learner = learner_of(cold_start="facility_location", pool=Pool((*many, *few)))
     assert ids_of(first(learner, 1))[0].startswith("a")
     assert ids_of(first(learner, 1, exclude=["a03"]))[0].startswith("b")
@@ -74,7 +76,7 @@ def test_the_default_covers_the_pool(learner_of: Build, pool: Pool) -> None:
     assert StrategySection().cold_start == "facility_location"
     batch = first(learner_of())
     assert batch.strategy == "facility_location"
-    assert {pool[id_].gold for id_ in ids_of(batch)} == set(LABELS)
+    assert {pool[PoolId(id_)].gold for id_ in ids_of(batch)} == set(LABELS)
 
 
 def test_class_coverage_uses_the_names(pool: Pool, learner_of: Build) -> None:

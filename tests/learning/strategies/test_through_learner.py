@@ -16,7 +16,7 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.learner import Learner
 from loopd.learning.strategies.registry import STRATEGIES, create
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
 
 Build = Callable[..., Learner]
 
@@ -204,7 +204,7 @@ def test_a_strategy_of_the_user_s_own(
     learner = learner_of(name, code_paths=(tmp_path,))
     ids = chosen(learner, targets, 5)
     short = learner_of(name, code_paths=(tmp_path,), strategy_options={"shortest": True})
-    lengths = [len(pool[id_].text.split()) for id_ in (*ids, *chosen(short, targets, 5))]
+    lengths = [len(pool[PoolId(id_)].text.split()) for id_ in (*ids, *chosen(short, targets, 5))]
     assert min(lengths[:5]) > max(lengths[5:])
 
 
