@@ -257,7 +257,7 @@ def test_a_signal_while_people_label(
     daemon = make_daemon(argilla)
     daemon.start()
     before = daemon.wait(collecting)
-    daemon.process.send_signal(number)
+    daemon.signal(number)
     assert daemon.ended(5) == 0
     assert "Traceback" not in daemon.log
     assert daemon.state == before

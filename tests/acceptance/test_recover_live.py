@@ -23,7 +23,7 @@ from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting
-from tests.daemon import Daemon
+from tests.daemon import Condition, Daemon
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
 from tests.people import ArgillaPeople
@@ -92,10 +92,14 @@ def test_a_run_whose_directory_is_lost_goes_on(
     people.close()
 
 
+def collecting_round(number: int) -> Condition:
+    return lambda state: collecting(state) and state.round == number
+
+
 def goes_on_to_its_end(daemon: Daemon, people: ArgillaPeople, before: State) -> None:
     daemon.start()
-    for round_ in (1, 2):
-        daemon.wait(lambda state, wanted=round_: collecting(state) and state.round == wanted)
+    for number in (1, 2):
+        daemon.wait(collecting_round(number))
         for id_ in people.open_records("ann"):
             people.submit(id_, "ann", GOLD[PoolId(id_)])
     assert daemon.ended() == 0, daemon.log

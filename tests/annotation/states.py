@@ -31,4 +31,4 @@ def state(published: str, *answers: Answer, deleted: tuple[str, ...] = ()) -> St
     """One batch with these external ids, and these answers."""
     batch = Batch("b0000", 0, "activelab", None, tuple(item(id_) for id_ in published.split()))
     known = {(each.external_id, each.annotator): each for each in answers}
-    return State(batches=(batch,), answers=known, deleted=frozenset(deleted))
+    return State(batches=(batch,), answers=known, deleted=frozenset(map(ExternalId, deleted)))

@@ -117,7 +117,7 @@ class History:
         pool = Pool(tuple(Record(PoolId(name), f"text of {name}") for name in NAMES))
         self.store.open(pool, fresh=True)
         for batch in (CLOSED, OPEN):
-            self.store.publish(batch, {name: f"text of {name}" for name in NAMES})
+            self.store.publish(batch, {PoolId(name): f"text of {name}" for name in NAMES})
         self.store.log(ExternalId(OTHER), f"text of {NAMES[6]}")
         self.watcher = AnswerWatcher(self.store, INTERVAL, lambda: self.store.now)
         self.state = State(

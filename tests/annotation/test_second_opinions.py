@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import RelabelSection
@@ -14,9 +15,9 @@ BOB = answer("other", "bob")
 """Makes Bob somebody of this run."""
 
 
-def asked(known: State, needed: int = 1, **relabel: object) -> frozenset[str]:
-    found = askable(known, needed, RelabelSection(**relabel))  # type: ignore[arg-type]
-    return found - {"other"}
+def asked(known: State, needed: int = 1, **relabel: Any) -> frozenset[str]:
+    found = askable(known, needed, RelabelSection(**relabel))
+    return frozenset(found - {"other"})
 
 
 def test_an_answered_record_that_somebody_has_not_seen() -> None:

@@ -84,7 +84,7 @@ def test_a_run_is_watched(
 ) -> None:
     daemon, people = watched
     page_file = daemon.run_dir / PAGE_NAME
-    url = wait_for(lambda: page_file.is_file() and page_file.read_text().strip(), 30)
+    url = wait_for(lambda: page_file.read_text().strip() if page_file.is_file() else "", 30)
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     desk = Desk(context.new_page(), url).watch()
     page = desk.page

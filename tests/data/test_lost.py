@@ -240,7 +240,7 @@ def test_labels_may_hold_the_separator(
 
 def test_many_parts_are_read_in_reasonable_time(path: Path) -> None:
     cell = "|".join(["a"] * 3000 + ["x"])
-    keys = {"column": "label", "tolerate": 1}
+    keys: dict[str, Any] = {"column": "label", "tolerate": 1}
     pool, _ = read(path, [cell], labels=("a", "a|a"), kind="multi_label", **keys)
     assert pool.records[0].gold is None
 

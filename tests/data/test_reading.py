@@ -81,7 +81,10 @@ def test_json_lines(tmp_path: Path, name: str) -> None:
     content = "\n\n".join(json.dumps(row) for row in rows).encode()
     path = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
     pool, _ = read(path, id="id", label="label")
-    assert pool.records == (Record(PoolId("1"), "Ünïcode 🙂"), Record("2", "two", "billing"))
+    assert pool.records == (
+        Record(PoolId("1"), "Ünïcode 🙂"),
+        Record(PoolId("2"), "two", "billing"),
+    )
 
 
 @pytest.mark.parametrize(

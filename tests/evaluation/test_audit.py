@@ -45,7 +45,7 @@ def test_the_interval_of_f1_covers_it(size: int, skill: float) -> None:
     inside = []
     for _ in range(RUNS):
         true, found = _tagged(rng, size, skill)
-        interval = f1_interval(found, true)
+        interval = f1_interval(found.tolist(), true.tolist())
         if interval is not None:
             inside.append(interval[0] <= skill <= interval[1])
     assert len(inside) > RUNS / 2
@@ -95,7 +95,7 @@ def _hardest_first(seed: int, *, aside: bool) -> tuple[float, float, float]:
     pool = Pool(tuple(Record(PoolId(str(n)), f"text {n}") for n in range(400)))
     kept = [int(id_) for id_ in set_aside(pool, 0.1, seed)] if aside else []
     left = [n for n in rng.permutation(400).tolist() if n not in kept]
-    draws = []
+    draws: list[int] = []
     for _ in range(20):
         for pick in sorted(left, key=lambda n: not wrong[n])[:9]:
             left.remove(pick)

@@ -142,7 +142,7 @@ def asked(make_run: Any) -> Any:
     """A run whose first four texts were asked for and answered by two people."""
 
     def make(kind: str = "single_label", **sections: Any) -> Run:
-        run = make_run(kind, **sections)
+        run: Run = make_run(kind, **sections)
         items = tuple(BatchItem(PoolId(f"r{number}"), 0.5 - number / 10) for number in range(4))
         batch = Batch("b0000", 0, "breaking_ties", None, items)
         answers = [run.answer(number, "ann") for number in (0, 1, 2)]

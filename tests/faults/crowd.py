@@ -178,7 +178,7 @@ class Crowd:
     def _lose(self) -> None:
         """The search loses documents: people are shown these records no more."""
         ids = sorted(self._there)
-        self._store.lose(self._rng.sample(ids, len(ids) // 3))
+        self._store.lose([*map(ExternalId, self._rng.sample(ids, len(ids) // 3))])
 
     def _note_all(self, id_: str) -> None:
         self._unseen.add((id_, ""))

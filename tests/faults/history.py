@@ -7,6 +7,7 @@ daemon's own wiring. The same seed gives the same history, to the last byte of t
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -370,7 +371,7 @@ def _quickly() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with (
         patch.object(daemon, "plot", lambda state, folder: None),
-        patch.object(plugins, "entry_points", cache(plugins.entry_points)),
+        patch.object(plugins, "entry_points", cache(importlib.metadata.entry_points)),
     ):
         try:
             yield

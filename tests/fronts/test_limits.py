@@ -20,7 +20,7 @@ from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, rounds
-from tests.daemon import Daemon
+from tests.daemon import Condition, Daemon
 from tests.fronts.conftest import Front, Nginx
 from tests.fronts.hesitant import Hesitant
 from tests.live import LiveArgilla
@@ -41,6 +41,11 @@ def long_pool(count: int, size: int) -> Pool:
 
 def batch_of(pool: Pool) -> Batch:
     return Batch("b0000", 0, "cold", None, tuple(BatchItem(record.id, 0.5) for record in pool))
+
+
+def answered(number: int) -> Condition:
+    """That so many answers are in the journal."""
+    return lambda state: len(state.answers) >= number
 
 
 @pytest.fixture
@@ -165,8 +170,8 @@ def test_connections_that_are_cut_at_rest_go_unnoticed(
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann"):
         people.submit(record_id, "ann", gold[PoolId(record_id)])
-        answered = len(people.open_records("ann"))
-        daemon.wait(lambda state, left=answered: len(state.answers) >= 3 - left)
+        left = len(people.open_records("ann"))
+        daemon.wait(answered(3 - left))
     people.close()
     assert daemon.ended() == 0, daemon.log
     assert "waiting_for_argilla" not in daemon.log

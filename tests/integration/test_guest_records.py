@@ -12,7 +12,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY, UnsavedIdentity
 from loopd.errors import ArgillaError, DatasetError
-from loopd.records import BatchItem, ExternalId, PoolId
+from loopd.records import BatchItem, ExternalId, PoolId, published_as
 from tests.integration.conftest import LABEL, Api, item
 from tests.integration.test_guest_contract import POOL, TASK, batch, proposing, put
 from tests.live import LiveArgilla
@@ -190,4 +190,6 @@ def test_no_answer_is_overlooked_where_a_record_goes_meanwhile(
                 api.call("DELETE", f"records/{dataset.records[id_]}")
 
     monkeypatch.setattr(store._dataset.api, "pages", shifting)
-    assert {answer.external_id for answer in store.sweep(()).answers} == {one.id for one in POOL}
+    assert {answer.external_id for answer in store.sweep(()).answers} == {
+        published_as(one.id) for one in POOL
+    }

@@ -35,7 +35,7 @@ BATCH = Batch(
     "model",
     (BatchItem(PoolId("r1"), 0.9, Suggestion("tool", 0.75)), BatchItem(PoolId("r2"), 0.5)),
 )
-TEXTS = {"r1": "the first text", "r2": "the second text"}
+TEXTS = {PoolId("r1"): "the first text", PoolId("r2"): "the second text"}
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def batch(number: int, *record_ids: str, suggestions: bool = False) -> Batch:
     return Batch(f"b{number:04d}", number, "breaking_ties", f"model-{number}", items)
 
 
-def texts(published: Batch) -> dict[str, str]:
+def texts(published: Batch) -> dict[PoolId, str]:
     return {record_id: f"text of {record_id}" for record_id in published.record_ids}
 
 
@@ -54,7 +54,7 @@ def put(store: AnnotationStore, published: Batch) -> None:
 
 def answers(store: AnnotationStore, *record_ids: str) -> dict[str, tuple[AnswerStatus, Any]]:
     """Status and value by record, where one person answered."""
-    found = store.sweep(record_ids).answers
+    found = store.sweep(tuple(map(ExternalId, record_ids))).answers
     assert len({each.external_id for each in found}) == len(found)
     return {each.external_id: (each.status, each.value) for each in found}
 
@@ -112,9 +112,9 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
     put(store, first)
     people.submit("r1", "ann", "fruit")
     people.discard("r2", "ann")
-    before = store.sweep(first.record_ids)
+    before = store.sweep(first.external_ids)
     put(store, first)
-    after = store.sweep(first.record_ids)
+    after = store.sweep(first.external_ids)
     assert set(after.answers) == set(before.answers)
     assert answers(store, *first.record_ids) == {
         "r1": (AnswerStatus.SUBMITTED, "fruit"),
@@ -134,7 +134,7 @@ def test_a_partial_sweep_has_the_answers_on_its_batches_and_nothing_is_missing(
     people.submit("r3", "ann", "tool")
     people.submit("r3", "bob", "fruit")
     people.discard("r4", "bob")
-    whole = store.sweep((*first.record_ids, *second.record_ids))
+    whole = store.sweep((*first.external_ids, *second.external_ids))
     assert not whole.is_partial
     partial = store.sweep_batches([second])
     assert partial.is_partial
@@ -197,14 +197,14 @@ def test_what_is_opened_again_stays_as_it_is(place: tuple[AnnotationStore, Any])
     people.submit("r2", "ann", "fruit")
     people.discard("r3", "ann")
     people.delete("r4")
-    before = store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)
+    before = store.published(NO_POOL).items, set(store.sweep(first.external_ids).answers)
     for _ in range(2):
         assert store.reopen([replace(first, items=first.items[:1] + first.items[2:])]) == {
             "r1",
             "r3",
         }
-    assert (store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)) == before
-    assert store.sweep(first.record_ids).missing == ("r4",)
+    assert (store.published(NO_POOL).items, set(store.sweep(first.external_ids).answers)) == before
+    assert store.sweep(first.external_ids).missing == ("r4",)
     assert store.visible([first]) == {"r1", "r2", "r3"}
 
 
@@ -446,7 +446,12 @@ def test_a_copy_says_what_it_is_and_proposes_nothing(make_store: MakeStore, api:
 
 
 def test_a_run_of_an_older_version_gets_the_new_metadata(make_store: MakeStore, api: Api) -> None:
-    old = {"batch_id": "terms", "round": "integer", "strategy": "terms", "score": "float"}
+    old: dict[str, Any] = {
+        "batch_id": "terms",
+        "round": "integer",
+        "strategy": "terms",
+        "score": "float",
+    }
     old |= {"priority": "float", "model_id": "terms"}
     made = api.dataset(name=(name := f"old-{uuid.uuid4().hex[:8]}"), **old)
     api.call("PATCH", f"datasets/{made.id}", {"allow_extra_metadata": False})
@@ -483,7 +488,7 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"large-{uuid.uuid4().hex[:8]}")
     store.open(NO_POOL, fresh=True)
     made = _existing(api, name)
-    names = [f"r{number:04d}" for number in range(1005)]
+    names = [ExternalId(f"r{number:04d}") for number in range(1005)]
     for start in range(0, len(names), 500):
         api.upsert(made, *(item(name, f"text of {name}") for name in names[start : start + 500]))
     steps: list[tuple[int, int]] = []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
-from loopd.learning.learner import Learner
-from loopd.records import PoolId, Record, Targets
+from loopd.learning.fitted import PoolScores
+from loopd.learning.learner import Learner, Model
+from loopd.records import PoolId, Record, Target, Targets
 
 LABELS = ("animal", "food", "sport")
 
@@ -38,9 +40,15 @@ def make_pool(count: int = 90, seed: int = 0) -> Pool:
     return Pool(tuple(records.values()))
 
 
-def gold(pool: Pool, ids: Any) -> dict[str, str]:
+def gold(pool: Pool, ids: Iterable[str]) -> dict[PoolId, Target]:
     """Known label by id."""
-    return {id_: str(pool[id_].gold) for id_ in ids}
+    return {PoolId(id_): str(pool[PoolId(id_)].gold) for id_ in ids}
+
+
+def all_scores(model: Model) -> NDArray[np.float32]:
+    """What a model says of every text of the pool: probabilities (n, C)."""
+    assert isinstance(model.scores, PoolScores)
+    return model.scores.all
 
 
 @pytest.fixture

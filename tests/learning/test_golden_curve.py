@@ -19,7 +19,7 @@ from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.evaluation.metrics import classification_metrics
 from loopd.learning.learner import Learner
-from loopd.records import PoolId, Record
+from loopd.records import PoolId, Record, Target
 from tests.learning.conftest import FILLERS, LABELS, WORDS
 
 FIRST, BATCH, ROUNDS = 8, 6, 6
@@ -70,7 +70,7 @@ def curve(classifier: str, strategy: str, cache: Path) -> tuple[list[float], tup
         cache=cache,
     )
     items = learner.first_batch(FIRST, round=0, exclude=()).items
-    targets: dict[str, str] = {}
+    targets: dict[PoolId, Target] = {}
     accuracy = []
     for number in range(1, ROUNDS + 1):
         targets |= {item.record_id: str(pool[item.record_id].gold) for item in items}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ def proba(*rows: list[float]) -> Any:
 
 
 def answered(
-    votes: dict[str, dict[str, str]], rows: dict[str, list[float]], askable: object = None
+    votes: dict[str, dict[str, str]],
+    rows: dict[str, list[float]],
+    askable: Collection[str] | None = None,
 ) -> Answered:
-    models = [{id_: np.array(row, dtype=np.float32) for id_, row in rows.items()}]
-    return Answered(votes, set(votes) if askable is None else set(askable), models)  # type: ignore[call-overload]
+    models = [{PoolId(id_): np.array(row, dtype=np.float32) for id_, row in rows.items()}]
+    by_id = {PoolId(id_): labels for id_, labels in votes.items()}
+    return Answered(by_id, set(map(PoolId, votes if askable is None else askable)), models)
 
 
 AGREED = {f"r{n}": {"p": label, "q": label} for n, label in enumerate("abcabcabc")}
@@ -79,7 +83,7 @@ def test_models_that_differ_make_a_text_unsure() -> None:
     assert [each.record_id for each in picks] == ["differs", "same"]
 
 
-def crowd(texts: int, people: int, seed: int = 0) -> dict[str, dict[str, str]]:
+def crowd(texts: int, people: int, seed: int = 0) -> dict[PoolId, dict[str, str]]:
     """Few people gave hundreds of answers, most three; some texts have one."""
     rng = random.Random(seed)
     weight = [1 / (n + 1) for n in range(people)]
@@ -88,7 +92,7 @@ def crowd(texts: int, people: int, seed: int = 0) -> dict[str, dict[str, str]]:
         who = {f"a{number % people}", *rng.choices([f"a{n}" for n in range(people)], weight, k=2)}
         who = who if number % 3 else {f"a{number % people}"}
         right = rng.choice("ab")
-        votes[f"r{number}"] = {
+        votes[PoolId(f"r{number}")] = {
             each: right if rng.random() < 0.8 else rng.choice("ab") for each in sorted(who)
         }
     return votes
@@ -105,15 +109,15 @@ def test_219_annotators_and_a_pool_of_100000(
         for _ in range(models)
     ]
     new = [rng.dirichlet(np.ones(3), 100_000).astype(np.float32) for _ in range(models)]
-    ids = [f"n{n}" for n in range(100_000)]
-    state = np.random.get_state()[1].tolist()  # type: ignore[union-attr, index] # noqa: NPY002
+    ids = [PoolId(f"n{n}") for n in range(100_000)]
+    state = np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
     began = time.perf_counter()
     picks = pick(Answered(votes, votes, old), Unanswered(ids, new), LABELS, size=50, seed=1)
     assert time.perf_counter() - began < 60
     assert len({each.record_id for each in picks}) == 50
     assert {each.again for each in picks} <= {True, False}
     assert picks == sorted(picks, key=lambda each: -each.score)
-    assert state == np.random.get_state()[1].tolist()  # type: ignore[union-attr, index] # noqa: NPY002
+    assert state == np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
     assert capfd.readouterr() == ("", "")
 
 

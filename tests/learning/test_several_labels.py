@@ -27,6 +27,7 @@ from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, create
 from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, WORDS
+from tests.learning.strategies.fakes import OnlyScores
 
 CLASSIFIERS = [
     "tfidf",
@@ -166,7 +167,7 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
         )
 
     learner = build()
-    first = learner.first_batch(6, round=0, exclude=(), targets={"0": sets[0]})
+    first = learner.first_batch(6, round=0, exclude=(), targets={PoolId("0"): sets[0]})
     assert len({item.record_id for item in first.items} - {"0"}) == 6
     assert first.strategy == "facility_location"
     model = learner.fit(1, targets)
@@ -184,8 +185,8 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
 
 
 def test_a_classifier_without_thresholds_decides_at_one_half() -> None:
-    class Plain:
-        def predict_proba(self, data_set: Any) -> NDArray[np.float32]:
+    class Plain(OnlyScores):
+        def predict_proba(self, data_set: Any) -> Any:
             return np.array([[0.4, 0.6], [0.5, 0.1]], dtype=np.float32)[data_set.rows]
 
     fitted = FittedClassifier(PoolScores(Plain(), np.arange(2), 2, multi_label=True))
@@ -310,6 +311,8 @@ def test_small_texts_transformer_takes_two_labels_that_go_together(tmp_path: Pat
     factory, rows = registry.create(around), np.arange(50)
     known = IndexedDataset(factory.pool_features, csr_matrix(y[:50, :2]), np.arange(2), rows=rows)
     asked = unlabeled(factory.pool_features, 2)[np.arange(50, 60)]
-    labels, proba = factory.new(3).fit(known).predict(asked, return_proba=True)
+    classifier = factory.new(3)
+    classifier.fit(known)
+    labels, proba = classifier.predict(asked, return_proba=True)
     assert proba.shape == labels.shape == (10, 2)
     assert not np.allclose(proba.sum(axis=1), 1)

@@ -29,7 +29,7 @@ from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner
 from loopd.machine import Phase, State
-from loopd.records import PoolId, Record
+from loopd.records import JsonValue, PoolId, Record
 from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.faults.guests import Ours
@@ -104,8 +104,15 @@ class Bench:
         raise RuntimeError("the loop does not get on")
 
 
+def number(row: Mapping[str, JsonValue], key: str) -> float:
+    """A figure of a round."""
+    value = row[key]
+    assert isinstance(value, int | float)
+    return value
+
+
 def gold(pool: Pool, record_id: str) -> str:
-    return pool[PoolId(record_id)].gold or ""
+    return str(pool[PoolId(record_id)].gold or "")
 
 
 MakeBench = Callable[..., Bench]

@@ -360,7 +360,7 @@ def _(site: Site) -> None:
     store = site.store()
     store.open(Pool(()), fresh=True)
     batch = Batch("b0000", 0, "random_sampling", None, (BatchItem(PoolId("other")),))
-    store.publish(batch, {"other": "a text of others"})
+    store.publish(batch, {PoolId("other"): "a text of others"})
 
 
 @plant("dataset", "the mark of another run", live=True)

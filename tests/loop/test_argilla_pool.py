@@ -78,7 +78,7 @@ def test_positions_never_move_and_what_is_shown_is_what_can_be_asked(
         elif what == "set back" and id_ in shown:
             shown[id_] = f"text {number}"
         elif what == "look" and shown:
-            listed = Pool(tuple(Record(*entry) for entry in shown.items()))
+            listed = Pool(tuple(Record(PoolId(id_), text) for id_, text in shown.items()))
             now = compared(intakes, listed, (), REPORT)
             before, intakes = intakes, after(now)
             assert intakes[: len(before)] == before

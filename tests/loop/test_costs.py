@@ -168,7 +168,9 @@ def stepwise(events: list[Event]) -> State:
 def test_the_measure_sees_a_walk() -> None:
     def walk(count: int) -> int:
         answers = {
-            (f"r{n}", "ann"): Answer(ExternalId(f"r{n}"), "ann", AnswerStatus.SUBMITTED, "a", "t")
+            (ExternalId(f"r{n}"), "ann"): Answer(
+                ExternalId(f"r{n}"), "ann", AnswerStatus.SUBMITTED, "a", "t"
+            )
             for n in range(count)
         }
         return work(lambda: unresolved(State(answers=answers), 1))

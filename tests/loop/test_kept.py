@@ -37,9 +37,9 @@ Looked = st.lists(st.booleans(), min_size=45, max_size=45)
 
 def step_by_step(events: Sequence[Event]) -> dict[str, Any]:
     """The parts of a state that are shared in memory, by plain dicts."""
-    answers: dict[tuple[str, str], Answer] = {}
-    deleted: set[str] = set()
-    predicted: dict[int, dict[str, Target]] = {}
+    answers: dict[tuple[ExternalId, str], Answer] = {}
+    deleted: set[ExternalId] = set()
+    predicted: dict[int, dict[PoolId, Target]] = {}
     batches: list[Any] = []
     for event in events:
         match event:
@@ -182,7 +182,7 @@ def test_many_answers_that_are_taken_back_let_older_ones_count_again() -> None:
     begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
     answers = tuple(
         Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", (begin + timedelta(seconds=n)).isoformat())
-        for n, id_ in enumerate(batch.record_ids)
+        for n, id_ in enumerate(batch.external_ids)
     )
     state = State(phase=Phase.COLLECT, batches=(batch,))
     for one in answers:
@@ -242,7 +242,7 @@ def test_how_long_people_waited_is_what_a_walk_gives(examples: int) -> None:
     def check(reactions: dict[tuple[int, str], int]) -> None:
         begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
         answers = {
-            (f"r{number}", who): Answer(
+            (ExternalId(f"r{number}"), who): Answer(
                 ExternalId(f"r{number}"), who, AnswerStatus.SUBMITTED, "a",
                 (begin + timedelta(seconds=seconds)).isoformat(),
             )

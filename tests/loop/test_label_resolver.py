@@ -8,7 +8,7 @@ from typing import Any
 from loopd.config import TaskSection
 from loopd.data.pool import Pool
 from loopd.loop.label_resolver import votes
-from loopd.records import PoolId, Record, Span
+from loopd.records import JsonValue, PoolId, Record, Span
 from loopd.tasks.registry import build_task
 from tests.annotation.states import answer, state
 
@@ -20,8 +20,8 @@ def test_spans_on_a_text_that_grew_in_argilla_do_not_count() -> None:
     tools: Any = SimpleNamespace(
         config=SimpleNamespace(relabel=relabel), task=task, data=SimpleNamespace(pool=pool)
     )
-    inside = [{"start": 0, "end": 3, "label": "person"}]
-    outside = [{"start": 8, "end": 14, "label": "place"}]
+    inside: JsonValue = [{"start": 0, "end": 3, "label": "person"}]
+    outside: JsonValue = [{"start": 8, "end": 14, "label": "place"}]
     found = votes(
         state(
             "r0 r1",

@@ -114,7 +114,7 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], str, tuple[str, ...]]] = {
             AnswersCollected(
                 START + 60,
                 (answer("r000", ANN, "fruit", START),),
-                tuple(f"r{n:03d}" for n in range(4)),
+                tuple(ExternalId(f"r{n:03d}") for n in range(4)),
             ),
             closed(),
             cold(1),

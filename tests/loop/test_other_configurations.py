@@ -21,7 +21,7 @@ from loopd.records import Batch, BatchItem, PoolId, Targets
 NOW, BEFORE = "the present one", "another one"
 CRITERION = "kappa_average"
 LABELS = (100, 120, 140, 160, 180)
-DRAWS = tuple(f"d{number}" for number in range(2 * LEAST_DRAWS))
+DRAWS = tuple(PoolId(f"d{number}") for number in range(2 * LEAST_DRAWS))
 GOLD: Targets = dict.fromkeys(DRAWS, "a")
 
 
@@ -139,7 +139,7 @@ def test_strategies_see_no_draw_whether_it_is_to_come_or_past() -> None:
         ),
         Batch("b1", 1, "x", None, (BatchItem(PoolId("present"), draw=True),)),
     )
-    aside = ("past", "present", "to come")
+    aside = tuple(map(PoolId, ("past", "present", "to come")))
     assert unseen(State(batches=batches), aside) == {"past", "present", "to come"}
     assert unseen(State(batches=batches), ()) == frozenset()
 

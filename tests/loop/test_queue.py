@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -33,7 +34,11 @@ def given(record_id: str, person: str, seconds: float) -> Answer:
 
 
 def make_state(
-    batches: list[list[str]], answers: list[Answer], *, step: float = 4.0, gap: float = 100.0
+    batches: Sequence[Sequence[str]],
+    answers: list[Answer],
+    *,
+    step: float = 4.0,
+    gap: float = 100.0,
 ) -> State:
     """Batches that were published ``gap`` seconds apart; all but the last are evaluated.
 
@@ -58,8 +63,8 @@ def make_state(
     )
 
 
-def ids(prefix: str, count: int) -> list[str]:
-    return [f"{prefix}{n}" for n in range(count)]
+def ids(prefix: str, count: int) -> list[ExternalId]:
+    return [ExternalId(f"{prefix}{n}") for n in range(count)]
 
 
 def steady(prefix: str, person: str, count: int, every: float, start: float = 0.0) -> list[Answer]:

@@ -17,7 +17,7 @@ from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.reasons import proposals
-from loopd.records import AnswerStatus, ExternalId, PoolId, Span, Suggestion
+from loopd.records import AnswerStatus, ExternalId, JsonValue, PoolId, Span, Suggestion
 from loopd.reports.report_page import report_html
 from tests.monitoring.story import (
     ANN,
@@ -95,7 +95,8 @@ def test_the_open_batch_shrinks_as_answers_come(config: Config) -> None:
 def test_a_record_is_out_for_a_reason(config: Config) -> None:
     record = seen(story(2, 1), config).out[0]
     assert (record.id, record.text, record.batch) == ("r009", "text number 9", "b0002")
-    assert (record.strategy, record.score) == ("margin", pytest.approx(0.8))
+    assert record.strategy == "margin"
+    assert record.score == pytest.approx(0.8)
     assert record.why == "the two likeliest labels are close to each other"
     assert [(each.label, each.certainty) for each in record.proposals] == [("tool", 0.6)]
 
@@ -249,7 +250,7 @@ def test_audit_figures_are_shown_where_there_are_any(config: Config) -> None:
 
 def test_the_audit_speaks_in_sentences(config: Config) -> None:
     state = fold(story(1))
-    figures = {"audit.draws": 20, "audit.open": 0, "audit.accuracy": 0.8}
+    figures: dict[str, JsonValue] = {"audit.draws": 20, "audit.open": 0, "audit.accuracy": 0.8}
     figures |= {"audit.accuracy_low": 0.56, "audit.accuracy_high": 0.94, "audit.saved": None}
     found = overview(state, config, pool(), [{**rows(state)[0], **figures}], START)
     assert "about 80 % (56 % to 94 %, 20 random draws)" in found.findings[0]

@@ -136,7 +136,7 @@ def comparable(row: tuple[Any, ...]) -> tuple[Any, ...]:
 @given(st.lists(VALUES, max_size=30))
 @example([10**15, 1.7e308, 5e-324, -0.0])
 def test_both_read_the_same_values(postgres: Database, sqlite: Database, values: list[Any]) -> None:
-    documents = [{"k": value, "other": 1} for value in values] + [{}, None]
+    documents: list[Any] = [*({"k": value, "other": 1} for value in values), {}, None]
     ours = map(comparable, postgres.numbers_and_texts(documents, "k"))
     theirs = map(comparable, sqlite.numbers_and_texts(documents, "k"))
     assert sorted(ours, key=repr) == sorted(theirs, key=repr)

@@ -24,7 +24,7 @@ from tests.servers import DATABASE_LISTS, WEBHOOKS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
-TEXTS = {f"r{number}": f"text of r{number}" for number in range(4)}
+TEXTS = {PoolId(f"r{number}"): f"text of r{number}" for number in range(4)}
 POOL = Pool(tuple(Record(PoolId(name), text) for name, text in TEXTS.items()))
 BATCH = Batch(
     "b0000",
@@ -67,7 +67,7 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     people.submit("r0", "ann", "fruit")
     people.discard("r1", "bob")
     assert store.activity() > before
-    sweep = store.sweep(BATCH.record_ids)
+    sweep = store.sweep(BATCH.external_ids)
     assert {(one.external_id, one.status, one.value) for one in sweep.answers} == {
         ("r0", AnswerStatus.SUBMITTED, "fruit"),
         ("r1", AnswerStatus.DISCARDED, None),
@@ -75,7 +75,9 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     assert (sweep.missing, sweep.completed) == ((), frozenset({"r0"}))
     store.refresh([BATCH], TEXTS)
     store.set_aside(sweep.answers)
-    assert {one.status for one in store.sweep(BATCH.record_ids).answers} == {AnswerStatus.DISCARDED}
+    assert {one.status for one in store.sweep(BATCH.external_ids).answers} == {
+        AnswerStatus.DISCARDED
+    }
     people.withdraw("r0", "ann")
     people.delete("r3")
     assert store.settings().min_submitted == 1

@@ -114,7 +114,7 @@ def test_people_take_turns_and_a_copy_goes_to_another(tmp_path: Path) -> None:
     copies = [BatchItem(id_, copy_id=ExternalId(f"{id_}#2")) for id_ in ids]
     for _ in range(2):
         store.publish(Batch("b1", 1, "s", None, tuple(copies)), texts)
-    answers = store.sweep([*ids, *(ExternalId(f"{id_}#2") for id_ in ids)]).answers
+    answers = store.sweep([*map(ExternalId, ids), *(ExternalId(f"{id_}#2") for id_ in ids)]).answers
     who: dict[str, list[str]] = {}
     for each in answers:
         who.setdefault(each.external_id.partition("#")[0], []).append(each.annotator)

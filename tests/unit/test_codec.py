@@ -66,7 +66,7 @@ EVENTS = pytest.mark.parametrize(
             "d",
             0.1,
             0.2,
-            predicted={"r1": (Span(0, 3, "a"),)},
+            predicted={PoolId("r1"): (Span(0, 3, "a"),)},
             predicted_since=1,
         ),
         ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),

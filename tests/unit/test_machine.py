@@ -1,6 +1,7 @@
 """The machine: every transition, folding, and that nothing else is allowed."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
@@ -24,13 +25,15 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Targets
 
-EVENTS = {
-    RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {}),
-    BatchPlanned: BatchPlanned(
-        2.0, Batch("b0000", 0, "random", None, (BatchItem(PoolId("x")),)), 0.1
-    ),
+STARTED = RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {})
+PLANNED = BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem(PoolId("x")),)), 0.1)
+EVALUATED = RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1)
+STOPPED = RunStopped(8.0, "max_rounds")
+EVENTS: dict[type[Event], Event] = {
+    RunStarted: STARTED,
+    BatchPlanned: PLANNED,
     BatchPublished: BatchPublished(3.0, "b0000", 0.1),
     AnswersCollected: AnswersCollected(4.0, ()),
     RecordsReopened: RecordsReopened(4.2, (ExternalId("x"),)),
@@ -38,8 +41,8 @@ EVENTS = {
     PoolChanged: PoolChanged(4.6, 2, "q", gone=(PoolId("y"),)),
     BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
     ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
-    RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
-    RunStopped: RunStopped(8.0, "max_rounds"),
+    RoundEvaluated: EVALUATED,
+    RunStopped: STOPPED,
     RunResumed: RunResumed(9.0, "d", "note"),
     RunRecovered: RunRecovered(
         9.0, (Batch("b0000", 0, "s", None, (BatchItem(PoolId("x")),)),), (4.0,)
@@ -87,9 +90,9 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("phase", "kind"), list(itertools.product(Phase, EVENTS)))
-def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type) -> None:
-    batch = EVENTS[BatchPlanned].batch
-    state = State(phase=phase, batches=(batch,), evaluated={0: EVENTS[RoundEvaluated]})
+def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type[Event]) -> None:
+    batch = PLANNED.batch
+    state = State(phase=phase, batches=(batch,), evaluated={0: EVALUATED})
     target = EXPECTED.get((phase.value, kind.__name__))
     if target is None:
         with pytest.raises(JournalError, match="not allowed"):
@@ -119,7 +122,7 @@ def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost(
         for number, model in enumerate(models)
     )
     lost = RunRecovered(9.0, batches, (1.0, None, 2.0, 3.0, 4.0))
-    state = fold([EVENTS[RunStarted], lost])
+    state = fold([STARTED, lost])
     assert (state.phase, state.round, state.batches) == (Phase.COLLECT, 4, batches)
     assert {number: each.at for number, each in state.published.items()} == {
         0: 1.0,
@@ -128,9 +131,12 @@ def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost(
         4: 4.0,
     }
     assert state.rounds_measured == 2
-    rounds = [BatchCollected(9.0, "b0004", "complete", 0), ModelTrained(9.0, 4, "m", 1, 0, {}, 0.1)]
+    rounds: list[Event] = [
+        BatchCollected(9.0, "b0004", "complete", 0),
+        ModelTrained(9.0, 4, "m", 1, 0, {}, 0.1),
+    ]
     evaluated = RoundEvaluated(9.0, 4, {}, {}, "", "c", 0.1, 0.1)
-    assert fold([EVENTS[RunStarted], lost, *rounds, evaluated]).rounds_measured == 3
+    assert fold([STARTED, lost, *rounds, evaluated]).rounds_measured == 3
 
 
 def test_a_newer_answer_of_the_same_person_replaces_the_older() -> None:
@@ -157,7 +163,7 @@ def test_people_whose_accounts_come_back_are_there_again() -> None:
 
 
 def test_resuming_a_run_that_ended_without_a_model_looks_for_answers_again() -> None:
-    batch = EVENTS[BatchPlanned].batch
+    batch = PLANNED.batch
     state = apply(State(phase=Phase.DONE, batches=(batch,)), EVENTS[RunResumed])
     assert state.phase is Phase.COLLECT
 
@@ -188,14 +194,14 @@ def test_resuming_a_finished_run_decides_again() -> None:
 
 def test_a_pool_that_changes_is_remembered_and_wakes_a_run_that_is_over() -> None:
     begun = fold(EVENTS[kind] for kind in (RunStarted, PoolChanged))
-    assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", {"y"}, Phase.SEED)
+    assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", frozenset({"y"}), Phase.SEED)
     again = apply(begun, PoolChanged(5.0, 0, "q", gone=(PoolId("z"),), back=(PoolId("y"),)))
     assert again.gone == {"z"}
     done = State(
         phase=Phase.DONE,
-        batches=(EVENTS[BatchPlanned].batch,),
-        evaluated={0: EVENTS[RoundEvaluated]},
-        stopped=EVENTS[RunStopped],
+        batches=(PLANNED.batch,),
+        evaluated={0: EVALUATED},
+        stopped=STOPPED,
     )
     woken = apply(done, EVENTS[PoolChanged])
     assert (woken.phase, woken.stopped) == (Phase.DECIDE, None)
@@ -212,9 +218,10 @@ def test_every_phase_is_reachable_and_leads_on() -> None:
 def test_a_round_may_say_only_what_its_model_says_otherwise() -> None:
     """Journals of older versions say everything each time."""
 
-    def measured(number: int, said: dict[str, str], since: int | None = None) -> RoundEvaluated:
+    def measured(number: int, said: Mapping[str, str], since: int | None = None) -> RoundEvaluated:
+        by_id: Targets = {PoolId(id_): label for id_, label in said.items()}
         return RoundEvaluated(
-            7.0, number, {}, {}, "", "c", 0.1, 0.1, predicted=said, predicted_since=since
+            7.0, number, {}, {}, "", "c", 0.1, 0.1, predicted=by_id, predicted_since=since
         )
 
     def after(state: State, event: RoundEvaluated) -> State:
@@ -242,20 +249,21 @@ def test_answers_that_come_one_after_the_other_are_folded_at_once() -> None:
         for at, id_ in ((5.0, "x"), (4.0, "y"))
     )
     gone = AnswersCollected(6.0, (), deleted=(ExternalId("x"),))
-    events = [EVENTS[RunStarted], one, other, gone, one, EVENTS[BatchPlanned], other]
+    events: list[Event] = [STARTED, one, other, gone, one, PLANNED, other]
     assert list(joined(events)) == [
-        EVENTS[RunStarted],
+        STARTED,
         AnswersCollected(5.0, one.answers + other.answers),
         gone,
         one,
-        EVENTS[BatchPlanned],
+        PLANNED,
         other,
     ]
 
 
 def test_look_ups_that_were_asked_for_before_a_recovery_are_made_anew() -> None:
-    state = fold([EVENTS[RunStarted]])
+    state = fold([STARTED])
     assert state.planned_ids == set()
     recovered = apply(state, EVENTS[RunRecovered])
-    assert (recovered.planned_ids, recovered.originals) == ({"x"}, {"x": "x"})
+    assert recovered.planned_ids == {"x"}
+    assert recovered.originals == {"x": "x"}
     assert state.planned_ids == set()

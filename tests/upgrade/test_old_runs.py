@@ -103,7 +103,7 @@ def test_it_goes_on(folder: Path) -> None:
     tools = _tools(config)
     refuse_changes(state, config, tools.data)
     assert first_event(state, tools, state.started.dataset_id if state.started else "") is None
-    events = []
+    events: list[Event] = []
     with Journal(path) as journal:
         assert journal.follow(glance.last)
         while not events or not isinstance(events[-1], BatchPlanned):

@@ -14,6 +14,7 @@ import pytest
 from loopd.config import StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
+from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import ColdClassifier
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.learning.representation import Background
@@ -178,10 +179,10 @@ def test_the_representation_is_only_asked_for_where_it_matters() -> None:
 def test_before_there_is_a_model_nothing_of_it_can_be_asked() -> None:
     cold = ColdClassifier(2, Background(("a", "b")))
     assert cold.label_names == ("a", "b")
-    assert cold.new().fit(None) is cold
+    assert cold.new().fit(unlabeled(np.zeros(3), 2)) is cold
     for ask in (cold.predict, cold.predict_proba, cold.embed):
         with pytest.raises(ModelError, match="there is none"):
-            ask(np.arange(3))
+            ask(unlabeled(np.zeros(3), 2))
     with pytest.raises(ModelError, match="representation") as caught:
         _ = cold.representation
     assert caught.value.hint

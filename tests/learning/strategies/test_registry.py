@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -88,7 +88,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Offer:
 
 def test_a_package_offers_a_strategy(offer: Offer) -> None:
     offer("last_first")
-    strategy = create(StrategySection(name="last_first", options={"step": 2}), 3)
+    strategy: Any = create(StrategySection(name="last_first", options={"step": 2}), 3)
     assert strategy.step == 2
     with pytest.raises(ModelError, match="step"):
         create(StrategySection(name="last_first", options={"steps": 2}), 3)
@@ -121,8 +121,9 @@ def test_the_group_is_read_from_what_is_installed() -> None:
 
 def test_the_journal_names_what_chose() -> None:
     section = StrategySection(name="auto")
-    strategy = create(section, 2)
+    strategy: Any = create(section, 2)
     assert used(section, strategy) == "auto"
     strategy.used_ = "margin"
     assert used(section, strategy) == "auto/margin"
-    assert used(StrategySection(name="mine:Own"), object()) == "mine:Own"
+    own: Any = object()
+    assert used(StrategySection(name="mine:Own"), own) == "mine:Own"

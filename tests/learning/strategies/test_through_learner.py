@@ -17,6 +17,7 @@ from loopd.errors import ModelError
 from loopd.learning.learner import Learner
 from loopd.learning.strategies.registry import STRATEGIES, create
 from loopd.records import PoolId, Targets
+from tests.learning.conftest import all_scores
 
 Build = Callable[..., Learner]
 
@@ -101,7 +102,7 @@ def test_breaking_ties_takes_the_smallest_margins(
 ) -> None:
     learner = learner_of()
     model = learner.fit(1, targets)
-    rows = np.sort(model.scores.all[12:], axis=1)
+    rows = np.sort(all_scores(model)[12:], axis=1)
     best = np.argsort(rows[:, -1] - rows[:, -2], kind="stable")[:10] + 12
     ids = chosen(learner, targets, 10)
     assert set(ids) == {pool.records[place].id for place in best}
@@ -142,8 +143,12 @@ def test_no_global_generator_is_left_changed(learner_of: Build, targets: Targets
     import torch
 
     def state() -> tuple[Any, ...]:
-        numpy_state = np.random.get_state()  # noqa: NPY002
-        return random.getstate(), numpy_state[1].tolist(), torch.get_rng_state().tolist()
+        numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        return (
+            random.getstate(),
+            numpy_state["state"]["key"].tolist(),
+            torch.get_rng_state().tolist(),
+        )
 
     before = state()
     for name in ("random_sampling", "embedding_kmeans", "badge", "typiclust", "committee"):
