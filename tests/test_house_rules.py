@@ -1,16 +1,16 @@
-"""Rules of the house that a program can hold: sizes, names once, types that a checker sees."""
+"""Rules of the house that a program can hold: sizes, one owner of a run's files, strict types."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from loopd.storage import run_folder
 from tests.test_architecture import PACKAGE, ROOT, modules
 
 LONGEST_FILE, LONGEST_FUNCTION = 400, 50
@@ -86,13 +86,25 @@ def test_no_file_and_no_function_is_too_long(path: Path) -> None:
     assert longer <= STILL_LONGER.get(str(path.relative_to(PACKAGE)), set())
 
 
-def test_no_two_classes_have_one_name() -> None:
-    where: dict[str, list[str]] = defaultdict(list)
-    for path in modules():
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.ClassDef):
-                where[node.name].append(str(path.relative_to(PACKAGE)))
-    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
+def test_the_files_of_a_run_are_named_in_one_module() -> None:
+    """Those whose names could be nothing else: with an ending."""
+    named = {name: value for name, value in vars(run_folder).items() if name.endswith("_NAME")}
+    files = {value for value in named.values() if "." in value}
+    assert "journal.sqlite" in files
+    for path in set(modules()) - {Path(run_folder.__file__)}:
+        written = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
+        assert not files & written, path
+
+
+def test_journals_are_read_in_one_module() -> None:
+    """Whoever else opens one appends to it."""
+    looks = {
+        path.relative_to(PACKAGE)
+        for path in modules()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.keyword) and node.arg == "read_only"
+    }
+    assert looks == {Path("storage/recorded_run.py"), Path("storage/journal.py")}
 
 
 def test_learning_finds_no_member_by_a_literal_name() -> None:

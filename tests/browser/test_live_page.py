@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopd.loop.daemon import PAGE_NAME
 from loopd.records import Batch, PoolId
+from loopd.storage.run_folder import PAGE_NAME
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.acceptance.test_failures import collecting, rounds
 from tests.browser.conftest import Desk

@@ -17,7 +17,6 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.loop.argilla_pool import kept_pool, pool_wishes
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import build_store
 from loopd.machine import Phase
 from loopd.operations.check import check
@@ -25,6 +24,7 @@ from loopd.operations.recover import run_recovery
 from loopd.operations.status import read_run
 from loopd.oracle.rehearsal import oracle_task
 from loopd.records import Batch, BatchItem, ExternalId, PoolId, Suggestion
+from loopd.storage.run_folder import JOURNAL_NAME
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
 

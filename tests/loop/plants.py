@@ -23,11 +23,11 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.events import BatchPlanned, BatchPublished, Event, RunStarted, RunStopped
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import read_data
 from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
+from loopd.storage.run_folder import JOURNAL_NAME
 from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from tests.daemon import write_csv

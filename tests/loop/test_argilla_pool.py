@@ -29,7 +29,8 @@ from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.operations.recover import run_recovery
 from loopd.records import PoolId, Record
-from loopd.storage.intakes import FOLDER, Intakes
+from loopd.storage.intakes import Intakes
+from loopd.storage.run_folder import POOL_FOLDER
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
 
@@ -122,18 +123,18 @@ def test_the_texts_of_an_earlier_run_are_moved_aside(tmp_path: Path, damaged: bo
     assert intakes.begin((record(0),), 2.0) is None  # the same are left where they are
     intakes.add((record(9),))
     if damaged:
-        (tmp_path / FOLDER / "000001.jsonl").write_bytes(b"x")
-    before = contents(tmp_path / FOLDER)
+        (tmp_path / POOL_FOLDER / "000001.jsonl").write_bytes(b"x")
+    before = contents(tmp_path / POOL_FOLDER)
     for number in (1, 2):
         aside = intakes.begin((record(number),), 86_400.0)
         assert intakes.read() == ((record(number),),)
         assert aside is not None
         assert contents(aside) == before
-        before = contents(tmp_path / FOLDER)
+        before = contents(tmp_path / POOL_FOLDER)
     assert {path.name for path in tmp_path.iterdir()} == {
-        FOLDER,
-        f"{FOLDER}-before-19700102T000000Z",
-        f"{FOLDER}-before-19700102T000000Z-2",
+        POOL_FOLDER,
+        f"{POOL_FOLDER}-before-19700102T000000Z",
+        f"{POOL_FOLDER}-before-19700102T000000Z-2",
     }
 
 
@@ -153,7 +154,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 )
 def test_a_damaged_intake_is_an_error(tmp_path: Path, damage: Any) -> None:
     Intakes(tmp_path).begin((record(0), record(1)), 1.0)
-    damage(tmp_path / FOLDER / "000000.jsonl")
+    damage(tmp_path / POOL_FOLDER / "000000.jsonl")
     with pytest.raises(StorageError, match="is damaged"):
         Intakes(tmp_path).read()
 
@@ -207,7 +208,7 @@ def test_a_run_whose_intakes_are_lost_goes_on_only_where_nothing_has_changed(
     keep(config, State(), now, 1.0)
     state = started(config, now.pool)
     keep(config, state, look(config, state, Listing(0, 1, 2)), 1.0)  # type: ignore[arg-type]
-    folder = config.run.dir / FOLDER
+    folder = config.run.dir / POOL_FOLDER
     (folder / "000000.jsonl").rename(folder / "away")
     with pytest.raises(StorageError, match="does not hold the texts"):
         look(config, state, Listing(0, 1, 2))  # type: ignore[arg-type]
@@ -260,7 +261,7 @@ def test_a_start_that_is_refused_loses_nothing(
     with pytest.raises(DatasetError):
         begin(config)
     assert intakes.read() == ((record(0), record(1)), (record(2),))
-    assert not list(config.run.dir.glob(f"{FOLDER}-*"))
+    assert not list(config.run.dir.glob(f"{POOL_FOLDER}-*"))
 
 
 def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:
