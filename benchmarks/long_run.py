@@ -70,11 +70,11 @@ def measure(answers: int) -> Measured:
 def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.annotation.memory_store import MemoryStore
     from loopd.export.run import ExportOptions, run_export
-    from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.stop import Stop
     from loopd.loop.tools import build_tools, read_data
     from loopd.operations.status import read_run, read_status
     from loopd.reports.report import run_report
+    from loopd.storage.run_folder import JOURNAL_NAME
     from loopd.tasks.registry import build_task
 
     size = (config.run.dir / JOURNAL_NAME).stat().st_size / 1e6
@@ -96,11 +96,11 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
 
 def _start(config: Any) -> tuple[Any, Any]:
     from loopd.dashboard.tally import tally
-    from loopd.loop.daemon import JOURNAL_NAME
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
     from loopd.metrics_log import writer
     from loopd.storage.journal import Journal
+    from loopd.storage.run_folder import JOURNAL_NAME
 
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
         events = journal.read()

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from loopd.storage.run_folder import METRICS_NAME
+
 if TYPE_CHECKING:  # an older checkout that is measured does not have it
     from loopd.records import PoolId
 
@@ -44,11 +46,11 @@ def measure(rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         metrics_log.write(_state(rounds), folder)
-        content = (folder / metrics_log.FILE_NAME).read_bytes()
+        content = (folder / METRICS_NAME).read_bytes()
         add = getattr(metrics_log, "add_last", metrics_log.write)
 
         def undo() -> None:
-            (folder / metrics_log.FILE_NAME).write_bytes(content)
+            (folder / METRICS_NAME).write_bytes(content)
 
         return {
             "criteria": _best(lambda: evaluate_criteria(criteria, history, proba)),

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -23,6 +23,7 @@ from tests.loop.conftest import LABELS, make_pool
 COMMAND = (sys.executable, "-m", "loopd", "run")
 
 Condition = Callable[[State], bool]
+Look = TypeVar("Look")
 
 
 class Daemon:
@@ -172,7 +173,14 @@ class Daemon:
         """Exit code, once the process has ended by itself."""
         if self.process is None:
             raise RuntimeError("not started")
-        return self.process.wait(seconds * PATIENCE)
+        code = self.process.wait(seconds * PATIENCE)
+        assert code is not None, "still running"
+        return code
+
+    def signal(self, number: int) -> None:
+        """Send it to the process, which must have been started."""
+        assert self.process is not None, "not started"
+        self.process.send_signal(number)
 
     def kill(self) -> None:
         """SIGKILL, if it still lives."""
@@ -191,7 +199,9 @@ class Daemon:
         return None
 
 
-def wait_for(look: Callable[[], Any], seconds: float, explain: Callable[[], str] = str) -> Any:
+def wait_for(
+    look: Callable[[], Look | None], seconds: float, explain: Callable[[], str] = str
+) -> Look:
     """Poll until ``look`` gives something true."""
     deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:

@@ -174,7 +174,7 @@ class Guards:
             self.of(server)
             return started
 
-        EmbeddedServer.start = guarded  # type: ignore[method-assign]
+        EmbeddedServer.start = guarded  # type: ignore[assignment,method-assign]
 
 
 GUARDS = Guards()

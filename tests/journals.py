@@ -22,7 +22,7 @@ from loopd.events import (
 )
 from loopd.loop.answer_times import moment
 from loopd.machine import Phase, State, apply
-from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 PEOPLE = ("ann", "bob", "cyd", f"{IMPORT_PREFIX}tool")
 POOL = tuple(f"r{number}" for number in range(14))
@@ -90,10 +90,10 @@ def _published(state: State) -> st.SearchStrategy[Event]:
 
 def _items(state: State) -> st.SearchStrategy[tuple[BatchItem, ...]]:
     """New texts, and copies of any text."""
-    new = [BatchItem(id_) for id_ in POOL if id_ not in state.planned_ids]
+    new = [BatchItem(PoolId(id_)) for id_ in POOL if id_ not in state.planned_ids]
     new += [BatchItem(item.record_id, draw=True) for item in new]
     copies = [
-        BatchItem(id_, copy_id=copy_id)
+        BatchItem(PoolId(id_), copy_id=ExternalId(copy_id))
         for id_ in POOL
         if (copy_id := _copy_id(id_, state)) is not None
     ]

@@ -77,7 +77,10 @@ class ArgillaPeople:
 
     def records(self) -> list[dict[str, Any]]:
         """All but those that are no business of a run's."""
-        params = {"include": ["responses", "suggestions"], "limit": 1000}
+        params: dict[str, list[str] | int] = {
+            "include": ["responses", "suggestions"],
+            "limit": 1000,
+        }
         path = f"datasets/{self._dataset_id}/records"
         items: list[dict[str, Any]] = self._owner.get(path, params=params).json()["items"]
         return [record for record in items if not is_guest(record["fields"])]

@@ -16,7 +16,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.record_writer import RecordWriter
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.server.embedded import EmbeddedServer
 from loopd.tasks.single_label import SingleLabelTask
 from tests.exempt import AROUND, ELSEWHERE, WITHOUT_GUESTS
@@ -28,7 +28,7 @@ from tests.people import is_guest
 
 TESTS = Path(__file__).parent
 TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
-POOL = Pool((Record("r1", "an apple"), Record("r2", "a saw")))
+POOL = Pool((Record(PoolId("r1"), "an apple"), Record(PoolId("r2"), "a saw")))
 TEXTS = {record.id: record.text for record in POOL}
 
 Json = dict[str, Any]

@@ -51,7 +51,7 @@ class DatasetSettings:
     guidelines: str
     fields: Mapping[str, str]
     questions: Mapping[str, str]
-    label_texts: Mapping[PoolId, str]
+    label_texts: Mapping[str, str]
     people: frozenset[str]
 
 

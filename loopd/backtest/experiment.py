@@ -17,9 +17,9 @@ from loopd.errors import ConfigError, JournalError, NewerError, RunError, Storag
 from loopd.loop.tools import DataSets
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import run_lock
+from loopd.storage.run_folder import LOCK_NAME
 
 MANIFEST = "experiment.json"
-LOCK = "daemon.lock"
 FORMAT = 1
 
 MEANINGS: Mapping[str, str] = {
@@ -134,7 +134,7 @@ def opened(folder: Path, *, force: bool) -> Iterator[dict[str, Any] | None]:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", "choose another --out")
     foreign = folder.is_dir() and not (folder / MANIFEST).is_file()
-    if foreign and any(entry.name != LOCK for entry in folder.iterdir()):
+    if foreign and any(entry.name != LOCK_NAME for entry in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and no backtest made it", "choose another --out")
     if not force:
         read_manifest(folder)  # before anything is touched
@@ -199,7 +199,7 @@ def _clear(folder: Path) -> None:
         for entry in folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.name not in (LOCK, MANIFEST):
+            elif entry.name not in (LOCK_NAME, MANIFEST):
                 entry.unlink()
         (folder / MANIFEST).unlink(missing_ok=True)  # last: until then the folder is ours
     except OSError as error:

@@ -31,9 +31,9 @@ from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from loopd.storage.newer import refuse_newer
+from loopd.storage.recorded_run import read_journal
+from loopd.storage.run_folder import CACHE_FOLDER, JOURNAL_NAME
 from loopd.tasks.registry import build_task
-
-JOURNAL_NAME = "journal.sqlite"
 
 SHARED_CACHES = ("tokens", "features")
 """Parts of a run's cache that depend on texts and encoder alone: all runs share them. Trained
@@ -104,8 +104,7 @@ class Trial:
         path = self.folder / JOURNAL_NAME
         if not path.exists():
             return State()
-        with Journal(path, read_only=True) as journal:
-            return fold(journal.read())
+        return read_journal(path).state
 
 
 def run_trial(trial: Trial, data: DataSets, stop: Stop, tell: Tell) -> State:
@@ -122,7 +121,7 @@ def run_trial(trial: Trial, data: DataSets, stop: Stop, tell: Tell) -> State:
             return trial.state()
         journal = stack.enter_context(Journal(trial.folder / JOURNAL_NAME))
         state = fold(journal.read())
-        share_caches(trial.folder / "cache", trial.cache)
+        share_caches(trial.folder / CACHE_FOLDER, trial.cache)
         tools = _tools(trial, data, stop, state)
         loop = Loop(tools, stop, lambda event, after: _write(event, after, journal, tools, tell))
         return loop.run(_begun(loop, state, trial.first))
@@ -223,7 +222,7 @@ def write_first_batches(
     for trial in trials:
         if trial.first is None or trial.first.exists() or stop.is_set():
             continue
-        share_caches(trial.folder / "cache", trial.cache)
+        share_caches(trial.folder / CACHE_FOLDER, trial.cache)
         event = _first_batch(_tools(trial, data, stop, State()))
         if not isinstance(event, BatchPlanned):
             raise RunError("there is no first batch")

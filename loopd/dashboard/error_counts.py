@@ -12,8 +12,7 @@ from pathlib import Path
 
 from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.storage.files import write_atomic
-
-FILE_NAME = "errors.json"
+from loopd.storage.run_folder import ERRORS_NAME
 
 LARGEST = 65_536
 """Bytes of a file that is believed."""
@@ -27,7 +26,7 @@ class ErrorCounts:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / ERRORS_NAME
         self._counts = _read(self._path)
 
     @property

@@ -18,11 +18,11 @@ from loopd.config import Config, DashboardSection
 from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.errors import LoopdError, StorageError
 from loopd.events import Event
-from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.ports import bound
 from loopd.machine import State
 from loopd.storage.files import write_atomic
+from loopd.storage.run_folder import PAGE_NAME
 
 if TYPE_CHECKING:
     import uvicorn

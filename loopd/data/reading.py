@@ -18,6 +18,7 @@ from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
 from loopd.data.columns import Names, columns_of, request_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
+from loopd.data.formats.contract import Request
 from loopd.data.formats.registry import TOOLS, format_of, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
@@ -60,28 +61,31 @@ def read_pool(
     if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     name = "test" if require_gold else "pool"
+    wishes = Wishes(
+        columns,
+        cells_of(kind, Labels(labels, none_label), section.separator),
+        section.annotator,
+        labels,
+        require_gold,
+        Limits(name, section.tolerate),
+    )
     source = _open(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
+    return _collected(source, request, wishes)
+
+
+def _collected(source: Source, request: Request, wishes: Wishes) -> tuple[Pool, ReadingReport]:
+    """The pool that the rows of a source make, in whichever format they are written."""
     form = format_of(source, request)
     source = replace(
         source,
         notes=(*source.notes, *notes(source, request, form)),
         written_by=form.title if form in TOOLS else "",
     )
-    collector = Collector(
-        source,
-        Wishes(
-            columns,
-            cells_of(kind, Labels(labels, none_label), section.separator),
-            section.annotator,
-            labels,
-            require_gold,
-            Limits(name, section.tolerate),
-        ),
-    )
+    collector = Collector(source, wishes)
     remarks: dict[int, str] = {}
     rows = form.rows(_watched(source, remarks), request)
-    for row in token_rows(rows, source.name, source.unit) if kind == "spans" else rows:
+    for row in token_rows(rows, source.name, source.unit) if request.kind == "spans" else rows:
         collector.add(row)
     return collector.finish(_remarks(source, remarks))
 

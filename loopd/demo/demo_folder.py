@@ -13,14 +13,12 @@ import yaml
 
 from loopd.demo import sample_data
 from loopd.errors import ConfigError, LockedError, StorageError
-from loopd.loop.daemon import PAGE_NAME
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import holder, run_lock
+from loopd.storage.run_folder import CSV_NAME, CURVE_NAME, LOCK_NAME, METRICS_NAME, PAGE_NAME
 
 MARKER = ".loopd-demo"
 """A file of this name says that the demo made the folder and may clear it."""
-
-LOCK = "daemon.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,12 @@ class DemoFolder:
     @property
     def metrics(self) -> Path:
         """The metrics log."""
-        return self.run / "metrics.jsonl"
+        return self.run / METRICS_NAME
 
     @property
     def curve(self) -> Path:
         """The picture of the learning curve."""
-        return self.run / "learning_curve.png"
+        return self.run / CURVE_NAME
 
     @property
     def page(self) -> Path:
@@ -76,7 +74,7 @@ class DemoFolder:
     def looking(self) -> dict[str, str]:
         """How to look at what each sink holds."""
         return {
-            "csv": str(self.run / "metrics.csv"),
+            "csv": str(self.run / CSV_NAME),
             "tensorboard": f"tensorboard --logdir {self.path / 'tensorboard'}",
             "mlflow": f"mlflow ui --backend-store-uri sqlite:///{self.path / 'mlflow.db'}",
         }
@@ -127,7 +125,7 @@ def _clear(path: Path) -> None:
         for entry in path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            elif entry.name not in (MARKER, LOCK):
+            elif entry.name not in (MARKER, LOCK_NAME):
                 entry.unlink()
     except OSError as error:
         raise StorageError(f"cannot clear {path}: {error}", "remove it by hand") from error

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.storage.files import storage_error
-
-CACHE = "cache"
+from loopd.storage.run_folder import CACHE_FOLDER
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def apart(config: Config) -> Iterator[Config]:
         raise storage_error(Path(tempfile.gettempdir()), error) from error
     with folder as name:
         try:
-            _link(config.run.dir / CACHE, Path(name) / CACHE)
+            _link(config.run.dir / CACHE_FOLDER, Path(name) / CACHE_FOLDER)
         except OSError as error:
             raise storage_error(Path(name), error) from error
         section = config.run.model_copy(update={"dir": Path(name)})

@@ -14,6 +14,7 @@ from loopd.learning.classifiers.contract import ClassifierContext, silent
 from loopd.loop.draws import training
 from loopd.loop.tools import Tools
 from loopd.machine import State, fold
+from loopd.storage.run_folder import CACHE_FOLDER
 
 if TYPE_CHECKING:
     from loopd.export.portable import Exporter
@@ -114,7 +115,7 @@ def _exporter(tools: Tools, progress: Progress) -> Exporter:
             tools.data.pool,
             len(config.task.labels),
             config.classifier,
-            config.run.dir / "cache",
+            config.run.dir / CACHE_FOLDER,
             (config.folder,),
             progress=progress,
             labels=config.task.labels,

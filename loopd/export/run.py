@@ -23,13 +23,12 @@ from loopd.export.folder import FACTS, new_folder, refuse_taken
 from loopd.export.formats import DEFAULT_FORMATS, FORMATS, LabelScheme, refuse_unfit, write_formats
 from loopd.export.models import ModelCard, Progress, export_model
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
-from loopd.machine import State, fold
+from loopd.machine import State
 from loopd.storage.files import SHARED, write_atomic
-from loopd.storage.journal import Journal
+from loopd.storage.recorded_run import recorded_run
 from loopd.tasks.registry import build_task
 
 MODEL = "model"
@@ -79,8 +78,8 @@ def run_export(
     formats = options.formats or DEFAULT_FORMATS
     refuse_unfit(formats, config.task.type)
     refuse_taken(folder, force=options.force)
-    events = _events(config)
-    state, stop = fold(events), Stop()
+    run, stop = recorded_run(config.run.dir), Stop()
+    events, state = run.events, run.state
     with on_signals(stop), apart(config) as own:
         tools = _tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
@@ -102,14 +101,6 @@ def run_export(
     for line in _lines(folder, formats, rows, card, reason):
         tell(line)
     return folder
-
-
-def _events(config: Config) -> list[Event]:
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
-    with Journal(path, read_only=True) as journal:
-        return journal.read()
 
 
 def _tools(config: Config, state: State, stop: Stop, progress: Progress | None) -> Tools:

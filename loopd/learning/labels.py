@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 Index: TypeAlias = "int | slice | list[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]"
+"""What picks rows, by integers of any width."""
 
 
 class SparseLabels(Protocol):

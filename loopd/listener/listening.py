@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from loopd.annotation.front import Front
 from loopd.annotation.refusals import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.argilla_source import Address
-from loopd.listener.filters import Condition, DefinitionError, parse
+from loopd.listener.filters import Condition, DefinitionError, Filters, parse
 from loopd.listener.firing import Context, Firing, RecordSource, Rule, Search
 from loopd.loop.retry_loop import RetryLoop
 
@@ -259,19 +260,22 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
     Raises:
         DefinitionError: something above cannot work.
     """
-    conditions = parse(filters, query)
-    _refuse_misspelt(query_params.keys() - conditions.names())
-    conditions.check(query_params)
-    rule = Rule(conditions, condition, refire)
+    rule = Rule(_conditions(filters, query, query_params), condition, refire)
     front = _front(headers, ca_file, client_cert)
     address = Address(dataset, workspace, client, api_url=api_url, api_key=api_key, front=front)
     timing = Timing(execution_interval_in_seconds, sweep_interval_in_seconds)
+    make = partial(Listener, connect=address.connect, timing=timing, with_records=with_records)
+    return lambda action: make(action, rule, dict(query_params))
 
-    def decorate(action: Action) -> Listener:
-        params = dict(query_params)
-        return Listener(action, rule, params, address.connect, timing, with_records=with_records)
 
-    return decorate
+def _conditions(
+    filters: Sequence[Condition] | Condition, query: str | None, params: Mapping[str, Any]
+) -> Filters:
+    """What a record must be like, where the parameters fit it."""
+    conditions = parse(filters, query)
+    _refuse_misspelt(params.keys() - conditions.names())
+    conditions.check(params)
+    return conditions
 
 
 def _front(

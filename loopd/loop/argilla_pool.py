@@ -21,7 +21,8 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.machine import State
 from loopd.records import PoolId, Record
-from loopd.storage.intakes import FOLDER, Intakes
+from loopd.storage.intakes import Intakes
+from loopd.storage.run_folder import POOL_FOLDER
 from loopd.tasks.registry import build_task
 
 SHOWN = 5
@@ -95,7 +96,7 @@ def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, 
     if not before and listed.fingerprint == state.pool_fingerprint:
         return ()
     raise StorageError(
-        f"{config.run.dir / FOLDER} does not hold the texts that this run has read",
+        f"{config.run.dir / POOL_FOLDER} does not hold the texts that this run has read",
         "restore it from a backup, or move the journal away and use `loopd recover`",
     )
 

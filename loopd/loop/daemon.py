@@ -36,11 +36,10 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
-from loopd.storage.newer import Glance, refuse_newer
+from loopd.storage.newer import refuse_newer
+from loopd.storage.recorded_run import RecordedRun
+from loopd.storage.run_folder import CURVE_NAME, JOURNAL_NAME
 
-JOURNAL_NAME = "journal.sqlite"
-CURVE_NAME = "learning_curve.png"
-PAGE_NAME = "dashboard.url"
 """Holds the address of the live page, as long as that is there."""
 
 
@@ -108,7 +107,7 @@ class _Entering:
         self.state = State()
         self._stack, self._stop, self._progress, self._observers = stack, stop, progress, observers
         self._events: list[Event] = []
-        self._glance: Glance | None = None
+        self._glance: RecordedRun | None = None
         self._watching = Observers()  # nobody, until all parts are there
         self.dataset_id = ""
         self._joining: PoolNow | None = None

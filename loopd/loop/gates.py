@@ -18,12 +18,15 @@ from loopd.learning.learner import Learner
 from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
-from loopd.metrics_log.writer import FILE_NAME
 from loopd.storage.files import free_bytes, probe_atomic, probe_folder
-from loopd.storage.heartbeat import FILE_NAME as HEARTBEAT
-from loopd.storage.intakes import FOLDER as INTAKES
-from loopd.storage.names import FILE_NAME as PEOPLE
-from loopd.storage.run_id import FILE_NAME as RUN_ID
+from loopd.storage.run_folder import (
+    CACHE_FOLDER,
+    HEARTBEAT_NAME,
+    METRICS_NAME,
+    PEOPLE_NAME,
+    POOL_FOLDER,
+    RUN_ID_NAME,
+)
 
 LEAST_ROOM = 16 * 2**20
 """Bytes on the disk with which a run may begin."""
@@ -115,12 +118,12 @@ def _sinks(visit: Visit) -> str:
 def _folder(visit: Visit) -> str:
     visit.lock()
     folder = visit.config.run.dir
-    for name in (FILE_NAME, HEARTBEAT, PEOPLE, RUN_ID):
+    for name in (METRICS_NAME, HEARTBEAT_NAME, PEOPLE_NAME, RUN_ID_NAME):
         probe_atomic(folder / name)
     for name in CACHES:
-        probe_folder(folder / "cache" / name)
+        probe_folder(folder / CACHE_FOLDER / name)
     if visit.config.pool.argilla is not None:
-        probe_folder(folder / INTAKES)
+        probe_folder(folder / POOL_FOLDER)
     return ""
 
 

@@ -12,13 +12,13 @@ from loopd.annotation.webhooks import refuse_taken
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import is_fresh
 from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
 from loopd.machine import State, fold
 from loopd.storage.journal import events_at
 from loopd.storage.lock import refuse_held
 from loopd.storage.newer import refuse_newer_files
+from loopd.storage.run_folder import JOURNAL_NAME
 
 
 class Looking:

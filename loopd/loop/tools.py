@@ -30,6 +30,7 @@ from loopd.loop.stop import Stop
 from loopd.machine import State
 from loopd.records import PoolId
 from loopd.storage.names import SavedNames
+from loopd.storage.run_folder import CACHE_FOLDER
 from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
@@ -184,7 +185,7 @@ def build_learner(
         classifier=config.classifier,
         strategy=config.strategy,
         seed=config.run.seed,
-        cache=config.run.dir / "cache",
+        cache=config.run.dir / CACHE_FOLDER,
         code_paths=(config.folder,),
         interrupt=interrupt,
         **({} if progress is None else {"progress": progress}),

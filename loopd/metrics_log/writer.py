@@ -14,8 +14,7 @@ from typing import BinaryIO
 from loopd.machine import State
 from loopd.records import JsonValue
 from loopd.storage.files import storage_error, write_atomic
-
-FILE_NAME = "metrics.jsonl"
+from loopd.storage.run_folder import METRICS_NAME
 
 Row = dict[str, JsonValue]
 
@@ -124,7 +123,7 @@ def last_row(state: State) -> Row:
 def write(state: State, folder: Path) -> None:
     """Write the whole file, atomically."""
     lines = (_line(state, number) for number in sorted(state.evaluated))
-    write_atomic(folder / FILE_NAME, b"".join(lines))
+    write_atomic(folder / METRICS_NAME, b"".join(lines))
 
 
 def add_last(state: State, folder: Path) -> None:
@@ -137,7 +136,7 @@ def add_last(state: State, folder: Path) -> None:
     before = next(earlier, None)
     if state.round in state.evaluated and before is not None:
         line, before_it = _line(state, state.round), _line(state, before)
-        if _add(folder / FILE_NAME, line, before_it):
+        if _add(folder / METRICS_NAME, line, before_it):
             return
     write(state, folder)
 

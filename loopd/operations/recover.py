@@ -18,7 +18,7 @@ from loopd.errors import JournalError, NewerError, RunError
 from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
-from loopd.loop.daemon import JOURNAL_NAME, report_data
+from loopd.loop.daemon import report_data
 from loopd.loop.narrate import narrate
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
@@ -32,13 +32,13 @@ from loopd.loop.tools import (
 )
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
-from loopd.metrics_log.writer import FILE_NAME
 from loopd.operations.rebuild import Rebuilt, rebuild
 from loopd.records import Answer, AnswerStatus
-from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from loopd.storage.newer import refuse_newer
+from loopd.storage.recorded_run import read_journal
 from loopd.storage.replacing import keep_aside, stamp, write_journal
+from loopd.storage.run_folder import JOURNAL_NAME, METRICS_NAME
 from loopd.storage.run_id import SavedIdentity
 
 LOST = (
@@ -174,8 +174,7 @@ def _refuse_sound(path: Path) -> None:
     if not path.exists():
         return
     try:
-        with Journal(path, read_only=True) as journal:
-            state = fold(journal.read())
+        state = read_journal(path).state
     except NewerError:
         raise
     except JournalError:
@@ -198,7 +197,7 @@ def _published(found: Rebuilt, now: float) -> tuple[float | None, ...]:
 
 def _write(found: Recovery, path: Path, tools: Tools, now: PoolNow | None) -> Sequence[Path]:
     wall = tools.clock.wall()
-    aside = [keep_aside(each, stamp(wall)) for each in (path, path.with_name(FILE_NAME))]
+    aside = [keep_aside(each, stamp(wall)) for each in (path, path.with_name(METRICS_NAME))]
     if now is not None:
         aside.append(keep(tools.config, State(), now, wall))
     write_journal(path, found.events)

@@ -7,14 +7,12 @@ from typing import Any
 
 from loopd.annotation.consensus import index_of, unresolved
 from loopd.config import Config
-from loopd.errors import RunError
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
-from loopd.machine import Phase, State, fold
+from loopd.machine import Phase, State
 from loopd.storage.heartbeat import seconds_since
-from loopd.storage.journal import Journal
 from loopd.storage.lock import holder
+from loopd.storage.recorded_run import recorded_run
 
 _WAITS_FOR = {
     Phase.NEW: "the first start",
@@ -33,11 +31,7 @@ def read_run(config: Config) -> State:
     Raises:
         RunError: there is no run in ``run.dir``.
     """
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
-    with Journal(path, read_only=True) as journal:
-        return fold(journal.read())
+    return recorded_run(config.run.dir).state
 
 
 def read_status(config: Config, state: State) -> dict[str, Any]:

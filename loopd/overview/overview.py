@@ -149,17 +149,13 @@ def overview(
         at=now,
         **_settings(config),
         **_facts(state),
+        **_figures(rows),
         address=context.address,
         standing=run_status(state, config),
         cautions=cautions(state, config, context.outage, context.failure),
-        metric=metric_of(rows),
-        effort=effort_of(rows),
-        curve=curve(rows),
-        classes=classes(rows),
         criteria=judged,
         advice=sentence(state, judged),
         budget=budget(state, config.stopping),
-        seconds={name: _total(rows, f"seconds.{name}") for name in TIMES},
         batches=open_batches(state, open_ids),
         open_records=len(open_ids),
         seconds_left=seconds_left(
@@ -167,10 +163,6 @@ def overview(
         ),
         out=open_records(state, pool, open_ids),
         people=crowd,
-        agreement=_chosen(last, AGREEMENT_PREFIX),
-        audit=_chosen(last, AUDIT_PREFIX),
-        findings=audit_sentences(last) if last is not None and has_audit(last) else (),
-        rows=tuple(rows),
     )
 
 
@@ -194,6 +186,22 @@ def _facts(state: State) -> dict[str, Any]:
         "mistakes": mistakes(confusion),
         "started": None if state.started is None else state.started.at,
         "ended": None if state.stopped is None else state.stopped.at,
+    }
+
+
+def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+    """What the metrics log says, as it stands there."""
+    last = rows[-1] if rows else None
+    return {
+        "metric": metric_of(rows),
+        "effort": effort_of(rows),
+        "curve": curve(rows),
+        "classes": classes(rows),
+        "seconds": {name: _total(rows, f"seconds.{name}") for name in TIMES},
+        "agreement": _chosen(last, AGREEMENT_PREFIX),
+        "audit": _chosen(last, AUDIT_PREFIX),
+        "findings": audit_sentences(last) if last is not None and has_audit(last) else (),
+        "rows": tuple(rows),
     }
 
 

@@ -21,8 +21,7 @@ from loopd.operations.status import read_run
 from loopd.overview.overview import overview
 from loopd.reports.report_page import report_html
 from loopd.storage.files import write_atomic
-
-FILE_NAME = "report.html"
+from loopd.storage.run_folder import REPORT_NAME
 
 NO_POOL = Pool(())
 
@@ -70,7 +69,7 @@ def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
         return target, None
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is no folder", "name a folder, or a file that ends with .html")
-    return target / FILE_NAME, target
+    return target / REPORT_NAME, target
 
 
 def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:

@@ -11,8 +11,6 @@ from loopd.records import JsonValue
 from loopd.sinks.sink import RunRecord
 from loopd.storage.files import write_atomic
 
-FILE_NAME = "metrics.csv"
-
 
 class CsvFile:
     """One line for each round, a column for each key that any round has.

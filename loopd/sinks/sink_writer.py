@@ -9,14 +9,13 @@ from loopd import log
 from loopd.errors import LoopdError
 from loopd.events import Event, RoundEvaluated, RunRecovered, RunResumed, RunStarted
 from loopd.export.models import export_model
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
 from loopd.metrics_log import writer as metrics_log
 from loopd.overview.provenance import flat, identity, origin, settings_in_force
 from loopd.sinks.sink import Ending, LastModel, RunRecord, Sink
-from loopd.storage.journal import Journal
+from loopd.storage.recorded_run import recorded_run
 
 TELLING = (RunStarted, RunRecovered, RunResumed, RoundEvaluated)
 """Events after which there is something new to write."""
@@ -148,7 +147,7 @@ def _last_model(state: State, tools: Tools) -> LastModel | None:
         return None
 
     def write(folder: Path) -> None:
-        with Journal(tools.config.run.dir / JOURNAL_NAME, read_only=True) as journal:
-            export_model(journal.read(), state, tools, folder, None)
+        run = recorded_run(tools.config.run.dir)
+        export_model(run.events, state, tools, folder, None)
 
     return LastModel(state.trained[max(state.trained)].model_id, write)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from loopd.config import Config
 from loopd.loop.start import check_sinks
-from loopd.sinks.csv_file import FILE_NAME, CsvFile
+from loopd.sinks.csv_file import CsvFile
 from loopd.sinks.mlflow_run import MlflowRun
 from loopd.sinks.sink_writer import SinkWriter
 from loopd.sinks.tensorboard_log import TensorBoardLog
+from loopd.storage.run_folder import CSV_NAME
 
 
 def feeders(config: Config) -> Iterator[SinkWriter]:
@@ -21,7 +22,7 @@ def feeders(config: Config) -> Iterator[SinkWriter]:
     check_sinks(config)
     sinks = config.sinks
     if sinks.csv:
-        yield SinkWriter(CsvFile(config.run.dir / FILE_NAME))
+        yield SinkWriter(CsvFile(config.run.dir / CSV_NAME))
     if sinks.tensorboard is not None:
         yield SinkWriter(TensorBoardLog(sinks.tensorboard))
     if sinks.mlflow is not None:

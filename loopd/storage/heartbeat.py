@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loopd.errors import StorageError
-
-FILE_NAME = "heartbeat"
+from loopd.storage.run_folder import HEARTBEAT_NAME
 
 SECONDS = 2.0
 """Least time between two signs."""
@@ -27,7 +26,7 @@ class Heartbeat:
     """
 
     def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / HEARTBEAT_NAME
         self._monotonic = monotonic
         self._last = float("-inf")
 
@@ -50,6 +49,6 @@ class Heartbeat:
 def seconds_since(folder: Path, now: float) -> float | None:
     """Seconds since the last sign, ``None`` without any; ``now`` is a wall clock."""
     try:
-        return max(0.0, now - (folder / FILE_NAME).stat().st_mtime)
+        return max(0.0, now - (folder / HEARTBEAT_NAME).stat().st_mtime)
     except OSError:
         return None

@@ -15,9 +15,7 @@ from loopd.errors import NewerError, StorageError
 from loopd.records import PoolId, Record
 from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.replacing import keep_aside, stamp
-
-FOLDER = "pool"
-"""Of the files, in the run's folder."""
+from loopd.storage.run_folder import POOL_FOLDER
 
 VERSION = 1
 """Of their format: a line that says how many there are, and a line for each text."""
@@ -31,7 +29,7 @@ class Intakes:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / FOLDER
+        self._folder = folder / POOL_FOLDER
 
     def read(self) -> tuple[tuple[Record, ...], ...]:
         """The records of all intakes, in order; none before the first.

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from loopd.errors import LockedError, StorageError
 from loopd.storage.files import make_private, open_private, probe_private
+from loopd.storage.run_folder import LOCK_NAME
 
 _TRIES, _PAUSE = 5, 0.05
 
@@ -22,7 +23,7 @@ def run_lock(folder: Path) -> Iterator[None]:
     Raises:
         LockedError: another process holds it.
     """
-    path = folder / "daemon.lock"
+    path = folder / LOCK_NAME
     try:
         make_private(folder)
         handle = open_private(path)
@@ -42,7 +43,7 @@ def refuse_held(folder: Path) -> None:
         LockedError: another process holds it.
         StorageError: the folder cannot be made or written.
     """
-    path = folder / "daemon.lock"
+    path = folder / LOCK_NAME
     try:
         probe_private(path)
     except OSError as error:
@@ -55,7 +56,7 @@ def refuse_held(folder: Path) -> None:
 def holder(folder: Path) -> int | None:
     """Process id of the daemon on this run, ``None`` when nobody holds the lock."""
     try:
-        handle = os.open(folder / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
+        handle = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:

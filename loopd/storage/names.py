@@ -12,8 +12,7 @@ from pathlib import Path
 
 from loopd.errors import NewerError, StorageError
 from loopd.storage.files import storage_error, write_atomic
-
-FILE_NAME = "people.json"
+from loopd.storage.run_folder import PEOPLE_NAME
 
 
 class SavedNames:
@@ -24,7 +23,7 @@ class SavedNames:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / PEOPLE_NAME
 
     def read(self) -> dict[str, str]:
         """Those that were kept; none where the file is not there, or cannot be understood.

@@ -6,33 +6,15 @@ A run that a newer loopd wrote is left as it is, byte for byte.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from loopd.errors import JournalError, NewerError, StorageError
-from loopd.events import Event
-from loopd.machine import State, fold
 from loopd.storage.intakes import Intakes
-from loopd.storage.journal import Journal
 from loopd.storage.names import SavedNames
+from loopd.storage.recorded_run import RecordedRun, read_journal
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What a journal held before it was opened to append.
-
-    Attributes:
-        events: all of them.
-        state: their fold.
-        last: number and digest of the last one.
-    """
-
-    events: tuple[Event, ...]
-    state: State
-    last: tuple[int, str]
-
-
-def refuse_newer(journal: Path) -> Glance | None:
+def refuse_newer(journal: Path) -> RecordedRun | None:
     """Look at a journal, and at the files beside it.
 
     Returns:
@@ -44,9 +26,7 @@ def refuse_newer(journal: Path) -> Glance | None:
     """
     refuse_newer_files(journal.parent)
     try:
-        with Journal(journal, read_only=True) as before:
-            events = before.read()
-            return Glance(tuple(events), fold(events), before.last)
+        return read_journal(journal)
     except NewerError:
         raise
     except (JournalError, StorageError, OSError):

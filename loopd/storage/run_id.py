@@ -7,8 +7,7 @@ from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.storage.files import storage_error, write_atomic
-
-FILE_NAME = "run.id"
+from loopd.storage.run_folder import RUN_ID_NAME
 
 
 class SavedIdentity:
@@ -19,7 +18,7 @@ class SavedIdentity:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE_NAME
+        self._path = folder / RUN_ID_NAME
 
     @property
     def name(self) -> str:

@@ -47,7 +47,7 @@ def test_the_log_is_json_lines_without_secrets(
     daemon = make_daemon(argilla, log={"level": "debug"})
     daemon.start()
     daemon.wait(collecting)
-    daemon.process.send_signal(signal.SIGTERM)
+    daemon.signal(signal.SIGTERM)
     assert daemon.ended() == 0
     lines = [json.loads(line) for line in daemon.log.splitlines()]
     assert {"run_started", "batch_planned", "batch_published", "stopped"} <= {
@@ -66,7 +66,7 @@ def test_a_signal_while_a_transformer_trains(argilla: LiveArgilla, make_daemon: 
     answer_all(daemon, people)
     people.close()
     daemon.wait(lambda state: state.phase is Phase.TRAIN)
-    daemon.process.send_signal(signal.SIGTERM)
+    daemon.signal(signal.SIGTERM)
     asked = time.monotonic()
     assert daemon.ended(20) == 0
     assert time.monotonic() - asked < 15

@@ -12,6 +12,7 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.machine import Phase, State
+from loopd.records import PoolId
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.daemon import Condition, Daemon
 from tests.faults.proxy import FaultProxy
@@ -33,7 +34,7 @@ def rounds(number: int) -> Condition:
 def answer_all(daemon: Daemon, people: ArgillaPeople) -> None:
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann"):
-        people.submit(record_id, "ann", gold[record_id])
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
 
 
 def fails(daemon: Daemon, code: int, *words: str) -> None:
@@ -256,7 +257,7 @@ def test_a_signal_while_people_label(
     daemon = make_daemon(argilla)
     daemon.start()
     before = daemon.wait(collecting)
-    daemon.process.send_signal(number)
+    daemon.signal(number)
     assert daemon.ended(5) == 0
     assert "Traceback" not in daemon.log
     assert daemon.state == before

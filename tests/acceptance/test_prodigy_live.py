@@ -10,7 +10,7 @@ import pytest
 
 from loopd.machine import State
 from loopd.oracle.oracle import OracleOptions, OracleTask
-from loopd.records import AnswerStatus
+from loopd.records import AnswerStatus, Target
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.daemon import Daemon
@@ -70,7 +70,9 @@ def run(
         lines += [{"id": f"r{number:03d}", "text": text} for number, text in texts[JUDGED:]]
         rows = "".join(json.dumps(each) + "\n" for each in lines)
         (daemon.folder / "pool.jsonl").write_text(rows, encoding="utf-8")
-        gold = {record.id: record.gold for record in make_pool(60) if record.gold is not None}
+        gold: dict[str, Target] = {
+            record.id: record.gold for record in make_pool(60) if record.gold is not None
+        }
         task = SingleLabelTask(LABELS, "label", "text", "Which label fits?")
         at_work = OracleTask(argilla.server.workspace, daemon.dataset, task, gold)
         people = start(argilla.url, argilla.owner_key, at_work, OracleOptions(poll_seconds=0.1))

@@ -18,12 +18,12 @@ from loopd.events import Event, RunRecovered, RunStarted
 from loopd.loop.tools import build_store
 from loopd.machine import Phase, State
 from loopd.operations.recover import run_recovery
-from loopd.records import AnswerStatus, Batch, BatchItem
+from loopd.records import AnswerStatus, Batch, BatchItem, PoolId
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting
-from tests.daemon import Daemon
+from tests.daemon import Condition, Daemon
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
 from tests.people import ArgillaPeople
@@ -32,7 +32,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.acceptance]
 
 STARTED = RunStarted(1.0, "c", 1, ("fruit", "tool"), "p", "t", "d", {})
 FIRST = Batch(
-    "b0000", 0, "cold", None, tuple(BatchItem(f"r00{number}") for number in (4, 2, 0, 1, 3, 5))
+    "b0000",
+    0,
+    "cold",
+    None,
+    tuple(BatchItem(PoolId(f"r00{number}")) for number in (4, 2, 0, 1, 3, 5)),
 )
 GOLD = {record.id: record.gold for record in make_pool(60)}
 
@@ -88,12 +92,16 @@ def test_a_run_whose_directory_is_lost_goes_on(
     people.close()
 
 
+def collecting_round(number: int) -> Condition:
+    return lambda state: collecting(state) and state.round == number
+
+
 def goes_on_to_its_end(daemon: Daemon, people: ArgillaPeople, before: State) -> None:
     daemon.start()
-    for round_ in (1, 2):
-        daemon.wait(lambda state, wanted=round_: collecting(state) and state.round == wanted)
+    for number in (1, 2):
+        daemon.wait(collecting_round(number))
         for id_ in people.open_records("ann"):
-            people.submit(id_, "ann", GOLD[id_])
+            people.submit(id_, "ann", GOLD[PoolId(id_)])
     assert daemon.ended() == 0, daemon.log
     state = daemon.state
     assert state.stopped is not None

@@ -10,7 +10,7 @@ from loopd.annotation.consensus import ConsensusOptions, ballots, repeats, resol
 from loopd.events import Event, ModelTrained
 from loopd.machine import Phase, State, apply
 from loopd.oracle.oracle import OracleOptions, OracleTask
-from loopd.records import Targets
+from loopd.records import Target, Targets
 from loopd.storage.journal import Journal
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
@@ -66,7 +66,9 @@ def test_second_opinions_change_labels_and_survive_a_kill(
     argilla: LiveArgilla, make_daemon: MakeDaemon, people: list[Running]
 ) -> None:
     daemon = make_daemon(argilla, **SETTINGS)
-    gold = {record.id: record.gold for record in make_pool(60) if record.gold is not None}
+    gold: dict[str, Target] = {
+        record.id: record.gold for record in make_pool(60) if record.gold is not None
+    }
     task = SingleLabelTask(LABELS, "label", "text", "Which label fits?")
     at_work = OracleTask(argilla.server.workspace, daemon.dataset, task, gold)
     people.append(start(argilla.url, argilla.owner_key, at_work, PEOPLE))
@@ -108,7 +110,7 @@ def check_copies(argilla: LiveArgilla, daemon: Daemon, state: State) -> None:
 
 def labels_over_time(daemon: Daemon) -> tuple[Targets, Targets]:
     """The label of each text when it was first trained on, and in the end."""
-    first: dict[str, object] = {}
+    first: Targets = {}
     last: Targets = {}
     state = State()
     for event in _events(daemon):
@@ -116,7 +118,7 @@ def labels_over_time(daemon: Daemon) -> tuple[Targets, Targets]:
             last = _labels(state)
             first = {**last, **first}
         state = apply(state, event)
-    return first, last  # type: ignore[return-value]
+    return first, last
 
 
 def _events(daemon: Daemon) -> list[Event]:

@@ -7,8 +7,8 @@ import signal
 import httpx
 import pytest
 
-from loopd.loop.daemon import PAGE_NAME
 from loopd.machine import Phase, State
+from loopd.storage.run_folder import PAGE_NAME
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting, rounds
 from tests.daemon import Daemon

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.acceptance.conftest import MakeDaemon
-from tests.acceptance.test_commands import answer_all, collecting, rounds
+from tests.acceptance.test_failures import answer_all, collecting, rounds
 from tests.live import LiveArgilla
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -9,7 +9,7 @@ from itertools import product
 from math import comb
 
 from loopd.annotation.consensus import Ballots, Vote
-from loopd.records import Target, Targets
+from loopd.records import PoolId, Target, Targets
 
 Votes = Mapping[str, Sequence[Vote]]
 Person = Callable[[str], str]
@@ -59,14 +59,14 @@ class Crowd:
     def labels(self) -> tuple[str, ...]:
         return tuple("abcdef"[: len(SHARES[self.shares])])
 
-    def drawn(self) -> tuple[Ballots, dict[str, Target]]:
+    def drawn(self) -> tuple[Ballots, dict[PoolId, Target]]:
         """Ballots and the truth."""
         rng = random.Random(repr(self))
         crowd = self._people(rng)
-        ballots: dict[str, tuple[Vote, ...]] = {}
-        truth: dict[str, Target] = {}
+        ballots: dict[PoolId, tuple[Vote, ...]] = {}
+        truth: dict[PoolId, Target] = {}
         for number in range(self.texts):
-            id_ = f"r{number:04d}"
+            id_ = PoolId(f"r{number:04d}")
             right = self._truth(rng)
             number_of_answers = min(self.people, rng.choice(self.answers))
             people = rng.sample(range(self.people), number_of_answers)
@@ -162,4 +162,4 @@ def worse_by_chance(one: Sequence[bool], other: Sequence[bool]) -> float:
     won = sum(a and not b for a, b in zip(one, other, strict=True))
     lost = sum(b and not a for a, b in zip(one, other, strict=True))
     whole = won + lost
-    return sum(comb(whole, k) for k in range(lost, whole + 1)) / 2**whole
+    return float(sum(comb(whole, k) for k in range(lost, whole + 1)) / 2**whole)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.annotation.consensus import ConsensusOptions, Vote, confusions, resolve
+from loopd.annotation.consensus import Ballots, ConsensusOptions, Vote, confusions, resolve
 from loopd.annotation.consensus.confusions import TrueLabelEstimate, Votes, estimate
 from loopd.annotation.consensus.proof import in_accord, proven
 from loopd.annotation.consensus.tally import count
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
 from tests.annotation.crowds import Crowd, crowds, decisions, worse_by_chance
 
 CERTAIN = 0.01
@@ -28,7 +28,7 @@ MODELS = ("good", "constant", "even", "noise", "wrong")
 
 
 def elected(
-    strategy: str, crowd: Crowd, proba: Mapping[str, Any] | None = None
+    strategy: str, crowd: Crowd, proba: Mapping[PoolId, Any] | None = None
 ) -> tuple[list[bool], list[bool]]:
     """Decisions of the strategy and of the majority on the same texts."""
     ballots, truth = crowd.drawn()
@@ -68,7 +68,7 @@ def test_on_thousands_of_crowds(strategy: str, several: bool) -> None:
     assert worst(strategy, shapes) == []
 
 
-def predicted(model: str, truth: Targets, labels: tuple[str, ...]) -> dict[str, Any]:
+def predicted(model: str, truth: Targets, labels: tuple[str, ...]) -> dict[PoolId, Any]:
     """Out-of-sample probabilities of models from good to worse than useless."""
     rng, classes = np.random.default_rng(3), len(labels)
 
@@ -111,7 +111,8 @@ def test_the_prior_that_collapsed_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         np.fill_diagonal(usual, 0.7)
         for _ in range(100):
             counts = np.zeros((people, classes, classes))
-            np.add.at(counts, (votes.annotator, slice(None), votes.label), proba[votes.record])
+            at: Any = (votes.annotator, slice(None), votes.label)  # numpy has no type for it
+            np.add.at(counts, at, proba[votes.record])
             mean = counts.sum(axis=0) + usual
             counts += 5 * mean / mean.sum(axis=1, keepdims=True)
             counts /= counts.sum(axis=2, keepdims=True)
@@ -135,8 +136,8 @@ def test_the_prior_that_collapsed_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
 def test_single_answers_stay_what_they_are(
     people: int, labels: tuple[str, ...], several: bool
 ) -> None:
-    said = {f"r{number:02d}": labels[number * 7 % len(labels)] for number in range(60)}
-    ballots = {
+    said = {PoolId(f"r{number:02d}"): labels[number * 7 % len(labels)] for number in range(60)}
+    ballots: Ballots = {
         id_: (Vote(f"p{number % people}", (label,) if several else label, "t"),)
         for number, (id_, label) in enumerate(said.items())
     }
@@ -146,9 +147,13 @@ def test_single_answers_stay_what_they_are(
 
 
 def test_a_rare_label_outlives_people_who_answer_alone() -> None:
-    ballots = {f"r{n:03d}": (Vote(f"p{n % 8}", "ab"[n % 33 == 0], "t"),) for n in range(200)}
-    ballots |= {f"s{n}": tuple(Vote(f"p{who}", "a", "t") for who in range(3)) for n in range(9)}
-    ballots |= {"t": tuple(Vote(f"p{who}", "b", "t") for who in range(3))}
+    ballots: dict[PoolId, tuple[Vote, ...]] = {
+        PoolId(f"r{n:03d}"): (Vote(f"p{n % 8}", "ab"[n % 33 == 0], "t"),) for n in range(200)
+    }
+    ballots |= {
+        PoolId(f"s{n}"): tuple(Vote(f"p{who}", "a", "t") for who in range(3)) for n in range(9)
+    }
+    ballots |= {PoolId("t"): tuple(Vote(f"p{who}", "b", "t") for who in range(3))}
     targets = resolve(
         ballots, ConsensusOptions("dawid_skene", ("a", "b"), 7, lambda _: None)
     ).targets

@@ -33,7 +33,7 @@ from loopd.errors import TransientError
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished
 from loopd.loop.collecting import changes
 from loopd.machine import Phase, State, apply
-from loopd.records import AnswerStatus, Batch, BatchItem, Record
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Record
 from loopd.tasks.single_label import SingleLabelTask
 
 LABELS = ("fruit", "tool")
@@ -42,7 +42,7 @@ NAMES = tuple(f"r{number}" for number in range(7))
 OTHER = "theirs"
 """A record of others, with a text of the pool that the run never published."""
 CLOSED, OPEN = (
-    Batch(f"b{number}", number, "x", None, tuple(BatchItem(name) for name in names))
+    Batch(f"b{number}", number, "x", None, tuple(BatchItem(PoolId(name)) for name in names))
     for number, names in enumerate((NAMES[:3], NAMES[3:6]))
 )
 PEOPLE = ("ann", "bob")
@@ -103,7 +103,7 @@ class SlowStore(MemoryStore):
 
     def bulk(self, record_id: str, person: str, value: str) -> None:
         """An answer that does not move the trigger."""
-        self.submit(record_id, person, value)
+        self.submit(ExternalId(record_id), person, value)
         self._activity -= 1
 
     def there(self) -> dict[Key, Shown]:
@@ -120,11 +120,11 @@ class History:
 
     def __init__(self, records: int, busy: float) -> None:
         self.store = SlowStore(records, busy)
-        pool = Pool(tuple(Record(name, f"text of {name}") for name in NAMES))
+        pool = Pool(tuple(Record(PoolId(name), f"text of {name}") for name in NAMES))
         self.store.open(pool, fresh=True)
         for batch in (CLOSED, OPEN):
-            self.store.publish(batch, {name: f"text of {name}" for name in NAMES})
-        self.store.log(OTHER, f"text of {NAMES[6]}")
+            self.store.publish(batch, {PoolId(name): f"text of {name}" for name in NAMES})
+        self.store.log(ExternalId(OTHER), f"text of {NAMES[6]}")
         self.watcher = AnswerWatcher(self.store, INTERVAL, lambda: self.store.now)
         self.state = State(
             phase=Phase.COLLECT,
@@ -365,8 +365,8 @@ def test_one_person_who_answers_a_text_twice_is_heard_once() -> None:
     """The newer answer is on a record that a partial look does not read."""
     history = History(records=1250, busy=1.0)
     history.act(("submit", NAMES[3], "ann", "tool"))
-    history.store.log("twin", f"text of {NAMES[3]}")
-    history.store.submit("twin", "ann", "fruit")
+    history.store.log(ExternalId("twin"), f"text of {NAMES[3]}")
+    history.store.submit(ExternalId("twin"), "ann", "fruit")
     answers = history.store.sweep(history.state.external_ids).answers
     event = changes(history.state, Sweep(answers, ()), 0.0)
     assert event is not None

@@ -10,6 +10,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.annotation.watcher import AT_FULL_PACE, AnswerWatcher, Pace
 from loopd.errors import TransientError
+from loopd.records import ExternalId
 from loopd.tasks.single_label import SingleLabelTask
 
 INTERVAL = 30.0
@@ -80,7 +81,7 @@ class Store(MemoryStore):
 
     def sweep(self, external_ids: object) -> Sweep:
         # What was read stands where ids of missing records do.
-        return Sweep((), self.dataset.read(), listed=self.dataset.size)
+        return Sweep((), tuple(map(ExternalId, self.dataset.read())), listed=self.dataset.size)
 
 
 def test_the_watcher_of_a_run_keeps_the_same_promises() -> None:

@@ -38,7 +38,8 @@ def test_spans_come_back(text: str, data: st.DataObject) -> None:
     end = data.draw(st.integers(start, len(text)))
     there = to_page(text, marked(start, end))
     units = text.encode("utf-16-le", "surrogatepass")
-    (span,) = there if isinstance(there, list) else ()
+    assert isinstance(there, list)
+    (span,) = there
     assert isinstance(span, dict)
     piece = units[2 * int(str(span["start"])) : 2 * int(str(span["end"]))]
     assert piece.decode("utf-16-le", "surrogatepass") == text[start:end]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from loopd.annotation.second_opinions import askable, copy_ids
 from loopd.config import RelabelSection
 from loopd.machine import State
+from loopd.records import PoolId
 from tests.annotation.states import DISCARDED, INVALID, WITHDRAWN, answer, state
 
 BOB = answer("other", "bob")
 """Makes Bob somebody of this run."""
 
 
-def asked(known: State, needed: int = 1, **relabel: object) -> frozenset[str]:
-    found = askable(known, needed, RelabelSection(**relabel))  # type: ignore[arg-type]
-    return found - {"other"}
+def asked(known: State, needed: int = 1, **relabel: Any) -> frozenset[str]:
+    found = askable(known, needed, RelabelSection(**relabel))
+    return frozenset(found - {"other"})
 
 
 def test_an_answered_record_that_somebody_has_not_seen() -> None:
@@ -89,5 +91,5 @@ def test_answers_that_came_with_the_pool_may_be_checked_by_anybody() -> None:
 
 
 def test_copies_are_numbered_and_never_take_another_id() -> None:
-    assert copy_ids(State(), ["x", "y"], taken=()) == {"x": "x#2", "y": "y#2"}
-    assert copy_ids(state("x x#2"), ["x"], taken={"x#3"}) == {"x": "x#4"}
+    assert copy_ids(State(), [PoolId("x"), PoolId("y")], taken=()) == {"x": "x#2", "y": "y#2"}
+    assert copy_ids(state("x x#2"), [PoolId("x")], taken={"x#3"}) == {"x": "x#4"}

@@ -15,7 +15,7 @@ from loopd.annotation.consensus import (
 )
 from loopd.annotation.consensus.votes import as_given
 from loopd.machine import State
-from loopd.records import Answer, Span
+from loopd.records import Answer, ExternalId, PoolId, Span
 from tests.annotation.states import DISCARDED, INVALID, WITHDRAWN, answer, state
 
 
@@ -38,7 +38,7 @@ def test_answers_on_copies_count_for_the_original() -> None:
 def test_votes_come_in_the_order_of_their_times() -> None:
     known = state("x", answer("x", "bob", time="t2"), answer("x", "ann", time="t3"))
     known = state("x", *known.answers.values(), answer("x", "cyd", time="t1"))
-    assert [vote.annotator for vote in ballots(known)["x"]] == ["cyd", "bob", "ann"]
+    assert [vote.annotator for vote in ballots(known)[PoolId("x")]] == ["cyd", "bob", "ann"]
 
 
 AGAIN = state("x x#2", answer("x", "ann", "a", "t1"), answer("x#2", "ann", "b", "t2"))
@@ -132,7 +132,7 @@ def test_answers_that_came_with_the_pool() -> None:
     assert votes(state("x#2", old, answer("x#2", "ann", "b"))) == {
         "x": {"import:old": "a", "ann": "b"}
     }
-    bad = Answer("y", "import:old", INVALID, "zebra", "t0")
+    bad = Answer(ExternalId("y"), "import:old", INVALID, "zebra", "t0")
     assert unresolved(state("y", bad), 1) == {"y"}
     assert discarded(state("y", bad)) == frozenset()
 
@@ -140,7 +140,7 @@ def test_answers_that_came_with_the_pool() -> None:
 def test_a_value_that_means_nothing_is_no_vote() -> None:
     known = state("x", answer("x", "ann", "zebra"), answer("x", "bob"))
     found = ballots(known, lambda value: "a" if value == "a" else None)
-    assert [vote.annotator for vote in found["x"]] == ["bob"]
+    assert [vote.annotator for vote in found[PoolId("x")]] == ["bob"]
 
 
 def test_plain_values() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,10 +13,11 @@ from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import ArgillaSection
+from loopd.records import ExternalId
 from loopd.tasks.single_label import SingleLabelTask
 
 PLAN = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?"), "", 1)
-RUN = [f"r{number}" for number in range(5)]
+RUN = [ExternalId(f"r{number}") for number in range(5)]
 
 
 class CountingApi(DatasetApi):
@@ -37,10 +38,10 @@ class CountingApi(DatasetApi):
 class Counting(ArgillaStore):
     """The store on it."""
 
-    def __init__(self, records: list[str]) -> None:
+    def __init__(self, records: Sequence[str]) -> None:
         super().__init__(ArgillaSection(), "key", PLAN)
-        self._dataset.api = api = CountingApi(self._http, records)
-        self.records = records
+        self._dataset.api = api = CountingApi(self._http, [*records])
+        self.records = api.names_of_records
         self.sizes = api.sizes
 
     def activity(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from loopd.annotation.consensus.index import Key
 from loopd.annotation.consensus.votes import Ballots, Read, Vote, as_given
 from loopd.machine import State
-from loopd.records import Answer, AnswerStatus
+from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, published_as, text_of
 
 
 def ballots(state: State, read: Read = as_given, *, another_person: bool = True) -> Ballots:
@@ -27,14 +27,14 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
     """
     place = {id_: number for number, id_ in enumerate(state.originals)}
     ignored = repeats(state) if another_person else frozenset()
-    latest: dict[Key, Answer] = {}
+    latest: dict[tuple[PoolId, str], Answer] = {}
     for record_id, answers in _submitted(state).items():
         for answer in answers:
             if (answer.external_id, answer.annotator) not in ignored:
                 before = latest.get((record_id, answer.annotator))
                 if before is None or _place(before, place) < _place(answer, place):
                     latest[record_id, answer.annotator] = answer
-    found: dict[str, list[Vote]] = defaultdict(list)
+    found: dict[PoolId, list[Vote]] = defaultdict(list)
     for (record_id, annotator), answer in latest.items():
         target = read(answer.value)
         if target is not None:
@@ -45,10 +45,10 @@ def ballots(state: State, read: Read = as_given, *, another_person: bool = True)
 def repeats(state: State) -> frozenset[Key]:
     """Answers on copies, discards too, of people who had submitted one on the record before."""
     originals = state.originals
-    copies = {id_ for id_, record_id in originals.items() if id_ != record_id}
+    copies = {id_ for id_, record_id in originals.items() if text_of(id_) != record_id}
     if not copies:
         return frozenset()
-    first: dict[Key, tuple[str, str]] = {}
+    first: dict[tuple[PoolId, str], tuple[str, str]] = {}
     for record_id, answers in _submitted(state).items():
         for answer in answers:
             moment = (answer.time, answer.external_id)
@@ -63,7 +63,7 @@ def repeats(state: State) -> frozenset[Key]:
     return frozenset(found)
 
 
-def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
+def answered(state: State, *, another_person: bool = True) -> frozenset[ExternalId]:
     """External ids that have a submitted answer which counts."""
     ignored = repeats(state) if another_person else frozenset()
     return frozenset(
@@ -74,23 +74,25 @@ def answered(state: State, *, another_person: bool = True) -> frozenset[str]:
     )
 
 
-def labelled(state: State) -> frozenset[str]:
+def labelled(state: State) -> frozenset[PoolId]:
     """Records that are present and have a submitted answer."""
     return frozenset(_submitted(state))
 
 
-def discarded(state: State) -> frozenset[str]:
+def discarded(state: State) -> frozenset[PoolId]:
     """Records that people discarded (or answered with something unknown) and nobody labelled."""
     originals = state.originals
     refused = {
-        originals.get(answer.external_id, answer.external_id)
+        originals.get(answer.external_id, text_of(answer.external_id))
         for answer in state.answers.values()
         if answer.status in (AnswerStatus.DISCARDED, AnswerStatus.INVALID) and not answer.imported
     }
-    return frozenset(refused - labelled(state) - state.deleted)
+    return frozenset(refused - labelled(state) - set(map(text_of, state.deleted)))
 
 
-def unresolved(state: State, min_submitted: int, *, another_person: bool = True) -> frozenset[str]:
+def unresolved(
+    state: State, min_submitted: int, *, another_person: bool = True
+) -> frozenset[ExternalId]:
     """External ids that still wait for somebody.
 
     A record is resolved when as many people as asked for have submitted, discarded or answered
@@ -109,9 +111,9 @@ def unresolved(state: State, min_submitted: int, *, another_person: bool = True)
         id_
         for id_, record_id in state.originals.items()
         if id_ not in state.deleted
-        and record_id not in state.deleted
-        and done[id_] < (min_submitted if id_ == record_id else 1)
-        and not (id_ != record_id and record_id in spent)
+        and published_as(record_id) not in state.deleted
+        and done[id_] < (min_submitted if text_of(id_) == record_id else 1)
+        and not (text_of(id_) != record_id and record_id in spent)
     )
 
 
@@ -124,7 +126,7 @@ def given(state: State) -> Iterator[Answer]:
     )
 
 
-def outside(state: State) -> frozenset[str]:
+def outside(state: State) -> frozenset[PoolId]:
     """Pool ids of records that people have reacted to although no batch ever asked for them.
 
     They were in the dataset before loopd came, or somebody has put them there since.
@@ -132,22 +134,22 @@ def outside(state: State) -> frozenset[str]:
     planned = state.planned_ids
     originals = state.originals
     return frozenset(
-        answer.external_id
+        text_of(answer.external_id)
         for answer in given(state)
-        if answer.external_id not in originals and answer.external_id not in planned
+        if answer.external_id not in originals and text_of(answer.external_id) not in planned
     )
 
 
-def reactions(state: State) -> defaultdict[str, set[str]]:
+def reactions(state: State) -> defaultdict[PoolId, set[str]]:
     """Who of this run has answered each record or a copy of it in any way."""
     originals = state.originals
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    found: defaultdict[PoolId, set[str]] = defaultdict(set)
     for answer in given(state):
-        found[originals.get(answer.external_id, answer.external_id)].add(answer.annotator)
+        found[originals.get(answer.external_id, text_of(answer.external_id))].add(answer.annotator)
     return found
 
 
-def _spent(state: State) -> frozenset[str]:
+def _spent(state: State) -> frozenset[PoolId]:
     """Records to which all of several people of this run have reacted in some way."""
     found = reactions(state)
     people = frozenset().union(*found.values())
@@ -164,19 +166,19 @@ def to_set_aside(state: State) -> tuple[Answer, ...]:
     )
 
 
-def _submitted(state: State) -> Mapping[str, list[Answer]]:
+def _submitted(state: State) -> Mapping[PoolId, list[Answer]]:
     """Submitted answers by record, without what is gone from Argilla."""
     originals = state.originals
-    found: dict[str, list[Answer]] = defaultdict(list)
+    found: dict[PoolId, list[Answer]] = defaultdict(list)
     for answer in state.answers.values():
-        record_id = originals.get(answer.external_id, answer.external_id)
-        gone = answer.external_id in state.deleted or record_id in state.deleted
+        record_id = originals.get(answer.external_id, text_of(answer.external_id))
+        gone = {answer.external_id, published_as(record_id)} & state.deleted
         if answer.status is AnswerStatus.SUBMITTED and not gone:
             found[record_id].append(answer)
     return found
 
 
-def _place(answer: Answer, places: Mapping[str, int]) -> int:
+def _place(answer: Answer, places: Mapping[ExternalId, int]) -> int:
     return places.get(answer.external_id, -1)
 
 

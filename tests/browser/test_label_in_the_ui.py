@@ -13,7 +13,7 @@ from loopd.annotation.consensus import targets
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.machine import Phase, State
-from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, PoolId, Suggestion
 from loopd.server.embedded import create_annotator
 from loopd.server.options import Account
 from loopd.tasks.single_label import SingleLabelTask
@@ -65,9 +65,9 @@ class Labelling:
     def sees(self, text: str, item: BatchItem) -> None:
         """The record is there with the model's suggestion chosen, and the keyboard is ready."""
         self.page.locator(FIELD).get_by_text(text, exact=True).wait_for()
-        self.page.locator(ACTIVE).get_by_text(item.suggestion.value, exact=True).wait_for()
+        self.page.locator(ACTIVE).get_by_text(suggested(item), exact=True).wait_for()
         shown = float(self.page.locator(SCORE).inner_text())
-        assert shown == pytest.approx(item.suggestion.score, abs=0.0501)
+        assert shown == pytest.approx(_suggestion(item).score, abs=0.0501)
         self.page.locator("input[data-keyboard]:focus").wait_for(state="attached")
 
     def press(self, key: str) -> None:
@@ -80,21 +80,31 @@ class Labelling:
 
     def agree(self, item: BatchItem) -> str:
         self.press("Enter")
-        return item.suggestion.value
+        return suggested(item)
 
     def disagree(self, item: BatchItem) -> str:
-        label = other(item.suggestion.value)
+        label = other(suggested(item))
         self.press(_key(label))
         return label
 
     def waver(self, item: BatchItem) -> str:
         """Take the suggested label back, then choose it again."""
-        self.page.keyboard.press(_key(item.suggestion.value))
+        self.page.keyboard.press(_key(suggested(item)))
         self.page.locator(ACTIVE).wait_for(state="detached")
-        self.page.keyboard.press(_key(item.suggestion.value))
+        self.page.keyboard.press(_key(suggested(item)))
         self.page.locator(ACTIVE).wait_for()
         self.press("Enter")
-        return item.suggestion.value
+        return suggested(item)
+
+
+def _suggestion(item: BatchItem) -> Suggestion:
+    assert item.suggestion is not None
+    return item.suggestion
+
+
+def suggested(item: BatchItem) -> str:
+    """The label that the model suggests."""
+    return str(_suggestion(item).value)
 
 
 def _key(label: str) -> str:
@@ -120,14 +130,14 @@ def test_five_labels_by_keyboard(
     _open(desk, daemon.dataset)
     labelling = Labelling(desk)
     desk.page.get_by_text("of 6", exact=True).wait_for()
-    chosen: dict[str, str] = {}
+    chosen: dict[PoolId, str] = {}
     verbs = ("disagree", "agree", "disagree", "waver", "agree")
     for item, verb in zip(batch.items, verbs, strict=False):
         labelling.sees(pool[item.record_id].text, item)
         chosen[item.record_id] = getattr(labelling, verb)(item)
     sixth = batch.items[5]
     labelling.sees(pool[sixth.record_id].text, sixth)
-    proposals = {item.record_id: item.suggestion.value for item in batch.items}
+    proposals = {item.record_id: suggested(item) for item in batch.items}
     assert sum(chosen[record_id] != proposals[record_id] for record_id in chosen) == 2
 
     after = daemon.wait(lambda state: len(targets(state)) >= 11)
@@ -135,7 +145,7 @@ def test_five_labels_by_keyboard(
     assert after.phase is Phase.COLLECT
     assert _answers(after) == {record_id: {label} for record_id, label in chosen.items()}
 
-    people.submit(sixth.record_id, "ann", other(sixth.suggestion.value))
+    people.submit(sixth.record_id, "ann", other(suggested(sixth)))
     people.close()
     last = daemon.wait(rounds(3))
     assert last.trained[1].labels == 12
@@ -156,7 +166,7 @@ def _answers(state: State) -> dict[str, set[str]]:
     """Every answer on the present batch, by record."""
     found: dict[str, set[str]] = {}
     for answer in state.answers.values():
-        if answer.external_id in state.batch.record_ids:
+        if answer.external_id in state.batch.external_ids:
             assert answer.status is AnswerStatus.SUBMITTED
             found.setdefault(answer.external_id, set()).add(str(answer.value))
     return found
@@ -181,8 +191,8 @@ def publish(argilla: LiveArgilla) -> Iterator[Callable[..., ArgillaStore]]:
         store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, guidelines, 1))
         stores.append(store)
         store.open(NO_POOL, fresh=True)
-        item = BatchItem("r1", 0.5, Suggestion(labels[0], 0.9))
-        store.publish(Batch("b0001", 1, "breaking_ties", "model", (item,)), {"r1": text})
+        item = BatchItem(PoolId("r1"), 0.5, Suggestion(labels[0], 0.9))
+        store.publish(Batch("b0001", 1, "breaking_ties", "model", (item,)), {PoolId("r1"): text})
         return store
 
     yield make

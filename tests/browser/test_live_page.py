@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopd.loop.daemon import PAGE_NAME
-from loopd.records import Batch
+from loopd.records import Batch, PoolId
+from loopd.storage.run_folder import PAGE_NAME
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.acceptance.test_failures import collecting, rounds
 from tests.browser.conftest import Desk
@@ -57,7 +57,7 @@ def watched(
 def answer(people: ArgillaPeople, count: int) -> None:
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann")[:count]:
-        people.submit(record_id, "ann", gold[record_id])
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
 
 
 def has_its_reason(page: Page, batch: Batch) -> None:
@@ -84,7 +84,7 @@ def test_a_run_is_watched(
 ) -> None:
     daemon, people = watched
     page_file = daemon.run_dir / PAGE_NAME
-    url = wait_for(lambda: page_file.is_file() and page_file.read_text().strip(), 30)
+    url = wait_for(lambda: page_file.read_text().strip() if page_file.is_file() else "", 30)
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     desk = Desk(context.new_page(), url).watch()
     page = desk.page

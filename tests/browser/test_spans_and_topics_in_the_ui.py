@@ -11,7 +11,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
-from loopd.records import Answer, Batch, BatchItem, Record, Span, Suggestion
+from loopd.records import Answer, Batch, BatchItem, ExternalId, PoolId, Record, Span, Suggestion
 from loopd.tasks.multi_label import MultiLabelTask
 from loopd.tasks.spans import SpanTask
 from tests.browser.test_label_in_the_ui import person  # noqa: F401 - a fixture
@@ -53,14 +53,18 @@ def publish(argilla: LiveArgilla) -> Iterator[Publish]:
     """Make a dataset in the loop's way; the first record has a suggestion."""
     stores: list[ArgillaStore] = []
 
-    def make(task: Task, texts: dict[str, str], suggestion: Suggestion | None) -> ArgillaStore:
+    def make(task: Task, said: dict[str, str], suggestion: Suggestion | None) -> ArgillaStore:
         section = ArgillaSection(url=argilla.url, dataset=f"kinds-{uuid.uuid4().hex[:8]}")
         store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
         stores.append(store)
+        texts = {PoolId(record_id): text for record_id, text in said.items()}
         pool = Pool(tuple(Record(record_id, text) for record_id, text in texts.items()))
         store.open(pool, fresh=True)
         first, *others = texts
-        items = (BatchItem(first, 0.5, suggestion), *(BatchItem(each) for each in others))
+        items = (
+            BatchItem(first, 0.5, suggestion),
+            *(BatchItem(each) for each in others),
+        )
         store.publish(Batch("b0001", 1, "random_sampling", "model", items), texts)
         return store
 
@@ -113,7 +117,10 @@ class Marking:
 
 
 def answers(store: ArgillaStore, *record_ids: str) -> dict[str, Answer]:
-    return {answer.external_id: answer for answer in store.sweep(record_ids).answers}
+    return {
+        answer.external_id: answer
+        for answer in store.sweep(tuple(map(ExternalId, record_ids))).answers
+    }
 
 
 def test_spans_are_marked_where_they_are(

@@ -28,7 +28,7 @@ def main() -> None:
         if (when, number) == ("after", count):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal.append = append  # type: ignore[method-assign]
+    Journal.append = append  # type: ignore[assignment,method-assign]
 
     from loopd.cli import main as loopd
 

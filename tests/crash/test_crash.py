@@ -20,6 +20,7 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.metrics_log.writer import TIMED
+from loopd.records import PoolId
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
 from tests.daemon import COMMAND, Daemon
@@ -57,7 +58,7 @@ def slow_people(people: ArgillaPeople, seed: int) -> Iterator[None]:
             if int(record_id[1:]) % 9 == 5:
                 people.discard(record_id, "ann")
             else:
-                people.submit(record_id, "ann", gold[record_id])
+                people.submit(record_id, "ann", gold[PoolId(record_id)])
 
     def work() -> None:
         while not stop.wait(0.05):

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loopd.config import DataSection
-from loopd.data.collector import INVISIBLE
+from loopd.config.data import INVISIBLE
 from loopd.data.conll import conll_lines, conll_text
 from loopd.data.json_lines import jsonl_lines, prodigy_lines
 from loopd.data.pool import content_id
 from loopd.data.reading import read_pool
 from loopd.data.tokens import WHITE
 from loopd.errors import DataError
-from loopd.records import Record, Span
+from loopd.records import PoolId, Record, Span
 
 LABELS = ("person", "creative work", "O", "B-x", "مكان", "#")
 
@@ -48,7 +48,9 @@ def tagged_texts(draw: st.DrawFn) -> tuple[str, tuple[Span, ...]]:
 
 
 def record_of(text: str, spans: tuple[Span, ...] | None, number: int | None = None) -> Record:
-    return Record(content_id(text) if number is None else f"r {number}", text, spans)
+    return Record(
+        PoolId(content_id(text)) if number is None else PoolId(f"r {number}"), text, spans
+    )
 
 
 def trimmed(record: Record) -> Record:
@@ -121,7 +123,7 @@ def test_prodigy_tokens_spell_the_text_and_fit_the_spans(
 
 
 def test_what_prodigy_lines_look_like() -> None:
-    (line,) = prodigy_lines([Record("r1", "In Paris.", (Span(3, 8, "LOC"),))])
+    (line,) = prodigy_lines([Record(PoolId("r1"), "In Paris.", (Span(3, 8, "LOC"),))])
     assert json.loads(line) == {
         "id": "r1",
         "text": "In Paris.",
@@ -136,7 +138,11 @@ def test_what_prodigy_lines_look_like() -> None:
 
 
 def test_unknown_spans_are_ignored_in_prodigy(tmp_path: Path) -> None:
-    records = [Record("r1", "a b"), Record("r2", "c d", ()), Record("r3", "e", ())]
+    records = [
+        Record(PoolId("r1"), "a b"),
+        Record(PoolId("r2"), "c d", ()),
+        Record(PoolId("r3"), "e", ()),
+    ]
     path = tmp_path / "tasks.jsonl"
     lines = list(prodigy_lines(records))
     path.write_text("".join(lines).replace('"answer":"accept"', '"answer":"reject"', 1))
@@ -289,10 +295,16 @@ def test_conll_has_three_columns_and_is_for_spans(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        (Record("r", "a b", (Span(0, 2, "PER"),)), "span 0-2 begins or ends with white space"),
-        (Record("r", "a \t b", (Span(2, 3, "PER"),)), "span 2-3 begins or ends with white space"),
-        (Record("r", "ab", (Span(0, 1, "P\tR"),)), "holds a tab or a line break"),
-        (Record("r", "ab"), "its spans are not known"),
+        (
+            Record(PoolId("r"), "a b", (Span(0, 2, "PER"),)),
+            "span 0-2 begins or ends with white space",
+        ),
+        (
+            Record(PoolId("r"), "a \t b", (Span(2, 3, "PER"),)),
+            "span 2-3 begins or ends with white space",
+        ),
+        (Record(PoolId("r"), "ab", (Span(0, 1, "P\tR"),)), "holds a tab or a line break"),
+        (Record(PoolId("r"), "ab"), "its spans are not known"),
     ],
 )
 def test_what_conll_cannot_say_is_refused(record: Record, message: str) -> None:
@@ -301,7 +313,7 @@ def test_what_conll_cannot_say_is_refused(record: Record, message: str) -> None:
 
 
 def test_a_span_inside_a_word_is_not_lost() -> None:
-    record = Record("r", "unParisian!", (Span(2, 7, "LOC"),))
+    record = Record(PoolId("r"), "unParisian!", (Span(2, 7, "LOC"),))
     assert conll_text(record) == (
         "# id = r\n# text = unParisian!\nun\tO\nParis\tB-LOC\nian!\tO\n\n"
     )

@@ -13,7 +13,7 @@ from loopd.config import DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, read_pool
 from loopd.errors import DataError
-from loopd.records import Record, Span
+from loopd.records import PoolId, Record, Span
 
 TOPICS = ("price", "service", "food")
 
@@ -195,14 +195,16 @@ def test_class_numbers_in_lists_and_spans_turn_into_names(tmp_path: Path, place:
 
 
 def test_the_fingerprint_of_a_single_label_pool_is_the_old_one() -> None:
-    records = (Record("1", "a", "x"), Record("2", "b"))
+    records = (Record(PoolId("1"), "a", "x"), Record(PoolId("2"), "b"))
     old = hashlib.sha256(b"\0".join([b"1", b"a", b"x", b"2", b"b", b"", b""])).hexdigest()[:16]
     assert Pool(records).fingerprint == old
 
 
 def test_the_fingerprint_knows_targets_of_every_kind() -> None:
     golds = [None, (), ("x",), ("x", "y"), ("xy",), (ANN,), (ANN, ROME), (Span(0, 3, "LOC"),)]
-    assert len({Pool((Record("1", "a", gold),)).fingerprint for gold in golds}) == len(golds)
+    assert len({Pool((Record(PoolId("1"), "a", gold),)).fingerprint for gold in golds}) == len(
+        golds
+    )
 
 
 # -- earlier answers -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.data.report import Limits, ReadingReport
 from loopd.errors import DataError
+from loopd.records import PoolId
 from tests.fuzz.properties import HOW_OFTEN, holds
 
 TOPICS = ("price", "service", "food")
@@ -122,7 +123,7 @@ def test_repeated_answers_are_no_fault_and_other_answers_are(tmp_path: Path) -> 
     pool, report = read_pool(section, labels=TOPICS)
     assert (report.said.read, report.said.repeated, report.said.unusable) == (4, 1, 1)
     assert (report.duplicates, report.merged, report.said.there) == (3, 1, len(rows))
-    assert len(pool["t-2e7d2c03a9507ae2"].answers) == 2
+    assert len(pool[PoolId("t-2e7d2c03a9507ae2")].answers) == 2
 
 
 def test_labels_of_repeated_texts_are_compared(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_labels_may_hold_the_separator(
 
 def test_many_parts_are_read_in_reasonable_time(path: Path) -> None:
     cell = "|".join(["a"] * 3000 + ["x"])
-    keys = {"column": "label", "tolerate": 1}
+    keys: dict[str, Any] = {"column": "label", "tolerate": 1}
     pool, _ = read(path, [cell], labels=("a", "a|a"), kind="multi_label", **keys)
     assert pool.records[0].gold is None
 

@@ -13,7 +13,7 @@ from loopd.config import DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import LONGEST_TEXT, ReadingReport, content_id, leaks, read_pool
 from loopd.errors import DataError
-from loopd.records import Record
+from loopd.records import PoolId, Record
 
 LABELS = ("billing", "delivery")
 
@@ -41,8 +41,8 @@ def test_csv_with_ids_and_labels(tmp_path: Path) -> None:
     path = write(tmp_path / "pool.csv", content)
     pool, report = read(path, text="question", id="no", label="topic")
     assert pool.records == (
-        Record("7", "Where is it, please?", "delivery"),
-        Record("8", 'A "bill"\ntwice', "billing"),
+        Record(PoolId("7"), "Where is it, please?", "delivery"),
+        Record(PoolId("8"), 'A "bill"\ntwice', "billing"),
     )
     assert (report.rows, report.kept, report.unlabeled) == (2, 2, 0)
 
@@ -50,7 +50,7 @@ def test_csv_with_ids_and_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_csv_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
     path = write(tmp_path / "pool.csv", f"id{delimiter}text\n1{delimiter}hello\n")
-    assert read(path, id="id")[0].records == (Record("1", "hello"),)
+    assert read(path, id="id")[0].records == (Record(PoolId("1"), "hello"),)
 
 
 def test_csv_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
@@ -81,7 +81,10 @@ def test_json_lines(tmp_path: Path, name: str) -> None:
     content = "\n\n".join(json.dumps(row) for row in rows).encode()
     path = write(tmp_path / name, gzip.compress(content) if name.endswith(".gz") else content)
     pool, _ = read(path, id="id", label="label")
-    assert pool.records == (Record("1", "Ünïcode 🙂"), Record("2", "two", "billing"))
+    assert pool.records == (
+        Record(PoolId("1"), "Ünïcode 🙂"),
+        Record(PoolId("2"), "two", "billing"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ def test_parquet(tmp_path: Path) -> None:
     table = pa.table({"id": [1.0, 2.0, 3.0], "text": ["a", "b", None], "label": ["x", None, "y"]})
     parquet.write_table(table, path)
     pool, report = read(path, labels=None, id="id", label="label")
-    assert pool.records == (Record("1", "a", "x"), Record("2", "b", None))
+    assert pool.records == (Record(PoolId("1"), "a", "x"), Record(PoolId("2"), "b", None))
     assert report.empty == 1
 
 
@@ -272,8 +275,8 @@ def test_unknown_labels_of_a_pool_count_as_none(tmp_path: Path) -> None:
 
 
 def test_leaks_ignore_case_and_spaces() -> None:
-    pool = Pool((Record("1", "Where  is it?"), Record("2", "Other")))
-    assert leaks(pool, Pool((Record("9", "where is IT? "),))) == ("1",)
+    pool = Pool((Record(PoolId("1"), "Where  is it?"), Record(PoolId("2"), "Other")))
+    assert leaks(pool, Pool((Record(PoolId("9"), "where is IT? "),))) == ("1",)
 
 
 @settings(deadline=None)

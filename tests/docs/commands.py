@@ -171,4 +171,4 @@ def options_of(script: Path) -> set[str]:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
     )
     given = (each for call in calls for each in call.args if isinstance(each, ast.Constant))
-    return {each.value for each in given if str(each.value).startswith("-")}
+    return {str(each.value) for each in given if str(each.value).startswith("-")}

@@ -134,7 +134,7 @@ class Sandbox:
     def run_dir(self, name: str) -> Path:
         """Where a configuration keeps its run."""
         content = yaml.safe_load((self.folder / name).read_text(encoding="utf-8"))
-        return self.folder / content.get("run", {}).get("dir", "runs/default")
+        return self.folder / str(content.get("run", {}).get("dir", "runs/default"))
 
     def start(self, line: str) -> Running:
         """Start a shown line: in a shell, or forked where there is a nursery and it is ours."""

@@ -189,7 +189,10 @@ def test_the_unit_repeats_only_what_may_get_better() -> None:
     known = {
         kind.exit_code
         for kind in vars(errors).values()
-        if isinstance(kind, type) and errors.LoopdError in kind.__bases__ and kind.exit_code
+        if isinstance(kind, type)
+        and issubclass(kind, errors.LoopdError)
+        and errors.LoopdError in kind.__bases__
+        and kind.exit_code
     }
     again = {
         kind.exit_code for kind in (errors.StorageError, errors.ServerError, errors.TransientError)

@@ -13,7 +13,7 @@ import yaml
 from loopd.config import CRITERIA, ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from tests.docs import pages
 
 HOWTO = pages.ROOT / "docs/howto-own-strategy.md"
@@ -30,7 +30,7 @@ def pool() -> Pool:
         for word in words
         for number in range(20 if kind == "billing" else 2)
     ]
-    return Pool(tuple(Record(f"r{place}", *each) for place, each in enumerate(texts)))
+    return Pool(tuple(Record(PoolId(f"r{place}"), *each) for place, each in enumerate(texts)))
 
 
 def printed(word: str, folder: Path) -> dict[str, Any]:
@@ -61,12 +61,12 @@ def test_the_printed_strategy_mixes_the_batch(pool: Pool, tmp_path: Path) -> Non
     assert shown["name"] in learner.check()
     targets = {each.id: str(each.gold) for each in (pool.records[0], pool.records[-1])}
     model = learner.fit(0, targets)
-    items = learner.choose(model, 4, round=1, targets=targets, exclude=["r1"]).items
+    items = learner.choose(model, 4, round=1, targets=targets, exclude=[PoolId("r1")]).items
     assert "r1" not in {item.record_id for item in items}
     assert all(item.score is not None for item in items)
     kinds = Counter(item.suggestion.value for item in items if item.suggestion)
     assert kinds == {"billing": 2, "delivery": 2}
-    again = learner.choose(model, 4, round=1, targets=targets, exclude=["r1"]).items
+    again = learner.choose(model, 4, round=1, targets=targets, exclude=[PoolId("r1")]).items
     assert again == items
 
 
@@ -77,7 +77,9 @@ def test_the_printed_cold_start_takes_the_unusual(pool: Pool, tmp_path: Path) ->
     choice = learner.first_batch(2, round=0, exclude=())
     assert choice.strategy == shown["cold_start"]
     assert {pool[item.record_id].gold for item in choice.items} == {"delivery"}
-    aside = learner.first_batch(2, round=0, exclude=(), hidden=["r0", "r1", "r2"])
+    aside = learner.first_batch(
+        2, round=0, exclude=(), hidden=[PoolId("r0"), PoolId("r1"), PoolId("r2")]
+    )
     assert {pool[item.record_id].gold for item in aside.items} == {"delivery"}
 
 

@@ -11,7 +11,7 @@ from loopd.evaluation.audit import f1_interval, hits, log_slope, share_interval
 from loopd.evaluation.gain_forecast import AHEAD, expected
 from loopd.evaluation.savings import Material, Savings, compare
 from loopd.loop.draws import set_aside
-from loopd.records import Record, Span
+from loopd.records import PoolId, Record, Span
 
 RUNS = 200
 
@@ -45,7 +45,7 @@ def test_the_interval_of_f1_covers_it(size: int, skill: float) -> None:
     inside = []
     for _ in range(RUNS):
         true, found = _tagged(rng, size, skill)
-        interval = f1_interval(found, true)
+        interval = f1_interval(found.tolist(), true.tolist())
         if interval is not None:
             inside.append(interval[0] <= skill <= interval[1])
     assert len(inside) > RUNS / 2
@@ -92,10 +92,10 @@ def _hardest_first(seed: int, *, aside: bool) -> tuple[float, float, float]:
     """
     rng = np.random.default_rng(seed)
     wrong = rng.random(400) < 0.4
-    pool = Pool(tuple(Record(str(n), f"text {n}") for n in range(400)))
+    pool = Pool(tuple(Record(PoolId(str(n)), f"text {n}") for n in range(400)))
     kept = [int(id_) for id_ in set_aside(pool, 0.1, seed)] if aside else []
     left = [n for n in rng.permutation(400).tolist() if n not in kept]
-    draws = []
+    draws: list[int] = []
     for _ in range(20):
         for pick in sorted(left, key=lambda n: not wrong[n])[:9]:
             left.remove(pick)

@@ -195,7 +195,8 @@ def test_what_is_replayed_is_as_good_as_everything(seed: int) -> None:
         CriterionSection.model_validate({"name": name, "options": values})
         for name, values in options.items()
     ]
-    history, texts = [], 12
+    history: list[Any] = []
+    texts = 12
     scores = rng.random(texts)
     for _ in range(int(rng.integers(1, 11))):
         if rng.random() < 0.15:
@@ -211,8 +212,13 @@ def test_what_is_replayed_is_as_good_as_everything(seed: int) -> None:
 
 def test_an_old_run_replays_no_more_than_a_young_one(monkeypatch: pytest.MonkeyPatch) -> None:
     proba = rounds(2, count=1)[0]
-    read = []
-    monkeypatch.setattr(stopping, "decode", lambda text: read.append(text) or decode(text))
+    read: list[str] = []
+
+    def noting(text: str) -> Any:
+        read.append(text)
+        return decode(text)
+
+    monkeypatch.setattr(stopping, "decode", noting)
     for age in (10, 300):
         read.clear()
         evaluate_criteria(sections(), [encode(proba.argmax(axis=1))] * age, proba)

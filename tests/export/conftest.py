@@ -25,7 +25,7 @@ from loopd.loop.start import versions
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import fold
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, PoolId
 from loopd.storage.journal import Journal
 from loopd.tasks.registry import build_task
 
@@ -142,8 +142,8 @@ def asked(make_run: Any) -> Any:
     """A run whose first four texts were asked for and answered by two people."""
 
     def make(kind: str = "single_label", **sections: Any) -> Run:
-        run = make_run(kind, **sections)
-        items = tuple(BatchItem(f"r{number}", 0.5 - number / 10) for number in range(4))
+        run: Run = make_run(kind, **sections)
+        items = tuple(BatchItem(PoolId(f"r{number}"), 0.5 - number / 10) for number in range(4))
         batch = Batch("b0000", 0, "breaking_ties", None, items)
         answers = [run.answer(number, "ann") for number in (0, 1, 2)]
         answers += [run.answer(0, "bo"), run.answer(3, "bo", status=AnswerStatus.DISCARDED)]

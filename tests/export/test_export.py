@@ -16,7 +16,7 @@ from loopd.errors import ConfigError, LoopdError, ModelError, RunError
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished
 from loopd.export.formats import FORMATS
 from loopd.export.run import ExportOptions, run_export
-from loopd.records import IMPORT_PREFIX, AnswerStatus, Batch, BatchItem
+from loopd.records import IMPORT_PREFIX, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 from tests.export.conftest import TEXTS, Run
 
 TARGETS: dict[str, list[Any]] = {
@@ -97,7 +97,9 @@ def test_what_was_kept_of_a_deleted_account_is_marked(make_run: Any) -> None:
     from pyarrow import parquet
 
     run = make_run()
-    batch = Batch("b0000", 0, "breaking_ties", None, (BatchItem("r0"), BatchItem("r1")))
+    batch = Batch(
+        "b0000", 0, "breaking_ties", None, (BatchItem(PoolId("r0")), BatchItem(PoolId("r1")))
+    )
     run.write(BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
     answers = (run.answer(0, "ann"), run.answer(0, "bo"), run.answer(1, "bo"))
     run.write(AnswersCollected(3.0, answers), AnswersCollected(4.0, (), departed=("bo",)))
@@ -165,7 +167,9 @@ def test_spans_go_out_as_conll_and_for_prodigy(asked: Any) -> None:
 
 def test_copies_are_folded_into_their_original(asked: Any) -> None:
     run = asked()
-    batch = Batch("b0001", 1, "activelab", None, (BatchItem("r1", 0.9, copy_id="r1~2"),))
+    batch = Batch(
+        "b0001", 1, "activelab", None, (BatchItem(PoolId("r1"), 0.9, copy_id=ExternalId("r1~2")),)
+    )
     again = run.answer(1, "cy", "animal", external_id="r1~2", time="2024-05-02T00:00:00")
     withdrawn = run.answer(2, "cy", status=AnswerStatus.WITHDRAWN)
     run.train()
@@ -202,7 +206,7 @@ def test_random_draws_are_marked(make_run: Any) -> None:
     from pyarrow import parquet
 
     run = make_run()
-    items = (BatchItem("r0", 0.5), BatchItem("r1", draw=True))
+    items = (BatchItem(PoolId("r0"), 0.5), BatchItem(PoolId("r1"), draw=True))
     batch = Batch("b0000", 0, "breaking_ties", None, items)
     answers = tuple(run.answer(number, "ann") for number in (0, 1))
     run.write(BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))

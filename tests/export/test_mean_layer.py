@@ -29,7 +29,7 @@ def encoder_of(kind: str, bias: float) -> Any:
     """A random encoder with two layers; its norms' gains and biases are random too."""
     torch.manual_seed(0)
     config = transformers.AutoConfig.for_model(kind, **SIZES, **CONFIGS[kind], num_hidden_layers=2)
-    encoder = transformers.AutoModel.from_config(config).eval()
+    encoder = transformers.AutoModel.from_config(config).eval()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for name, weight in encoder.named_parameters():
             if "norm" in name.lower():
@@ -44,7 +44,7 @@ def stock_of(encoder: Any, head: LinearHead, length: float = 1.0) -> Any:
     config = transformers.AutoConfig.for_model(**encoder.config.to_dict())
     config.num_hidden_layers += 1
     config.num_labels = head.num_classes
-    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()  # type: ignore[no-untyped-call]
     model.base_model.load_state_dict(encoder.state_dict(), strict=False)
     express(model, head, length)
     return model

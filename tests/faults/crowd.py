@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
-from loopd.records import AnswerStatus
+from loopd.records import AnswerStatus, ExternalId
 from tests.faults.evidence import Click, Doings, Stored
 from tests.faults.plan import opinion
 from tests.people import is_guest
@@ -93,7 +93,7 @@ class Crowd:
         """The store's records, raw."""
         return {
             id_: Stored(
-                self._store.text(id_),
+                self._store.text(ExternalId(id_)),
                 str(each.metadata.get("batch_id", "")),
                 {name: (given.status.value, given.value) for name, given in each.answers.items()},
             )
@@ -126,19 +126,19 @@ class Crowd:
             return
         id_, roll = self._rng.choice(left), self._rng.random()
         if roll < 0.06:
-            self._store.discard(id_, person)
+            self._store.discard(ExternalId(id_), person)
             self._clicked(id_, person)
         elif roll < 0.08:
-            self._store.submit(id_, person, "no such label")
+            self._store.submit(ExternalId(id_), person, "no such label")
             self._clicked(id_, person)
         else:
             self._submit(id_, person)
 
     def _submit(self, id_: str, person: str) -> None:
-        text = self._store.text(id_)
+        text = self._store.text(ExternalId(id_))
         value = opinion(person, text, self._changes.get((id_, person), 0))
         self.doings.says(id_, person, text, value)
-        self._store.submit(id_, person, value)
+        self._store.submit(ExternalId(id_), person, value)
         self._clicked(id_, person)
 
     def _change(self, person: str) -> None:
@@ -152,37 +152,37 @@ class Crowd:
             self._changes[id_, person] = self._changes.get((id_, person), 0) + 1
             self._submit(id_, person)
         elif roll < 0.8:
-            self._store.discard(id_, person)
+            self._store.discard(ExternalId(id_), person)
             self._clicked(id_, person)
         else:
-            self._store.withdraw(id_, person)
+            self._store.withdraw(ExternalId(id_), person)
             self._clicked(id_, person)
 
     def _delete(self) -> None:
         ids = list(self._there)
         if len(ids) > KEEP:
             id_ = self._rng.choice(ids)
-            self._bin[id_] = self._store._dataset()[id_]
+            self._bin[id_] = self._store._dataset()[ExternalId(id_)]
             self.doings.removed.add(id_)
             self._note_all(id_)
-            self._store.delete(id_)
+            self._store.delete(ExternalId(id_))
 
     def _restore(self) -> None:
         """Somebody brings a deleted record back from a copy of the database."""
-        gone = sorted(id_ for id_ in self._bin if not self._store.holds(id_))
+        gone = sorted(id_ for id_ in self._bin if not self._store.holds(ExternalId(id_)))
         if gone:
             id_ = self._rng.choice(gone)
-            self._store._dataset()[id_] = self._bin.pop(id_)
+            self._store._dataset()[ExternalId(id_)] = self._bin.pop(id_)
             self._note_all(id_)
 
     def published_anew(self) -> set[str]:
         """Records that were deleted and that are there again although nobody restored them."""
-        return {id_ for id_ in self._bin if self._store.holds(id_)}
+        return {id_ for id_ in self._bin if self._store.holds(ExternalId(id_))}
 
     def _lose(self) -> None:
         """The search loses documents: people are shown these records no more."""
         ids = sorted(self._there)
-        self._store.lose(self._rng.sample(ids, len(ids) // 3))
+        self._store.lose([*map(ExternalId, self._rng.sample(ids, len(ids) // 3))])
 
     def _note_all(self, id_: str) -> None:
         self._unseen.add((id_, ""))
@@ -191,7 +191,7 @@ class Crowd:
 
     def _clicked(self, id_: str, person: str) -> None:
         self._unseen.add((id_, person))
-        given = self._store._dataset()[id_].answers.get(person)
+        given = self._store._dataset()[ExternalId(id_)].answers.get(person)
         left = ("withdrawn", None) if given is None else (given.status.value, given.value)
         self._note(id_, person, left)
 

@@ -11,7 +11,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings, Sweep, VisibleAccounts
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
-from loopd.records import Answer, Batch
+from loopd.records import Answer, Batch, ExternalId, PoolId
 from tests.faults.crowd import Crowd
 from tests.faults.weather import KILL_BETWEEN, OUTAGE_BETWEEN, Killed, Weather
 
@@ -46,8 +46,8 @@ class FaultyStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         return str(self._call("open", lambda: self._store.open(pool, fresh=fresh)))
 
-    def publish(self, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
-        left_out: set[str] = set()
+    def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
+        left_out: set[ExternalId] = set()
 
         def effect() -> None:
             for start in range(0, len(batch.items), BULK):
@@ -59,7 +59,7 @@ class FaultyStore:
         self._call("publish", effect)
         return frozenset(left_out)
 
-    def refresh(self, batches: Sequence[Batch], texts: Mapping[str, str]) -> None:
+    def refresh(self, batches: Sequence[Batch], texts: Mapping[PoolId, str]) -> None:
         def effect() -> None:
             for place, batch in enumerate(batches):
                 if place:
@@ -68,19 +68,21 @@ class FaultyStore:
 
         self._call("refresh", effect)
 
-    def show_only(self, external_ids: Collection[str]) -> None:
+    def show_only(self, external_ids: Collection[ExternalId]) -> None:
         self._store.show_only(external_ids)
 
-    def visible(self, batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
-        def effect() -> frozenset[str]:
+    def visible(
+        self, batches: Sequence[Batch], *, open_only: bool = False
+    ) -> frozenset[ExternalId]:
+        def effect() -> frozenset[ExternalId]:
             return self._store.visible(batches, open_only=open_only)
 
-        visible: frozenset[str] = self._call("visible", effect)
+        visible: frozenset[ExternalId] = self._call("visible", effect)
         lags = self._rng.random() < 0.2
         return frozenset(id_ for id_ in visible if not lags or self._rng.random() < 0.5)
 
-    def reopen(self, batches: Sequence[Batch]) -> frozenset[str]:
-        reopened: frozenset[str] = self._call("reopen", lambda: self._store.reopen(batches))
+    def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
+        reopened: frozenset[ExternalId] = self._call("reopen", lambda: self._store.reopen(batches))
         return reopened
 
     def accounts(self) -> VisibleAccounts | None:
@@ -89,7 +91,7 @@ class FaultyStore:
     def activity(self) -> str:
         return str(self._call("activity", self._store.activity))
 
-    def sweep(self, external_ids: Collection[str]) -> Sweep:
+    def sweep(self, external_ids: Collection[ExternalId]) -> Sweep:
         def effect() -> Sweep:
             found = self._store.sweep(external_ids)
             answers = list(found.answers)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from loopd.annotation.memory_store import MemoryStore
+from loopd.records import ExternalId
 from tests.guard import MARK, NAMES
 from tests.people import GUEST
 
@@ -29,7 +30,7 @@ class Guests:
         for number in range(self._rng.choice((0, GUESTS))):
             id_, text = f"guest-{number}", f"{GUEST}{number}"
             self._texts[id_], self._added[id_] = text, {"source": "import", "year": 2000 + number}
-            store.log(id_, text, **self._added[id_])
+            store.log(ExternalId(id_), text, **self._added[id_])
 
     def act(self) -> None:
         """Somebody adds metadata to a record, or changes what somebody has added."""
@@ -49,7 +50,7 @@ class Guests:
         """
         if self._store._records is None:
             return []
-        lines = [f"{id_} is gone" for id_ in self._texts if not self._store.holds(id_)]
+        lines = [f"{id_} is gone" for id_ in self._texts if not self._store.holds(ExternalId(id_))]
         for id_ in self._store._records:
             metadata, due = self._store.metadata(id_), self._added.get(id_, {})
             theirs = {name: value for name, value in metadata.items() if name not in NAMES}
@@ -63,6 +64,6 @@ class Guests:
 
     def _changed(self, id_: str) -> bool:
         """Whether a record of others has another text, or anything of loopd's."""
-        ours = NAMES & self._store.metadata(id_).keys()
-        proposed = self._store.suggestion(id_) is not None
-        return self._store.text(id_) != self._texts[id_] or bool(ours) or proposed
+        ours = NAMES & self._store.metadata(ExternalId(id_)).keys()
+        proposed = self._store.suggestion(ExternalId(id_)) is not None
+        return self._store.text(ExternalId(id_)) != self._texts[id_] or bool(ours) or proposed

@@ -7,6 +7,7 @@ daemon's own wiring. The same seed gives the same history, to the last byte of t
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, apply, fold
 from loopd.storage.codec import decode
 from loopd.storage.journal import Journal
+from loopd.storage.run_folder import JOURNAL_NAME
 from loopd.tasks.registry import build_task
 from tests.faults.checker import GUESTS, PROGRESS, REPLAY, Violation, check
 from tests.faults.crowd import Crowd
@@ -174,7 +176,7 @@ class History:
         folder = self._config.run.dir
         return Evidence(
             seed=self.plan.seed,
-            journal=read_journal(folder / daemon.JOURNAL_NAME),
+            journal=read_journal(folder / JOURNAL_NAME),
             store=self._crowd.records(),
             doings=self._crowd.doings,
             pool={record.id: record.text for record in self._data.pool},
@@ -198,7 +200,7 @@ class History:
         self.weather.full = self._settled = False
         stop = Waits(self._clock, self._turn)
         try:
-            with Journal(self._config.run.dir / daemon.JOURNAL_NAME) as journal:
+            with Journal(self._config.run.dir / JOURNAL_NAME) as journal:
                 self._after(self._daemon(journal, stop))
         except Killed:
             pass
@@ -373,7 +375,7 @@ def _quickly() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     with (
         patch.object(daemon, "plot", lambda state, folder: None),
-        patch.object(plugins, "entry_points", cache(plugins.entry_points)),
+        patch.object(plugins, "entry_points", cache(importlib.metadata.entry_points)),
     ):
         try:
             yield

@@ -96,7 +96,7 @@ class LivePerson:
             if not named:
                 return []
             self._dataset_id = named[0]
-        params = {"include": "responses", "limit": 1000}
+        params: dict[str, str | int] = {"include": "responses", "limit": 1000}
         answer = _ok(self._owner.get(f"datasets/{self._dataset_id}/records", params=params))
         items: list[Json] = answer.json()["items"]
         return [record for record in items if not is_guest(record["fields"])]

@@ -140,7 +140,7 @@ class LiveHistory:
         self._proxy = FaultProxy(live.server.port, plan.seed)
         folder = folder / f"soak-{plan.seed}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
-        self._daemon = Daemon(folder, self._proxy.url, live.owner_key, **plan.sections)
+        self._daemon = Daemon(folder, self._proxy.url, live.owner_key, None, **plan.sections)
         self._daemon.settings["argilla"]["workspace"] = live.workspace
         self._daemon.save()
         self._visit = Visit(live, self._daemon, later=plan.guests_later)

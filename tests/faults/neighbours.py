@@ -74,12 +74,14 @@ class Neighbours:
         if key not in self._live.templates:
             name = f"template-{uuid.uuid4().hex[:8]}"
             self._live.templates[key] = self._draft(name, question, field, min_submitted)
-        return tables.copy(self.owner.database, self._live.templates[key], self.dataset)
+        database = self.owner.database
+        assert database is not None
+        return tables.copy(database, self._live.templates[key], self.dataset)
 
     def _draft(self, name: str, question: Json, field: str, min_submitted: int) -> str:
         """A dataset that is not published yet; its id."""
         call = self.owner.call
-        body = {
+        body: Json = {
             "name": name,
             "guidelines": "Written by hand.",
             "workspace_id": self.owner.workspace_id(),

@@ -14,7 +14,7 @@ from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.record_writer import RecordWriter
 from loopd.data.pool import Pool
-from loopd.records import Batch, BatchItem, Record, Suggestion
+from loopd.records import Batch, BatchItem, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.faults.guests import Deeds, Ours, differences, others, twice
 from tests.faults.neighbours import Neighbours
@@ -194,7 +194,7 @@ def test_the_checker_has_all_of_loopds_names() -> None:
 # -- a store that replaces, on a real Argilla ------------------------------------------------------
 
 TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
-POOL = Pool((Record("r1", "an apple", "fruit"), Record("r2", "a saw", "tool")))
+POOL = Pool((Record(PoolId("r1"), "an apple", "fruit"), Record(PoolId("r2"), "a saw", "tool")))
 TEXTS = {record.id: record.text for record in POOL}
 
 
@@ -209,7 +209,7 @@ def neighbours(argilla: LiveArgilla) -> Iterator[Neighbours]:
     people = Neighbours(argilla, f"guests-{uuid.uuid4().hex[:8]}")
     people.make(TASK.question())
     people.settle()
-    fields = {"text": POOL["r1"].text, "note": "theirs"}
+    fields = {"text": POOL[PoolId("r1")].text, "note": "theirs"}
     people.add_record({"fields": fields, "metadata": {"source": "import", "year": 1999}})
     people.look()
     yield people
@@ -263,7 +263,7 @@ def test_a_person_and_loopd_in_the_same_moment(
     record_id = next(
         id_
         for id_, one in neighbours.deeds.on(there(neighbours)).records.items()
-        if one.fields["text"] == POOL["r1"].text
+        if one.fields["text"] == POOL[PoolId("r1")].text
     )
     call = neighbours.owner.call
 

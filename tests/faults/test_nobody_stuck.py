@@ -121,7 +121,7 @@ class Story:
             ids = [each["id"] for each in found if each["name"] == self.daemon.dataset]
             if not ids:
                 return []
-            params = {"include": "responses", "limit": 1000}
+            params: dict[str, str | int] = {"include": "responses", "limit": 1000}
             items = owner.get(f"datasets/{ids[0]}/records", params=params).json()["items"]
         return list(items)
 
@@ -186,7 +186,7 @@ def tell(argilla: LiveArgilla, nursery: Nursery, tmp_path: Path) -> Iterator[Tel
             folder = tmp_path / f"stuck-{uuid.uuid4().hex[:8]}"
             folder.mkdir()
             queue = {"batch_size": size, "poll_interval": 0.2, "sweep_interval": 2.0}
-            settings = {
+            settings: dict[str, Any] = {
                 "queue": {**queue, "low_watermark": 0},
                 "stopping": {"max_rounds": 1, "criteria": []},
                 "argilla": {"max_backoff": 1.0, "timeout": 120},

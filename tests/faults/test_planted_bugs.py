@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from loopd.annotation import schema
+from loopd.annotation.consensus import unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.events import AnswersCollected, Event
@@ -21,7 +22,7 @@ from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.machine import State, apply
 from loopd.metrics_log import writer as metrics_log
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, PoolId, Targets
 from tests.faults import checker
 from tests.faults.history import run_seed
 from tests.guard import MARK
@@ -58,7 +59,7 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
 def labels_by_position(patch: Patch) -> None:
     real = Learner._aligned
 
-    def aligned(self: Learner, targets: Mapping[str, Any]) -> Any:
+    def aligned(self: Learner, targets: Targets) -> Any:
         positions, _ = real(self, targets)
         return positions, self._problem.encode(list(targets.values())[::-1])
 
@@ -68,7 +69,7 @@ def labels_by_position(patch: Patch) -> None:
 def a_text_is_left_out_of_training(patch: Patch) -> None:
     real = Learner._aligned
 
-    def aligned(self: Learner, targets: Mapping[str, Any]) -> Any:
+    def aligned(self: Learner, targets: Targets) -> Any:
         positions, y = real(self, targets)
         return positions[:-1], np.asarray(y)[:-1]
 
@@ -89,7 +90,7 @@ def a_record_of_an_old_batch_again(patch: Patch) -> None:
 def publish_drops_the_last(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[str]:
         return real(self, replace(batch, items=batch.items[:-1] or batch.items), texts)
 
     patch.setattr(MemoryStore, "publish", publish)
@@ -98,7 +99,7 @@ def publish_drops_the_last(patch: Patch) -> None:
 def publish_under_another_batch(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[str]:
         return real(self, replace(batch, id="b0000"), texts)
 
     patch.setattr(MemoryStore, "publish", publish)
@@ -107,7 +108,7 @@ def publish_under_another_batch(patch: Patch) -> None:
 def the_wrong_text_under_an_id(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[str]:
         turned = dict(zip(texts, reversed(list(texts.values())), strict=True))
         return real(self, batch, turned)
 
@@ -145,14 +146,14 @@ def a_state_without_an_event(patch: Patch) -> None:
 
 
 def a_discard_blocks_a_batch(patch: Patch) -> None:
-    real = steps.unresolved
+    real = unresolved
 
-    def unresolved(state: State, needed: int, **options: Any) -> frozenset[str]:
+    def blocking(state: State, needed: int, **options: Any) -> frozenset[str]:
         return real(state, needed, **options) | {
             id_ for (id_, _), answer in state.answers.items() if answer.status == "discarded"
         }
 
-    patch.setattr(steps, "unresolved", unresolved)
+    patch.setattr(steps, "unresolved", blocking)
 
 
 def lost_documents_are_not_missed(patch: Patch) -> None:
@@ -173,7 +174,7 @@ def metadata_are_replaced_whole(patch: Patch) -> None:
 def a_batch_is_put_on_somebodys_record(patch: Patch) -> None:
     real = MemoryStore.publish
 
-    def publish(self: MemoryStore, batch: Batch, texts: Mapping[str, str]) -> frozenset[str]:
+    def publish(self: MemoryStore, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[str]:
         left_out = real(self, batch, texts)
         first = next(iter(self._dataset().values()))
         MemoryStore._merge(first, batch, 0)

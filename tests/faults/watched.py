@@ -48,7 +48,7 @@ def note_lessons(path: Path) -> None:
         add_line(path, {"id": lesson.id, "round": lesson.round, "targets": given})
         return real(self, lesson)
 
-    Trainer.model = model
+    Trainer.model = model  # type: ignore[assignment,method-assign]
 
 
 def note_closings(path: Path) -> None:
@@ -71,7 +71,7 @@ def note_closings(path: Path) -> None:
             add_line(path, {"batch_id": event.batch_id, "at": began})
         real(journal, event)
 
-    AnswerWatcher.look, Journal.append = watched, append  # type: ignore[method-assign]
+    AnswerWatcher.look, Journal.append = watched, append  # type: ignore[assignment,method-assign]
 
 
 def hold_states(path: Path) -> None:
@@ -103,8 +103,8 @@ def hold_states(path: Path) -> None:
             add_line(path, {"phase": state.phase.value, "events": length})
         return step(loop, state)
 
-    Journal.read, Loop._step = remember, watched  # type: ignore[method-assign]
-    Journal.follow = remember_too  # type: ignore[method-assign]
+    Journal.read, Loop._step = remember, watched  # type: ignore[assignment,method-assign]
+    Journal.follow = remember_too  # type: ignore[assignment,method-assign]
 
 
 def forget_events(count: int) -> None:
@@ -120,7 +120,7 @@ def forget_events(count: int) -> None:
             return apply(state, event)
         return real(loop, state, event)
 
-    Loop.record = record  # type: ignore[method-assign]
+    Loop.record = record  # type: ignore[assignment,method-assign]
 
 
 def draw_no_plots() -> None:
@@ -144,7 +144,7 @@ def kill_around(when: str, count: int) -> None:
         if (when, number) == ("after", count):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal.append = append
+    Journal.append = append  # type: ignore[assignment,method-assign]
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ class Front:
         """Whether it says what it was last told to."""
         with suppress(httpx.TransportError):
             answer = httpx.get(f"{self.url}/x", verify=False, trust_env=False)  # noqa: S501
-            return answer.headers.get("X-Play") == str(self.turn)
+            return bool(answer.headers.get("X-Play") == str(self.turn))
         return False
 
 

@@ -11,7 +11,7 @@ from loopd.cli import main as loopd
 
 def main() -> None:
     """Run the command of the arguments."""
-    http._check = _broken
+    http._check = _broken  # type: ignore[assignment]
     try:
         loopd()
     except Exception:  # noqa: BLE001 - whatever it is, it is shown

@@ -16,11 +16,11 @@ from loopd.annotation.http import TooLargeError
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.acceptance.test_failures import answer_all, collecting, rounds
-from tests.daemon import Daemon
+from tests.daemon import Condition, Daemon
 from tests.fronts.conftest import Front, Nginx
 from tests.fronts.hesitant import Hesitant
 from tests.live import LiveArgilla
@@ -34,11 +34,18 @@ TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 
 
 def long_pool(count: int, size: int) -> Pool:
-    return Pool(tuple(Record(f"r{n:02d}", f"{n} " + "lorem " * (size // 6)) for n in range(count)))
+    return Pool(
+        tuple(Record(PoolId(f"r{n:02d}"), f"{n} " + "lorem " * (size // 6)) for n in range(count))
+    )
 
 
 def batch_of(pool: Pool) -> Batch:
     return Batch("b0000", 0, "cold", None, tuple(BatchItem(record.id, 0.5) for record in pool))
+
+
+def answered(number: int) -> Condition:
+    """That so many answers are in the journal."""
+    return lambda state: len(state.answers) >= number
 
 
 @pytest.fixture
@@ -162,9 +169,9 @@ def test_connections_that_are_cut_at_rest_go_unnoticed(
     people = argilla.people(daemon.dataset)
     gold = {record.id: record.gold for record in make_pool(60)}
     for record_id in people.open_records("ann"):
-        people.submit(record_id, "ann", gold[record_id])
-        answered = len(people.open_records("ann"))
-        daemon.wait(lambda state, left=answered: len(state.answers) >= 3 - left)
+        people.submit(record_id, "ann", gold[PoolId(record_id)])
+        left = len(people.open_records("ann"))
+        daemon.wait(answered(3 - left))
     people.close()
     assert daemon.ended() == 0, daemon.log
     assert "waiting_for_argilla" not in daemon.log

@@ -13,7 +13,7 @@ from loopd.annotation import schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.config import TaskSection
 from loopd.events import AnswersCollected
-from loopd.records import AnswerStatus, Span, Target
+from loopd.records import AnswerStatus, ExternalId, Span, Target
 from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
@@ -63,7 +63,7 @@ def test_a_response_is_an_answer_or_none(kind: str, examples: int) -> None:
         response, text = given
         shown = None if text is None else schema.field_text(task, text)
         record = {"external_id": "r1", "fields": {"text": shown}}
-        answer = schema.answer(task, record, response, "r1", LabelSpelling())
+        answer = schema.answer(task, record, response, ExternalId("r1"), LabelSpelling())
         if answer is None:
             assert response["status"] not in ("submitted", "discarded")
             return

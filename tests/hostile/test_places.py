@@ -15,6 +15,7 @@ from loopd.events import RunStopped
 from loopd.learning.features.projection import kept
 from loopd.learning.model_store import ModelStore
 from loopd.metrics_log.curve import plot_learning_curve
+from loopd.records import JsonValue, PoolId
 from loopd.storage.files import write_atomic
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
@@ -114,7 +115,7 @@ def test_a_pickle_in_the_place_of_a_projection_is_not_loaded(tmp_path: Path) -> 
 
 def test_labels_are_never_names_of_files(tmp_path: Path) -> None:
     values = {"labels": 5, "accuracy": 0.5, "accuracy_low": 0.4, "accuracy_high": 0.6}
-    rows = [
+    rows: list[dict[str, JsonValue]] = [
         {"round": number, **values, **{f"f1.{label}": 0.5 for label in STRANGE}}
         for number in range(3)
     ]
@@ -129,7 +130,7 @@ def test_strange_ids_are_only_ids(identifier: str, tmp_path: Path) -> None:
     (tmp_path / "pool.jsonl").write_text(json.dumps({"id": identifier, "text": "x"}))
     section = DataSection(path=tmp_path / "pool.jsonl", id="id")
     pool, _ = read_pool(section, labels=None)
-    assert pool[identifier].text == "x"
+    assert pool[PoolId(identifier)].text == "x"
 
 
 @pytest.mark.parametrize(

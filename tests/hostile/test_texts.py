@@ -17,7 +17,7 @@ from loopd.data.reading import read_pool
 from loopd.errors import ConfigError
 from loopd.events import AnswersCollected
 from loopd.printable import printable
-from loopd.records import AnswerStatus, Batch, BatchItem, Span, Suggestion, Target
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, Span, Suggestion, Target
 from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from tests.live import LiveArgilla
@@ -54,7 +54,9 @@ def pool(tmp_path: Path) -> Pool:
 
 def test_what_cannot_be_stored_is_left_out_and_counted(tmp_path: Path) -> None:
     texts = ["x" * 10_000_000, "nul \0", "half \ud800 pair", "\udcff", "\u200b\ufeff", {"a": 1}]
-    rows = [{"id": str(number), "text": text} for number, text in enumerate([*texts, "fine"])]
+    rows: list[object] = [
+        {"id": str(number), "text": text} for number, text in enumerate([*texts, "fine"])
+    ]
     section = written(tmp_path / "pool.jsonl", rows).model_copy(update={"tolerate": 1.0})
     pool, report = read_pool(section, labels=None)
     assert pool.texts == ["fine"]
@@ -112,7 +114,7 @@ def test_they_come_back_from_argilla_as_given(
     given = dict(zip(TEXTS, values * 2, strict=False))
     for record_id, value in given.items():
         people.submit(record_id, "ann", value)
-    answers = store.sweep(list(TEXTS)).answers
+    answers = store.sweep([*map(ExternalId, TEXTS)]).answers
     store.close()
     people.close()
     assert {answer.status for answer in answers} == {AnswerStatus.SUBMITTED}

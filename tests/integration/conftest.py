@@ -94,8 +94,8 @@ class Api:
             made.questions[name] = question["id"]
 
     def add_property(self, made: Made, name: str, kind: str) -> None:
-        body = {"name": name, "title": name, "settings": {"type": kind}}
-        body["visible_for_annotators"] = True
+        body: dict[str, Any] = {"name": name, "title": name, "settings": {"type": kind}}
+        body |= {"visible_for_annotators": True}
         self.call("POST", f"datasets/{made.id}/metadata-properties", body)
 
     def publish(self, made: Made) -> None:

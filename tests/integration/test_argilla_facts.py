@@ -123,7 +123,7 @@ def test_a_property_is_added_to_a_published_dataset(api: Api) -> None:
     made = api.dataset()
     api.add_property(made, "batch", "terms")
     api.upsert(made, item("r1", metadata={"batch": "b1"}))
-    body = {"name": "batch", "title": "x", "settings": {"type": "terms"}}
+    body: dict[str, Any] = {"name": "batch", "title": "x", "settings": {"type": "terms"}}
     body["visible_for_annotators"] = True
     api.call("POST", f"datasets/{made.id}/metadata-properties", body, code=409)
 
@@ -307,7 +307,7 @@ def test_a_deleted_account_leaves_its_records_completed(api: Api, argilla: LiveA
     """So nobody is shown them; an upsert of nothing but ids opens them again, and no more."""
     made = api.dataset(batch="terms")
     proposal = {"question_id": made.questions["label"], "value": "tool", "agent": "them"}
-    more = {"metadata": {"batch": "b1"}, "suggestions": [proposal]}
+    more: dict[str, Any] = {"metadata": {"batch": "b1"}, "suggestions": [proposal]}
     api.upsert(made, item("r1", **more), item("r2", **more))
     name = f"leaver-{uuid.uuid4().hex[:8]}"
     argilla.hire(name)

@@ -18,7 +18,7 @@ from loopd.annotation.store import AnnotationStore
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
-from loopd.records import AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Record, Suggestion
 from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, Api, Made, item
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.integration
 TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
 POOL = Pool(
     (
-        Record("r1", "an apple"),
-        Record("r2", "a <b>bold</b> saw & more"),
-        Record("r3", "a pear"),
-        Record("r4", "a spade"),
+        Record(PoolId("r1"), "an apple"),
+        Record(PoolId("r2"), "a <b>bold</b> saw & more"),
+        Record(PoolId("r3"), "a pear"),
+        Record(PoolId("r4"), "a spade"),
     )
 )
 Json = dict[str, Any]
@@ -85,7 +85,7 @@ def batch(number: int, *items: BatchItem) -> Batch:
 
 
 def proposing(*record_ids: str) -> tuple[BatchItem, ...]:
-    return tuple(BatchItem(id_, 0.5, Suggestion("tool", 0.75)) for id_ in record_ids)
+    return tuple(BatchItem(PoolId(id_), 0.5, Suggestion("tool", 0.75)) for id_ in record_ids)
 
 
 def put(store: AnnotationStore, published: Batch) -> None:
@@ -250,7 +250,7 @@ def test_a_record_that_lost_the_mark_is_not_refreshed(
 ) -> None:
     store = make_store(theirs.questions["name"])
     store.open(POOL, fresh=True)
-    put(store, batch(0, BatchItem("r1")))
+    put(store, batch(0, BatchItem(PoolId("r1"))))
     (one,) = api.listed(theirs)
     api.call("PATCH", f"records/{one['id']}", {"metadata": {"own": "only"}})
     store.refresh([batch(0, *proposing("r1"))], {r.id: r.text for r in POOL})
@@ -266,7 +266,7 @@ def test_names_of_metadata_that_people_use_are_left_to_them(
     store = make_store(name)
     store.open(POOL, fresh=True)
     put(store, batch(0, *proposing("r1", "r3")))
-    assert store.visible([batch(0, BatchItem("r1"))]) == {"r1"}
+    assert store.visible([batch(0, BatchItem(PoolId("r1")))]) == {"r1"}
     metadata = api.record(dataset, "r1")["metadata"]
     assert (metadata["score"], metadata["batch_id"]) == ("high", "march")
     assert (metadata["loopd_score"], metadata["loopd_batch_id"]) == (0.5, "b0000")
@@ -275,7 +275,7 @@ def test_names_of_metadata_that_people_use_are_left_to_them(
     put(again, batch(0, *proposing("r1", "r3")))
     assert set(api.record(dataset, "r1")["metadata"]) == set(metadata)
     listed = {one.external_id: one for one in again.published(POOL).items}
-    assert listed["r1"].metadata["batch_id"] == "b0000"
+    assert listed[ExternalId("r1")].metadata["batch_id"] == "b0000"
 
 
 @pytest.mark.needs(ENGINE)
@@ -309,15 +309,15 @@ def test_any_name_that_argilla_takes_will_do(argilla: LiveArgilla, api: Api) -> 
     store = ArgillaStore(config.argilla, argilla.owner_key, DatasetPlan(task, "", 1))
     store.open(POOL, fresh=True)
     suggestion = Suggestion("Label 599", 0.5)
-    put(store, batch(0, BatchItem("r2", 0.5, suggestion)))
+    put(store, batch(0, BatchItem(PoolId("r2"), 0.5, suggestion)))
     listed = api.call("GET", "me/datasets")["items"]
     dataset = Made(next(entry["id"] for entry in listed if entry["name"] == name))
     (one,) = api.listed(dataset)
     assert one["suggestions"][0]["value"] == "Label 599"
     body = {"status": "submitted", "values": {"Wofür? é": {"value": "Label 7"}}}
     api.call("POST", f"records/{one['id']}/responses", body, by="ann")
-    assert [answer.value for answer in store.sweep(["r2"]).answers] == ["Label 7"]
-    assert store.visible([batch(0, BatchItem("r2"))]) == {"r2"}
+    assert [answer.value for answer in store.sweep([ExternalId("r2")]).answers] == ["Label 7"]
+    assert store.visible([batch(0, BatchItem(PoolId("r2")))]) == {"r2"}
     store.close()
 
 
@@ -335,7 +335,7 @@ def test_another_run_finds_the_dataset_taken(api: Api, make_store: MakeStore) ->
     )
     assert mark["visible_for_annotators"] is False
     first.open(POOL, fresh=True)
-    put(first, batch(0, BatchItem("r1")))
+    put(first, batch(0, BatchItem(PoolId("r1"))))
 
 
 def test_a_mark_that_was_removed_and_taken_by_another_run_ends_the_first(
@@ -349,7 +349,7 @@ def test_a_mark_that_was_removed_and_taken_by_another_run_ends_the_first(
     api.call("DELETE", f"metadata-properties/{mark['id']}")
     second.open(POOL, fresh=True)
     with pytest.raises(DatasetError, match="belongs to another run"):
-        put(first, batch(0, BatchItem("r1")))
+        put(first, batch(0, BatchItem(PoolId("r1"))))
     assert api.listed(dataset) == []
 
 
@@ -360,7 +360,7 @@ def test_another_text_under_an_id_of_ours_is_not_touched(api: Api, make_store: M
     store.open(POOL, fresh=True)
     api.upsert(dataset, item("r1", "not an apple"))
     with pytest.raises(DatasetError, match="another text under the id `r1`"):
-        put(store, batch(0, BatchItem("r1")))
+        put(store, batch(0, BatchItem(PoolId("r1"))))
     assert api.record(dataset, "r1")["metadata"] in (None, {})
 
 
@@ -370,16 +370,16 @@ def test_a_copy_has_all_fields_of_its_original(
     api.upsert(theirs, record(theirs, None, "an apple"))
     store = make_store(theirs.questions["name"])
     store.open(POOL, fresh=True)
-    put(store, batch(0, BatchItem("r1", copy_id="r1#2")))
+    put(store, batch(0, BatchItem(PoolId("r1"), copy_id=ExternalId("r1#2"))))
     copy = api.record(theirs, "r1#2")
     assert copy["fields"] == {"text": "an apple", "source text": "the source of an apple"}
-    assert store.sweep(["r1#2"]).missing == ()
+    assert store.sweep([ExternalId("r1#2")]).missing == ()
 
 
 def test_answers_on_any_record_of_a_pool_text_count(
     theirs: Made, make_store: MakeStore, api: Api
 ) -> None:
-    bodies = [record(theirs, None, POOL[id_].text) for id_ in ("r1", "r2", "r3")]
+    bodies = [record(theirs, None, POOL[PoolId(id_)].text) for id_ in ("r1", "r2", "r3")]
     twin = record(theirs, None, "an apple")
     api.upsert(theirs, *bodies, twin, record(theirs, None, "nobody's"))
     values = {"label": {"value": "fruit"}, "Why, é?": {"value": "so"}}
@@ -405,16 +405,22 @@ def test_answers_on_any_record_of_a_pool_text_count(
 
 def test_the_store_in_memory_is_a_guest_too() -> None:
     store = MemoryStore(TASK)
-    store.log("their-id", "an apple", own="kept")
+    store.log(ExternalId("their-id"), "an apple", own="kept")
     store.open(POOL, fresh=True)
-    store.submit("their-id", "ann", "fruit")
+    store.submit(ExternalId("their-id"), "ann", "fruit")
     assert [answer.external_id for answer in store.sweep(()).answers] == ["r1"]
     put(store, batch(0, *proposing("r1", "r3")))
-    store.annotate("r3", assigned="bob")
+    store.annotate(ExternalId("r3"), assigned="bob")
     store.refresh([batch(0, *proposing("r3"))], {r.id: r.text for r in POOL})
-    assert (store.metadata("their-id")["own"], store.metadata("r3")["assigned"]) == ("kept", "bob")
-    assert store.metadata("their-id")["batch_id"] == "b0000"
-    assert not store.holds("r1")
+    assert (
+        store.metadata(ExternalId("their-id"))["own"],
+        store.metadata(ExternalId("r3"))["assigned"],
+    ) == (
+        "kept",
+        "bob",
+    )
+    assert store.metadata(ExternalId("their-id"))["batch_id"] == "b0000"
+    assert not store.holds(ExternalId("r1"))
 
 
 def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None:
@@ -431,12 +437,12 @@ def test_labels_may_be_spelled_otherwise(api: Api, argilla: LiveArgilla) -> None
     section = argilla.section(name)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(task, "", 1))
     store.open(POOL, fresh=True)
-    put(store, batch(0, BatchItem("r1", 0.5, Suggestion(task.labels[1], 0.75))))
+    put(store, batch(0, BatchItem(PoolId("r1"), 0.5, Suggestion(task.labels[1], 0.75))))
     (one,) = api.listed(dataset)
     assert one["suggestions"][0]["value"] == options[1]["value"]
     body = {"status": "submitted", "values": {"label": {"value": options[1]["value"]}}}
     api.call("POST", f"records/{one['id']}/responses", body, by="ann")
-    (answer,) = store.sweep(["r1"]).answers
+    (answer,) = store.sweep([ExternalId("r1")]).answers
     assert (answer.status, answer.value) == (AnswerStatus.SUBMITTED, task.labels[1])
     (listed,) = store.published(POOL).items
     assert listed.suggestion == Suggestion(task.labels[1], 0.75)

@@ -12,7 +12,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY, UnsavedIdentity
 from loopd.errors import ArgillaError, DatasetError
-from loopd.records import BatchItem
+from loopd.records import BatchItem, ExternalId, PoolId, published_as
 from tests.integration.conftest import LABEL, Api, item
 from tests.integration.test_guest_contract import POOL, TASK, batch, proposing, put
 from tests.live import LiveArgilla
@@ -55,14 +55,14 @@ def test_an_id_of_the_pool_counts_only_with_its_text(
     dataset = api.dataset(name=name)
     store = make_store(name)
     store.open(POOL, fresh=True)
-    put(store, batch(0, BatchItem("r1")))
+    put(store, batch(0, BatchItem(PoolId("r1"))))
     others = {"r3": "not a pear", "r1#2": "a spade", "r4#2": "nobody's"}
     api.upsert(dataset, *(item(id_, text) for id_, text in others.items()))
     for id_ in others:
         api.answer(dataset, id_, "tool")
-    answers = store.sweep(["r1"]).answers
+    answers = store.sweep([ExternalId("r1")]).answers
     assert [(answer.external_id, answer.value) for answer in answers] == [("r4", "tool")]
-    put(store, batch(1, BatchItem("r4")))
+    put(store, batch(1, BatchItem(PoolId("r4"))))
     assert texts(api, dataset.id).count("a spade") == 1
 
 
@@ -76,8 +76,8 @@ def test_a_text_under_two_ids_is_found_under_the_other(
     api.upsert(dataset, item("r1", "not an apple"), item("sdk", "an apple"))
     api.answer(dataset, "r1", "tool")
     api.answer(dataset, "sdk", "fruit", by="bob")
-    put(store, batch(0, BatchItem("r1")))
-    sweep = store.sweep(["r1"])
+    put(store, batch(0, BatchItem(PoolId("r1"))))
+    sweep = store.sweep([ExternalId("r1")])
     assert [(answer.external_id, answer.value) for answer in sweep.answers] == [("r1", "fruit")]
     assert api.record(dataset, "r1")["metadata"] in (None, {})
     assert api.record(dataset, "sdk")["metadata"]["batch_id"] == "b0000"
@@ -87,10 +87,10 @@ def test_texts_that_others_have_escaped_are_the_same_texts(
     api: Api, make_store: MakeStore, name: str
 ) -> None:
     dataset = api.dataset(name=name)
-    api.upsert(dataset, item("r2", html.escape(POOL["r2"].text)))
+    api.upsert(dataset, item("r2", html.escape(POOL[PoolId("r2")].text)))
     store = make_store(name)
     store.open(POOL, fresh=True)
-    put(store, batch(0, BatchItem("r2")))
+    put(store, batch(0, BatchItem(PoolId("r2"))))
     assert len(texts(api, dataset.id)) == 1
 
 
@@ -116,7 +116,7 @@ def test_a_record_that_came_for_one_that_went_is_seen(
     store.open(POOL, fresh=True)
     api.call("DELETE", f"records/{dataset.records['x']}")
     api.upsert(dataset, item("z", "an apple"))
-    put(store, batch(0, BatchItem("r1")))
+    put(store, batch(0, BatchItem(PoolId("r1"))))
     assert texts(api, dataset.id) == ["an apple", "nobody's either"]
 
 
@@ -132,10 +132,10 @@ def test_names_outlive_the_mark(api: Api, make_store: MakeStore, name: str) -> N
     assert len(make_store(name).published(POOL).items) == 2
     api.call("DELETE", f"metadata-properties/{mark['id']}")
     listed = {record.external_id: record for record in make_store(name).published(POOL).items}
-    assert listed["r1"].metadata["batch_id"] == "b0000"
+    assert listed[ExternalId("r1")].metadata["batch_id"] == "b0000"
     again = make_store(name)
     again.open(POOL, fresh=False)
-    put(again, batch(1, BatchItem("r1")))
+    put(again, batch(1, BatchItem(PoolId("r1"))))
     metadata = api.record(dataset, "r1")["metadata"]
     assert (metadata["score"], metadata["batch_id"]) == ("high", "march")
     assert metadata["loopd_batch_id"] == "b0001"
@@ -150,7 +150,7 @@ def test_metadata_that_argilla_takes_no_more_are_named(
     store = make_store(name)
     store.open(POOL, fresh=True)
     with pytest.raises(ArgillaError, match=r"does not take a record back .*an apple.*length"):
-        put(store, batch(0, BatchItem("r1")))
+        put(store, batch(0, BatchItem(PoolId("r1"))))
     assert api.record(dataset, "r1")["metadata"] == {"length": "eight"}
 
 
@@ -190,4 +190,6 @@ def test_no_answer_is_overlooked_where_a_record_goes_meanwhile(
                 api.call("DELETE", f"records/{dataset.records[id_]}")
 
     monkeypatch.setattr(store._dataset.api, "pages", shifting)
-    assert {answer.external_id for answer in store.sweep(()).answers} == {one.id for one in POOL}
+    assert {answer.external_id for answer in store.sweep(()).answers} == {
+        published_as(one.id) for one in POOL
+    }

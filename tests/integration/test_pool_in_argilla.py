@@ -17,14 +17,14 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.loop.argilla_pool import kept_pool, pool_wishes
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import build_store
 from loopd.machine import Phase
 from loopd.operations.check import check
 from loopd.operations.recover import run_recovery
 from loopd.operations.status import read_run
 from loopd.oracle.rehearsal import oracle_task
-from loopd.records import Batch, BatchItem, Suggestion
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, Suggestion
+from loopd.storage.run_folder import JOURNAL_NAME
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
 
@@ -108,7 +108,7 @@ def test_a_batch_is_marked_and_ranked_where_it_is(
     before = {one["id"]: one for one in api.listed(theirs)}
     pool = opened(store, config)
     assert [each.id for each in pool] == list(TEXTS)
-    items = (BatchItem("r3", 0.5, Suggestion("fruit", 0.75)), BatchItem("r1"))
+    items = (BatchItem(PoolId("r3"), 0.5, Suggestion("fruit", 0.75)), BatchItem(PoolId("r1")))
     put(store, pool, 0, *items)
     after = {one["id"]: one for one in api.listed(theirs)}
     assert after.keys() == before.keys()
@@ -127,14 +127,14 @@ def test_the_queue_shows_what_the_run_waits_for_and_nothing_else(
     store: ArgillaStore, config: Config, theirs: Made, api: Api
 ) -> None:
     pool = opened(store, config)
-    batch = put(store, pool, 0, *(BatchItem(id_) for id_ in ("r1", "r2", "r3", "r4")))
+    batch = put(store, pool, 0, *(BatchItem(PoolId(id_)) for id_ in ("r1", "r2", "r3", "r4")))
     api.answer(theirs, "r1")  # one of two: Argilla goes on showing it
     for person in ("ann", "bob"):
         api.answer(theirs, "r2", by=person)
     wiped = {"id": theirs.records["r4"], "metadata": {"priority": 4}}
     api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [wiped]})
     store.sweep(batch.external_ids)
-    store.show_only({"r3", "r4"})
+    store.show_only({ExternalId("r3"), ExternalId("r4")})
     assert queue(api, theirs) == {"r2", "r3", "r4"}  # r2 is completed: nobody is shown it
     kept = api.record(theirs, "r1")["metadata"]
     assert (kept["loopd_batch_id"], kept["priority"]) == ("b0000", 3)
@@ -142,7 +142,7 @@ def test_the_queue_shows_what_the_run_waits_for_and_nothing_else(
     assert mended == {"priority": 4, QUEUE: "open", "loopd_run": kept["loopd_run"]}
     store.sweep(batch.external_ids)
     touched = {one["id"]: one["updated_at"] for one in api.listed(theirs)}
-    store.show_only({"r3", "r4"})
+    store.show_only({ExternalId("r3"), ExternalId("r4")})
     assert {one["id"]: one["updated_at"] for one in api.listed(theirs)} == touched
     with closing(build_store(config)) as later:
         later.open(pool, fresh=False)
@@ -157,11 +157,11 @@ def test_what_was_removed_or_edited_is_not_made_again(
     api.call("DELETE", f"records/{theirs.records['r1']}")
     edited = {"id": theirs.records["r4"], "fields": {"text": "a shovel", "topic": "x"}}
     api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [edited]})
-    batch = put(store, pool, 0, *(BatchItem(id_) for id_ in ("r1", "r3", "r4")))
+    batch = put(store, pool, 0, *(BatchItem(PoolId(id_)) for id_ in ("r1", "r3", "r4")))
     assert len(api.listed(theirs)) == len(TEXTS)
     assert set(store.sweep(batch.external_ids).missing) == {"r1", "r4"}
     assert queue(api, theirs) == {"r3"}
-    store.show_only({"r1", "r3", "r4"})
+    store.show_only({ExternalId("r1"), ExternalId("r3"), ExternalId("r4")})
     assert queue(api, theirs) == {"r3"}
 
 
@@ -172,7 +172,7 @@ def test_what_was_left_out_is_named(
     api.call("DELETE", f"records/{theirs.records['r1']}")
     edited = {"id": theirs.records["r4"], "fields": {"text": "a shovel", "topic": "x"}}
     api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [edited]})
-    batch = Batch("b0000", 0, "x", "m", tuple(BatchItem(id_) for id_ in ("r1", "r3", "r4")))
+    batch = Batch("b0000", 0, "x", "m", tuple(BatchItem(PoolId(id_)) for id_ in ("r1", "r3", "r4")))
     texts = {id_: pool[id_].text for id_ in batch.record_ids}
     assert store.publish(batch, texts) == {"r1", "r4"}
     assert store.visible([batch]) == {"r3"}
@@ -183,7 +183,7 @@ def test_what_is_opened_again_is_in_the_queue_again(
     store: ArgillaStore, config: Config, theirs: Made, api: Api, lost: tuple[str, ...]
 ) -> None:
     pool = opened(store, config)
-    batch = put(store, pool, 0, *(BatchItem(id_) for id_ in ("r1", "r2")))
+    batch = put(store, pool, 0, *(BatchItem(PoolId(id_)) for id_ in ("r1", "r2")))
     kept = {k: v for k, v in api.record(theirs, "r1")["metadata"].items() if k not in lost}
     wiped = {"id": theirs.records["r1"], "metadata": kept}
     api.call("PUT", f"datasets/{theirs.id}/records/bulk", {"items": [wiped]})
@@ -193,7 +193,7 @@ def test_what_is_opened_again_is_in_the_queue_again(
     after = api.record(theirs, "r1")["metadata"]
     assert after["loopd_batch_id"] == "b0000"
     assert kept.items() <= after.items()
-    store.show_only({"r2"})
+    store.show_only({ExternalId("r2")})
     assert queue(api, theirs) == {"r2"}
 
 
@@ -212,8 +212,8 @@ def test_a_second_opinion_is_a_copy_and_no_text_of_its_own(
     store: ArgillaStore, config: Config, theirs: Made, api: Api
 ) -> None:
     pool = opened(store, config)
-    put(store, pool, 0, BatchItem("r2"))
-    put(store, pool, 1, BatchItem("r2", copy_id="r2#2"))
+    put(store, pool, 0, BatchItem(PoolId("r2")))
+    put(store, pool, 1, BatchItem(PoolId("r2"), copy_id=ExternalId("r2#2")))
     copy = api.record(theirs, "r2#2")
     assert copy["fields"] == api.record(theirs, "r2")["fields"]
     api.call("DELETE", f"records/{theirs.records['r2']}")
@@ -262,8 +262,14 @@ def test_a_run_whose_folder_is_lost_is_rebuilt(
 ) -> None:
     api.answer(theirs, "r5")
     pool = opened(store, config)
-    put(store, pool, 0, BatchItem("r3"), BatchItem("r1"))
-    put(store, pool, 1, BatchItem("r2", copy_id=None), BatchItem("r3", copy_id="r3#2"))
+    put(store, pool, 0, BatchItem(PoolId("r3")), BatchItem(PoolId("r1")))
+    put(
+        store,
+        pool,
+        1,
+        BatchItem(PoolId("r2"), copy_id=None),
+        BatchItem(PoolId("r3"), copy_id=ExternalId("r3#2")),
+    )
     api.answer(theirs, "r1")
     for path in config.run.dir.iterdir():
         path.unlink()

@@ -13,7 +13,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.schema import METADATA
 from loopd.data.pool import Pool
-from loopd.records import AnswerStatus, Batch, BatchItem, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.docs import pages
 from tests.live import LiveArgilla
@@ -33,9 +33,9 @@ BATCH = Batch(
     1,
     "breaking_ties",
     "model",
-    (BatchItem("r1", 0.9, Suggestion("tool", 0.75)), BatchItem("r2", 0.5)),
+    (BatchItem(PoolId("r1"), 0.9, Suggestion("tool", 0.75)), BatchItem(PoolId("r2"), 0.5)),
 )
-TEXTS = {"r1": "the first text", "r2": "the second text"}
+TEXTS = {PoolId("r1"): "the first text", PoolId("r2"): "the second text"}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_loopd_attaches_to_what_the_client_made(
     people = argilla.people(dataset.name)
     people.submit("r1", "ann", "fruit")
     people.submit("own", "ann", "tool")
-    sweep = store.sweep(("r1", "r2"))
+    sweep = store.sweep((ExternalId("r1"), ExternalId("r2")))
     assert sweep.missing == ()
     (answer,) = sweep.answers
     assert (answer.external_id, answer.status) == ("r1", AnswerStatus.SUBMITTED)

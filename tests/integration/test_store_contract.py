@@ -16,7 +16,16 @@ from loopd.annotation.schema import METADATA
 from loopd.annotation.store import AnnotationStore
 from loopd.data.pool import Pool
 from loopd.errors import AuthError, DatasetError
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchItem,
+    ExternalId,
+    PoolId,
+    Record,
+    Suggestion,
+)
 from loopd.tasks.single_label import SingleLabelTask
 from tests.integration.conftest import LABEL, TEXT, Api, Made, item
 from tests.live import LiveArgilla
@@ -31,11 +40,11 @@ TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
 
 def batch(number: int, *record_ids: str, suggestions: bool = False) -> Batch:
     proposal = Suggestion("tool", 0.75) if suggestions else None
-    items = tuple(BatchItem(record_id, 0.5, proposal) for record_id in record_ids)
+    items = tuple(BatchItem(PoolId(record_id), 0.5, proposal) for record_id in record_ids)
     return Batch(f"b{number:04d}", number, "breaking_ties", f"model-{number}", items)
 
 
-def texts(published: Batch) -> dict[str, str]:
+def texts(published: Batch) -> dict[PoolId, str]:
     return {record_id: f"text of {record_id}" for record_id in published.record_ids}
 
 
@@ -45,7 +54,7 @@ def put(store: AnnotationStore, published: Batch) -> None:
 
 def answers(store: AnnotationStore, *record_ids: str) -> dict[str, tuple[AnswerStatus, Any]]:
     """Status and value by record, where one person answered."""
-    found = store.sweep(record_ids).answers
+    found = store.sweep(tuple(map(ExternalId, record_ids))).answers
     assert len({each.external_id for each in found}) == len(found)
     return {each.external_id: (each.status, each.value) for each in found}
 
@@ -103,9 +112,9 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
     put(store, first)
     people.submit("r1", "ann", "fruit")
     people.discard("r2", "ann")
-    before = store.sweep(first.record_ids)
+    before = store.sweep(first.external_ids)
     put(store, first)
-    after = store.sweep(first.record_ids)
+    after = store.sweep(first.external_ids)
     assert set(after.answers) == set(before.answers)
     assert answers(store, *first.record_ids) == {
         "r1": (AnswerStatus.SUBMITTED, "fruit"),
@@ -125,7 +134,7 @@ def test_a_partial_sweep_has_the_answers_on_its_batches_and_nothing_is_missing(
     people.submit("r3", "ann", "tool")
     people.submit("r3", "bob", "fruit")
     people.discard("r4", "bob")
-    whole = store.sweep((*first.record_ids, *second.record_ids))
+    whole = store.sweep((*first.external_ids, *second.external_ids))
     assert not whole.is_partial
     partial = store.sweep_batches([second])
     assert partial.is_partial
@@ -188,14 +197,14 @@ def test_what_is_opened_again_stays_as_it_is(place: tuple[AnnotationStore, Any])
     people.submit("r2", "ann", "fruit")
     people.discard("r3", "ann")
     people.delete("r4")
-    before = store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)
+    before = store.published(NO_POOL).items, set(store.sweep(first.external_ids).answers)
     for _ in range(2):
         assert store.reopen([replace(first, items=first.items[:1] + first.items[2:])]) == {
             "r1",
             "r3",
         }
-    assert (store.published(NO_POOL).items, set(store.sweep(first.record_ids).answers)) == before
-    assert store.sweep(first.record_ids).missing == ("r4",)
+    assert (store.published(NO_POOL).items, set(store.sweep(first.external_ids).answers)) == before
+    assert store.sweep(first.external_ids).missing == ("r4",)
     assert store.visible([first]) == {"r1", "r2", "r3"}
 
 
@@ -206,7 +215,7 @@ def test_only_untouched_records_are_refreshed(place: tuple[AnnotationStore, Any]
     put(store, first)
     people.submit("r2", "ann", "fruit")
     better = Suggestion("fruit", 0.5)
-    items = tuple(BatchItem(id_, 0.5, better) for id_ in ("r3", "r2"))
+    items = tuple(BatchItem(PoolId(id_), 0.5, better) for id_ in ("r3", "r2"))
     again = replace(first, model_id="model-1", items=items)
     for _ in range(2):
         store.refresh([again], texts(first))
@@ -223,10 +232,10 @@ def test_a_refresh_leaves_alone_what_people_deleted(place: tuple[AnnotationStore
     put(store, first)
     people.delete("r1")
     better = Suggestion("fruit", 0.5)
-    items = tuple(BatchItem(id_, 0.5, better) for id_ in ("r1", "r2"))
+    items = tuple(BatchItem(PoolId(id_), 0.5, better) for id_ in ("r1", "r2"))
     store.refresh([replace(first, model_id="model-1", items=items)], texts(first))
     assert people.suggestion("r2") == better
-    assert store.sweep(("r1", "r2")).missing == ("r1",)
+    assert store.sweep((ExternalId("r1"), ExternalId("r2"))).missing == ("r1",)
 
 
 def test_a_sweep_reads_only_what_it_is_asked_for(place: tuple[AnnotationStore, Any]) -> None:
@@ -247,7 +256,7 @@ def test_a_sweep_reports_what_is_missing(place: tuple[AnnotationStore, Any]) -> 
     people.submit("r1", "ann", "fruit")
     people.delete("r1")
     people.delete("r3")
-    sweep = store.sweep(("r3", "r1", "r2", "never"))
+    sweep = store.sweep((ExternalId("r3"), ExternalId("r1"), ExternalId("r2"), ExternalId("never")))
     assert sweep.missing == ("never", "r1", "r3")
     assert sweep.answers == ()
 
@@ -257,17 +266,17 @@ def test_an_edit_a_withdrawal_and_a_second_person(place: tuple[AnnotationStore, 
     store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
     people.submit("r1", "ann", "fruit")
-    (first,) = store.sweep(("r1",)).answers
+    (first,) = store.sweep((ExternalId("r1"),)).answers
     people.submit("r1", "ann", "tool")
-    (second,) = store.sweep(("r1",)).answers
+    (second,) = store.sweep((ExternalId("r1"),)).answers
     assert (first.value, second.value) == ("fruit", "tool")
     assert first.time == second.time  # of the first answer: it settles ties
     assert first.changed < second.changed
     people.submit("r1", "bob", "fruit")
-    found = {each.annotator: each.value for each in store.sweep(("r1",)).answers}
+    found = {each.annotator: each.value for each in store.sweep((ExternalId("r1"),)).answers}
     assert found == {people.ids["ann"]: "tool", people.ids["bob"]: "fruit"}
     people.withdraw("r1", "ann")
-    (left,) = store.sweep(("r1",)).answers
+    (left,) = store.sweep((ExternalId("r1"),)).answers
     assert isinstance(left, Answer)
     assert left.value == "fruit"
 
@@ -301,7 +310,7 @@ def test_a_fresh_open_may_be_repeated_until_a_batch_is_out(
         store.open(NO_POOL, fresh=True)
     assert "loopd recover" in refused.value.hint
     store.open(NO_POOL, fresh=False)
-    assert store.sweep(("r1",)).missing == ()
+    assert store.sweep((ExternalId("r1"),)).missing == ()
 
 
 def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
@@ -315,7 +324,7 @@ def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
     people.drop()
     calls: tuple[Callable[[], object], ...] = (
         store.activity,
-        lambda: store.sweep(("r1",)),
+        lambda: store.sweep((ExternalId("r1"),)),
         lambda: put(store, batch(0, "r1")),
         lambda: store.open(NO_POOL, fresh=False),
     )
@@ -326,7 +335,7 @@ def test_a_missing_dataset_is_an_error_once_the_run_has_begun(
 
 def again(number: int, *record_ids: str) -> Batch:
     """A batch that asks for second opinions."""
-    items = tuple(BatchItem(id_, 0.5, copy_id=f"{id_}#2") for id_ in record_ids)
+    items = tuple(BatchItem(PoolId(id_), 0.5, copy_id=ExternalId(f"{id_}#2")) for id_ in record_ids)
     return Batch(f"b{number:04d}", number, "activelab", f"model-{number}", items)
 
 
@@ -344,7 +353,7 @@ def test_a_copy_is_a_record_of_its_own(place: tuple[AnnotationStore, Any]) -> No
         "r1#2": (AnswerStatus.SUBMITTED, "tool"),
     }
     people.delete("r1#2")
-    assert store.sweep(("r1", "r1#2")).missing == ("r1#2",)
+    assert store.sweep((ExternalId("r1"), ExternalId("r1#2"))).missing == ("r1#2",)
 
 
 def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore, Any]) -> None:
@@ -354,12 +363,18 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
     people.submit("r1", "ann", "fruit")
     people.submit("r1", "bob", "tool")
     people.submit("r2", "ann", "tool")
-    given = {(each.external_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    given = {
+        (each.external_id, each.annotator): each
+        for each in store.sweep((ExternalId("r1"), ExternalId("r2"))).answers
+    }
     token = store.activity()
     for _ in range(2):
-        store.set_aside([given["r1", people.ids["ann"]]])
+        store.set_aside([given[ExternalId("r1"), people.ids["ann"]]])
     assert store.activity() != token
-    found = {(each.external_id, each.annotator): each for each in store.sweep(("r1", "r2")).answers}
+    found = {
+        (each.external_id, each.annotator): each
+        for each in store.sweep((ExternalId("r1"), ExternalId("r2"))).answers
+    }
     assert {key: each.status for key, each in found.items()} == {
         ("r1", people.ids["ann"]): AnswerStatus.DISCARDED,
         ("r1", people.ids["bob"]): AnswerStatus.SUBMITTED,
@@ -369,7 +384,7 @@ def test_setting_an_answer_aside_makes_it_a_discard(place: tuple[AnnotationStore
     people.withdraw("r1", "bob")
     people.delete("r2")
     store.set_aside(list(given.values()))  # nothing of it is submitted any more
-    (left,) = store.sweep(("r1",)).answers
+    (left,) = store.sweep((ExternalId("r1"),)).answers
     assert left.status is AnswerStatus.DISCARDED
 
 
@@ -390,16 +405,16 @@ def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None
         for each in store.published(NO_POOL, lambda *step: steps.append(step)).items
     }
     assert set(found) == {"r1", "r2", "r1#2"}
-    assert found["r1"].time == before
+    assert found[ExternalId("r1")].time == before
     assert {id_: each.answered for id_, each in found.items()} == {
         "r1": True,
         "r2": False,
         "r1#2": True,
     }
-    assert found["r2"].suggestion == Suggestion("tool", 0.75)
-    assert found["r1#2"].suggestion is None
-    assert found["r1"].field == found["r1#2"].field == "text of r1"
-    assert found["r2"].metadata == {
+    assert found[ExternalId("r2")].suggestion == Suggestion("tool", 0.75)
+    assert found[ExternalId("r1#2")].suggestion is None
+    assert found[ExternalId("r1")].field == found[ExternalId("r1#2")].field == "text of r1"
+    assert found[ExternalId("r2")].metadata == {
         "batch_id": "b0000",
         "round": 0,
         "strategy": "breaking_ties",
@@ -407,7 +422,7 @@ def test_what_is_published_is_listed(place: tuple[AnnotationStore, Any]) -> None
         "score": 0.5,
         "priority": 0.5,
     }
-    assert found["r1#2"].metadata["second_opinion_of"] == "r1"
+    assert found[ExternalId("r1#2")].metadata["second_opinion_of"] == "r1"
     assert all(done == total for _, done, total in steps)
     people.drop()
     with pytest.raises(DatasetError):
@@ -431,14 +446,19 @@ def test_a_copy_says_what_it_is_and_proposes_nothing(make_store: MakeStore, api:
 
 
 def test_a_run_of_an_older_version_gets_the_new_metadata(make_store: MakeStore, api: Api) -> None:
-    old = {"batch_id": "terms", "round": "integer", "strategy": "terms", "score": "float"}
+    old: dict[str, Any] = {
+        "batch_id": "terms",
+        "round": "integer",
+        "strategy": "terms",
+        "score": "float",
+    }
     old |= {"priority": "float", "model_id": "terms"}
     made = api.dataset(name=(name := f"old-{uuid.uuid4().hex[:8]}"), **old)
     api.call("PATCH", f"datasets/{made.id}", {"allow_extra_metadata": False})
     store = make_store(name)
     store.open(NO_POOL, fresh=False)
     put(store, again(1, "r1"))
-    assert store.sweep(("r1#2",)).missing == ()
+    assert store.sweep((ExternalId("r1#2"),)).missing == ()
 
 
 def test_an_answer_that_is_set_aside_opens_its_record_and_keeps_its_value(
@@ -451,7 +471,7 @@ def test_an_answer_that_is_set_aside_opens_its_record_and_keeps_its_value(
     made.records["r1#2"] = api.record(made, "r1#2")["id"]
     api.answer(made, "r1#2", "tool")
     assert api.record(made, "r1#2")["status"] == "completed"
-    store.set_aside(store.sweep(("r1#2",)).answers)
+    store.set_aside(store.sweep((ExternalId("r1#2"),)).answers)
     record = api.record(made, "r1#2")
     assert record["status"] == "pending"
     (response,) = record["responses"]
@@ -468,11 +488,11 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"large-{uuid.uuid4().hex[:8]}")
     store.open(NO_POOL, fresh=True)
     made = _existing(api, name)
-    names = [f"r{number:04d}" for number in range(1005)]
+    names = [ExternalId(f"r{number:04d}") for number in range(1005)]
     for start in range(0, len(names), 500):
         api.upsert(made, *(item(name, f"text of {name}") for name in names[start : start + 500]))
     steps: list[tuple[int, int]] = []
-    pool = Pool(tuple(Record(name, f"text of {name}") for name in names))
+    pool = Pool(tuple(Record(PoolId(name), f"text of {name}") for name in names))
     listed = store.published(pool, lambda _, done, total: steps.append((done, total))).items
     assert {each.external_id for each in listed} == set(names)
     assert len(listed) == 1005
@@ -483,7 +503,7 @@ def test_more_records_than_a_page(make_store: MakeStore, api: Api) -> None:
     assert sweep.missing == ()
     assert [(each.external_id, each.value) for each in sweep.answers] == [(last, "tool")]
     api.call("DELETE", f"records/{made.records['r0500']}")
-    sweep = store.sweep([*names, "never"])
+    sweep = store.sweep([*names, ExternalId("never")])
     assert sweep.missing == ("never", "r0500")
     assert len(sweep.answers) == 1
 
@@ -507,7 +527,7 @@ def test_records_of_others_in_the_dataset_are_left_alone(make_store: MakeStore, 
     made.records["r1"] = api.record(made, "r1")["id"]
     api.answer(made, "r1", "fruit")
     assert answers(store, "r1") == {"r1": (AnswerStatus.SUBMITTED, "fruit")}
-    assert store.sweep(("r1",)).missing == ()
+    assert store.sweep((ExternalId("r1"),)).missing == ()
     assert api.record(made, "theirs")["metadata"] == {"source": "import"}
 
 
@@ -516,7 +536,7 @@ def test_other_texts_under_the_pools_ids_are_refused(make_store: MakeStore, api:
     store.open(NO_POOL, fresh=True)
     made = _existing(api, name)
     api.upsert(made, {"external_id": "r1", "fields": {"text": "the team's own text"}})
-    pool = Pool((Record("r1", "our text"), Record("r2", "another text")))
+    pool = Pool((Record(PoolId("r1"), "our text"), Record(PoolId("r2"), "another text")))
     with pytest.raises(DatasetError, match="another text under the id `r1`"):
         store.open(pool, fresh=True)
     assert api.record(made, "r1")["fields"] == {"text": "the team's own text"}
@@ -526,7 +546,7 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
     store = make_store(name := f"carried-{uuid.uuid4().hex[:8]}")
     store.open(NO_POOL, fresh=True)
     put(store, batch(1, "r1", "r2", suggestions=True))
-    plain = Batch("b0002", 2, "random", None, (BatchItem("r3"),))
+    plain = Batch("b0002", 2, "random", None, (BatchItem(PoolId("r3")),))
     put(store, plain)
     made = _existing(api, name)
     first, second, third = (api.record(made, each) for each in ("r1", "r2", "r3"))
@@ -552,12 +572,12 @@ def test_drafts_and_null_answers(make_store: MakeStore, api: Api) -> None:
     api.answer(made, "r2", None, status="draft")
     api.answer(made, "r3", None, status="discarded")
     api.answer(made, "r3", "tool", status="discarded", by="bob")
-    found = store.sweep(("r1", "r2", "r3")).answers
+    found = store.sweep((ExternalId("r1"), ExternalId("r2"), ExternalId("r3"))).answers
     assert [(each.external_id, each.status, each.value) for each in found] == [
         ("r3", AnswerStatus.DISCARDED, None)
     ] * 2
     api.edit(draft, "tool")
-    (given,) = store.sweep(("r1",)).answers
+    (given,) = store.sweep((ExternalId("r1"),)).answers
     assert (given.value, given.time) == ("tool", draft["inserted_at"])
     assert given.changed > given.time
 
@@ -576,7 +596,7 @@ def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts:
     store = make_store(name)
     store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1"))
-    assert store.sweep(("r1",)).missing == ()
+    assert store.sweep((ExternalId("r1"),)).missing == ()
     assert api.call("GET", f"datasets/{made.id}")["status"] == "ready"
     kinds = api.call("GET", f"me/datasets/{made.id}/metadata-properties")["items"]
     assert {each["name"] for each in kinds} == {*METADATA, PROPERTY}
@@ -597,7 +617,7 @@ def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api)
 def test_attaching_to_a_dataset_with_more_that_is_required(make_store: MakeStore, api: Api) -> None:
     _other_dataset(api, name := f"attached-{uuid.uuid4().hex[:8]}", required=True)
     store = make_store(name)
-    pool = Pool((Record("r1", "not there yet"),))
+    pool = Pool((Record(PoolId("r1"), "not there yet"),))
     for call in (store.preview, store.open):
         with pytest.raises(DatasetError, match=r"another field `more`, and 1 texts .* as `r1`"):
             call(pool, fresh=True)
@@ -660,7 +680,7 @@ def test_a_dataset_that_takes_no_other_metadata(make_store: MakeStore, api: Api)
     store = make_store(name)
     store.open(NO_POOL, fresh=True)
     put(store, batch(0, "r1", suggestions=True))
-    assert store.sweep(("r1",)).missing == ()
+    assert store.sweep((ExternalId("r1"),)).missing == ()
 
 
 def test_looking_changes_nothing(make_store: MakeStore, api: Api) -> None:

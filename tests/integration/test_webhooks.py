@@ -16,7 +16,7 @@ from loopd.annotation.webhooks import LARGEST, WebhookEndpoint, registered
 from loopd.data.pool import Pool
 from loopd.errors import ArgillaError
 from loopd.loop.stop import Alarm, Stop
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, PoolId
 from loopd.tasks.single_label import SingleLabelTask
 from tests.live import LiveArgilla
 
@@ -45,7 +45,9 @@ def test_an_answer_rings(argilla: LiveArgilla, client: ArgillaHttp) -> None:
     section = argilla.section(name)
     store = ArgillaStore(section, argilla.owner_key, DatasetPlan(TASK, "", 1))
     store.open(Pool(()), fresh=True)
-    store.publish(Batch("b0000", 0, "random", None, (BatchItem("r1"),)), {"r1": "an apple"})
+    store.publish(
+        Batch("b0000", 0, "random", None, (BatchItem(PoolId("r1")),)), {PoolId("r1"): "an apple"}
+    )
     people, rang = argilla.people(name), threading.Event()
     with registered(client, WebhookEndpoint(0, None, name), rang.set) as webhook:
         webhook.attempt()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
-from loopd.learning.learner import Learner
-from loopd.records import Record, Targets
+from loopd.learning.fitted import PoolScores
+from loopd.learning.learner import Learner, Model
+from loopd.records import PoolId, Record, Target, Targets
 
 LABELS = ("animal", "food", "sport")
 
@@ -34,13 +36,19 @@ def make_pool(count: int = 90, seed: int = 0) -> Pool:
         gold = LABELS[len(records) % 3]
         first, second = rng.choice(WORDS[gold], size=2, replace=False)
         text = f"{rng.choice(FILLERS)} {first} and {second}"
-        records.setdefault(text, Record(f"id-{len(records):03d}", text, gold))
+        records.setdefault(text, Record(PoolId(f"id-{len(records):03d}"), text, gold))
     return Pool(tuple(records.values()))
 
 
-def gold(pool: Pool, ids: Any) -> dict[str, str]:
+def gold(pool: Pool, ids: Iterable[str]) -> dict[PoolId, Target]:
     """Known label by id."""
-    return {id_: str(pool[id_].gold) for id_ in ids}
+    return {PoolId(id_): str(pool[PoolId(id_)].gold) for id_ in ids}
+
+
+def all_scores(model: Model) -> NDArray[np.float32]:
+    """What a model says of every text of the pool: probabilities (n, C)."""
+    assert isinstance(model.scores, PoolScores)
+    return model.scores.all
 
 
 @pytest.fixture

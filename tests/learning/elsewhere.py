@@ -29,7 +29,7 @@ class MixedDevicesError(Exception):
     """An operation that a GPU would have refused."""
 
 
-class Elsewhere(TorchDispatchMode):
+class Elsewhere(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses what a GPU refuses; what comes back to the CPU is zeros.
 
     Attributes:
@@ -38,7 +38,7 @@ class Elsewhere(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtypes: set[torch.dtype] = set()
         self.planned: set[bool] = set()
 
@@ -59,7 +59,7 @@ class Elsewhere(TorchDispatchMode):
         if len(devices) > 1:
             raise MixedDevicesError(f"{func}: {sorted(devices)}")
         if NAME in devices and "scaled_dot_product" in str(func):
-            self.planned.add(torch.backends.cuda.cudnn_sdp_enabled())
+            self.planned.add(torch.backends.cuda.cudnn_sdp_enabled())  # type: ignore[no-untyped-call]
         if NAME in devices and func.overloadpacket in PRODUCTS:
             self.dtypes.add(tensors[-1].dtype)
         return func(*args, **options)

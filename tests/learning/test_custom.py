@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from loopd.errors import ModelError
 from loopd.learning.classifiers.registry import identity
 from loopd.learning.learner import Learner
 from loopd.records import Targets
+from tests.learning.conftest import all_scores
 
 Build = Callable[..., Learner]
 
@@ -90,7 +92,7 @@ def test_training_is_seeded_and_a_model_that_is_not_on_disk_is_trained_again(
         learner_of(classifier="own_model:Lengths", code_paths=(tmp_path,)) for _ in range(2)
     ]
     first, second = (learner.fit(1, targets) for learner in learners)
-    assert np.array_equal(first.scores.all, second.scores.all)
+    assert np.array_equal(all_scores(first), all_scores(second))
     assert not (tmp_path / "cache").exists()
 
 
@@ -161,7 +163,7 @@ def test_small_texts_sklearn_classifier_serves_the_default_strategy_and_ensemble
     assert len(learner.first_batch(5, round=0, exclude=()).items) == 5
     model = learner.fit(1, targets)
     assert len(learner.choose(model, 5, round=2, targets=targets, exclude=()).items) == 5
-    said = [learner.fit(1, targets, member).scores.all for member in range(3)]
+    said = [all_scores(learner.fit(1, targets, member)) for member in range(3)]
     assert all(np.abs(one - other).max() > 1e-3 for one, other in combinations(said, 2))
 
 
@@ -185,7 +187,8 @@ def test_small_texts_transformer_reads_the_cache_of_hugging_face(
     learner_of: Build, tmp_path: Path
 ) -> None:
     learner = learner_of(classifier="small_text:TransformerBasedClassification")
-    assert learner._trainer.factory.new(0).cache_dir is None
+    classifier: Any = learner._trainer.factory.new(0)
+    assert classifier.cache_dir is None
     assert not (tmp_path / "cache" / "small-text").exists()
 
 
@@ -209,7 +212,7 @@ def test_what_small_text_has_and_loopd_cannot_use_is_said_by_check(
 
 def test_an_encoder_that_is_not_there_is_said_by_check(learner_of: Build, tmp_path: Path) -> None:
     learner = learner_of(classifier="small_text:TransformerBasedClassification")
-    made = learner._trainer.factory._factory
-    made._model.model = str(tmp_path / "nowhere")
+    factory: Any = learner._trainer.factory
+    factory._factory._model.model = str(tmp_path / "nowhere")
     with pytest.raises(ModelError, match="cannot load the model"):
         learner.check()

@@ -103,7 +103,7 @@ def test_texts_are_embedded(make: Any, bf16: bool, elsewhere: Elsewhere) -> None
     vectors = embedder_of(make()).embed(np.array([5, 0, 3]), (0, -1), bf16=bf16)
     assert vectors.shape == (3, 64)
     assert elsewhere.planned == {False}
-    assert torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
     if make is bert:
         assert elsewhere.dtypes == {torch.bfloat16 if bf16 else torch.float32}
 
@@ -150,9 +150,12 @@ def test_a_gpu_that_nobody_uses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     """Reading the state of its generator would start it."""
     read: list[Any] = []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(
-        torch.cuda, "get_rng_state", lambda device: read.append(device) or torch.zeros(1)
-    )
+
+    def state_of(device: Any) -> torch.Tensor:
+        read.append(device)
+        return torch.zeros(1)
+
+    monkeypatch.setattr(torch.cuda, "get_rng_state", state_of)
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)
     monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: None)
     with seeding.seeded(1):

@@ -12,11 +12,12 @@ from scipy.sparse import csr_matrix
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.folds import assigned, out_of_fold
+from tests.learning.strategies.fakes import OnlyScores
 
 POOL = 50
 
 
-class Witness:
+class Witness(OnlyScores):
     """Remembers what it was trained on, and says of each row how it was."""
 
     made: ClassVar[list[Witness]] = []
@@ -62,10 +63,10 @@ def test_each_row_is_judged_once_by_a_model_that_saw_all_others(several: bool) -
     assert len({each.seed for each in Witness.made}) == len({each.drawn for each in Witness.made})
     again = [(each.seed, each.drawn, each.seen.tolist()) for each in Witness.made]
     Witness.made.clear()
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    before = np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
     out_of_fold(known, Witness, folds=4, seed=5)
     assert again == [(each.seed, each.drawn, each.seen.tolist()) for each in Witness.made]
-    assert before == np.random.get_state()[1].tolist()  # noqa: NPY002
+    assert before == np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
 
 
 def test_weights_go_with_their_rows() -> None:

@@ -19,7 +19,7 @@ from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.evaluation.metrics import classification_metrics
 from loopd.learning.learner import Learner
-from loopd.records import Record
+from loopd.records import PoolId, Record, Target
 from tests.learning.conftest import FILLERS, LABELS, WORDS
 
 FIRST, BATCH, ROUNDS = 8, 6, 6
@@ -53,7 +53,7 @@ def texts(count: int, seed: int) -> Pool:
         gold, other = rng.choice(LABELS, size=2, replace=False)
         words = [*rng.choice(WORDS[gold], size=2, replace=False), rng.choice(WORDS[other])]
         text = f"{rng.choice(FILLERS)} {', '.join(rng.permutation(words))}"
-        records.setdefault(text, Record(f"{seed}-{len(records):03d}", text, str(gold)))
+        records.setdefault(text, Record(PoolId(f"{seed}-{len(records):03d}"), text, str(gold)))
     return Pool(tuple(records.values()))
 
 
@@ -70,7 +70,7 @@ def curve(classifier: str, strategy: str, cache: Path) -> tuple[list[float], tup
         cache=cache,
     )
     items = learner.first_batch(FIRST, round=0, exclude=()).items
-    targets: dict[str, str] = {}
+    targets: dict[PoolId, Target] = {}
     accuracy = []
     for number in range(1, ROUNDS + 1):
         targets |= {item.record_id: str(pool[item.record_id].gold) for item in items}

@@ -17,12 +17,13 @@ from transformers import (
     RobertaModel,
 )
 
-from loopd.learning.classifiers.contrastive import Dropout, supervised_contrastive_loss
+from loopd.learning.classifiers.contrastive import supervised_contrastive_loss
+from loopd.learning.classifiers.fine_tuning import Dropout
 from loopd.learning.classifiers.lean import BLOCK, LeanEncoder, flat, supports
 from loopd.learning.classifiers.pooling import Embedder, flat_batches
 from loopd.learning.features.tokens import TokenStore
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 32,
     "num_hidden_layers": 3,
@@ -76,12 +77,12 @@ def test_gradients_are_the_modules_own() -> None:
     model = encoder("bert")
     target = torch.randn(len(LENGTHS), 32, generator=torch.Generator().manual_seed(2))
     lean = LeanEncoder(model, torch.float32, frozen=False)
-    (lean.pooled(flat(texts()))[:, 0] * target).sum().backward()
+    (lean.pooled(flat(texts()))[:, 0] * target).sum().backward()  # type: ignore[no-untyped-call]
     named = [(name, weight) for name, weight in model.named_parameters() if "pooler" not in name]
     found = {name: weight.grad.clone() for name, weight in named}
     model.zero_grad()
     whole = torch.stack([own(model, text, -1) for text in texts()])
-    (whole * target).sum().backward()
+    (whole * target).sum().backward()  # type: ignore[no-untyped-call]
     for name, weight in named:
         assert torch.allclose(found[name], weight.grad, atol=1e-3, rtol=1e-3), name
 
@@ -103,7 +104,7 @@ def test_the_number_of_tokens_is_filled_up() -> None:
 
 def test_other_architectures_go_their_own_way() -> None:
     small = DistilBertConfig(vocab_size=50, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
-    model = DistilBertModel(small).eval()
+    model = DistilBertModel(small).eval()  # type: ignore[no-untyped-call]
     assert not supports(model)
     lengths = [len(text) for text in texts()]
     store = TokenStore(np.concatenate(texts()), np.concatenate([[0], np.cumsum(lengths)]))

@@ -15,8 +15,8 @@ import pytest
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Record, Targets
-from tests.learning.conftest import LABELS, gold, make_pool
+from loopd.records import PoolId, Record, Targets
+from tests.learning.conftest import LABELS, all_scores, gold, make_pool
 
 Build = Callable[..., Learner]
 
@@ -34,7 +34,7 @@ def test_importing_the_learner_imports_nothing_heavy() -> None:
 def test_order_of_the_targets_changes_nothing(
     learner_of: Build, pool: Pool, targets: Targets, tmp_path: Path
 ) -> None:
-    reverse = dict(reversed(targets.items()))
+    reverse = dict(reversed([*targets.items()]))
     shuffled = dict(sorted(targets.items(), key=lambda item: hash(item[0])))
     models = [
         learner_of(cache=tmp_path / str(place)).fit(1, given)
@@ -42,11 +42,11 @@ def test_order_of_the_targets_changes_nothing(
     ]
     assert len({model.id for model in models}) == 1
     for model in models[1:]:
-        assert np.array_equal(model.scores.all, models[0].scores.all)
+        assert np.array_equal(all_scores(model), all_scores(models[0]))
 
 
 def test_labels_meet_texts_by_id(learner_of: Build, pool: Pool, targets: Targets) -> None:
-    model = learner_of().fit(1, dict(reversed(targets.items())))
+    model = learner_of().fit(1, dict(reversed([*targets.items()])))
     proba = learner_of().predict_pool(model, list(targets))
     assert [LABELS[place] for place in proba.argmax(axis=1)] == list(targets.values())
 
@@ -91,14 +91,14 @@ def test_a_missing_or_damaged_model_is_built_again(
     path.unlink() if damage == "delete" else path.write_bytes(damaged[damage])
     after = learner_of().fit(1, targets)
     assert after.id == before.id
-    assert np.array_equal(after.scores.all, before.scores.all)
+    assert np.array_equal(all_scores(after), all_scores(before))
     assert path.read_bytes() == whole
 
 
 def test_the_cached_model_equals_the_trained_one(learner_of: Build, targets: Targets) -> None:
     trained, loaded = learner_of().fit(1, targets), learner_of().fit(1, targets)
     assert trained is not loaded
-    assert np.array_equal(trained.scores.all, loaded.scores.all)
+    assert np.array_equal(all_scores(trained), all_scores(loaded))
 
 
 def test_models_stay_in_memory_and_keep_drops_the_others(
@@ -115,17 +115,18 @@ def test_models_stay_in_memory_and_keep_drops_the_others(
 
 def test_too_few_labels_are_refused_with_a_hint(learner_of: Build) -> None:
     learner = learner_of()
-    for few in ({}, {"id-000": "animal"}, {"id-000": "animal", "id-003": "animal"}):
+    for ids in ((), ("id-000",), ("id-000", "id-003")):
+        few: Targets = {PoolId(id_): "animal" for id_ in ids}
         assert not learner.can_fit(few)
         with pytest.raises(ModelError) as caught:
             learner.fit(1, few)
         assert caught.value.hint
-    assert learner.can_fit({"id-000": "animal", "id-001": "food"})
+    assert learner.can_fit({PoolId("id-000"): "animal", PoolId("id-001"): "food"})
 
 
 def test_two_labels_are_enough(learner_of: Build) -> None:
     learner = learner_of()
-    targets = {"id-001": "food", "id-000": "animal"}
+    targets: Targets = {PoolId("id-001"): "food", PoolId("id-000"): "animal"}
     model = learner.fit(1, targets)
     assert len(learner.choose(model, 5, round=2, targets=targets, exclude=()).items) == 5
 
@@ -142,9 +143,9 @@ def test_a_class_without_examples_has_probability_zero(learner_of: Build, pool: 
 
 def test_unknown_labels_and_records_are_refused(learner_of: Build, targets: Targets) -> None:
     with pytest.raises(ModelError, match="plant"):
-        learner_of().fit(1, {**targets, "id-050": "plant"})
+        learner_of().fit(1, {**targets, PoolId("id-050"): "plant"})
     with pytest.raises(ModelError, match="nobody"):
-        learner_of().fit(1, {**targets, "nobody": "food"})
+        learner_of().fit(1, {**targets, PoolId("nobody"): "food"})
 
 
 def test_other_texts_are_predicted_in_order(learner_of: Build, targets: Targets) -> None:
@@ -152,7 +153,7 @@ def test_other_texts_are_predicted_in_order(learner_of: Build, targets: Targets)
     model = learner.fit(1, targets)
     texts = ["dog and cat", "cheese with apple", "golf or tennis"]
     by_texts = learner.predict_proba(model, texts)
-    test = Pool(tuple(Record(f"t{place}", text) for place, text in enumerate(texts)))
+    test = Pool(tuple(Record(PoolId(f"t{place}"), text) for place, text in enumerate(texts)))
     assert np.array_equal(by_texts, learner.predict_proba(model, test))
     assert learner.predict_proba(model, []).shape == (0, 3)
 

@@ -12,6 +12,7 @@ from scipy.stats import chisquare
 
 from loopd.config import ClassifierSection
 from loopd.learning.dataset import unlabeled
+from loopd.learning.fitted import PoolScores
 from loopd.learning.learner import Learner
 from loopd.learning.preselect import RANDOM_SHARE, Preselection, preselect
 from loopd.records import Targets
@@ -190,6 +191,7 @@ def test_probabilities_come_in_the_order_in_which_they_are_asked_for(
     learner_of: Build, targets: Targets
 ) -> None:
     scores = learner_of().fit(1, targets).scores
+    assert isinstance(scores, PoolScores)
     backwards = np.arange(scores.features.shape[0])[::-1]
     assert np.array_equal(scores.of(backwards), scores.all[::-1])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from loopd.learning.screening import AT_LEAST, Positions, Scores, shortlist
+from loopd.learning.arrays import Positions, Scores
+from loopd.learning.screening import AT_LEAST, shortlist
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from loopd import cleanlab_adapter as multiannotator
 from loopd.cleanlab_adapter import active_scores, crowdlab
 from loopd.errors import ModelError
 from loopd.learning.second_opinion import ActiveLab, Answered, Pick, Unanswered, pick
+from loopd.records import PoolId
 
 LABELS = ("a", "b", "c")
 SURE, UNSURE = [0.96, 0.02, 0.02], [0.4, 0.35, 0.25]
@@ -23,10 +25,13 @@ def proba(*rows: list[float]) -> Any:
 
 
 def answered(
-    votes: dict[str, dict[str, str]], rows: dict[str, list[float]], askable: object = None
+    votes: dict[str, dict[str, str]],
+    rows: dict[str, list[float]],
+    askable: Collection[str] | None = None,
 ) -> Answered:
-    models = [{id_: np.array(row, dtype=np.float32) for id_, row in rows.items()}]
-    return Answered(votes, set(votes) if askable is None else set(askable), models)  # type: ignore[call-overload]
+    models = [{PoolId(id_): np.array(row, dtype=np.float32) for id_, row in rows.items()}]
+    by_id = {PoolId(id_): labels for id_, labels in votes.items()}
+    return Answered(by_id, set(map(PoolId, votes if askable is None else askable)), models)
 
 
 AGREED = {f"r{n}": {"p": label, "q": label} for n, label in enumerate("abcabcabc")}
@@ -36,11 +41,13 @@ ROWS = {id_: np.eye(3)[LABELS.index(said["p"])] * 0.9 + 0.05 for id_, said in AG
 def test_what_is_disputed_is_asked_again_and_what_is_agreed_is_not() -> None:
     votes = {**AGREED, "odd": {"p": "a", "q": "b", "r": "c"}}
     rows = {**ROWS, "odd": UNSURE}
-    picks = pick(answered(votes, rows), Unanswered(["n1"], [proba(SURE)]), LABELS, size=2, seed=0)
+    picks = pick(
+        answered(votes, rows), Unanswered([PoolId("n1")], [proba(SURE)]), LABELS, size=2, seed=0
+    )
     assert (picks[0].record_id, picks[0].again) == ("odd", True)
     picks = pick(
         answered(votes, rows, askable=AGREED),
-        Unanswered(["n1", "n2"], [proba(SURE, UNSURE)]),
+        Unanswered([PoolId("n1"), PoolId("n2")], [proba(SURE, UNSURE)]),
         LABELS,
         size=2,
         seed=0,
@@ -51,7 +58,7 @@ def test_what_is_disputed_is_asked_again_and_what_is_agreed_is_not() -> None:
 
 def test_equal_scores_go_to_new_texts_and_then_by_order() -> None:
     votes, rows = {"r1": {"p": "a"}, "r2": {"p": "b"}}, {"r1": [1 / 3] * 3, "r2": [1 / 3] * 3}
-    even = Unanswered(["n2", "n1"], [proba([1 / 3] * 3, [1 / 3] * 3)])
+    even = Unanswered([PoolId("n2"), PoolId("n1")], [proba([1 / 3] * 3, [1 / 3] * 3)])
     picks = pick(answered(votes, rows), even, LABELS, size=4, seed=0)
     assert [each.record_id for each in picks] == ["n2", "n1", "r1", "r2"]
     assert [each.again for each in picks] == [False, False, True, True]
@@ -69,14 +76,14 @@ def test_fewer_than_asked_for_and_none() -> None:
 
 def test_models_that_differ_make_a_text_unsure() -> None:
     other = [0.02, 0.96, 0.02]
-    new = Unanswered(["same", "differs"], [proba(SURE, SURE), proba(SURE, other)])
+    new = Unanswered([PoolId("same"), PoolId("differs")], [proba(SURE, SURE), proba(SURE, other)])
     known = answered(AGREED, ROWS, askable=())
     both = Answered(known.votes, (), [*known.proba] * 2)
     picks = pick(both, new, LABELS, size=2, seed=0)
     assert [each.record_id for each in picks] == ["differs", "same"]
 
 
-def crowd(texts: int, people: int, seed: int = 0) -> dict[str, dict[str, str]]:
+def crowd(texts: int, people: int, seed: int = 0) -> dict[PoolId, dict[str, str]]:
     """Few people gave hundreds of answers, most three; some texts have one."""
     rng = random.Random(seed)
     weight = [1 / (n + 1) for n in range(people)]
@@ -85,7 +92,7 @@ def crowd(texts: int, people: int, seed: int = 0) -> dict[str, dict[str, str]]:
         who = {f"a{number % people}", *rng.choices([f"a{n}" for n in range(people)], weight, k=2)}
         who = who if number % 3 else {f"a{number % people}"}
         right = rng.choice("ab")
-        votes[f"r{number}"] = {
+        votes[PoolId(f"r{number}")] = {
             each: right if rng.random() < 0.8 else rng.choice("ab") for each in sorted(who)
         }
     return votes
@@ -102,15 +109,15 @@ def test_219_annotators_and_a_pool_of_100000(
         for _ in range(models)
     ]
     new = [rng.dirichlet(np.ones(3), 100_000).astype(np.float32) for _ in range(models)]
-    ids = [f"n{n}" for n in range(100_000)]
-    state = np.random.get_state()[1].tolist()  # type: ignore[union-attr, index] # noqa: NPY002
+    ids = [PoolId(f"n{n}") for n in range(100_000)]
+    state = np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
     began = time.perf_counter()
     picks = pick(Answered(votes, votes, old), Unanswered(ids, new), LABELS, size=50, seed=1)
     assert time.perf_counter() - began < 60
     assert len({each.record_id for each in picks}) == 50
     assert {each.again for each in picks} <= {True, False}
     assert picks == sorted(picks, key=lambda each: -each.score)
-    assert state == np.random.get_state()[1].tolist()  # type: ignore[union-attr, index] # noqa: NPY002
+    assert state == np.random.get_state(legacy=False)["state"]["key"].tolist()  # noqa: NPY002
     assert capfd.readouterr() == ("", "")
 
 
@@ -151,4 +158,4 @@ def test_without_cleanlab_there_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ModelError, match="need the package cleanlab") as failed:
         multiannotator.require()
     assert failed.value.hint == "pip install 'loopd[annotators]'"
-    assert Pick("x", 0.5, again=True).again
+    assert Pick(PoolId("x"), 0.5, again=True).again

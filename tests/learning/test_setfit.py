@@ -11,8 +11,8 @@ import pytest
 
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Targets
-from tests.learning.conftest import LABELS, make_pool
+from loopd.records import PoolId, Targets
+from tests.learning.conftest import LABELS, all_scores, make_pool
 
 Build = Callable[..., Learner]
 QUICK = {"max_steps": 6, "batch_size": 8}
@@ -36,9 +36,9 @@ def test_it_learns_repeats_itself_and_prints_nothing(
     right = [guess == record.gold for guess, record in zip(guessed, test, strict=True)]
     assert np.mean(right) > 0.7
     again = learner_of(classifier="setfit", options=QUICK, cache=tmp_path / "other")
-    assert np.array_equal(again.fit(1, targets).scores.all, model.scores.all)
+    assert np.array_equal(all_scores(again.fit(1, targets)), all_scores(model))
     loaded = learner_of(classifier="setfit", options=QUICK)
-    assert np.array_equal(loaded.fit(1, targets).scores.all, model.scores.all)
+    assert np.array_equal(all_scores(loaded.fit(1, targets)), all_scores(model))
     assert capfd.readouterr() == ("", "")
 
 
@@ -53,7 +53,7 @@ def test_a_class_without_examples_and_a_stop(learner_of: Build, targets: Targets
             raise Interrupted("stopped")
 
     learner = learner_of(classifier="setfit", options=QUICK)
-    assert not learner.predict_pool(learner.fit(1, two), ["id-000"])[:, 1].any()
+    assert not learner.predict_pool(learner.fit(1, two), [PoolId("id-000")])[:, 1].any()
     with pytest.raises(Interrupted):
         learner_of(classifier="setfit", options=QUICK, progress=stop).fit(2, two)
 

@@ -25,8 +25,9 @@ from loopd.learning.preselect import Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, create
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, WORDS
+from tests.learning.strategies.fakes import OnlyScores
 
 CLASSIFIERS = [
     "tfidf",
@@ -56,7 +57,9 @@ def make_texts(count: int = 60, seed: int = 0) -> tuple[Pool, NDArray[np.int64]]
     records = []
     for place, row in enumerate(y):
         named = [str(rng.choice(WORDS[label])) for label, on in zip(LABELS, row, strict=True) if on]
-        records.append(Record(f"{place}", f"story {place}: {' and '.join(named) or 'so it is'}"))
+        records.append(
+            Record(PoolId(f"{place}"), f"story {place}: {' and '.join(named) or 'so it is'}")
+        )
     return Pool(tuple(records)), y
 
 
@@ -164,11 +167,11 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
         )
 
     learner = build()
-    first = learner.first_batch(6, round=0, exclude=(), targets={"0": sets[0]})
+    first = learner.first_batch(6, round=0, exclude=(), targets={PoolId("0"): sets[0]})
     assert len({item.record_id for item in first.items} - {"0"}) == 6
     assert first.strategy == "facility_location"
     model = learner.fit(1, targets)
-    choice = learner.choose(model, 5, round=2, targets=targets, exclude=["50"])
+    choice = learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("50")])
     assert choice.strategy == "auto/diverse_margin"
     chosen = {int(item.record_id) for item in choice.items}
     assert len(chosen) == 5
@@ -177,13 +180,13 @@ def test_the_learner_takes_and_gives_sets_of_labels(tmp_path: Path) -> None:
     assert np.mean([a == b for a, b in zip(predicted[40:], sets[40:], strict=True)]) > 0.5
     again = build()
     loaded = again.fit(1, dict(reversed(targets.items())))
-    assert again.choose(loaded, 5, round=2, targets=targets, exclude=["50"]) == choice
+    assert again.choose(loaded, 5, round=2, targets=targets, exclude=[PoolId("50")]) == choice
     assert again.predict(loaded, pool) == predicted
 
 
 def test_a_classifier_without_thresholds_decides_at_one_half() -> None:
-    class Plain:
-        def predict_proba(self, data_set: Any) -> NDArray[np.float32]:
+    class Plain(OnlyScores):
+        def predict_proba(self, data_set: Any) -> Any:
             return np.array([[0.4, 0.6], [0.5, 0.1]], dtype=np.float32)[data_set.rows]
 
     fitted = FittedClassifier(PoolScores(Plain(), np.arange(2), 2, multi_label=True))
@@ -308,6 +311,8 @@ def test_small_texts_transformer_takes_two_labels_that_go_together(tmp_path: Pat
     factory, rows = registry.create(around), np.arange(50)
     known = IndexedDataset(factory.pool_features, csr_matrix(y[:50, :2]), np.arange(2), rows=rows)
     asked = unlabeled(factory.pool_features, 2)[np.arange(50, 60)]
-    labels, proba = factory.new(3).fit(known).predict(asked, return_proba=True)
+    classifier = factory.new(3)
+    classifier.fit(known)
+    labels, proba = classifier.predict(asked, return_proba=True)
     assert proba.shape == labels.shape == (10, 2)
     assert not np.allclose(proba.sum(axis=1), 1)

@@ -16,7 +16,7 @@ from loopd.learning.classifiers import registry
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.thresholds import COMMON, best_threshold, best_thresholds
 from loopd.learning.dataset import IndexedDataset, unlabeled
-from loopd.records import Record
+from loopd.records import PoolId, Record
 
 
 def test_the_threshold_lies_half_way_below_the_best_cut() -> None:
@@ -37,6 +37,7 @@ def test_no_other_threshold_is_better(seed: int) -> None:
     proba = rng.integers(0, 12, 60) / 12
     given = rng.random(60) < proba / 2
     found = best_threshold(proba, given)
+    assert found is not None
     reached = f1_score(given, proba >= found)
     others = [f1_score(given, proba >= least, zero_division=0) for least in np.arange(1, 24) / 24]
     assert reached == pytest.approx(max(others))
@@ -50,7 +51,7 @@ def test_rare_labels_lean_on_the_common_threshold() -> None:
     proba[:4, 1], proba[4:, 1] = 0.05, proba[4:, 1] * 0.02
     found = best_thresholds(proba, given)
     common = best_threshold(proba.ravel(), given.ravel())
-    own = [best_threshold(proba[:, place], given[:, place]) for place in (0, 1)]
+    own = [best_threshold(proba[:, place], given[:, place]) or 0.0 for place in (0, 1)]
     assert common is not None
     assert found[0] == pytest.approx((given[:, 0].sum() * own[0] + COMMON * common)
                                      / (given[:, 0].sum() + COMMON))  # fmt: skip
@@ -72,7 +73,7 @@ def texts(count: int, seed: int) -> tuple[Pool, Any]:
     for place, row in enumerate(given):
         named = [topic for topic, on in zip(TOPICS, row, strict=True) if on and rng.random() < 0.9]
         noise = rng.choice(words, size=8).tolist()
-        records.append(Record(f"{seed}-{place}", " ".join([*noise, *named, f"n{place}"])))
+        records.append(Record(PoolId(f"{seed}-{place}"), " ".join([*noise, *named, f"n{place}"])))
     return Pool(tuple(records)), csr_matrix(given.astype(np.int64))
 
 

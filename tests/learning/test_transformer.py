@@ -14,8 +14,8 @@ import pytest
 from loopd.config import ClassifierSection, StrategySection
 from loopd.errors import Interrupted, ModelError
 from loopd.learning.learner import Learner
-from loopd.records import Targets
-from tests.learning.conftest import LABELS, gold, make_pool
+from loopd.records import PoolId, Targets
+from tests.learning.conftest import LABELS, all_scores, gold, make_pool
 
 pytestmark = pytest.mark.integration
 
@@ -62,11 +62,11 @@ def test_trained_loaded_and_retrained_are_equal_to_the_last_bit(
     tmp_path: Path, targets: Targets
 ) -> None:
     trained = build(tmp_path).fit(1, targets)
-    loaded = build(tmp_path).fit(1, dict(reversed(targets.items())))
+    loaded = build(tmp_path).fit(1, dict(reversed([*targets.items()])))
     shutil.rmtree(tmp_path / "cache")
     retrained = build(tmp_path).fit(1, targets)
-    assert np.array_equal(trained.scores.all, loaded.scores.all)
-    assert np.array_equal(trained.scores.all, retrained.scores.all)
+    assert np.array_equal(all_scores(trained), all_scores(loaded))
+    assert np.array_equal(all_scores(trained), all_scores(retrained))
 
 
 def test_missing_and_single_examples_train(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_missing_and_single_examples_train(tmp_path: Path) -> None:
 def test_strategies_that_need_a_network(tmp_path: Path, targets: Targets, name: str) -> None:
     learner = build(tmp_path, strategy=StrategySection(name=name))
     model = learner.fit(1, targets)
-    first = learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
-    assert first == learner.choose(model, 5, round=2, targets=targets, exclude=["id-050"])
+    first = learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("id-050")])
+    assert first == learner.choose(model, 5, round=2, targets=targets, exclude=[PoolId("id-050")])
     ids = {item.record_id for item in first.items}
     assert len(ids) == 5
     assert not ids & {*targets, "id-050"}
@@ -112,10 +112,16 @@ def test_an_interrupt_is_noticed_within_a_second(tmp_path: Path, targets: Target
 def test_no_global_generator_is_left_changed(tmp_path: Path, targets: Targets) -> None:
     import torch
 
-    before = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    before = (
+        torch.get_rng_state().tolist(),
+        np.random.get_state(legacy=False)["state"]["key"].tolist(),  # noqa: NPY002
+    )
     learner = build(tmp_path)
     learner.choose(learner.fit(1, targets), 5, round=2, targets=targets, exclude=())
-    after = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    after = (
+        torch.get_rng_state().tolist(),
+        np.random.get_state(legacy=False)["state"]["key"].tolist(),  # noqa: NPY002
+    )
     assert before == after
 
 
@@ -129,7 +135,7 @@ def test_a_local_folder_is_as_good_as_packaged(
     local = build(tmp_path, classifier={"model": str(folder)})
     assert "my-model" in local.check()
     packaged = build(tmp_path).fit(1, targets)
-    assert np.array_equal(local.fit(1, targets).scores.all, packaged.scores.all)
+    assert np.array_equal(all_scores(local.fit(1, targets)), all_scores(packaged))
     assert local.fit(1, targets).id != packaged.id
     assert capfd.readouterr() == ("", "")
 

@@ -43,6 +43,9 @@ class Calls:
     seen: list[tuple[int, int, list[Any]]] = field(default_factory=list)
     then: Any = None
 
+    def more_than(self, number: int) -> bool:
+        return len(self.seen) > number
+
     def __call__(self, records: list[Any], ctx: Context) -> None:
         self.seen.append((ctx.query_params["batch_id"], ctx.search.total, records))
         if self.then is not None:

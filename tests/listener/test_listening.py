@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_it_goes_from_batch_to_batch(make: Make, source: FakeSource, calls: Call
     listener.start()
     for batch in range(3):
         source.answer(batch, f"r{batch}")
-        wait_for(lambda wanted=batch: len(calls.seen) > wanted, 10)
+        wait_for(partial(calls.more_than, batch), 10)
     listener.stop()
     assert calls.seen == [(batch, 1, [f"r{batch}"]) for batch in range(3)]
 

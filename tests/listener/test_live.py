@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,6 +43,11 @@ def _own_default_client(sdk: tuple[Any, Any]) -> Iterator[None]:
     rg.Argilla._set_default(client)
     if made is not client:
         made.http_client.close()
+
+
+def grown(proxy: FaultProxy, before: int) -> bool:
+    """Whether somebody has tried since."""
+    return proxy.connections > before
 
 
 def threads() -> list[str]:
@@ -112,14 +118,14 @@ def test_it_survives_a_cut_and_an_outage_at_the_start(heard: Set, argilla: LiveA
         for mode in ("cut", "error", "garbage", "truncate"):
             before = proxy.connections
             proxy.mode = mode
-            wait_for(lambda seen=before: proxy.connections > seen, 30)
+            wait_for(partial(grown, proxy, before), 30)
         heard.submit("a")
         proxy.mode = "pass"
         wait_for(lambda: totals == [1], 30)
         for mode in ("error", "cut"):
             before = proxy.connections
             proxy.mode = mode
-            wait_for(lambda seen=before: proxy.connections > seen, 30)
+            wait_for(partial(grown, proxy, before), 30)
         heard.submit("b")
         proxy.mode = "pass"
         wait_for(lambda: totals == [1, 2], 30)
@@ -254,10 +260,15 @@ def test_how_filters_find_metadata_and_answers(heard: Set, monkeypatch: pytest.M
         query = heard.rg.Query(filter=heard.rg.Filter(list(conditions)))
         ids = "".join(sorted(r.id for r in heard.dataset.records(query, with_responses=True)))
         seen: list[Search] = []
+
+        def noting(search: Search) -> None:
+            seen.append(search)
+            ctx.stop()
+
         made = listener(
             dataset=heard.dataset,
             filters=conditions,
-            condition=lambda search: (seen.append(search), ctx.stop()),
+            condition=noting,
             **FAST,
         )(print)
         ctx = made.context
@@ -284,12 +295,13 @@ def test_how_filters_find_metadata_and_answers(heard: Set, monkeypatch: pytest.M
 def test_the_trigger_moves_with_answers_only(heard: Set) -> None:
     place = Address(heard.dataset).connect()
 
+    before = place.activity()
+
     def moved() -> bool:
         nonlocal before
         before, last = place.activity(), before
         return before != last
 
-    before = place.activity()
     heard.log(0, "a", "b")
     assert not moved(), "new records"
     heard.submit("a")

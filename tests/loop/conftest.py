@@ -29,7 +29,7 @@ from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, interrupt_of
 from loopd.machine import Phase, State
-from loopd.records import Record
+from loopd.records import JsonValue, PoolId, Record
 from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 from tests.faults.guests import Ours
@@ -52,7 +52,7 @@ def make_pool(size: int, prefix: str = "r") -> Pool:
         words = WORDS[gold_of(number)]
         return f"the {words[number % 5]} and the {words[number * 3 % 5]} number {prefix} {number}"
 
-    return Pool(tuple(Record(f"{prefix}{n:03d}", text(n), gold_of(n)) for n in range(size)))
+    return Pool(tuple(Record(PoolId(f"{prefix}{n:03d}"), text(n), gold_of(n)) for n in range(size)))
 
 
 GivenAnswers = Mapping[str, tuple[tuple[str, Any], ...]]
@@ -104,8 +104,15 @@ class Bench:
         raise RuntimeError("the loop does not get on")
 
 
+def number(row: Mapping[str, JsonValue], key: str) -> float:
+    """A figure of a round."""
+    value = row[key]
+    assert isinstance(value, int | float)
+    return value
+
+
 def gold(pool: Pool, record_id: str) -> str:
-    return pool[record_id].gold or ""
+    return str(pool[PoolId(record_id)].gold or "")
 
 
 MakeBench = Callable[..., Bench]

@@ -23,11 +23,11 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.events import BatchPlanned, BatchPublished, Event, RunStarted, RunStopped
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.tools import read_data
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
+from loopd.storage.run_folder import JOURNAL_NAME
 from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.registry import build_task
 from tests.daemon import write_csv
@@ -359,8 +359,8 @@ def _(site: Site) -> None:
 def _(site: Site) -> None:
     store = site.store()
     store.open(Pool(()), fresh=True)
-    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem("other"),))
-    store.publish(batch, {"other": "a text of others"})
+    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem(PoolId("other")),))
+    store.publish(batch, {PoolId("other"): "a text of others"})
 
 
 @plant("dataset", "the mark of another run", live=True)
@@ -390,14 +390,14 @@ def _(site: Site) -> None:
 
 @plant("dataset", "gone", live=True)
 def _(site: Site) -> None:
-    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem("r000"),))
+    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem(PoolId("r000")),))
     site.begin("gone", BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
 
 
 @plant("same dataset", "another one", live=True)
 def _(site: Site) -> None:
-    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem("r000"),))
-    site.store(ours=True).open(Pool((Record("r000", "x"),)), fresh=True)
+    batch = Batch("b0000", 0, "random_sampling", None, (BatchItem(PoolId("r000")),))
+    site.store(ours=True).open(Pool((Record(PoolId("r000"), "x"),)), fresh=True)
     site.begin("another", BatchPlanned(1.0, batch, 0.1), BatchPublished(2.0, "b0000", 0.1))
 
 

@@ -28,8 +28,9 @@ from loopd.loop.start import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.operations.recover import run_recovery
-from loopd.records import Record
-from loopd.storage.intakes import FOLDER, Intakes
+from loopd.records import PoolId, Record
+from loopd.storage.intakes import Intakes
+from loopd.storage.run_folder import POOL_FOLDER
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
 
@@ -45,7 +46,7 @@ def started(config: Config, pool: Pool) -> State:
 
 
 def record(number: int, text: str | None = None) -> Record:
-    return Record(f"r{number}", text or f"text {number}")
+    return Record(PoolId(f"r{number}"), text or f"text {number}")
 
 
 def after(now: PoolNow) -> tuple[tuple[Record, ...], ...]:
@@ -78,25 +79,27 @@ def test_positions_never_move_and_what_is_shown_is_what_can_be_asked(
         elif what == "set back" and id_ in shown:
             shown[id_] = f"text {number}"
         elif what == "look" and shown:
-            listed = Pool(tuple(Record(*entry) for entry in shown.items()))
+            listed = Pool(tuple(Record(PoolId(id_), text) for id_, text in shown.items()))
             now = compared(intakes, listed, (), REPORT)
             before, intakes = intakes, after(now)
             assert intakes[: len(before)] == before
             assert now.pool == joined(intakes)
             assert len(set(now.pool.texts)) == len(set(now.pool.positions)) == len(now.pool)
             asked = {each.id: each.text for each in now.pool if each.id not in now.gone}
-            assert asked == {id_: text for id_, text in shown.items() if now.pool[id_].text == text}
+            assert asked == {
+                id_: text for id_, text in shown.items() if now.pool[PoolId(id_)].text == text
+            }
             assert set(now.edited) == now.gone & shown.keys()
 
 
 def test_a_text_that_is_in_a_batch_is_not_gone() -> None:
-    now = compared(((record(0), record(1)),), Pool((record(2),)), {"r0"}, REPORT)
+    now = compared(((record(0), record(1)),), Pool((record(2),)), {PoolId("r0")}, REPORT)
     assert now.gone == {"r1"}
     assert now.added == (record(2),)
 
 
 def test_a_text_that_another_record_shows_is_there() -> None:
-    now = compared(((record(0),),), Pool((Record("copy", "text 0"),)), (), REPORT)
+    now = compared(((record(0),),), Pool((Record(PoolId("copy"), "text 0"),)), (), REPORT)
     assert (now.gone, now.added) == (frozenset(), ())
 
 
@@ -120,18 +123,18 @@ def test_the_texts_of_an_earlier_run_are_moved_aside(tmp_path: Path, damaged: bo
     assert intakes.begin((record(0),), 2.0) is None  # the same are left where they are
     intakes.add((record(9),))
     if damaged:
-        (tmp_path / FOLDER / "000001.jsonl").write_bytes(b"x")
-    before = contents(tmp_path / FOLDER)
+        (tmp_path / POOL_FOLDER / "000001.jsonl").write_bytes(b"x")
+    before = contents(tmp_path / POOL_FOLDER)
     for number in (1, 2):
         aside = intakes.begin((record(number),), 86_400.0)
         assert intakes.read() == ((record(number),),)
         assert aside is not None
         assert contents(aside) == before
-        before = contents(tmp_path / FOLDER)
+        before = contents(tmp_path / POOL_FOLDER)
     assert {path.name for path in tmp_path.iterdir()} == {
-        FOLDER,
-        f"{FOLDER}-before-19700102T000000Z",
-        f"{FOLDER}-before-19700102T000000Z-2",
+        POOL_FOLDER,
+        f"{POOL_FOLDER}-before-19700102T000000Z",
+        f"{POOL_FOLDER}-before-19700102T000000Z-2",
     }
 
 
@@ -156,7 +159,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 )
 def test_a_damaged_intake_is_an_error(tmp_path: Path, damage: Any) -> None:
     Intakes(tmp_path).begin((record(0), record(1)), 1.0)
-    damage(tmp_path / FOLDER / "000000.jsonl")
+    damage(tmp_path / POOL_FOLDER / "000000.jsonl")
     with pytest.raises(StorageError, match="is damaged"):
         Intakes(tmp_path).read()
 
@@ -184,7 +187,7 @@ def test_a_process_that_is_killed_before_the_journal_knows_goes_on(tmp_path: Pat
     known = apply(state, event)
     refuse_changes(known, config, DataSets(killed, None, {}))
     assert pool_changed(known, DataSets(killed, None, {}), 3.0) is None
-    lost = pool_changed(known, DataSets(killed, None, {}, frozenset({"r1"})), 4.0)
+    lost = pool_changed(known, DataSets(killed, None, {}, frozenset({PoolId("r1")})), 4.0)
     assert lost is not None
     assert (lost.added, lost.gone) == (0, ("r1",))
     back = pool_changed(apply(known, lost), DataSets(killed, None, {}), 5.0)
@@ -210,7 +213,7 @@ def test_a_run_whose_intakes_are_lost_goes_on_only_where_nothing_has_changed(
     keep(config, State(), now, 1.0)
     state = started(config, now.pool)
     keep(config, state, look(config, state, Listing(0, 1, 2)), 1.0)  # type: ignore[arg-type]
-    folder = config.run.dir / FOLDER
+    folder = config.run.dir / POOL_FOLDER
     (folder / "000000.jsonl").rename(folder / "away")
     with pytest.raises(StorageError, match="does not hold the texts"):
         look(config, state, Listing(0, 1, 2))  # type: ignore[arg-type]
@@ -263,7 +266,7 @@ def test_a_start_that_is_refused_loses_nothing(
     with pytest.raises(DatasetError):
         begin(config)
     assert intakes.read() == ((record(0), record(1)), (record(2),))
-    assert not list(config.run.dir.glob(f"{FOLDER}-*"))
+    assert not list(config.run.dir.glob(f"{POOL_FOLDER}-*"))
 
 
 def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:

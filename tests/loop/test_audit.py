@@ -17,7 +17,7 @@ from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.audit import audit_sentence, audit_sentences
-from loopd.records import Batch, Targets
+from loopd.records import Batch, PoolId, Targets
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 from tests.loop.test_recover import diligent, forget
@@ -167,11 +167,15 @@ def test_a_round_writes_down_only_what_its_model_says_otherwise(done: Bench) -> 
     assert written < sum(len(said) for said in state.predicted.values()) / 2
 
 
+def said(**labels: str) -> Targets:
+    return {PoolId(id_): label for id_, label in labels.items()}
+
+
 def test_where_a_text_is_drawn_no_more_everything_is_said_again() -> None:
-    state = State(predicted={3: {"x": "a", "y": "b"}})
-    assert _news(state, {"x": "a", "y": "a", "z": "b"}) == ({"y": "a", "z": "b"}, 3)
-    assert _news(state, {"x": "a"}) == ({"x": "a"}, None)
-    assert _news(State(), {"x": "a"}) == ({"x": "a"}, None)
+    state = State(predicted={3: said(x="a", y="b")})
+    assert _news(state, said(x="a", y="a", z="b")) == ({"y": "a", "z": "b"}, 3)
+    assert _news(state, said(x="a")) == ({"x": "a"}, None)
+    assert _news(State(), said(x="a")) == ({"x": "a"}, None)
 
 
 def test_several_labels_have_their_own_measure(make_bench: MakeBench) -> None:

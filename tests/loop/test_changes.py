@@ -12,14 +12,22 @@ from loopd.errors import DatasetError
 from loopd.events import AnswersCollected
 from loopd.loop.collecting import changes
 from loopd.machine import Phase, State, apply
-from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
-BATCH = Batch("b0000", 0, "random", None, (BatchItem("x"), BatchItem("y"), BatchItem("z")))
+BATCH = Batch(
+    "b0000",
+    0,
+    "random",
+    None,
+    (BatchItem(PoolId("x")), BatchItem(PoolId("y")), BatchItem(PoolId("z"))),
+)
 EMPTY = State(phase=Phase.COLLECT, batches=(BATCH,))
 
 
 def answer(record_id: str, value: str, at: str = "2026-01-01T00:00:00", **more: Any) -> Answer:
-    return Answer(record_id, "ann", AnswerStatus.SUBMITTED, value, at, changed=at, **more)
+    return Answer(
+        ExternalId(record_id), "ann", AnswerStatus.SUBMITTED, value, at, changed=at, **more
+    )
 
 
 def after(state: State, *answers: Answer, **sweep: Any) -> tuple[AnswersCollected | None, State]:
@@ -49,7 +57,7 @@ def test_an_edit_is_news_and_a_touched_time_is_none() -> None:
     assert after(state, answer("x", "a", later))[0] is None
     event, state = after(state, answer("x", "b", later))
     assert values(event) == {"x": "b"}
-    edited = state.answers["x", "ann"]
+    edited = state.answers[ExternalId("x"), "ann"]
     assert (edited.given, edited.changed) == (X.changed, later)
 
 
@@ -57,7 +65,7 @@ def test_what_is_taken_back_is_withdrawn_and_what_came_with_the_pool_is_not() ->
     state = after(EMPTY, X, replace(Y, annotator=f"{IMPORT_PREFIX}source"))[1]
     event, state = after(state)
     assert values(event) == {"x": None}
-    assert state.answers["x", "ann"].status is AnswerStatus.WITHDRAWN
+    assert state.answers[ExternalId("x"), "ann"].status is AnswerStatus.WITHDRAWN
     assert after(state)[0] is None
 
 

@@ -34,7 +34,7 @@ from loopd.machine import State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.overview.overview import overview
 from loopd.overview.people import open_batches
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 from tests.work import work
 
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
@@ -58,7 +58,7 @@ class Run:
         yield RunStarted(NOW, "c", 1, ("a", "b"), "p", "", "dataset", {})
         for number in range(self.rounds):
             at, name = NOW + 100 * number, f"b{number:04d}"
-            items = tuple(BatchItem(f"r{number * BATCH + n}") for n in range(BATCH))
+            items = tuple(BatchItem(PoolId(f"r{number * BATCH + n}")) for n in range(BATCH))
             yield BatchPlanned(at, Batch(name, number, "margin", "m", items), 1.0)
             yield BatchPublished(at + 1, name, 1.0)
             last = number == self.rounds - 1
@@ -77,7 +77,7 @@ class Run:
             NOW,
             tuple(
                 Answer(
-                    id_, f"p{(text + n) % 3}", AnswerStatus.SUBMITTED, "ab"[text % 2],
+                    ExternalId(id_), f"p{(text + n) % 3}", AnswerStatus.SUBMITTED, "ab"[text % 2],
                     (time + timedelta(seconds=n)).isoformat(),
                 )
                 for n in range(NEEDED)
@@ -168,7 +168,9 @@ def stepwise(events: list[Event]) -> State:
 def test_the_measure_sees_a_walk() -> None:
     def walk(count: int) -> int:
         answers = {
-            (f"r{n}", "ann"): Answer(f"r{n}", "ann", AnswerStatus.SUBMITTED, "a", "t")
+            (ExternalId(f"r{n}"), "ann"): Answer(
+                ExternalId(f"r{n}"), "ann", AnswerStatus.SUBMITTED, "a", "t"
+            )
             for n in range(count)
         }
         return work(lambda: unresolved(State(answers=answers), 1))

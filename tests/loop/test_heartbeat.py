@@ -8,7 +8,8 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config_file import parse_config
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
-from loopd.storage.heartbeat import FILE_NAME, SECONDS, Heartbeat
+from loopd.storage.heartbeat import SECONDS, Heartbeat
+from loopd.storage.run_folder import HEARTBEAT_NAME
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, gold, make_pool
 
@@ -27,7 +28,7 @@ def test_the_sign_moves_during_a_fit(tmp_path: Path) -> None:
     pool, store = make_pool(12), MemoryStore(build_task(config.task))
     data = DataSets(pool, None, {})
     learner = build_tools(config, data, Stop(), store=store, beat=heart.beat).learner
-    sign = config.run.dir / FILE_NAME
+    sign = config.run.dir / HEARTBEAT_NAME
     assert not sign.exists()
     learner.fit(0, {record.id: gold(pool, record.id) for record in pool})
     assert sign.exists()

@@ -25,7 +25,7 @@ from loopd.loop.answer_times import moment
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting import waited
 from loopd.machine import Phase, State, apply, fold
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Target
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Target
 from tests.annotation import walked
 from tests.fuzz.properties import HOW_OFTEN, holds
 from tests.journals import journals
@@ -37,9 +37,9 @@ Looked = st.lists(st.booleans(), min_size=45, max_size=45)
 
 def step_by_step(events: Sequence[Event]) -> dict[str, Any]:
     """The parts of a state that are shared in memory, by plain dicts."""
-    answers: dict[tuple[str, str], Answer] = {}
-    deleted: set[str] = set()
-    predicted: dict[int, dict[str, Target]] = {}
+    answers: dict[tuple[ExternalId, str], Answer] = {}
+    deleted: set[ExternalId] = set()
+    predicted: dict[int, dict[PoolId, Target]] = {}
     batches: list[Any] = []
     for event in events:
         match event:
@@ -178,11 +178,11 @@ def go_on(state: State, event: Event) -> None:
 
 def test_many_answers_that_are_taken_back_let_older_ones_count_again() -> None:
     """More of them than are kept for a person."""
-    batch = Batch("b0", 0, "x", None, tuple(BatchItem(f"r{n}") for n in range(4 * KEPT)))
+    batch = Batch("b0", 0, "x", None, tuple(BatchItem(PoolId(f"r{n}")) for n in range(4 * KEPT)))
     begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
     answers = tuple(
         Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", (begin + timedelta(seconds=n)).isoformat())
-        for n, id_ in enumerate(batch.record_ids)
+        for n, id_ in enumerate(batch.external_ids)
     )
     state = State(phase=Phase.COLLECT, batches=(batch,))
     for one in answers:
@@ -209,14 +209,14 @@ def same_annotators(state: State) -> None:
 
 
 def test_what_was_answered_before_it_was_known_as_a_copy_counts_for_its_original() -> None:
-    batch = Batch("b0000", 0, "x", None, (BatchItem("r1"),))
+    batch = Batch("b0000", 0, "x", None, (BatchItem(PoolId("r1")),))
     state = State(phase=Phase.COLLECT, batches=(batch,))
     time = "2026-01-01T00:00:00"
-    early = Answer("r1#2", "ann", AnswerStatus.SUBMITTED, "a", time)
+    early = Answer(ExternalId("r1#2"), "ann", AnswerStatus.SUBMITTED, "a", time)
     state = apply(state, AnswersCollected(1.0, (early,)))
     same_as_walked(replace(state, published={}))
     assert consensus.labelled(state) == {"r1#2"}
-    again = Batch("b0001", 1, "x", None, (BatchItem("r1", copy_id="r1#2"),))
+    again = Batch("b0001", 1, "x", None, (BatchItem(PoolId("r1"), copy_id=ExternalId("r1#2")),))
     later = apply(replace_phase(state, Phase.DECIDE), BatchPlanned(2.0, again, 1.0))
     assert consensus.labelled(later) == {"r1"}
     same_as_walked(later)
@@ -242,8 +242,8 @@ def test_how_long_people_waited_is_what_a_walk_gives(examples: int) -> None:
     def check(reactions: dict[tuple[int, str], int]) -> None:
         begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
         answers = {
-            (f"r{number}", who): Answer(
-                f"r{number}", who, AnswerStatus.SUBMITTED, "a",
+            (ExternalId(f"r{number}"), who): Answer(
+                ExternalId(f"r{number}"), who, AnswerStatus.SUBMITTED, "a",
                 (begin + timedelta(seconds=seconds)).isoformat(),
             )
             for (number, who), seconds in reactions.items()
@@ -260,4 +260,4 @@ def test_how_long_people_waited_is_what_a_walk_gives(examples: int) -> None:
     holds(examples, REACTIONS, check)
 
 
-ITEMS = tuple(BatchItem(f"r{number}") for number in range(8))
+ITEMS = tuple(BatchItem(PoolId(f"r{number}")) for number in range(8))

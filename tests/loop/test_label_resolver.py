@@ -8,20 +8,20 @@ from typing import Any
 from loopd.config import TaskSection
 from loopd.data.pool import Pool
 from loopd.loop.label_resolver import votes
-from loopd.records import Record, Span
+from loopd.records import JsonValue, PoolId, Record, Span
 from loopd.tasks.registry import build_task
 from tests.annotation.states import answer, state
 
 
 def test_spans_on_a_text_that_grew_in_argilla_do_not_count() -> None:
-    pool = Pool((Record("r0", "Ann sings."), Record("r1", "Bo sings.")))
+    pool = Pool((Record(PoolId("r0"), "Ann sings."), Record(PoolId("r1"), "Bo sings.")))
     task = build_task(TaskSection.model_validate({"type": "spans", "labels": ["person", "place"]}))
     relabel = SimpleNamespace(another_person=True)
     tools: Any = SimpleNamespace(
         config=SimpleNamespace(relabel=relabel), task=task, data=SimpleNamespace(pool=pool)
     )
-    inside = [{"start": 0, "end": 3, "label": "person"}]
-    outside = [{"start": 8, "end": 14, "label": "place"}]
+    inside: JsonValue = [{"start": 0, "end": 3, "label": "person"}]
+    outside: JsonValue = [{"start": 8, "end": 14, "label": "place"}]
     found = votes(
         state(
             "r0 r1",
@@ -34,4 +34,4 @@ def test_spans_on_a_text_that_grew_in_argilla_do_not_count() -> None:
     assert {id_: [vote.annotator for vote in given] for id_, given in found.items()} == {
         "r0": ["p"]
     }
-    assert found["r0"][0].target == (Span(0, 3, "person"),)
+    assert found[PoolId("r0")][0].target == (Span(0, 3, "person"),)

@@ -19,14 +19,15 @@ from loopd.events import (
 from loopd.machine import State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import read_metrics
-from loopd.records import Batch, BatchItem
+from loopd.records import Batch, BatchItem, PoolId
+from loopd.storage.run_folder import METRICS_NAME
 
 STARTED = RunStarted(0.0, "c", 1, ("ä", "b"), "p", "t", "d", {})
 
 
 def events_of(number: int) -> list[Event]:
     """A round, from its batch to its measures."""
-    batch = Batch(f"b{number:04d}", number, "x", None, (BatchItem(f"r{number}"),))
+    batch = Batch(f"b{number:04d}", number, "x", None, (BatchItem(PoolId(f"r{number}")),))
     return [
         BatchPlanned(1.0, batch, 0.1),
         BatchPublished(2.0, batch.id, 0.1),
@@ -44,11 +45,11 @@ def after(state: State, number: int) -> State:
 
 def whole(state: State, folder: Path) -> bytes:
     metrics_log.write(state, folder)
-    return (folder / metrics_log.FILE_NAME).read_bytes()
+    return (folder / METRICS_NAME).read_bytes()
 
 
 def test_it_grows_in_place(tmp_path: Path) -> None:
-    path, state, files = tmp_path / metrics_log.FILE_NAME, fold([STARTED]), set()
+    path, state, files = tmp_path / METRICS_NAME, fold([STARTED]), set()
     for number in range(5):
         state = after(state, number)
         metrics_log.add_last(state, tmp_path)
@@ -73,7 +74,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_it_is_whole_again(damage: Callable[[Path], object], tmp_path: Path) -> None:
-    path, state = tmp_path / metrics_log.FILE_NAME, after(after(fold([STARTED]), 0), 1)
+    path, state = tmp_path / METRICS_NAME, after(after(fold([STARTED]), 0), 1)
     metrics_log.write(state, tmp_path)
     damage(path)
     state = after(state, 2)
@@ -82,7 +83,7 @@ def test_it_is_whole_again(damage: Callable[[Path], object], tmp_path: Path) -> 
 
 
 def test_a_line_that_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
-    path, state = tmp_path / metrics_log.FILE_NAME, after(after(fold([STARTED]), 0), 1)
+    path, state = tmp_path / METRICS_NAME, after(after(fold([STARTED]), 0), 1)
     content = whole(state, tmp_path)
     first = content.index(b"\n") + 1
     for end in range(first, len(content)):

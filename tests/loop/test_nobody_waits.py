@@ -33,7 +33,7 @@ from loopd.loop.queue import BATCHES_OUT, lasting
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.loop.waiting import figures
 from loopd.machine import State, apply
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 TURNAROUND = 36.0
 STEPS = 5
@@ -121,7 +121,7 @@ class Office:
 
     def _publish(self, size: int) -> None:
         number, step = self.state.round + 1, TURNAROUND / STEPS
-        ids = [next(self._texts) for _ in range(size)]
+        ids = [PoolId(next(self._texts)) for _ in range(size)]
         batch = Batch(f"b{number:04d}", number, "x", None, tuple(map(BatchItem, ids)))
         self._apply(BatchPlanned(self._wall(), batch, step))
         self._apply(BatchPublished(self._wall(), batch.id, step))
@@ -133,7 +133,7 @@ class Office:
     def _apply(self, event: object) -> None:
         self.state = apply(self.state, event)  # type: ignore[arg-type]
 
-    def _waiting(self) -> frozenset[str]:
+    def _waiting(self) -> frozenset[ExternalId]:
         return unresolved(self.state, self.needed)
 
     def _wall(self) -> float:
@@ -152,7 +152,15 @@ class Office:
         time = (BEGIN + timedelta(seconds=self.now)).isoformat(timespec="microseconds")
         name = f"person {person}"
         self.fresh.append(
-            Answer(record_id, name, AnswerStatus.SUBMITTED, "a", time, changed=time, given=time)
+            Answer(
+                ExternalId(record_id),
+                name,
+                AnswerStatus.SUBMITTED,
+                "a",
+                time,
+                changed=time,
+                given=time,
+            )
         )
         people = self.open.get(record_id)
         if people is not None:

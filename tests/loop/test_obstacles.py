@@ -31,7 +31,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.machine import State, apply, fold
 from loopd.operations.status import read_run
 from loopd.overview.overview import overview
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 from loopd.storage.journal import Journal
 from tests.monitoring.story import ANN, BOB, START, answer, opening, posted, settings, story
 
@@ -114,7 +114,7 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], str, tuple[str, ...]]] = {
             AnswersCollected(
                 START + 60,
                 (answer("r000", ANN, "fruit", START),),
-                tuple(f"r{n:03d}" for n in range(4)),
+                tuple(ExternalId(f"r{n:03d}") for n in range(4)),
             ),
             closed(),
             cold(1),
@@ -221,7 +221,13 @@ def test_nothing_is_said_where_nothing_is_wrong(name: str, tmp_path: Path) -> No
 
 
 def test_a_single_person_and_second_opinions(tmp_path: Path) -> None:
-    copies = Batch("b0001", 1, "activelab", "m0", (BatchItem("r000", 0.5, copy_id="r000#2"),))
+    copies = Batch(
+        "b0001",
+        1,
+        "activelab",
+        "m0",
+        (BatchItem(PoolId("r000"), 0.5, copy_id=ExternalId("r000#2")),),
+    )
     events = [
         *story(1)[1:-3],
         BatchPlanned(START, copies, 0.1),

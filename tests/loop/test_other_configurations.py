@@ -16,12 +16,12 @@ from loopd.loop.auditing import _foreseen
 from loopd.loop.draws import unseen
 from loopd.loop.verdict import stop_reason
 from loopd.machine import State
-from loopd.records import Batch, BatchItem, Targets
+from loopd.records import Batch, BatchItem, PoolId, Targets
 
 NOW, BEFORE = "the present one", "another one"
 CRITERION = "kappa_average"
 LABELS = (100, 120, 140, 160, 180)
-DRAWS = tuple(f"d{number}" for number in range(2 * LEAST_DRAWS))
+DRAWS = tuple(PoolId(f"d{number}") for number in range(2 * LEAST_DRAWS))
 GOLD: Targets = dict.fromkeys(DRAWS, "a")
 
 
@@ -41,7 +41,9 @@ def run(digests: tuple[str, ...], stops: tuple[bool, ...] = ()) -> State:
     rounds = range(len(digests))
     return State(
         config_digest=digests[-1],
-        batches=tuple(Batch(f"b{n}", n, "x", f"m{n}", (BatchItem(f"r{n}"),)) for n in rounds),
+        batches=tuple(
+            Batch(f"b{n}", n, "x", f"m{n}", (BatchItem(PoolId(f"r{n}")),)) for n in rounds
+        ),
         trained={number: trained(number) for number in rounds},
         evaluated={
             number: evaluated(number, digest, stopping={CRITERION: {"value": 1, "stop": verdict}})
@@ -128,14 +130,22 @@ def test_what_models_of_another_configuration_said_foretells_nothing(
 
 def test_strategies_see_no_draw_whether_it_is_to_come_or_past() -> None:
     batches = (
-        Batch("b0", 0, "x", None, (BatchItem("past", draw=True), BatchItem("selected"))),
-        Batch("b1", 1, "x", None, (BatchItem("present", draw=True),)),
+        Batch(
+            "b0",
+            0,
+            "x",
+            None,
+            (BatchItem(PoolId("past"), draw=True), BatchItem(PoolId("selected"))),
+        ),
+        Batch("b1", 1, "x", None, (BatchItem(PoolId("present"), draw=True),)),
     )
-    aside = ("past", "present", "to come")
+    aside = tuple(map(PoolId, ("past", "present", "to come")))
     assert unseen(State(batches=batches), aside) == {"past", "present", "to come"}
     assert unseen(State(batches=batches), ()) == frozenset()
 
 
 def test_what_a_strategy_took_before_the_audit_began_stays_visible() -> None:
-    batch = Batch("b0", 0, "x", None, (BatchItem("selected"), BatchItem("past", draw=True)))
-    assert unseen(State(batches=(batch,)), ("selected", "past")) == {"past"}
+    batch = Batch(
+        "b0", 0, "x", None, (BatchItem(PoolId("selected")), BatchItem(PoolId("past"), draw=True))
+    )
+    assert unseen(State(batches=(batch,)), (PoolId("selected"), PoolId("past"))) == {"past"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from loopd.loop.queue import (
 )
 from loopd.loop.waiting import figures, waited
 from loopd.machine import Phase, State, apply
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
 ZERO = moment(BEGIN.isoformat())
@@ -37,11 +38,15 @@ def at(seconds: float) -> str:
 
 
 def given(record_id: str, person: str, seconds: float) -> Answer:
-    return Answer(record_id, person, AnswerStatus.SUBMITTED, "a", at(seconds))
+    return Answer(ExternalId(record_id), person, AnswerStatus.SUBMITTED, "a", at(seconds))
 
 
 def make_state(
-    batches: list[list[str]], answers: list[Answer], *, step: float = 4.0, gap: float = 100.0
+    batches: Sequence[Sequence[str]],
+    answers: list[Answer],
+    *,
+    step: float = 4.0,
+    gap: float = 100.0,
 ) -> State:
     """Batches that were published ``gap`` seconds apart; all but the last are evaluated.
 
@@ -50,7 +55,7 @@ def make_state(
     whole = range(len(batches))
     past = whole[:-1]
     planned = tuple(
-        Batch(f"b{n}", n, "x", None, tuple(BatchItem(id_) for id_ in ids))
+        Batch(f"b{n}", n, "x", None, tuple(BatchItem(PoolId(id_)) for id_ in ids))
         for n, ids in enumerate(batches)
     )
     return State(
@@ -66,8 +71,8 @@ def make_state(
     )
 
 
-def ids(prefix: str, count: int) -> list[str]:
-    return [f"{prefix}{n}" for n in range(count)]
+def ids(prefix: str, count: int) -> list[ExternalId]:
+    return [ExternalId(f"{prefix}{n}") for n in range(count)]
 
 
 def steady(prefix: str, person: str, count: int, every: float, start: float = 0.0) -> list[Answer]:
@@ -148,7 +153,7 @@ def test_the_next_batch_is_begun_when_people_would_run_out() -> None:
 
 def test_nothing_is_begun_early_before_a_round_was_measured() -> None:
     state = make_state([ids("r", 20)], steady("r", "ann", 19, 4.0))
-    assert not runs_low(state, frozenset({"r19"}), 1, 3.0)
+    assert not runs_low(state, frozenset({ExternalId("r19")}), 1, 3.0)
 
 
 def test_with_two_answers_each_the_faster_person_decides() -> None:
@@ -163,13 +168,15 @@ def test_with_two_answers_each_the_faster_person_decides() -> None:
 
 
 def test_a_second_opinion_is_no_work_for_who_has_answered_unless_it_may_be() -> None:
-    batch = [f"r{n}" for n in range(20)] + [f"r{n}#2" for n in range(20)]
-    state = make_state([["a"], batch], steady("r", "ann", 20, 4.0))
+    texts = ids("r", 20)
+    copies = frozenset(ExternalId(f"{id_}#2") for id_ in texts)
+    state = make_state([["a"], texts], steady("r", "ann", 20, 4.0))
     items = tuple(
-        BatchItem(id_.partition("#")[0], copy_id=id_ if "#" in id_ else None) for id_ in batch
+        BatchItem(PoolId(id_), copy_id=copy_id)
+        for id_ in texts
+        for copy_id in (None, ExternalId(f"{id_}#2"))
     )
     state = replace(state, batches=(*state.batches[:-1], replace(state.batches[-1], items=items)))
-    copies = frozenset(batch[20:])
     assert runs_low(state, copies, 1, 3.0), "ann may answer none of them"
     assert not runs_low(state, copies, 1, 3.0, another_person=False)
 

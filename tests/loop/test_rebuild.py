@@ -13,11 +13,11 @@ from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
 from loopd.operations.rebuild import UNKNOWN, Rebuilt, rebuild
-from loopd.records import Batch, BatchItem, JsonValue, Record, Suggestion
+from loopd.records import Batch, BatchItem, ExternalId, JsonValue, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 
 TASK = SingleLabelTask(("a", "b"), "label", "text", "Which?")
-POOL = Pool(tuple(Record(f"r{number}", f"text {number}") for number in range(40)))
+POOL = Pool(tuple(Record(PoolId(f"r{number}"), f"text {number}") for number in range(40)))
 
 
 def batch(number: int, *ids: str, model: str | None = "m", strategy: str = "s") -> Batch:
@@ -26,7 +26,9 @@ def batch(number: int, *ids: str, model: str | None = "m", strategy: str = "s") 
     def item(place: int, id_: str) -> BatchItem:
         record_id, sign, _ = id_.partition("#")
         proposal = None if sign else Suggestion("a", 0.5)
-        return BatchItem(record_id, 1 / (1 + place), proposal, id_ if sign else None)
+        return BatchItem(
+            PoolId(record_id), 1 / (1 + place), proposal, ExternalId(id_) if sign else None
+        )
 
     items = tuple(item(place, id_) for place, id_ in enumerate(ids))
     return Batch(f"b{number:04d}", number, strategy, model, items)
@@ -152,7 +154,7 @@ def test_records_without_a_batch_are_in_none(metadata: dict[str, Any]) -> None:
     items = shown(FIRST, SECOND)
     for id_, answered in (("r2", True), ("r1#2", True), ("r10", False)):
         items[id_] = replace(items[id_], metadata=metadata, answered=answered)
-    items["r20"] = replace(items["r5"], external_id="r20", field="text 20", metadata={})
+    items["r20"] = replace(items["r5"], external_id=ExternalId("r20"), field="text 20", metadata={})
     found = rebuilt(items)
     (first,) = found.batches
     assert first == FIRST
@@ -164,10 +166,10 @@ def test_records_without_a_batch_are_in_none(metadata: dict[str, Any]) -> None:
 def test_records_of_others_are_left_alone() -> None:
     items = shown(FIRST)
     theirs = replace(items["r5"], metadata={"source": "x"}, field="their text")
-    items["theirs"] = replace(theirs, external_id="theirs")
-    items["r5#9"] = replace(theirs, external_id="r5#9")
+    items["theirs"] = replace(theirs, external_id=ExternalId("theirs"))
+    items["r5#9"] = replace(theirs, external_id=ExternalId("r5#9"))
     items["none"] = replace(items["r5"], external_id=None)
-    items["no field"] = replace(theirs, external_id="other", field=None)
+    items["no field"] = replace(theirs, external_id=ExternalId("other"), field=None)
     found = rebuilt(items)
     assert found.batches == (FIRST,)
     assert found.notes == ("4 records of the dataset are not of this run and stay as they are",)
@@ -177,9 +179,11 @@ def test_records_of_others_are_left_alone() -> None:
     "field_value", ["a <b>saw</b>", "a &lt;b>saw&lt;/b>", "a &lt;b&gt;saw&lt;/b&gt;"]
 )
 def test_texts_are_the_same_however_somebody_has_put_them_in(field_value: str) -> None:
-    pool = Pool((Record("r1", "a <b>saw</b>"),))
-    first = Batch("b0000", 0, "s", None, (BatchItem("r1"),))
-    item = PublishedItem("r1", field_value, schema.metadata(first, 0), None, False, "no time")
+    pool = Pool((Record(PoolId("r1"), "a <b>saw</b>"),))
+    first = Batch("b0000", 0, "s", None, (BatchItem(PoolId("r1")),))
+    item = PublishedItem(
+        ExternalId("r1"), field_value, schema.metadata(first, 0), None, False, "no time"
+    )
     assert rebuild([item], pool, TASK).batches == (first,)
 
 
@@ -201,9 +205,11 @@ def test_copies_of_what_came_with_an_answer_need_no_original() -> None:
 
 
 def test_ids_of_the_pool_that_look_like_copies_are_none() -> None:
-    pool = Pool((Record("r1", "text 1"), Record("r1#2", "text 1 again")))
-    first = Batch("b0000", 0, "s", None, (BatchItem("r1#2"),))
-    item = PublishedItem("r1#2", "text 1 again", schema.metadata(first, 0), None, False, "no time")
+    pool = Pool((Record(PoolId("r1"), "text 1"), Record(PoolId("r1#2"), "text 1 again")))
+    first = Batch("b0000", 0, "s", None, (BatchItem(PoolId("r1#2")),))
+    item = PublishedItem(
+        ExternalId("r1#2"), "text 1 again", schema.metadata(first, 0), None, False, "no time"
+    )
     found = rebuild([item], pool, TASK)
     assert found.batches == (first,)
     assert found.published == (None,)

@@ -21,7 +21,18 @@ from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.recover import Recovery, lines, recovered
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Span, Suggestion
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchItem,
+    PoolId,
+    Record,
+    Span,
+    Suggestion,
+    published_as,
+    text_of,
+)
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, _in_memory, _on_argilla, gold
 from tests.loop.test_second_opinions import ACTIVELAB, asked_again, attentive, never
@@ -116,11 +127,11 @@ def test_several_open_batches_and_late_answers(make_bench: MakeBench) -> None:
     bench.run_until(lambda state: half_way(1, 6)(state) and state.round == 1, diligent(bench))
     before, _ = forget(bench)
     waiting = unresolved(before, 1)
-    late = next(id_ for id_ in before.batches[0].record_ids if id_ in waiting)
+    late = next(id_ for id_ in before.batches[0].external_ids if id_ in waiting)
     assert unresolved(bench.state, 1) == waiting
     bench.people.submit(late, "bob", gold(bench.tools.data.pool, late))
     bench.now[0] += 100
-    bench.run_until(lambda state: late in targets(state), lambda: None)
+    bench.run_until(lambda state: text_of(late) in targets(state), lambda: None)
 
 
 @pytest.mark.whatever_the_store
@@ -158,7 +169,7 @@ def test_a_deleted_original_of_a_copy_stays_deleted(make_bench: MakeBench) -> No
     copy = next(item for item in bench.state.batch.items if item.copy_id is not None)
     bench.people.delete(copy.record_id)
     _, found = forget(bench)
-    assert bench.state.deleted == {copy.record_id}
+    assert bench.state.deleted == {published_as(copy.record_id)}
     assert copy.record_id not in targets(bench.state)
     assert copy.copy_id not in unresolved(bench.state, 1)
     assert any(f"`{copy.record_id}`" in note for note in found.notes)
@@ -190,12 +201,12 @@ def test_what_cannot_be_known_is_said(make_bench: MakeBench) -> None:
     bench.people.withdraw(second, "bob")
     bench.people.delete(third)
     bench.now[0] += 100
-    bench.run_until(lambda state: third in state.deleted, lambda: None)
+    bench.run_until(lambda state: published_as(third) in state.deleted, lambda: None)
     before, found = forget(bench)
     assert answers(bench.state) == answers(before)
     assert targets(bench.state) == targets(before)
     assert bench.state.deleted == set()
-    assert third not in bench.state.external_ids
+    assert published_as(third) not in bench.state.external_ids
     said = list(lines(found, bench.tools.config, dry_run=False))
     assert said[0].startswith("recovered 2 batches with 11 records, and ")
     assert "of 2 people" in said[0]
@@ -255,9 +266,9 @@ def test_patience_begins_when_the_batch_came(make_bench: MakeBench) -> None:
 
 TEXTS = Pool(
     (
-        Record("a", "Ada 🙂 went to Rome &amp; back"),
-        Record("b", "nothing <b>here</b>\r\nat all 🙂"),
-        Record("c", "Bob"),
+        Record(PoolId("a"), "Ada 🙂 went to Rome &amp; back"),
+        Record(PoolId("b"), "nothing <b>here</b>\r\nat all 🙂"),
+        Record(PoolId("c"), "Bob"),
     )
 )
 KINDS: dict[str, tuple[dict[str, Any], list[Suggestion | None], list[Any]]] = {

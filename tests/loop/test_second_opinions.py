@@ -11,8 +11,8 @@ import pytest
 from loopd.annotation.consensus import ballots, discarded, repeats, targets, unresolved
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
-from loopd.records import AnswerStatus, Batch, BatchItem
-from tests.loop.conftest import LABELS, Bench, MakeBench, gold
+from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId
+from tests.loop.conftest import LABELS, Bench, MakeBench, gold, number
 
 ACTIVELAB: dict[str, Any] = {
     "strategy": {"name": "activelab", "cold_start": "random_sampling"},
@@ -34,7 +34,7 @@ def asked_again(state: State) -> bool:
 
 
 def right(bench: Bench, external_id: str) -> str:
-    return gold(bench.tools.data.pool, bench.state.originals[external_id])
+    return gold(bench.tools.data.pool, bench.state.originals[ExternalId(external_id)])
 
 
 def wrong(bench: Bench, external_id: str) -> str:
@@ -45,7 +45,7 @@ def seen(bench: Bench, person: str, external_id: str) -> bool:
     """Whether a person has answered the record or a copy of it."""
     originals, who = bench.state.originals, bench.people.ids.get(person, person)
     return any(
-        originals[answered] == originals[external_id]
+        originals[answered] == originals[ExternalId(external_id)]
         for answered, annotator in bench.state.answers
         if annotator == who
     )
@@ -92,17 +92,17 @@ def test_second_opinions_are_asked_and_mend_labels(make_bench: MakeBench) -> Non
     again = [item for item in items if item.copy_id is not None]
     assert again
     assert all(item.suggestion is None for item in again)
-    assert all(item.copy_id.startswith(f"{item.record_id}#") for item in again)
+    assert all(item.external_id.startswith(f"{item.record_id}#") for item in again)
     votes = ballots(state)
     assert all(len({vote.annotator for vote in given}) == len(given) for given in votes.values())
     assert max(len(given) for given in votes.values()) >= 2
     assert set(votes) == set(targets(state)) == state.planned_ids
     assert fold(bench.events) == state
     rows = metrics_log.rows(state)
-    assert sum(row["second_opinions"] for row in rows) == len(again)
-    assert rows[-1]["annotations"] == sum(map(len, votes.values())) > rows[-1]["labels"]
+    assert sum(number(row, "second_opinions") for row in rows) == len(again)
+    assert rows[-1]["annotations"] == sum(map(len, votes.values())) > number(rows[-1], "labels")
     assert rows[-1]["annotators"] == 3
-    assert 0 <= rows[-1]["consensus.agreement"] <= 1
+    assert 0 <= number(rows[-1], "consensus.agreement") <= 1
 
 
 def with_a_copy(make_bench: MakeBench, **sections: Any) -> tuple[Bench, str, str]:
@@ -125,7 +125,7 @@ def with_a_copy(make_bench: MakeBench, **sections: Any) -> tuple[Bench, str, str
 def person_of(bench: Bench, record_id: str) -> str:
     """Who answered a record itself."""
     names = {identifier: name for name, identifier in bench.people.ids.items()}
-    return next(names[who] for answered, who in bench.state.answers if answered == record_id)
+    return next(str(names[who]) for answered, who in bench.state.answers if answered == record_id)
 
 
 def settle(bench: Bench, looks: int = 40) -> None:
@@ -140,21 +140,21 @@ def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
     make_bench: MakeBench,
 ) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench)
-    first, before = person_of(bench, record_id), targets(bench.state)[record_id]
+    first, before = person_of(bench, record_id), targets(bench.state)[PoolId(record_id)]
     other = next(label for label in LABELS if label != before)
     bench.people.submit(copy_id, first, other)
     settle(bench)
-    assert targets(bench.state)[record_id] == before
-    assert [vote.target for vote in ballots(bench.state)[record_id]] == [before]
+    assert targets(bench.state)[PoolId(record_id)] == before
+    assert [vote.target for vote in ballots(bench.state)[PoolId(record_id)]] == [before]
     assert repeats(bench.state) == {(copy_id, bench.people.ids[first])}
-    kept = bench.state.answers[copy_id, bench.people.ids[first]]
+    kept = bench.state.answers[ExternalId(copy_id), bench.people.ids[first]]
     assert kept.status is AnswerStatus.DISCARDED
     second = next(name for name in ("bob", "cyd") if not seen(bench, name, copy_id))
     assert copy_id in bench.people.open_records(second)
     round_ = bench.state.round
     bench.people.submit(copy_id, second, other)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert {vote.annotator for vote in ballots(bench.state)[record_id]} == {
+    assert {vote.annotator for vote in ballots(bench.state)[PoolId(record_id)]} == {
         bench.people.ids[first],
         bench.people.ids[second],
     }
@@ -163,23 +163,23 @@ def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
 @pytest.mark.whatever_the_store
 def test_the_same_person_again_replaces_where_that_is_allowed(make_bench: MakeBench) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench, relabel={"another_person": False})
-    first, before = person_of(bench, record_id), targets(bench.state)[record_id]
+    first, before = person_of(bench, record_id), targets(bench.state)[PoolId(record_id)]
     other = next(label for label in LABELS if label != before)
     round_ = bench.state.round
     bench.people.submit(copy_id, first, other)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    (vote,) = ballots(bench.state, another_person=False)[record_id]
+    (vote,) = ballots(bench.state, another_person=False)[PoolId(record_id)]
     assert (vote.annotator, vote.target) == (bench.people.ids[first], other)
 
 
 def test_a_discard_by_another_person_ends_the_question(make_bench: MakeBench) -> None:
     bench, record_id, copy_id = with_a_copy(make_bench)
-    before = targets(bench.state)[record_id]
+    before = targets(bench.state)[PoolId(record_id)]
     second = next(name for name in ("bob", "cyd") if not seen(bench, name, copy_id))
     round_ = bench.state.round
     bench.people.discard(copy_id, second)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert targets(bench.state)[record_id] == before
+    assert targets(bench.state)[PoolId(record_id)] == before
     assert record_id not in discarded(bench.state)
 
 
@@ -203,9 +203,9 @@ def test_an_answer_on_a_copy_may_be_edited_and_taken_back(make_bench: MakeBench)
     for value in LABELS:
         bench.people.submit(copy_id, second, value)
     bench.run_until(lambda state: round_ in state.trained, lambda: None)
-    assert ballots(bench.state)[record_id][1].target == LABELS[1]
+    assert ballots(bench.state)[PoolId(record_id)][1].target == LABELS[1]
     bench.people.withdraw(copy_id, second)
-    bench.run_until(lambda state: len(ballots(state)[record_id]) == 1, lambda: None)
+    bench.run_until(lambda state: len(ballots(state)[PoolId(record_id)]) == 1, lambda: None)
 
 
 @pytest.mark.whatever_the_store
@@ -256,8 +256,8 @@ def test_every_consensus_carries_the_loop(make_bench: MakeBench, strategy: str) 
     state = bench.run_until(never, attentive(bench))
     rows = metrics_log.rows(state)
     assert len(rows) == 5
-    assert rows[-1]["accuracy"] >= 0.7
-    assert 0 < rows[-1]["consensus.quality"] <= 1
+    assert number(rows[-1], "accuracy") >= 0.7
+    assert 0 < number(rows[-1], "consensus.quality") <= 1
     named = {key for key in rows[-1] if key.endswith(".quality") and key.startswith("annotators.")}
     assert len(named) == rows[-1]["annotators"]
 

@@ -47,7 +47,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "config.yaml"
 
 
-def writing(path: Path, text: str | None = None, **sections: dict[str, Any]) -> Callable[[], None]:
+def writing(path: Path, text: str | None = None, **sections: Any) -> Callable[[], None]:
     """Write this instead of the configuration, or the configuration with these sections."""
     content = yaml.safe_dump(SETTINGS | sections) if text is None else text
 
@@ -66,7 +66,7 @@ def rested(path: Path, *actions: Callable[[], None]) -> tuple[Rest, Waits, list[
     return rest, loop, [line["event"] for line in lines]
 
 
-RAISED = {"stopping": {"max_rounds": 3}}
+RAISED: dict[str, Any] = {"stopping": {"max_rounds": 3}}
 
 
 def test_a_raised_limit_is_news(path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_raised_limit_is_news(path: Path) -> None:
 
 
 def test_what_shapes_nothing_is_none(path: Path) -> None:
-    shapeless = {"log": {"level": "debug"}, "dashboard": {"port": 7000}}
+    shapeless: dict[str, Any] = {"log": {"level": "debug"}, "dashboard": {"port": 7000}}
     rest, _, events = rested(path, writing(path, **shapeless), writing(path), lambda: None)
     assert rest.news is None
     assert events == ["staying"]

@@ -24,7 +24,7 @@ from loopd.loop.lookout import Lookout
 from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
 from loopd.machine import Phase, State
-from loopd.records import AnswerStatus, Batch
+from loopd.records import AnswerStatus, Batch, ExternalId
 from loopd.storage.names import SavedNames, UnsavedNames
 from tests.annotation.states import answer, state
 from tests.loop.conftest import Bench, MakeBench, gold
@@ -165,7 +165,7 @@ def test_one_record_that_argilla_fails_at_keeps_no_other_back(
             raise error
         return real(batches)
 
-    bench.tools.store.reopen = reopen  # type: ignore[method-assign]
+    bench.tools.store.reopen = reopen  # type: ignore[assignment,method-assign]
     bench.people.lose(lost)
     with pytest.raises(RuntimeError, match="does not get on"):
         bench.run_until(trained, lambda: answer_all(bench), steps=300)
@@ -249,7 +249,7 @@ def test_what_is_left_out_on_purpose_is_not_waited_for(make_bench: MakeBench, pl
     store.publish = lambda batch, texts: left_out  # type: ignore[attr-defined]
     watched(bench, store)
     began = bench.now[0]
-    bench.tools.store._store.publish(bench.state.batch, {
+    store._store.publish(bench.state.batch, {
         id_: bench.tools.data.pool[id_].text for id_ in bench.state.batch.record_ids
     })  # fmt: skip
     with capture_logs() as logs:
@@ -262,7 +262,7 @@ def test_answers_are_read_while_the_search_fails(bench: Bench) -> None:
     def failing(batches: Sequence[Batch], *, open_only: bool = False) -> frozenset[str]:
         raise TransientError("HTTP 500")
 
-    bench.tools.store.visible = failing  # type: ignore[method-assign]
+    bench.tools.store.visible = failing  # type: ignore[assignment,method-assign]
     with capture_logs() as logs:
         assert bench.run_until(trained, lambda: answer_all(bench)).trained[0].labels == 12
     assert [line["event"] for line in logs].count("search_fails") == 1
@@ -312,7 +312,7 @@ def test_answers_of_a_deleted_account_may_be_dropped(make_bench: MakeBench) -> N
         after = bench.run_until(trained, lambda: answer_pending(bench))
     assert after.trained[0].labels == 6
     assert sorted(reopened(bench)) == half
-    assert {after.answers[id_, gone].status for id_ in half} == {AnswerStatus.WITHDRAWN}
+    assert {after.answers[ExternalId(id_), gone].status for id_ in half} == {AnswerStatus.WITHDRAWN}
     (said,) = [line for line in logs if line["event"] == "account_deleted"]
     assert (said["account"], said["answers"]) == (name, len(half))
 
@@ -396,14 +396,14 @@ def test_the_name_outlives_the_process(tmp_path: Path) -> None:
     assert SavedNames(tmp_path).read() == {"id of ann": "ann", "id of bob": "bob"}
     watch = AccountWatch(Known("bob", "others"), SavedNames(tmp_path))  # type: ignore[arg-type]
     with capture_logs() as logs:
-        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+        assert watch.departed(RUN, sweep_without(*ANNS)) == frozenset({"id of ann"})
     assert [(line["account"], line["answers"]) for line in logs] == [("ann", 2)]
 
 
 def test_a_name_that_nobody_knew_is_said_to_be_unknown() -> None:
     watch = AccountWatch(Known("bob"))  # type: ignore[arg-type]
     with capture_logs() as logs:
-        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+        assert watch.departed(RUN, sweep_without(*ANNS)) == frozenset({"id of ann"})
     assert (logs[0]["account"], logs[0]["id"]) == ("not known by name", "id of ann")
 
 
@@ -418,7 +418,7 @@ def test_an_admin_sees_only_members(gone: tuple[tuple[str, str], ...], deleted: 
     store.list = VisibleAccounts({}, complete=False)
     if not deleted and gone == ANNS[:1]:
         assert watch.departed(RUN, sweep_without(*gone)) is None, "another sweep tells"
-    assert watch.departed(RUN, sweep_without(*gone)) == deleted
+    assert watch.departed(RUN, sweep_without(*gone)) == frozenset(deleted)
 
 
 def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
@@ -430,7 +430,7 @@ def test_an_account_that_is_deleted_between_two_pages_is_deleted() -> None:
     with capture_logs() as logs:
         assert watch.departed(RUN, sweep_without(*ANNS[:1])) is None
         assert not logs
-        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+        assert watch.departed(RUN, sweep_without(*ANNS)) == frozenset({"id of ann"})
     assert [line["event"] for line in logs] == ["account_deleted"]
 
 
@@ -456,13 +456,13 @@ def test_no_answer_is_withdrawn_before_it_is_clear_why(bench: Bench) -> None:
     store.accounts = lambda: VisibleAccounts({}, complete=False)  # type: ignore[method-assign]
     real = store.sweep
 
-    def sweep(ids: Collection[str]) -> Sweep:
+    def sweep(ids: Collection[ExternalId]) -> Sweep:
         lost = {(id_, "eve") for id_ in next(sweeps, half)}
         seen = real(ids)
         kept = tuple(a for a in seen.answers if (a.external_id, a.annotator) not in lost)
         return replace(seen, answers=kept)
 
-    store.sweep = sweep  # type: ignore[method-assign]
+    store.sweep = sweep  # type: ignore[assignment,method-assign]
     bench.tools.watcher.forget()
     after = bench.run_until(lambda state: bool(state.departed), lambda: None)
     assert after.departed == {"eve"}
@@ -505,7 +505,7 @@ def test_names_that_cannot_be_kept_do_not_end_a_run(broken: str) -> None:
     assert [line["event"] for line in logs] == ["names_not_kept"]
     watch._store.list = VisibleAccounts({}, complete=True)  # type: ignore[union-attr]
     with capture_logs() as logs:
-        assert watch.departed(RUN, sweep_without(*ANNS)) == {"id of ann"}
+        assert watch.departed(RUN, sweep_without(*ANNS)) == frozenset({"id of ann"})
     assert logs[0]["account"] == "ann"
 
 
@@ -513,11 +513,11 @@ def test_a_record_that_is_gone_hides_no_deleted_account() -> None:
     """Answers on it were never withdrawn, and are not missed now."""
     store = Known("ann", complete=False)
     watch = AccountWatch(store)  # type: ignore[arg-type]
-    run = replace(RUN, deleted=frozenset({"r2"}))
+    run = replace(RUN, deleted=frozenset({ExternalId("r2")}))
     assert watch.departed(run, sweep_without()) == frozenset()
     store.list = VisibleAccounts({}, complete=False)
-    left = replace(sweep_without(*ANNS), missing=("r2",))
-    assert watch.departed(run, left) == {"id of ann"}
+    left = replace(sweep_without(*ANNS), missing=(ExternalId("r2"),))
+    assert watch.departed(run, left) == frozenset({"id of ann"})
 
 
 def test_nobody_is_asked_for_again_and_again() -> None:

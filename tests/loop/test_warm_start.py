@@ -12,7 +12,7 @@ from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
-from loopd.records import AnswerStatus
+from loopd.records import AnswerStatus, ExternalId, PoolId
 from tests.loop.conftest import Bench, GivenAnswers, MakeBench, gold, gold_of
 from tests.loop.test_second_opinions import ACTIVELAB, copies
 
@@ -60,11 +60,11 @@ def test_too_few_answers_are_known_to_the_cold_start(make_bench: MakeBench) -> N
 def test_values_that_the_task_does_not_know(make_bench: MakeBench) -> None:
     bench = make_bench(size=8, answers={"r000": (("old", "zebra"),)}, queue={"batch_size": 8})
     state = bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
-    assert state.answers["r000", "import:old"].status is AnswerStatus.INVALID
+    assert state.answers[ExternalId("r000"), "import:old"].status is AnswerStatus.INVALID
     assert "r000" in unresolved(state, 1)  # it is published like any other text
     state = bench.run_until(lambda state: bool(state.trained), lambda: answer_all(bench))
-    assert state.answers["r000", "import:old"].status is AnswerStatus.INVALID
-    assert targets(state)["r000"] == "fruit"
+    assert state.answers[ExternalId("r000"), "import:old"].status is AnswerStatus.INVALID
+    assert targets(state)[PoolId("r000")] == "fruit"
 
 
 @pytest.mark.whatever_the_store
@@ -76,8 +76,8 @@ def test_a_second_opinion_on_an_answer_that_came_with_the_pool(make_bench: MakeB
     assert asked & set(wrong)
     assert asked.isdisjoint(state.planned_ids)  # one person alone: nothing else may be asked
     assert "r000" in asked
-    assert [vote.target for vote in ballots(state)["r000"]] == ["tool", "fruit", "fruit"]
-    assert targets(state)["r000"] == "fruit"
+    assert [vote.target for vote in ballots(state)[PoolId("r000")]] == ["tool", "fruit", "fruit"]
+    assert targets(state)[PoolId("r000")] == "fruit"
 
 
 def test_a_kill_between_the_answers_and_the_batch_changes_nothing(make_bench: MakeBench) -> None:

@@ -19,10 +19,13 @@ from loopd.loop.queue import (
     turnaround,
 )
 from loopd.machine import State
+from loopd.records import ExternalId, text_of
 from tests.annotation.walked import given, reactions
 
 
-def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: float) -> bool:
+def runs_low(
+    state: State, waiting: frozenset[ExternalId], needed: int, poll_interval: float
+) -> bool:
     """Whether the next batch must be begun lest somebody waits for it.
 
     The records that are open to a person get fewer by the person's own answers, and by those of
@@ -38,7 +41,7 @@ def runs_low(state: State, waiting: frozenset[str], needed: int, poll_interval: 
     if seconds is None:
         return False
     speeds, reacted = paces(state), reactions(state)
-    records = [state.originals.get(id_, id_) for id_ in waiting]
+    records = [state.originals.get(id_, text_of(id_)) for id_ in waiting]
     everybody = math.fsum(speeds.values())
     for person, own in speeds.items():
         falling = own + (everybody - own) / needed

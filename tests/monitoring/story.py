@@ -20,7 +20,16 @@ from loopd.events import (
     RunStarted,
     RunStopped,
 )
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchItem,
+    ExternalId,
+    PoolId,
+    Record,
+    Suggestion,
+)
 
 START = 1_700_000_000.0
 """When it began, seconds since 1970."""
@@ -45,12 +54,12 @@ def settings(folder: Path, labels: Sequence[str] = ("fruit", "tool"), **sections
 
 
 def pool(size: int = 40, text: str = "text number") -> Pool:
-    return Pool(tuple(Record(f"r{n:03d}", f"{text} {n}") for n in range(size)))
+    return Pool(tuple(Record(PoolId(f"r{n:03d}"), f"{text} {n}") for n in range(size)))
 
 
 def batch(number: int, labels: Sequence[str] = ("fruit", "tool")) -> Batch:
     items = tuple(
-        BatchItem(f"r{number * SIZE + n:03d}", 0.9 - n / 10, Suggestion(labels[n % 2], 0.6))
+        BatchItem(PoolId(f"r{number * SIZE + n:03d}"), 0.9 - n / 10, Suggestion(labels[n % 2], 0.6))
         for n in range(SIZE)
     )
     model = None if number == 0 else f"m{number - 1}"
@@ -66,7 +75,7 @@ def answer(
     status: AnswerStatus = AnswerStatus.SUBMITTED,
 ) -> Answer:
     time = datetime.fromtimestamp(at, timezone.utc).isoformat()
-    return Answer(record, person, status, value, time)
+    return Answer(ExternalId(record), person, status, value, time)
 
 
 def opening(labels: Sequence[str] = ("fruit", "tool")) -> Event:

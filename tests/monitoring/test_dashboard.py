@@ -23,13 +23,13 @@ from loopd.dashboard.view import View
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import AnswersCollected, Event
-from loopd.loop.daemon import PAGE_NAME
 from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.storage.heartbeat import Heartbeat
-from loopd.storage.names import FILE_NAME, SavedNames
+from loopd.storage.names import SavedNames
+from loopd.storage.run_folder import PAGE_NAME, PEOPLE_NAME
 from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, START, answered, pool, settings, story
 
@@ -107,8 +107,8 @@ def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mo
         ANN: "ann of old",
         BOB: "bob",
     }
-    (opened.tools.config.run.dir / FILE_NAME).unlink()
-    (opened.tools.config.run.dir / FILE_NAME).mkdir()
+    (opened.tools.config.run.dir / PEOPLE_NAME).unlink()
+    (opened.tools.config.run.dir / PEOPLE_NAME).mkdir()
     view._shown = None
     again = view.shown()
     assert again is not None

@@ -17,7 +17,7 @@ from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.reasons import proposals
-from loopd.records import AnswerStatus, Span, Suggestion
+from loopd.records import AnswerStatus, ExternalId, JsonValue, PoolId, Span, Suggestion
 from loopd.reports.report_page import report_html
 from tests.monitoring.story import (
     ANN,
@@ -95,7 +95,8 @@ def test_the_open_batch_shrinks_as_answers_come(config: Config) -> None:
 def test_a_record_is_out_for_a_reason(config: Config) -> None:
     record = seen(story(2, 1), config).out[0]
     assert (record.id, record.text, record.batch) == ("r009", "text number 9", "b0002")
-    assert (record.strategy, record.score) == ("margin", pytest.approx(0.8))
+    assert record.strategy == "margin"
+    assert record.score == pytest.approx(0.8)
     assert record.why == "the two likeliest labels are close to each other"
     assert [(each.label, each.certainty) for each in record.proposals] == [("tool", 0.6)]
 
@@ -113,7 +114,9 @@ def test_a_record_that_was_ranked_anew_shows_the_new_proposal(config: Config) ->
 
 def test_a_copy_asks_for_a_second_opinion(config: Config) -> None:
     one = batch(1)
-    copy = replace(one.items[0], record_id="r000", copy_id="r000#2", suggestion=None)
+    copy = replace(
+        one.items[0], record_id=PoolId("r000"), copy_id=ExternalId("r000#2"), suggestion=None
+    )
     events = [
         opening(), *posted(0), answered(0), *learned(0),
         BatchPlanned(START + 101, replace(one, items=(copy,)), 0.1),
@@ -223,7 +226,7 @@ def test_warnings(tmp_path: Path) -> None:
         AnswersCollected(
             START + 150,
             (answer("r004", ANN, "gad\u202eget", START + 140, AnswerStatus.INVALID),),
-            deleted=("r005",),
+            deleted=(ExternalId("r005"),),
         ),
     ]
     around = LiveContext(outage=Outage(START, "no route\nto host"), failure="boom")
@@ -247,7 +250,7 @@ def test_audit_figures_are_shown_where_there_are_any(config: Config) -> None:
 
 def test_the_audit_speaks_in_sentences(config: Config) -> None:
     state = fold(story(1))
-    figures = {"audit.draws": 20, "audit.open": 0, "audit.accuracy": 0.8}
+    figures: dict[str, JsonValue] = {"audit.draws": 20, "audit.open": 0, "audit.accuracy": 0.8}
     figures |= {"audit.accuracy_low": 0.56, "audit.accuracy_high": 0.94, "audit.saved": None}
     found = overview(state, config, pool(), [{**rows(state)[0], **figures}], START)
     assert "about 80 % (56 % to 94 %, 20 random draws)" in found.findings[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loopd.dashboard.error_counts import FILE_NAME, ErrorCounts
+from loopd.dashboard.error_counts import ErrorCounts
 from loopd.dashboard.prometheus import NAMES, Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.tally import tally
@@ -21,6 +21,7 @@ from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows
 from loopd.records import AnswerStatus
+from loopd.storage.run_folder import ERRORS_NAME
 from tests.monitoring.story import (
     ANN,
     START,
@@ -164,7 +165,7 @@ def test_an_outage_begins_once_and_ends(tmp_path: Path) -> None:
     "text", ["", "no json", "[1]", '{"a": -1, "b": "x", "c": true, "auth": 2}']
 )
 def test_a_damaged_file_of_errors_is_done_without(text: str, tmp_path: Path) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / ERRORS_NAME
     path.write_text(text)
     counts = ErrorCounts(tmp_path)
     counts.add(AuthError("no"))

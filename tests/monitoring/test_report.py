@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from loopd.cli import main
 from loopd.config import Config
 from loopd.events import Event, RoundEvaluated
+from loopd.records import JsonValue
 from loopd.reports.report import run_report
 from loopd.storage.lock import run_lock
 from tests.monitoring.html import Page
@@ -143,8 +144,10 @@ def without_test_set(events: list[Event]) -> list[Event]:
 
 
 def of_several_labels(events: list[Event]) -> list[Event]:
-    metrics = {"metric": "micro_f1", "micro_f1": 0.5, "micro_f1_low": 0.4, "micro_f1_high": 0.6,
-               "macro_f1": 0.4, "hamming_loss": 0.1, "test_size": 9, "f1.fruit": 0.5}  # fmt: skip
+    metrics: dict[str, JsonValue] = {
+        "metric": "micro_f1", "micro_f1": 0.5, "micro_f1_low": 0.4, "micro_f1_high": 0.6,
+        "macro_f1": 0.4, "hamming_loss": 0.1, "test_size": 9, "f1.fruit": 0.5,
+    }  # fmt: skip
     return [
         replace(event, metrics=metrics, confusion=())
         if isinstance(event, RoundEvaluated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,9 @@ TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF), min_size=
 
 
 @given(user=TEXTS, password=TEXTS, name=TEXTS, scheme=st.sampled_from(SCHEMES))
-def test_any_user_password_and_name_arrive_as_they_are(user, password, name, scheme):
+def test_any_user_password_and_name_arrive_as_they_are(
+    user: str, password: str, name: str, scheme: str
+) -> None:
     parts = [quote(text, safe="") for text in (user, password, name)]
     address = database_address(f"{scheme}://{parts[0]}:{parts[1]}@db.example:5433/{parts[2]}")
     assert dict(address.environment) == {
@@ -31,7 +34,7 @@ def test_any_user_password_and_name_arrive_as_they_are(user, password, name, sch
 
 
 @given(password=st.uuids())
-def test_no_password_is_shown(password):
+def test_no_password_is_shown(password: UUID) -> None:
     database = database_address(f"postgresql://ann:{password}@h/d?sslmode=require")
     redis = redis_address(f"redis://:{password}@h:6379/2")
     for address in (database, redis):
@@ -59,7 +62,7 @@ def test_no_password_is_shown(password):
          {"PGHOST": "h", "PGDATABASE": "d", "PGSSLMODE": "require"}),
     ],
 )  # fmt: skip
-def test_forms_of_addresses(text, variables):
+def test_forms_of_addresses(text: str, variables: dict[str, str]) -> None:
     assert dict(database_address(text).environment) == variables
 
 
@@ -87,7 +90,7 @@ def test_forms_of_addresses(text, variables):
         f"postgresql://u:{SECRET}@h1:5432,h2:5432/d",
     ],
 )
-def test_what_is_no_address_is_refused_in_one_line(text):
+def test_what_is_no_address_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         database_address(text)
     words = f"{refusal.value.message} {refusal.value.hint}"
@@ -107,7 +110,7 @@ def test_what_is_no_address_is_refused_in_one_line(text):
         f"redis://h:6379/0?password={SECRET}",
     ],
 )
-def test_what_is_no_redis_is_refused_in_one_line(text):
+def test_what_is_no_redis_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         redis_address(text)
     words = f"{refusal.value.message} {refusal.value.hint}"
@@ -115,7 +118,7 @@ def test_what_is_no_redis_is_refused_in_one_line(text):
     assert refusal.value.hint
 
 
-def test_sqlite_has_its_own_hint():
+def test_sqlite_has_its_own_hint() -> None:
     with pytest.raises(ConfigError, match="not for SQLite") as refusal:
         database_address("sqlite:///x.db")
     assert "--home" in refusal.value.hint

@@ -135,14 +135,14 @@ def comparable(row: tuple[Any, ...]) -> tuple[Any, ...]:
 )
 @given(st.lists(VALUES, max_size=30))
 @example([10**15, 1.7e308, 5e-324, -0.0])
-def test_both_read_the_same_values(postgres, sqlite, values):
-    documents = [{"k": value, "other": 1} for value in values] + [{}, None]
+def test_both_read_the_same_values(postgres: Database, sqlite: Database, values: list[Any]) -> None:
+    documents: list[Any] = [*({"k": value, "other": 1} for value in values), {}, None]
     ours = map(comparable, postgres.numbers_and_texts(documents, "k"))
     theirs = map(comparable, sqlite.numbers_and_texts(documents, "k"))
     assert sorted(ours, key=repr) == sorted(theirs, key=repr)
 
 
-def test_numbers_that_are_no_numbers_to_the_database_stop_nothing(postgres):
+def test_numbers_that_are_no_numbers_to_the_database_stop_nothing(postgres: Database) -> None:
     huge = [10**400, "9" * 400, "1e999", math.pi]
     rows = postgres.numbers_and_texts([{"k": value} for value in huge], "k")
     assert [row[1] for row in rows] == [None, None, None, math.pi]
@@ -160,14 +160,16 @@ def test_numbers_that_are_no_numbers_to_the_database_stop_nothing(postgres):
         ("\U0001f600", "\U0001f600"),
     ],
 )
-def test_a_nul_in_one_record_does_not_take_the_search_from_all(postgres, text, shown):
+def test_a_nul_in_one_record_does_not_take_the_search_from_all(
+    postgres: Database, text: str, shown: str
+) -> None:
     documents = [{"k": text, "z": "\x00"}, {"k": "plain"}, {"k": [text, "z"]}]
     assert postgres.items(documents, "k")[:2] == [shown, "plain"]
     rows = postgres.numbers_and_texts(documents, "k")
     assert [row[2] for row in rows] == [shown, "plain", shown, "z"]
 
 
-def test_names_of_any_kind(postgres, sqlite):
+def test_names_of_any_kind(postgres: Database, sqlite: Database) -> None:
     for database, name in ((postgres, ODD), (sqlite, "a.b $[0]")):
         path = "$." + json.dumps(name, ensure_ascii=False)
         database._fill([{name: "here"}])
@@ -176,18 +178,18 @@ def test_names_of_any_kind(postgres, sqlite):
         assert database._connection.scalars(query).all() == ["here"]
 
 
-def test_objects_keep_the_order_of_their_names(postgres, sqlite):
+def test_objects_keep_the_order_of_their_names(postgres: Database, sqlite: Database) -> None:
     document = {"k": {"zebra": 1, "a": [2, {"c": None}]}}
     ours, theirs = postgres.items([document], "k")[0], sqlite.items([document], "k")[0]
     assert ours.replace(" ", "") == theirs
 
 
-def test_texts_sort_by_their_codes(postgres, sqlite):
+def test_texts_sort_by_their_codes(postgres: Database, sqlite: Database) -> None:
     texts = ["b", "B", "a", "Z", "é", "z", "_", "1", "ß", "日", " "]
     assert postgres.sorted(texts) == sqlite.sorted(texts) == sorted(texts)
 
 
-def test_case_is_ignored_for_ascii_only(postgres, sqlite):
+def test_case_is_ignored_for_ascii_only(postgres: Database, sqlite: Database) -> None:
     texts = ["TITLE", "t\u0131tle", "t\u0130tle", "50%", "5_0", "KELVIN"]
     for part in ("title", "50%", "5_0", "kelvin"):
         assert postgres.holding(texts, part) == sqlite.holding(texts, part)

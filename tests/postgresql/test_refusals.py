@@ -45,62 +45,64 @@ def refusal_of(cluster: Postgresql, url: str) -> ServerError:
     return refusal.value
 
 
-def test_a_good_one_is_taken(cluster):
+def test_a_good_one_is_taken(cluster: Postgresql) -> None:
     with environment_of(cluster.database()) as shown:
         check_database(shown)
 
 
-def test_nobody_listens(cluster):
+def test_nobody_listens(cluster: Postgresql) -> None:
     url = cluster.url("argilla").replace(f":{cluster.port}/", f":{free_port()}/")
     assert "cannot be reached" in refusal_of(cluster, url).message
 
 
-def test_a_host_that_does_not_exist(cluster):
+def test_a_host_that_does_not_exist(cluster: Postgresql) -> None:
     url = cluster.url("argilla", host="nowhere.invalid")
     assert "cannot be reached" in refusal_of(cluster, url).message
 
 
-def test_wrong_password(cluster):
+def test_wrong_password(cluster: Postgresql) -> None:
     error = refusal_of(cluster, cluster.url("postgres", password="another"))
     assert "refuses the login" in error.message
     assert "password" in error.hint
 
 
-def test_no_such_user(cluster):
+def test_no_such_user(cluster: Postgresql) -> None:
     assert "refuses the login" in refusal_of(cluster, cluster.url("postgres", user="eve")).message
 
 
-def test_no_such_database(cluster):
+def test_no_such_database(cluster: Postgresql) -> None:
     error = refusal_of(cluster, cluster.url("no_such"))
     assert "no database of that name" in error.message
     assert "createdb" in error.hint
 
 
-def test_tls_that_the_server_does_not_speak(cluster):
+def test_tls_that_the_server_does_not_speak(cluster: Postgresql) -> None:
     error = refusal_of(cluster, cluster.url("postgres") + "?sslmode=require")
     assert "SSL" in error.message
 
 
-def test_a_database_that_cannot_hold_every_character(cluster):
+def test_a_database_that_cannot_hold_every_character(cluster: Postgresql) -> None:
     url = cluster.database(encoding="'LATIN1'", lc_collate="'C'", lc_ctype="'C'")
     assert "LATIN1" in refusal_of(cluster, url).message
 
 
-def test_a_user_who_may_make_no_tables(cluster):
+def test_a_user_who_may_make_no_tables(cluster: Postgresql) -> None:
     url = cluster.database("guarded")
     cluster.sql("CREATE ROLE guest LOGIN PASSWORD 'guest'")
     guest = url.replace(cluster.url("").rsplit("@", 1)[0], "postgresql+asyncpg://guest:guest")
     assert "may not make tables" in refusal_of(cluster, guest).message
 
 
-def test_a_database_without_connections_left(cluster):
+def test_a_database_without_connections_left(cluster: Postgresql) -> None:
     url = cluster.database("crowded")
     cluster.sql("CREATE ROLE late LOGIN PASSWORD 'late' CONNECTION LIMIT 0")
     late = url.replace(cluster.url("").rsplit("@", 1)[0], "postgresql+asyncpg://late:late")
     assert "no connection left" in refusal_of(cluster, late).message
 
 
-def test_a_server_that_is_paused_is_given_up(cluster, monkeypatch):
+def test_a_server_that_is_paused_is_given_up(
+    cluster: Postgresql, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("loopd.server.postgresql._CONNECT_SECONDS", 0.5)
     url = cluster.database()
     assert cluster.process is not None
@@ -111,7 +113,7 @@ def test_a_server_that_is_paused_is_given_up(cluster, monkeypatch):
         cluster.process.send_signal(signal.SIGCONT)
 
 
-def test_drivers_that_are_not_installed(tmp_path, monkeypatch):
+def test_drivers_that_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopd.server.postgresql._NEEDED", ("asyncpg", "not_there"))
     options = ServerOptions(tmp_path, database=database_address("postgresql://h/d"))
     with pytest.raises(ServerError, match="needs not_there") as refusal:
@@ -131,22 +133,22 @@ def redis_refusal(url: str, secret: str) -> ServerError:
     return refusal.value
 
 
-def test_a_good_redis_is_taken(redis):
+def test_a_good_redis_is_taken(redis: Redis) -> None:
     check_redis(redis_address(redis.url))
 
 
-def test_redis_that_is_down():
+def test_redis_that_is_down() -> None:
     error = redis_refusal(f"redis://:sesame@127.0.0.1:{free_port()}/0", "sesame")
     assert "cannot be reached" in error.message
 
 
 @pytest.mark.parametrize("login", [":wrong-one@", ""])
-def test_redis_with_a_wrong_password_or_none(redis: Redis, login: str):
+def test_redis_with_a_wrong_password_or_none(redis: Redis, login: str) -> None:
     error = redis_refusal(f"redis://{login}127.0.0.1:{redis.port}/0", "wrong-one")
     assert "refuses the login" in error.message
 
 
-def test_redis_with_a_database_that_it_does_not_have(redis):
+def test_redis_with_a_database_that_it_does_not_have(redis: Redis) -> None:
     error = redis_refusal(redis.url.replace("/0", "/9999"), redis.password)
     assert "refuses the login or the command" in error.message
 
@@ -170,7 +172,9 @@ def refused(home: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_the_command_says_it_in_two_lines_and_keeps_no_password(cluster, tmp_path):
+def test_the_command_says_it_in_two_lines_and_keeps_no_password(
+    cluster: Postgresql, tmp_path: Path
+) -> None:
     home, wrong = tmp_path / "home", "another-secret"
     code, said = refused(home, LOOPD_DATABASE=cluster.url("postgres", password=wrong))
     assert code == ServerError.exit_code
@@ -181,7 +185,7 @@ def test_the_command_says_it_in_two_lines_and_keeps_no_password(cluster, tmp_pat
     assert not (home / "database").exists(), "a home keeps only an address that has worked"
 
 
-def test_a_password_in_the_command_line_is_warned_of(tmp_path):
+def test_a_password_in_the_command_line_is_warned_of(tmp_path: Path) -> None:
     url = f"postgresql://ann:sesame@127.0.0.1:{free_port()}/d"
     _, said = refused(tmp_path / "home", "--database", url)
     assert "WARNING" in said
@@ -193,7 +197,7 @@ def test_a_password_in_the_command_line_is_warned_of(tmp_path):
     assert "cannot be reached" in said
 
 
-def test_a_forgotten_database_does_not_start_an_empty_argilla(tmp_path):
+def test_a_forgotten_database_does_not_start_an_empty_argilla(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "database").write_text("postgresql://ann@db/argilla\n")

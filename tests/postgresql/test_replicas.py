@@ -85,7 +85,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
         time.sleep(0.05)
 
 
-def test_both_make_one_argilla(replicas, cluster, database):
+def test_both_make_one_argilla(
+    replicas: tuple[LiveArgilla, LiveArgilla], cluster: Postgresql, database: str
+) -> None:
     name = database.rsplit("/", 1)[1]
     assert len(cluster.sql("SELECT * FROM alembic_version", name)) == 1
     assert sorted(cluster.sql("SELECT username FROM users", name)) == [
@@ -94,7 +96,9 @@ def test_both_make_one_argilla(replicas, cluster, database):
     assert cluster.sql("SELECT count(*) FROM workspaces", name) == [(1,)]
 
 
-def test_who_logs_in_at_one_is_known_to_the_other(replicas):
+def test_who_logs_in_at_one_is_known_to_the_other(
+    replicas: tuple[LiveArgilla, LiveArgilla],
+) -> None:
     first, second = replicas
     login = {"username": "annotator", "password": first.server.annotator.password}
     token = httpx.post(f"{first.url}/api/v1/token", data=login, trust_env=False).json()
@@ -103,7 +107,9 @@ def test_who_logs_in_at_one_is_known_to_the_other(replicas):
     assert me.json()["username"] == "annotator"
 
 
-def test_the_passwords_are_in_no_file_and_no_list_of_processes(replicas, cluster, redis):
+def test_the_passwords_are_in_no_file_and_no_list_of_processes(
+    replicas: tuple[LiveArgilla, LiveArgilla], cluster: Postgresql, redis: Redis
+) -> None:
     listed = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, check=True).stdout
     homes = [live.server.home for live in replicas]
     kept = [path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file()]
@@ -111,7 +117,7 @@ def test_the_passwords_are_in_no_file_and_no_list_of_processes(replicas, cluster
         assert not [content for content in (listed, *kept) if password.encode() in content]
 
 
-def test_what_one_writes_the_other_finds_at_once(replicas):
+def test_what_one_writes_the_other_finds_at_once(replicas: tuple[LiveArgilla, LiveArgilla]) -> None:
     apis = [Api(live) for live in replicas]
     made = apis[0].dataset(kind="terms")
     path = f"me/datasets/{made.id}/records/search"
@@ -184,7 +190,9 @@ class Hooked:
         return 500 if refused else 200
 
 
-def test_each_job_is_done_once_and_outlives_its_server(replicas):
+def test_each_job_is_done_once_and_outlives_its_server(
+    replicas: tuple[LiveArgilla, LiveArgilla],
+) -> None:
     """A webhook for each answer; one that failed is tried again by the server that is left."""
     second = replicas[1]
     apis, hooked = [Api(live) for live in replicas], Hooked()
@@ -209,7 +217,7 @@ def test_each_job_is_done_once_and_outlives_its_server(replicas):
     assert tries == {1: 19, 2: 1}
 
 
-def test_only_one_worker_moves_what_is_due(redis):
+def test_only_one_worker_moves_what_is_due(redis: Redis) -> None:
     import redis as client
 
     with client.Redis.from_url(redis.url.replace("/0", "/5")) as connection:
@@ -220,7 +228,9 @@ def test_only_one_worker_moves_what_is_due(redis):
         assert 0 < connection.ttl("loopd:scheduler") <= 10
 
 
-def test_a_home_without_secrets_does_not_take_over_accounts(replicas, database, tmp_path):
+def test_a_home_without_secrets_does_not_take_over_accounts(
+    replicas: tuple[LiveArgilla, LiveArgilla], database: str, tmp_path: Path
+) -> None:
     first, _ = replicas
     home = tmp_path / "third"
     with pytest.raises(ServerError, match="has the account 'owner' already") as refusal:
@@ -231,7 +241,9 @@ def test_a_home_without_secrets_does_not_take_over_accounts(replicas, database, 
     assert httpx.get(f"{first.url}/api/v1/me", headers=headers, trust_env=False).is_success
 
 
-def test_a_home_with_other_secrets_is_refused_at_every_start(cluster, replicas, database, tmp_path):
+def test_a_home_with_other_secrets_is_refused_at_every_start(
+    cluster: Postgresql, replicas: tuple[LiveArgilla, LiveArgilla], database: str, tmp_path: Path
+) -> None:
     """One that has worked on another database, and may have worked on this one before."""
     first, _ = replicas
     home = tmp_path / "fourth"
@@ -246,7 +258,7 @@ def test_a_home_with_other_secrets_is_refused_at_every_start(cluster, replicas, 
     assert httpx.get(f"{first.url}/api/v1/me", headers=headers, trust_env=False).is_success
 
 
-def test_new_secrets_where_that_is_said(cluster, tmp_path):
+def test_new_secrets_where_that_is_said(cluster: Postgresql, tmp_path: Path) -> None:
     """Without Redis of its own, and with a worker that does several jobs one after the other."""
     database = cluster.database()
     with server(tmp_path / "lost", database, None) as lost:
@@ -266,7 +278,9 @@ def test_new_secrets_where_that_is_said(cluster, tmp_path):
         api.close()
 
 
-def test_a_server_killed_while_it_makes_the_tables_starts_again(cluster, tmp_path):
+def test_a_server_killed_while_it_makes_the_tables_starts_again(
+    cluster: Postgresql, tmp_path: Path
+) -> None:
     """At several moments: the tables are there wholly or not at all."""
     database = cluster.database()
     name, home = database.rsplit("/", 1)[1], tmp_path / "home"

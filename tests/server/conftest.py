@@ -115,7 +115,8 @@ class Api:
     ) -> dict[str, Any]:
         wrapped = {name: {"value": value} for name, value in values.items()}
         body = {"status": status, "values": wrapped}
-        return self.post(f"records/{dataset.records[record]}/responses", body)
+        made: dict[str, Any] = self.post(f"records/{dataset.records[record]}/responses", body)
+        return made
 
     def search(
         self,
@@ -134,7 +135,9 @@ class Api:
         }
         prefix = "me/" if me else ""
         path = f"{prefix}datasets/{dataset.id}/records/search{page}"
-        return self.post(path, {key: value for key, value in body.items() if value is not None})
+        asked = {key: value for key, value in body.items() if value is not None}
+        result: dict[str, Any] = self.post(path, asked)
+        return result
 
     def found(self, dataset: Dataset, *filters: dict[str, Any], **search: Any) -> list[str]:
         """Return the ids of the records found, in order, after checking that `total` agrees."""
@@ -167,7 +170,8 @@ def api_for(url: str, account: Account, workspace: str = "loopd") -> Iterator[Ap
 
 @pytest.fixture(scope="session")
 def server(argilla: LiveArgilla) -> EmbeddedServer:
-    return argilla.server
+    server: EmbeddedServer = argilla.server
+    return server
 
 
 @pytest.fixture(scope="session")

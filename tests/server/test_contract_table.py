@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_table_and_tests_agree():
+def test_table_and_tests_agree() -> None:
     table = (ROOT / "docs/search-engine.md").read_text(encoding="utf-8")
     tests = (ROOT / "tests/server/test_search_contract.py").read_text(encoding="utf-8")
     in_table = re.findall(r"\| `(test_\w+)` \|$", table, flags=re.MULTILINE)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import uuid
 import warnings
+from typing import Any
 
 import pytest
 
+from loopd.server import EmbeddedServer
+from tests.live import LiveArgilla
+from tests.server.conftest import Api
 from tests.servers import ENGINE, VECTORS
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
-def sdk(argilla):
+def sdk(argilla: LiveArgilla) -> tuple[Any, Any]:  # Argilla has no types
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Argilla's client warns of its own imports.
         import argilla as rg
@@ -23,7 +27,7 @@ def sdk(argilla):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.needs(ENGINE, VECTORS)
-def test_argillas_own_client(sdk, server):
+def test_argillas_own_client(sdk: tuple[Any, Any], server: EmbeddedServer) -> None:
     """Create, log, filter, sort, query and compare, with every kind of field and question."""
     rg, client = sdk
     settings = rg.Settings(
@@ -92,7 +96,7 @@ def test_argillas_own_client(sdk, server):
 
 
 @pytest.mark.needs(ENGINE)
-def test_datasets_do_not_mix(owner, label_question):
+def test_datasets_do_not_mix(owner: Api, label_question: dict[str, Any]) -> None:
     """Records, priorities and metrics of one dataset never show in another."""
     fields, questions = {"text": "text"}, {"label": label_question}
     ours = owner.create_dataset(fields, questions, metadata={"priority": "float"})
@@ -113,7 +117,7 @@ def test_datasets_do_not_mix(owner, label_question):
 
 
 @pytest.mark.needs(ENGINE)
-def test_priority_of_another_kind(owner, label_question):
+def test_priority_of_another_kind(owner: Api, label_question: dict[str, Any]) -> None:
     """Somebody's own property of that name, a word, does not change the order."""
     dataset = owner.create_dataset(
         {"text": "text"}, {"label": label_question}, metadata={"priority": "terms"}
@@ -125,7 +129,7 @@ def test_priority_of_another_kind(owner, label_question):
     assert owner.found(dataset) == ["1", "2"]
 
 
-def test_deleted_dataset(owner, label_question):
+def test_deleted_dataset(owner: Api, label_question: dict[str, Any]) -> None:
     dataset = owner.create_dataset({"text": "text"}, {"label": label_question})
     dataset.log({"id": "1", "fields": {"text": "x"}})
     owner.ok("DELETE", f"datasets/{dataset.id}")
@@ -134,7 +138,7 @@ def test_deleted_dataset(owner, label_question):
 
 
 @pytest.mark.needs(ENGINE)
-def test_a_full_bulk(owner, label_question):
+def test_a_full_bulk(owner: Api, label_question: dict[str, Any]) -> None:
     """As many records as one request may carry: pages and totals are of all of them."""
     dataset = owner.create_dataset(
         {"text": "text"}, {"label": label_question}, metadata={"priority": "float"}

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,6 +32,7 @@ from loopd.server import (
 from loopd.server.accounts import load_or_create_accounts
 from loopd.server.home import ServerHome
 from loopd.server.jobs import running_redis
+from tests.server.conftest import Api
 
 pytestmark = pytest.mark.integration
 
@@ -56,14 +58,14 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_home_is_closed_to_others(server):
+def test_home_is_closed_to_others(server: EmbeddedServer) -> None:
     assert mode_of(server.home) == 0o700
     assert mode_of(server.home / "tmp") == 0o700
     for name in ("accounts.json", "auth_secret", "argilla.db", "server.json"):
         assert mode_of(server.home / name) == 0o600, name
 
 
-def test_secrets_are_random_and_in_no_log(server):
+def test_secrets_are_random_and_in_no_log(server: EmbeddedServer) -> None:
     accounts = json.loads((server.home / "accounts.json").read_text())
     secrets = [accounts[who][what] for who in accounts for what in ("password", "api_key")]
     secrets.append((server.home / "auth_secret").read_text().strip())
@@ -74,12 +76,12 @@ def test_secrets_are_random_and_in_no_log(server):
     assert repr(server.owner) == "Account(username='owner')"
 
 
-def test_server_json_names_the_process(server):
+def test_server_json_names_the_process(server: EmbeddedServer) -> None:
     info = json.loads((server.home / "server.json").read_text())
     assert info == {"url": server.url, "pid": server.process.pid}
 
 
-def test_accounts_and_workspace(server, owner, annotator):
+def test_accounts_and_workspace(server: EmbeddedServer, owner: Api, annotator: Api) -> None:
     assert owner.get("me")["role"] == "owner"
     assert annotator.get("me")["role"] == "annotator"
     for api in (owner, annotator):
@@ -88,7 +90,7 @@ def test_accounts_and_workspace(server, owner, annotator):
     assert owner.client.post("token", data=login).status_code == 201
 
 
-def test_no_well_known_login(server, owner):
+def test_no_well_known_login(server: EmbeddedServer, owner: Api) -> None:
     assert {user["username"] for user in owner.get("users")["items"]} >= {"owner", "annotator"}
     assert "argilla" not in {user["username"] for user in owner.get("users")["items"]}
     for key in ("argilla.apikey", "owner.apikey", "admin.apikey", ""):
@@ -98,7 +100,7 @@ def test_no_well_known_login(server, owner):
     assert owner.client.post("token", data=login).status_code == 401
 
 
-def test_other_web_pages_are_kept_out(server):
+def test_other_web_pages_are_kept_out(server: EmbeddedServer) -> None:
     """A page of another origin may not read answers: no CORS header, no preflight granted."""
     foreign = {"Origin": "https://example.com"}
     preflight = foreign | {
@@ -114,23 +116,25 @@ def test_other_web_pages_are_kept_out(server):
         assert not client.options("/api/v1/me", headers=preflight).is_success
 
 
-def test_user_interface_is_served(server):
+def test_user_interface_is_served(server: EmbeddedServer) -> None:
     with httpx.Client(base_url=server.url, trust_env=False) as client:
         page = client.get("/")
     assert page.status_code == 200
     assert "<html" in page.text
 
 
-def test_database_settings(server):
+def test_database_settings(server: EmbeddedServer) -> None:
     with closing(sqlite3.connect(server.home / "argilla.db")) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_status_names_the_engine(owner):
+def test_status_names_the_engine(owner: Api) -> None:
     assert owner.get("status")["search_engine"]["name"] == "loopd"
 
 
-def test_changed_min_submitted_recomputes_statuses(owner, annotator, label_question, until):
+def test_changed_min_submitted_recomputes_statuses(
+    owner: Api, annotator: Api, label_question: dict[str, Any], until: Callable[..., None]
+) -> None:
     """The background job really runs, in both directions."""
     dataset = owner.create_dataset({"text": "text"}, {"label": label_question}, min_submitted=2)
     dataset.log({"id": "1", "fields": {"text": "one"}}, {"id": "2", "fields": {"text": "two"}})
@@ -151,7 +155,7 @@ def test_changed_min_submitted_recomputes_statuses(owner, annotator, label_quest
     until(lambda: completed() == 0)
 
 
-def test_create_annotator(server, owner):
+def test_create_annotator(server: EmbeddedServer, owner: Api) -> None:
     name = f"ann-{uuid.uuid4().hex[:8]}"
     made = create_annotator(server.url, server.owner.api_key, name, server.workspace)
     with httpx.Client(trust_env=False, headers={"X-Argilla-Api-Key": made.api_key}) as client:
@@ -166,7 +170,9 @@ def test_create_annotator(server, owner):
 
 
 @pytest.mark.slow
-def test_many_answers_at_once(server, owner, annotator, label_question):
+def test_many_answers_at_once(
+    server: EmbeddedServer, owner: Api, annotator: Api, label_question: dict[str, Any]
+) -> None:
     """100 people press submit in the same moment, while others search."""
     dataset = owner.create_dataset({"text": "text"}, {"label": label_question})
     dataset.log(*({"id": str(n), "fields": {"text": f"text {n}"}} for n in range(100)))
@@ -210,7 +216,7 @@ def refused(*arguments: str, env: dict[str, str] | None = None) -> str:
     return ended.stderr
 
 
-def test_port_taken(tmp_path):
+def test_port_taken(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -220,22 +226,22 @@ def test_port_taken(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-def test_second_server_on_one_home(server):
+def test_second_server_on_one_home(server: EmbeddedServer) -> None:
     assert "Another server is running" in refused("--home", str(server.home), "--port", "0")
     assert (server.home / "server.json").exists()
 
 
-def test_home_that_cannot_be_written(tmp_path):
+def test_home_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = refused("--home", str(tmp_path / "file" / "home"), "--port", "0")
     assert "cannot be written" in said
 
 
-def test_home_with_a_bad_name(tmp_path):
+def test_home_with_a_bad_name(tmp_path: Path) -> None:
     assert "'%'" in refused("--home", str(tmp_path / "100%"), "--port", "0")
 
 
-def test_remote_access_is_warned_of():
+def test_remote_access_is_warned_of() -> None:
     account = Account("owner", "secret", "key")
     info = ServerInfo(
         url="http://192.0.2.1:6900",
@@ -250,26 +256,28 @@ def test_remote_access_is_warned_of():
     assert "secret" not in "".join(info.lines())
 
 
-def test_host_that_others_can_reach(tmp_path):
+def test_host_that_others_can_reach(tmp_path: Path) -> None:
     said = refused("--home", str(tmp_path), "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert "other machines" in said
 
 
-def test_extra_not_installed(tmp_path, monkeypatch):
+def test_extra_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loopd.server.process._NEEDED", ("argilla_server", "not_there"))
     with pytest.raises(ServerError, match="needs not_there") as refusal:
         serve(ServerOptions(tmp_path), lambda info: None)
     assert "loopd[server]" in refusal.value.hint
 
 
-def test_broken_accounts_file(tmp_path):
+def test_broken_accounts_file(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "accounts.json").write_text('{"owner": {}}')
     assert "accounts.json cannot be read" in refused("--home", str(home), "--port", "0")
 
 
-def test_a_database_whose_users_another_home_has_made(server, tmp_path):
+def test_a_database_whose_users_another_home_has_made(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
     home = ServerHome(tmp_path)
     with (
         closing(sqlite3.connect(server.home / "argilla.db")) as theirs,
@@ -284,7 +292,7 @@ def test_a_database_whose_users_another_home_has_made(server, tmp_path):
     assert home.accounts.read_bytes() == kept
 
 
-def test_server_that_ends_before_it_is_ready(tmp_path):
+def test_server_that_ends_before_it_is_ready(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("in the way")
     with pytest.raises((ServerError, OSError)):
         EmbeddedServer(tmp_path / "home").start()
@@ -293,7 +301,9 @@ def test_server_that_ends_before_it_is_ready(tmp_path):
 # One life of a server of its own: each start costs seconds, so it is one story
 
 
-def test_restarts_and_crashes(tmp_path, label_question, until):
+def test_restarts_and_crashes(
+    tmp_path: Path, label_question: dict[str, Any], until: Callable[..., None]
+) -> None:
     """Everything is kept over a clean stop and over SIGKILL, and nothing is left running."""
     from tests.server.conftest import api_for
 
@@ -341,7 +351,7 @@ def test_restarts_and_crashes(tmp_path, label_question, until):
         assert server.process.wait(30) == 0
 
 
-def test_stop_while_starting(tmp_path, until):
+def test_stop_while_starting(tmp_path: Path, until: Callable[..., None]) -> None:
     """A signal before the server is up ends it as cleanly; a stray variable does not matter."""
     home = tmp_path / "home"
     stray = {"ARGILLA_DATABASE_URL": "postgresql://nowhere/none", "ARGILLA_BASE_URL": "/x"}

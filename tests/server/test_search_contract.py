@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.server.conftest import Api, Dataset
 from tests.servers import ENGINE, EXTREMES, VECTORS
 
 pytestmark = pytest.mark.integration
@@ -57,25 +58,29 @@ def text(query: str, field: str | None = None) -> dict[str, Any]:
     ("values", "expected"),
     [(["web"], ["r1", "r3"]), (["web", "mail"], ["r1", "r2", "r3", "r6"]), (["no"], [])],
 )
-def test_filter_metadata_terms(owner, contract, values, expected):
+def test_filter_metadata_terms(
+    owner: Api, contract: Dataset, values: list[Any], expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, terms(metadata("source"), *values))) == expected
 
 
 @pytest.mark.parametrize(("value", "expected"), [("a", ["r1"]), ("b", ["r1", "r2"])])
-def test_filter_metadata_terms_list(owner, contract, value, expected):
+def test_filter_metadata_terms_list(
+    owner: Api, contract: Dataset, value: str, expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, terms(metadata("tags"), value))) == expected
 
 
-def test_filter_metadata_integer_terms(owner, contract):
+def test_filter_metadata_integer_terms(owner: Api, contract: Dataset) -> None:
     assert sorted(owner.found(contract, terms(metadata("length"), 5, 20))) == ["r1", "r3", "r5"]
 
 
 @pytest.mark.needs(ENGINE)
-def test_filter_metadata_integer_terms_by_a_word(owner, contract):
+def test_filter_metadata_integer_terms_by_a_word(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, terms(metadata("length"), "many")) == []
 
 
-def test_filter_metadata_float_terms(owner, contract):
+def test_filter_metadata_float_terms(owner: Api, contract: Dataset) -> None:
     assert sorted(owner.found(contract, terms(metadata("cost"), "-2.25", "0"))) == ["r2", "r3"]
 
 
@@ -90,7 +95,14 @@ def test_filter_metadata_float_terms(owner, contract):
         ("cost", 0, 0, ["r3"]),
     ],
 )
-def test_filter_metadata_range(owner, contract, name, ge, le, expected):
+def test_filter_metadata_range(
+    owner: Api,
+    contract: Dataset,
+    name: str,
+    ge: float | None,
+    le: float | None,
+    expected: list[str],
+) -> None:
     assert sorted(owner.found(contract, between(metadata(name), ge, le))) == expected
 
 
@@ -108,37 +120,39 @@ def test_filter_metadata_range(owner, contract, name, ge, le, expected):
         ("rating", [4], ["r1"]),
     ],
 )
-def test_filter_suggestion_value_terms(owner, contract, question, values, expected):
+def test_filter_suggestion_value_terms(
+    owner: Api, contract: Dataset, question: str, values: list[Any], expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, terms(suggestion(question), *values))) == expected
 
 
-def test_filter_suggestion_value_range(owner, contract):
+def test_filter_suggestion_value_range(owner: Api, contract: Dataset) -> None:
     assert sorted(owner.found(contract, between(suggestion("rating"), 2, 4))) == ["r1", "r4"]
     assert owner.found(contract, between(suggestion("rating"), 3)) == ["r1"]
 
 
-def test_filter_suggestion_score_range(owner, contract):
+def test_filter_suggestion_score_range(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, between(suggestion("label", "score"), 0.5, 0.8)) == ["r3"]
     assert sorted(owner.found(contract, between(suggestion("label", "score"), 0.5))) == ["r1", "r3"]
 
 
-def test_filter_suggestion_score_list(owner, contract):
+def test_filter_suggestion_score_list(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, between(suggestion("topics", "score"), 0.5)) == ["r3"]
     assert owner.found(contract, between(suggestion("topics", "score"), 0.9)) == []
 
 
-def test_filter_suggestion_score_terms(owner, contract):
+def test_filter_suggestion_score_terms(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, terms(suggestion("label", "score"), "0.9")) == ["r1"]
 
 
-def test_filter_suggestion_agent(owner, contract):
+def test_filter_suggestion_agent(owner: Api, contract: Dataset) -> None:
     assert sorted(owner.found(contract, terms(suggestion("label", "agent"), "model-a"))) == [
         "r1",
         "r3",
     ]
 
 
-def test_filter_suggestion_type(owner, contract):
+def test_filter_suggestion_type(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, terms(suggestion("label", "type"), "human")) == ["r3"]
     assert owner.found(contract, terms(suggestion("label", "type"), "martian")) == []
 
@@ -157,7 +171,9 @@ def test_filter_suggestion_type(owner, contract):
         (["draft", "discarded"], ["r2", "r3"]),
     ],
 )
-def test_filter_response_status_of_anybody(owner, contract, statuses, expected):
+def test_filter_response_status_of_anybody(
+    owner: Api, contract: Dataset, statuses: list[str], expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, terms(RESPONSE_STATUS, *statuses))) == expected
 
 
@@ -169,7 +185,9 @@ def test_filter_response_status_of_anybody(owner, contract, statuses, expected):
         (["pending", "draft"], ["r3", "r4", "r5", "r6", "r7", "r8"]),
     ],
 )
-def test_filter_response_status_of_me(annotator, contract, statuses, expected):
+def test_filter_response_status_of_me(
+    annotator: Api, contract: Dataset, statuses: list[str], expected: list[str]
+) -> None:
     found = annotator.found(contract, terms(RESPONSE_STATUS, *statuses), me=True)
     assert sorted(found) == expected
 
@@ -184,18 +202,22 @@ def test_filter_response_status_of_me(annotator, contract, statuses, expected):
         ("rating", [4], []),
     ],
 )
-def test_filter_response_value_of_anybody(owner, contract, question, values, expected):
+def test_filter_response_value_of_anybody(
+    owner: Api, contract: Dataset, question: str, values: list[Any], expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, terms(response(question), *values))) == expected
 
 
-def test_filter_response_value_of_me(annotator, second_annotator, contract):
+def test_filter_response_value_of_me(
+    annotator: Api, second_annotator: Api, contract: Dataset
+) -> None:
     """User and value must be met by one and the same response."""
     wanted = terms(response("label"), "refund")
     assert annotator.found(contract, wanted, me=True) == ["r3"]
     assert second_annotator.found(contract, wanted, me=True) == ["r1"]
 
 
-def test_filter_response_value_range(annotator, owner, contract):
+def test_filter_response_value_range(annotator: Api, owner: Api, contract: Dataset) -> None:
     assert sorted(owner.found(contract, between(response("rating"), 3))) == ["r1", "r5"]
     assert owner.found(contract, between(response("rating"), le=2)) == ["r1"]
     assert annotator.found(contract, between(response("rating"), le=2), me=True) == []
@@ -204,23 +226,23 @@ def test_filter_response_value_range(annotator, owner, contract):
 # Filters on records
 
 
-def test_filter_record_status(owner, contract):
+def test_filter_record_status(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, terms(record("status"), "completed")) == ["r1"]
     assert len(owner.found(contract, terms(record("status"), "pending", "completed"))) == 8
 
 
-def test_filter_record_id(owner, contract):
+def test_filter_record_id(owner: Api, contract: Dataset) -> None:
     ids = [contract.records["r3"], contract.records["r7"]]
     assert sorted(owner.found(contract, terms(record("id"), *ids, "no-uuid"))) == ["r3", "r7"]
 
 
-def test_filter_record_external_id(owner, contract):
+def test_filter_record_external_id(owner: Api, contract: Dataset) -> None:
     by_name = terms(record("external_id"), "r8", "r1", "x")
     assert sorted(owner.found(contract, by_name)) == ["r1", "r8"]
 
 
 @pytest.mark.parametrize("name", ["inserted_at", "updated_at"])
-def test_filter_record_dates(owner, contract, name):
+def test_filter_record_dates(owner: Api, contract: Dataset, name: str) -> None:
     moment = owner.get(f"records/{contract.records['r5']}")[name]
     later = owner.found(contract, between(record(name), ge=moment))
     earlier = owner.found(contract, between(record(name), le=moment))
@@ -233,13 +255,13 @@ def test_filter_record_dates(owner, contract, name):
 
 
 @pytest.mark.needs(ENGINE)
-def test_filter_by_what_is_no_date(owner, contract):
+def test_filter_by_what_is_no_date(owner: Api, contract: Dataset) -> None:
     path = f"datasets/{contract.id}/records/search"
     body = {"filters": {"and": [between(record("inserted_at"), ge="soon")]}}
     assert owner.request("POST", path, body).status_code == 422
 
 
-def test_filters_together(owner, contract):
+def test_filters_together(owner: Api, contract: Dataset) -> None:
     """All filters must hold, and a query besides."""
     web = terms(metadata("source"), "web")
     labelled = terms(suggestion("label"), "card")
@@ -276,7 +298,13 @@ def test_filters_together(owner, contract):
         (record("inserted_at"), sorted(ALL), sorted(ALL, reverse=True)),
     ],
 )
-def test_sort(owner, contract, scope, ascending, descending):
+def test_sort(
+    owner: Api,
+    contract: Dataset,
+    scope: dict[str, Any],
+    ascending: list[str],
+    descending: list[str],
+) -> None:
     """In either direction, with records that lack the value last; a second value settles ties."""
     for order, expected in (("asc", ascending), ("desc", descending)):
         sort = [*ordered(scope, order), *ordered(record("external_id"), "asc")]
@@ -289,7 +317,7 @@ def test_sort(owner, contract, scope, ascending, descending):
 
 @pytest.mark.needs(ENGINE)
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_sort_with_ties(owner, contract, order):
+def test_sort_with_ties(owner: Api, contract: Dataset, order: str) -> None:
     """In order of insertion, those that lack the value, too."""
     found = owner.found(contract, sort=ordered(metadata("tags"), order))
     assert found == sorted(ALL)
@@ -297,7 +325,7 @@ def test_sort_with_ties(owner, contract, order):
 
 
 @pytest.mark.needs(ENGINE)
-def test_sort_by_updated_at_and_id(owner, contract):
+def test_sort_by_updated_at_and_id(owner: Api, contract: Dataset) -> None:
     # Not one by one: Argilla answers 500 to GET /records/{id} when the record has a vector.
     listed = owner.get(f"datasets/{contract.id}/records")["items"]
     records = {each["external_id"]: each for each in listed}
@@ -307,19 +335,19 @@ def test_sort_by_updated_at_and_id(owner, contract):
         assert owner.found(contract, sort=ordered(record(name), "desc")) == expected[::-1]
 
 
-def test_sort_by_my_response(annotator, second_annotator, contract):
+def test_sort_by_my_response(annotator: Api, second_annotator: Api, contract: Dataset) -> None:
     by_label = ordered(response("label"), "asc")
     assert annotator.found(contract, sort=by_label, me=True)[:2] == ["r1", "r3"]
     assert second_annotator.found(contract, sort=by_label, me=True)[:2] == ["r5", "r1"]
 
 
-def test_sort_by_several(owner, contract):
+def test_sort_by_several(owner: Api, contract: Dataset) -> None:
     sort = [*ordered(metadata("length"), "desc"), *ordered(metadata("cost"), "asc")]
     assert owner.found(contract, sort=sort)[:4] == ["r3", "r5", "r2", "r1"]
 
 
 @pytest.mark.needs(ENGINE)
-def test_default_order(owner, annotator, contract):
+def test_default_order(owner: Api, annotator: Api, contract: Dataset) -> None:
     """The most informative first, for the SDK and for everybody in the UI alike."""
     assert owner.found(contract) == ALL
     assert annotator.found(contract, me=True) == ALL
@@ -372,7 +400,7 @@ def test_default_order(owner, annotator, contract):
         ("zebra", []),
     ],
 )
-def test_query(owner, contract, query, expected):
+def test_query(owner: Api, contract: Dataset, query: str, expected: list[str]) -> None:
     """Operators, phrases, prefixes and fuzzy words over all fields, images left out."""
     assert sorted(owner.found(contract, query=text(query))) == expected
 
@@ -390,17 +418,19 @@ def test_query(owner, contract, query, expected):
         ("declined urgent", "text", []),
     ],
 )
-def test_query_one_field(owner, contract, query, field, expected):
+def test_query_one_field(
+    owner: Api, contract: Dataset, query: str, field: str, expected: list[str]
+) -> None:
     assert sorted(owner.found(contract, query=text(query, field))) == expected
 
 
-def test_query_unknown_field(owner, contract):
+def test_query_unknown_field(owner: Api, contract: Dataset) -> None:
     path = f"datasets/{contract.id}/records/search"
     answer = owner.request("POST", path, {"query": text("card", "nowhere")})
     assert answer.status_code == 422
 
 
-def test_query_any_text(owner, contract):
+def test_query_any_text(owner: Api, contract: Dataset) -> None:
     """Whatever somebody types is a query: it may find nothing, it never fails."""
     for query in (
         "((((",
@@ -422,7 +452,7 @@ def test_query_any_text(owner, contract):
 
 
 @pytest.mark.needs(ENGINE)
-def test_pages(owner, annotator, contract):
+def test_pages(owner: Api, annotator: Api, contract: Dataset) -> None:
     for api, me in ((owner, False), (annotator, True)):
         pages = [
             api.search(contract, me=me, page=f"?offset={offset}&limit=3") for offset in (0, 3, 6, 9)
@@ -433,13 +463,13 @@ def test_pages(owner, annotator, contract):
 
 
 @pytest.mark.needs(ENGINE)
-def test_pages_of_a_query(owner, contract):
+def test_pages_of_a_query(owner: Api, contract: Dataset) -> None:
     page = owner.search(contract, query=text("card"), page="?offset=1&limit=2")
     assert page["total"] == 5
     assert [item["record"]["external_id"] for item in page["items"]] == ["r6", "r3"]
 
 
-def test_scores(owner, contract):
+def test_scores(owner: Api, contract: Dataset) -> None:
     """All the same without an order and none with one, as on a stock server."""
     scores = {item["query_score"] for item in owner.search(contract)["items"]}
     assert scores == {1.0}
@@ -456,7 +486,7 @@ def sense(**wanted: Any) -> dict[str, Any]:
 
 
 @pytest.mark.needs(VECTORS)
-def test_similarity_by_record(owner, contract):
+def test_similarity_by_record(owner: Api, contract: Dataset) -> None:
     """Cosine, so length does not count; the record itself and those without a vector are out."""
     query = sense(record_id=contract.records["r1"])
     assert owner.found(contract, query=query) == ["r2", "r3", "r4"]
@@ -465,18 +495,18 @@ def test_similarity_by_record(owner, contract):
 
 
 @pytest.mark.needs(VECTORS)
-def test_similarity_by_value(owner, contract):
+def test_similarity_by_value(owner: Api, contract: Dataset) -> None:
     assert owner.found(contract, query=sense(value=[0.0, 5.0, 0.0])) == ["r3", "r2", "r1", "r4"]
 
 
 @pytest.mark.needs(VECTORS)
-def test_similarity_least(owner, contract):
+def test_similarity_least(owner: Api, contract: Dataset) -> None:
     query = sense(value=[1.0, 0.0, 0.0], order="least_similar")
     assert owner.found(contract, query=query) == ["r4", "r3", "r2", "r1"]
 
 
 @pytest.mark.needs(VECTORS)
-def test_similarity_with_filters_and_query(owner, annotator, contract):
+def test_similarity_with_filters_and_query(owner: Api, annotator: Api, contract: Dataset) -> None:
     query = sense(value=[1.0, 0.0, 0.0])
     assert owner.found(contract, terms(metadata("source"), "web"), query=query) == ["r1", "r3"]
     both = query | text("payment")
@@ -486,13 +516,13 @@ def test_similarity_with_filters_and_query(owner, annotator, contract):
 
 
 @pytest.mark.needs(VECTORS)
-def test_similarity_pages(owner, contract):
+def test_similarity_pages(owner: Api, contract: Dataset) -> None:
     query = sense(value=[1.0, 0.0, 0.0])
     page = owner.search(contract, query=query, page="?offset=1&limit=2")
     assert [item["record"]["external_id"] for item in page["items"]] == ["r2", "r3"]
 
 
-def test_similarity_without_a_vector(owner, contract):
+def test_similarity_without_a_vector(owner: Api, contract: Dataset) -> None:
     path = f"datasets/{contract.id}/records/search"
     body = {"query": sense(record_id=contract.records["r7"])}
     assert owner.request("POST", path, body).status_code == 422
@@ -501,13 +531,13 @@ def test_similarity_without_a_vector(owner, contract):
 # Metrics and progress
 
 
-def metrics_of(api: Any, dataset: Any, name: str) -> Any:
+def metrics_of(api: Api, dataset: Dataset, name: str) -> Any:
     listed = api.get(f"me/datasets/{dataset.id}/metadata-properties")["items"]
     wanted = next(each for each in listed if each["name"] == name)
     return api.get(f"metadata-properties/{wanted['id']}/metrics")
 
 
-def test_metrics_terms(owner, contract):
+def test_metrics_terms(owner: Api, contract: Dataset) -> None:
     assert metrics_of(owner, contract, "source") == {
         "type": "terms",
         "total": 4,
@@ -515,7 +545,7 @@ def test_metrics_terms(owner, contract):
     }
 
 
-def test_metrics_terms_list(owner, contract):
+def test_metrics_terms_list(owner: Api, contract: Dataset) -> None:
     assert metrics_of(owner, contract, "tags") == {
         "type": "terms",
         "total": 3,
@@ -523,16 +553,16 @@ def test_metrics_terms_list(owner, contract):
     }
 
 
-def test_metrics_integer(annotator, contract):
+def test_metrics_integer(annotator: Api, contract: Dataset) -> None:
     expected = {"type": "integer", "min": 5, "max": 20}
     assert metrics_of(annotator, contract, "length") == expected
 
 
-def test_metrics_float(owner, contract):
+def test_metrics_float(owner: Api, contract: Dataset) -> None:
     assert metrics_of(owner, contract, "cost") == {"type": "float", "min": -2.25, "max": 1.5}
 
 
-def test_metrics_without_values(owner, label_question):
+def test_metrics_without_values(owner: Api, label_question: dict[str, Any]) -> None:
     dataset = owner.create_dataset(
         {"text": "text"},
         {"label": label_question},
@@ -544,14 +574,14 @@ def test_metrics_without_values(owner, label_question):
     assert metrics_of(owner, dataset, "c") == {"type": "float", "min": None, "max": None}
 
 
-def test_progress_of_dataset(owner, contract):
+def test_progress_of_dataset(owner: Api, contract: Dataset) -> None:
     progress = owner.get(f"datasets/{contract.id}/progress")
     counts = {name: progress[name] for name in ("total", "completed", "pending")}
     assert counts == {"total": 8, "completed": 1, "pending": 7}
     assert len(progress["users"]) == 2
 
 
-def test_progress_of_user(annotator, second_annotator, contract):
+def test_progress_of_user(annotator: Api, second_annotator: Api, contract: Dataset) -> None:
     path = f"me/datasets/{contract.id}/metrics"
     assert annotator.get(path)["responses"] == {
         "total": 8,
@@ -563,7 +593,7 @@ def test_progress_of_user(annotator, second_annotator, contract):
     assert second_annotator.get(path)["responses"]["submitted"] == 2
 
 
-def test_progress_of_unpublished_dataset(owner):
+def test_progress_of_unpublished_dataset(owner: Api) -> None:
     workspace = owner.get("me/workspaces")["items"][0]["id"]
     dataset = owner.post("datasets", {"name": "a draft", "workspace_id": workspace})
     progress = owner.get(f"datasets/{dataset['id']}/progress")
@@ -573,7 +603,9 @@ def test_progress_of_unpublished_dataset(owner):
 # Writes
 
 
-def test_writes_are_seen_at_once(owner, annotator, label_question):
+def test_writes_are_seen_at_once(
+    owner: Api, annotator: Api, label_question: dict[str, Any]
+) -> None:
     """Each kind of change, and the very next search shows it."""
     dataset = owner.create_dataset(
         {"text": "text"}, {"label": label_question}, metadata={"length": "integer"}

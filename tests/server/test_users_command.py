@@ -7,6 +7,7 @@ import re
 import secrets
 import stat
 from pathlib import Path
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from loopd.errors import ConfigError
 from loopd.server import EmbeddedServer
 from loopd.server.options import names_in
 from tests.live import LiveArgilla
+from tests.server.conftest import Api
 
 pytestmark = pytest.mark.integration
 
@@ -29,8 +31,14 @@ def key_file(argilla: LiveArgilla, tmp_path: Path) -> str:
     return f"file:{path}"
 
 
+class RunUsers(Protocol):
+    """Run ``loopd users COMMAND`` and hold its exit code."""
+
+    def __call__(self, command: str, *arguments: str, code: int = ..., **other: str) -> Result: ...
+
+
 @pytest.fixture
-def users(argilla: LiveArgilla, key_file: str):
+def users(argilla: LiveArgilla, key_file: str) -> RunUsers:
     def run(command: str, *arguments: str, code: int = 0, **other: str) -> Result:
         place = {"url": argilla.url, "key": key_file, "workspace": argilla.server.workspace}
         options = [f"--{name}={value}" for name, value in (place | other).items()]
@@ -63,7 +71,9 @@ def row_of(result: Result, name: str) -> list[str]:
     return next((row for row in rows if row[0] == name), [])
 
 
-def test_an_account_from_its_beginning_to_its_end(argilla, users, name):
+def test_an_account_from_its_beginning_to_its_end(
+    argilla: LiveArgilla, users: RunUsers, name: str
+) -> None:
     password, key = secrets_in(users("add", name))
     assert login(argilla, name, password) == 201
     me = httpx.get(
@@ -91,7 +101,9 @@ def test_an_account_from_its_beginning_to_its_end(argilla, users, name):
 
 
 @pytest.mark.slow
-def test_nothing_is_removed_unless_somebody_says_so(argilla, users, name):
+def test_nothing_is_removed_unless_somebody_says_so(
+    argilla: LiveArgilla, users: RunUsers, name: str
+) -> None:
     users("add", name)
     refusal = users("remove", name, code=ConfigError.exit_code)
     assert "--yes" in refusal.output
@@ -99,7 +111,9 @@ def test_nothing_is_removed_unless_somebody_says_so(argilla, users, name):
     users("remove", name, "--yes")
 
 
-def test_removal_counts_the_answers_that_go(argilla, users, name, owner, label_question):
+def test_removal_counts_the_answers_that_go(
+    argilla: LiveArgilla, users: RunUsers, name: str, owner: Api, label_question: dict[str, Any]
+) -> None:
     _, key = secrets_in(users("add", name))
     dataset = owner.create_dataset({"text": "text"}, {"label": label_question})
     dataset.log({"id": "1", "fields": {"text": "a"}}, {"id": "2", "fields": {"text": "b"}})
@@ -119,7 +133,7 @@ def test_removal_counts_the_answers_that_go(argilla, users, name, owner, label_q
 
 
 @pytest.mark.slow
-def test_several_at_once_and_one_unknown(argilla, users, name):
+def test_several_at_once_and_one_unknown(argilla: LiveArgilla, users: RunUsers, name: str) -> None:
     assert users("add", name, f"{name}-2", name).stdout.count("password") == 2
     refusal = users("rotate", name, "no-such", code=ConfigError.exit_code)
     assert "no-such" in refusal.output
@@ -127,32 +141,34 @@ def test_several_at_once_and_one_unknown(argilla, users, name):
     users("remove", name, f"{name}-2", "--yes")
 
 
-def test_nobody_removes_the_account_that_is_used(users):
+def test_nobody_removes_the_account_that_is_used(users: RunUsers) -> None:
     assert "whose key is used" in users("remove", "owner", "--yes", code=10).output
 
 
-def test_an_annotators_key_is_refused_with_a_hint(argilla, users, tmp_path):
+def test_an_annotators_key_is_refused_with_a_hint(
+    argilla: LiveArgilla, users: RunUsers, tmp_path: Path
+) -> None:
     (tmp_path / "hers").write_text(argilla.keys["ann"])
     refusal = users("list", code=20, key=f"file:{tmp_path / 'hers'}")
     assert "owner" in refusal.output
     assert argilla.keys["ann"] not in refusal.output
 
 
-def test_an_unknown_workspace(users):
+def test_an_unknown_workspace(users: RunUsers) -> None:
     assert "no workspace `nowhere`" in users("list", code=22, workspace="nowhere").output
 
 
-def test_a_key_in_the_command_line_is_refused(argilla, users):
+def test_a_key_in_the_command_line_is_refused(argilla: LiveArgilla, users: RunUsers) -> None:
     refusal = users("list", code=10, key="sesame-1234")
     assert "sesame" not in refusal.output
 
 
 @pytest.mark.parametrize("bad", ["", " ", "a\nb", "\x1b[2J", "x" * 101, " ann"])
-def test_names_that_nobody_could_type(users, bad):
+def test_names_that_nobody_could_type(users: RunUsers, bad: str) -> None:
     assert "no name of an account" in users("add", bad, code=10).output
 
 
-def test_names_of_a_list():
+def test_names_of_a_list() -> None:
     assert names_in(" ann, bo,,ann ") == ("ann", "bo")
     assert names_in("") == ()
     with pytest.raises(ConfigError):
@@ -160,7 +176,7 @@ def test_names_of_a_list():
 
 
 @pytest.mark.slow
-def test_the_server_makes_annotators_once(tmp_path):
+def test_the_server_makes_annotators_once(tmp_path: Path) -> None:
     """In `annotators.json`, of this user alone; who was there already keeps the password."""
     home = tmp_path / "home"
     with EmbeddedServer(home, arguments=("--annotators", "zoë, bo")) as server:

@@ -117,7 +117,7 @@ def play_python(package: str) -> None:
     """
     wheel = importlib.metadata.metadata(package.replace("_", "-"))
     if "<3.11" in str(wheel["Requires-Python"]):
-        enum.Enum.__format__ = _format  # type: ignore[method-assign]
+        enum.Enum.__format__ = _format  # type: ignore[assignment,method-assign]
 
 
 def _format(member: enum.Enum, how: str) -> str:
@@ -154,7 +154,7 @@ def play_scripts() -> None:
         play(body["script"], source)
         return await self.index(index=index, id=id, body=source, refresh=True)
 
-    AsyncOpenSearch.update = playing
+    AsyncOpenSearch.update = playing  # type: ignore[method-assign]
 
 
 def play(script: Any, source: dict[str, Any]) -> None:

@@ -91,9 +91,10 @@ class Postgresql:
         """Make the cluster's files."""
         password = self.folder / "password"
         password.write_text(self.password)
-        if _account() is not None:
+        account = _account()
+        if account is not None:
             for path in (self.folder, password):
-                shutil.chown(path, *_account())
+                shutil.chown(path, *account)
         options = ("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
         command = [_program("initdb"), *options, f"--username={USER}", f"--pwfile={password}"]
         done = subprocess.run(

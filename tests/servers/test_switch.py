@@ -119,6 +119,6 @@ def test_responses_as_the_scripts_leave_them(
 
 
 def test_a_suggestion_is_removed() -> None:
-    source = {"suggestions": {"label": {}, "topics": {}}}
+    source: dict[str, Any] = {"suggestions": {"label": {}, "topics": {}}}
     play('ctx._source["suggestions"].remove("label")', source)
     assert source == {"suggestions": {"topics": {}}}

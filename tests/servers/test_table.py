@@ -12,13 +12,13 @@ from tests.servers.matrix import (
     END,
     PAGE,
     PARTS,
-    PROJECT,
     Part,
     Result,
     keep,
     read,
     table,
 )
+from tests.servers.stock import PROJECT
 
 
 def test_the_page_shows_the_results() -> None:

@@ -14,7 +14,7 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.data.pool import Pool
 from loopd.listener import Context, listener
-from loopd.records import AnswerStatus, Batch, BatchItem, Record, Suggestion
+from loopd.records import AnswerStatus, Batch, BatchItem, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
@@ -24,14 +24,14 @@ from tests.servers import DATABASE_LISTS, WEBHOOKS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
-TEXTS = {f"r{number}": f"text of r{number}" for number in range(4)}
-POOL = Pool(tuple(Record(name, text) for name, text in TEXTS.items()))
+TEXTS = {PoolId(f"r{number}"): f"text of r{number}" for number in range(4)}
+POOL = Pool(tuple(Record(PoolId(name), text) for name, text in TEXTS.items()))
 BATCH = Batch(
     "b0000",
     0,
     "breaking_ties",
     "model-0",
-    tuple(BatchItem(name, 0.5, Suggestion("tool", 0.75)) for name in TEXTS),
+    tuple(BatchItem(PoolId(name), 0.5, Suggestion("tool", 0.75)) for name in TEXTS),
 )
 
 
@@ -67,7 +67,7 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     people.submit("r0", "ann", "fruit")
     people.discard("r1", "bob")
     assert store.activity() > before
-    sweep = store.sweep(BATCH.record_ids)
+    sweep = store.sweep(BATCH.external_ids)
     assert {(one.external_id, one.status, one.value) for one in sweep.answers} == {
         ("r0", AnswerStatus.SUBMITTED, "fruit"),
         ("r1", AnswerStatus.DISCARDED, None),
@@ -75,7 +75,9 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     assert (sweep.missing, sweep.completed) == ((), frozenset({"r0"}))
     store.refresh([BATCH], TEXTS)
     store.set_aside(sweep.answers)
-    assert {one.status for one in store.sweep(BATCH.record_ids).answers} == {AnswerStatus.DISCARDED}
+    assert {one.status for one in store.sweep(BATCH.external_ids).answers} == {
+        AnswerStatus.DISCARDED
+    }
     people.withdraw("r0", "ann")
     people.delete("r3")
     assert store.settings().min_submitted == 1

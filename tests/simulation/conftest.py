@@ -54,11 +54,16 @@ class Board:
         self._made(f"datasets/{self.id}/fields", field)
         options = [{"value": label, "text": label} for label in LABELS]
         settings = {"type": "label_selection", "options": options}
-        question = {"name": "label", "title": "Label", "settings": settings, "required": True}
+        question: dict[str, Any] = {
+            "name": "label",
+            "title": "Label",
+            "settings": settings,
+            "required": True,
+        }
         self._made(f"datasets/{self.id}/questions", question)
         if another_question:
-            settings = {"type": "text", "use_markdown": False}
-            question = {"name": "why", "title": "Why?", "settings": settings, "required": True}
+            text = {"type": "text", "use_markdown": False}
+            question = {"name": "why", "title": "Why?", "settings": text, "required": True}
             self._made(f"datasets/{self.id}/questions", question)
         for name in METADATA:
             property_ = metadata_property(name, MetadataNames())
@@ -81,7 +86,7 @@ class Board:
 
     def records(self) -> list[dict[str, Any]]:
         """All but those that are no business of a run's."""
-        params = {"include": "responses", "limit": 1000}
+        params: dict[str, str | int] = {"include": "responses", "limit": 1000}
         found = checked(self.owner.get(f"datasets/{self.id}/records", params=params))
         return [record for record in found["items"] if not is_guest(record["fields"])]
 
@@ -137,7 +142,9 @@ class Running:
 
 
 def start(url: str, key: str, task: OracleTask, options: OracleOptions) -> Running:
-    stop, lines, found = threading.Event(), [], []
+    stop = threading.Event()
+    lines: list[str] = []
+    found: list[OracleReport | LoopdError] = []
 
     def work() -> None:
         try:

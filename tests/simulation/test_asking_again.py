@@ -22,7 +22,7 @@ from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.writer import TIMED
 from loopd.oracle.behaviour import OracleOptions
-from loopd.records import Batch, BatchItem, Record
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, Record
 from loopd.storage.codec import decode, encode
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, make_pool, with_answers
@@ -106,15 +106,15 @@ def test_a_process_for_each_fact_gives_the_run_of_one_process(tmp_path: Path, wa
 
 def test_people_take_turns_and_a_copy_goes_to_another(tmp_path: Path) -> None:
     store = OracleStore(build_task(config(tmp_path).task), PEOPLE, needed=2)
-    pool = Pool(tuple(Record(f"r{n}", "x", LABELS[n % 2]) for n in range(30)))
+    pool = Pool(tuple(Record(PoolId(f"r{n}"), "x", LABELS[n % 2]) for n in range(30)))
     store.open(pool, fresh=True)
     ids = [record.id for record in pool]
     texts = dict.fromkeys(ids, "x")
     store.publish(Batch("b0", 0, "s", None, tuple(map(BatchItem, ids))), texts)
-    copies = [BatchItem(id_, copy_id=f"{id_}#2") for id_ in ids]
+    copies = [BatchItem(id_, copy_id=ExternalId(f"{id_}#2")) for id_ in ids]
     for _ in range(2):
         store.publish(Batch("b1", 1, "s", None, tuple(copies)), texts)
-    answers = store.sweep([*ids, *(f"{id_}#2" for id_ in ids)]).answers
+    answers = store.sweep([*map(ExternalId, ids), *(ExternalId(f"{id_}#2") for id_ in ids)]).answers
     who: dict[str, list[str]] = {}
     for each in answers:
         who.setdefault(each.external_id.partition("#")[0], []).append(each.annotator)

@@ -17,6 +17,7 @@ from loopd.demo.demo_folder import MARKER, opened
 from loopd.demo.play import merged, sample_sections, sample_task
 from loopd.demo.sample_data import LABELS
 from loopd.errors import ConfigError, LockedError
+from loopd.metrics_log.rows import Row
 from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
@@ -74,8 +75,12 @@ def test_the_last_words_of_a_daemon(tmp_path: Path) -> None:
 
 
 def test_the_comparison_in_words() -> None:
-    rows = [{"accuracy": 0.5, "labels": 20}, {"accuracy": 0.75, "labels": 40}, {"labels": 60}]
-    assert comparison([dict(row) for row in rows]) == "0.500 -> 0.750 (+0.250) with 40 labels"
+    rows: list[Row] = [
+        {"accuracy": 0.5, "labels": 20},
+        {"accuracy": 0.75, "labels": 40},
+        {"labels": 60},
+    ]
+    assert comparison(rows) == "0.500 -> 0.750 (+0.250) with 40 labels"
     assert comparison([{"labels": 20}]) == "not measured"
 
 
@@ -158,7 +163,8 @@ def descendants(pid: int) -> set[int]:
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found, fresh = set(), {pid}
+    found: set[int] = set()
+    fresh = {pid}
     while fresh:
         fresh = {child for child, parent in pairs if parent in fresh} - found
         found |= fresh

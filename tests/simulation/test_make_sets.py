@@ -31,8 +31,8 @@ def made(raw: Path, out: Path, name: str) -> dict[str, dict[str, str]]:
     data = read_checked(load_config(out / name / "config.yaml"))
     assert data.test is not None
     return {
-        "pool": {record.text: record.gold or "" for record in data.pool},
-        "test": {record.text: record.gold or "" for record in data.test},
+        "pool": {record.text: str(record.gold or "") for record in data.pool},
+        "test": {record.text: str(record.gold or "") for record in data.test},
     }
 
 

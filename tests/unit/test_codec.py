@@ -20,15 +20,24 @@ from loopd.events import (
     RunRecovered,
     SettingsAdopted,
 )
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Span, Suggestion
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchItem,
+    ExternalId,
+    PoolId,
+    Span,
+    Suggestion,
+)
 from loopd.storage.codec import decode, encode
 
 ITEMS = (
-    BatchItem("r1", 0.5, Suggestion("a", 0.9)),
-    BatchItem("r2", 0.4, Suggestion(("a", "b"), (0.9, 0.8))),
-    BatchItem("r3", 0.3, Suggestion((Span(0, 3, "a"),), (0.7,))),
-    BatchItem("r4", 0.2, Suggestion((), (0.6,))),
-    BatchItem("r5", 0.1, copy_id="r5#2"),
+    BatchItem(PoolId("r1"), 0.5, Suggestion("a", 0.9)),
+    BatchItem(PoolId("r2"), 0.4, Suggestion(("a", "b"), (0.9, 0.8))),
+    BatchItem(PoolId("r3"), 0.3, Suggestion((Span(0, 3, "a"),), (0.7,))),
+    BatchItem(PoolId("r4"), 0.2, Suggestion((), (0.6,))),
+    BatchItem(PoolId("r5"), 0.1, copy_id=ExternalId("r5#2")),
 )
 
 
@@ -37,11 +46,15 @@ EVENTS = pytest.mark.parametrize(
     [
         BatchPlanned(1.0, Batch("b0001", 1, "activelab", "m", ITEMS), 0.1),
         BatchPublished(1.5, "b0001", 0.1, unseen=2),
-        AnswersCollected(1.9, (Answer("r1", "ann", AnswerStatus.SUBMITTED, ["ä", {"s": 1}], "t"),)),
-        AnswersCollected(2.0, (), ("r1",), ("r2",), departed=("u1",), returned=("u2",)),
-        RecordsReopened(2.2, ("r1", "r5#2")),
+        AnswersCollected(
+            1.9, (Answer(ExternalId("r1"), "ann", AnswerStatus.SUBMITTED, ["ä", {"s": 1}], "t"),)
+        ),
+        AnswersCollected(
+            2.0, (), (ExternalId("r1"),), (ExternalId("r2"),), departed=("u1",), returned=("u2",)
+        ),
+        RecordsReopened(2.2, (ExternalId("r1"), ExternalId("r5#2"))),
         SettingsAdopted(2.5, 3),
-        PoolChanged(2.6, 4, "f", ("r1",), ("r2", "r3")),
+        PoolChanged(2.6, 4, "f", (PoolId("r1"),), (PoolId("r2"), PoolId("r3"))),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         RoundEvaluated(
@@ -53,7 +66,7 @@ EVENTS = pytest.mark.parametrize(
             "d",
             0.1,
             0.2,
-            predicted={"r1": (Span(0, 3, "a"),)},
+            predicted={PoolId("r1"): (Span(0, 3, "a"),)},
             predicted_since=1,
         ),
         ModelTrained(2.0, 1, "m", 3, 0, {"a": 3}, 0.1, {"annotations": 4, "consensus.ties": 1}),
@@ -121,7 +134,9 @@ def test_journals_of_the_first_version_replay() -> None:
     published = {"at": 1.5, "batch_id": "b0000", "seconds": 0.1}
     assert decode("BatchPublished", json.dumps(published)) == BatchPublished(1.5, "b0000", 0.1)
     collected = {"at": 1.7, "answers": [], "deleted": ["r1"], "restored": []}
-    assert decode("AnswersCollected", json.dumps(collected)) == AnswersCollected(1.7, (), ("r1",))
+    assert decode("AnswersCollected", json.dumps(collected)) == AnswersCollected(
+        1.7, (), (ExternalId("r1"),)
+    )
     trained = {"at": 2.0, "round": 0, "model_id": "m", "labels": 3, "discarded": 0}
     trained |= {"label_counts": {"a": 3}, "seconds": 0.1}
     assert decode("ModelTrained", json.dumps(trained)) == ModelTrained(

@@ -1,6 +1,7 @@
 """The machine: every transition, folding, and that nothing else is allowed."""
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
@@ -24,22 +25,28 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Targets
 
-EVENTS = {
-    RunStarted: RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {}),
-    BatchPlanned: BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem("x"),)), 0.1),
+STARTED = RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {})
+PLANNED = BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem(PoolId("x")),)), 0.1)
+EVALUATED = RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1)
+STOPPED = RunStopped(8.0, "max_rounds")
+EVENTS: dict[type[Event], Event] = {
+    RunStarted: STARTED,
+    BatchPlanned: PLANNED,
     BatchPublished: BatchPublished(3.0, "b0000", 0.1),
     AnswersCollected: AnswersCollected(4.0, ()),
-    RecordsReopened: RecordsReopened(4.2, ("x",)),
+    RecordsReopened: RecordsReopened(4.2, (ExternalId("x"),)),
     SettingsAdopted: SettingsAdopted(4.5, 2),
-    PoolChanged: PoolChanged(4.6, 2, "q", gone=("y",)),
+    PoolChanged: PoolChanged(4.6, 2, "q", gone=(PoolId("y"),)),
     BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
     ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
-    RoundEvaluated: RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1),
-    RunStopped: RunStopped(8.0, "max_rounds"),
+    RoundEvaluated: EVALUATED,
+    RunStopped: STOPPED,
     RunResumed: RunResumed(9.0, "d", "note"),
-    RunRecovered: RunRecovered(9.0, (Batch("b0000", 0, "s", None, (BatchItem("x"),)),), (4.0,)),
+    RunRecovered: RunRecovered(
+        9.0, (Batch("b0000", 0, "s", None, (BatchItem(PoolId("x")),)),), (4.0,)
+    ),
 }
 
 
@@ -84,9 +91,9 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("phase", "kind"), list(itertools.product(Phase, EVENTS)))
-def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type) -> None:
-    batch = EVENTS[BatchPlanned].batch
-    state = State(phase=phase, batches=(batch,), evaluated={0: EVENTS[RoundEvaluated]})
+def test_only_the_listed_transitions_are_allowed(phase: Phase, kind: type[Event]) -> None:
+    batch = PLANNED.batch
+    state = State(phase=phase, batches=(batch,), evaluated={0: EVALUATED})
     target = EXPECTED.get((phase.value, kind.__name__))
     if target is None:
         with pytest.raises(JournalError, match="not allowed"):
@@ -112,11 +119,11 @@ def test_a_round_in_order_ends_in_decide() -> None:
 def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost() -> None:
     models = (None, None, "m1", "m2", None)
     batches = tuple(
-        Batch(f"b{number:04d}", number, "s", model, (BatchItem(f"r{number}"),))
+        Batch(f"b{number:04d}", number, "s", model, (BatchItem(PoolId(f"r{number}")),))
         for number, model in enumerate(models)
     )
     lost = RunRecovered(9.0, batches, (1.0, None, 2.0, 3.0, 4.0))
-    state = fold([EVENTS[RunStarted], lost])
+    state = fold([STARTED, lost])
     assert (state.phase, state.round, state.batches) == (Phase.COLLECT, 4, batches)
     assert {number: each.at for number, each in state.published.items()} == {
         0: 1.0,
@@ -125,23 +132,29 @@ def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost(
         4: 4.0,
     }
     assert state.rounds_measured == 2
-    rounds = [BatchCollected(9.0, "b0004", "complete", 0), ModelTrained(9.0, 4, "m", 1, 0, {}, 0.1)]
+    rounds: list[Event] = [
+        BatchCollected(9.0, "b0004", "complete", 0),
+        ModelTrained(9.0, 4, "m", 1, 0, {}, 0.1),
+    ]
     evaluated = RoundEvaluated(9.0, 4, {}, {}, "", "c", 0.1, 0.1)
-    assert fold([EVENTS[RunStarted], lost, *rounds, evaluated]).rounds_measured == 3
+    assert fold([STARTED, lost, *rounds, evaluated]).rounds_measured == 3
 
 
 def test_a_newer_answer_of_the_same_person_replaces_the_older() -> None:
     state = State(phase=Phase.COLLECT)
     for value in ("a", "b"):
-        answer = Answer("x", "ann", AnswerStatus.SUBMITTED, value, "t")
+        answer = Answer(ExternalId("x"), "ann", AnswerStatus.SUBMITTED, value, "t")
         state = apply(state, AnswersCollected(1.0, (answer,)))
     assert [answer.value for answer in state.answers.values()] == ["b"]
 
 
 def test_deleted_records_come_back() -> None:
-    state = apply(State(phase=Phase.COLLECT), AnswersCollected(1.0, (), deleted=("x", "y")))
+    state = apply(
+        State(phase=Phase.COLLECT),
+        AnswersCollected(1.0, (), deleted=(ExternalId("x"), ExternalId("y"))),
+    )
     assert state.deleted == {"x", "y"}
-    assert apply(state, AnswersCollected(2.0, (), restored=("x",))).deleted == {"y"}
+    assert apply(state, AnswersCollected(2.0, (), restored=(ExternalId("x"),))).deleted == {"y"}
 
 
 def test_people_whose_accounts_come_back_are_there_again() -> None:
@@ -151,7 +164,7 @@ def test_people_whose_accounts_come_back_are_there_again() -> None:
 
 
 def test_resuming_a_run_that_ended_without_a_model_looks_for_answers_again() -> None:
-    batch = EVENTS[BatchPlanned].batch
+    batch = PLANNED.batch
     state = apply(State(phase=Phase.DONE, batches=(batch,)), EVENTS[RunResumed])
     assert state.phase is Phase.COLLECT
 
@@ -161,7 +174,7 @@ def test_resuming_a_run_that_ended_before_its_first_batch_begins_with_it() -> No
 
 
 def test_copies_are_no_new_texts() -> None:
-    items = (BatchItem("x"), BatchItem("y", copy_id="y#2"))
+    items = (BatchItem(PoolId("x")), BatchItem(PoolId("y"), copy_id=ExternalId("y#2")))
     state = State(batches=(Batch("b0000", 0, "activelab", None, items),))
     assert state.batch.record_ids == ("x", "y")
     assert state.batch.external_ids == ("x", "y#2")
@@ -182,14 +195,14 @@ def test_resuming_a_finished_run_decides_again() -> None:
 
 def test_a_pool_that_changes_is_remembered_and_wakes_a_run_that_is_over() -> None:
     begun = fold(EVENTS[kind] for kind in (RunStarted, PoolChanged))
-    assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", {"y"}, Phase.SEED)
-    again = apply(begun, PoolChanged(5.0, 0, "q", gone=("z",), back=("y",)))
+    assert (begun.pool_fingerprint, begun.gone, begun.phase) == ("q", frozenset({"y"}), Phase.SEED)
+    again = apply(begun, PoolChanged(5.0, 0, "q", gone=(PoolId("z"),), back=(PoolId("y"),)))
     assert again.gone == {"z"}
     done = State(
         phase=Phase.DONE,
-        batches=(EVENTS[BatchPlanned].batch,),
-        evaluated={0: EVENTS[RoundEvaluated]},
-        stopped=EVENTS[RunStopped],
+        batches=(PLANNED.batch,),
+        evaluated={0: EVALUATED},
+        stopped=STOPPED,
     )
     woken = apply(done, EVENTS[PoolChanged])
     assert (woken.phase, woken.stopped) == (Phase.DECIDE, None)
@@ -206,9 +219,10 @@ def test_every_phase_is_reachable_and_leads_on() -> None:
 def test_a_round_may_say_only_what_its_model_says_otherwise() -> None:
     """Journals of older versions say everything each time."""
 
-    def measured(number: int, said: dict[str, str], since: int | None = None) -> RoundEvaluated:
+    def measured(number: int, said: Mapping[str, str], since: int | None = None) -> RoundEvaluated:
+        by_id: Targets = {PoolId(id_): label for id_, label in said.items()}
         return RoundEvaluated(
-            7.0, number, {}, {}, "", "c", 0.1, 0.1, predicted=said, predicted_since=since
+            7.0, number, {}, {}, "", "c", 0.1, 0.1, predicted=by_id, predicted_since=since
         )
 
     def after(state: State, event: RoundEvaluated) -> State:
@@ -232,24 +246,25 @@ def test_a_round_may_say_only_what_its_model_says_otherwise() -> None:
 def test_answers_that_come_one_after_the_other_are_folded_at_once() -> None:
     """Not those that come with anything else."""
     one, other = (
-        AnswersCollected(at, (Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", "t"),))
+        AnswersCollected(at, (Answer(ExternalId(id_), "ann", AnswerStatus.SUBMITTED, "a", "t"),))
         for at, id_ in ((5.0, "x"), (4.0, "y"))
     )
-    gone = AnswersCollected(6.0, (), deleted=("x",))
-    events = [EVENTS[RunStarted], one, other, gone, one, EVENTS[BatchPlanned], other]
+    gone = AnswersCollected(6.0, (), deleted=(ExternalId("x"),))
+    events: list[Event] = [STARTED, one, other, gone, one, PLANNED, other]
     assert list(joined(events)) == [
-        EVENTS[RunStarted],
+        STARTED,
         AnswersCollected(5.0, one.answers + other.answers),
         gone,
         one,
-        EVENTS[BatchPlanned],
+        PLANNED,
         other,
     ]
 
 
 def test_look_ups_that_were_asked_for_before_a_recovery_are_made_anew() -> None:
-    state = fold([EVENTS[RunStarted]])
+    state = fold([STARTED])
     assert state.planned_ids == set()
     recovered = apply(state, EVENTS[RunRecovered])
-    assert (recovered.planned_ids, recovered.originals) == ({"x"}, {"x": "x"})
+    assert recovered.planned_ids == {"x"}
+    assert recovered.originals == {"x": "x"}
     assert state.planned_ids == set()

@@ -53,7 +53,9 @@ class Reminders(Section):
 NEW_FIELD = {"later": (int, 3)}
 LATER_QUEUE = later("Queue", QueueSection, **NEW_FIELD)
 LATER_CRITERION = later("Criterion", CriterionSection, **NEW_FIELD)
-LATER_STOPPING = later("Stopping", StoppingSection, criteria=(tuple[LATER_CRITERION, ...], ()))
+LATER_STOPPING = later(
+    "Stopping", StoppingSection, criteria=(tuple.__class_getitem__((LATER_CRITERION, ...)), ())
+)
 
 LATER: dict[str, tuple[type[Section], dict[str, Any], dict[str, Any]]] = {
     "a section": (

@@ -28,7 +28,7 @@ from loopd.config_file import load_config
 from loopd.errors import JournalError, LoopdError, NewerError, StorageError
 from loopd.events import RunStarted, RunStopped
 from loopd.loop.tools import read_data
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage.codec import decode, encode
 from loopd.storage.intakes import Intakes
 from loopd.storage.journal import Journal, events_at
@@ -38,7 +38,7 @@ from tests.daemon import write_csv
 from tests.fuzz.properties import HOW_OFTEN, holds
 from tests.journals import journals
 from tests.loop.conftest import LABELS
-from tests.unit.test_machine import EVENTS
+from tests.unit.test_machine import EVENTS, STARTED
 from tests.upgrade.rows import Row, snapshot, write_rows
 
 # -- the journal, whatever it holds ----------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_what_lacks_something_is_damaged(payload: str) -> None:
 
 def test_an_order_of_events_that_is_new(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
-    write_rows(path, [encode(EVENTS[RunStarted])] * 2)
+    write_rows(path, [encode(STARTED)] * 2)
     with pytest.raises(NewerError, match="RunStarted is not allowed in phase seed"):
         refuse_newer(path)
 
@@ -169,7 +169,7 @@ def test_an_order_of_events_that_is_new(tmp_path: Path) -> None:
 )
 def test_a_database_that_is_new(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "journal.sqlite"
-    write_rows(path, [encode(EVENTS[RunStarted])])
+    write_rows(path, [encode(STARTED)])
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(statement)
     before = snapshot(tmp_path)
@@ -195,7 +195,7 @@ def _first_line(text: str, **more: Any) -> str:
     ],
 )
 def test_an_intake_that_is_new(tmp_path: Path, change: Callable[[str], str]) -> None:
-    Intakes(tmp_path).begin([Record("a", "one"), Record("b", "two")], 0.0)
+    Intakes(tmp_path).begin([Record(PoolId("a"), "one"), Record(PoolId("b"), "two")], 0.0)
     path = tmp_path / "pool" / "000000.jsonl"
     path.write_text(change(path.read_text()))
     with pytest.raises(NewerError, match="newer loopd"):

@@ -24,7 +24,6 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, ModelTrained, RoundEvaluated
-from loopd.loop.daemon import JOURNAL_NAME
 from loopd.loop.start import first_event, refuse_changes
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
@@ -34,6 +33,7 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.storage.codec import decode, encode
 from loopd.storage.journal import Journal
 from loopd.storage.newer import refuse_newer
+from loopd.storage.run_folder import JOURNAL_NAME, METRICS_NAME
 from loopd.tasks.registry import build_task
 
 COMMIT = "e2cc3ab"
@@ -103,7 +103,7 @@ def test_it_goes_on(folder: Path) -> None:
     tools = _tools(config)
     refuse_changes(state, config, tools.data)
     assert first_event(state, tools, state.started.dataset_id if state.started else "") is None
-    events = []
+    events: list[Event] = []
     with Journal(path) as journal:
         assert journal.follow(glance.last)
         while not events or not isinstance(events[-1], BatchPlanned):
@@ -133,11 +133,11 @@ def test_its_journal_is_written_alike(folder: Path) -> None:
 
 def test_its_metrics_log_is_the_same(folder: Path) -> None:
     config = parse_config(SETTINGS, folder)
-    before = (config.run.dir / metrics_log.FILE_NAME).read_text(encoding="utf-8")
+    before = (config.run.dir / METRICS_NAME).read_text(encoding="utf-8")
     glance = refuse_newer(config.run.dir / JOURNAL_NAME)
     assert glance is not None
     metrics_log.write(glance.state, config.run.dir)
-    after = (config.run.dir / metrics_log.FILE_NAME).read_text(encoding="utf-8")
+    after = (config.run.dir / METRICS_NAME).read_text(encoding="utf-8")
     old, new = ([json.loads(line) for line in text.splitlines()] for text in (before, after))
     assert [_only(row, like) for row, like in zip(new, old, strict=True)] == old
 

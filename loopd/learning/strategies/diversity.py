@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from small_text import ContrastiveActiveLearning, EmbeddingKMeans, LightweightCoreset
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from loopd.learning.arrays import Positions, Proba, Vectors
 from loopd.learning.dataset import IndexedDataset

@@ -74,7 +74,7 @@ def test_a_number_of_doccanos_is_no_label(tmp_path: Path) -> None:
 
 
 def test_somebody_approved_that_there_is_nothing(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "a", "labels": [], "meta": {}, "annotation_approver": "ann"},
         {"text": "b", "labels": [], "meta": {}, "annotation_approver": None},
     ]

@@ -22,7 +22,7 @@ def test_what_python_and_json_write_is_read_again(value: object) -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=8), min_size=1))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1))
 def test_what_numpy_writes_is_read_again(names: list[str]) -> None:
     numpy = pytest.importorskip("numpy")
     array = numpy.array(names, dtype=object)

@@ -133,7 +133,7 @@ def test_of_several_labels_an_answer_needs_a_yes_or_no_to_each(tmp_path: Path) -
 
 def test_spans(tmp_path: Path) -> None:
     span = {"start": 0, "end": 3, "label": "PER", "token_start": 0, "token_end": 0}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "Ann saw", "spans": [span], "answer": "accept", "_view_id": "ner_manual"},
         {"text": "Bob saw", "spans": [span], "answer": "reject", "_view_id": "ner_manual"},
         {"text": "Eve saw", "spans": [span], "answer": "ignore", "_view_id": "spans_manual"},
@@ -154,7 +154,10 @@ def test_spans(tmp_path: Path) -> None:
 
 
 def test_a_task_that_nobody_has_seen_is_no_answer(tmp_path: Path) -> None:
-    rows = [LINES[0], {"text": "z", "label": "question", "_view_id": "classification"}]
+    rows: list[dict[str, Any]] = [
+        LINES[0],
+        {"text": "z", "label": "question", "_view_id": "classification"},
+    ]
     path = jsonl(tmp_path / "p.jsonl", rows)
     assert answers(path, answers="label") == {"a": {"imported": "praise"}}
 
@@ -173,7 +176,7 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_words_that_are_the_labels_of_the_task_are_no_verdicts(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": "a", "answer": "accept", "label": "x"},
         {"text": "b", "answer": "reject", "spans": []},
     ]

@@ -33,7 +33,7 @@ def test_long_tables_are_known_by_the_name_of_a_column(tmp_path: Path, column: s
 
 
 @pytest.mark.parametrize("keys", [{"annotator_column": "user"}, {"format": "long"}])
-def test_or_by_the_configuration(tmp_path: Path, keys: dict[str, str]) -> None:
+def test_or_by_the_configuration(tmp_path: Path, keys: dict[str, Any]) -> None:
     rows = ("text,user,tone", "a,w1,praise", "a,w2,question", "b,w1,complaint")
     assert answers(table(tmp_path / "t.csv", *rows), answers="tone", **keys) == EVERYBODY
 
@@ -236,8 +236,8 @@ def test_a_status_in_other_words_is_no_verdict(tmp_path: Path) -> None:
     rows = ("text,tone,status", "a,praise,shipped", "b,praise,cancelled", "c,praise,pending")
     path = table(tmp_path / "t.csv", *rows)
     assert answers(path, answers="tone").keys() == {"a", "b", "c"}
-    rows = ("text,tone,status", "a,praise,open", "b,praise,rejected")
-    path = table(tmp_path / "u.csv", *rows)
+    others = ("text,tone,status", "a,praise,open", "b,praise,rejected")
+    path = table(tmp_path / "u.csv", *others)
     assert answers(path, answers="tone", format="plain").keys() == {"a", "b"}
     _, report = read(path, answers="tone", verdict_column="status")
     assert report.unusable_answers == 1
@@ -280,8 +280,9 @@ def test_no_rejected_label_is_an_answer_whatever_stands_beside_it(
     path = table(tmp_path / "t.csv", f"text,tone,{name}", *rows)
     for key in ("answers", "label"):
         refusal = ""
+        column: dict[str, Any] = {key: "tone"}
         try:
-            pool, _ = read(path, **{key: "tone"})
+            pool, _ = read(path, **column)
             last = pool.records[-1]
             assert (last.answers, last.gold) == ((), None)
         except DataError as error:
@@ -306,8 +307,8 @@ def test_flags_that_pandas_wrote_and_unfinished_assignments(tmp_path: Path) -> N
     path = table(tmp_path / "t.csv", *rows)
     assert answers(path, answers="tone").keys() == {"a", "c"}
     words = ("APPROVED", "REJECTED", "SKIPPED", "ACTIVE", "EXPIRED")
-    rows = ("text,tone,ASSIGNMENT:status", *(f"{word},praise,{word}" for word in words))
-    assert answers(table(tmp_path / "u.csv", *rows), answers="tone").keys() == {"APPROVED"}
+    others = ("text,tone,ASSIGNMENT:status", *(f"{word},praise,{word}" for word in words))
+    assert answers(table(tmp_path / "u.csv", *others), answers="tone").keys() == {"APPROVED"}
 
 
 def test_a_list_of_verdicts_is_one_for_each_answer(tmp_path: Path) -> None:

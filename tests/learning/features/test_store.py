@@ -110,9 +110,11 @@ def test_principal_components_keep_what_differs(shape: tuple[int, int]) -> None:
     projection = fitted(sample, 4)
     reduced = projection.apply(sample)
     assert reduced.shape == (shape[0], 4)
-    assert np.allclose(projection.directions.T @ projection.directions, np.eye(4), atol=1e-4)  # type: ignore[union-attr]
-    distances = [np.linalg.norm(rows[1:] - rows[0], axis=1) for rows in (reduced, sample)]
-    assert np.allclose(*distances, rtol=1e-2)
+    directions = projection.directions
+    assert directions is not None
+    assert np.allclose(directions.T @ directions, np.eye(4), atol=1e-4)
+    near, far = (np.linalg.norm(rows[1:] - rows[0], axis=1) for rows in (reduced, sample))
+    assert np.allclose(near, far, rtol=1e-2)
     assert projection.digest == fitted(sample, 4).digest
     assert projection.digest != fitted(sample, 3).digest
     assert fitted(sample[:5], 20).width == 4

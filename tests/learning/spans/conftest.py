@@ -15,7 +15,7 @@ from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.spans.factory import SpanTaggerFactory
 from loopd.learning.spans.tagger import SpanTagger
-from loopd.records import Record, Span
+from loopd.records import PoolId, Record, Span
 
 LABELS = ("person", "place")
 
@@ -48,7 +48,7 @@ def make_pool(count: int = 48, seed: int = 0) -> Pool:
                 start = text.find(name)
                 if start >= 0:
                     spans.append(Span(start, start + len(name), label))
-        records[text] = Record(f"id-{len(records):03d}", text, tuple(sorted(spans)))
+        records[text] = Record(PoolId(f"id-{len(records):03d}"), text, tuple(sorted(spans)))
     return Pool(tuple(records.values()))
 
 

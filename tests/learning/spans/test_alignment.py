@@ -84,10 +84,10 @@ def back_and_forth(text: str, spans: tuple[Span, ...], vocabulary: Vocabulary) -
     assert spans_of(store.borders(0), of_tokens[firsts], LABELS) == spans
 
 
-COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@settings(max_examples=500, **COMMON)
+@settings(COMMON, max_examples=500)
 @given(labelled_texts())
 def test_spans_to_tokens_and_back_lose_nothing(
     vocabulary: Vocabulary, some: tuple[str, tuple[Span, ...]]
@@ -96,7 +96,7 @@ def test_spans_to_tokens_and_back_lose_nothing(
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, **COMMON)
+@settings(COMMON, max_examples=10_000)
 @given(labelled_texts())
 def test_spans_to_tokens_and_back_lose_nothing_in_ten_thousand_texts(
     vocabulary: Vocabulary, some: tuple[str, tuple[Span, ...]]

@@ -27,6 +27,7 @@ from loopd.learning.spans.strategies import (
 )
 from loopd.learning.spans.tagger import SpanTagger
 from loopd.learning.strategies.registry import create
+from tests.learning.strategies.fakes import OnlyScores
 
 ALL = [
     TokenLeastConfidence,
@@ -40,11 +41,14 @@ ALL = [
 
 
 @dataclass
-class FakeTagger:
+class FakeTagger(OnlyScores):
     """Tag probabilities from a table: one array (k, K) for each text."""
 
     proba: list[NDArray[np.float32]]
     asked: int = 0
+
+    def predict_scored(self, data_set: Any, /) -> Any:
+        raise NotImplementedError
 
     def token_proba(self, data_set: Any) -> Any:
         self.asked += 1
@@ -81,7 +85,8 @@ def ask(
 
 
 def by_hand(of_tokens: Callable[[Any], Any], aggregate: str) -> Callable[[Any], float]:
-    combine = {"mean": np.mean, "max": np.max, "sum": np.sum}[aggregate]
+    ways: dict[str, Callable[[Any], Any]] = {"mean": np.mean, "max": np.max, "sum": np.sum}
+    combine = ways[aggregate]
     return lambda proba: float(combine(of_tokens(proba))) if len(proba) else 0.0
 
 
@@ -156,8 +161,10 @@ def test_nothing_is_scored_twice() -> None:
 def test_unknown_aggregates_and_other_models_are_refused() -> None:
     with pytest.raises(ModelError, match="unknown aggregate 'median'"):
         TokenEntropy("median")
+    none = np.empty(0, dtype=np.int64)
+    other: Any = object()
     with pytest.raises(ModelError, match="needs a model that tags tokens"):
-        MNLP().query(object(), unlabeled(np.zeros(3), 2), np.arange(3), [], [], n=1)
+        MNLP().query(other, unlabeled(np.zeros(3), 2), np.arange(3), none, none, n=1)
 
 
 def test_probabilities_that_are_no_numbers_are_refused() -> None:

@@ -13,7 +13,7 @@ from loopd.evaluation.entities import entity_metrics
 from loopd.learning.dataset import unlabeled
 from loopd.learning.spans.factory import SpanTaggerFactory
 from loopd.learning.spans.tagger import SpanTagger
-from loopd.records import Record, Span
+from loopd.records import PoolId, Record, Span
 from tests.learning.spans.conftest import LABELS, TRAINED_ROWS, gold, make_pool, train_set
 
 pytestmark = pytest.mark.integration
@@ -118,7 +118,7 @@ def test_overlapping_spans_are_refused(factory: SpanTaggerFactory, pool: Pool) -
 def odd(factory_of: Build) -> SpanTaggerFactory:
     """A pool of texts that are hard on tokenizers, of which only 12 tokens are read."""
     texts = ["", "   ", "👩‍👩‍👧 \u200d", "one two " * 20, "unbelievable 東京", "\ud800 שלום"]
-    pool = Pool(tuple(Record(f"odd-{place}", text) for place, text in enumerate(texts)))
+    pool = Pool(tuple(Record(PoolId(f"odd-{place}"), text) for place, text in enumerate(texts)))
     return factory_of({**BRIEF, "min_steps": 3}, pool=pool, section={"max_tokens": 12})
 
 

@@ -19,8 +19,21 @@ from loopd.learning.seeding import seeded
 from loopd.learning.strategies.registry import create
 
 
+class OnlyScores:
+    """A classifier that is trained already, and of which nobody asks for classes."""
+
+    def fit(self, train_set: Any, weights: Any = None) -> object:
+        raise NotImplementedError
+
+    def predict(self, data_set: Any, return_proba: bool = False) -> Any:
+        raise NotImplementedError
+
+    def predict_proba(self, data_set: Any) -> Any:
+        raise NotImplementedError
+
+
 @dataclass
-class FakeModel:
+class FakeModel(OnlyScores):
     """Answers from tables, one row for each record of the pool."""
 
     proba: NDArray[np.float64]

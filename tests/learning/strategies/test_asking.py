@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -54,7 +56,7 @@ def test_a_view_of_the_pool_is_asked_by_its_own_indices() -> None:
 
 
 def test_a_plain_classifier_is_scored_as_it_is() -> None:
-    plain_model = FakeModel(two(0.9, 0.5, 0.8, 0.6), circle(0, 0, 0, 0))
+    plain_model: Any = FakeModel(two(0.9, 0.5, 0.8, 0.6), circle(0, 0, 0, 0))
     dataset = unlabeled(np.arange(4), 2)
     chosen, values = most_informative(plain_model, dataset, np.array([0, 2, 3]), 2, margin)
     assert chosen.tolist() == [3, 2]
@@ -95,8 +97,8 @@ def test_outer_products_are_drawn_as_if_they_were_built() -> None:
     left, right = rng.normal(size=(30, 3)), rng.normal(size=(30, 4))
     built = np.einsum("ia,ib->iab", left, right).reshape(30, 12)
     drawn = [
-        spread(*factors, 10, np.random.default_rng(1), first=4).tolist()
-        for factors in ((left, right), plain(built))
+        spread(one, other, 10, np.random.default_rng(1), first=4).tolist()
+        for one, other in ((left, right), plain(built))
     ]
     assert drawn[0] == drawn[1]
     assert drawn[0][0] == 4

@@ -14,11 +14,12 @@ import pytest
 from loopd.config import StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
+from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import ColdClassifier
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.learning.representation import Background
 from loopd.learning.strategies.registry import STRATEGIES, cold_start
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, gold
 
 Build = Callable[..., Learner]
@@ -56,8 +57,10 @@ def test_it_leaves_out_and_runs_out(learner_of: Build, pool: Pool, name: str) ->
 def test_it_stays_away_from_what_is_taken_and_does_not_know_what_is_hidden(
     learner_of: Build,
 ) -> None:
-    many = [Record(f"a{n:02d}", f"we saw a tiger and a lion, number {n}") for n in range(12)]
-    few = [Record(f"b{n:02d}", f"they like bread with cheese, piece {n}") for n in range(6)]
+    many = [
+        Record(PoolId(f"a{n:02d}"), f"we saw a tiger and a lion, number {n}") for n in range(12)
+    ]
+    few = [Record(PoolId(f"b{n:02d}"), f"they like bread with cheese, piece {n}") for n in range(6)]
     learner = learner_of(cold_start="facility_location", pool=Pool((*many, *few)))
     assert ids_of(first(learner, 1))[0].startswith("a")
     assert ids_of(first(learner, 1, exclude=["a03"]))[0].startswith("b")
@@ -74,7 +77,7 @@ def test_the_default_covers_the_pool(learner_of: Build, pool: Pool) -> None:
     assert StrategySection().cold_start == "facility_location"
     batch = first(learner_of())
     assert batch.strategy == "facility_location"
-    assert {pool[id_].gold for id_ in ids_of(batch)} == set(LABELS)
+    assert {pool[PoolId(id_)].gold for id_ in ids_of(batch)} == set(LABELS)
 
 
 def test_class_coverage_uses_the_names(pool: Pool, learner_of: Build) -> None:
@@ -176,10 +179,10 @@ def test_the_representation_is_only_asked_for_where_it_matters() -> None:
 def test_before_there_is_a_model_nothing_of_it_can_be_asked() -> None:
     cold = ColdClassifier(2, Background(("a", "b")))
     assert cold.label_names == ("a", "b")
-    assert cold.new().fit(None) is cold
+    assert cold.new().fit(unlabeled(np.zeros(3), 2)) is cold
     for ask in (cold.predict, cold.predict_proba, cold.embed):
         with pytest.raises(ModelError, match="there is none"):
-            ask(np.arange(3))
+            ask(unlabeled(np.zeros(3), 2))
     with pytest.raises(ModelError, match="representation") as caught:
         _ = cold.representation
     assert caught.value.hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ OPTIONS = {"subsampling": {"subsample_size": 20}, "seals": {"k": 20}}
 NAMES = {"first": (1.0, 0, 0, 0), "second": (0, 1.0, 0, 0), "third": (0, 0, 1.0, 0)}
 
 
-def several(*proba: list[float], **more: object) -> World:
+def several(*proba: list[float], **more: Any) -> World:
     """Records at one place whose labels are all that tells them apart."""
     return World(circle(*[0] * len(proba)), np.array(proba), several=True, **more)
 
@@ -107,7 +108,8 @@ def test_entropy_and_confidence_look_at_yes_and_no_of_each_label() -> None:
     assert pool.named("entropy", 2, aggregate="max") == [1, 2]
     assert pool.named("least_confidence", 2, aggregate="mean") == [2, 1]
     chosen, scores = pool.ask_with_scores(pool.build("least_confidence", aggregate="max"), 1)
-    assert (chosen, scores) == ([1], [pytest.approx(0.5)])
+    assert chosen == [1]
+    assert scores == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize("name", ["cvirs", "category_vector_inconsistency_and_ranking"])
@@ -149,7 +151,8 @@ def test_bald_and_the_committee_add_up_labels() -> None:
     samples = np.array([[[0.5, 0.5]] * 2, [[1, 0], [0, 0]], [[1, 0], [0, 1]]], dtype=float)
     pool = several([0.5, 0.5], [0.5, 0.0], [0.5, 0.5], samples=samples)
     chosen, scores = pool.ask_with_scores(pool.build("bald", dropout_samples=2), 2)
-    assert (chosen, scores) == ([2, 1], pytest.approx([2, 1]))
+    assert chosen == [2, 1]
+    assert scores == pytest.approx([2, 1])
     # Where nothing like a record is labelled, the members differ.
     vectors = circle(0, 0, 0, 0, 5, 80)
     labelled = {0: (0,), 1: (0,), 2: (), 3: (0,)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -67,8 +68,14 @@ class Last(QueryStrategy):
 """
 
 
+class Offer(Protocol):
+    """Install these names as strategies that a package offers."""
+
+    def __call__(self, *names: str, value: str = ...) -> None: ...
+
+
 @pytest.fixture
-def offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Offer:
     (tmp_path / "offered_picks.py").write_text(OFFERED)
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -79,9 +86,9 @@ def offer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return install
 
 
-def test_a_package_offers_a_strategy(offer) -> None:
+def test_a_package_offers_a_strategy(offer: Offer) -> None:
     offer("last_first")
-    strategy = create(StrategySection(name="last_first", options={"step": 2}), 3)
+    strategy: Any = create(StrategySection(name="last_first", options={"step": 2}), 3)
     assert strategy.step == 2
     with pytest.raises(ModelError, match="step"):
         create(StrategySection(name="last_first", options={"steps": 2}), 3)
@@ -89,7 +96,7 @@ def test_a_package_offers_a_strategy(offer) -> None:
         create(StrategySection(name="last_fist"), 3)
 
 
-def test_a_name_that_clashes_is_refused(offer) -> None:
+def test_a_name_that_clashes_is_refused(offer: Offer) -> None:
     offer("margin", "twice", "twice")
     for name in ("margin", "twice"):
         with pytest.raises(ModelError, match="one that") as caught:
@@ -98,7 +105,7 @@ def test_a_name_that_clashes_is_refused(offer) -> None:
     assert create(StrategySection(name="entropy"), 3)  # the others are not touched
 
 
-def test_what_a_package_offers_and_cannot_load_is_explained(offer) -> None:
+def test_what_a_package_offers_and_cannot_load_is_explained(offer: Offer) -> None:
     offer("gone", value="no_such_package:Thing")
     with pytest.raises(ModelError, match="no_such_package"):
         create(StrategySection(name="gone"), 3)
@@ -114,8 +121,9 @@ def test_the_group_is_read_from_what_is_installed() -> None:
 
 def test_the_journal_names_what_chose() -> None:
     section = StrategySection(name="auto")
-    strategy = create(section, 2)
+    strategy: Any = create(section, 2)
     assert used(section, strategy) == "auto"
     strategy.used_ = "margin"
     assert used(section, strategy) == "auto/margin"
-    assert used(StrategySection(name="mine:Own"), object()) == "mine:Own"
+    own: Any = object()
+    assert used(StrategySection(name="mine:Own"), own) == "mine:Own"

@@ -63,7 +63,8 @@ def asked(name: str, n: int, **options: Any) -> list[int]:
     strategy = create(StrategySection(name=name, options=options), 1)
     none = np.empty(0, dtype=np.int64)
     with seeded(0):
-        chosen = strategy.query(Tagger(), unlabeled(np.zeros(3), 1), np.arange(3), none, none, n=n)
+        tagger: Any = Tagger()
+        chosen = strategy.query(tagger, unlabeled(np.zeros(3), 1), np.arange(3), none, none, n=n)
     return list(chosen)
 
 
@@ -129,7 +130,9 @@ def bald_takes_what_dropout_changes(name: str) -> None:
     samples = np.array([[[0.5, 0.5]] * 2, [[1, 0], [0, 1]], [[0.9, 0.1]] * 2], dtype=float)
     world = World(circle(0, 0, 0), two(0.5, 0.5, 0.9), samples=samples)
     strategy = world.build(name, dropout_samples=2)
-    assert world.ask_with_scores(strategy, 1) == ([1], [pytest.approx(1.0)])
+    chosen, scores = world.ask_with_scores(strategy, 1)
+    assert chosen == [1]
+    assert scores == pytest.approx([1.0])
 
 
 @pick("subsampling")

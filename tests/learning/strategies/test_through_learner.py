@@ -16,7 +16,8 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.learner import Learner
 from loopd.learning.strategies.registry import STRATEGIES, create
-from loopd.records import Targets
+from loopd.records import PoolId, Targets
+from tests.learning.conftest import all_scores
 
 Build = Callable[..., Learner]
 
@@ -101,7 +102,7 @@ def test_breaking_ties_takes_the_smallest_margins(
 ) -> None:
     learner = learner_of()
     model = learner.fit(1, targets)
-    rows = np.sort(model.scores.all[12:], axis=1)
+    rows = np.sort(all_scores(model)[12:], axis=1)
     best = np.argsort(rows[:, -1] - rows[:, -2], kind="stable")[:10] + 12
     ids = chosen(learner, targets, 10)
     assert set(ids) == {pool.records[place].id for place in best}
@@ -142,8 +143,12 @@ def test_no_global_generator_is_left_changed(learner_of: Build, targets: Targets
     import torch
 
     def state() -> tuple[Any, ...]:
-        numpy_state = np.random.get_state()  # noqa: NPY002
-        return random.getstate(), numpy_state[1].tolist(), torch.get_rng_state().tolist()
+        numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+        return (
+            random.getstate(),
+            numpy_state["state"]["key"].tolist(),
+            torch.get_rng_state().tolist(),
+        )
 
     before = state()
     for name in ("random_sampling", "embedding_kmeans", "badge", "typiclust", "committee"):
@@ -204,7 +209,7 @@ def test_a_strategy_of_the_user_s_own(
     learner = learner_of(name, code_paths=(tmp_path,))
     ids = chosen(learner, targets, 5)
     short = learner_of(name, code_paths=(tmp_path,), strategy_options={"shortest": True})
-    lengths = [len(pool[id_].text.split()) for id_ in (*ids, *chosen(short, targets, 5))]
+    lengths = [len(pool[PoolId(id_)].text.split()) for id_ in (*ids, *chosen(short, targets, 5))]
     assert min(lengths[:5]) > max(lengths[5:])
 
 

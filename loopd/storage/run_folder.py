@@ -1,0 +1,42 @@
+"""Owns the names of what lies in a run's folder; must not read or write any of it."""
+
+from __future__ import annotations
+
+JOURNAL_NAME = "journal.sqlite"
+"""All events: the only file that nothing can make again."""
+
+LOCK_NAME = "daemon.lock"
+"""Held by the daemon that works on the run."""
+
+HEARTBEAT_NAME = "heartbeat"
+"""Touched while the daemon lives."""
+
+RUN_ID_NAME = "run.id"
+"""Marks the run's dataset in Argilla as its own."""
+
+PEOPLE_NAME = "people.json"
+"""Names of accounts, which Argilla forgets with the account."""
+
+POOL_FOLDER = "pool"
+"""The texts of a pool in Argilla, by intake."""
+
+CACHE_FOLDER = "cache"
+"""Models and features, which can be made again."""
+
+METRICS_NAME = "metrics.jsonl"
+"""The metrics log: a row for each round."""
+
+CSV_NAME = "metrics.csv"
+"""The same as a table, if ``sinks.csv`` asks for it."""
+
+CURVE_NAME = "learning_curve.png"
+"""The measure over the labels."""
+
+PAGE_NAME = "dashboard.url"
+"""Address of the page, while the daemon serves it."""
+
+ERRORS_NAME = "errors.json"
+"""How often the run has ended with which error."""
+
+REPORT_NAME = "report.html"
+"""What ``loopd report`` writes."""
