@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
+LAST_LOOK_TESTS = ("tests/loop/test_last_look.py",)
 QUEUE_TESTS = ("tests/loop/test_queue.py",)
 RETRY_TESTS = ("tests/loop/test_retry_loop.py",)
 CHANGE_TESTS = ("tests/loop/test_changes.py",)
@@ -152,9 +153,37 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "a round takes as long as the fastest of the last",
         "loop/queue.py",
-        "return max((took for n in last if",
-        "return min((took for n in last if",
+        "return max(_last_rounds(state), default=None)",
+        "return min(_last_rounds(state), default=None)",
         QUEUE_TESTS,
+    ),
+    Fault(
+        "a batch is as large as the slowest round needs",
+        "loop/queue.py",
+        "seconds = median_low(rounds) if rounds else 0.0",
+        "seconds = max(rounds, default=0.0)",
+        QUEUE_TESTS,
+    ),
+    Fault(
+        "the last batch ends with half a picture",
+        "loop/steps.py",
+        "if is_last(state, tools.config, waiting, size) and (news := _last_news(state, tools)):",
+        "if False and (news := _last_news(state, tools)):",
+        LAST_LOOK_TESTS,
+    ),
+    Fault(
+        "a measure ends the run with half a picture",
+        "loop/steps.py",
+        "        news = _last_news(state, tools)\n        if news is not None:\n",
+        "        news = _last_news(state, tools)\n        if False:\n",
+        LAST_LOOK_TESTS,
+    ),
+    Fault(
+        "what may be gone is not looked for",
+        "loop/steps.py",
+        "    if tools.lookout.may_be_gone:\n",
+        "    if False:\n",
+        LAST_LOOK_TESTS,
     ),
     Fault(
         "pauses make people slow",
