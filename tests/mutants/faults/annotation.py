@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
+LOOK_TESTS = ("tests/annotation/test_looks.py",)
 PACE_TESTS = ("tests/annotation/test_pace.py",)
 OPINION_TESTS = ("tests/annotation/test_second_opinions.py",)
 
@@ -20,21 +21,21 @@ ANNOTATION: tuple[Fault, ...] = (
         "annotation/watcher.py",
         "self._token, self._last_was_partial = token, True",
         "self._token, self._last_was_partial = self._store.activity(), True",
-        PACE_TESTS,
+        LOOK_TESTS,
     ),
     Fault(
         "open batches that cannot be read are tried for ever",
         "annotation/watcher.py",
         "if self._partial_failures < GIVEN_UP_AFTER and isinstance(error, TransientError):",
         "if isinstance(error, TransientError):",
-        PACE_TESTS,
+        LOOK_TESTS,
     ),
     Fault(
         "everything is read as seldom as ever while the open batches cannot be",
         "annotation/watcher.py",
         "        if self._in_doubt:\n",
         "        if False:\n",
-        PACE_TESTS,
+        LOOK_TESTS,
     ),
     Fault(
         "a listener's trigger is read after the rest",
