@@ -29,7 +29,7 @@ test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
 
 fast: $(STAMP) ## the tests that need no server, no model and no process, in under a minute
-	$(BIN)/python -m pytest -n 3 -m "not slow and not integration and not acceptance and not browser and not crash"
+	$(BIN)/python -m pytest -n 2 -q -m "not slow and not long and not integration and not acceptance and not browser and not crash"
 
 check: test ## what CI runs
 

@@ -18,6 +18,7 @@ from tests.exempt import AROUND, WITHOUT_GUESTS, reason
 from tests.faults.nursery import Nursery
 from tests.guard import GUARDS
 from tests.live import LiveArgilla
+from tests.long import is_long
 from tests.servers import EMBEDDED, Server, server_of
 
 OWNER_KEY = pytest.StashKey[str]()
@@ -48,6 +49,12 @@ def chosen(config: pytest.Config) -> Server:
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[CHOSEN]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_long(item.nodeid):
+            item.add_marker(pytest.mark.long)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

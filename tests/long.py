@@ -1,0 +1,42 @@
+"""Tests of more than a second that are not otherwise marked: `make fast` leaves them out.
+
+They train models, fold long journals, build pages, start processes or walk over thousands of
+examples. Each line is the beginning of a test's id.
+"""
+
+from __future__ import annotations
+
+LONG = (
+    "tests/annotation/test_consensus.py::test_219_annotators",
+    "tests/annotation/test_crowds.py",
+    "tests/data/test_formats.py::test_in_and_out_are_the_identity",
+    "tests/data/test_lost.py::test_all_that_is_there_is_read_or_reported",
+    "tests/docs/test_deploy.py",
+    "tests/docs/test_glossary.py",
+    "tests/docs/test_site.py",
+    "tests/evaluation/test_audit.py",
+    "tests/faults/",
+    "tests/fuzz/",
+    "tests/hostile/test_places.py::test_labels_are_never_names_of_files",
+    "tests/learning/",
+    "tests/loop/test_audit.py",
+    "tests/loop/test_costs.py",
+    "tests/loop/test_kept.py",
+    "tests/loop/test_nobody_waits.py",
+    "tests/loop/test_people.py",
+    "tests/loop/test_recover.py",
+    "tests/loop/test_second_opinions.py",
+    "tests/loop/test_warm_start.py",
+    "tests/monitoring/test_figures.py",
+    "tests/monitoring/test_report.py",
+    "tests/simulation/",
+    "tests/test_architecture.py::test_each_package_is_imported_only_where_it_belongs",
+    "tests/test_architecture.py::test_importing_loads_nothing_heavy",
+    "tests/unit/test_ids.py::test_mixing_them_is_an_error_that_mypy_finds",
+    "tests/upgrade/",
+)
+
+
+def is_long(node_id: str) -> bool:
+    """Whether `make fast` leaves a test out."""
+    return node_id.startswith(LONG)
