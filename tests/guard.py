@@ -106,6 +106,8 @@ class Guard:
 
     def losses(self) -> list[str]:
         """What was lost since the last look, one line each; of datasets that are still there."""
+        if self.database is None:
+            return []
         with self._connected() as db:
             rows = db.execute(LOSSES, (self._seen,)).fetchall()
         lines = [what for id_, what in rows if id_ not in self._forgiven]

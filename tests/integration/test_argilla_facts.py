@@ -11,7 +11,7 @@ from loopd.server.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
 from tests.people import key_headers
-from tests.servers import ENGINE, FIXED_LABELS, MANY_LABELS
+from tests.servers import ENGINE, FIXED_LABELS, MANY_LABELS, TWO_LABELS
 
 pytestmark = pytest.mark.integration
 
@@ -453,7 +453,7 @@ def test_drafts_are_listed_with_their_status(api: Api) -> None:
 @pytest.mark.parametrize(
     ("options", "more", "code"),
     [
-        (1, {}, 422),
+        pytest.param(1, {}, 422, marks=pytest.mark.needs(TWO_LABELS)),
         (2, {}, 2),
         (2, {"visible_options": 2}, 422),
         (3, {"visible_options": 3}, 2),

@@ -34,6 +34,7 @@ WEBHOOKS = "webhooks"
 SDK = "sdk"
 """What a test needs that has Argilla's own SDK ask, without a word of ours."""
 
+TWO_LABELS = "two labels at least"
 FIXED_LABELS = "fixed labels"
 MANY_LABELS = "many labels"
 
@@ -102,6 +103,7 @@ def _stock(version: str, **lacks: str) -> Server:
 
 FORK = {
     SDK: "it wants the key in a header that Argilla's SDK does not send",
+    TWO_LABELS: "it takes a question with one label",
     FIXED_LABELS: "it takes new labels for a question that is published",
 }
 NO_WEBHOOKS = {WEBHOOKS: "it has none: they came with 2.5"}
