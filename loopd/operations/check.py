@@ -10,10 +10,10 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
-from loopd.loop.check_visit import CheckVisit
 from loopd.loop.gates import GATES, Gate, in_order
 from loopd.loop.ports import can_listen
 from loopd.loop.tools import DataSets
+from loopd.operations.check_visit import CheckVisit
 from loopd.records import Span, Target
 from loopd.storage.files import free_bytes
 

@@ -12,10 +12,10 @@ from loopd.backtest import backtest
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
-from loopd.loop.check_visit import CheckVisit
 from loopd.loop.daemon import report_data, run_daemon
 from loopd.loop.tools import read_data
 from loopd.operations import check
+from loopd.operations.check_visit import CheckVisit
 
 
 def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> Config:
