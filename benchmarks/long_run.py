@@ -95,7 +95,7 @@ def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _start(config: Any) -> tuple[Any, Any]:
-    from loopd.dashboard.tally import tally
+    from loopd.dashboard.event_totals import totals
     from loopd.loop.obstacles import obstacle
     from loopd.machine import fold
     from loopd.metrics_log import writer
@@ -105,7 +105,7 @@ def _start(config: Any) -> tuple[Any, Any]:
     with Journal(config.run.dir / JOURNAL_NAME) as journal:
         events = journal.read()
     state = fold(events)
-    tally(events)
+    totals(events)
     writer.write(state, config.run.dir)
     obstacle(state, config)
     return state, events

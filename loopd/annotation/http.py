@@ -20,8 +20,8 @@ from loopd.annotation.refusals import (
     NoRouteError,
     NotFoundError,
     TooLargeError,
+    checked_content,
     first_contact,
-    judged,
 )
 from loopd.errors import ArgillaError, AuthError, TransientError
 
@@ -130,7 +130,7 @@ def _answer(client: httpx.Client, method: str, path: str, **arguments: Any) -> h
 
 def _check(client: httpx.Client, response: httpx.Response) -> Any:
     secrets = secrets_in(client.headers)
-    return judged(response, _base(client), lambda text: redacted(text, *secrets))
+    return checked_content(response, _base(client), lambda text: redacted(text, *secrets))
 
 
 def _base(client: httpx.Client) -> str:

@@ -99,7 +99,7 @@ def soon_contact(
     return lambda: first_contact(action) if monotonic() >= deadline else action()
 
 
-def judged(response: httpx.Response, url: str, redact: Redact) -> Any:
+def checked_content(response: httpx.Response, url: str, redact: Redact) -> Any:
     """What Argilla says in an answer, ``None`` where it says nothing.
 
     Args:

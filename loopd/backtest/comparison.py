@@ -14,7 +14,7 @@ TARGETS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class LabelsToReach:
     """Labels at which an accuracy is first reached.
 
     Attributes:
@@ -34,7 +34,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class PairedDifference:
     """Differences to another arm, paired by seed; positive is better than it.
 
     Attributes:
@@ -61,7 +61,7 @@ class ArmSummary:
         final: accuracy at the end of the range.
         reached: by accuracy.
         seconds: of a round: the mean of each run.
-        against: the comparison with the random arm, ``None`` without one.
+        difference: the comparison with the random arm, ``None`` without one.
     """
 
     arm: str
@@ -69,9 +69,9 @@ class ArmSummary:
     accuracy: Mapping[int, IntervalEstimate]
     area: IntervalEstimate | None
     final: IntervalEstimate | None
-    reached: Mapping[float, Reached]
+    reached: Mapping[float, LabelsToReach]
     seconds: IntervalEstimate | None
-    against: Against | None
+    difference: PairedDifference | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,10 @@ def compare(
     summaries = []
     for arm, own in arms.items():
         other = (baselines or {}).get(arm)
-        against = None if other is None else _against(own, arms.get(other, []), low, high)
-        summaries.append(_summary(own, (low, high), accuracies, against))
+        difference = (
+            None if other is None else _paired_difference(own, arms.get(other, []), low, high)
+        )
+        summaries.append(_summary(own, (low, high), accuracies, difference))
     return Comparison(low, high, tuple(summaries))
 
 
@@ -137,7 +139,7 @@ def _summary(
     curves: Sequence[LearningCurve],
     span: tuple[int, int],
     targets: Sequence[float],
-    against: Against | None,
+    difference: PairedDifference | None,
 ) -> ArmSummary:
     return ArmSummary(
         arm=curves[0].arm,
@@ -145,11 +147,11 @@ def _summary(
         accuracy=_by_labels(curves),
         area=_over(curves, lambda curve: curve.area(*span)),
         final=_over(curves, lambda curve: curve.at(span[1])),
-        reached={target: _reached(curves, target) for target in targets},
+        reached={target: _labels_to_reach(curves, target) for target in targets},
         seconds=estimate(
             [math.fsum(curve.seconds) / len(curve.seconds) for curve in curves if curve.seconds]
         ),
-        against=against,
+        difference=difference,
     )
 
 
@@ -168,25 +170,25 @@ def _over(
     return estimate(numbers) if len(numbers) == len(values) else None
 
 
-def _reached(curves: Sequence[LearningCurve], accuracy: float) -> Reached:
+def _labels_to_reach(curves: Sequence[LearningCurve], accuracy: float) -> LabelsToReach:
     values = tuple(curve.labels_to_reach(accuracy) for curve in curves)
     numbers = [value for value in values if value is not None]
     median = statistics.median([math.inf if value is None else value for value in values])
-    return Reached(
+    return LabelsToReach(
         values,
         estimate(numbers) if len(numbers) == len(values) else None,
         median if math.isfinite(median) else None,
     )
 
 
-def _against(
+def _paired_difference(
     own: Sequence[LearningCurve], others: Sequence[LearningCurve], low: int, high: int
-) -> Against | None:
+) -> PairedDifference | None:
     by_seed = {curve.seed: curve for curve in others}
     pairs = [(curve, by_seed[curve.seed]) for curve in own if curve.seed in by_seed]
     if not pairs:
         return None
-    return Against(
+    return PairedDifference(
         pairs[0][1].arm,
         tuple(curve.seed for curve, _ in pairs),
         _difference([(first.area(low, high), second.area(low, high)) for first, second in pairs]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from loopd.backtest.comparison import ArmSummary, Comparison, Reached
+from loopd.backtest.comparison import ArmSummary, Comparison, LabelsToReach
 from loopd.backtest.interval import IntervalEstimate
 from loopd.metrics_log.rows import USUAL, Terms
 
@@ -33,7 +33,7 @@ def comparison_table(
         f"## {_capital(measure)} by {effort}\n\n{_accuracy(comparison.arms, effort)}",
         f"## Whole curves\n\n{_whole(comparison, measure)}",
         f"## {_capital(effort)} to reach {_article(measure)} {measure}\n\n{reached}",
-        f"## Against random, paired by seed\n\n{_against(comparison, measure)}",
+        f"## Against random, paired by seed\n\n{_differences(comparison, measure)}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -84,7 +84,7 @@ def _reached(arms: Sequence[ArmSummary], measure: str) -> str:
     return aligned([measure, *(arm.arm for arm in arms)], rows)
 
 
-def _labels(arm: ArmSummary, reached: Reached) -> str:
+def _labels(arm: ArmSummary, reached: LabelsToReach) -> str:
     if reached.mean is not None:
         return _form(reached.mean, "{:.0f}")
     if reached.count == 0:
@@ -93,20 +93,20 @@ def _labels(arm: ArmSummary, reached: Reached) -> str:
     return f"{reached.count} of {len(reached.values)}; median {median}"
 
 
-def _against(comparison: Comparison, measure: str) -> str:
-    pairs = [(arm, arm.against) for arm in comparison.arms if arm.against is not None]
+def _differences(comparison: Comparison, measure: str) -> str:
+    pairs = [(arm, arm.difference) for arm in comparison.arms if arm.difference is not None]
     if not pairs:
         return "There is no arm with random sampling and the same classifier to compare with."
     headings = ["arm", "against", "AULC", f"{measure} at {comparison.high}", "seeds"]
     rows = [
         [
             arm.arm,
-            against.arm,
-            _difference(against.area),
-            _difference(against.final),
-            str(len(against.seeds)),
+            difference.arm,
+            _difference(difference.area),
+            _difference(difference.final),
+            str(len(difference.seeds)),
         ]
-        for arm, against in pairs
+        for arm, difference in pairs
     ]
     return aligned(headings, rows)
 

@@ -200,7 +200,7 @@ def _figures(
 
 
 def _arm(arm: ArmSummary) -> dict[str, Any]:
-    against = arm.against
+    difference = arm.difference
     return {
         "seeds": arm.seeds,
         "aulc": _estimate(arm.area),
@@ -217,12 +217,12 @@ def _arm(arm: ArmSummary) -> dict[str, Any]:
             }
             for target, reached in arm.reached.items()
         ],
-        "against_random": against
+        "against_random": difference
         and {
-            "arm": against.arm,
-            "seeds": against.seeds,
-            "aulc": _estimate(against.area),
-            "final_accuracy": _estimate(against.final),
+            "arm": difference.arm,
+            "seeds": difference.seeds,
+            "aulc": _estimate(difference.area),
+            "final_accuracy": _estimate(difference.final),
         },
     }
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from loopd import log
 from loopd.dashboard.prometheus import exposition
-from loopd.dashboard.view import Shown, View
+from loopd.dashboard.view import TaggedOverview, View
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -142,21 +142,21 @@ def _route(path: str, handler: Handler, view: View) -> Route:
 
 
 def _page(_request: Request, view: View) -> Response:
-    return _html(view.page(view.shown()))
+    return _html(view.page(view.current()))
 
 
 def _view(request: Request, view: View) -> Response:
-    shown = view.shown()
-    if shown is None:
+    tagged = view.current()
+    if tagged is None:
         return PlainTextResponse(EARLY, 503)
-    tag = _tag(shown)
+    tag = _tag(tagged)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag, "cache-control": "no-cache"})
-    return _html(view.fragment(shown), etag=tag)
+    return _html(view.fragment(tagged), etag=tag)
 
 
-def _tag(shown: Shown) -> str:
-    return f'"{shown.tag}"'
+def _tag(tagged: TaggedOverview) -> str:
+    return f'"{tagged.tag}"'
 
 
 def _html(text: str, **headers: str) -> Response:
@@ -182,11 +182,11 @@ def _static(request: Request, _view: View) -> Response:
 
 
 def _json(_request: Request, view: View) -> Response:
-    shown = view.shown()
-    if shown is None:
+    tagged = view.current()
+    if tagged is None:
         return PlainTextResponse(EARLY, 503)
     # In ASCII: half a surrogate pair, which people can type, has no other form.
-    return Response(json.dumps(asdict(shown.seen)), media_type="application/json")
+    return Response(json.dumps(asdict(tagged.overview)), media_type="application/json")
 
 
 def _health(_request: Request, view: View) -> Response:

@@ -23,6 +23,6 @@ def observers(config: Config) -> Iterator[Observer]:
         yield Dashboard()
     sinks = config.sinks
     if sinks.csv or sinks.tensorboard is not None or sinks.mlflow is not None:
-        from loopd.sinks.wanted import feeders
+        from loopd.sinks.configured import sink_writers
 
-        yield from feeders(config)
+        yield from sink_writers(config)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from loopd.dashboard.error_counts import ErrorCounts
-from loopd.dashboard.tally import EventTotals, tally
+from loopd.dashboard.event_totals import EventTotals, totals
 from loopd.errors import LoopdError
 from loopd.events import Event
 from loopd.loop.observers import RunView
@@ -68,7 +68,7 @@ class SnapshotHolder:
         """Count what the journal holds."""
         self.tools = run_view.tools
         self._errors = ErrorCounts(run_view.tools.config.run.dir)
-        self._move(state=run_view.state, sums=tally(run_view.events), errors=self._errors.counts)
+        self._move(state=run_view.state, sums=totals(run_view.events), errors=self._errors.counts)
 
     def saw(self, event: Event, state: State) -> None:
         """One event further."""

@@ -40,16 +40,16 @@ HANGS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TaggedOverview:
     """What was made of one snapshot.
 
     Attributes:
         tag: another one for everything that differs.
-        seen: the overview.
+        overview: what there is to see.
     """
 
     tag: str
-    seen: Overview
+    overview: Overview
 
 
 @dataclass
@@ -66,35 +66,35 @@ class View:
     accounts: AccountNames | None = None
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _shown: Shown | None = None
+    _current: TaggedOverview | None = None
     _renderer: ChartRenderer = field(default_factory=ChartRenderer)
     _page: tuple[str, str] = ("", "")
 
-    def shown(self) -> Shown | None:
+    def current(self) -> TaggedOverview | None:
         """The overview now; ``None`` before the run is open."""
         tools = self.holder.tools
         if tools is None:
             return None
         with self._lock:
-            shown = self._made(tools)
-            self._renderer.want(shown.seen)
+            tagged = self._made(tools)
+            self._renderer.want(tagged.overview)
         if self.accounts is not None:
-            self.accounts.look_up(person.id for person in shown.seen.people)
-        return shown
+            self.accounts.look_up(person.id for person in tagged.overview.people)
+        return tagged
 
-    def fragment(self, shown: Shown) -> str:
+    def fragment(self, tagged: TaggedOverview) -> str:
         """The changing part of the page as HTML."""
         with self._lock:
-            if self._page[0] != shown.tag:
-                html = self._render("live_view.html.jinja", shown.seen)
-                self._page = (shown.tag, html)
+            if self._page[0] != tagged.tag:
+                html = self._render("live_view.html.jinja", tagged.overview)
+                self._page = (tagged.tag, html)
             return self._page[1]
 
-    def page(self, shown: Shown | None) -> str:
+    def page(self, tagged: TaggedOverview | None) -> str:
         """The whole page."""
-        template = self._templates.get_template("live.html.jinja" if shown else "early.html.jinja")
-        content = self.fragment(shown) if shown is not None else ""
-        return template.render(shown=shown, content=content)
+        template = self._templates.get_template("live.html.jinja" if tagged else "early.html.jinja")
+        content = self.fragment(tagged) if tagged is not None else ""
+        return template.render(tagged=tagged, content=content)
 
     def picture(self, name: str) -> Picture | None:
         """A chart of the round that was shown last; ``None`` where there is none."""
@@ -140,15 +140,15 @@ class View:
         """End the drawing."""
         self._renderer.close()
 
-    def _made(self, tools: Tools) -> Shown:
+    def _made(self, tools: Tools) -> TaggedOverview:
         """What was made of the present snapshot, made now if it is not yet."""
         snapshot, now = self.holder.snapshot, self.clock()
         names = {} if self.accounts is None else self.accounts.names
         charts = self._renderer.gallery.digest
         tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}-{charts}"
-        if self._shown is None or self._shown.tag != tag:
-            self._shown = Shown(tag, _overview(snapshot, tools, names, now))
-        return self._shown
+        if self._current is None or self._current.tag != tag:
+            self._current = TaggedOverview(tag, _overview(snapshot, tools, names, now))
+        return self._current
 
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)

@@ -11,9 +11,9 @@ from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
 from loopd.loop.gates import GATES, Gate, in_order
-from loopd.loop.looking import Looking
 from loopd.loop.ports import can_listen
 from loopd.loop.tools import DataSets
+from loopd.operations.check_visit import CheckVisit
 from loopd.records import Span, Target
 from loopd.storage.files import free_bytes
 
@@ -58,7 +58,7 @@ def check(
     Yields:
         findings as they come; data and model may take a while.
     """
-    visit = Looking(config, progress)
+    visit = CheckVisit(config, progress)
     shut: set[str] = set()
     try:
         for gate in in_order(GATES, config):
@@ -71,7 +71,7 @@ def check(
         visit.close()
 
 
-def _looked(gate: Gate, visit: Looking, shut: set[str]) -> Iterator[Finding]:
+def _looked(gate: Gate, visit: CheckVisit, shut: set[str]) -> Iterator[Finding]:
     try:
         says = gate.look(visit)
         if says:
@@ -83,7 +83,7 @@ def _looked(gate: Gate, visit: Looking, shut: set[str]) -> Iterator[Finding]:
     yield from REMARKS.get(gate.name, _nothing)(visit)
 
 
-def _data(visit: Looking) -> Iterator[Finding]:
+def _data(visit: CheckVisit) -> Iterator[Finding]:
     config, data = visit.config, visit.datasets
     for name, report in data.reports.items():
         level = "ok" if report.is_whole else "warning"
@@ -117,21 +117,21 @@ def _labels_of(target: Target | None) -> tuple[str, ...]:
     return tuple(part.label if isinstance(part, Span) else part for part in target)
 
 
-def _key(visit: Looking) -> Iterator[Finding]:
+def _key(visit: CheckVisit) -> Iterator[Finding]:
     section = visit.config.argilla
     if exposed(section):
         text = f"other users of this machine may read {section.api_key_file}"
         yield Finding("key", "warning", text, "chmod 600 it")
 
 
-def _role(visit: Looking) -> Iterator[Finding]:
+def _role(visit: CheckVisit) -> Iterator[Finding]:
     """What a run would say of its webhooks; it goes on without."""
     if visit.config.argilla.webhooks and visit.account()[1] != "owner":
         text = "webhooks need the key of an owner; the run polls without them"
         yield Finding("webhooks", "warning", text, "use such a key, or leave argilla.webhooks off")
 
 
-def _search(visit: Looking) -> Iterator[Finding]:
+def _search(visit: CheckVisit) -> Iterator[Finding]:
     """What the server searches with: people's pages show what it finds."""
     try:
         engine = visit.store.search_engine()
@@ -143,14 +143,14 @@ def _search(visit: Looking) -> Iterator[Finding]:
         yield Finding("search", "ok", engine)
 
 
-def _disk(visit: Looking) -> Iterator[Finding]:
+def _disk(visit: CheckVisit) -> Iterator[Finding]:
     room = free_bytes(visit.config.run.dir)
     if room < LITTLE_ROOM:
         text = f"only {room / 2**20:.0f} MB are free on the disk of {visit.config.run.dir}"
         yield Finding("disk", "warning", text, "models and token files may not fit")
 
 
-def _page(visit: Looking) -> Iterator[Finding]:
+def _page(visit: CheckVisit) -> Iterator[Finding]:
     """What a run would say of its page; it goes on without."""
     section = visit.config.dashboard
     if not section.enabled:
@@ -166,11 +166,11 @@ def _page(visit: Looking) -> Iterator[Finding]:
         yield Finding("dashboard", "warning", text, "see dashboard.port")
 
 
-def _nothing(_visit: Looking) -> Iterator[Finding]:
+def _nothing(_visit: CheckVisit) -> Iterator[Finding]:
     yield from ()
 
 
-REMARKS: Mapping[str, Callable[[Looking], Iterator[Finding]]] = {
+REMARKS: Mapping[str, Callable[[CheckVisit], Iterator[Finding]]] = {
     "argilla": _role,
     "data": _data,
     "disk": _disk,

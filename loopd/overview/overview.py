@@ -144,7 +144,7 @@ def overview(
     open_ids = waiting(state, config)
     last = rows[-1] if rows else None
     crowd = people(state, last, context.names, now)
-    judged = criteria(rows, config.stopping)
+    verdicts = criteria(rows, config.stopping)
     return Overview(
         at=now,
         **_settings(config),
@@ -153,8 +153,8 @@ def overview(
         address=context.address,
         standing=run_status(state, config),
         cautions=cautions(state, config, context.outage, context.failure),
-        criteria=judged,
-        advice=sentence(state, judged),
+        criteria=verdicts,
+        advice=sentence(state, verdicts),
         budget=budget(state, config.stopping),
         batches=open_batches(state, open_ids),
         open_records=len(open_ids),

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
-from loopd.learning.fitted import PoolScores
 from loopd.learning.learner import Learner, Model
 from loopd.records import PoolId, Record, Target, Targets
 
@@ -47,6 +46,8 @@ def gold(pool: Pool, ids: Iterable[str]) -> dict[PoolId, Target]:
 
 def all_scores(model: Model) -> NDArray[np.float32]:
     """What a model says of every text of the pool: probabilities (n, C)."""
+    from loopd.learning.fitted import PoolScores  # which loads torch
+
     assert isinstance(model.scores, PoolScores)
     return model.scores.all
 

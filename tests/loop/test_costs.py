@@ -14,7 +14,7 @@ import pytest
 from loopd.annotation.consensus import ballots, index_of, to_set_aside, unresolved
 from loopd.config import Config
 from loopd.config_file import load_config
-from loopd.dashboard.tally import tally
+from loopd.dashboard.event_totals import totals
 from loopd.data.pool import Pool
 from loopd.events import (
     AnswersCollected,
@@ -145,7 +145,7 @@ def test_the_steps_of_a_round_grow_by_no_more_than_the_run(grown: Callable[[int]
     actions: dict[str, Callable[[Run], Any]] = {
         "fold": lambda run: fold(run.events),
         "one by one": lambda run: [apply(State(), run.events[0]), stepwise(run.events)],
-        "tally": lambda run: tally(run.events),
+        "tally": lambda run: totals(run.events),
         "votes": lambda run: ballots(run.state),
         "closing": closing,
         "page": page,

@@ -13,9 +13,9 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
 from loopd.loop.daemon import report_data, run_daemon
-from loopd.loop.looking import Looking
 from loopd.loop.tools import read_data
 from loopd.operations import check
+from loopd.operations.check_visit import CheckVisit
 
 
 def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> Config:
@@ -35,7 +35,7 @@ def config(folder: Path, bad: int = 0, encoding: str = "utf-8", **pool: Any) -> 
 
 def checked(settings: Config) -> list[tuple[str, str]]:
     """Level and text of what is found of the pool."""
-    visit = Looking(settings)
+    visit = CheckVisit(settings)
     visit.read_data()
     findings = check._data(visit)
     return [(each.level, each.text.strip()) for each in findings if each.topic == "pool"]
@@ -85,7 +85,7 @@ def test_all_refuse_in_the_same_words(tmp_path: Path) -> None:
     settings = config(tmp_path, bad=9)
     refusals = []
     for refuse in (
-        lambda: Looking(settings).read_data(),
+        lambda: CheckVisit(settings).read_data(),
         lambda: run_daemon(settings),
         lambda: backtest.run_backtest(settings, backtest.BacktestOptions(), print),
     ):

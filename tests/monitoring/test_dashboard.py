@@ -101,18 +101,18 @@ def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mo
     SavedNames(opened.tools.config.run.dir).keep({ANN: "ann of old", BOB: "bob of old"})
     view = View(SnapshotHolder(), SimpleNamespace(names={BOB: "bob"}, look_up=list))  # type: ignore[arg-type]
     view.holder.began(opened)
-    shown = view.shown()
-    assert shown is not None
-    assert {person.id: person.name for person in shown.seen.people} == {
+    now = view.current()
+    assert now is not None
+    assert {person.id: person.name for person in now.overview.people} == {
         ANN: "ann of old",
         BOB: "bob",
     }
     (opened.tools.config.run.dir / PEOPLE_NAME).unlink()
     (opened.tools.config.run.dir / PEOPLE_NAME).mkdir()
-    view._shown = None
-    again = view.shown()
+    view._current = None
+    again = view.current()
     assert again is not None
-    assert {person.id: person.name for person in again.seen.people}[BOB] == "bob"
+    assert {person.id: person.name for person in again.overview.people}[BOB] == "bob"
     view.close()
 
 

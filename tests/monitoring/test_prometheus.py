@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopd.dashboard.error_counts import ErrorCounts
+from loopd.dashboard.event_totals import totals
 from loopd.dashboard.prometheus import NAMES, Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
-from loopd.dashboard.tally import tally
 from loopd.errors import AuthError, TransientError
 from loopd.events import AnswersCollected, Event, RunResumed
 from loopd.loop.observers import RunView
@@ -40,7 +40,7 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 def samples(events: list[Event], folder: Path, now: float = START + 330, **more: Any) -> Samples:
     """What Prometheus would read of a run with these events."""
     state = fold(events)
-    snapshot = Snapshot(state=state, sums=tally(events), **more)
+    snapshot = Snapshot(state=state, sums=totals(events), **more)
     found = rows(state)
     moment = Moment(snapshot, settings(folder), now, now - 1, found[-1] if found else {})
     return parsed(exposition(moment)[0])
@@ -89,7 +89,7 @@ def test_a_run_that_has_not_begun_has_no_measures(tmp_path: Path) -> None:
 def test_every_metric_is_described_and_every_description_is_of_a_metric(tmp_path: Path) -> None:
     events = story(3, 1)
     row = {**rows(fold(events))[-1], "audit.accuracy": 0.5}
-    snapshot = Snapshot(state=fold(events), sums=tally(events))
+    snapshot = Snapshot(state=fold(events), sums=totals(events))
     text = exposition(Moment(snapshot, settings(tmp_path), START, START, row))[0].decode()
     families = [
         each for each in text_string_to_metric_families(text) if each.name.startswith("loopd_")

@@ -90,15 +90,15 @@ def test_figures_by_hand(comparison: Comparison) -> None:
 
 def test_the_paired_comparison_by_hand(comparison: Comparison) -> None:
     x, random = comparison.arms
-    assert random.against is None
-    assert x.against is not None
-    assert x.against.seeds == (0, 1, 2)
-    assert x.against.area is not None
+    assert random.difference is None
+    assert x.difference is not None
+    assert x.difference.seeds == (0, 1, 2)
+    assert x.difference.area is not None
     # differences 0.075, 0.125, 0.075: mean 11/120, standard deviation 0.0288675
-    assert x.against.area.values == pytest.approx((0.075, 0.125, 0.075))
-    assert x.against.area.half == pytest.approx(T3 * 0.0288675 / 3**0.5, rel=1e-5)
-    assert x.against.final is not None
-    assert x.against.final.values == pytest.approx((0.1, 0.3, -0.1))
+    assert x.difference.area.values == pytest.approx((0.075, 0.125, 0.075))
+    assert x.difference.area.half == pytest.approx(T3 * 0.0288675 / 3**0.5, rel=1e-5)
+    assert x.difference.final is not None
+    assert x.difference.final.values == pytest.approx((0.1, 0.3, -0.1))
 
 
 def test_labels_to_reach_count_what_was_not_reached(comparison: Comparison) -> None:
@@ -115,7 +115,7 @@ def test_labels_to_reach_count_what_was_not_reached(comparison: Comparison) -> N
 
 def test_only_seeds_that_both_arms_have_are_paired() -> None:
     found = compare([*CURVES[:3], CURVES[3], curve("random", 9, 0, 0, 0)], (), {"x": "random"})
-    against = found.arms[0].against
+    against = found.arms[0].difference
     assert against is not None
     assert against.seeds == (0,)
     table = comparison_table("t", [], found)

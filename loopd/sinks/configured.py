@@ -13,7 +13,7 @@ from loopd.sinks.tensorboard_log import TensorBoardLog
 from loopd.storage.run_folder import CSV_NAME
 
 
-def feeders(config: Config) -> Iterator[SinkWriter]:
+def sink_writers(config: Config) -> Iterator[SinkWriter]:
     """One for each sink that is on; nothing heavy is loaded yet.
 
     Raises:

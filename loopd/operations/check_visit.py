@@ -21,7 +21,7 @@ from loopd.storage.newer import refuse_newer_files
 from loopd.storage.run_folder import JOURNAL_NAME
 
 
-class Looking:
+class CheckVisit:
     """A :class:`~loopd.loop.gates.Visit` that changes nothing.
 
     Args:

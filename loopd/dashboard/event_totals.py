@@ -67,7 +67,7 @@ class EventTotals:
         return replace(_after(self, event), last=max(event.at, self.last or event.at))
 
 
-def tally(events: Iterable[Event]) -> EventTotals:
+def totals(events: Iterable[Event]) -> EventTotals:
     """The sums over all the events."""
     sums = EventTotals()
     for event in joined(events):
