@@ -26,6 +26,7 @@ from loopd.commands.shared import (
 )
 from loopd.commands.users import users
 from loopd.errors import LoopdError, StorageError, UnexpectedError
+from loopd.installation import confusion
 from loopd.printable import one_line, printable
 
 
@@ -45,6 +46,7 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            warn_of_namesakes()
             return super().invoke(ctx)
         except LoopdError as error:
             print_error(error)
@@ -73,6 +75,15 @@ def print_error(error: LoopdError) -> None:
     click.secho(f"loopd: {error.name} error: {one_line(error.message)}", fg="red", err=True)
     if error.hint:
         click.echo(f"  hint: {one_line(error.hint)}", err=True)
+
+
+def warn_of_namesakes() -> None:
+    """Say so where another program is called `loopd`, too."""
+    confused = confusion()
+    if confused is not None:
+        problem, hint = confused
+        click.secho(f"loopd: warning: {one_line(problem)}", fg="yellow", err=True)
+        click.echo(f"  hint: {one_line(hint)}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -31,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"machine", "cleanlab_adapter", "key_text"}),
     frozenset({"safe_yaml", "planned", "events"}),
     frozenset({"records", "printable", "growing", "derived", "drawing"}),
-    frozenset({"errors", "keeping", "__init__"}),
+    frozenset({"errors", "installation", "keeping", "__init__"}),
 )
 """From high to low."""
 

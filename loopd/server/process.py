@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.errors import ServerError
+from loopd.installation import add_extra
 from loopd.server.accounts import (
     HomeAccounts,
     load_or_create_accounts,
@@ -211,7 +212,7 @@ def _check_installed() -> None:
     if missing:
         raise ServerError(
             f"The embedded server needs {' and '.join(missing)}, which is not installed.",
-            hint="Run: pip install 'loopd[server]'",
+            hint=f"Run: {add_extra('server')}",
         )
 
 
