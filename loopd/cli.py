@@ -15,11 +15,13 @@ from typing import Any
 import click
 
 from loopd import __version__
+from loopd.commands.entrance import init, start
 from loopd.commands.practice import demo, oracle, simulate
 from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
     Watching,
+    WholeHelp,
     nobody_reads,
     progress,
     write_what_can_be_shown,
@@ -29,9 +31,20 @@ from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.installation import confusion
 from loopd.printable import one_line, printable
 
+SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Begin", ("start", "init", "demo")),
+    ("Run", ("check", "run", "status", "recover")),
+    ("Get out what is in it", ("report", "export")),
+    ("Argilla and people", ("serve", "users")),
+    ("Try out without people", ("simulate", "oracle")),
+)
+"""The commands in the order in which the help shows them."""
 
-class _Group(click.Group):
-    """Turns loopd's errors into one line, a hint and an exit code."""
+
+class _Group(WholeHelp):
+    """Turns loopd's errors into one line, a hint and an exit code; shows commands in sections."""
+
+    sections = SECTIONS
 
     def main(self, *args: Any, **extra: Any) -> Any:
         write_what_can_be_shown()
@@ -92,7 +105,7 @@ def main() -> None:
     """Active learning for Argilla 2.
 
     People label in the Argilla UI; loopd trains on their answers, measures, and publishes the
-    next most informative batch. Start with `loopd demo`.
+    next most informative batch. Begin with `loopd start tickets.csv`, or watch `loopd demo`.
     """
 
 
@@ -255,5 +268,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-for _command in (oracle, demo, simulate, serve, users):
+for _command in (start, init, oracle, demo, simulate, serve, users):
     main.add_command(_command)

@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
     frozenset({"commands"}),
     frozenset({"demo", "reports"}),
+    frozenset({"starting"}),
     frozenset({"dashboard", "backtest"}),
     frozenset({"sinks"}),
     frozenset({"overview"}),

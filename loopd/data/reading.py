@@ -29,7 +29,7 @@ from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 from loopd.records import PoolId
 
-__all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "read_pool"]
+__all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "open_source", "read_pool"]
 
 
 def read_pool(
@@ -60,7 +60,7 @@ def read_pool(
     if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     name = "test" if require_gold else "pool"
-    source = _open(section, kind, f"{name}.encoding")
+    source = open_source(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     form = format_of(source, request)
     source = replace(
@@ -115,7 +115,19 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, kind: str, key: str) -> Source:
+def open_source(
+    section: DataSection, kind: str = "single_label", key: str = "pool.encoding"
+) -> Source:
+    """Open what a section names, and read its first rows.
+
+    Args:
+        section: where it is; of the columns only the name of the texts' tells how to read it.
+        kind: of the task.
+        key: of the configuration, which states the encoding.
+
+    Raises:
+        DataError: missing, broken, or of a kind that cannot be told.
+    """
     if section.path is None:
         return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopd.demo.demo_folder import DemoFolder, opened
-from loopd.demo.parent_watch import ParentDeathWatch
 from loopd.demo.play import Play, Sections, config_play, merged, sample_play
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
@@ -26,6 +25,7 @@ from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_me
 from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.server.embedded import EmbeddedServer
+from loopd.starting.parent_watch import ParentDeathWatch
 
 WATCH_SECONDS = 0.3
 """How often the demo looks for a new round."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
+from loopd.loop.opening import is_opening
 from loopd.loop.queue import has_room, runs_low
 from loopd.machine import State
 from loopd.records import ExternalId
@@ -38,11 +39,14 @@ def reason_to_close(
         now: wall clock in seconds.
 
     Returns:
-        ``complete``: nothing is open. ``watermark``: little is open. ``patience``: it is overdue.
+        ``complete``: nothing is open. ``opening``: the rest of the first batch is due.
+        ``watermark``: little is open. ``patience``: it is overdue.
     """
     queue = config.queue
     if not waiting:
         return "complete"
+    if is_opening(state, config):
+        return "opening"
     may_be_early = _something_came(state, waiting) and not _is_last(
         state, config, waiting, pool_size
     )

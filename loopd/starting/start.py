@@ -1,0 +1,246 @@
+"""Owns `loopd start`: configuration, Argilla and the loop in one command, begun and ended together.
+
+Must not do a step of the loop, and must not know a page of Argilla's by more than its address.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from loopd import log
+from loopd.config import Config
+from loopd.config_file import load_config
+from loopd.errors import ConfigError, Interrupted, LoopdError
+from loopd.loop.daemon import run_daemon
+from loopd.loop.observers import Observer
+from loopd.loop.stop import Stop, on_signals
+from loopd.loop.tools import build_learner, read_data
+from loopd.machine import Phase, State
+from loopd.server.embedded import EmbeddedServer
+from loopd.server.listening import is_loopback
+from loopd.starting.announcing import Announcer, RoundLines
+from loopd.starting.init import CONFIGURATIONS, write_configuration
+from loopd.starting.options import Asker, InitOptions
+from loopd.starting.parent_watch import ParentDeathWatch
+from loopd.storage.files import make_private
+
+HOME = "argilla-home"
+"""Folder of the embedded Argilla, beside the configuration: the one of `loopd serve`."""
+
+LOG = "daemon.log"
+"""Name of the loop's log in the folder of the run."""
+
+FIRST_PORT, PORTS = 6900, 100
+"""The port of a new Argilla: the first free one of so many."""
+
+NO_KEY = "LOOPD_NO_SUCH_VARIABLE"
+"""In the place of the variable that would come before the embedded server's own key."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What is said when everything is started.
+
+    Attributes:
+        init: what is said of the data; ``init.data`` may be the configuration itself.
+        port: of Argilla; ``None``: that of the configuration, 0: any free one.
+        browser: whether a browser opens where there is one.
+    """
+
+    init: InitOptions
+    port: int | None = None
+    browser: bool = True
+
+
+def run_start(
+    options: StartOptions,
+    out: Callable[[str], None],
+    asker: Asker | None,
+    observers: Callable[[Config], Sequence[Observer]],
+) -> None:
+    """Start everything, and work until Ctrl-C, a SIGTERM, or the end of the run.
+
+    Must be called from the main thread.
+
+    Args:
+        options: what to start.
+        out: takes each line for people; called from more than one thread.
+        asker: who answers what cannot be guessed of the data; ``None``: nobody.
+        observers: who looks on, besides.
+
+    Raises:
+        LoopdError: something cannot be started, or the loop fails.
+    """
+    path = configuration(options, out, asker)
+    config = load_config(path)
+    refuse_foreign(config)
+    stop = Stop()
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(on_signals(stop))
+            state = _work(options, config, stop, stack, _Hosts(out, observers))
+    except Interrupted:
+        state = None
+    _conclude(state, path, out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hosts:
+    """Who is told what happens."""
+
+    out: Callable[[str], None]
+    observers: Callable[[Config], Sequence[Observer]]
+
+
+def _work(
+    options: StartOptions, config: Config, stop: Stop, stack: ExitStack, hosts: _Hosts
+) -> State:
+    hosts.out("Starting Argilla; the first records are out in some seconds ...")
+    _log_to_file(config, stack)
+    server = EmbeddedServer(
+        config.folder / HOME,
+        port_of(config) if options.port is None else options.port,
+        workspace=config.argilla.workspace,
+        own_session=True,
+    )
+    parent_watch = stack.enter_context(ParentDeathWatch())
+    stack.callback(server.stop)
+    server.launch()
+    parent_watch.hold(server.process.pid)
+    warming = threading.Thread(target=warm_up, args=(config,), name="warm up", daemon=True)
+    warming.start()
+    server.await_ready(stop.is_set)
+    while warming.is_alive() and not stop.is_set():
+        warming.join(0.1)
+    if stop.is_set():
+        raise Interrupted("a stop was asked for")
+    live = at_home(config, server.url)
+    announcer = Announcer(live, server.annotator, hosts.out, browser=options.browser)
+    stack.callback(announcer.close)
+    announcer.start()
+    lines = RoundLines(config.run.dir, hosts.out)
+    return run_daemon(live, observers=(lines, *hosts.observers(live)))
+
+
+def configuration(options: StartOptions, out: Callable[[str], None], asker: Asker | None) -> Path:
+    """The configuration of the data, which is written unless it is there.
+
+    Raises:
+        ConfigError: it is there and says something else than the options do.
+    """
+    init = options.init
+    if init.data.suffix.lower() in CONFIGURATIONS:
+        refuse_contradictions(init, load_config(init.data))
+        return init.data
+    path = init.config
+    if path.exists():
+        refuse_contradictions(init, load_config(path))
+        out(f"{path} is there, and counts")
+        return path
+    return write_configuration(
+        with_home(options), out, asker, command="loopd start", describe=False
+    )
+
+
+def with_home(options: StartOptions) -> InitOptions:
+    """What is said of the data, with the Argilla that will be started beside the configuration."""
+    port = options.port or free_port()
+    home = options.init.config.parent / HOME
+    return replace(options.init, url=f"http://127.0.0.1:{port}", key_file=home / "accounts.json")
+
+
+def refuse_contradictions(init: InitOptions, config: Config) -> None:
+    """Refuse options that the configuration, which is there already, contradicts.
+
+    Raises:
+        ConfigError: they say different things.
+    """
+    pool, task = config.pool, config.task
+    said = {
+        "--text": (init.text, pool.text),
+        "--id": (init.id, pool.id),
+        "--label": (init.label, pool.label),
+        "--labels": (",".join(init.labels) or None, ",".join(task.labels)),
+        "--encoding": (init.encoding, pool.encoding),
+    }
+    for option, (word, written) in said.items():
+        if word is not None and word != written:
+            raise ConfigError(
+                f"{option} says {word!r}, and the configuration that is there says {written!r}",
+                f"leave {option} out, or change the configuration",
+            )
+
+
+def refuse_foreign(config: Config) -> None:
+    """Refuse a configuration whose Argilla is not one that could be started here.
+
+    Raises:
+        ConfigError: it is on another machine, or the texts are in it.
+    """
+    parts = urlsplit(config.argilla.url)
+    if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
+        raise ConfigError(
+            f"argilla.url is {config.argilla.url}: `loopd start` brings an Argilla of its own",
+            "start the loop alone with `loopd run`, or leave argilla.url out",
+        )
+
+
+def port_of(config: Config) -> int:
+    """The port at which the configuration expects Argilla."""
+    return urlsplit(config.argilla.url).port or 80
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            return port
+    return 0
+
+
+def at_home(config: Config, url: str) -> Config:
+    """The configuration with the address and the owner's key of the embedded server."""
+    section = config.argilla.model_copy(
+        update={
+            "url": url,
+            "api_key_env": NO_KEY,
+            "api_key_file": config.folder / HOME / "accounts.json",
+            "api_key_command": None,
+        }
+    )
+    return config.model_copy(update={"argilla": section})
+
+
+def warm_up(config: Config) -> None:
+    """Import what is slow and load the model once, so that it is in memory when it is needed.
+
+    What fails here fails again where it is needed, and is told there.
+    """
+    with suppress(LoopdError, ImportError):
+        build_learner(config, read_data(config).pool, Stop()).check()
+
+
+def _log_to_file(config: Config, stack: ExitStack) -> None:
+    folder = config.run.dir
+    make_private(folder)
+    file = stack.enter_context((folder / LOG).open("a", encoding="utf-8", buffering=1))
+    log.set_up(config.log, file)
+    stack.callback(log.set_up, config.log)
+
+
+def _conclude(state: State | None, path: Path, out: Callable[[str], None]) -> None:
+    out("")
+    if state is not None and state.phase is Phase.DONE:
+        out("The run is done. What people have labelled, and what the model says of the rest:")
+        out(f"  loopd export {path}")
+        out(f"  loopd report {path}")
+        return
+    out(f"Ended; nothing is lost. Go on with the same command, or with: loopd start {path}")
