@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from loopd.config import DataSection
 from loopd.data.formats.contract import Request
@@ -76,7 +78,7 @@ class FileLook:
         """How often each value occurs in the whole column; of a list each of its parts."""
         counts: Counter[str] = Counter()
         for row in self._source.read({name}):
-            counts.update(_parts(row.cells))
+            counts.update(_parts(row.cells.get(name)))
         return counts
 
 
@@ -91,8 +93,7 @@ def look_at(path: Path, *, text: str | None = None, encoding: str | None = None)
     Raises:
         DataError: it is not there, or cannot be read as anything.
     """
-    section = DataSection(path=path, text=text or _NO_COLUMN, encoding=encoding)
-    source = open_source(section)
+    source = open_source(_section(path, text or _NO_COLUMN, encoding))
     if not source.head:
         raise DataError(f"{source.name} has no rows", "is it the right file?")
     request = Request("pool", "single_label", None, text or _NO_COLUMN)
@@ -100,6 +101,14 @@ def look_at(path: Path, *, text: str | None = None, encoding: str | None = None)
     names = tuple(dict.fromkeys(source.columns))
     columns = tuple(_column(source, name) for name in names)
     return FileLook(source.name, columns, tools, source.notes, source)
+
+
+def _section(path: Path, text: str, encoding: str | None) -> DataSection:
+    try:
+        return DataSection(path=path, text=text, encoding=encoding)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise DataError(f"the encoding cannot be used: {problem}") from None
 
 
 def _column(source: Source, name: str) -> Column:
@@ -110,8 +119,7 @@ def _column(source: Source, name: str) -> Column:
     return Column(name, len(rows), tuple(plain(cell) for cell in filled), lists)
 
 
-def _parts(cells: Mapping[str, object]) -> Iterator[str]:
-    for cell in cells.values():
-        for part in cell if isinstance(cell, (list, tuple)) else (cell,):
-            if not is_empty(part):
-                yield plain(part)
+def _parts(cell: object) -> Iterator[str]:
+    for part in cell if isinstance(cell, (list, tuple)) else (cell,):
+        if not is_empty(part):
+            yield plain(part)

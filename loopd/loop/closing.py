@@ -45,7 +45,7 @@ def reason_to_close(
     queue = config.queue
     if not waiting:
         return "complete"
-    if is_opening(state, config):
+    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):
         return "opening"
     may_be_early = _something_came(state, waiting) and not _is_last(
         state, config, waiting, pool_size
@@ -80,9 +80,7 @@ def _something_came(state: State, waiting: frozenset[ExternalId]) -> bool:
 def _is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, index = config.stopping, index_of(state)
-    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
-    taken = len(state.planned_ids) + index.unplanned + gone
-    if taken >= pool_size and not _asks_again(state, config):
+    if _all_are_taken(state, pool_size) and not _asks_again(state, config):
         return True
     # The round is one of them if a model can be trained on its answers.
     if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
@@ -90,6 +88,13 @@ def _is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_
     records = {state.originals[id_] for id_ in waiting}
     spent = index.labelled + sum(not index.records[id_].labelled for id_ in records)
     return stopping.label_budget is not None and spent >= stopping.label_budget
+
+
+def _all_are_taken(state: State, pool_size: int) -> bool:
+    """Whether no text is left that nobody was asked for."""
+    index = index_of(state)
+    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
+    return len(state.planned_ids) + index.unplanned + gone >= pool_size
 
 
 def _asks_again(state: State, config: Config) -> bool:

@@ -9,25 +9,34 @@ from loopd.config import Config
 from loopd.learning.strategies.registry import RANDOM
 from loopd.machine import State
 
+SMALL = 200
+"""Fewer texts are encoded in no time: the first batch goes out whole."""
 
-def opening_size(config: Config) -> int | None:
+
+def opening_size(config: Config, pool_size: int) -> int | None:
     """How many records open the run; ``None``: the first batch goes out whole.
 
     A cold start that draws at random is quick by itself.
     """
     size = config.queue.opening_size
-    if size is None or config.strategy.cold_start == RANDOM:
+    if size is None or config.strategy.cold_start == RANDOM or pool_size < SMALL:
         return None
-    return min(size, config.queue.first_size - 1) or None
+    return min(size, _first_size(config) - 1) or None
 
 
-def is_opening(state: State, config: Config) -> bool:
+def is_opening(state: State, config: Config, pool_size: int) -> bool:
     """Whether the batch that is out is the opening: it is closed at once, whatever is open."""
-    return state.round == 0 and opening_size(config) is not None and state.batch.model_id is None
+    is_first = state.round == 0 and state.batch.model_id is None
+    return is_first and opening_size(config, pool_size) is not None
 
 
-def cold_size(state: State, config: Config) -> int:
+def cold_size(state: State, config: Config, pool_size: int) -> int:
     """Records of the next batch that no model chooses: behind an opening the rest of the first."""
-    if not is_opening(state, config):
+    if not is_opening(state, config, pool_size):
         return config.queue.batch_size
-    return max(1, config.queue.first_size - len(state.batch.items))
+    return max(1, _first_size(config) - len(state.batch.items))
+
+
+def _first_size(config: Config) -> int:
+    budget = config.stopping.label_budget
+    return min(config.queue.first_size, config.queue.first_size if budget is None else budget)

@@ -69,7 +69,7 @@ def seed(state: State, tools: Tools) -> Event:
     context = SelectionContext(state, labels, tools.clock.monotonic(), len(labels))
     if tools.learner.can_fit(labels):
         return chosen_batch(context, tools, _model(state, tools), size)
-    opening = opening_size(tools.config)
+    opening = opening_size(tools.config, len(tools.data.pool))
     return cold_batch(context, tools, opening or size, at_random=opening is not None)
 
 
@@ -138,7 +138,7 @@ def train(state: State, tools: Tools) -> Event:
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
         context = SelectionContext(state, trains, started, len(labels))
-        return cold_batch(context, tools, cold_size(state, tools.config))
+        return cold_batch(context, tools, cold_size(state, tools.config, len(tools.data.pool)))
     model = tools.learner.fit(state.round, trains)
     return ModelTrained(
         at=tools.clock.wall(),

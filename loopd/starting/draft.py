@@ -162,4 +162,5 @@ def _run(draft: Draft) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    printed = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printed.split())

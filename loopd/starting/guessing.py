@@ -28,6 +28,12 @@ LABEL_NAMES = (
 )  # fmt: skip
 """Usual last words of the names of columns of labels."""
 
+ABOUT_TEXTS = (
+    *("type", "date", "time", "author", "user", "name", "by", "lang", "language", "url", "link"),
+    *("status", "source", "length", "count", "score", "title", "subject"),
+)
+"""Last words of the names of columns that say something about a text, and are none."""
+
 MOST_LABELS = 100
 """So many different values a column of labels has at most."""
 
@@ -137,11 +143,11 @@ def _holds_labels(column: Column) -> bool:
 def _rank(name: str, names: Sequence[str]) -> tuple[int, int] | None:
     """How well a name is a usual one: whether it is all of the name, and how usual; small is good.
 
-    A name that ends with a word for ids or labels is none of a text, such as ``message_id``.
+    A name that ends with a word for something else is none of a text, such as ``message_id``.
     """
     words = words_of(name)
     hits = [names.index(word) for word in words if word in names]
-    if not hits or (len(words) > 1 and words[-1] in (*ID_NAMES, *LABEL_NAMES)):
+    if not hits or (len(words) > 1 and words[-1] in (*ID_NAMES, *LABEL_NAMES, *ABOUT_TEXTS)):
         return None
     return (int(len(words) > 1), min(hits))
 
