@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from loopd.commands.shared import progress
 from loopd.printable import printable
 
 _DATA = click.argument("data", type=click.Path(path_type=Path))
@@ -75,14 +76,13 @@ def start(port: int | None, no_browser: bool, **options: Any) -> None:
     of it, and the same command goes on.
     """
     from loopd.dashboard.observers import observers
-    from loopd.starting.start import StartOptions, run_start
+    from loopd.starting.start import Audience, StartOptions, run_start
 
-    run_start(
-        StartOptions(_said(options), port, browser=not no_browser),
-        _echo,
-        _asker(),
-        lambda config: tuple(observers(config)),
-    )
+    def onlookers(config: Any) -> tuple[Any, ...]:
+        return tuple(observers(config))
+
+    audience = Audience(_echo, _asker(), onlookers, progress())
+    run_start(StartOptions(_said(options), port, browser=not no_browser), audience)
 
 
 def _said(options: dict[str, Any]) -> Any:

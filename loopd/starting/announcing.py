@@ -9,9 +9,8 @@ import os
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.config import Config
@@ -27,6 +26,9 @@ from loopd.server.options import Account
 
 LOOK_SECONDS = 0.2
 """Between two looks for the first open record."""
+
+PATIENCE = 5.0
+"""Seconds for which the last look may go on."""
 
 
 class Announcer:
@@ -46,14 +48,15 @@ class Announcer:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="announcer", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look."""
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look from here to the end of the context."""
         self._thread.start()
-
-    def close(self) -> None:
-        """Look no more."""
-        self._closed.set()
-        self._thread.join(5.0)
+        try:
+            yield
+        finally:
+            self._closed.set()
+            self._thread.join(PATIENCE)
 
     def _watch(self) -> None:
         with closing(PeopleApi(self._config.argilla.url, self._account.api_key)) as person:
@@ -89,12 +92,11 @@ class RoundLines:
     """An observer that prints a line for each round.
 
     Args:
-        folder: of the run.
         out: takes each line.
     """
 
-    def __init__(self, folder: Path, out: Callable[[str], None]) -> None:
-        self._folder, self._out, self._headed = folder, out, False
+    def __init__(self, out: Callable[[str], None]) -> None:
+        self._out, self._headed, self._waits = out, False, False
 
     def began(self, run_view: RunView) -> None:
         """Nothing to say: the address comes first."""
@@ -111,11 +113,14 @@ class RoundLines:
             self._out(f"The run ends: {event.reason}.")
 
     def waits(self, failure: LoopdError) -> None:
-        """Say why nothing goes on."""
-        self._out(f"waiting: {failure.message}")
+        """Say why nothing goes on, once."""
+        if not self._waits:
+            self._waits = True
+            self._out(f"waiting: {failure.message}")
 
     def reached(self) -> None:
-        """It goes on."""
+        """Say that it goes on."""
+        self._waits = False
         self._out("it goes on")
 
     def ended(self, failure: Exception | None) -> None:

@@ -5,6 +5,7 @@ Must not do a step of the loop, and must not know a page of Argilla's by more th
 
 from __future__ import annotations
 
+import shlex
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -22,12 +23,11 @@ from loopd.loop.observers import Observer
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import build_learner, read_data
 from loopd.machine import Phase, State
-from loopd.server.embedded import EmbeddedServer
 from loopd.server.listening import is_loopback
 from loopd.starting.announcing import Announcer, RoundLines
+from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
 from loopd.starting.options import Asker, InitOptions
-from loopd.starting.parent_watch import ParentDeathWatch
 from loopd.storage.files import make_private
 
 HOME = "argilla-home"
@@ -35,6 +35,8 @@ HOME = "argilla-home"
 
 LOG = "daemon.log"
 """Name of the loop's log in the folder of the run."""
+
+POLL_SECONDS = 0.05
 
 FIRST_PORT, PORTS = 6900, 100
 """The port of a new Argilla: the first free one of so many."""
@@ -58,74 +60,67 @@ class StartOptions:
     browser: bool = True
 
 
-def run_start(
-    options: StartOptions,
-    out: Callable[[str], None],
-    asker: Asker | None,
-    observers: Callable[[Config], Sequence[Observer]],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told, and who is asked.
+
+    Attributes:
+        out: takes each line for people; called from more than one thread.
+        asker: who answers what cannot be guessed of the data; ``None``: nobody.
+        observers: who looks on besides, for a configuration.
+        progress: called with (what, done, total) during long steps.
+    """
+
+    out: Callable[[str], None]
+    asker: Asker | None
+    observers: Callable[[Config], Sequence[Observer]]
+    progress: Callable[[str, int, int], None] | None = None
+
+
+def run_start(options: StartOptions, audience: Audience) -> None:
     """Start everything, and work until Ctrl-C, a SIGTERM, or the end of the run.
 
     Must be called from the main thread.
 
     Args:
         options: what to start.
-        out: takes each line for people; called from more than one thread.
-        asker: who answers what cannot be guessed of the data; ``None``: nobody.
-        observers: who looks on, besides.
+        audience: who is told, and who is asked.
 
     Raises:
         LoopdError: something cannot be started, or the loop fails.
     """
-    path = configuration(options, out, asker)
+    path = configuration(options, audience.out, audience.asker)
     config = load_config(path)
     refuse_foreign(config)
     stop = Stop()
     try:
         with ExitStack() as stack:
             stack.enter_context(on_signals(stop))
-            state = _work(options, config, stop, stack, _Hosts(out, observers))
+            state = _work(options, config, stop, stack, audience)
     except Interrupted:
-        state = None
-    _conclude(state, path, out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hosts:
-    """Who is told what happens."""
-
-    out: Callable[[str], None]
-    observers: Callable[[Config], Sequence[Observer]]
+        state = State()
+    for line in last_lines(state, path):
+        audience.out(line)
 
 
 def _work(
-    options: StartOptions, config: Config, stop: Stop, stack: ExitStack, hosts: _Hosts
+    options: StartOptions, config: Config, stop: Stop, stack: ExitStack, audience: Audience
 ) -> State:
-    hosts.out("Starting Argilla; the first records are out in some seconds ...")
+    audience.out("Starting Argilla and loading the model ...")
     _log_to_file(config, stack)
-    server = EmbeddedServer(
-        config.folder / HOME,
-        port_of(config) if options.port is None else options.port,
-        workspace=config.argilla.workspace,
-        own_session=True,
-    )
-    parent_watch = stack.enter_context(ParentDeathWatch())
-    stack.callback(server.stop)
-    server.launch()
-    parent_watch.hold(server.process.pid)
+    port = port_of(config) if options.port is None else options.port
     warming = threading.Thread(target=warm_up, args=(config,), name="warm up", daemon=True)
-    warming.start()
-    server.await_ready(stop.is_set)
-    while warming.is_alive() and not stop.is_set():
-        warming.join(0.1)
-    if stop.is_set():
-        raise Interrupted("a stop was asked for")
-    live = at_home(config, server.url)
-    announcer = Announcer(live, server.annotator, hosts.out, browser=options.browser)
-    stack.callback(announcer.close)
-    announcer.start()
-    lines = RoundLines(config.run.dir, hosts.out)
-    return run_daemon(live, observers=(lines, *hosts.observers(live)))
+    stack.callback(_join, warming)  # a Python that ends in the middle of an import may crash
+    home, workspace = config.folder / HOME, config.argilla.workspace
+    there = stack.enter_context(argilla_in(home, port, workspace, stop, warming.start))
+    while warming.is_alive():
+        if stop.wait(POLL_SECONDS):
+            raise Interrupted("a stop was asked for")
+    live = at_home(config, there.url)
+    announcer = Announcer(live, there.annotator, audience.out, browser=options.browser)
+    stack.enter_context(announcer.looking())
+    lines = RoundLines(audience.out)
+    return run_daemon(live, audience.progress, (lines, *audience.observers(live)))
 
 
 def configuration(options: StartOptions, out: Callable[[str], None], asker: Asker | None) -> Path:
@@ -228,6 +223,11 @@ def warm_up(config: Config) -> None:
         build_learner(config, read_data(config).pool, Stop()).check()
 
 
+def _join(thread: threading.Thread) -> None:
+    if thread.ident is not None:
+        thread.join()
+
+
 def _log_to_file(config: Config, stack: ExitStack) -> None:
     folder = config.run.dir
     make_private(folder)
@@ -236,11 +236,14 @@ def _log_to_file(config: Config, stack: ExitStack) -> None:
     stack.callback(log.set_up, config.log)
 
 
-def _conclude(state: State | None, path: Path, out: Callable[[str], None]) -> None:
-    out("")
-    if state is not None and state.phase is Phase.DONE:
-        out("The run is done. What people have labelled, and what the model says of the rest:")
-        out(f"  loopd export {path}")
-        out(f"  loopd report {path}")
-        return
-    out(f"Ended; nothing is lost. Go on with the same command, or with: loopd start {path}")
+def last_lines(state: State, path: Path) -> tuple[str, ...]:
+    """What to do next."""
+    name = shlex.quote(str(path))
+    if state.phase is not Phase.DONE:
+        return ("", f"Ended, and nothing is lost. Go on with: loopd start {name}")
+    return (
+        "",
+        "The run is done. Take out what people have labelled, or see how it went:",
+        f"  loopd export {name}",
+        f"  loopd report {name}",
+    )
