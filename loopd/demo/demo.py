@@ -86,8 +86,7 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
         LoopdError: the folder, the server or the simulated people fail.
     """
     stop = Stop()
-    by_hand = options.label_yourself
-    play = sample_play(by_hand) if options.config is None else config_play(options.config)
+    play = _play(options)
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
@@ -101,6 +100,12 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
             # Ctrl-C reached the server before it was ready: that is no failure.
             code = INTERRUPTED
         return 0 if options.label_yourself and code == INTERRUPTED else code
+
+
+def _play(options: DemoOptions) -> Play:
+    if options.config is None:
+        return sample_play(options.label_yourself)
+    return config_play(options.config, options.label_yourself)
 
 
 @dataclass
