@@ -49,8 +49,8 @@ def rivals(*, thorough: bool = False) -> tuple[str, ...]:
     Args:
         thorough: look into the lists of files too, which takes a third of a second.
     """
-    others = [each for each in _candidates(thorough) if not _is_ours(each)]
-    return tuple(sorted({f"{each.metadata['Name']} {each.version}" for each in others}))
+    others = [other for other in _candidates(thorough) if not _is_ours(other)]
+    return tuple(sorted({f"{other.metadata['Name']} {other.version}" for other in others}))
 
 
 def impostor() -> Path | None:
@@ -66,7 +66,7 @@ def confusion(*, thorough: bool = False) -> tuple[str, str] | None:
     """That the name starts, or may start, another program, and what helps; mostly ``None``."""
     listed = rivals(thorough=thorough)
     if listed:
-        names = " ".join(each.rpartition(" ")[0] for each in listed)
+        names = " ".join(name.rpartition(" ")[0] for name in listed)
         problem = (
             f"another program called `{PACKAGE}` is installed for the same Python, and has "
             f"replaced the command or will take it along when it goes: {', '.join(listed)}"
@@ -95,9 +95,9 @@ def _installed() -> metadata.Distribution | None:
 def _candidates(thorough: bool) -> Iterator[metadata.Distribution]:
     """Distributions that say they bring our command or package."""
     lists = ("entry_points.txt", "top_level.txt", *(["RECORD"] if thorough else []))
-    for each in metadata.distributions():
-        if any(_names_us(name, each.read_text(name) or "") for name in lists):
-            yield each
+    for distribution in metadata.distributions():
+        if any(_names_us(name, distribution.read_text(name) or "") for name in lists):
+            yield distribution
 
 
 def _names_us(name: str, text: str) -> bool:
