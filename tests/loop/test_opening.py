@@ -96,6 +96,13 @@ def test_elsewhere_the_first_batch_goes_out_whole_and_waits(
     assert len(state.batches[0].items) == min(size, sections["queue"]["batch_size"])
 
 
+def test_an_opening_that_takes_the_whole_pool_is_waited_for(make_bench: MakeBench) -> None:
+    bench = make_bench(SMALL + 5, queue={"batch_size": 300, "opening_size": 250})
+    state = bench.run_until(never, lambda: answer_right(bench))
+    assert state.collected[0].reason == "complete"
+    assert state.trained[0].labels == SMALL + 5
+
+
 def test_a_run_of_an_earlier_version_is_the_same_run(make_bench: MakeBench) -> None:
     base = {"task": {"labels": ["a", "b"]}, "pool": {"path": "p.csv"}}
     folder = make_bench().tools.config.folder

@@ -91,6 +91,19 @@ def test_labels_that_are_said_count(tmp_path: Path) -> None:
     assert config.run.dir == tmp_path / "runs" / "t"
 
 
+def test_an_id_that_comes_twice_far_below_is_none(tmp_path: Path) -> None:
+    rows = [{"id": n % 250, "text": f"{TEXTS[n % 30]} {n}"} for n in range(300)]
+    config, lines = written(table(tmp_path / "t.csv", rows), labels=("a", "b"))
+    assert config.pool.id is None
+    assert any("no column looks like ids" in line for line in lines)
+
+
+def test_words_that_yaml_takes_for_others_stay_labels(tmp_path: Path) -> None:
+    labels = ("yes", "No", "on", "null", "1", "~", "a: b", "x #y", "- z", "true")
+    config, _ = written(tickets(tmp_path / "t.csv"), labels=labels)
+    assert config.task.labels == labels
+
+
 def test_cells_with_several_labels_make_a_task_with_several(tmp_path: Path) -> None:
     data = tickets(tmp_path / "t.csv", tags=["a|b", "b", "", "c"])
     config, _ = written(data)
