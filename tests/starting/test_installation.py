@@ -137,14 +137,3 @@ def test_pip_finds_the_extras_that_hints_name() -> None:
     extras = installation.metadata.metadata(installation.DISTRIBUTION).get_all("Provides-Extra")
     named = {"annotators", "mlflow", "offline", "postgresql", "server", "setfit", "spans"}
     assert named | {"tensorboard"} <= set(extras or ())
-
-
-def test_nobody_is_told_to_install_the_other_program() -> None:
-    texts = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("loopd/**/*.py"), ROOT / "README.md"]
-    texts += [*ROOT.glob("configs/*.yaml"), ROOT / "CONTRIBUTING.md"]
-    for path in texts:
-        if path.name == "changelog.md":
-            continue
-        text = path.read_text(encoding="utf-8").replace("argilla-loopd", "")
-        assert "install loopd" not in text, path
-        assert "loopd[" not in text, path

@@ -134,12 +134,13 @@ def test_a_server_that_runs_is_known_by_its_lock_and_its_address(tmp_path: Path)
     home = open_home(tmp_path / "home")
     assert running_url(ServerHome(tmp_path / "nowhere")) is None
     home.write_info("http://127.0.0.1:6999")
-    assert running_url(home) is None  # it was killed, and left its address
+    assert running_url(home) is None  # nobody has ever locked it
     with locked(home):
         assert running_url(home) == "http://127.0.0.1:6999"
         home.info.unlink()
         assert running_url(home) is None  # it is not ready yet
-    assert running_url(home) is None
+    home.write_info("http://127.0.0.1:6999")
+    assert running_url(home) is None  # it was killed, and left its address
 
 
 # -- when it is said where to label ----------------------------------------------------------------
