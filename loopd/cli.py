@@ -90,9 +90,9 @@ def print_error(error: LoopdError) -> None:
         click.echo(f"  hint: {one_line(error.hint)}", err=True)
 
 
-def warn_of_namesakes() -> None:
-    """Say so where another program is called `loopd`, too."""
-    confused = confusion()
+def warn_of_namesakes(*, thorough: bool = False) -> None:
+    """Say so where another program is called `loopd`, too; see :mod:`loopd.installation`."""
+    confused = confusion(thorough=thorough)
     if confused is not None:
         problem, hint = confused
         click.secho(f"loopd: warning: {one_line(problem)}", fg="yellow", err=True)
@@ -150,6 +150,8 @@ def check(config: Path) -> None:
 
     settings = load_config(config)
     log.set_up(settings.log)
+    if confusion() is None:  # else it was said already
+        warn_of_namesakes(thorough=True)
     worst, watching = 0, Watching()
     for finding in look(settings, watching.now, progress()):
         watching.clear()

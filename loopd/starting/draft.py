@@ -16,15 +16,27 @@ OPENING_SIZE = 8
 """Records that go out at once: people label them while the pool is encoded."""
 
 GUIDELINES = """\
-Read the text and choose the label that fits best.
+{choose}
 
 - A proposal of the model may be chosen already: **Enter** accepts it.
-- A **number** chooses another label and submits it at once.
+- {number}
 - **Backspace** discards a text that makes no sense, or that nobody could label.
 - If the page says that the task is completed, the next texts are on their way: reload it
   after a minute.
 """
 """What annotators are told unless somebody writes something better; Markdown."""
+
+CHOOSING = {
+    "single_label": {
+        "choose": "Read the text and choose the label that fits best.",
+        "number": "A **number** chooses another label and submits it at once.",
+    },
+    "multi_label": {
+        "choose": "Read the text and choose all labels that apply.",
+        "number": "A **number** switches a label on or off; **Enter** submits.",
+    },
+}
+"""What differs between the kinds of tasks."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*[A-Za-z0-9_./+]|[A-Za-z]")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -110,7 +122,7 @@ def guidelines(draft: Draft) -> str:
         for label in draft.labels
     ]
     meanings = "\n".join(lines) if any(draft.descriptions.values()) else ""
-    return f"{GUIDELINES}\n{meanings}".strip() + "\n"
+    return f"{GUIDELINES.format(**CHOOSING[draft.kind])}\n{meanings}".strip() + "\n"
 
 
 def _pool(draft: Draft) -> Iterator[str]:

@@ -110,6 +110,7 @@ def test_cells_with_several_labels_make_a_task_with_several(tmp_path: Path) -> N
     assert config.task.type == "multi_label"
     assert config.task.labels == ("b", "a", "c")
     assert config.task.none_label == "None of these"
+    assert "all labels that apply" in config.task.guidelines
     rows = [{"text": text, "labels": ["x", "y"][: n % 3]} for n, text in enumerate(TEXTS)]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     (tmp_path / "l.jsonl").write_text(lines)

@@ -105,6 +105,21 @@ def test_a_command_says_so_in_one_sentence_and_help_does_not(tmp_path: Path) -> 
     assert said("--help") == []
 
 
+def test_check_looks_into_the_lists_of_files_too(tmp_path: Path) -> None:
+    distribution(tmp_path / "there", "loops", files=LISTED)
+    (tmp_path / "p.csv").write_text("text\none\ntwo\n")
+    url = "argilla: {url: 'http://127.0.0.1:9'}"
+    (tmp_path / "c.yaml").write_text(
+        f"task: {{labels: [a, b]}}\npool: {{path: p.csv}}\nclassifier: {{name: tfidf}}\n{url}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "loopd", "check", str(tmp_path / "c.yaml")],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "there"), "ARGILLA_API_KEY": "a.key"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr.count("loops 4.2") == 1
+
+
 # -- lines to paste --------------------------------------------------------------------------------
 
 
