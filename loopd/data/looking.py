@@ -28,7 +28,7 @@ class Column:
     Attributes:
         name: of the column.
         rows: how many rows were looked at.
-        values: the cells that are not empty, as text, in order.
+        values: the cells that are not empty, as text, in order; without objects of JSON.
         lists: whether any cell is a list.
     """
 
@@ -114,7 +114,7 @@ def _section(path: Path, text: str, encoding: str | None) -> DataSection:
 def _column(source: Source, name: str) -> Column:
     rows = [row for row in source.head if not row.broken]
     cells = [row.cells.get(name) for row in rows]
-    filled = [cell for cell in cells if not is_empty(cell)]
+    filled = [cell for cell in cells if not is_empty(cell) and not isinstance(cell, dict)]
     lists = any(isinstance(cell, (list, tuple)) for cell in filled)
     return Column(name, len(rows), tuple(plain(cell) for cell in filled), lists)
 

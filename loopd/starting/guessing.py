@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from loopd.data.collector import LONGEST_ID
 from loopd.data.looking import Column
 
 TEXT_NAMES = (
@@ -87,6 +88,7 @@ def guess_id(columns: Sequence[Column], taken: Collection[str]) -> Guess | None:
         and not column.lists
         and column.is_full
         and column.distinct == column.rows
+        and all(value.isprintable() and len(value) <= LONGEST_ID for value in column.values)
         and _last_rank(column.name, ID_NAMES) is not None
     ]
     if not fitting:

@@ -60,6 +60,8 @@ def test_the_column_of_texts(there: tuple[Column, ...], expected: str | None) ->
         (columns(text=TEXTS, customer_id=CLASSES), None),
         (columns(text=TEXTS, paid=NUMBERS), None),
         ((column("id", NUMBERS[:19]),), None),
+        (columns(id=tuple(f"\ufeff{number}" for number in NUMBERS)), None),
+        (columns(key=tuple(number * 200 for number in NUMBERS)), None),
     ],
 )
 def test_the_column_of_ids(there: tuple[Column, ...], expected: str | None) -> None:

@@ -134,6 +134,16 @@ def test_any_file_that_a_pool_may_be(name: str, options: dict[str, Any], tmp_pat
     assert set(config.task.labels) == set(LABELS)
 
 
+def test_what_a_tool_wrote_has_its_texts_where_the_tool_has_them(tmp_path: Path) -> None:
+    records = [
+        {"id": n, "data": {"text": text}, "annotations": [], "predictions": []}
+        for n, text in enumerate(TEXTS)
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(records))
+    config, _ = written(tmp_path / "export.json", labels=("a", "b"))
+    assert (config.pool.text, config.pool.label) == ("text", None)
+
+
 def test_a_gzipped_file_gives_its_own_name(tmp_path: Path) -> None:
     data = tickets(tmp_path / "tickets.csv")
     with gzip.open(tmp_path / "tickets.csv.gz", "wb") as file:
