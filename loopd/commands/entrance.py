@@ -75,10 +75,11 @@ def start(port: int | None, no_browser: bool, **options: Any) -> None:
     unless it is there. Prints an address and a login as soon as records are open. Ctrl-C ends all
     of it, and the same command goes on.
     """
-    from loopd.dashboard.observers import observers
     from loopd.starting.start import Audience, StartOptions, run_start
 
     def onlookers(config: Any) -> tuple[Any, ...]:
+        from loopd.dashboard.observers import observers
+
         return tuple(observers(config))
 
     audience = Audience(_echo, _asker(), onlookers, progress())

@@ -75,7 +75,8 @@ class Drafting:
         if guess is not None:
             return self._said("text", guess)
         if self._look.written_by:
-            return "text"  # where the tools keep it
+            self._out("text: 'text', where the tool that wrote the file keeps it")
+            return "text"
         names = [column.name for column in self._look.columns]
         if self._asker is not None:
             return self._asker.choose("Which column holds the texts?", names)

@@ -1,6 +1,7 @@
 """Owns `loopd start`: configuration, Argilla and the loop in one command, begun and ended together.
 
-Must not do a step of the loop, and must not know a page of Argilla's by more than its address.
+Must not do a step of the loop. What is slow to import waits until Argilla is on its way: both take
+seconds, and there are two cores.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from loopd import log
 from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.errors import ConfigError, Interrupted, LoopdError
-from loopd.loop.daemon import run_daemon
-from loopd.loop.observers import Observer
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import build_learner, read_data
 from loopd.machine import Phase, State
 from loopd.server.listening import is_loopback
-from loopd.starting.announcing import Announcer, RoundLines
 from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
 from loopd.starting.options import Asker, InitOptions
 from loopd.storage.files import make_private
+
+if TYPE_CHECKING:
+    from loopd.loop.observers import Observer
 
 HOME = "argilla-home"
 """Folder of the embedded Argilla, beside the configuration: the one of `loopd serve`."""
@@ -116,6 +117,9 @@ def _work(
     while warming.is_alive():
         if stop.wait(POLL_SECONDS):
             raise Interrupted("a stop was asked for")
+    from loopd.loop.daemon import run_daemon
+    from loopd.starting.announcing import Announcer, RoundLines
+
     live = at_home(config, there.url)
     announcer = Announcer(live, there.annotator, audience.out, browser=options.browser)
     stack.enter_context(announcer.looking())
@@ -219,6 +223,9 @@ def warm_up(config: Config) -> None:
 
     What fails here fails again where it is needed, and is told there.
     """
+    from loopd.loop import daemon  # noqa: F401  (the slowest part of loopd itself)
+    from loopd.loop.tools import build_learner, read_data
+
     with suppress(LoopdError, ImportError):
         build_learner(config, read_data(config).pool, Stop()).check()
 
