@@ -55,7 +55,7 @@ def serve(options: ServerOptions, announce: Announce) -> None:
     or is in use, the host is not a loopback address (unless allowed) or the `server` extra is
     missing, all before the slow import of Argilla; and when Argilla does not come up.
     """
-    _check_installed()
+    check_installed()
     if options.database is not None:
         check_drivers()
     _check_host(options)
@@ -207,7 +207,8 @@ async def _healthy(url: str, serving: asyncio.Task[None]) -> bool:
     return False
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raise ServerError when the `server` extra is missing; imports none of it."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ServerError(

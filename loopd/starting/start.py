@@ -23,6 +23,7 @@ from loopd.errors import ConfigError, Interrupted, LoopdError
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import Phase, State
 from loopd.server.listening import is_loopback
+from loopd.server.process import check_installed
 from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
 from loopd.starting.options import Asker, InitOptions
@@ -107,6 +108,7 @@ def run_start(options: StartOptions, audience: Audience) -> None:
 def _work(
     options: StartOptions, config: Config, stop: Stop, stack: ExitStack, audience: Audience
 ) -> State:
+    check_installed()
     audience.out("Starting Argilla and loading the model ...")
     _log_to_file(config, stack)
     port = port_of(config) if options.port is None else options.port

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from loopd.cli import main
 from loopd.config_file import load_config
 from loopd.credentials import api_key
 from loopd.demo.sample_data import generate
-from loopd.errors import ConfigError, TransientError
+from loopd.errors import ConfigError, ServerError, TransientError
 from loopd.machine import Phase, State
 from loopd.oracle.people_api import DatasetView, PeopleApi
 from loopd.server.home import ServerHome, locked, open_home, running_url
@@ -125,6 +128,18 @@ def test_what_comes_next() -> None:
     done = "\n".join(last_lines(State(phase=Phase.DONE), Path("t.yaml")))
     assert "loopd export t.yaml" in done
     assert "start" not in done
+
+
+def test_a_missing_extra_is_one_sentence_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopd.server.process._NEEDED", ("not_there",))
+    data = tickets(tmp_path / "t.csv")
+    done = CliRunner().invoke(main, ["start", str(data), "--labels", "a,b"])
+    assert done.exit_code == ServerError.exit_code
+    assert "needs not_there" in done.stderr
+    assert shlex.split(done.stderr.split("Run: ")[1])[-1] == "argilla-loopd[server]"
+    assert not (tmp_path / HOME).exists()
 
 
 # -- an Argilla that runs already ------------------------------------------------------------------
