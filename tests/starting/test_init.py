@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopd.cli import main
+from loopd.commands import entrance
 from loopd.config import Config
 from loopd.config.json_schema import FILE
 from loopd.config_file import load_config
@@ -284,6 +285,20 @@ def test_the_command_says_what_comes_next_and_asks_nobody_in_a_pipe(tmp_path: Pa
     refused = CliRunner().invoke(main, ["init", str(data), "--out", str(tmp_path / "o.yaml")])
     assert refused.exit_code == ConfigError.exit_code
     assert refused.stderr.count("\n") == 2
+
+
+def test_who_sits_at_a_terminal_is_asked_what_cannot_be_guessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entrance, "_asker", entrance._Terminal)
+    data = table(tmp_path / "t.csv", [{"one": f"w{n}", "two": f"v{n}"} for n in range(30)])
+    typed = "3\n2\nonly\nspam, ham\nunwanted mail\n\n"
+    done = CliRunner().invoke(main, ["init", str(data)], input=typed)
+    assert done.exit_code == 0, done.output
+    config = load_config(tmp_path / "t.yaml")
+    assert (config.pool.text, config.task.labels) == ("two", ("spam", "ham"))
+    assert "- **spam**: unwanted mail" in config.task.guidelines
+    assert "Two labels at least" in done.output
 
 
 def test_check_takes_what_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
