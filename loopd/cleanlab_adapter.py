@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
+from loopd.installation import add_extra
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ def require() -> Any:
     except ImportError as error:
         raise ModelError(
             f"crowdlab and activelab need the package cleanlab ({error})",
-            "pip install 'loopd[annotators]'",
+            add_extra("annotators"),
         ) from None
     return found
 

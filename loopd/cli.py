@@ -15,22 +15,36 @@ from typing import Any
 import click
 
 from loopd import __version__
+from loopd.commands.entrance import init, start
 from loopd.commands.practice import demo, oracle, simulate
 from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
     Watching,
+    WholeHelp,
     nobody_reads,
     progress,
     write_what_can_be_shown,
 )
 from loopd.commands.users import users
 from loopd.errors import LoopdError, StorageError, UnexpectedError
+from loopd.installation import confusion
 from loopd.printable import one_line, printable
 
+SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Begin", ("start", "init", "demo")),
+    ("Run", ("check", "run", "status", "recover")),
+    ("Get out what is in it", ("report", "export")),
+    ("Argilla and people", ("serve", "users")),
+    ("Try out without people", ("simulate", "oracle")),
+)
+"""The commands in the order in which the help shows them."""
 
-class _Group(click.Group):
-    """Turns loopd's errors into one line, a hint and an exit code."""
+
+class _Group(WholeHelp):
+    """Turns loopd's errors into one line, a hint and an exit code; shows commands in sections."""
+
+    sections = SECTIONS
 
     def main(self, *args: Any, **extra: Any) -> Any:
         write_what_can_be_shown()
@@ -45,6 +59,7 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            warn_of_namesakes()
             return super().invoke(ctx)
         except LoopdError as error:
             print_error(error)
@@ -75,13 +90,22 @@ def print_error(error: LoopdError) -> None:
         click.echo(f"  hint: {one_line(error.hint)}", err=True)
 
 
+def warn_of_namesakes(*, thorough: bool = False) -> None:
+    """Say so where another program is called `loopd`, too; see :mod:`loopd.installation`."""
+    confused = confusion(thorough=thorough)
+    if confused is not None:
+        problem, hint = confused
+        click.secho(f"loopd: warning: {one_line(problem)}", fg="yellow", err=True)
+        click.echo(f"  hint: {one_line(hint)}", err=True)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="loopd")
 def main() -> None:
     """Active learning for Argilla 2.
 
     People label in the Argilla UI; loopd trains on their answers, measures, and publishes the
-    next most informative batch. Start with `loopd demo`.
+    next most informative batch. Begin with `loopd start tickets.csv`, or watch `loopd demo`.
     """
 
 
@@ -126,6 +150,8 @@ def check(config: Path) -> None:
 
     settings = load_config(config)
     log.set_up(settings.log)
+    if confusion() is None:  # else it was said already
+        warn_of_namesakes(thorough=True)
     worst, watching = 0, Watching()
     for finding in look(settings, watching.now, progress()):
         watching.clear()
@@ -244,5 +270,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-for _command in (oracle, demo, simulate, serve, users):
+for _command in (start, init, oracle, demo, simulate, serve, users):
     main.add_command(_command)

@@ -46,7 +46,9 @@ def decode_config(content: bytes, path: Path) -> Config:
 def parse_config(content: object, folder: Path) -> Config:
     """Check parsed YAML; relative paths are taken from ``folder``."""
     if not isinstance(content, dict):
-        raise ConfigError("the configuration is not a mapping of keys", "see configs/ for examples")
+        raise ConfigError(
+            "the configuration is not a mapping of keys", "`loopd init tickets.csv` writes one"
+        )
     try:
         config = Config.model_validate(content)
     except ValidationError as error:

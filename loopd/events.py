@@ -114,6 +114,8 @@ class PoolChanged:
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
+    Or ``opening``: nothing need be answered, the rest of the first batch follows.
+
     ``queue`` are flat numbers about how people waited for the batch (see ``loop.waiting``), empty
     in journals of versions that had none.
     """

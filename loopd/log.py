@@ -1,4 +1,4 @@
-"""Owns the set-up of structlog: text on a terminal, JSON lines otherwise, always on stderr.
+"""Owns the set-up of structlog: text on a terminal, JSON lines otherwise; on stderr, or in a file.
 
 Must not log anything itself. One line for each finished step: an event name and fields. Values
 of keys that name a secret are never printed.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -19,21 +19,22 @@ from loopd.printable import printable
 _SECRET_WORDS = ("api_key", "apikey", "password", "token", "secret", "authorization")
 
 
-def set_up(section: LogSection) -> None:
-    """Configure structlog for the process."""
-    as_text = section.format == "text" or (section.format == "auto" and sys.stderr.isatty())
+def set_up(section: LogSection, file: TextIO | None = None) -> None:
+    """Configure structlog for the process; ``file`` takes the lines, standard error otherwise."""
+    target = sys.stderr if file is None else file
+    as_text = section.format == "text" or (section.format == "auto" and target.isatty())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=not as_text),
             hide_secrets,
             *([write_out_controls] if as_text else []),
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=22)
+            structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=22)
             if as_text
             else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(section.level.upper()),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=target),
         cache_logger_on_first_use=False,
     )
     # Third-party clients log every request at INFO: the daemon's own lines say what matters.

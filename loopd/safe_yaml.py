@@ -43,7 +43,8 @@ def read_yaml(path: Path) -> object:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:
-        raise ConfigError(f"no configuration file {path}", "see configs/ for examples") from None
+        hint = "`loopd init tickets.csv` writes one for your texts"
+        raise ConfigError(f"no configuration file {path}", hint) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
     return decode_yaml(content, path)

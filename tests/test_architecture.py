@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
     frozenset({"commands"}),
     frozenset({"demo", "reports"}),
+    frozenset({"starting"}),
     frozenset({"dashboard", "backtest"}),
     frozenset({"sinks"}),
     frozenset({"overview"}),
@@ -31,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"machine", "cleanlab_adapter", "key_text"}),
     frozenset({"safe_yaml", "planned", "events"}),
     frozenset({"records", "printable", "growing", "derived", "drawing"}),
-    frozenset({"errors", "keeping", "__init__"}),
+    frozenset({"errors", "installation", "keeping", "__init__"}),
 )
 """From high to low."""
 

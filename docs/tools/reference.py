@@ -1,4 +1,4 @@
-"""Writes the reference pages and `configs/full.yaml` from the code; knows no fact of its own.
+"""Writes reference pages, `configs/full.yaml` and the schema from the code; knows no fact itself.
 
 Run it from anywhere after a change to a key, a command, a metric or an error::
 
@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from loopd import errors
 from loopd.cli import main
 from loopd.config import Config
+from loopd.config.json_schema import schema_text
 from loopd.metrics_log.writer import KEYS
 
 sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this file by its path
@@ -297,6 +298,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/exit-codes.md": exit_codes,
     "docs/images/loop.svg": loop_picture.svg,
     "configs/full.yaml": full_config,
+    "loopd/config/schema.json": schema_text,
 }
 """Every generated file, from the root of the repository."""
 

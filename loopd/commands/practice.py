@@ -112,7 +112,8 @@ def _rates(text: str | None) -> tuple[float, ...]:
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Rehearse this configuration instead of the sample data; it must name `pool.label`.",
+    help="Rehearse this configuration instead of the sample data; it must name `pool.label`, "
+    "unless you label yourself.",
 )
 @click.option(
     "--rounds",

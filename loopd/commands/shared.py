@@ -20,6 +20,32 @@ CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False
 """The configuration file."""
 
 
+class WholeHelp(click.Group):
+    """A group whose help says whole what each command does; click cuts it where the line ends.
+
+    Attributes:
+        sections: titles, and names of commands in the order in which they are shown; what is in
+            none of them comes last.
+    """
+
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Write the commands, section by section."""
+        left = {name: command for name, command in self.commands.items() if not command.hidden}
+        for title, names in (*self.sections, ("Commands", tuple(left))):
+            shown = [(name, left.pop(name)) for name in names if name in left]
+            if shown:
+                with formatter.section(title):
+                    formatter.write_dl(
+                        [(name, command.get_short_help_str(1000)) for name, command in shown]
+                    )
+
+
 def progress() -> Callable[[str, int, int], None] | None:
     """A progress bar on a terminal, nothing elsewhere."""
     if sys.stderr is None or not sys.stderr.isatty():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loopd.commands.shared import WholeHelp
 from loopd.errors import ConfigError
 from loopd.printable import printable
 
@@ -46,7 +47,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(no_args_is_help=True)
+@click.group(cls=WholeHelp, no_args_is_help=True)
 def users() -> None:
     """List, make, renew and remove the accounts of people in Argilla.
 

@@ -22,6 +22,13 @@ class QueueSection(Section):
     first_batch_size: int | None = Field(
         None, ge=1, le=10_000, description="Records in the first batch; empty: `batch_size`."
     )
+    opening_size: int | None = Field(
+        None,
+        ge=1,
+        le=500,
+        description="So many records of the first batch go out at once, drawn at random; the rest "
+        "follows when the pool is encoded, which takes a while. Empty: all together.",
+    )
     min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
     low_watermark: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto",

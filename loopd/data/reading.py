@@ -30,7 +30,7 @@ from loopd.data.tokens import token_rows
 from loopd.errors import DataError
 from loopd.records import PoolId
 
-__all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "read_pool"]
+__all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "open_source", "read_pool"]
 
 
 def read_pool(
@@ -69,7 +69,7 @@ def read_pool(
         require_gold,
         Limits(name, section.tolerate),
     )
-    source = _open(section, kind, f"{name}.encoding")
+    source = open_source(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     return _collected(source, request, wishes)
 
@@ -119,7 +119,19 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, kind: str, key: str) -> Source:
+def open_source(
+    section: DataSection, kind: str = "single_label", key: str = "pool.encoding"
+) -> Source:
+    """Open what a section names, and read its first rows.
+
+    Args:
+        section: where it is; of the columns only the name of the texts' tells how to read it.
+        kind: of the task.
+        key: of the configuration, which states the encoding.
+
+    Raises:
+        DataError: missing, broken, or of a kind that cannot be told.
+    """
     if section.path is None:
         return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path

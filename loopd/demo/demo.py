@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopd.demo.demo_folder import DemoFolder, opened
-from loopd.demo.parent_watch import ParentDeathWatch
 from loopd.demo.play import Play, Sections, config_play, merged, sample_play
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
@@ -26,6 +25,7 @@ from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_me
 from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.server.embedded import EmbeddedServer
+from loopd.starting.parent_watch import ParentDeathWatch
 
 WATCH_SECONDS = 0.3
 """How often the demo looks for a new round."""
@@ -86,8 +86,7 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
         LoopdError: the folder, the server or the simulated people fail.
     """
     stop = Stop()
-    by_hand = options.label_yourself
-    play = sample_play(by_hand) if options.config is None else config_play(options.config)
+    play = _play(options)
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
@@ -101,6 +100,12 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
             # Ctrl-C reached the server before it was ready: that is no failure.
             code = INTERRUPTED
         return 0 if options.label_yourself and code == INTERRUPTED else code
+
+
+def _play(options: DemoOptions) -> Play:
+    if options.config is None:
+        return sample_play(options.label_yourself)
+    return config_play(options.config, options.label_yourself)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from loopd.errors import ConfigError
 from loopd.oracle.oracle import OracleTask
 from loopd.oracle.rehearsal import oracle_task, refuse_argilla
 from loopd.records import Target
+from loopd.tasks.registry import build_task
 from loopd.tasks.single_label import SingleLabelTask
 
 DATASET = "customer-questions"
@@ -52,21 +53,31 @@ def sample_play(by_hand: bool = False) -> Play:
     return Play(sample_sections(by_hand), sample_task(), Path.cwd(), SAMPLE_ROUNDS)
 
 
-def config_play(path: Path) -> Play:
+def config_play(path: Path, by_hand: bool = False) -> Play:
     """A configuration of the user's; the labels of its pool play the people.
 
+    Args:
+        path: of the configuration.
+        by_hand: real people label, and nobody knows what is right.
+
     Raises:
-        ConfigError: the pool's label column is not named.
+        ConfigError: simulated people label, and the pool's label column is not named.
     """
     config = load_config(path)
     refuse_argilla(config)
+    return Play(_sections(config), _task_of(config, by_hand), config.folder, rounds=None)
+
+
+def _task_of(config: Config, by_hand: bool) -> OracleTask:
+    if by_hand:
+        there = config.argilla
+        return OracleTask(there.workspace, there.dataset, build_task(config.task), gold={})
     if config.pool.label is None:
         raise ConfigError(
-            "a rehearsal needs `pool.label`, the column with the right labels",
-            "add it, or label yourself: `loopd serve` and `loopd run`",
+            "simulated people need `pool.label`, the column with the right labels",
+            "name it, or label yourself with --label-yourself",
         )
-    task = oracle_task(config, config.pool.label)
-    return Play(_sections(config), task, config.folder, rounds=None)
+    return oracle_task(config, config.pool.label)
 
 
 def sample_task() -> OracleTask:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import DataError, ModelError
+from loopd.installation import add_extra
 from loopd.records import Span
 
 RESAMPLES = 1000
@@ -76,7 +77,7 @@ def _by_seqeval(
     except ImportError as error:
         raise ModelError(
             "spans are measured with the package seqeval, which is not installed",
-            "pip install 'loopd[spans]'",
+            add_extra("spans"),
         ) from error
 
     occurring = sorted({span.label for spans in (*gold, *predicted) for span in spans})

@@ -107,6 +107,7 @@ class Learner:
         exclude: Collection[PoolId],
         targets: Targets | None = None,
         hidden: Collection[PoolId] = (),
+        at_random: bool = False,
     ) -> BatchChoice:
         """Records chosen without a model: the start of a run, or as long as none can be trained.
 
@@ -119,16 +120,18 @@ class Learner:
             exclude: ids that must not be chosen.
             targets: target by record id, as far as there are any: covered already.
             hidden: ids of which the strategy must not know, none of them with a target.
+            at_random: draw them whatever the cold start is: nothing is imported or encoded.
 
         Raises:
             ModelError: the cold start cannot be built, needs a model, or breaks its contract.
         """
         labelled = targets or {}
+        taken = {*labelled, *exclude, *hidden}
+        if at_random:
+            return BatchChoice(self._at_random(size, round, taken), strategies.RANDOM)
         section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
         if section.name == strategies.RANDOM:
-            return BatchChoice(
-                self._at_random(size, round, {*labelled, *exclude, *hidden}), section.name
-            )
+            return BatchChoice(self._at_random(size, round, taken), section.name)
         from loopd.learning.fitted import ColdClassifier
 
         cold = ColdClassifier(len(self._problem.labels), self._background)

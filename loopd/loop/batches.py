@@ -57,8 +57,10 @@ class SelectionContext:
         return (self.state.planned_ids | outside(self.state)) - set(self.targets)
 
 
-def cold_batch(context: SelectionContext, tools: Tools, size: int) -> BatchPlanned | RunStopped:
-    """The next batch as long as no model can be trained."""
+def cold_batch(
+    context: SelectionContext, tools: Tools, size: int, *, at_random: bool = False
+) -> BatchPlanned | RunStopped:
+    """The next batch as long as no model can be trained; ``at_random`` where it must be quick."""
 
     def choose(count: int) -> BatchChoice:
         return tools.learner.first_batch(
@@ -67,6 +69,7 @@ def cold_batch(context: SelectionContext, tools: Tools, size: int) -> BatchPlann
             targets=context.targets,
             exclude=context.taken,
             hidden=hidden,
+            at_random=at_random,
         )
 
     hidden = unseen(context.state, tools.aside)

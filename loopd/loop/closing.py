@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
+from loopd.loop.opening import is_opening
 from loopd.loop.queue import has_room, runs_low
 from loopd.machine import Phase, State
 from loopd.records import ExternalId
@@ -53,11 +54,14 @@ def reason_to_close(
         noticed_after: seconds until an answer is noticed; ``queue.poll_interval`` if not given.
 
     Returns:
-        ``complete``: nothing is open. ``watermark``: little is open. ``patience``: it is overdue.
+        ``complete``: nothing is open. ``opening``: the rest of the first batch is due.
+        ``watermark``: little is open. ``patience``: it is overdue.
     """
     queue = config.queue
     if not waiting:
         return "complete"
+    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):
+        return "opening"
     may_be_early = _something_came(state, waiting) and not is_last(
         state, config, waiting, pool_size
     )
@@ -94,9 +98,7 @@ def _something_came(state: State, waiting: frozenset[ExternalId]) -> bool:
 def is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_size: int) -> bool:
     """Whether no batch can come after this one: then all answers are waited for."""
     stopping, index = config.stopping, index_of(state)
-    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
-    taken = len(state.planned_ids) + index.unplanned + gone
-    if taken >= pool_size and not _asks_again(state, config):
+    if _all_are_taken(state, pool_size) and not _asks_again(state, config):
         return True
     # The round is one of them if a model can be trained on its answers.
     if stopping.max_rounds is not None and state.rounds_measured + 1 >= stopping.max_rounds:
@@ -104,6 +106,13 @@ def is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_s
     records = {state.originals[id_] for id_ in waiting}
     spent = index.labelled + sum(not index.records[id_].labelled for id_ in records)
     return stopping.label_budget is not None and spent >= stopping.label_budget
+
+
+def _all_are_taken(state: State, pool_size: int) -> bool:
+    """Whether no text is left that nobody was asked for."""
+    index = index_of(state)
+    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
+    return len(state.planned_ids) + index.unplanned + gone >= pool_size
 
 
 def _asks_again(state: State, config: Config) -> bool:

@@ -17,6 +17,7 @@ from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.events import Event, PoolChanged, RunResumed, RunStarted
+from loopd.installation import add_extra
 from loopd.loop.tools import DataSets, Tools
 from loopd.machine import Phase, State
 
@@ -135,7 +136,7 @@ def check_extras(config: Config) -> None:
     if config.task.type == "spans":
         lacking = [name for name in ("regex", "seqeval") if find_spec(name) is None]
         if lacking:
-            raise ModelError(f"spans need {' and '.join(lacking)}", "pip install 'loopd[spans]'")
+            raise ModelError(f"spans need {' and '.join(lacking)}", add_extra("spans"))
 
 
 SINK_PACKAGES = {
@@ -162,9 +163,7 @@ def check_sinks(config: Config) -> list[str]:
         lacking = [each for each in SINK_PACKAGES[name] if find_spec(each) is None]
         if lacking:
             sink = name.partition(" ")[0]
-            raise ConfigError(
-                f"sinks.{sink} needs {' and '.join(lacking)}", f"pip install 'loopd[{sink}]'"
-            )
+            raise ConfigError(f"sinks.{sink} needs {' and '.join(lacking)}", add_extra(sink))
     return [*(["csv"] if sinks.csv else []), *(name.partition(" ")[0] for name in wanted)]
 
 

@@ -36,6 +36,7 @@ from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch
 from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.draws import training
+from loopd.loop.opening import cold_size, opening_size
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
@@ -67,9 +68,10 @@ def seed(state: State, tools: Tools) -> Event:
     if limit is not None:
         return RunStopped(tools.clock.wall(), limit)
     context = SelectionContext(state, labels, tools.clock.monotonic(), len(labels))
-    if not tools.learner.can_fit(labels):
-        return cold_batch(context, tools, size)
-    return chosen_batch(context, tools, _model(state, tools), size)
+    if tools.learner.can_fit(labels):
+        return chosen_batch(context, tools, _model(state, tools), size)
+    opening = opening_size(tools.config, len(tools.data.pool))
+    return cold_batch(context, tools, opening or size, at_random=opening is not None)
 
 
 def publish(state: State, tools: Tools) -> Event:
@@ -144,7 +146,7 @@ def train(state: State, tools: Tools) -> Event:
         if limit is not None:
             return RunStopped(tools.clock.wall(), limit)
         context = SelectionContext(state, trains, started, len(labels))
-        return cold_batch(context, tools, tools.config.queue.batch_size)
+        return cold_batch(context, tools, cold_size(state, tools.config, len(tools.data.pool)))
     model = tools.learner.fit(state.round, trains)
     return ModelTrained(
         at=tools.clock.wall(),

@@ -23,7 +23,7 @@ KEYS: dict[str, str] = {
     "batch_id": "The batch that the round published and collected.",
     "batch_size": "Records in that batch, copies for second opinions included.",
     "second_opinions": "Copies in that batch that ask for a second opinion.",
-    "collected": "Why collecting ended: `complete`, `watermark` or `patience`.",
+    "collected": "Why collecting ended: `complete`, `watermark`, `patience` or `opening`.",
     "labels": "Records with a label so far; the model was trained on all but the random draws.",
     "discarded": "Records so far that people discarded and nobody labelled.",
     "open": "Records still unanswered when collecting ended.",

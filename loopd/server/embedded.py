@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from loopd.errors import ServerError
+from loopd.errors import Interrupted, ServerError
 from loopd.server.accounts import load_or_create_accounts, new_account
 from loopd.server.home import ServerHome
 from loopd.server.options import Account
@@ -32,7 +32,8 @@ class EmbeddedServer:
     Use as a context manager, or call `start` and `stop`. `port` 0 takes any free port at the first
     start; `restart` keeps it. `arguments` are further options of `loopd serve`, `environment` is
     added to this process's own, for options that are secrets. Raises ServerError when the server
-    ends before it is ready, or is not ready within `ready_within` seconds.
+    ends before it is ready, or is not ready within `ready_within` seconds. `own_session`: Ctrl-C in
+    the terminal does not reach it, so that whoever started it can end other things first.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class EmbeddedServer:
         ready_within: float = 120.0,
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        own_session: bool = False,
     ) -> None:
         self.workspace = workspace
+        self._own_session = own_session
         self._home = ServerHome(Path(home).absolute())
         self._port = port
         self._ready_within = ready_within
@@ -106,10 +109,18 @@ class EmbeddedServer:
         """Start the process and wait until it is ready; a no-op while it runs."""
         if self._process is not None and self._process.poll() is None:
             return self
-        self._home.path.mkdir(parents=True, exist_ok=True)
+        self.launch()
+        return self.await_ready()
+
+    def launch(self) -> None:
+        """Start the process and do not wait for it."""
+        self._home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._process = self._spawn()
+
+    def await_ready(self, given_up: Callable[[], bool] = lambda: False) -> EmbeddedServer:
+        """Wait until what was launched answers, or raise `Interrupted` once nobody wants it."""
         try:
-            self._url = self._wait_until_ready(self._process)
+            self._url = self._wait_until_ready(self.process, given_up)
         except BaseException:
             self.kill()
             raise
@@ -145,15 +156,20 @@ class EmbeddedServer:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 env={**_own_environment(), **self._environment},
+                start_new_session=self._own_session,
             )
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> str:
+    def _wait_until_ready(
+        self, process: subprocess.Popen[bytes], given_up: Callable[[], bool]
+    ) -> str:
         """Wait for the server.json of this very process, which it writes once it is healthy."""
         deadline = time.monotonic() + self._ready_within
         while time.monotonic() < deadline:
             info = _read_info(self._home)
             if info.get("pid") == process.pid:
                 return str(info["url"])
+            if given_up():
+                raise Interrupted("a stop was asked for")
             try:
                 process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:

@@ -95,6 +95,22 @@ def open_home(path: Path) -> ServerHome:
     return ServerHome(path)
 
 
+def running_url(home: ServerHome) -> str | None:
+    """Where the server of this home answers; ``None`` where none runs, or it is not ready yet."""
+    try:
+        with home.lock.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+    except BlockingIOError:
+        pass
+    except OSError:
+        return None
+    try:
+        return str(json.loads(home.info.read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def check_database_named(home: ServerHome, shown: str | None) -> None:
     """Raise ServerError when the home's data are in PostgreSQL and the address is missing.
 

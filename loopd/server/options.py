@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,9 +102,25 @@ class ServerInfo:
         lines.append(f"The accounts are kept in {self.accounts_file}")
         if self.new_annotators:
             lines.append(f"The new annotators are kept in {self.annotators_file}")
+        lines += self._next_steps()
         if self.remote:
             lines.append(
                 "WARNING: OTHER MACHINES CAN REACH THIS SERVER. It speaks plain HTTP: passwords and"
                 " keys can be read on the way. Put a proxy with TLS before it."
             )
         return lines
+
+    def _next_steps(self) -> list[str]:
+        """Return what to paste into a configuration, and the commands that follow."""
+        return [
+            "",
+            "Next, in another terminal: `loopd init tickets.csv` writes a configuration for your",
+            "texts. Put this into it, and then `loopd run tickets.yaml`:",
+            "",
+            "argilla:",
+            f"  url: {self.url}",
+            f"  workspace: {json.dumps(self.workspace, ensure_ascii=False)}",
+            f"  api_key_file: {json.dumps(str(self.accounts_file.absolute()), ensure_ascii=False)}",
+            "  dataset: tickets",
+            "",
+        ]

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from loopd.errors import ServerError
+from loopd.installation import add_extra
 from loopd.printable import one_line
 
 _NEEDED = ("asyncpg", "psycopg2")
@@ -29,7 +30,7 @@ def check_drivers() -> None:
     if missing:
         raise ServerError(
             f"PostgreSQL needs {' and '.join(missing)}, which is not installed.",
-            hint="Run: pip install 'loopd[postgresql]'",
+            hint=f"Run: {add_extra('postgresql')}",
         )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd.errors import ServerError
+from loopd.installation import add_extra
 from loopd.server.accounts import (
     HomeAccounts,
     load_or_create_accounts,
@@ -54,7 +55,7 @@ def serve(options: ServerOptions, announce: Announce) -> None:
     or is in use, the host is not a loopback address (unless allowed) or the `server` extra is
     missing, all before the slow import of Argilla; and when Argilla does not come up.
     """
-    _check_installed()
+    check_installed()
     if options.database is not None:
         check_drivers()
     _check_host(options)
@@ -206,12 +207,13 @@ async def _healthy(url: str, serving: asyncio.Task[None]) -> bool:
     return False
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raise ServerError when the `server` extra is missing; imports none of it."""
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ServerError(
             f"The embedded server needs {' and '.join(missing)}, which is not installed.",
-            hint="Run: pip install 'loopd[server]'",
+            hint=f"Run: {add_extra('server')}",
         )
 
 

@@ -47,6 +47,9 @@ SHORT_BACKTEST = "--seeds 7, --rounds 2 --jobs 1"
 
 RULES = (
     Rule(rf"loopd (check|run|status|oracle|export|recover|report) {CONFIGS}( .*)?", Way.STORY),
+    Rule(r"loopd start .*", Way.SHAPE, "until Ctrl-C; tests/starting/test_start.py"),
+    Rule(r"loopd init .*", Way.SHAPE, "tests/starting/test_init.py runs it"),
+    Rule(r"(eval .*)?_LOOPD_COMPLETE=.*", Way.FOREIGN, "for a shell; tests/starting/test_help.py"),
     Rule(r"loopd run --stay my\.yaml", Way.SHAPE, "stays; test_staying.py runs it"),
     Rule(r"tail -n 1 runs/\S+", Way.STORY),
     Rule(r"sqlite3 runs/default/journal\.sqlite .*", Way.STORY),

@@ -20,6 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from loopd.installation import DISTRIBUTION
 from tests.daemon import write_csv
 
 ROOT = Path(__file__).parents[2]
@@ -240,7 +241,7 @@ def test_every_package_that_it_installs_is_pinned() -> None:
     )
     needed = [
         requirement
-        for requirement in map(Requirement, requires("loopd") or ())
+        for requirement in map(Requirement, requires(DISTRIBUTION) or ())
         for extra in ("", *extras.split(","))
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra})
     ]

@@ -12,6 +12,7 @@ import pytest
 
 from loopd.errors import DataError, ModelError
 from loopd.evaluation.entities import entity_metrics
+from loopd.installation import add_extra
 from loopd.records import Span
 
 LABELS = ("person", "creative-work", "-x-")
@@ -134,4 +135,4 @@ def test_without_seqeval_the_hint_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ModelError) as error:
         entity_metrics([(ANNA,)], [(ANNA,)], LABELS)
-    assert error.value.hint == "pip install 'loopd[spans]'"
+    assert error.value.hint == add_extra("spans")

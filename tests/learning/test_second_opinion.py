@@ -13,6 +13,7 @@ import pytest
 from loopd import cleanlab_adapter as multiannotator
 from loopd.cleanlab_adapter import active_scores, crowdlab
 from loopd.errors import ModelError
+from loopd.installation import add_extra
 from loopd.learning.second_opinion import ActiveLab, Answered, Pick, Unanswered, pick
 from loopd.records import PoolId
 
@@ -157,5 +158,5 @@ def test_without_cleanlab_there_is_a_hint(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(__import__("sys").modules, "cleanlab.multiannotator", None)
     with pytest.raises(ModelError, match="need the package cleanlab") as failed:
         multiannotator.require()
-    assert failed.value.hint == "pip install 'loopd[annotators]'"
+    assert failed.value.hint == add_extra("annotators")
     assert Pick(PoolId("x"), 0.5, again=True).again

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from loopd.errors import Interrupted, ModelError
+from loopd.installation import add_extra
 from loopd.learning.learner import Learner
 from loopd.records import PoolId, Targets
 from tests.learning.conftest import LABELS, all_scores, make_pool
@@ -75,4 +76,4 @@ def test_where_it_is_not_installed_the_hint_says_how(
     monkeypatch.setattr("loopd.learning.classifiers.setfit.NEEDED", ("no_such_package",))
     with pytest.raises(ModelError, match="no_such_package") as caught:
         learner_of(classifier="setfit").check()
-    assert caught.value.hint == "pip install 'loopd[setfit]'"
+    assert caught.value.hint == add_extra("setfit")

@@ -18,6 +18,7 @@ from loopd.config_file import parse_config
 from loopd.dashboard.observers import observers
 from loopd.errors import ConfigError
 from loopd.events import RunStopped
+from loopd.installation import add_extra
 from loopd.loop import start
 from loopd.loop.observers import RunView
 from loopd.metrics_log.rows import Row, number
@@ -196,7 +197,7 @@ def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     config = parse_config({**TASK, "sinks": {"tensorboard": "tb"}}, Path("/base"))
     with pytest.raises(ConfigError, match=r"sinks\.tensorboard needs tensorboard") as caught:
         list(observers(config))
-    assert caught.value.hint == "pip install 'loopd[tensorboard]'"
+    assert caught.value.hint == add_extra("tensorboard")
     plain = {**TASK, "dashboard": {"enabled": False}}
     assert list(observers(parse_config(plain, Path("/base")))) == []
 

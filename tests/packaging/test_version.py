@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from loopd import __version__
+from loopd.installation import DISTRIBUTION
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +18,7 @@ def test_the_changelog_begins_with_this_version() -> None:
 
 
 def test_the_package_has_this_version() -> None:
-    assert version("loopd") == __version__
+    assert version(DISTRIBUTION) == __version__
 
 
 def test_no_other_file_holds_it() -> None:

@@ -99,7 +99,10 @@ def elsewhere(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Elsewher
 def test_the_wheel_holds_the_package_alone(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = wheel.namelist()
-    assert {name.split("/")[0] for name in names} == {"loopd", f"loopd-{__version__}.dist-info"}
+    assert {name.split("/")[0] for name in names} == {
+        "loopd",
+        f"argilla_loopd-{__version__}.dist-info",
+    }
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "loopd").rglob("*")

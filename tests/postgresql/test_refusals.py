@@ -118,7 +118,7 @@ def test_drivers_that_are_not_installed(tmp_path: Path, monkeypatch: pytest.Monk
     options = ServerOptions(tmp_path, database=database_address("postgresql://h/d"))
     with pytest.raises(ServerError, match="needs not_there") as refusal:
         serve(options, lambda info: None)
-    assert "loopd[postgresql]" in refusal.value.hint
+    assert "argilla-loopd[postgresql]" in refusal.value.hint
 
 
 # -- Redis -----------------------------------------------------------------------------------------

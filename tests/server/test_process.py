@@ -265,7 +265,7 @@ def test_extra_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("loopd.server.process._NEEDED", ("argilla_server", "not_there"))
     with pytest.raises(ServerError, match="needs not_there") as refusal:
         serve(ServerOptions(tmp_path), lambda info: None)
-    assert "loopd[server]" in refusal.value.hint
+    assert "argilla-loopd[server]" in refusal.value.hint
 
 
 def test_broken_accounts_file(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from loopd.config import MlflowSection
 from loopd.config_file import load_config
 from loopd.demo.demo import DemoOptions, comparison, last_words, run_demo
 from loopd.demo.demo_folder import MARKER, opened
-from loopd.demo.play import merged, sample_sections, sample_task
+from loopd.demo.play import config_play, merged, sample_sections, sample_task
 from loopd.demo.sample_data import LABELS
 from loopd.errors import ConfigError, LockedError
 from loopd.metrics_log.rows import Row
@@ -22,7 +22,7 @@ from loopd.storage.lock import run_lock
 from tests.guard import losses_below
 from tests.monitoring.test_sinks import points, points_of, runs, same, scalars
 from tests.simulation.conftest import wait_for
-from tests.simulation.test_parent_watch import alive
+from tests.starting.test_parent_watch import alive
 
 
 def test_the_folder_is_made_and_its_configuration_is_valid(tmp_path: Path) -> None:
@@ -88,6 +88,19 @@ def test_the_people_know_every_text_of_the_pool() -> None:
     task = sample_task()
     assert len(task.gold) >= 1800
     assert set(task.gold.values()) == set(LABELS)
+
+
+def test_who_labels_themselves_need_no_labels(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text\nfirst\nsecond\n")
+    (tmp_path / "c.yaml").write_text(
+        "task: {labels: [a, b]}\npool: {path: t.csv}\nargilla: {dataset: mine}\n"
+    )
+    play = config_play(tmp_path / "c.yaml", by_hand=True)
+    assert (play.task.workspace, play.task.dataset) == ("loopd", "mine")
+    assert play.sections["pool"]["path"] == str(tmp_path / "t.csv")
+    with pytest.raises(ConfigError, match=r"simulated people need `pool\.label`") as caught:
+        config_play(tmp_path / "c.yaml")
+    assert "--label-yourself" in caught.value.hint
 
 
 @pytest.mark.integration

