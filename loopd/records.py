@@ -67,12 +67,17 @@ class Record:
         text: the text itself, never empty.
         gold: the known target (test set, simulation) or ``None``.
         answers: what people said before the run, as (annotator, value as Argilla would give it).
+        parts: of a text of several columns, each part that is not empty by its column; ``text`` is
+            all of them.
+        shown: what people see beside the text, by its column; nothing for a model.
     """
 
     id: PoolId
     text: str
     gold: Target | None = None
     answers: tuple[tuple[str, JsonValue], ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, str], ...] = ()
 
 
 class AnswerStatus(str, Enum):
