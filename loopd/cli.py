@@ -16,6 +16,7 @@ import click
 
 from loopd import __version__
 from loopd.commands.practice import demo, oracle, simulate
+from loopd.commands.predict import predict
 from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
@@ -244,5 +245,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-for _command in (oracle, demo, simulate, serve, users):
+for _command in (predict, oracle, demo, simulate, serve, users):
     main.add_command(_command)

@@ -62,7 +62,7 @@ def read_pool(
     if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     name = "test" if require_gold else "pool"
-    source = _open(section, kind, f"{name}.encoding")
+    source = open_source(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
     form = format_of(source, request)
     source = replace(
@@ -117,7 +117,17 @@ def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _open(section: DataSection, kind: str, key: str) -> Source:
+def open_source(section: DataSection, kind: str, key: str) -> Source:
+    """The file, folder or data set that a section names, opened.
+
+    Args:
+        section: where it is.
+        kind: of the task.
+        key: of the configuration, which states its encoding.
+
+    Raises:
+        DataError: it is not there, or cannot be read.
+    """
     if section.path is None:
         return hub_source(section.hub or "", section.hub_config, section.split)
     path = section.path

@@ -111,10 +111,12 @@ def _lines(sheet: Any) -> Iterator[tuple[int, list[object]]]:
 
 
 def _value(cell: object) -> object:
-    """A cell; Excel knows no days, only moments."""
+    """A cell; Excel knows no days, only moments, and writes carriage returns out."""
     if isinstance(cell, dt.datetime) and cell.time() == dt.time():
         return cell.date()
-    return None if cell == "" else cell
+    if isinstance(cell, str):
+        return cell.replace("_x000D_", "\r") or None
+    return cell
 
 
 def _header(lines: Iterator[tuple[int, list[object]]]) -> tuple[int, tuple[str, ...]]:

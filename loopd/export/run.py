@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from loopd.annotation.consensus import Consensus, discarded, label_counts
-from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.errors import ModelError, RunError
 from loopd.events import Event
@@ -22,15 +21,12 @@ from loopd.export.card import data_card
 from loopd.export.folder import FACTS, new_folder, refuse_taken
 from loopd.export.formats import DEFAULT_FORMATS, FORMATS, LabelScheme, refuse_unfit, write_formats
 from loopd.export.models import ModelCard, Progress, export_model
+from loopd.export.quiet import quiet_tools, read_events
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
-from loopd.loop.daemon import JOURNAL_NAME
-from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools
 from loopd.machine import State, fold
 from loopd.storage.files import SHARED, write_atomic
-from loopd.storage.journal import Journal
-from loopd.tasks.registry import build_task
 
 MODEL = "model"
 
@@ -79,10 +75,10 @@ def run_export(
     formats = options.formats or DEFAULT_FORMATS
     refuse_unfit(formats, config.task.type)
     refuse_taken(folder, force=options.force)
-    events = _events(config)
+    events = read_events(config)
     state, stop = fold(events), Stop()
     with on_signals(stop), apart(config) as own:
-        tools = _tools(own, state, stop, progress)
+        tools = quiet_tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
         rows = labelled_rows(state, tools.data.pool, consensus)
         if not rows:
@@ -102,25 +98,6 @@ def run_export(
     for line in _lines(folder, formats, rows, card, reason):
         tell(line)
     return folder
-
-
-def _events(config: Config) -> list[Event]:
-    path = config.run.dir / JOURNAL_NAME
-    if not path.exists():
-        raise RunError(f"no run in {config.run.dir}", "start it with `loopd run`")
-    with Journal(path, read_only=True) as journal:
-        return journal.read()
-
-
-def _tools(config: Config, state: State, stop: Stop, progress: Progress | None) -> Tools:
-    """The parts of the loop, without Argilla: nothing is asked of the store."""
-    data = read_data(config.model_copy(update={"test": None}))
-    started = state.started
-    if started is not None and not is_pool_of(state, data.pool):
-        raise RunError("the pool changed since this run began", "restore it, then export")
-    if started is not None and started.labels != config.task.labels:
-        raise RunError("the labels changed since this run began", "restore them, then export")
-    return build_tools(config, data, stop, progress, store=MemoryStore(build_task(config.task)))
 
 
 def _model(

@@ -71,6 +71,11 @@ def test_a_day_is_a_day_and_a_formula_what_it_gives(tmp_path: Path) -> None:
     assert cells == [dt.date(2026, 1, 5), moment, "z"]  # nothing has worked the formula out
 
 
+def test_carriage_returns_are_read_as_excel_means_them(tmp_path: Path) -> None:
+    pool, _ = read(write(tmp_path / "a.xlsx", ("One", [["text"], ["a_x000D_\nb"]])))
+    assert pool.texts == ["a\r\nb"]
+
+
 def test_the_first_sheet_with_cells_that_people_see_is_read(tmp_path: Path) -> None:
     sheets = [
         ("H", [["text"], ["h"]]),
