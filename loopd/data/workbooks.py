@@ -100,14 +100,20 @@ def _sheet(book: Any, name: str | None, file: str) -> tuple[str, tuple[str, ...]
 
 
 def _lines(sheet: Any) -> Iterator[tuple[int, list[object]]]:
-    """The cells of each row with its number, without empty ones at its end."""
+    """The cells of each row with its number, without empty ones at its end.
+
+    Empty rows before the first and behind the last row with anything in it are none.
+    """
     sheet.reset_dimensions()  # what the file says of them may be wrong
+    last = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells = [_value(cell) for cell in row]
         while cells and cells[-1] is None:
             cells.pop()
         if cells:
+            yield from ((empty, []) for empty in range(last + 1, number) if last)
             yield number, cells
+            last = number
 
 
 def _value(cell: object) -> object:
