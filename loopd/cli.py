@@ -222,8 +222,9 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["jsonl", "parquet", "dataset", "conll", "prodigy"]),
-    help="A format, several times for several; default: `jsonl`, `parquet` and `dataset`.",
+    type=click.Choice(["jsonl", "parquet", "dataset", "csv", "conll", "prodigy"]),
+    help="A format, several times for several; default: `jsonl`, `parquet`, `dataset` and `csv`, "
+    "which is the table that came in with people's labels.",
 )
 @click.option(
     "--model/--no-model",
@@ -231,6 +232,12 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     help="With the last model or without; default: with it if plain transformers can open it.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
+@click.option(
+    "--push",
+    metavar="REPO",
+    help="Send it to the Hugging Face hub too: to a data set of that name, and the model to a "
+    "model of that name; both private where they are new.",
+)
 def export(config: Path, **options: Any) -> None:
     """Write the labels of the run of CONFIG as a data set, and its last model.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.errors import ModelError
 from loopd.events import Event
+from loopd.export.figures import Figure, figures
 from loopd.export.last_model import last_model, last_trained
 from loopd.learning.classifiers.contract import ClassifierContext, silent
 from loopd.loop.tools import Tools
@@ -37,6 +38,7 @@ class ModelCard:
         difference: mean absolute difference of the probabilities, ``None`` for spans.
         thresholds: multi label: from which probability on a label is given.
         accuracy: the run's own measure of the model, by name; empty without a test set.
+        figures: how good it is, with what it was measured on; none where nothing was measured.
     """
 
     id: str
@@ -48,10 +50,12 @@ class ModelCard:
     difference: float | None
     thresholds: dict[str, float]
     accuracy: dict[str, Any]
+    figures: tuple[Figure, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values."""
-        return asdict(self)
+        shown = [{**asdict(figure), "words": figure.words} for figure in self.figures]
+        return {**asdict(self), "figures": shown}
 
 
 def export_model(
@@ -101,6 +105,7 @@ def export_model(
         difference=comparison.difference,
         thresholds=dict(portable.thresholds),
         accuracy=_measured(state, trained.round, tools),
+        figures=figures(state, trained.round),
     )
 
 

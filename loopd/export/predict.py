@@ -76,7 +76,7 @@ def run_predict(
     state = fold(events)
     with on_signals(stop), apart(config) as own:
         tools = quiet_tools(own, state, stop, progress)
-        table = _table(config, tools, options.input)
+        table = table_of(config, tools, options.input)
         labels = _labels(events, state, tools, table, progress)
         task = config.task
         cells = Cells(task.type, config.pool.separator, task.none_label, holds_lists(out))
@@ -102,7 +102,12 @@ def _refuse_taken(config: Config, options: PredictOptions) -> None:
         raise ConfigError(f"{out} is there already", "replace it with --force, or choose --out")
 
 
-def _table(config: Config, tools: Tools, path: Path | None) -> Incoming:
+def table_of(config: Config, tools: Tools, path: Path | None) -> Incoming:
+    """The table of a run's pool, or another one like it.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     pool, task = config.pool, config.task
     if path is None and pool.argilla is not None:
         return of_pool(tools.data.pool)
