@@ -165,10 +165,12 @@ def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
     from loopd.commands.shared import look
     from loopd.data.pool import Pool
     from loopd.metrics_log import writer
-    from loopd.overview.overview import overview
+    from loopd.overview.overview import LiveContext, overview
+    from loopd.overview.people import kept_names
     from loopd.overview.terminal import status_text
 
-    seen = overview(state, settings, Pool(()), writer.rows(state), time.time())
+    live = LiveContext(names=kept_names(settings.run.dir))
+    seen = overview(state, settings, Pool(()), writer.rows(state), time.time(), live=live)
     return status_text(seen, fields, look())
 
 

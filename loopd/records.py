@@ -153,6 +153,8 @@ class BatchItem:
         copy_id: external id of the copy that asks for a second opinion on a record that has an
             answer already; ``None`` for a text that is new to annotators.
         draw: whether chance chose it, for the audit, and no strategy.
+        reason: why it was chosen, in a sentence for people; empty for draws, and in journals of
+            versions that had none.
     """
 
     record_id: PoolId
@@ -160,6 +162,7 @@ class BatchItem:
     suggestion: Suggestion | None = None
     copy_id: ExternalId | None = None
     draw: bool = False
+    reason: str = ""
 
     @property
     def external_id(self) -> ExternalId:

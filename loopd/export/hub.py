@@ -83,7 +83,7 @@ def _sent(folder: Path, name: str, kind: str) -> str:
 
 def _unreachable() -> tuple[type[Exception], ...]:
     """What the client of ``huggingface_hub`` raises; its releases have used three of them."""
-    from huggingface_hub.utils import get_session
+    from huggingface_hub.utils._http import get_session
 
     client = sys.modules[type(get_session()).__module__.partition(".")[0]]
     own: type[Exception] = getattr(client, "TransportError", OSError)

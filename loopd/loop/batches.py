@@ -16,6 +16,7 @@ from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.draws import drawn, mixed, placed, unseen
 from loopd.loop.label_resolver import votes
 from loopd.loop.queue import lasting
+from loopd.loop.reasons import explained, ranked_anew
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import State
@@ -61,13 +62,14 @@ def cold_batch(context: SelectionContext, tools: Tools, size: int) -> BatchPlann
     """The next batch as long as no model can be trained."""
 
     def choose(count: int) -> BatchChoice:
-        return tools.learner.first_batch(
+        choice = tools.learner.first_batch(
             count,
             round=context.number,
             targets=context.targets,
             exclude=context.taken,
             hidden=hidden,
         )
+        return explained(choice, tools, None, context.targets)
 
     hidden = unseen(context.state, tools.aside)
     size = labels_left(tools.config.stopping, context.labels, size)
@@ -90,8 +92,9 @@ def chosen_batch(
 
     def choose(count: int) -> BatchChoice:
         if tools.config.strategy.name == ACTIVELAB:
-            return BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
-        return tools.learner.choose(
+            picked = BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
+            return explained(picked, tools, model, context.targets)
+        choice = tools.learner.choose(
             model,
             count,
             round=context.number,
@@ -99,6 +102,7 @@ def chosen_batch(
             exclude=context.taken,
             hidden=hidden,
         )
+        return explained(choice, tools, model, context.targets)
 
     planned = _planned(context, tools, _with_draws(context, tools, size, choose), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
@@ -136,11 +140,18 @@ def _refreshed(context: SelectionContext, tools: Tools, model: Model) -> Iterato
         if items:
             draws = {position: item for position, item in enumerate(items) if item.draw}
             selected = [item for item in items if not item.draw]
-            ranked = sorted(tools.learner.suggested(model, selected), key=_certainty)
+            ranked = sorted(_scored_anew(selected, tools, model), key=_certainty)
             shown = tools.config.queue.suggestions
             kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
             renewed = placed(kept, tuple(draws.values()), draws)
             yield replace(batch, model_id=model.id, items=renewed)
+
+
+def _scored_anew(items: list[BatchItem], tools: Tools, model: Model) -> list[BatchItem]:
+    """The items with proposal, score and reason of one model: how unsure it is of its proposal."""
+    suggested = tools.learner.suggested(model, items)
+    scored = [replace(item, score=1.0 - _certainty(item)) for item in suggested]
+    return ranked_anew(scored, tools, model)
 
 
 def _certainty(item: BatchItem) -> float:
