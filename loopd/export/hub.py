@@ -60,9 +60,9 @@ def _sent(folder: Path, name: str, kind: str) -> str:
 
     api = HfApi(library_name="loopd")
     try:
-        made: Any = api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
+        repo: Any = api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
         api.upload_folder(
-            repo_id=made.repo_id,
+            repo_id=repo.repo_id,
             repo_type=kind,
             folder_path=str(folder),
             commit_message="Exported by loopd",
@@ -78,7 +78,7 @@ def _sent(folder: Path, name: str, kind: str) -> str:
         raise ServerError(f"the hub refuses {name}: {_first_line(error)}", _LATER) from None
     except _unreachable() as error:
         raise ServerError(f"cannot reach the hub: {_first_line(error)}", _LATER) from None
-    return str(made)
+    return str(repo)
 
 
 def _unreachable() -> tuple[type[Exception], ...]:

@@ -40,8 +40,8 @@ def _parts(facts: Mapping[str, Any], figures: Sequence[Figure]) -> Iterator[str]
         "like those of its pool. Of others nobody has measured anything."
     )
     if model["thresholds"]:
-        given = ", ".join(f"{label} {value:.2f}" for label, value in model["thresholds"].items())
-        yield f"A label is given from these probabilities on, also in `config.json`: {given}."
+        shown = ", ".join(f"{label} {value:.2f}" for label, value in model["thresholds"].items())
+        yield f"A label is given from these probabilities on, also in `config.json`: {shown}."
     yield f"Configuration {facts['config_digest']}, seed {facts['seed']}, model `{model['id']}`."
 
 

@@ -20,7 +20,7 @@ from loopd.export.last_model import last_model, last_trained
 from loopd.export.models import Progress
 from loopd.export.quiet import quiet_tools, read_events
 from loopd.export.rows import consensus_of
-from loopd.export.table import Cells, free_names, rows
+from loopd.export.table import LabelCells, free_names, rows
 from loopd.export.text_labels import MODEL, PERSON, Asking, TextLabel, TextLabels
 from loopd.learning.classifiers.contract import silent
 from loopd.loop.stop import Stop, on_signals
@@ -79,7 +79,7 @@ def run_predict(
         table = table_of(config, tools, options.input)
         labels = _labels(events, state, tools, table, progress)
         task = config.task
-        cells = Cells(task.type, config.pool.separator, task.none_label, holds_lists(out))
+        cells = LabelCells(task.type, config.pool.separator, task.none_label, holds_lists(out))
         try:
             write_table(out, cells.columns(table.columns), rows(table, labels, cells))
         except OSError as error:
@@ -160,8 +160,8 @@ def _lines(
         yield f"  {counts['']:,} without a label: {NO_MODEL}"
     trained = last_trained(state)
     if trained is not None:
-        known = trained.labels - trained.held_out
-        yield f"  the model is that of round {trained.round}, trained on {known:,} labels"
+        count = trained.labels - trained.held_out
+        yield f"  the model is that of round {trained.round}, trained on {count:,} labels"
 
 
 def _reason(table: Incoming) -> str:

@@ -34,7 +34,7 @@ from loopd.export.models import ModelCard, Progress, export_model
 from loopd.export.predict import table_of
 from loopd.export.quiet import quiet_tools, read_events
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
-from loopd.export.table import Cells
+from loopd.export.table import LabelCells
 from loopd.export.table import rows as table_rows
 from loopd.export.text_labels import TextLabels
 from loopd.loop.stop import Stop, on_signals
@@ -137,7 +137,7 @@ def _write_table(
     labels = TextLabels(tools.data.pool, state, consensus)
     told = labels.of(line.text for line in table.lines if not line.reason)
     task = config.task
-    cells = Cells(task.type, config.pool.separator, task.none_label, lists=False)
+    cells = LabelCells(task.type, config.pool.separator, task.none_label, lists=False)
     write_table(path, cells.columns(table.columns), table_rows(table, told, cells))
 
 

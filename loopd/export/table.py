@@ -19,7 +19,7 @@ LABEL_KINDS = {"single_label": "text", "multi_label": "texts", "spans": "spans"}
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class LabelCells:
     """How labels stand in the cells of a table.
 
     Attributes:
@@ -88,7 +88,7 @@ def free_names(incoming: Sequence[str]) -> tuple[str, ...]:
 
 
 def rows(
-    table: Incoming, labels: Mapping[str, TextLabel], cells: Cells
+    table: Incoming, labels: Mapping[str, TextLabel], cells: LabelCells
 ) -> Iterator[tuple[object, ...]]:
     """Every row of the table once, in order, with what is known of its text."""
     for line, values in table.rows():

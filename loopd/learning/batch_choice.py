@@ -14,7 +14,9 @@ class BatchChoice:
     Attributes:
         items: the records, most informative first.
         strategy: name of the query strategy that really chose them.
+        reason: why that chooses a record, in the words of one that is not loopd's; empty otherwise.
     """
 
     items: tuple[BatchItem, ...]
     strategy: str
+    reason: str = ""

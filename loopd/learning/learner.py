@@ -216,7 +216,7 @@ class Learner:
         fitted = model.scores.fitted(self._background)
         taken = targets, exclude, hidden
         choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
-        return BatchChoice(self.suggested(model, choice.items), choice.strategy)
+        return replace(choice, items=self.suggested(model, choice.items))
 
     def candidates(self, model: Model, ids: Sequence[PoolId], size: int) -> list[PoolId]:
         """Those of the ids at which the model itself looks in this round; see ``preselect``.
@@ -374,7 +374,8 @@ class Learner:
         ids = [self._pool.records[position].id for position in indices]
         shown: Sequence[float | None] = scores or [None] * len(ids)
         items = tuple(map(BatchItem, ids, shown))
-        return BatchChoice(items, strategies.used(section, strategy))
+        used = strategies.used(section, strategy)
+        return BatchChoice(items, used, strategies.own_reason(strategy))
 
     def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
         """Positions and targets in the order of the pool: labels meet texts by id."""

@@ -38,7 +38,7 @@ def explained(
     asked = [item for item in choice.items if not item.draw and item.copy_id is None]
     evidence = _evidence(asked, tools, model, reasons.numbers(strategy), labelled)
     sentences = {
-        item.external_id: reasons.sentence(strategy, told)
+        item.external_id: reasons.sentence(strategy, told, choice.reason)
         for item, told in zip(asked, evidence, strict=True)
     }
     sentences |= {

@@ -17,7 +17,7 @@ from loopd.data.incoming import Incoming, incoming
 from loopd.data.outgoing import Column, write_table
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError, DataError
-from loopd.export.table import ADDED, Cells, free_names, rows
+from loopd.export.table import ADDED, LabelCells, free_names, rows
 from loopd.export.text_labels import TextLabel
 from tests.export.shapes import SHAPES, read_out
 
@@ -33,7 +33,7 @@ def went_through(
     path: Path, out: Path, **pool: Any
 ) -> tuple[Incoming, tuple[list[str], list[list[Any]]]]:
     table = incoming(PoolSection(path=path, **pool), "single_label", LABELS)
-    cells = Cells("single_label", "|", None, lists=out.suffix in (".jsonl", ".parquet"))
+    cells = LabelCells("single_label", "|", None, lists=out.suffix in (".jsonl", ".parquet"))
     write_table(out, cells.columns(table.columns), rows(table, labelled(table), cells))
     return table, read_out(out)
 
@@ -149,15 +149,15 @@ def test_a_table_that_changes_meanwhile_is_not_mixed_up(tmp_path: Path) -> None:
 
 
 def test_labels_in_cells_are_read_again_as_they_are() -> None:
-    several = Cells("multi_label", "|", None, lists=False)
+    several = LabelCells("multi_label", "|", None, lists=False)
     assert several.row(TextLabel(("a", "b"), "model", (0.9, 0.6), "c"))[:3] == (
         "a|b", "model", "0.9|0.6",
     )  # fmt: skip
     assert several.row(TextLabel((), "model", (0.5,)))[0] == "[]"
     assert several.row(TextLabel(("a|x",), "model", (0.5,)))[0] == '["a|x"]'
-    assert Cells("multi_label", "|", "none", lists=False).row(TextLabel(()))[0] == "none"
+    assert LabelCells("multi_label", "|", "none", lists=False).row(TextLabel(()))[0] == "none"
     assert several.row(TextLabel(reason="why")) == (None, None, None, None, "why")
-    assert Cells("multi_label", "|", None, lists=True).row(TextLabel(("a",), "model", (0.9,)))[
+    assert LabelCells("multi_label", "|", None, lists=True).row(TextLabel(("a",), "model", (0.9,)))[
         :3
     ] == (["a"], "model", [0.9])
 

@@ -54,14 +54,15 @@ def numbers(strategy: str) -> tuple[str, ...]:
     return FOREIGN if entry is None else entry.numbers
 
 
-def sentence(strategy: str, evidence: Evidence) -> str:
+def sentence(strategy: str, evidence: Evidence, own: str = "") -> str:
     """Why a record is asked, such as ``unsure, and typical of other unsure texts: a 41 %, b 39 %``.
 
     Args:
         strategy: as the journal has it.
         evidence: about the record.
+        own: words of a strategy that is not loopd's.
     """
-    return told(words(strategy), numbers(strategy), evidence)
+    return told(words(strategy) or own, numbers(strategy), evidence)
 
 
 def told(reason: str, names: tuple[str, ...], evidence: Evidence) -> str:

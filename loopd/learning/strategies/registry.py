@@ -115,6 +115,26 @@ def used(section: StrategySection, strategy: QueryStrategy) -> str:
     return section.name if inner is None else f"{section.name}/{inner}"
 
 
+@runtime_checkable
+class SaysWhy(Protocol):
+    """A strategy of somebody else that brings a sentence of its own."""
+
+    @property
+    def reason(self) -> str:
+        """Why it chooses a record, in a few words; loopd puts numbers behind them."""
+        ...
+
+
+def own_reason(strategy: QueryStrategy) -> str:
+    """Why a strategy chooses a record, in its own words; empty where it has none."""
+    said = strategy.reason if isinstance(strategy, SaysWhy) else ""
+    return " ".join(said.split())[:LONGEST_REASON] if isinstance(said, str) else ""
+
+
+LONGEST_REASON = 120
+"""Characters of the words of a strategy that is not loopd's."""
+
+
 def refuse_unfit(section: StrategySection, kind: str) -> None:
     """Check that the strategy, and the one that it wraps, choose well for a kind of task.
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from loopd.learning.strategies import auto, reasons
 from loopd.learning.strategies.catalogue import STRATEGIES, Entry
 from loopd.learning.strategies.reasons import Evidence, sentence, words
+from loopd.learning.strategies.registry import own_reason
 
 INNER = [
     value if isinstance(value, str) else value.name
@@ -72,6 +73,19 @@ def test_every_strategy_but_chance_has_numbers_that_fit_its_kinds() -> None:
 def test_a_strategy_of_somebody_else_has_numbers_alone() -> None:
     assert sentence("my.Strategy", EVIDENCE) == "billing 41 %, delivery 39 %"
     assert words("my.Strategy") == ""
+    assert sentence("my.Strategy", EVIDENCE, "odd") == "odd: billing 41 %, delivery 39 %"
+    assert sentence("margin", Evidence(), "odd") == own("margin").reason
+
+
+def test_the_words_of_a_strategy_are_one_short_line() -> None:
+    class Own:
+        reason = "first\n line  and " + "x" * 999
+
+    class Odd:
+        reason = 7
+
+    assert own_reason(Own()) == f"first line and {'x' * 999}"[:120]  # type: ignore[arg-type]
+    assert own_reason(Odd()) == own_reason(object()) == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
