@@ -19,8 +19,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "constraints.txt is for Python 3.11 to 3.13; try: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[server,postgresql,offline,annotators,spans,tensorboard,mlflow,docs,dev]"
 	-$(BIN)/python -m pip uninstall --quiet --yes loopd 2>/dev/null # as it was called before
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[server,postgresql,offline,annotators,spans,tensorboard,mlflow,xlsx,docs,dev]"
 	touch $(STAMP)
 
 demo: $(STAMP) ## watch the whole loop work, in a few minutes

@@ -17,6 +17,7 @@ import click
 from loopd import __version__
 from loopd.commands.entrance import init, start
 from loopd.commands.practice import demo, oracle, simulate
+from loopd.commands.predict import predict
 from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
@@ -34,7 +35,7 @@ from loopd.printable import one_line, printable
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Begin", ("start", "init", "demo")),
     ("Run", ("check", "run", "status", "recover")),
-    ("Get out what is in it", ("report", "export")),
+    ("Get out what is in it", ("predict", "export", "report")),
     ("Argilla and people", ("serve", "users")),
     ("Try out without people", ("simulate", "oracle")),
 )
@@ -190,10 +191,12 @@ def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
     from loopd.commands.shared import look
     from loopd.data.pool import Pool
     from loopd.metrics_log import writer
-    from loopd.overview.overview import overview
+    from loopd.overview.overview import LiveContext, overview
+    from loopd.overview.people import kept_names
     from loopd.overview.terminal import status_text
 
-    seen = overview(state, settings, Pool(()), writer.rows(state), time.time())
+    live = LiveContext(names=kept_names(settings.run.dir))
+    seen = overview(state, settings, Pool(()), writer.rows(state), time.time(), live=live)
     return status_text(seen, fields, look())
 
 
@@ -247,8 +250,9 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     "--format",
     "formats",
     multiple=True,
-    type=click.Choice(["jsonl", "parquet", "dataset", "conll", "prodigy"]),
-    help="A format, several times for several; default: `jsonl`, `parquet` and `dataset`.",
+    type=click.Choice(["jsonl", "parquet", "dataset", "csv", "conll", "prodigy"]),
+    help="A format, several times for several; default: `jsonl`, `parquet`, `dataset` and `csv`, "
+    "which is the table that came in with people's labels.",
 )
 @click.option(
     "--model/--no-model",
@@ -256,6 +260,12 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     help="With the last model or without; default: with it if plain transformers can open it.",
 )
 @click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
+@click.option(
+    "--push",
+    metavar="REPO",
+    help="Send it to the Hugging Face hub too: to a data set of that name, and the model to a "
+    "model of that name; both private where they are new.",
+)
 def export(config: Path, **options: Any) -> None:
     """Write the labels of the run of CONFIG as a data set, and its last model.
 
@@ -270,5 +280,5 @@ def export(config: Path, **options: Any) -> None:
     run_export(settings, ExportOptions(**options), click.echo, progress())
 
 
-for _command in (start, init, oracle, demo, simulate, serve, users):
+for _command in (start, init, predict, oracle, demo, simulate, serve, users):
     main.add_command(_command)

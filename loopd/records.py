@@ -67,12 +67,17 @@ class Record:
         text: the text itself, never empty.
         gold: the known target (test set, simulation) or ``None``.
         answers: what people said before the run, as (annotator, value as Argilla would give it).
+        parts: of a text of several columns, each part that is not empty by its column; ``text`` is
+            all of them.
+        shown: what people see beside the text, by its column; nothing for a model.
     """
 
     id: PoolId
     text: str
     gold: Target | None = None
     answers: tuple[tuple[str, JsonValue], ...] = ()
+    parts: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, str], ...] = ()
 
 
 class AnswerStatus(str, Enum):
@@ -148,6 +153,8 @@ class BatchItem:
         copy_id: external id of the copy that asks for a second opinion on a record that has an
             answer already; ``None`` for a text that is new to annotators.
         draw: whether chance chose it, for the audit, and no strategy.
+        reason: why it was chosen, in a sentence for people; empty for draws, and in journals of
+            versions that had none.
     """
 
     record_id: PoolId
@@ -155,6 +162,7 @@ class BatchItem:
     suggestion: Suggestion | None = None
     copy_id: ExternalId | None = None
     draw: bool = False
+    reason: str = ""
 
     @property
     def external_id(self) -> ExternalId:

@@ -12,6 +12,7 @@ from typing import Any
 
 from loopd.annotation import queue_mark, record_reader, run_mark, schema
 from loopd.annotation.dataset_api import DatasetApi
+from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.http import ArgillaHttp, ConflictError
 from loopd.annotation.label_spelling import LabelSpelling, spelling
 from loopd.annotation.record_index import RecordIndex, keys_of
@@ -41,6 +42,7 @@ class DatasetPlan:
         run: the run that is to hold the dataset.
         in_place: the pool is the dataset: the run works on its records, and makes none but copies
             that ask for second opinions.
+        shown: in which fields people see a text, ``None`` for the task's alone.
     """
 
     task: Task
@@ -48,6 +50,12 @@ class DatasetPlan:
     min_submitted: int
     run: RunIdentity = field(default_factory=UnsavedIdentity)
     in_place: bool = False
+    shown: FieldLayout | None = None
+
+    @property
+    def layout(self) -> FieldLayout:
+        """In which fields people see a text."""
+        return self.shown or FieldLayout((self.task.field_name,))
 
 
 class ArgillaDataset:
@@ -66,7 +74,7 @@ class ArgillaDataset:
         self.question_id = ""
         self.names = MetadataNames()
         self.labels = LabelSpelling()
-        self.index = RecordIndex(plan.task, Pool(()))
+        self.index = RecordIndex(plan.task, Pool(()), layout=plan.layout)
 
     # -- look, make, hold ----------------------------------------------------------------------
 
@@ -152,9 +160,10 @@ class ArgillaDataset:
     def add_metadata(self) -> None:
         """Add the metadata properties that it lacks."""
         present = {entry["name"] for entry in self.api.properties()}
-        for name in schema.METADATA:
-            if self.names(name) not in present:
-                body = schema.metadata_property(name, self.names)
+        own = [self.names(name) for name in schema.METADATA]
+        bodies = [schema.metadata_property(name, self.names) for name in schema.METADATA]
+        for body in (*bodies, *self._plan.layout.property_bodies(own)):
+            if body["name"] not in present:
                 self.api.request("POST", "/metadata-properties", json=body)
         if self._plan.in_place and queue_mark.PROPERTY not in present:
             self.api.request("POST", "/metadata-properties", json=queue_mark.body())
@@ -217,7 +226,7 @@ class ArgillaDataset:
 
     def _connect(self, dataset: Json, pool: Pool) -> None:
         self.api.id = dataset["id"]
-        self.index = RecordIndex(self._plan.task, pool, self.names)
+        self.index = RecordIndex(self._plan.task, pool, self.names, layout=self._plan.layout)
 
     def _use_names(self, names: MetadataNames) -> None:
         self.names = self.index.names = names
@@ -273,9 +282,12 @@ class ArgillaDataset:
 
     def _complete(self) -> None:
         """Add whatever a draft lacks and publish it; goes on where a crash left off."""
-        task = self._plan.task
-        if not self.api.items("fields"):
-            self.api.request("POST", "/fields", json=schema.field(task))
+        present = {entry["name"] for entry in self.api.items("fields")}
+        bodies = self._plan.layout.field_bodies()
+        if present <= {body["name"] for body in bodies}:
+            for body in bodies:
+                if body["name"] not in present:
+                    self.api.request("POST", "/fields", json=body)
         if not self.api.items("questions"):
             self._add_question()
         self.add_metadata()
@@ -320,11 +332,13 @@ class ArgillaDataset:
     def _refuse_misfits(self, problems: Sequence[str] = (), *, draft: bool = False) -> None:
         fields, questions = self.api.items("fields"), self.api.items("questions")
         if draft:
-            fields = fields or [schema.field(self._plan.task)]
+            fields = fields or self._plan.layout.field_bodies()
             questions = questions or [self._plan.task.question()]
         properties = self.api.properties()
         problems = [
-            *schema.misfits(self._plan.task, fields, questions, properties, self.names),
+            *schema.misfits(
+                self._plan.task, self._plan.layout, fields, questions, properties, self.names
+            ),
             *problems,
         ]
         if self._plan.in_place and (misfit := queue_mark.misfit(properties)):
@@ -337,7 +351,7 @@ class ArgillaDataset:
 
     def _refuse_required_fields(self) -> None:
         """Where a record needs more than the text, loopd can only work on those that are there."""
-        names = schema.other_required(self._plan.task, self.api.items("fields"))
+        names = schema.other_required(self._plan.layout, self.api.items("fields"))
         absent = [
             record.id
             for record in self.index.pool
@@ -373,7 +387,7 @@ class ArgillaDataset:
 
     def _refuse_other_text(self, record: Json) -> None:
         record_id, task, pool = record["external_id"], self._plan.task, self.index.pool
-        text = record["fields"].get(task.field_name)
+        text = self._plan.layout.text_in(record["fields"])
         if record_id in pool and not schema.shows_text(task, text, pool[record_id].text):
             raise DatasetError(
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",

@@ -56,6 +56,7 @@ class ArgillaStore:
         self._section = section
         self._task = plan.task
         self._in_place = plan.in_place
+        self._layout = plan.layout
         front = front_of(section)
         self._http = ArgillaHttp(section.url, api_key, section.timeout, front)
         self._dataset = ArgillaDataset(section, self._http, plan)
@@ -172,6 +173,7 @@ class ArgillaStore:
                         name=dataset.index.name(record),
                         names=dataset.names,
                         labels=dataset.labels,
+                        layout=self._layout,
                         in_place=self._in_place,
                     )
         return Published(dataset.api.id, tuple(items.values()), run_id)

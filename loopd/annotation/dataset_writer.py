@@ -14,7 +14,7 @@ from loopd.annotation.bulk import Bulks
 from loopd.annotation.http import NotFoundError, TooLargeError
 from loopd.annotation.record_writer import RecordWriter, spoils_bulks
 from loopd.errors import ArgillaError
-from loopd.records import Batch, BatchItem, ExternalId, PoolId, published_as
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, Record, published_as
 
 Json = dict[str, Any]
 
@@ -30,6 +30,7 @@ class DatasetWriter:
     def __init__(self, dataset: ArgillaDataset, plan: DatasetPlan) -> None:
         self._dataset = dataset
         self._task = plan.task
+        self._layout = plan.layout
         self._in_place = plan.in_place
         self._bulks = Bulks()
 
@@ -77,7 +78,9 @@ class DatasetWriter:
             if self._in_place and not fields:
                 left_out.add(item.external_id)
                 continue  # the next sweep misses it
-            bodies.append(writer.new(batch, position, texts[item.record_id], fields))
+            pool, id_ = self._dataset.index.pool, item.record_id
+            shown = pool[id_] if id_ in pool else Record(id_, texts[id_])
+            bodies.append(writer.new(batch, position, shown, fields))
         for record in self._send("POST", bodies):
             self._dataset.index.add(record)
         return left_out
@@ -140,7 +143,7 @@ class DatasetWriter:
         except (NotFoundError, TooLargeError):
             raise
         except ArgillaError as error:
-            text = record["fields"].get(self._task.field_name)
+            text = self._layout.text_in(record["fields"])
             raise ArgillaError(
                 f"Argilla does not take a record back as it is ({text!r:.60}): {error.message}",
                 "mend its metadata in Argilla, or the dataset's settings: whether other metadata "
@@ -165,12 +168,13 @@ class DatasetWriter:
             dataset.names,
             dataset.run_id,
             dataset.labels,
+            self._layout,
             marks_open=self._in_place,
         )
 
     def _was_edited(self, record: Json, text: str) -> bool:
         """Whether somebody has changed the text of a record of a pool in Argilla."""
-        shown = record["fields"].get(self._task.field_name)
+        shown = self._layout.text_in(record["fields"])
         return self._in_place and not schema.shows_text(self._task, shown, text)
 
     def _record_id(self, external_id: ExternalId) -> str | None:

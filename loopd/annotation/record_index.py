@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark, schema
+from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.schema import MetadataNames
 from loopd.data.pool import Pool
 from loopd.records import ExternalId, PoolId, published_as, text_of
@@ -33,6 +34,7 @@ class RecordIndex:
         task: says which field holds the text.
         pool: the texts.
         names: of loopd's metadata.
+        layout: in which fields a text is; ``None`` for the task's alone.
         record_ids: Argilla's id by external id, of records of the run or of a pool text.
         namesakes: the same of records that bear an id of loopd's and are something else.
         positions: of all records in the order in which Argilla lists them, by Argilla's id.
@@ -50,6 +52,7 @@ class RecordIndex:
     marked_ids: set[str] = field(default_factory=set)
     completed_ids: set[str] = field(default_factory=set)
     moved: int = 0
+    layout: FieldLayout | None = None
     _ids_by_text: dict[str, PoolId] | None = None
 
     def name(self, record: Json) -> ExternalId | None:
@@ -57,7 +60,7 @@ class RecordIndex:
         external_id: ExternalId | None = record.get("external_id")
         if external_id is not None and self._is_by_its_id(external_id, record):
             return external_id
-        name = self._by_text(record["fields"].get(self.task.field_name))
+        name = self._by_text(self._text(record))
         if name is not None:
             return published_as(name)
         return external_id if self.is_ours(record) else None
@@ -123,11 +126,16 @@ class RecordIndex:
         """Whether its id says what it is: that of a text it shows, or any of loopd's own."""
         if self.is_ours(record):
             return self._is_own_id(external_id)
-        field_value = record["fields"].get(self.task.field_name)
+        field_value = self._text(record)
         pool = self.pool
         return external_id in pool and schema.shows_text(
             self.task, field_value, pool[text_of(external_id)].text
         )
+
+    def _text(self, record: Json) -> str | None:
+        """What a record shows as its text."""
+        layout = self.layout or FieldLayout((self.task.field_name,))
+        return layout.text_in(record["fields"])
 
     def _is_own_id(self, external_id: ExternalId) -> bool:
         """Whether it is that of a text or a copy."""

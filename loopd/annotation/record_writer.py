@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark, schema
+from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
-from loopd.records import Batch, ExternalId
+from loopd.records import Batch, ExternalId, Record
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]
@@ -39,6 +40,7 @@ class RecordWriter:
         names: of loopd's metadata.
         run_id: of the run, which each of its records bears.
         labels: how the dataset spells them.
+        layout: in which fields and metadata people see a text.
         marks_open: whether records bear the mark of the queue.
     """
 
@@ -47,24 +49,34 @@ class RecordWriter:
     names: MetadataNames
     run_id: str
     labels: LabelSpelling
+    layout: FieldLayout
     marks_open: bool = False
 
-    def new(self, batch: Batch, position: int, text: str, fields: Mapping[str, Any]) -> Json:
+    def new(self, batch: Batch, position: int, record: Record, fields: Mapping[str, Any]) -> Json:
         """A record that is not there.
 
         Args:
             batch: with the record.
             position: of the record in it.
-            text: what people are shown.
+            record: what people are shown.
             fields: of the original, for a copy that asks for a second opinion; else empty.
         """
-        shown_fields = {self.task.field_name: schema.field_text(self.task, text), **fields}
+        proposal = schema.suggestion(self.task, batch, position, record.text, self.question_id)
+        beside = self.layout.metadata_of(record, [self.names(name) for name in schema.METADATA])
         return {
             "external_id": batch.items[position].external_id,
-            "fields": shown_fields,
-            "metadata": self._metadata(batch, position),
-            **self._proposed(schema.suggestion(self.task, batch, position, text, self.question_id)),
+            "fields": {**self._fields(record), **fields},
+            "metadata": {**beside, **self._metadata(batch, position)},
+            **self._proposed(proposal),
         }
+
+    def _fields(self, record: Record) -> dict[str, str]:
+        """What people see of a text, and beside it."""
+        if self.layout.has_parts:
+            texts = self.layout.parts(record)
+        else:
+            texts = {self.layout.texts[0]: schema.field_text(self.task, record.text)}
+        return {**texts, **self.layout.beside(record)}
 
     def merged(self, record: Json, batch: Batch, position: int, text: str) -> Json:
         """The same for a record that is there.
@@ -124,7 +136,7 @@ class RecordWriter:
                 f"the record `{external_id}` belongs to another run of loopd",
                 "end one of the two; each needs an argilla.dataset of its own",
             )
-        if not schema.shows_text(self.task, record["fields"].get(self.task.field_name), text):
+        if not schema.shows_text(self.task, self.layout.text_in(record["fields"]), text):
             raise DatasetError(
                 f"the dataset has another text under the id `{external_id}`",
                 "somebody put it there: give the record another id in Argilla, or remove it",

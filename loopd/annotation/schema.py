@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark
+from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
@@ -28,11 +29,13 @@ METADATA: dict[str, tuple[str, str]] = {
     "model_id": ("terms", "Model"),
     "second_opinion_of": ("terms", "Second opinion of"),
     "origin": ("terms", "Origin"),
+    "loopd_reason": ("terms", "Why it was chosen"),
 }
 """Metadata properties of records: Argilla type and title by name."""
 
-HIDDEN = frozenset({"origin"})
-"""Those that annotators are not shown: nobody should work on a random draw in another way."""
+HIDDEN = frozenset({"origin", "loopd_reason"})
+"""Those that annotators are not shown: nobody should work on a random draw in another way, or be
+told what the model thinks where no suggestion says so."""
 
 RANDOM = "random"
 """The ``origin`` of a record that was drawn for the audit; the others have none."""
@@ -103,12 +106,6 @@ def _is_own(entry: Json) -> bool:
     return (entry["settings"]["type"], entry["title"]) == (kind, title)
 
 
-def field(task: Task) -> Json:
-    """The text field; no Markdown, and see ``page.shown`` for HTML."""
-    settings = {"type": "text", "use_markdown": False}
-    return {"name": task.field_name, "title": "Text", "required": True, "settings": settings}
-
-
 def metadata_property(name: str, names: MetadataNames) -> Json:
     """One metadata property as Argilla's API wants it at creation."""
     kind, title = METADATA[name]
@@ -168,6 +165,7 @@ def metadata(batch: Batch, position: int) -> dict[str, JsonValue]:
         "model_id": batch.model_id,
         "second_opinion_of": item.record_id if item.copy_id is not None else None,
         "origin": RANDOM if item.draw else None,
+        "loopd_reason": item.reason or None,
     }
     return {
         "batch_id": batch.id,
@@ -245,6 +243,7 @@ def published_item(
     name: ExternalId | None,
     names: MetadataNames,
     labels: LabelSpelling,
+    layout: FieldLayout,
     in_place: bool = False,
 ) -> PublishedItem:
     """What Argilla shows of a record, with its responses and suggestions.
@@ -256,13 +255,14 @@ def published_item(
         name: the external id by which loopd knows the record.
         names: of loopd's metadata.
         labels: how the dataset spells them.
+        layout: in which fields the text is.
         in_place: whether the record was there before it was put into a batch: then it counts as
             published when it last changed.
     """
     reactions = ("submitted", "discarded")
     return PublishedItem(
         external_id=name,
-        field=record["fields"].get(task.field_name),
+        field=layout.text_in(record["fields"]),
         metadata=names.ours(record.get("metadata")),
         suggestion=_suggestion(task, record, question_id, labels),
         answered=any(response["status"] in reactions for response in record.get("responses") or ()),
@@ -293,17 +293,14 @@ def _score(score: JsonValue, *, single: bool) -> float | tuple[float, ...] | Non
 
 def misfits(
     task: Task,
+    layout: FieldLayout,
     fields: list[Json],
     questions: list[Json],
     properties: list[Json],
     names: MetadataNames,
 ) -> list[str]:
     """What keeps an existing dataset from serving the run, one line each, with what is there."""
-    problems: list[str] = []
-    types = {entry["name"]: entry["settings"]["type"] for entry in fields}
-    if types.get(task.field_name) != "text":
-        problems.append(f"it has no text field `{task.field_name}`; its fields: {_listed(types)}")
-    problems += _question_misfits(task, questions)
+    problems = _field_misfits(layout, fields) + _question_misfits(task, questions)
     kinds = {entry["name"]: entry["settings"]["type"] for entry in properties}
     for name, (kind, _) in METADATA.items():
         present = kinds.get(names(name), kind)
@@ -312,10 +309,20 @@ def misfits(
     return problems
 
 
-def other_required(task: Task, fields: list[Json]) -> list[str]:
-    """Fields that each new record must have, besides the text."""
+def _field_misfits(layout: FieldLayout, fields: list[Json]) -> list[str]:
+    """What of the fields that people must see is not there, one line each."""
+    types = {entry["name"]: entry["settings"]["type"] for entry in fields}
+    return [
+        f"it has no text field `{name}`; its fields: {_listed(types)}"
+        for name in layout.names
+        if types.get(name) != "text"
+    ]
+
+
+def other_required(layout: FieldLayout, fields: list[Json]) -> list[str]:
+    """Fields that each new record must have, besides those that loopd fills."""
     names = (entry["name"] for entry in fields if entry["required"])
-    return [name for name in names if name != task.field_name]
+    return [name for name in names if name not in layout.names]
 
 
 def _question_misfits(task: Task, questions: list[Json]) -> list[str]:

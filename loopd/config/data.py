@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -131,19 +133,28 @@ FORMATS = (
 Columns: TypeAlias = "str | tuple[str, ...] | None"
 """A column, several, or none."""
 
+TextColumns: TypeAlias = "str | tuple[str, ...]"
+"""A column, or several that make up one text."""
+
 
 class DataSection(Section):
     """A set of texts: a local file or folder, or a data set of the Hugging Face hub."""
 
     path: Path | None = Field(
         None,
-        description="CSV, JSONL or CoNLL (each also .gz), Parquet, or a folder made by "
-        "`save_to_disk`.",
+        description="CSV, JSONL or CoNLL (each also .gz), Excel (.xlsx), Parquet, or a folder made "
+        "by `save_to_disk`.",
     )
     hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
     hub_config: str | None = Field(None, description="Configuration of the hub data set.")
-    split: str | None = Field(None, description="Split of a hub data set or of a saved folder.")
-    text: str = Field("text", description="Column of the texts.")
+    split: str | None = Field(
+        None, description="Split of a hub data set or of a saved folder, or sheet of a workbook."
+    )
+    text: TextColumns = Field(
+        "text",
+        description="Column of the texts. A list where a text has several parts, such as "
+        "`[subject, body]`: the model reads them together, people see a field for each.",
+    )
     id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
     format: Literal[FORMATS] = Field(  # type: ignore[valid-type] # names of a tuple
         "auto",
@@ -197,6 +208,16 @@ class DataSection(Section):
         "unusable: more is an error; empty: 0.01 of the rows, 0.05 of the others.",
     )
 
+    @field_validator("text")
+    @classmethod
+    def _text_is_named(cls, value: TextColumns) -> TextColumns:
+        return value if isinstance(value, str) else _one_or_several(value)
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Column of the texts, or all of those that make up one."""
+        return (self.text,) if isinstance(self.text, str) else self.text
+
     @field_validator("encoding")
     @classmethod
     def _encoding_is_one(cls, value: str | None) -> str | None:
@@ -234,18 +255,75 @@ class PoolSection(DataSection):
     argilla: ArgillaPoolSection | None = Field(
         None, description="A dataset in Argilla, instead of `path` and `hub`."
     )
+    show: Mapping[str, Literal["field", "metadata"]] = Field(
+        default_factory=dict,
+        description="Columns that people see beside the text and the model does not read: a list "
+        "of names, or `field` or `metadata` by name.",
+    )
+
+    @field_validator("show", mode="before")
+    @classmethod
+    def _show_as_fields(cls, value: object) -> object:
+        """A name, or a list of names, stands for fields."""
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, (list, tuple)):
+            return value
+        if len({str(name) for name in names}) != len(names):
+            raise ValueError("a column is listed twice")
+        return {str(name): "field" for name in names}
+
+    @property
+    def shown_fields(self) -> tuple[str, ...]:
+        """Columns that are fields for people, and nothing for the model."""
+        return tuple(name for name, kind in self.show.items() if kind == "field")
+
+    @property
+    def shown_metadata(self) -> tuple[str, ...]:
+        """Columns that are metadata."""
+        return tuple(name for name, kind in self.show.items() if kind == "metadata")
 
     @model_validator(mode="after")
     def _one_source(self) -> PoolSection:
         _refuse_all_but_one(self, ("path", "hub", "argilla"))
+        for name in self.show:
+            refuse_no_name(name)
+            if name in self.text_columns:
+                raise ValueError(f"show: column {name!r} is a text, which people see anyway")
         if self.argilla is None:
             return self
+        if not isinstance(self.text, str):
+            raise ValueError("text: in Argilla it is one name, of a field")
         for name, field in type(self).model_fields.items():
-            if name not in FOR_ARGILLA and getattr(self, name) != field.default:
+            usual = field.get_default(call_default_factory=True)
+            if name not in FOR_ARGILLA and getattr(self, name) != usual:
                 raise ValueError(f"{name}: a pool in Argilla has none, it is for files")
         if isinstance(self.label, tuple):
             raise ValueError("label: in Argilla it is one name, of a metadata property or a field")
         return self
+
+
+def _one_or_several(names: tuple[str, ...]) -> TextColumns:
+    """Columns of the parts of a text; one alone is the column of the texts."""
+    if not names:
+        raise ValueError("no column is named")
+    for name in names:
+        refuse_no_name(name)
+    if len(set(names)) != len(names):
+        raise ValueError("a column is listed twice")
+    return names[0] if len(names) == 1 else names
+
+
+def refuse_no_name(name: str) -> None:
+    """Refuse a column whose name can be no field's in Argilla.
+
+    Raises:
+        ValueError: it is such a one.
+    """
+    if len(name) > LONGEST_NAME or not re.match(NAME_PATTERN, name):
+        raise ValueError(
+            f"the column {name[:40]!r} can be no field in Argilla: it needs a name of 1 to "
+            f"{LONGEST_NAME} characters"
+        )
 
 
 def _refuse_all_but_one(section: DataSection, names: tuple[str, ...]) -> None:

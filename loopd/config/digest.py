@@ -20,7 +20,7 @@ Names = Mapping[str, tuple[str, ...]]
 _READING = ("annotator_column", "encoding", "format", "path", "tolerate", "verdict_column")
 UNSHAPING: Names = {
     "": ("argilla", "dashboard", "log", "run", "sinks"),
-    "pool": (*_READING, "argilla"),
+    "pool": (*_READING, "argilla", "show"),
     "test": _READING,
 }
 """Where things lie, how the server is reached, what is logged and what is shown; how files are

@@ -50,7 +50,7 @@ def in_the_dataset_of_the_pool(content: object) -> object:
         ("task", "field", "pool.text", pool.get("text")),
     ):
         part = filled.get(section)
-        if value is None or not isinstance(part, dict | None):
+        if not isinstance(value, str) or not isinstance(part, dict | None):
             continue
         if (part or {}).get(key, value) != value:
             raise ValueError(f"{section}.{key} is not {name}: leave it out, the loop works there")
@@ -113,6 +113,7 @@ class Config(Section):
             raise ValueError("test.label: a test set needs the column of its labels")
         if self.stopping.target_accuracy is not None and self.test is None:
             raise ValueError("stopping.target_accuracy needs a `test` set")
+        self._refuse_unlike_texts()
         mark = self.queue.watermark
         if mark is not None and mark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
@@ -129,6 +130,24 @@ class Config(Section):
             )
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self
+
+    def _refuse_unlike_texts(self) -> None:
+        """Where a text has several parts, people and model must be able to do with them."""
+        several = self.pool.text if isinstance(self.pool.text, tuple) else None
+        if several and self.task.type == "spans":
+            raise ValueError(
+                "pool.text: spans are marked in one text; name one column, and the others in "
+                "pool.show"
+            )
+        if self.test is not None and self.test.text != self.pool.text:
+            listed = (self.test.text, self.pool.text)
+            if any(isinstance(text, tuple) for text in listed):
+                raise ValueError("test.text must list the columns that pool.text lists")
+        if not several and self.task.field in self.pool.shown_fields:
+            raise ValueError(
+                f"pool.show: {self.task.field!r} is the name of the text's field in Argilla; set "
+                "another task.field"
+            )
 
     def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
         kinds = fitting.get(name)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
@@ -19,13 +18,12 @@ from loopd.dashboard.pages import environment
 from loopd.dashboard.pictures import ChartRenderer, Picture
 from loopd.dashboard.prometheus import Moment
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
-from loopd.errors import StorageError
 from loopd.loop.tools import Tools
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview
+from loopd.overview.people import kept_names
 from loopd.storage.heartbeat import seconds_since
-from loopd.storage.names import SavedNames
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -167,15 +165,7 @@ def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: f
         address = annotation_page(config.argilla.url, state.started.dataset_id)
         if config.pool.argilla is not None:  # the pool was read: the store knows its page
             address = tools.store.describe()
-    everybody = {**_kept_names(config.run.dir), **names}
+    everybody = {**kept_names(config.run.dir), **names}
     live = LiveContext(address, everybody, snapshot.outage, snapshot.failure)
     rows = metrics_log.rows(state)
     return overview(state, config, tools.data.pool, rows, now, live=live)
-
-
-def _kept_names(folder: Path) -> Mapping[str, str]:
-    """Names of those who have answered; Argilla does not name accounts that were deleted."""
-    try:
-        return SavedNames(folder).read()
-    except StorageError:
-        return {}  # ids are shown instead

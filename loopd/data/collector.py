@@ -12,6 +12,7 @@ from loopd.data.cells import Cells, Unusable, plain
 from loopd.data.columns import Columns, listing
 from loopd.data.labels import Blank, nearest
 from loopd.data.names import is_empty
+from loopd.data.parts import Parts, shown_texts
 from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, NOT_TEXT, AnswerCounts, Limits, ReadingReport
 from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
@@ -92,8 +93,8 @@ class Collector:
             DataError: one id stands for two texts.
         """
         self.counts["rows"] += 1
-        text = row.text if isinstance(row.text, str) else plain(row.text)
-        trouble = _text_trouble(row, text)
+        text = text_in(row)
+        trouble = text_trouble(row, text)
         if trouble:
             self._leave_out(row, *trouble)
             return
@@ -148,7 +149,9 @@ class Collector:
         self.texts[text] = row.number
         self.numbers[text] = len(self.records)
         answers = self._new(row, text, ()) if row.answers else ()
-        self.records.append(Record(PoolId(record_id), text, gold, answers))
+        parts = row.text.texts if isinstance(row.text, Parts) else ()
+        shown = shown_texts(row.shown) if row.shown else ()
+        self.records.append(Record(PoolId(record_id), text, gold, answers, parts, shown))
 
     def _merge(self, row: ParsedRow, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""
@@ -354,12 +357,19 @@ def _nearest_label(label: str, labels: Sequence[str]) -> str:
     return f"task.labels has {listing(labels)}"
 
 
-def _text_trouble(row: ParsedRow, text: str) -> tuple[str, str | None] | None:
+def text_in(row: ParsedRow) -> str:
+    """The text of a row, as its record has it."""
+    return row.text if isinstance(row.text, str) else plain(row.text)
+
+
+def text_trouble(row: ParsedRow, text: str) -> tuple[str, str | None] | None:
     """Why a text is left out, as (kind, reason), or ``None``."""
     if row.broken:
         return "refused", row.broken
-    if isinstance(row.text, (list, dict, tuple, bytes)):
-        return "refused", f"the text is a {type(row.text).__name__}"
+    cells = [cell for _, cell in row.text.cells] if isinstance(row.text, Parts) else [row.text]
+    for cell in cells:
+        if isinstance(cell, (list, dict, tuple, bytes)):
+            return "refused", f"the text is a {type(cell).__name__}"
     if not text or text.isspace() or not text.strip().strip(INVISIBLE):
         return "empty", None
     if len(text) > LONGEST_TEXT:

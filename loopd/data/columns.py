@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from loopd.config import DataSection
+from loopd.config import DataSection, PoolSection
 from loopd.data.formats.contract import Request
 from loopd.errors import DataError
 
@@ -21,9 +21,9 @@ Names: TypeAlias = "str | tuple[str, ...] | None"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns to read; ``None`` where there is none."""
+    """Names of the columns to read; ``None`` where there is none, several where there are parts."""
 
-    text: str
+    text: str | tuple[str, ...]
     id: str | None = None
     label: Names = None
     answers: Names = None
@@ -61,13 +61,15 @@ def request_of(
         section="test" if is_test else "pool",
         kind=kind,
         labels=labels,
-        text=columns.text,
+        text=section.text_columns[0],
         id=columns.id,
         label=_several(columns.label),
         answers=() if is_test else _several(columns.answers),
         annotator_column=section.annotator_column,
         verdict_column=section.verdict_column,
         format=section.format,
+        parts=section.text_columns if len(section.text_columns) > 1 else (),
+        show=tuple(section.show) if isinstance(section, PoolSection) else (),
     )
 
 

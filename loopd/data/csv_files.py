@@ -188,10 +188,11 @@ class _Rows:
                     continue
                 if len(cells) < width or any(cells[width:]):
                     reason = f"{len(cells)} cells where the header has {width}"
-                    yield SourceRow(self._line, {}, reason, remark)
+                    yield SourceRow(self._line, {}, reason, remark, tuple(cells))
                     continue
             values = pick(cells) if pick else [cells[index] for index in places]
-            yield SourceRow(self._line, dict(zip(columns, values)), "", remark)  # noqa: B905 - speed
+            whole = tuple(cells[:width]) if names is None else ()
+            yield SourceRow(self._line, dict(zip(columns, values)), "", remark, whole)  # noqa: B905 - speed
 
     def _remark(self) -> str:
         if not _are_rows(self._kept, self._dialect, len(self.header)):

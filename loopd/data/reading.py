@@ -25,8 +25,10 @@ from loopd.data.pool import Pool, content_id
 from loopd.data.report import EXAMPLES, Limits, ReadingReport
 from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
-from loopd.data.text_files import refuse_other_files, text_file
+from loopd.data.text_files import ARCHIVE, refuse_other_files, text_file
 from loopd.data.tokens import token_rows
+from loopd.data.workbooks import SUFFIXES as WORKBOOKS
+from loopd.data.workbooks import workbook_source
 from loopd.errors import DataError
 from loopd.records import PoolId
 
@@ -148,15 +150,18 @@ def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     suffix = suffixes[-2] if packed else path.suffix.lower()
     if suffix in (".parquet", ".pq"):
         return parquet_source(path)
+    if suffix in WORKBOOKS:
+        refuse_other_files(path, but=ARCHIVE)
+        return workbook_source(path, section.split)
     if suffix in (".csv", ".tsv"):
-        return csv_source(text_file(path, section.encoding, key), section.text)
+        return csv_source(text_file(path, section.encoding, key), section.text_columns[0])
     if suffix in (".jsonl", ".ndjson", ".json"):
-        return json_source(text_file(path, section.encoding, key), section.text)
+        return json_source(text_file(path, section.encoding, key), section.text_columns[0])
     if suffix not in SUFFIXES:
         refuse_other_files(path)
         raise DataError(
             f"{path.name}: cannot tell the format from the name",
-            "use .csv, .jsonl, .conll (also .gz) or .parquet, or a folder made by save_to_disk",
+            "use .csv, .xlsx, .jsonl, .conll, .parquet, or a folder made by save_to_disk",
         )
     if kind != "spans":
         raise DataError(f"{path.name} holds tagged tokens", "set task.type to `spans` to read it")

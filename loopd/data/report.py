@@ -183,18 +183,19 @@ class Limits:
                     self._hint(lost / of, examples.get(what, ())),
                 )
 
-    def nothing_left(self, report: ReadingReport, text: str) -> DataError:
+    def nothing_left(self, report: ReadingReport, text: str | tuple[str, ...]) -> DataError:
         """The error for a source without any record: the first lines say why, or what may be wrong.
 
         Args:
             report: what became of it.
-            text: column of the texts.
+            text: column of the texts, or columns of their parts.
         """
         hint = "; ".join(report.examples[:EXAMPLES])
         if not hint and not report.rows:
             hint = "the file holds no records: is it complete?"
         elif not hint and report.empty:
-            hint = f"`{self.section}.text` is {text!r}: is that where the texts are?"
+            named = text if isinstance(text, str) else list(text)
+            hint = f"`{self.section}.text` is {named!r}: is that where the texts are?"
         hint = (
             hint or f"none of its labels counts: does `{self.section}.label` name the right column?"
         )

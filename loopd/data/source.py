@@ -25,12 +25,15 @@ class SourceRow(NamedTuple):
             nested.
         broken: why the row cannot be read at all; empty otherwise.
         remark: what looks wrong although it could be read; empty otherwise.
+        values: of a table all cells in order, those of a broken row too, where all columns are
+            read: two columns may have one name. Empty for JSON and data sets, whose names differ.
     """
 
     number: int
     cells: Mapping[str, object]
     broken: str = ""
     remark: str = ""
+    values: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,12 +97,13 @@ class ParsedRow(NamedTuple):
 
     Attributes:
         number: line or row number in the source, from 1.
-        text: cell of the text.
+        text: cell of the text; a ``Parts`` where it has several.
         id: cell of the id; ``None`` where no column is named.
         label: cell of the known label; an ``Unusable`` where it cannot be read, with a verdict
             where there is one that does not count.
         answers: what people answered.
         broken: why the row cannot be read at all; empty otherwise.
+        shown: cells that people see beside the text, by their column.
     """
 
     number: int
@@ -108,6 +112,7 @@ class ParsedRow(NamedTuple):
     label: object
     answers: tuple[RawAnswer, ...] = ()
     broken: str = ""
+    shown: tuple[tuple[str, object], ...] = ()
 
 
 def first_rows(rows: Iterable[SourceRow]) -> tuple[SourceRow, ...]:

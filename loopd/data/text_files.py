@@ -17,13 +17,19 @@ from loopd.errors import DataError
 
 GZIP = b"\x1f\x8b"
 
+ARCHIVE = b"PK\x03\x04"
+
 OTHER_FILES = (
     (
-        b"PK\x03\x04",
+        ARCHIVE,
         "is a ZIP archive, such as an Excel workbook",
-        "save the workbook as CSV (UTF-8), or unpack the archive",
+        "call a workbook .xlsx or save it as CSV (UTF-8), or unpack the archive",
     ),
-    (b"\xd0\xcf\x11\xe0", "is an Excel workbook", "save it as CSV (UTF-8)"),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "is an Excel workbook of an old kind, or one with a password",
+        "save it as .xlsx without a password, or as CSV (UTF-8)",
+    ),
     (b"PAR1\x15", "is a Parquet file", "call it .parquet"),
     (b"BZh91AY", "is compressed with bzip2", "unpack it, or compress it with gzip"),
     (b"\xfd7zXZ", "is compressed with xz", "unpack it, or compress it with gzip"),
@@ -100,8 +106,12 @@ def text_file(path: Path, stated: str | None = None, key: str = "pool.encoding")
     return TextFile(path, packed, encoding)
 
 
-def refuse_other_files(path: Path) -> bytes:
+def refuse_other_files(path: Path, but: bytes | None = None) -> bytes:
     """Check that a file is none that could be called something else.
+
+    Args:
+        path: of the file.
+        but: how the file may begin all the same.
 
     Returns:
         Its first bytes.
@@ -112,7 +122,7 @@ def refuse_other_files(path: Path) -> bytes:
     with _whole(path), path.open("rb") as file:
         first = file.read(8)
     for mark, what, hint in OTHER_FILES:
-        if first.startswith(mark):
+        if mark != but and first.startswith(mark):
             raise DataError(f"{path.name} {what}", hint)
     return first
 

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from loopd.export.formats import FORMATS
+from loopd.export.formats import DATA, FORMATS
+from loopd.export.header import data_header
+
+DATA_FILES: Mapping[str, str] = {
+    "dataset": DATA,
+    "parquet": FORMATS["parquet"].place,
+    "jsonl": FORMATS["jsonl"].place,
+}
+"""What ``datasets.load_dataset`` opens, by format, the first that was written."""
 
 COLUMNS: Mapping[str, str] = {
     "id": "the id of the text in the pool",
     "text": "the text",
     "label": "the consensus of all answers that count",
     "quality": "how sure the consensus is, from 0 to 1, as the consensus strategy has it",
-    "answers": "every single answer, oldest first: who, what, its status, when, the id of the "
-    "record in Argilla (another one for second opinions), whether the account was deleted there "
-    "since, and the answer with it (`departed`), and batch, round and score by which that was "
-    "asked; empty where the answer came with the pool or outside of batches",
+    "answers": "every single answer, oldest first: who (by name where the run knows it), what, its "
+    "status, when, the id of the record in Argilla (another one for second opinions), whether the "
+    "account was deleted there since, and the answer with it (`departed`), and batch, round and "
+    "score by which that was asked; empty where the answer came with the pool or outside of "
+    "batches",
     "batch_id": "the batch that asked for it first; empty where the answers came with the pool or "
     "outside of batches",
     "round": "the number of that batch, from 0",
@@ -35,13 +44,15 @@ LABEL_WORDS = {
 
 
 def data_card(facts: Mapping[str, Any]) -> str:
-    """The README of an export.
+    """The README of an export, with a header by which ``load_dataset`` opens the folder.
 
     Args:
         facts: what ``export.json`` holds.
     """
+    opened = (DATA_FILES[name] for name in DATA_FILES if name in facts["formats"])
     parts = [_head(facts), _files(facts), _columns(facts), _counts(facts), _model(facts)]
-    return "\n\n".join([*parts, _origin(facts)]) + "\n"
+    head = data_header(facts, next(opened, None))
+    return head + "\n" + "\n\n".join([*parts, _origin(facts)]) + "\n"
 
 
 def _head(facts: Mapping[str, Any]) -> str:
@@ -72,6 +83,8 @@ def _choice(texts: int, draws: int) -> str:
 
 def _files(facts: Mapping[str, Any]) -> str:
     rows = [f"- `{FORMATS[name].place}`: {FORMATS[name].meaning}" for name in facts["formats"]]
+    if "dataset" in facts["formats"]:
+        rows.append(f"- `{DATA}`: the same for `datasets.load_dataset`, which opens this folder")
     rows.append("- `export.json`: the facts of this page, for programs")
     return "## Files\n\n" + "\n".join(rows)
 
@@ -103,7 +116,7 @@ def _model_words(model: Mapping[str, Any]) -> Iterator[str]:
         f"{model['labels']:,} labels. It is a stock model: `transformers` opens it without loopd "
         "and without remote code."
     )
-    yield "\n".join(["```python", *_example(model), "```"])
+    yield "\n".join(["```python", *example_lines(model, "model"), "```"])
     same = f"{model['agreement']:.1%} of {model['compared']:,} texts of the pool"
     if model["difference"] is None:
         yield (
@@ -121,18 +134,23 @@ def _model_words(model: Mapping[str, Any]) -> Iterator[str]:
             f"{_cell(name)} {value:.2f}" for name, value in model["thresholds"].items()
         )
         yield f"A label is given from these probabilities on, also in `config.json`: {thresholds}."
-    if model["accuracy"]:
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in model["accuracy"].items())
-        yield f"On the run's test set: {shown}."
+    if model["figures"]:
+        yield f"How good it is: {'; '.join(figure['words'] for figure in model['figures'])}."
 
 
-def _example(model: Mapping[str, Any]) -> Iterator[str]:
+def example_lines(model: Mapping[str, Any], folder: str) -> Iterator[str]:
+    """Python that asks an exported model.
+
+    Args:
+        model: what ``export.json`` says of it.
+        folder: where it is.
+    """
     options = "top_k=None" if model["thresholds"] else ""
     if model["pipeline"] == "token-classification":
         options = 'aggregation_strategy="first"'
     yield "from transformers import pipeline"
     yield ""
-    yield f'ask = pipeline("{model["pipeline"]}", "model"{options and ", " + options})'
+    yield f'ask = pipeline("{model["pipeline"]}", "{folder}"{options and ", " + options})'
     cut = "" if model["pipeline"] == "token-classification" else ", truncation=True"
     yield f'print(ask("a text"{cut}))'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,12 +46,26 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise storage_error(folder, error) from error
     try:
         yield partial
-        partial.chmod(0o755)
+        _open_up(partial)
         _replace(folder, partial)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _open_up(folder: Path) -> None:
+    """Let others read what is in it as far as files usually may be read here.
+
+    Some libraries write files for their owner alone, and so does a folder with a passing name.
+    """
+    probe = folder / ".probe"
+    probe.touch(0o666)
+    readable = stat.S_IMODE(probe.stat().st_mode)
+    probe.unlink()
+    entered = readable | (readable & 0o444) >> 2
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(entered if path.is_dir() else readable)
 
 
 def _replace(folder: Path, partial: Path) -> None:

@@ -40,13 +40,14 @@ class ExportFormat:
 
     Attributes:
         place: name of its file or folder.
-        write: writes rows to a path that does not exist yet.
+        write: writes rows to a path that does not exist yet; ``None`` for the incoming table, which
+            is more than labels: see ``table``.
         meaning: what it is, for the data card.
         spans_only: whether it holds spans and nothing else.
     """
 
     place: str
-    write: Callable[[Sequence[LabelledRow], LabelScheme, Path], None]
+    write: Callable[[Sequence[LabelledRow], LabelScheme, Path], None] | None
     meaning: str
     spans_only: bool = False
 
@@ -61,9 +62,10 @@ def write_formats(
         StorageError: the disk is full or the folder cannot be written.
     """
     for name in names:
-        path = folder / FORMATS[name].place
+        path, write = folder / FORMATS[name].place, FORMATS[name].write
         try:
-            FORMATS[name].write(rows, labels, path)
+            if write is not None:
+                write(rows, labels, path)
         except OSError as error:
             raise storage_error(path, error) from error
 
@@ -171,6 +173,8 @@ def _write_dataset(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path)
     with _silent():
         dataset = datasets.Dataset.from_list(columns, features=_features(labels))
         dataset.save_to_disk(str(path))
+        (path.parent / DATA).parent.mkdir(exist_ok=True)
+        dataset.to_parquet(str(path.parent / DATA))
 
 
 def _features(labels: LabelScheme) -> Any:
@@ -247,11 +251,20 @@ def _silent() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
+DATA = "data/train-00000-of-00001.parquet"
+"""Where ``datasets.load_dataset`` finds the rows of the format ``dataset``."""
+
+TABLE = "csv"
+"""The format that is the incoming table."""
+
 FORMATS: Mapping[str, ExportFormat] = {
     "jsonl": ExportFormat("labels.jsonl", _write_jsonl, "JSON Lines"),
     "parquet": ExportFormat("labels.parquet", _write_parquet, "Parquet, labels by name"),
     "dataset": ExportFormat(
         "dataset", _write_dataset, "a folder for `datasets.load_from_disk`, labels as class numbers"
+    ),
+    TABLE: ExportFormat(
+        "table.csv", None, "the table that came in, every row and column, with people's labels"
     ),
     "conll": ExportFormat(
         "labels.conll", _write_conll, "CoNLL: tokens with IOB2 tags", spans_only=True
@@ -262,4 +275,4 @@ FORMATS: Mapping[str, ExportFormat] = {
 }
 """All formats by the name that the command line knows."""
 
-DEFAULT_FORMATS = ("jsonl", "parquet", "dataset")
+DEFAULT_FORMATS = ("jsonl", "parquet", "dataset", TABLE)

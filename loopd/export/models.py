@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loopd.errors import ModelError
-from loopd.events import Event, ModelTrained
-from loopd.export.rows import consensus_of
+from loopd.events import Event
+from loopd.export.figures import Figure, figures
+from loopd.export.last_model import last_model, last_trained
 from loopd.learning.classifiers.contract import ClassifierContext, silent
-from loopd.loop.draws import training
 from loopd.loop.tools import Tools
-from loopd.machine import State, fold
+from loopd.machine import State
 from loopd.storage.run_folder import CACHE_FOLDER
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class ModelCard:
         difference: mean absolute difference of the probabilities, ``None`` for spans.
         thresholds: multi label: from which probability on a label is given.
         accuracy: the run's own measure of the model, by name; empty without a test set.
+        figures: how good it is, with what it was measured on; none where nothing was measured.
     """
 
     id: str
@@ -50,10 +51,12 @@ class ModelCard:
     difference: float | None
     thresholds: dict[str, float]
     accuracy: dict[str, Any]
+    figures: tuple[Figure, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The card as plain values."""
-        return asdict(self)
+        shown = [{**asdict(figure), "words": figure.words} for figure in self.figures]
+        return {**asdict(self), "figures": shown}
 
 
 def export_model(
@@ -75,14 +78,14 @@ def export_model(
             form does not predict what ours does.
         Interrupted: a stop was asked for.
     """
-    if not state.trained:
+    trained = last_trained(state)
+    if trained is None:
         raise ModelError("no model was trained yet", "wait for the first round, or `--no-model`")
-    trained = state.trained[max(state.trained)]
     exporter = _exporter(tools, progress or silent)
     exporter.refuse_without_stock_form()
     classifier = exporter.stored(trained.model_id)
     if classifier is None:
-        _train_again(events, trained, tools)
+        last_model(events, trained, tools)
         classifier = exporter.stored(trained.model_id)
     portable = exporter.portable(classifier)
     portable.save(folder)
@@ -103,6 +106,7 @@ def export_model(
         difference=comparison.difference,
         thresholds=dict(portable.thresholds),
         accuracy=_measured(state, trained.round, tools),
+        figures=figures(state, trained.round),
     )
 
 
@@ -122,24 +126,6 @@ def _exporter(tools: Tools, progress: Progress) -> Exporter:
             kind=config.task.type,
         )
     )
-
-
-def _train_again(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> None:
-    """Put the model into the tools' cache again, from what was known when it was trained.
-
-    Raises:
-        ModelError: that gives another model, as after a change of the configuration.
-    """
-    before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
-    share = tools.config.audit.random_share
-    labels = training(consensus_of(before, tools).targets, before, share)
-    if tools.learner.model_id(trained.round, labels) != trained.model_id:
-        raise ModelError(
-            f"the model {trained.model_id} is not in the cache and cannot be made again: the "
-            "configuration changed since",
-            "let `loopd run` finish a round, or export with `--no-model`",
-        )
-    tools.learner.fit(trained.round, labels)
 
 
 def _measured(state: State, round_: int, tools: Tools) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from loopd.annotation.consensus import Consensus
 from loopd.data.pool import Pool
@@ -95,14 +95,23 @@ def consensus_of(state: State, tools: Tools) -> Consensus:
     return tools.resolver.consensus(state, tools)
 
 
-def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[LabelledRow]:
+def labelled_rows(
+    state: State, pool: Pool, consensus: Consensus, names: Mapping[str, str] | None = None
+) -> list[LabelledRow]:
     """A row for each text that has a label, in the order of the pool.
 
     A copy that asked for a second opinion is no row: its answers are its original's. Only records
     of the pool come in, never those of a test set.
+
+    Args:
+        state: of the journal.
+        pool: of the run.
+        consensus: of people's answers.
+        names: of accounts, by their id; where one is not known its id stands for it.
     """
     requests = dict(_asked(state))
-    answers, targets = _answers(state, requests), consensus.targets
+    shown = shown_names({answer.annotator for answer in state.answers.values()}, names or {})
+    answers, targets = _answers(state, requests, shown), consensus.targets
     return [
         LabelledRow(
             id=record.id,
@@ -117,15 +126,26 @@ def labelled_rows(state: State, pool: Pool, consensus: Consensus) -> list[Labell
     ]
 
 
+def shown_names(ids: Collection[str], names: Mapping[str, str]) -> dict[str, str]:
+    """How annotators are called: by name, with the id behind it where two have the same."""
+    counts = Counter(names.get(id_, id_) for id_ in ids)
+    return {
+        id_: names[id_] if counts[names[id_]] == 1 else f"{names[id_]} ({id_})"
+        for id_ in ids
+        if id_ in names
+    }
+
+
 def _answers(
-    state: State, requests: Mapping[ExternalId, AskedIn]
+    state: State, requests: Mapping[ExternalId, AskedIn], names: Mapping[str, str]
 ) -> Mapping[PoolId, list[GivenAnswer]]:
     """All answers by pool id, oldest first."""
     originals = state.originals
     answers: dict[PoolId, list[GivenAnswer]] = defaultdict(list)
     for answer in sorted(state.answers.values(), key=_moment):
         how = None if answer.imported else requests.get(answer.external_id)
-        own = GivenAnswer(answer, how, departed=answer.annotator in state.departed)
+        named = replace(answer, annotator=names.get(answer.annotator, answer.annotator))
+        own = GivenAnswer(named, how, departed=answer.annotator in state.departed)
         answers[originals.get(answer.external_id, text_of(answer.external_id))].append(own)
     return answers
 

@@ -13,25 +13,38 @@ from pathlib import Path
 from typing import Any
 
 from loopd.annotation.consensus import Consensus, discarded, label_counts
-from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
+from loopd.data.outgoing import write_table
 from loopd.errors import ModelError, RunError
 from loopd.events import Event
 from loopd.export.cache_view import apart
 from loopd.export.card import data_card
 from loopd.export.folder import FACTS, new_folder, refuse_taken
-from loopd.export.formats import DEFAULT_FORMATS, FORMATS, LabelScheme, refuse_unfit, write_formats
+from loopd.export.formats import (
+    DEFAULT_FORMATS,
+    FORMATS,
+    TABLE,
+    LabelScheme,
+    refuse_unfit,
+    write_formats,
+)
+from loopd.export.hub import push, refuse_no_repo
+from loopd.export.model_card import model_card
 from loopd.export.models import ModelCard, Progress, export_model
+from loopd.export.predict import table_of
+from loopd.export.quiet import quiet_tools
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
-from loopd.loop.start import is_pool_of
+from loopd.export.table import LabelCells
+from loopd.export.table import rows as table_rows
+from loopd.export.text_labels import TextLabels
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.storage.files import SHARED, write_atomic
+from loopd.storage.names import SavedNames
 from loopd.storage.recorded_run import recorded_run
-from loopd.tasks.registry import build_task
 
-MODEL = "model"
+MODEL, CARD = "model", "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +56,15 @@ class ExportOptions:
         formats: names of formats; empty for the usual ones.
         model: whether with the last model; ``None`` where it can be exported.
         force: whether an earlier export in the folder is replaced.
+        push: name of the repositories on the Hugging Face hub to which it is sent; ``None`` for
+            none.
     """
 
     out: Path | None = None
     formats: tuple[str, ...] = ()
     model: bool | None = None
     force: bool = False
+    push: str | None = None
 
 
 def run_export(
@@ -72,22 +88,28 @@ def run_export(
         RunError: there is no run, nothing is labelled, or the pool is another one.
         ConfigError: the folder is taken, or a format cannot hold the kind of task.
         ModelError: the model was asked for and cannot be exported.
+        ServerError: the hub does not take it; the folder is there.
         LoopdError: as reading data and journal, and counting votes.
     """
     folder = (options.out or config.run.dir.with_name(f"{config.run.dir.name}-export")).absolute()
     formats = options.formats or DEFAULT_FORMATS
     refuse_unfit(formats, config.task.type)
     refuse_taken(folder, force=options.force)
+    if options.push is not None:
+        refuse_no_repo(options.push)
     run, stop = recorded_run(config.run.dir), Stop()
     events, state = run.events, run.state
     with on_signals(stop), apart(config) as own:
-        tools = _tools(own, state, stop, progress)
+        tools = quiet_tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
-        rows = labelled_rows(state, tools.data.pool, consensus)
+        names = SavedNames(config.run.dir).read()
+        rows = labelled_rows(state, tools.data.pool, consensus, names)
         if not rows:
             raise RunError("nothing is labelled yet", "export when people have answered")
         with new_folder(folder) as partial:
             write_formats(formats, rows, LabelScheme(config.task.type, config.task.labels), partial)
+            if TABLE in formats:
+                _write_table(config, state, tools, consensus, partial / FORMATS[TABLE].place)
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
             facts = _facts(state, tools, consensus, rows) | {
                 "events": len(events),
@@ -97,21 +119,27 @@ def run_export(
             }
             written = json.dumps(facts, ensure_ascii=False, indent=1)
             write_atomic(partial / FACTS, written + "\n", SHARED)
-            write_atomic(partial / "README.md", data_card(facts), SHARED)
+            write_atomic(partial / CARD, data_card(facts), SHARED)
+            if card is not None:
+                words = model_card(facts, card.figures, config.classifier.model)
+                write_atomic(partial / MODEL / CARD, words, SHARED)
     for line in _lines(folder, formats, rows, card, reason):
         tell(line)
+    if options.push is not None:
+        push(folder, options.push, None if card is None else folder / MODEL, tell)
     return folder
 
 
-def _tools(config: Config, state: State, stop: Stop, progress: Progress | None) -> Tools:
-    """The parts of the loop, without Argilla: nothing is asked of the store."""
-    data = read_data(config.model_copy(update={"test": None}))
-    started = state.started
-    if started is not None and not is_pool_of(state, data.pool):
-        raise RunError("the pool changed since this run began", "restore it, then export")
-    if started is not None and started.labels != config.task.labels:
-        raise RunError("the labels changed since this run began", "restore them, then export")
-    return build_tools(config, data, stop, progress, store=MemoryStore(build_task(config.task)))
+def _write_table(
+    config: Config, state: State, tools: Tools, consensus: Consensus, path: Path
+) -> None:
+    """The table that came in, with the labels that people gave."""
+    table = table_of(config, tools, None)
+    labels = TextLabels(tools.data.pool, state, consensus)
+    told = labels.of(line.text for line in table.lines if not line.reason)
+    task = config.task
+    cells = LabelCells(task.type, config.pool.separator, task.none_label, lists=False)
+    write_table(path, cells.columns(table.columns), table_rows(table, told, cells))
 
 
 def _model(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,11 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.arrays import Positions, Proba, Vectors
+from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.foreign import calling
+from loopd.learning.predictions import Prediction, predictions
 from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
@@ -36,19 +38,6 @@ if TYPE_CHECKING:
     from loopd.learning.labels import Labels
 
 __all__ = ["BatchChoice", "Learner", "Model"]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchChoice:
-    """Records that are chosen for a batch.
-
-    Attributes:
-        items: the records, most informative first.
-        strategy: name of the query strategy that really chose them.
-    """
-
-    items: tuple[BatchItem, ...]
-    strategy: str
 
 
 class Learner:
@@ -230,7 +219,7 @@ class Learner:
         fitted = model.scores.fitted(self._background)
         taken = targets, exclude, hidden
         choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
-        return BatchChoice(self.suggested(model, choice.items), choice.strategy)
+        return replace(choice, items=self.suggested(model, choice.items))
 
     def candidates(self, model: Model, ids: Sequence[PoolId], size: int) -> list[PoolId]:
         """Those of the ids at which the model itself looks in this round; see ``preselect``.
@@ -259,6 +248,16 @@ class Learner:
         """
         with calling("the classifier's prediction"):
             return self._problem.predicted(model.scores.classifier, self._dataset(texts))
+
+    def predictions(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
+        """What the model itself says of texts of the pool or any others, and how sure it is."""
+        features = self._trainer.features(list(texts), None, self._pool.fingerprint)
+        scores = self._problem.scores(model.scores.classifier, features, lambda _: None)
+        return predictions(self._problem, scores, np.arange(len(texts)))
+
+    def predictions_of(self, model: Model, ids: Sequence[PoolId]) -> list[Prediction]:
+        """The same of records of the pool, whose features are kept."""
+        return predictions(self._problem, model.scores, self._rows(ids))
 
     def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> Proba:
         """Probabilities (n, C) of texts, columns in the order of the labels; not for spans."""
@@ -378,7 +377,8 @@ class Learner:
         ids = [self._pool.records[position].id for position in indices]
         shown: Sequence[float | None] = scores or [None] * len(ids)
         items = tuple(map(BatchItem, ids, shown))
-        return BatchChoice(items, strategies.used(section, strategy))
+        used = strategies.used(section, strategy)
+        return BatchChoice(items, used, strategies.own_reason(strategy))
 
     def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
         """Positions and targets in the order of the pool: labels meet texts by id."""

@@ -16,6 +16,7 @@ from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.draws import drawn, mixed, placed, unseen
 from loopd.loop.label_resolver import votes
 from loopd.loop.queue import lasting
+from loopd.loop.reasons import explained, ranked_anew
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import State
@@ -63,7 +64,7 @@ def cold_batch(
     """The next batch as long as no model can be trained; ``at_random`` where it must be quick."""
 
     def choose(count: int) -> BatchChoice:
-        return tools.learner.first_batch(
+        choice = tools.learner.first_batch(
             count,
             round=context.number,
             targets=context.targets,
@@ -71,6 +72,7 @@ def cold_batch(
             hidden=hidden,
             at_random=at_random,
         )
+        return explained(choice, tools, None, context.targets)
 
     hidden = unseen(context.state, tools.aside)
     size = labels_left(tools.config.stopping, context.labels, size)
@@ -93,8 +95,9 @@ def chosen_batch(
 
     def choose(count: int) -> BatchChoice:
         if tools.config.strategy.name == ACTIVELAB:
-            return BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
-        return tools.learner.choose(
+            picked = BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
+            return explained(picked, tools, model, context.targets)
+        choice = tools.learner.choose(
             model,
             count,
             round=context.number,
@@ -102,6 +105,7 @@ def chosen_batch(
             exclude=context.taken,
             hidden=hidden,
         )
+        return explained(choice, tools, model, context.targets)
 
     planned = _planned(context, tools, _with_draws(context, tools, size, choose), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
@@ -139,11 +143,18 @@ def _refreshed(context: SelectionContext, tools: Tools, model: Model) -> Iterato
         if items:
             draws = {position: item for position, item in enumerate(items) if item.draw}
             selected = [item for item in items if not item.draw]
-            ranked = sorted(tools.learner.suggested(model, selected), key=_certainty)
+            ranked = sorted(_scored_anew(selected, tools, model), key=_certainty)
             shown = tools.config.queue.suggestions
             kept = ranked if shown else [replace(item, suggestion=None) for item in ranked]
             renewed = placed(kept, tuple(draws.values()), draws)
             yield replace(batch, model_id=model.id, items=renewed)
+
+
+def _scored_anew(items: list[BatchItem], tools: Tools, model: Model) -> list[BatchItem]:
+    """The items with proposal, score and reason of one model: how unsure it is of its proposal."""
+    suggested = tools.learner.suggested(model, items)
+    scored = [replace(item, score=1.0 - _certainty(item)) for item in suggested]
+    return ranked_anew(scored, tools, model)
 
 
 def _certainty(item: BatchItem) -> float:

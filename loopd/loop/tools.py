@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.field_layout import layout_of
 from loopd.annotation.store import AnnotationStore, Progress
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.config import Config
@@ -163,6 +164,7 @@ def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStor
         config.queue.min_submitted if min_submitted is None else min_submitted,
         SavedIdentity(config.run.dir),
         in_place=config.pool.argilla is not None,
+        shown=layout_of(config.pool, config.task.field),
     )
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from loopd.annotation.consensus import unresolved
 from loopd.config import Config
+from loopd.errors import StorageError
 from loopd.loop.answer_moments import annotators_of
 from loopd.loop.queue import paces
 from loopd.machine import State
 from loopd.metrics_log.rows import Row, number
 from loopd.printable import one_line
 from loopd.records import IMPORT_PREFIX, AnswerStatus, ExternalId
+from loopd.storage.names import SavedNames
 
 SHORT_ID = 8
 """Characters of an account's id where its name is not known."""
@@ -112,6 +115,17 @@ def people(
         for id_, annotator in annotators_of(state).items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.submitted - row.discarded, row.name)))
+
+
+def kept_names(folder: Path) -> Mapping[str, str]:
+    """Names of those who have answered, by Argilla's id, as a run's folder has them.
+
+    Argilla does not name accounts that were deleted.
+    """
+    try:
+        return SavedNames(folder).read()
+    except StorageError:
+        return {}  # ids are shown instead
 
 
 def shown_name(id_: str, names: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from loopd.annotation.consensus import index_of, is_given
 from loopd.data.pool import Pool
+from loopd.learning.strategies import reasons
 from loopd.machine import State
 from loopd.printable import one_line
 from loopd.records import Batch, BatchItem, ExternalId, Span, Suggestion
@@ -17,37 +18,6 @@ SHOWN = 60
 
 LONGEST_TEXT = 280
 """Characters of a text that are shown."""
-
-WHY: Mapping[str, str] = {
-    "activelab": "its label is the least sure, new texts and answered ones on one scale",
-    "badge": "unsure, and unlike the others of its batch",
-    "bald": "the model contradicts itself when parts of it are switched off",
-    "breaking_ties": "the two likeliest labels are close to each other",
-    "class_coverage": "near to the name of a label",
-    "cluster_margin": "unsure, and from a group of texts of its own",
-    "committee": "a committee of models disagrees about it",
-    "contrastive_active_learning": "predicted unlike its neighbours",
-    "cvirs": "unsure, and unlike the known sets of labels",
-    "discriminative_active_learning": "unlike everything that has a label",
-    "diverse_margin": "unsure, and typical of other unsure texts",
-    "diverse_tokens": "holds unsure tokens, and is typical of such texts",
-    "embedding_kmeans": "typical of a group of texts",
-    "entropy": "the model is unsure between its labels",
-    "facility_location": "typical of texts that nothing known is like",
-    "greedy_coreset": "farthest from everything known",
-    "kmeans_pp": "far from everything known",
-    "least_confidence": "even its likeliest label is improbable",
-    "margin": "the two likeliest labels are close to each other",
-    "mnlp": "its likeliest marking is improbable",
-    "prediction_entropy": "the model is unsure between its labels",
-    "probcover": "many texts that nothing known is like are near to it",
-    "random_sampling": "drawn at random",
-    "token_entropy": "the model is unsure about its tokens",
-    "token_least_confidence": "even the likeliest tags of its tokens are improbable",
-    "token_margin": "the likeliest tags of its tokens are close to each other",
-    "typiclust": "typical of a group without a label",
-}
-"""What a strategy looks for, in words."""
 
 AUDIT, AT_RANDOM = "audit", "drawn at random, to judge the model by"
 """What chose a random draw, and why."""
@@ -77,7 +47,7 @@ class OpenRecord:
         text: what people read, one line, cut where it is long, control characters written out.
         batch: id of its batch.
         strategy: that chose it; ``AUDIT`` for a random draw.
-        why: what the strategy looks for, in words; empty for one that is not loopd's.
+        why: why it was chosen, with the numbers that matter; empty where that is not known.
         score: informativeness, higher first; ``None`` where the strategy has none.
         proposals: of the model; none where it proposes nothing.
         again: whether it asks for a second opinion.
@@ -113,9 +83,16 @@ def open_records(
     )
 
 
-def why(strategy: str, *, again: bool = False) -> str:
-    """Why a strategy chose a record, in words; empty where that is not known."""
-    return "asks for a second opinion" if again else WHY.get(strategy, "")
+def why(item: BatchItem, strategy: str) -> str:
+    """Why a record was chosen, in words; empty where that is not known.
+
+    A journal of a version that kept no reasons has those of its strategies, without numbers.
+    """
+    if item.draw:
+        return AT_RANDOM
+    if item.reason:
+        return one_line(item.reason)
+    return reasons.AGAIN if item.copy_id is not None else reasons.words(strategy)
 
 
 def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:
@@ -162,7 +139,7 @@ def _record(item: BatchItem, batch: Batch, pool: Pool, answers: int) -> OpenReco
         text=cut(text),
         batch=batch.id,
         strategy=AUDIT if item.draw else one_line(batch.strategy),
-        why=AT_RANDOM if item.draw else why(batch.strategy, again=again),
+        why=why(item, batch.strategy),
         score=item.score,
         proposals=proposals(item.suggestion, text),
         again=again,

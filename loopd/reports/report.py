@@ -18,7 +18,8 @@ from loopd.loop.tools import read_data
 from loopd.machine import State
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.status import read_run
-from loopd.overview.overview import overview
+from loopd.overview.overview import LiveContext, overview
+from loopd.overview.people import kept_names
 from loopd.reports.report_page import report_html
 from loopd.storage.files import write_atomic
 from loopd.storage.run_folder import REPORT_NAME
@@ -50,7 +51,8 @@ def run_report(
     page, pictures = _places(config, out)
     state = read_run(config)
     pool, notes = _pool(config, state) if texts else (NO_POOL, [])
-    seen = overview(state, config, pool, metrics_log.rows(state), time.time())
+    live = LiveContext(names=kept_names(config.run.dir))
+    seen = overview(state, config, pool, metrics_log.rows(state), time.time(), live=live)
     drawn = tuple(charts(seen))
     html = report_html(seen, state, config, drawn, notes=notes, texts=texts and pool is not NO_POOL)
     write_atomic(page, html)

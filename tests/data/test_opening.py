@@ -273,7 +273,7 @@ def test_what_is_gzipped_is_unpacked_whatever_it_is_called(tmp_path: Path, name:
     assert read(path)[1].is_whole
 
 
-@pytest.mark.parametrize("name", ["pool.zip", "pool.xlsx", "pool.dat", "pool.csv"])
+@pytest.mark.parametrize("name", ["pool.zip", "pool.dat", "pool.csv"])
 def test_a_file_is_called_what_it_is(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"PK\x03\x04\x14\0\6\0 and so on")

@@ -43,10 +43,14 @@ class Rule:
     words: str = ""
 
 
+VERBS = "(check|run|status|oracle|export|predict|recover|report)"
+
 SHORT_BACKTEST = "--seeds 7, --rounds 2 --jobs 1"
 
 RULES = (
-    Rule(rf"loopd (check|run|status|oracle|export|recover|report) {CONFIGS}( .*)?", Way.STORY),
+    Rule(r"loopd predict my\.yaml --input .*", Way.SHAPE, "tests/export labels other tables"),
+    Rule(rf"loopd {VERBS} {CONFIGS}( .*)?", Way.STORY),
+    Rule(r"HF_TOKEN=\S+ loopd export .* --push \S+", Way.SHAPE, "tests/export has a hub for it"),
     Rule(r"loopd start .*", Way.SHAPE, "until Ctrl-C; tests/starting/test_start.py"),
     Rule(r"loopd init .*", Way.SHAPE, "tests/starting/test_init.py runs it"),
     Rule(r"(eval .*)?_LOOPD_COMPLETE=.*", Way.FOREIGN, "for a shell; tests/starting/test_help.py"),

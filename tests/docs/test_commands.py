@@ -24,7 +24,7 @@ from tests.live import LiveArgilla
 ALONE = commands.going(Way.ALONE)
 STORY = commands.going(Way.STORY)
 
-VERBS = ("check", "run", "status", "tail", "sqlite3", "export", "report", "recover")
+VERBS = ("check", "run", "status", "tail", "sqlite3", "export", "predict", "report", "recover")
 """The order of a story; the oracle works beside the run."""
 
 RUN_ELSEWHERE = {
@@ -138,7 +138,7 @@ def tell(sandbox: Sandbox, name: str) -> Mapping[str, str]:
         if line.startswith("export ") or verb_of(line) == "check":
             printed[line] = sandbox.run(line)
     printed |= label(sandbox, name)
-    for verb in ("status", "tail", "sqlite3", "export", "report"):
+    for verb in ("status", "tail", "sqlite3", "export", "predict", "report"):
         printed |= {line: sandbox.run(line) for line in of_verb(name, verb) if line not in printed}
     return printed
 

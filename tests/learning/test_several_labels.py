@@ -24,7 +24,8 @@ from loopd.learning.learner import Learner
 from loopd.learning.preselect import Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
-from loopd.learning.strategies.registry import STRATEGIES, create
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.learning.strategies.registry import create
 from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, WORDS
 from tests.learning.strategies.fakes import OnlyScores

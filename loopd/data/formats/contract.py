@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from loopd.data.cells import plain
+from loopd.data.parts import Parts
 from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
 
 
@@ -17,7 +18,7 @@ class Request:
         section: ``pool`` or ``test``, for messages.
         kind: of the task: ``single_label``, ``multi_label`` or ``spans``.
         labels: of the task, ``None`` for any.
-        text: column of the texts.
+        text: column of the texts, or of their first parts.
         id: column of the ids, ``None`` to make them.
         label: columns of the known labels; several where each is one label.
         answers: columns of the answers; several where each is one person or one label.
@@ -25,6 +26,8 @@ class Request:
         verdict_column: column of what was decided about the answer, ``None`` to find out.
         format: name of the format, ``auto`` to find out.
         resolved: whether label and answers are names of questions or fields by now.
+        parts: columns of the parts of a text; empty where it has but one.
+        show: columns that people see beside the text.
     """
 
     section: str
@@ -38,6 +41,23 @@ class Request:
     verdict_column: str | None = None
     format: str = "auto"
     resolved: bool = False
+    parts: tuple[str, ...] = ()
+    show: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns of the texts."""
+        return self.parts or (self.text,)
+
+    def text_cell(self, cells: Mapping[str, object]) -> object:
+        """The text of a row, or a ``Parts`` of all that belongs to it."""
+        if not self.parts:
+            return cells.get(self.text)
+        return Parts(tuple((name, cells.get(name)) for name in self.parts))
+
+    def shown_cells(self, cells: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+        """What people see beside the text, by its column."""
+        return tuple((name, cells.get(name)) for name in self.show)
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -47,7 +67,8 @@ class Request:
     @property
     def named(self) -> tuple[str, ...]:
         """All columns that the configuration names, but for that of who answered."""
-        names = (self.text, *([] if self.id is None else [self.id]), *self.label, *self.answers)
+        own = () if self.id is None else (self.id,)
+        names = (*self.texts, *own, *self.label, *self.answers, *self.show)
         return tuple(dict.fromkeys(names))
 
 

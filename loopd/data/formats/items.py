@@ -163,7 +163,8 @@ class _Names:
 
     def require_fields(self, request: Request) -> None:
         """Check that text and id are there."""
-        for name in (request.text, request.id, request.annotator_column, request.verdict_column):
+        more = (request.id, request.annotator_column, request.verdict_column)
+        for name in (*request.texts, *request.show, *more):
             if name is not None and self.source.head and name not in self.fields:
                 match = difflib.get_close_matches(name, self.fields, n=1, cutoff=0.5)
                 raise DataError(
@@ -184,11 +185,12 @@ def _row(
 ) -> ParsedRow:
     return ParsedRow(
         number=row.number,
-        text=item.fields.get(request.text),
+        text=request.text_cell(item.fields),
         id=None if request.id is None else item.fields.get(request.id),
         label=None if label.name is None else agreed(_answers(item, label, request)),
         answers=_answers(item, answers, request),
         broken=row.broken,
+        shown=request.shown_cells(item.fields),
     )
 
 

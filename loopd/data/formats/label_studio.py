@@ -147,7 +147,7 @@ def _region(region: object) -> object:
 
 
 def _minimal(cells: Mapping[str, object], request: Request) -> Item:
-    apart = {*RESERVED, request.text}
+    apart = {*RESERVED, *request.texts, *request.show}
     who = person(literal(cells.get("annotator")))
     when = latest(cells)
     names = dict.fromkeys((*(name for name in cells if name not in apart), *request.questions))

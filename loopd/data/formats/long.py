@@ -44,7 +44,7 @@ def _first(source: Source, keys: Iterable[str], request: Request) -> str | None:
 def _repeats_with_people(source: Source, column: str, request: Request) -> bool:
     """Whether a text stands on rows of several people, and on no two of one person."""
     pairs = [
-        (plain(row.cells.get(request.text)), plain(row.cells.get(column)))
+        (plain(request.text_cell(row.cells)), plain(row.cells.get(column)))
         for row in source.head
         if not row.broken
     ]

@@ -78,7 +78,8 @@ class Table:
         own = Verdict.SUBMITTED if request.answers and request.label != request.answers else verdict
         label = agreed(_judged(tuple(self._answers(cells, request.label, is_known=True)), own))
         record_id = None if request.id is None else cells.get(request.id)
-        return ParsedRow(row.number, cells.get(request.text), record_id, label, answers)
+        text, shown = request.text_cell(cells), request.shown_cells(cells)
+        return ParsedRow(row.number, text, record_id, label, answers, shown=shown)
 
     def _answers(
         self,

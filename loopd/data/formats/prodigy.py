@@ -148,14 +148,14 @@ def _joined(
     judged: dict[tuple[str, str], dict[str, Verdict]] = {}
     for row, item in items:
         if answer := _binary(row, item):
-            person_and_text = (plain(item.fields.get(request.text)), answer.annotator)
+            person_and_text = (plain(request.text_cell(item.fields)), answer.annotator)
             judged.setdefault(person_and_text, {})[plain(answer.value).strip()] = answer.verdict
     for row, item in items:
         answer = _binary(row, item)
         if answer is None:
             yield row, item
             continue
-        key = (plain(item.fields.get(request.text)), answer.annotator)
+        key = (plain(request.text_cell(item.fields)), answer.annotator)
         whole = judged.pop(key, None)  # the first line has it all, the others repeat the text
         answers = () if whole is None else (_whole(answer, whole, request),)
         yield row, Item(item.fields, {QUESTION: answers})

@@ -1,12 +1,11 @@
-"""Owns which query strategies there are and how one is built; must not import any of them early."""
+"""Owns how a query strategy is built by its name; must not import any of them early."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -19,142 +18,7 @@ from loopd.learning.dotted import is_dotted, resolve
 from loopd.learning.protocols import QueryStrategy
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
 from loopd.learning.strategies import plugins
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One registered query strategy.
-
-    Attributes:
-        path: ``module:Class``, imported at the first use.
-        seedable: whether the same seed gives the same batch.
-        scores: whether each chosen record has an informativeness score.
-        cold: whether it can choose without a model.
-        asks: whether it asks the model about each text, so that a pool that is too big for the
-            model is narrowed to candidates first. A wrapper does as its base does.
-        needs: what it needs: ``embed``, ``dropout`` or a ``representation`` of the classifier, the
-            package ``hnswlib`` or ``cleanlab``.
-        wraps: whether it narrows the pool for another strategy, named by its option ``base``.
-        num_classes: whether the class is told the number of labels.
-        kinds: the kinds of task for which it chooses well; the base of one that wraps decides too.
-        options: options that are passed unless the user sets them.
-    """
-
-    path: str
-    seedable: bool = True
-    scores: bool = False
-    cold: bool = False
-    asks: bool = True
-    needs: tuple[str, ...] = ()
-    wraps: bool = False
-    num_classes: bool = False
-    kinds: tuple[str, ...] = ("single_label", "multi_label")
-    options: Options = field(default_factory=dict)
-
-
-_OWN = "loopd.learning.strategies"
-
-_ANY = ("single_label", "multi_label", "spans")
-_ONE_LABEL = ("single_label",)
-_SEVERAL_LABELS = ("multi_label",)
-_SPANS = ("spans",)
-
-_TOKENS = "loopd.learning.spans.strategies"
-
-_MARGIN = Entry(f"{_OWN}.uncertainty:MarginSampling", scores=True)
-_ENTROPY = Entry(f"{_OWN}.uncertainty:EntropySampling", scores=True)
-_CVIRS = Entry(f"{_OWN}.category_vectors:CategoryVectors", scores=True, kinds=_SEVERAL_LABELS)
-
-STRATEGIES: Mapping[str, Entry] = {
-    "auto": Entry(
-        f"{_OWN}.auto:Auto",
-        scores=True,
-        cold=True,
-        needs=("embed",),
-        num_classes=True,
-        kinds=_ANY,
-    ),
-    "random_sampling": Entry("small_text:RandomSampling", cold=True, asks=False, kinds=_ANY),
-    "facility_location": Entry(
-        f"{_OWN}.facility_location:FacilityLocation",
-        cold=True,
-        asks=False,
-        needs=("representation",),
-        kinds=_ANY,
-    ),
-    "typiclust": Entry(
-        f"{_OWN}.typiclust:TypiClust",
-        cold=True,
-        asks=False,
-        needs=("representation",),
-        kinds=_ANY,
-    ),
-    "probcover": Entry(
-        f"{_OWN}.probcover:ProbCover",
-        cold=True,
-        asks=False,
-        needs=("representation",),
-        kinds=_ANY,
-    ),
-    "class_coverage": Entry(
-        f"{_OWN}.class_coverage:ClassCoverage", cold=True, asks=False, needs=("representation",)
-    ),
-    "margin": _MARGIN,
-    "breaking_ties": _MARGIN,
-    "least_confidence": Entry(f"{_OWN}.uncertainty:LeastConfidence", scores=True),
-    "entropy": _ENTROPY,
-    "prediction_entropy": _ENTROPY,
-    "bald": Entry(f"{_OWN}.bald:ScoredBALD", scores=True, needs=("dropout",)),
-    "activelab": Entry(
-        "loopd.learning.second_opinion:ActiveLab",
-        scores=True,
-        needs=("cleanlab",),
-        kinds=_ONE_LABEL,
-    ),
-    "category_vector_inconsistency_and_ranking": _CVIRS,
-    "cvirs": _CVIRS,
-    "mnlp": Entry(f"{_TOKENS}:MNLP", scores=True, kinds=_SPANS),
-    "token_least_confidence": Entry(f"{_TOKENS}:TokenLeastConfidence", scores=True, kinds=_SPANS),
-    "token_entropy": Entry(f"{_TOKENS}:TokenEntropy", scores=True, kinds=_SPANS),
-    "token_margin": Entry(f"{_TOKENS}:TokenMargin", scores=True, kinds=_SPANS),
-    "diverse_tokens": Entry(
-        f"{_TOKENS}:DiverseTokens", scores=True, needs=("embed",), kinds=_SPANS
-    ),
-    "committee": Entry(
-        f"{_OWN}.committee:QueryByCommittee", scores=True, asks=False, needs=("representation",)
-    ),
-    "diverse_margin": Entry(f"{_OWN}.diverse_margin:DiverseMargin", scores=True, needs=("embed",)),
-    "cluster_margin": Entry(f"{_OWN}.cluster_margin:ClusterMargin", scores=True, needs=("embed",)),
-    "badge": Entry(f"{_OWN}.badge:SeededBADGE", needs=("embed",), num_classes=True),
-    "greedy_coreset": Entry(
-        f"{_OWN}.coreset:GreedyCoreset", cold=True, needs=("embed",), kinds=_ANY
-    ),
-    "kmeans_pp": Entry(f"{_OWN}.coreset:KMeansPlusPlus", cold=True, needs=("embed",), kinds=_ANY),
-    "lightweight_coreset": Entry(f"{_OWN}.diversity:SafeLightweightCoreset", needs=("embed",)),
-    "embedding_kmeans": Entry(f"{_OWN}.diversity:QuietEmbeddingKMeans", needs=("embed",)),
-    "contrastive_active_learning": Entry(
-        f"{_OWN}.diversity:SafeContrastive",
-        needs=("embed",),
-        kinds=_ONE_LABEL,
-        options={"pbar": None},
-    ),
-    "discriminative_active_learning": Entry(
-        f"{_OWN}.discriminative:EmbeddingDiscriminative", needs=("embed",)
-    ),
-    "subsampling": Entry("small_text:SubsamplingQueryStrategy", scores=True, wraps=True),
-    "seals": Entry(
-        "small_text:SEALS", seedable=False, scores=True, needs=("embed", "hnswlib"), wraps=True
-    ),
-    "anchor_subsampling": Entry(
-        "small_text:AnchorSubsampling",
-        seedable=False,
-        scores=True,
-        needs=("embed", "hnswlib"),
-        wraps=True,
-        kinds=_ONE_LABEL,
-    ),
-}
-"""Our own strategies, and those of small-text 1.4.1 that work here; see docs/strategies.md."""
+from loopd.learning.strategies.catalogue import STRATEGIES, Entry
 
 RANDOM = "random_sampling"
 """What chooses where a cold start cannot."""
@@ -250,6 +114,26 @@ def used(section: StrategySection, strategy: QueryStrategy) -> str:
     """What the journal calls a strategy after its query: ``auto/margin`` where it has a choice."""
     inner = strategy.used_ if isinstance(strategy, Delegates) else None
     return section.name if inner is None else f"{section.name}/{inner}"
+
+
+@runtime_checkable
+class SaysWhy(Protocol):
+    """A strategy of somebody else that brings a sentence of its own."""
+
+    @property
+    def reason(self) -> str:
+        """Why it chooses a record, in a few words; loopd puts numbers behind them."""
+        ...
+
+
+def own_reason(strategy: QueryStrategy) -> str:
+    """Why a strategy chooses a record, in its own words; empty where it has none."""
+    said = strategy.reason if isinstance(strategy, SaysWhy) else ""
+    return " ".join(said.split())[:LONGEST_REASON] if isinstance(said, str) else ""
+
+
+LONGEST_REASON = 120
+"""Characters of the words of a strategy that is not loopd's."""
 
 
 def refuse_unfit(section: StrategySection, kind: str) -> None:

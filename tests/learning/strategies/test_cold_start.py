@@ -18,7 +18,8 @@ from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import ColdClassifier
 from loopd.learning.learner import BatchChoice, Learner
 from loopd.learning.representation import Background
-from loopd.learning.strategies.registry import STRATEGIES, cold_start
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.learning.strategies.registry import cold_start
 from loopd.records import PoolId, Record
 from tests.learning.conftest import LABELS, gold
 

@@ -11,9 +11,10 @@ import pytest
 
 from loopd.config import StrategySection
 from loopd.errors import ModelError
+from loopd.learning.strategies.catalogue import STRATEGIES
 from loopd.learning.strategies.category_vectors import entropy_distance, ranking
 from loopd.learning.strategies.multi_label import nearness
-from loopd.learning.strategies.registry import STRATEGIES, check, refuse_unfit
+from loopd.learning.strategies.registry import check, refuse_unfit
 from tests.learning.strategies.fakes import World, circle
 
 HNSW = importlib.util.find_spec("hnswlib") is not None

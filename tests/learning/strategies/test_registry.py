@@ -12,7 +12,8 @@ import pytest
 from loopd.config import StrategySection
 from loopd.errors import ModelError
 from loopd.learning.strategies import plugins
-from loopd.learning.strategies.registry import STRATEGIES, create, used
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.learning.strategies.registry import create, used
 from tests.docs import pages
 from tests.learning.strategies import test_multi_label, test_right_pick, test_seeds
 

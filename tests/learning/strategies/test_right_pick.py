@@ -13,7 +13,8 @@ import pytest
 from loopd.config import StrategySection
 from loopd.learning.dataset import unlabeled
 from loopd.learning.seeding import seeded
-from loopd.learning.strategies.registry import STRATEGIES, create
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.learning.strategies.registry import create
 from tests.learning.strategies.fakes import World, circle, two
 
 HNSW = importlib.util.find_spec("hnswlib") is not None

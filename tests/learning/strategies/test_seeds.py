@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from loopd.learning.strategies.registry import STRATEGIES
+from loopd.learning.strategies.catalogue import STRATEGIES
 from tests.learning.strategies.fakes import World
 
 HNSW = importlib.util.find_spec("hnswlib") is not None

@@ -15,7 +15,8 @@ from loopd.config import StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.learner import Learner
-from loopd.learning.strategies.registry import STRATEGIES, create
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.learning.strategies.registry import create
 from loopd.records import PoolId, Targets
 from tests.learning.conftest import all_scores
 

@@ -1,0 +1,158 @@
+"""Owns reading Excel workbooks; must not judge what the cells hold.
+
+``openpyxl`` is imported only when a workbook is read. Of formulas their last values are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import importlib.util
+import warnings
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from loopd.data.columns import listing, require
+from loopd.data.names import plain
+from loopd.data.source import Source, SourceRow, first_rows
+from loopd.errors import DataError
+
+SUFFIXES = (".xlsx", ".xlsm")
+"""How workbooks are called that can be read."""
+
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, IndexError, ValueError, TypeError),
+    *(AttributeError, SyntaxError, OverflowError),  # XML that is none is a SyntaxError
+)
+"""What openpyxl raises on a damaged file."""
+
+
+def require_openpyxl(what: str) -> None:
+    """Look for the package.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    if importlib.util.find_spec("openpyxl") is None:
+        raise DataError(f"{what} needs openpyxl", "pip install 'loopd[xlsx]'")
+
+
+def workbook_source(path: Path, sheet: str | None = None) -> Source:
+    """One sheet of a workbook; its first row that is not empty names the columns.
+
+    Args:
+        path: of the workbook.
+        sheet: name of the sheet; ``None`` for the first that people see and that is not empty.
+
+    Raises:
+        DataError: no workbook, damaged, no such sheet, or nothing in it.
+    """
+    require_openpyxl(f"{path.name} is an Excel workbook, and reading one")
+    with _opened(path) as book:
+        name, notes = _sheet(book, sheet, path.name)
+        _, header = _header(_lines(book[name]))
+    if not header:
+        raise DataError(f"{path.name} is empty", "the first row must name the columns")
+    read = partial(_rows, path, name)
+    return Source(path.name, "row", header, first_rows(read(None)), notes, read)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The workbook; what reading a damaged one raises turns into an error with its name."""
+    from openpyxl import load_workbook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what openpyxl leaves out, such as pictures
+        try:
+            with path.open("rb") as file:  # openpyxl leaves it open where it fails
+                yield load_workbook(file, read_only=True, data_only=True)
+        except _BROKEN as error:
+            raise DataError(
+                f"{path.name} is no Excel workbook that can be read: {_first_line(error)}",
+                "open it, and save it as .xlsx without a password or as CSV (UTF-8)",
+            ) from None
+        except OSError as error:
+            raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _sheet(book: Any, name: str | None, file: str) -> tuple[str, tuple[str, ...]]:
+    """Name of the sheet that is read, and what to say of the others."""
+    names = [sheet.title for sheet in book.worksheets]
+    if name is not None:
+        if name in names:
+            return name, ()
+        raise DataError(f"{file} has no sheet {name!r}; it has {listing(names)}", "set `split`")
+    shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+    filled = [title for title in shown if _header(_lines(book[title]))[1]]
+    first = next(iter(filled or shown or names), None)
+    if first is None:
+        raise DataError(f"{file} has no sheet with cells", "save the table as CSV (UTF-8)")
+    more = f"of the sheets {listing(filled)} the first is read; `split` names another"
+    return first, (more,) if len(filled) > 1 else ()
+
+
+def _lines(sheet: Any) -> Iterator[tuple[int, list[object]]]:
+    """The cells of each row with its number, without empty ones at its end.
+
+    Empty rows before the first and behind the last row with anything in it are none.
+    """
+    sheet.reset_dimensions()  # what the file says of them may be wrong
+    last = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        cells = [_value(cell) for cell in row]
+        while cells and cells[-1] is None:
+            cells.pop()
+        if cells:
+            yield from ((empty, []) for empty in range(last + 1, number) if last)
+            yield number, cells
+            last = number
+
+
+def _value(cell: object) -> object:
+    """A cell; Excel knows no days, only moments, and writes carriage returns out."""
+    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
+        return cell.date()
+    if isinstance(cell, str):
+        return cell.replace("_x000D_", "\r") or None
+    return cell
+
+
+def _header(lines: Iterator[tuple[int, list[object]]]) -> tuple[int, tuple[str, ...]]:
+    """Number and names of the row that names the columns; no names in an empty sheet."""
+    number, cells = next(lines, (0, []))
+    return number, tuple(plain(cell) for cell in cells)
+
+
+def _rows(path: Path, sheet: str, names: Collection[str] | None) -> Iterator[SourceRow]:
+    with _opened(path) as book:
+        lines = _lines(book[sheet])
+        _, header = _header(lines)
+        if names is not None:
+            require(names, header, path.name)
+        kept = [name for name in dict.fromkeys(header) if names is None or name in names]
+        places = [(name, header.index(name)) for name in kept]
+        for number, cells in lines:
+            yield _row(number, cells, len(header), places)
+
+
+def _row(
+    number: int, cells: Sequence[object], width: int, places: Sequence[tuple[str, int]]
+) -> SourceRow:
+    values = (*cells, *[None] * (width - len(cells)))
+    if len(cells) > width:
+        reason = f"{len(cells)} cells where the header has {width}"
+        return SourceRow(number, {}, reason, values=values)
+    return SourceRow(number, {name: values[index] for name, index in places}, values=values)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]

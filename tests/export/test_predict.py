@@ -1,0 +1,279 @@
+"""`loopd predict`: the table that went in comes out, with a label for every row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from loopd.cli import main
+from loopd.config_file import parse_config
+from loopd.events import (
+    AnswersCollected,
+    BatchCollected,
+    BatchPlanned,
+    BatchPublished,
+    RunStarted,
+)
+from loopd.loop.start import versions
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, published_as
+from loopd.storage.journal import Journal
+from tests.export.conftest import Run
+from tests.export.shapes import SHAPES, read_out
+
+HEADER = ["ref", "subject", "body", "customer", "label"]
+WORDS = {"animal": ("cat", "dog", "horse"), "food": ("soup", "bread", "cake")}
+
+
+def body_rows() -> list[list[str]]:
+    """Twelve texts, a twin of the first, and one that nobody can read."""
+    rows = []
+    for number in range(12):
+        kind = ("animal", "food")[number % 2]
+        words = WORDS[kind]
+        text = f"the {words[number % 3]} and a {words[(number // 2) % 3]} {number}\nGrüße, Käthe"
+        rows.append([f"r{number}", f"about {words[0]}", text, f"c{number}", "x"])
+    return [*rows, [*rows[0][:3], "twin", "y"], ["r99", "", " ", "none", "z"]]
+
+
+class Table:
+    """A run over a table of its own."""
+
+    def __init__(self, folder: Path, path: Path, **sections: Any) -> None:
+        pool = {"path": path.name, "text": ["subject", "body"], "show": ["customer"]}
+        content = {
+            "run": {"dir": "run", "seed": 3},
+            "task": {"labels": ["animal", "food"]},
+            "classifier": {"name": "tfidf"},
+            **sections,
+            "pool": {**pool, **sections.get("pool", {})},
+        }
+        self.folder = folder
+        self.yaml = folder / "my.yaml"
+        self.yaml.write_text(json.dumps(content))
+        self.run = Run(parse_config(content, folder), content["task"].get("type", ""), [])
+        self.run.config.run.dir.mkdir(exist_ok=True)
+        self.pool = self.run.tools.data.pool
+
+    def answered(self, values: dict[int, JsonValue], *, discarded: int | None = None) -> None:
+        """People have answered some texts, by their position."""
+        ids = [record.id for record in self.pool]
+        items = tuple(BatchItem(ids[number], 0.5) for number in (*values, discarded or 0))
+        batch = Batch("b0000", 0, "margin", None, items)
+        answers = [self._answer(ids[number], value) for number, value in values.items()]
+        if discarded is not None:
+            answers.append(self._answer(ids[discarded], None, AnswerStatus.DISCARDED))
+        config = self.run.config
+        self.run.write(
+            RunStarted(
+                0.0, config.digest(), 3, config.task.labels, self.pool.fingerprint, "", "d",
+                versions(),
+            ),
+            BatchPlanned(1.0, batch, 0.1),
+            BatchPublished(2.0, "b0000", 0.1),
+            AnswersCollected(3.0, tuple(answers)),
+            BatchCollected(4.0, "b0000", "complete", 0),
+        )  # fmt: skip
+
+    @staticmethod
+    def _answer(
+        id_: Any, value: JsonValue, status: AnswerStatus = AnswerStatus.SUBMITTED
+    ) -> Answer:
+        return Answer(published_as(id_), "ann", status, value, "2026-01-01T00:00:00")
+
+    def predict(self, out: str, *arguments: str) -> Result:
+        command = ["predict", str(self.yaml), "--out", str(self.folder / out), *arguments]
+        return CliRunner().invoke(main, command)
+
+    def out(self, name: str, *arguments: str) -> tuple[list[str], list[list[Any]]]:
+        result = self.predict(name, *arguments)
+        assert result.exit_code == 0, result.output
+        return read_out(self.folder / name)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    made = Table(tmp_path, SHAPES["semicolon"].write(tmp_path, HEADER, body_rows()))
+    made.answered({0: "animal", 1: "food", 2: "animal", 3: "food"}, discarded=4)
+    made.run.train()
+    return made
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.jsonl", "out.parquet", "out.xlsx"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_comes_out_with_labels(tmp_path: Path, shape: str, out: str) -> None:
+    rows = body_rows()
+    path = SHAPES[shape].write(tmp_path, HEADER, rows)
+    ids = {} if shape == "json" else {"id": "ref"}
+    made = Table(tmp_path, path, pool=ids if shape != "comma" else {})
+    made.answered({0: "food", 1: "food", 2: "animal", 3: "food"})
+    made.run.train()
+    header, cells = made.out(out)
+    assert header == [
+        *HEADER, "loopd_label", "loopd_source", "loopd_confidence", "loopd_second_label",
+        "loopd_reason",
+    ]  # fmt: skip
+    assert [row[:5] for row in cells] == rows
+    added = [row[5:] for row in cells]
+    assert [told[1] for told in added] == [*["person"] * 4, *["model"] * 8, "person", ""]
+    assert added[12][:3] == added[0][:3] == ["food", "person", "1.0" if out == "out.csv" else 1]
+    assert added[13] == ["", "", "", "", "there is no text"]
+    for label, source, confidence, second, reason in added[4:12]:
+        assert {label, second} == {"animal", "food"}
+        assert 0.5 <= float(confidence) <= 1
+        assert (source, reason) == ("model", "")
+
+
+def test_the_model_says_what_it_says_in_the_run(table: Table) -> None:
+    import numpy as np
+
+    _, cells = table.out("out.csv")
+    tools = table.run.tools
+    targets = {id_: ("animal", "food")[n % 2] for n, id_ in enumerate(table.pool.positions)}
+    labels = {id_: targets[id_] for id_ in list(targets)[:4]}
+    model = tools.learner.fit(0, labels)
+    ids = [record.id for record in table.pool][4:12]
+    proba = tools.learner.predict_pool(model, ids)
+    told = [(row[5], float(row[7])) for row in cells[4:12]]
+    best = proba.argmax(axis=1)
+    assert [label for label, _ in told] == [("animal", "food")[column] for column in best]
+    assert np.allclose([score for _, score in told], proba.max(axis=1), atol=1e-6)
+
+
+def test_a_discarded_text_says_so(table: Table) -> None:
+    _, cells = table.out("out.csv")
+    assert cells[4][6:] != cells[5][6:]
+    assert (cells[4][6], cells[4][9]) == ("model", "people discarded it")
+
+
+def test_another_table_gets_labels_too(table: Table) -> None:
+    rows = [
+        ["about cat", "z", "the cat and a cat 0\nGrüße, Käthe"], ["", "z", "a horse"], ["", "", ""],
+    ]  # fmt: skip
+    known = body_rows()[1][1:3]
+    rows.append([known[0], "z", known[1]])
+    path = SHAPES["xlsx"].write(table.folder, ["subject", "more", "body"], rows)
+    header, cells = table.out("out.csv", "--input", str(path))
+    assert header == ["subject", "more", "body", "label", "source", "confidence", "second_label",
+                      "reason"]  # fmt: skip
+    assert [row[:3] for row in cells] == rows
+    assert [row[4] for row in cells] == ["person", "model", "", "person"]
+
+
+def test_another_table_may_have_another_encoding(table: Table, tmp_path: Path) -> None:
+    rows = [["x", "Grüße"], ["y", "Käthe"]]
+    utf8 = SHAPES["comma"].write(tmp_path, ["subject", "body"], rows)
+    content = json.loads(table.yaml.read_text())
+    content["pool"]["encoding"] = "utf-16"
+    pool = SHAPES["utf-16"].write(tmp_path, HEADER, body_rows())
+    content["pool"]["path"] = pool.name
+    table.yaml.write_text(json.dumps(content))
+    _, cells = table.out("out.csv", "--input", str(utf8))
+    assert [row[:2] for row in cells] == rows
+
+
+def test_before_the_first_model_people_s_labels_come_out(tmp_path: Path) -> None:
+    made = Table(tmp_path, SHAPES["comma"].write(tmp_path, HEADER, body_rows()))
+    made.answered({1: "food"})
+    _, cells = made.out("out.csv")
+    assert [row[5] for row in cells][:3] == ["", "food", ""]
+    assert cells[0][9] == "no model was trained yet"
+    assert len(cells) == 14
+
+
+def test_without_a_run_there_is_nothing_to_say(tmp_path: Path) -> None:
+    made = Table(tmp_path, SHAPES["comma"].write(tmp_path, HEADER, body_rows()))
+    result = made.predict("out.csv")
+    assert result.exit_code == 13
+    assert "no run in" in result.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    task = {"type": "multi_label", "labels": ["animal", "food"], "none_label": "none"}
+    made = Table(tmp_path, SHAPES["comma"].write(tmp_path, HEADER, body_rows()), task=task)
+    made.answered({0: ["animal"], 1: ["food"], 2: ["animal", "food"], 3: ["none"]})
+    made.run.train()
+    _, cells = made.out("out.csv")
+    assert [row[5] for row in cells[:4]] == ["animal", "food", "animal|food", "none"]
+    assert {row[5] for row in cells[4:12]} <= {"animal", "food", "animal|food", "none"}
+    _, lists = made.out("out.parquet")
+    assert [row[5] for row in lists[:4]] == [["animal"], ["food"], ["animal", "food"], []]
+    for row in lists[4:12]:
+        assert len(row[7]) == max(1, len(row[5]))
+        assert row[8] not in row[5]
+
+
+def test_spans_of_people(tmp_path: Path) -> None:
+    task = {"type": "spans", "labels": ["person"]}
+    path = SHAPES["jsonl"].write(tmp_path, HEADER, body_rows())
+    made = Table(tmp_path, path, task=task, pool={"text": "body"})
+    made.answered({0: [{"start": 0, "end": 3, "label": "person"}], 1: []})
+    _, cells = made.out("out.csv")
+    assert json.loads(cells[0][5]) == [{"start": 0, "end": 3, "label": "person"}]
+    assert (cells[1][5], cells[1][6], cells[2][6]) == ("[]", "person", "")
+    _, lists = made.out("out.jsonl")
+    assert lists[0][5] == [{"start": 0, "end": 3, "label": "person"}]
+
+
+def test_a_pool_in_argilla_comes_out_as_ids_and_texts(table: Table) -> None:
+    from loopd.data.incoming import of_pool
+
+    found = of_pool(table.pool)
+    assert found.columns == ("id", "text")
+    assert [values for _, values in found.rows()] == [(r.id, r.text) for r in table.pool]
+
+
+# -- places ----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_replaced_without_being_told(table: Table) -> None:
+    (table.folder / "out.csv").write_text("mine")
+    refused = table.predict("out.csv")
+    assert refused.exit_code == 10
+    assert "--force" in refused.stderr
+    assert (table.folder / "out.csv").read_text() == "mine"
+    assert len(table.out("out.csv", "--force")[1]) == 14
+
+
+def test_the_table_that_is_read_is_never_replaced(table: Table) -> None:
+    before = (table.folder / "in.csv").read_bytes()
+    assert table.predict("in.csv", "--force").exit_code == 10
+    (table.folder / "link.csv").symlink_to("in.csv")
+    assert table.predict("link.csv", "--force").exit_code == 10
+    assert (table.folder / "in.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["out", "out.txt", "out.xls"])
+def test_a_name_must_say_how_to_write(table: Table, name: str) -> None:
+    result = table.predict(name)
+    assert result.exit_code == 10
+    assert ".parquet" in result.stderr
+
+
+def test_the_run_is_only_read_and_a_daemon_may_write_meanwhile(table: Table) -> None:
+    def digests() -> dict[str, str]:
+        files = (path for path in table.run.config.run.dir.rglob("*") if path.is_file())
+        return {
+            str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in files
+            if not path.name.endswith(("-wal", "-shm"))
+        }
+
+    before = digests()
+    with Journal(table.run.config.run.dir / "journal.sqlite") as journal:
+        journal.read()
+        assert len(table.out("out.csv")[1]) == 14
+    assert digests() == before
+
+
+def test_a_model_that_is_not_in_the_cache_is_made_again(table: Table) -> None:
+    import shutil
+
+    _, before = table.out("out.csv")
+    shutil.rmtree(table.run.config.run.dir / "cache")
+    assert table.out("again.csv")[1] == before
