@@ -22,7 +22,7 @@ _NO_COLUMN = "\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnLook:
     """What the first rows hold in a column.
 
     Attributes:
@@ -65,12 +65,12 @@ class FileLook:
     """
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnLook, ...]
     written_by: tuple[str, ...]
     notes: tuple[str, ...]
     _source: Source
 
-    def column(self, name: str) -> Column | None:
+    def column(self, name: str) -> ColumnLook | None:
         """The column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
@@ -111,12 +111,12 @@ def _section(path: Path, text: str, encoding: str | None) -> DataSection:
         raise DataError(f"the encoding cannot be used: {problem}") from None
 
 
-def _column(source: Source, name: str) -> Column:
+def _column(source: Source, name: str) -> ColumnLook:
     rows = [row for row in source.head if not row.broken]
     cells = [row.cells.get(name) for row in rows]
     filled = [cell for cell in cells if not is_empty(cell) and not isinstance(cell, dict)]
     lists = any(isinstance(cell, (list, tuple)) for cell in filled)
-    return Column(name, len(rows), tuple(plain(cell) for cell in filled), lists)
+    return ColumnLook(name, len(rows), tuple(plain(cell) for cell in filled), lists)
 
 
 def _parts(cell: object) -> Iterator[str]:

@@ -20,6 +20,7 @@ from loopd.data.columns import listing, require
 from loopd.data.names import plain
 from loopd.data.source import Source, SourceRow, first_rows
 from loopd.errors import DataError
+from loopd.installation import add_extra
 
 SUFFIXES = (".xlsx", ".xlsm")
 """How workbooks are called that can be read."""
@@ -41,7 +42,7 @@ def require_openpyxl(what: str) -> None:
         DataError: it is not installed.
     """
     if importlib.util.find_spec("openpyxl") is None:
-        raise DataError(f"{what} needs openpyxl", "pip install 'loopd[xlsx]'")
+        raise DataError(f"{what} needs openpyxl", add_extra("xlsx"))
 
 
 def workbook_source(path: Path, sheet: str | None = None) -> Source:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loopd.data.collector import LONGEST_ID
-from loopd.data.looking import Column
+from loopd.data.looking import ColumnLook
 
 TEXT_NAMES = (
     "text", "body", "message", "content", "utterance", "sentence", "document", "question",
@@ -63,7 +63,7 @@ class Guess:
     reason: str
 
 
-def guess_text(columns: Sequence[Column]) -> Guess | None:
+def guess_text(columns: Sequence[ColumnLook]) -> Guess | None:
     """The column that people are to read."""
     texts = [column for column in columns if _is_text(column)]
     named = [column for column in texts if _rank(column.name, TEXT_NAMES) is not None]
@@ -79,7 +79,7 @@ def guess_text(columns: Sequence[Column]) -> Guess | None:
     return Guess(best.name, f"it holds the longest texts: {_length(best)}")
 
 
-def guess_id(columns: Sequence[Column], taken: Collection[str]) -> Guess | None:
+def guess_id(columns: Sequence[ColumnLook], taken: Collection[str]) -> Guess | None:
     """The column whose values name the rows; whether they do to the end is for others to see."""
     fitting = [
         column
@@ -98,7 +98,7 @@ def guess_id(columns: Sequence[Column], taken: Collection[str]) -> Guess | None:
 
 
 def guess_label(
-    columns: Sequence[Column], taken: Collection[str], labels: Collection[str] = ()
+    columns: Sequence[ColumnLook], taken: Collection[str], labels: Collection[str] = ()
 ) -> Guess | None:
     """The column of labels that are known already.
 
@@ -128,7 +128,7 @@ def words_of(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", apart.casefold()) if word]
 
 
-def _is_text(column: Column) -> bool:
+def _is_text(column: ColumnLook) -> bool:
     if column.lists or not column.values:
         return False
     said = [value for value in column.values if any(letter.isalpha() for letter in value)]
@@ -137,7 +137,7 @@ def _is_text(column: Column) -> bool:
     return 2 * len(several) > len(column.values) and 4 * column.distinct > len(column.values)
 
 
-def _holds_labels(column: Column) -> bool:
+def _holds_labels(column: ColumnLook) -> bool:
     repeated = len(column.values) < 10 or column.distinct < len(column.values)
     return 2 <= column.distinct <= MOST_LABELS and column.mean_length <= LONGEST_LABEL and repeated
 
@@ -165,9 +165,9 @@ def _last_rank(name: str, names: Sequence[str]) -> tuple[int, int] | None:
     return (int(len(words) > 1), names.index(words[-1]))
 
 
-def _stripped(column: Column) -> list[str]:
+def _stripped(column: ColumnLook) -> list[str]:
     return [value.strip() for value in column.values]
 
 
-def _length(column: Column) -> str:
+def _length(column: ColumnLook) -> str:
     return f"{column.mean_length:.0f} characters on average"

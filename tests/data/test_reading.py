@@ -248,7 +248,7 @@ def test_missing_file_and_unknown_format(tmp_path: Path) -> None:
         read(tmp_path / "pool.cvs")
     assert caught.value.hint == "did you mean pool.csv?"
     with pytest.raises(DataError, match="cannot tell the format"):
-        read(write(tmp_path / "pool.xlsx", "x"))
+        read(write(tmp_path / "pool.docx", "x"))
     with pytest.raises(DataError, match="is damaged"):
         read(write(tmp_path / "pool.jsonl.gz", gzip.compress(b'{"text": "a"}\n' * 99)[:-9]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loopd.data.looking import Column
+from loopd.data.looking import ColumnLook
 from loopd.starting.guessing import guess_id, guess_label, guess_text, words_of
 
 TEXTS = tuple(f"My parcel number {n} has not come, what can I do?" for n in range(20))
@@ -18,11 +18,13 @@ MAILS = tuple(f"somebody.{n}@a-long-name.example.org" for n in range(20))
 NAMES = tuple(("Ann Lee", "Bo Ek", "Cy Orr")[n % 3] for n in range(20))
 
 
-def column(name: str, values: tuple[str, ...], *, lists: bool = False, rows: int = 20) -> Column:
-    return Column(name, rows, values, lists)
+def column(
+    name: str, values: tuple[str, ...], *, lists: bool = False, rows: int = 20
+) -> ColumnLook:
+    return ColumnLook(name, rows, values, lists)
 
 
-def columns(**values: tuple[str, ...]) -> tuple[Column, ...]:
+def columns(**values: tuple[str, ...]) -> tuple[ColumnLook, ...]:
     return tuple(column(name, cells) for name, cells in values.items())
 
 
@@ -46,7 +48,7 @@ def columns(**values: tuple[str, ...]) -> tuple[Column, ...]:
         ((column("text", TEXTS, lists=True),), None),
     ],
 )
-def test_the_column_of_texts(there: tuple[Column, ...], expected: str | None) -> None:
+def test_the_column_of_texts(there: tuple[ColumnLook, ...], expected: str | None) -> None:
     guess = guess_text(there)
     assert (guess and guess.column) == expected
     assert guess is None or guess.reason
@@ -64,7 +66,7 @@ def test_the_column_of_texts(there: tuple[Column, ...], expected: str | None) ->
         (columns(key=tuple(number * 200 for number in NUMBERS)), None),
     ],
 )
-def test_the_column_of_ids(there: tuple[Column, ...], expected: str | None) -> None:
+def test_the_column_of_ids(there: tuple[ColumnLook, ...], expected: str | None) -> None:
     guess = guess_id(there, {"text"})
     assert (guess and guess.column) == expected
 
@@ -83,7 +85,7 @@ def test_the_column_of_ids(there: tuple[Column, ...], expected: str | None) -> N
     ],
 )
 def test_the_column_of_labels(
-    there: tuple[Column, ...], labels: tuple[str, ...], expected: str | None
+    there: tuple[ColumnLook, ...], labels: tuple[str, ...], expected: str | None
 ) -> None:
     guess = guess_label(there, {"text"}, labels)
     assert (guess and guess.column) == expected

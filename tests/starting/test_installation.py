@@ -152,4 +152,4 @@ def test_a_folder_that_was_never_installed_is_named(monkeypatch: pytest.MonkeyPa
 def test_pip_finds_the_extras_that_hints_name() -> None:
     extras = metadata.metadata(installation.DISTRIBUTION).get_all("Provides-Extra")
     named = {"annotators", "mlflow", "offline", "postgresql", "server", "setfit", "spans"}
-    assert named | {"tensorboard"} <= set(extras or ())
+    assert named | {"tensorboard", "xlsx"} <= set(extras or ())

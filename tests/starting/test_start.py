@@ -281,7 +281,16 @@ class Started:
         self.process.send_signal(number)
         code = self.process.wait(60)
         self._reader.join()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return code
+
+
+def a_port() -> tuple[str, str]:
+    """An option of its own: two that start at once may find the same port free."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return "--port", str(listener.getsockname()[1])
 
 
 def questions(path: Path, count: int) -> Path:
@@ -294,7 +303,7 @@ def questions(path: Path, count: int) -> Path:
 @pytest.mark.timeout(600)
 def test_records_are_open_then_ctrl_c_then_on_with_the_same_command(tmp_path: Path) -> None:
     questions(tmp_path / "tickets.csv", 300)
-    words = ("tickets.csv", "--text", "body", "--labels", ",".join(LABELS))
+    words = ("tickets.csv", "--text", "body", "--labels", ",".join(LABELS), *a_port())
     first = Started(tmp_path, words)
     try:
         url = first.page()
@@ -335,13 +344,12 @@ def test_records_are_open_then_ctrl_c_then_on_with_the_same_command(tmp_path: Pa
 @pytest.mark.integration
 def test_a_killed_one_takes_its_argilla_along(tmp_path: Path) -> None:
     questions(tmp_path / "tickets.csv", 300)
-    started = Started(tmp_path, ("tickets.csv", "--labels", ",".join(LABELS)))
+    started = Started(tmp_path, ("tickets.csv", "--labels", ",".join(LABELS), *a_port()))
     try:
         wait_for(lambda: bool(server_processes(tmp_path)), 60)
         servers = server_processes(tmp_path)
     finally:
-        started.process.kill()
-        started.process.wait()
+        started.end(signal.SIGKILL)
     wait_for(lambda: not any(map(alive, servers)), 60)
 
 
@@ -361,7 +369,7 @@ def desk_of(person: PeopleApi) -> DatasetView:
 
 def server_processes(folder: Path) -> list[int]:
     """Process ids of the servers that work in the folder."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True,
+    listed = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True,
                             check=True).stdout  # fmt: skip
     home = str(folder / HOME)
     return [int(line.split()[0]) for line in listed.splitlines()
