@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -115,18 +116,18 @@ def the_wrong_text_under_an_id(patch: Patch) -> None:
 
 
 def a_row_of_metrics_twice(patch: Patch) -> None:
-    real = metrics_log.rows
-    patch.setattr(metrics_log, "rows", lambda state: [*real(state), *real(state)[-1:]])
+    real = metrics_log._line
+    patch.setattr(metrics_log, "_line", lambda state, number: 2 * real(state, number))
 
 
 def an_older_row_is_overwritten(patch: Patch) -> None:
-    real = metrics_log.rows
+    real = metrics_log._line
 
-    def rows(state: State) -> list[Any]:
-        found = real(state)
-        return [{**row, "labels": found[-1]["labels"]} for row in found]
+    def line(state: State, number: int) -> bytes:
+        row, last = (json.loads(real(state, one)) for one in (number, max(state.evaluated)))
+        return json.dumps({**row, "labels": last["labels"]}).encode() + b"\n"
 
-    patch.setattr(metrics_log, "rows", rows)
+    patch.setattr(metrics_log, "_line", line)
 
 
 def a_state_without_an_event(patch: Patch) -> None:
