@@ -32,10 +32,10 @@ from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock
 from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import read_journal
-from loopd.storage.run_folder import CACHE_FOLDER, JOURNAL_NAME
+from loopd.storage.run_folder import CACHE_FOLDER, FEATURES_FOLDER, JOURNAL_NAME, TOKENS_FOLDER
 from loopd.tasks.registry import build_task
 
-SHARED_CACHES = ("tokens", "features")
+SHARED_CACHES = (TOKENS_FOLDER, FEATURES_FOLDER)
 """Parts of a run's cache that depend on texts and encoder alone: all runs share them. Trained
 models stay with each run, so that no run is spared the training that its seconds report."""
 

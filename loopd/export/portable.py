@@ -27,6 +27,7 @@ from loopd.learning.classifiers.registry import canonical, create
 from loopd.learning.classifiers.source import locate
 from loopd.learning.labels import several
 from loopd.learning.model_store import ModelStore
+from loopd.storage.run_folder import MODELS_FOLDER
 
 SAMPLE = 200
 """Texts on which the exported model is compared with ours."""
@@ -99,7 +100,7 @@ class Exporter:
 
     def stored(self, model_id: str) -> Any | None:
         """A trained classifier from the cache; ``None`` where it is not there."""
-        tensors = ModelStore(self._context.cache / "models").get(model_id)
+        tensors = ModelStore(self._context.cache / MODELS_FOLDER).get(model_id)
         try:
             return None if tensors is None else self._factory.load(tensors)
         except (KeyError, ValueError):  # written by another version

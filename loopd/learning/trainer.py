@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 from loopd.learning.arrays import Positions, Proba, Weights
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
+from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
 APART = 1_000_000
 """Between the rounds that seed the members of an ensemble."""
@@ -90,8 +91,8 @@ class Trainer:
         self._context = context
         self._problem = problem
         self._seed = seed
-        self._store = ModelStore(context.cache / "models")
-        self._folds = ModelStore(context.cache / "folds")
+        self._store = ModelStore(context.cache / MODELS_FOLDER)
+        self._folds = ModelStore(context.cache / FOLDS_FOLDER)
         self._last_folds: deque[str] = deque(maxlen=FOLDS_KEPT)
         self._in_memory: dict[str, Model] = {}
         self._encoded: dict[str, Features] = {}

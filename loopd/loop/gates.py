@@ -23,15 +23,17 @@ from loopd.storage.run_folder import (
     CACHE_FOLDER,
     HEARTBEAT_NAME,
     METRICS_NAME,
+    MODELS_FOLDER,
     PEOPLE_NAME,
     POOL_FOLDER,
     RUN_ID_NAME,
+    TOKENS_FOLDER,
 )
 
 LEAST_ROOM = 16 * 2**20
 """Bytes on the disk with which a run may begin."""
 
-CACHES = ("models", "tokens")
+CACHES = (MODELS_FOLDER, TOKENS_FOLDER)
 """Folders below ``cache`` in which the learner writes."""
 
 

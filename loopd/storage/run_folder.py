@@ -21,7 +21,13 @@ POOL_FOLDER = "pool"
 """The texts of a pool in Argilla, by intake."""
 
 CACHE_FOLDER = "cache"
-"""Models and features, which can be made again."""
+"""Models and features, which can be made again, in the folders below."""
+
+MODELS_FOLDER, FOLDS_FOLDER = "models", "folds"
+"""Trained models, and probabilities of models that did not see the text."""
+
+TOKENS_FOLDER, FEATURES_FOLDER = "tokens", "features"
+"""Texts as tokens and as vectors, by what they were made with."""
 
 METRICS_NAME = "metrics.jsonl"
 """The metrics log: a row for each round."""

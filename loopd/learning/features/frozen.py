@@ -22,6 +22,7 @@ from loopd.learning.classifiers.source import identity
 from loopd.learning.features.projection import Projection, fitted, kept
 from loopd.learning.features.store import ROWS, FeatureStore, blocks, fill
 from loopd.learning.features.tokens import TokenStore, cached, tokenized
+from loopd.storage.run_folder import FEATURES_FOLDER, TOKENS_FOLDER
 
 if TYPE_CHECKING:
     import torch
@@ -136,7 +137,7 @@ class FrozenFeatures:
         if fingerprint is None:
             return make()
         key = f"{fingerprint}/{identity(self.context.section.model)}/{backbone.max_tokens}"
-        return cached(self.context.cache / "tokens", key, len(texts), make)
+        return cached(self.context.cache / TOKENS_FOLDER, key, len(texts), make)
 
     @cached_property
     def _stores(self) -> tuple[FeatureStore, FeatureStore]:
@@ -175,7 +176,7 @@ class FrozenFeatures:
     def _projection(self) -> Projection:
         """What reduces the layers; fitted on a sample of the pool and kept beside the features."""
         fingerprint = self.context.pool.fingerprint
-        path = self.context.cache / "features" / f"{self._hash(fingerprint, 'projection')}.npy"
+        path = self.context.cache / FEATURES_FOLDER / f"{self._hash(fingerprint, 'projection')}.npy"
         return kept(path, self._fitted)
 
     def _fitted(self) -> Projection:
@@ -243,7 +244,7 @@ class FrozenFeatures:
         return bf16_pays(self._find_backbone().device) if option == "auto" else bool(option)
 
     def _store(self, fingerprint: str, kind: str, count: int, width: int) -> FeatureStore:
-        folder = self.context.cache / "features" / self._hash(fingerprint, kind)
+        folder = self.context.cache / FEATURES_FOLDER / self._hash(fingerprint, kind)
         return FeatureStore(folder, (count, width))
 
     def _hash(self, fingerprint: str, kind: str) -> str:

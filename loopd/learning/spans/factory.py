@@ -25,6 +25,7 @@ from loopd.learning.spans.states import AtomStates
 from loopd.learning.spans.tagger import SpanTagger
 from loopd.learning.spans.tokens import SpanTokens, Vocabulary, kept, span_tokens
 from loopd.learning.spans.training import TaggingRecipe
+from loopd.storage.run_folder import TOKENS_FOLDER
 
 
 class SpanTaggerFactory:
@@ -80,7 +81,7 @@ class SpanTaggerFactory:
             return self._tokenized(texts)
         model = identity(self._context.section.model)
         key = f"{fingerprint}/{model}/{self.backbone.max_tokens}"
-        return kept(self._context.cache / "tokens", key, texts, lambda: self._tokenized(texts))
+        return kept(self._context.cache / TOKENS_FOLDER, key, texts, lambda: self._tokenized(texts))
 
     def split(self, texts: Sequence[str], borders: Sequence[Borders]) -> SpanTokens:
         """Tokens of texts that are cut into these atoms."""
