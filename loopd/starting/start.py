@@ -201,7 +201,6 @@ def free_port() -> int:
     """A port of this machine that nobody listens at."""
     for port in range(FIRST_PORT, FIRST_PORT + PORTS):
         with socket.socket() as listener, suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", port))
             return port
     return 0
