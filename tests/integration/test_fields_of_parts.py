@@ -86,7 +86,7 @@ def test_people_see_each_part_and_what_stands_beside_it(
     assert "body" not in shown["r3"]["fields"]
     metadata = shown["r1"]["metadata"]
     assert (metadata["rank"], metadata["pool_score"], metadata["score"]) == ("1", "high", 0.5)
-    assert metadata["loopd_reason"] == "why r1"
+    assert metadata["chosen_because"] == "why r1"
     people.submit("r1", "ann", "fruit")
     people.submit("r3", "ann", "tool")
     told = {one.external_id: one.value for one in store.sweep({ExternalId("r1"), "r3"}).answers}
