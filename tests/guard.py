@@ -29,6 +29,7 @@ NAMES = frozenset(
         "model_id",
         "second_opinion_of",
         "origin",
+        "chosen_because",
         "loopd_queue",
         MARK,
     }

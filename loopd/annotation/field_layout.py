@@ -46,9 +46,9 @@ class FieldLayout:
         return len(self.texts) > 1
 
     def text_in(self, fields: Mapping[str, JsonValue]) -> str | None:
-        """What the fields of a record show as its text; ``None`` without any."""
+        """What the fields of a record show as its text, escaped as they are; ``None`` without."""
         parts = [(name, fields.get(name)) for name in self.texts]
-        texts = [(name, part) for name, part in parts if isinstance(part, str)]
+        texts = [(shown(name), part) for name, part in parts if isinstance(part, str)]
         if not texts:
             return None
         return joined(texts) if self.has_parts else texts[0][1]

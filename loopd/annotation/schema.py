@@ -29,11 +29,11 @@ METADATA: dict[str, tuple[str, str]] = {
     "model_id": ("terms", "Model"),
     "second_opinion_of": ("terms", "Second opinion of"),
     "origin": ("terms", "Origin"),
-    "loopd_reason": ("terms", "Why it was chosen"),
+    "chosen_because": ("terms", "Why it was chosen"),
 }
 """Metadata properties of records: Argilla type and title by name."""
 
-HIDDEN = frozenset({"origin", "loopd_reason"})
+HIDDEN = frozenset({"origin", "chosen_because"})
 """Those that annotators are not shown: nobody should work on a random draw in another way, or be
 told what the model thinks where no suggestion says so."""
 
@@ -165,7 +165,7 @@ def metadata(batch: Batch, position: int) -> dict[str, JsonValue]:
         "model_id": batch.model_id,
         "second_opinion_of": item.record_id if item.copy_id is not None else None,
         "origin": RANDOM if item.draw else None,
-        "loopd_reason": item.reason or None,
+        "chosen_because": item.reason or None,
     }
     return {
         "batch_id": batch.id,

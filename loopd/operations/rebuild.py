@@ -222,7 +222,7 @@ def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batc
 def _batch_item(member: _Found) -> BatchItem:
     score = _number_in(member, "score")
     draw = _text(member, "origin") == schema.RANDOM
-    reason = _text(member, "loopd_reason") or ""
+    reason = _text(member, "chosen_because") or ""
     return BatchItem(member.record_id, score, member.item.suggestion, member.copy_id, draw, reason)
 
 

@@ -128,6 +128,23 @@ def test_every_shape_comes_out_with_labels(tmp_path: Path, shape: str, out: str)
         assert (source, reason) == ("model", "")
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_comes_out_of_the_csv_export(tmp_path: Path, shape: str) -> None:
+    rows = body_rows()
+    made = Table(tmp_path, SHAPES[shape].write(tmp_path, HEADER, rows), pool={"id": "ref"})
+    made.answered({0: "food", 3: "animal"}, discarded=4)
+    out = tmp_path / "export"
+    command = ["export", str(made.yaml), "--format", "csv", "--no-model", "--out", str(out)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    header, cells = read_out(out / "table.csv")
+    assert header[:5] == HEADER
+    assert [row[:5] for row in cells] == rows
+    assert [number for number, row in enumerate(cells) if row[6] == "person"] == [0, 3, 12]
+    assert {row[6] for row in cells} == {"person", ""}
+    assert cells[4][9] == "people discarded it"
+
+
 def test_the_model_says_what_it_says_in_the_run(table: Table) -> None:
     import numpy as np
 

@@ -551,7 +551,11 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
     made = _existing(api, name)
     first, second, third = (api.record(made, each) for each in ("r1", "r2", "r3"))
     assert first["fields"] == {"text": "text of r1"}
-    assert set(first["metadata"]) == {*METADATA, PROPERTY} - {"second_opinion_of", "origin"}
+    assert set(first["metadata"]) == {*METADATA, PROPERTY} - {
+        "second_opinion_of",
+        "origin",
+        "chosen_because",
+    }
     assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
     (proposal,) = first["suggestions"]
     assert (proposal["value"], proposal["score"]) == ("tool", 0.75)

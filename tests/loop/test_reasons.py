@@ -161,8 +161,8 @@ def _without_reasons(event: Any) -> Any:
 def test_argilla_shows_it_to_those_who_manage_and_to_nobody_else() -> None:
     item = BatchItem("r1", 0.5, Suggestion("fruit", 0.6), reason="why: fruit 60 %")  # type: ignore[arg-type]
     batch = Batch("b0001", 1, "margin", "m", (item, BatchItem("r2", draw=True)))  # type: ignore[arg-type]
-    assert schema.metadata(batch, 0)["loopd_reason"] == "why: fruit 60 %"
-    assert "loopd_reason" not in schema.metadata(batch, 1)
+    assert schema.metadata(batch, 0)["chosen_because"] == "why: fruit 60 %"
+    assert "chosen_because" not in schema.metadata(batch, 1)
     bodies = [schema.metadata_property(name, schema.MetadataNames()) for name in schema.METADATA]
     hidden = {body["name"] for body in bodies if not body["visible_for_annotators"]}
-    assert hidden == {"origin", "loopd_reason"}
+    assert hidden == {"origin", "chosen_because"}
