@@ -239,7 +239,7 @@ def test_a_store_that_replaces_whole_is_found(
 
     def merged(self: RecordWriter, record: Any, renewed: Batch, position: int, text: Record) -> Any:
         """As loopd did before: everything is sent, whatever is there."""
-        body = real(self, renewed, position, text, {})
+        body = real(self, renewed, position, Record(renewed.items[position].record_id, text), {})
         return {**body, "id": record["id"], "external_id": record["external_id"]}
 
     monkeypatch.setattr(RecordWriter, "merged", merged)

@@ -13,6 +13,8 @@ from loopd.machine import State
 from tests.loop.conftest import Bench, MakeBench, gold
 from tests.loop.test_rounds import answer_all, never
 
+pytestmark = pytest.mark.whatever_the_store  # tests/starting/test_start.py has one on Argilla
+
 BIG = SMALL + 10
 
 
