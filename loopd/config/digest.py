@@ -2,7 +2,8 @@
 
 Must not know what a setting does. Runs outlive versions: a section or a field that a later version
 adds has no part in the digest as long as it has its default, so the run goes on as it was. Nobody
-has to list it here, unless it never shapes the results. Such a default must not change later.
+has to list it here, unless it never shapes the results. Such a default must not change later,
+unless the one before is listed here and a journal tells which of the two a run began with.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ ALWAYS: Names = {
 }
 """What the first version had: in the digest whatever its value. Nothing is ever added here."""
 
+FORMER: Mapping[str, object] = {"audit.random_share": 0.0}
+"""Defaults of earlier versions that a later one replaced: they are still left out of the digest."""
+
 
 def digest(config: BaseModel, seed: int) -> str:
     """Hash of everything that shapes the results: 12 hexadecimal digits."""
@@ -72,9 +76,12 @@ def shaping(section: BaseModel, path: str = "") -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        usual = name not in always and value == field.get_default(call_default_factory=True)
-        if name in plain and not usual:
-            kept[name] = _plain(value, plain[name], f"{path}.{name}" if path else name)
+        key = f"{path}.{name}" if path else name
+        usual = value == field.get_default(call_default_factory=True) or (
+            key in FORMER and value == FORMER[key]
+        )
+        if name in plain and (name in always or not usual):
+            kept[name] = _plain(value, plain[name], key)
     return kept
 
 

@@ -111,8 +111,11 @@ class Config(Section):
     def _consistent(self) -> Config:
         if self.test is not None and self.test.label is None:
             raise ValueError("test.label: a test set needs the column of its labels")
-        if self.stopping.target_accuracy is not None and self.test is None:
-            raise ValueError("stopping.target_accuracy needs a `test` set")
+        if self.stopping.target_accuracy is not None and not self._measures:
+            raise ValueError(
+                "stopping.target_accuracy needs an accuracy: a `test` set, or audit.random_share "
+                "or audit.folds above 0"
+            )
         mark = self.queue.watermark
         if mark is not None and mark >= self.queue.batch_size:
             raise ValueError("queue.low_watermark must be smaller than queue.batch_size")
@@ -129,6 +132,11 @@ class Config(Section):
             )
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self
+
+    @property
+    def _measures(self) -> bool:
+        """Whether anything measures the model."""
+        return self.test is not None or self.audit.random_share != 0 or self.audit.folds > 0
 
     def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
         kinds = fitting.get(name)

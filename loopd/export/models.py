@@ -131,7 +131,7 @@ def _train_again(events: Sequence[Event], trained: ModelTrained, tools: Tools) -
         ModelError: that gives another model, as after a change of the configuration.
     """
     before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
-    share = tools.config.audit.random_share
+    share = tools.config.audit.share
     labels = training(consensus_of(before, tools).targets, before, share)
     if tools.learner.model_id(trained.round, labels) != trained.model_id:
         raise ModelError(

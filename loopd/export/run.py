@@ -23,6 +23,7 @@ from loopd.export.folder import FACTS, new_folder, refuse_taken
 from loopd.export.formats import DEFAULT_FORMATS, FORMATS, LabelScheme, refuse_unfit, write_formats
 from loopd.export.models import ModelCard, Progress, export_model
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
+from loopd.loop.draws import in_force
 from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
@@ -80,6 +81,7 @@ def run_export(
     refuse_taken(folder, force=options.force)
     run, stop = recorded_run(config.run.dir), Stop()
     events, state = run.events, run.state
+    config = in_force(config, state)
     with on_signals(stop), apart(config) as own:
         tools = _tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
 from loopd.learning.arrays import Positions, Proba, Vectors
+from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.foreign import calling
@@ -36,19 +37,6 @@ if TYPE_CHECKING:
     from loopd.learning.labels import Labels
 
 __all__ = ["BatchChoice", "Learner", "Model"]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchChoice:
-    """Records that are chosen for a batch.
-
-    Attributes:
-        items: the records, most informative first.
-        strategy: name of the query strategy that really chose them.
-    """
-
-    items: tuple[BatchItem, ...]
-    strategy: str
 
 
 class Learner:
@@ -198,6 +186,16 @@ class Learner:
         proba = self._trainer.out_of_fold(training_set, folds)
         ids = [self._pool.records[position].id for position in training_set.positions]
         return dict(zip(ids, proba, strict=True))
+
+    def cross_predicted(self, round: int, targets: Targets, folds: int) -> Targets:  # noqa: A002
+        """What models say of labelled records that they were not shown, by id; for every kind.
+
+        Of many records only some are predicted, see ``cross_validation``. Raises as ``fit`` does.
+        """
+        training_set, records = self._training_set(round, targets, 0), self._pool.records
+        in_order = [targets[records[position].id] for position in training_set.positions]
+        guesses = self._trainer.cross_predicted(training_set, in_order, folds)
+        return {records[position].id: guess for position, guess in guesses.items()}
 
     def choose(
         self,
