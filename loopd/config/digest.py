@@ -77,12 +77,17 @@ def shaping(section: BaseModel, path: str = "") -> dict[str, Any]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         key = f"{path}.{name}" if path else name
-        usual = value == field.get_default(call_default_factory=True) or (
-            key in FORMER and value == FORMER[key]
-        )
+        usual = _is_usual(key, value, field.get_default(call_default_factory=True))
         if name in plain and (name in always or not usual):
             kept[name] = _plain(value, plain[name], key)
     return kept
+
+
+def _is_usual(key: str, value: object, default: object) -> bool:
+    """Whether a value is the default, or was that of an earlier version."""
+    if isinstance(value, BaseModel) and isinstance(default, BaseModel):
+        return value == default or shaping(value, key) == shaping(default, key)
+    return value == default or (key in FORMER and value == FORMER[key])
 
 
 def _plain(value: object, plain: object, path: str) -> object:

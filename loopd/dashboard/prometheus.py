@@ -43,8 +43,10 @@ NAMES: Mapping[str, str] = {
     "loopd_people_waiting_seconds": "Seconds in which people had nothing to do, summed over them.",
     "loopd_errors": "Errors by kind: those that were waited out, and those that ended a daemon.",
     "loopd_argilla_up": "0 while an outage of Argilla is waited out, else 1.",
-    "loopd_measured": "The accuracy of the last round, or the measure of the kind of task, and the "
-    "ends of its 95 % interval: as page and status show it, with its source.",
+    "loopd_measured": "The accuracy of the last round, or the measure of the kind of task, as page "
+    "and status show it.",
+    "loopd_measured_low": "Lower end of its 95 % interval.",
+    "loopd_measured_high": "Upper end of its 95 % interval.",
     "loopd_measured_texts": "Texts that it was measured on.",
     "loopd_test_score": "Measures on the test set after the last round.",
     "loopd_audit": "Figures of the audit after the last round, by name.",
@@ -142,12 +144,15 @@ def _measured(row: Mapping[str, JsonValue]) -> Iterator[Metric]:
     if accuracy is None:
         return
     about = (("measure", accuracy.metric), ("source", accuracy.source))
-    ends = {"value": accuracy.value, "low": accuracy.low, "high": accuracy.high}
-    shown: Samples = {
-        (*about, ("end", end)): value for end, value in ends.items() if value is not None
+    values = {
+        "measured": accuracy.value,
+        "measured_low": accuracy.low,
+        "measured_high": accuracy.high,
+        "measured_texts": float(accuracy.count),
     }
-    yield _gauge("measured", shown)
-    yield _gauge("measured_texts", {about: float(accuracy.count)})
+    for name, value in values.items():
+        if value is not None:
+            yield _gauge(name, {about: value})
 
 
 def _counters(moment: Moment) -> Iterator[Metric]:

@@ -31,8 +31,11 @@ def audit_sentences(row: Row) -> tuple[str, ...]:
 
 
 def audit_findings(row: Row) -> tuple[str, str]:
-    """Of these what is no accuracy: what choosing saved, and what the next labels will bring."""
-    return _choice(row), _next(row)
+    """The same in two sentences: the model and the next labels, as far as known, and the choice."""
+    model, ahead = _model(row), _next(row)
+    if number(row, "audit.next_labels") is not None:
+        model = f"{model.removesuffix('.')}; {ahead[:1].lower()}{ahead[1:]}"
+    return model, _choice(row)
 
 
 def audit_sentence(row: Row) -> str:

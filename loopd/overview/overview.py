@@ -87,7 +87,7 @@ class Overview:
         people: who answered.
         agreement: flat figures of the last round about annotators, by key of the metrics log.
         audit: flat figures of the last round that random draws gave; empty without an audit.
-        findings: what they say of the choice of texts and of the next labels, in two sentences.
+        findings: what they say, in two sentences.
         rows: the metrics log.
     """
 
