@@ -41,7 +41,7 @@ def audit_chart(rows: Sequence[Row]) -> Chart | None:
     for key, name, colour, line in ARMS:
         arm = series(audited, key)
         if not all(map(math.isnan, arm)):
-            axes.plot(labels, arm, color=colour, linestyle=line, linewidth=1.6, label=name)
+            axes.plot(labels, arm, line, color=colour, marker=".", linewidth=1.6, label=name)
     axes.set_ylim(0, 1.02)
     axes.grid(color=GRID, linewidth=0.8)
     note(axes, f"{audited[-1]['audit.draws']} draws have a label")
