@@ -25,8 +25,8 @@ class AuditSection(Section):
         5,
         ge=0,
         le=20,
-        description="Parts of the cross-validation that measures the model as long as there is "
-        "neither a test set nor a random draw for it; 0: none.",
+        description="Parts of the cross-validation that measures the model where there is no test "
+        "set, as long as there are fewer than 20 labelled random draws; 0: none.",
     )
 
     @field_validator("folds")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from loopd.dashboard.pictures import charts
 from loopd.dashboard.prometheus import Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.view import View
-from loopd.events import Event
 from loopd.loop.draws import in_force
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
@@ -55,9 +53,8 @@ def csv(size: int, start: int = 0) -> str:
     rows = ["id,text,label"]
     for n in range(start, start + size):
         words = WORDS[LABELS[n % 2]]
-        rows.append(
-            f"r{n:03d},the {words[n % 4]} beside the {words[n * 3 % 4]} {n},{LABELS[n % 2]}"
-        )
+        text = f"the {words[n % 4]} beside the {words[n * 3 % 4]} {n}"
+        rows.append(f"r{n:03d},{text},{truth(n, 'single_label')}")
     return "\n".join(rows) + "\n"
 
 
@@ -85,14 +82,13 @@ class Person(MemoryStore):
             self.submit(id_, "ann", truth(int(id_[1:4]), self.kind))
 
 
-def ran(config: Config) -> tuple[State, Tools, Sequence[Event]]:
+def ran(config: Config) -> tuple[State, Tools]:
     """A whole run in memory, from the configuration as a user writes it."""
     config = in_force(config, State())
     store = Person(build_task(config.task))
     store.kind = config.task.type
     tools = build_tools(config, read_data(config), Stop(), store=store)
-    events: list[Event] = []
-    loop = Loop(tools, Stop(), lambda event, _: events.append(event))
+    loop = Loop(tools, Stop(), lambda event, _: None)
     dataset_id = store.open(tools.data.pool, fresh=True)
     first = begin(State(), tools, dataset_id)
     assert first is not None
@@ -104,7 +100,7 @@ def ran(config: Config) -> tuple[State, Tools, Sequence[Event]]:
             store.answer()
         else:
             state = loop.record(state, event)
-    return state, tools, events
+    return state, tools
 
 
 def prometheus(state: State, config: Config) -> dict[str, tuple[float, dict[str, str]]]:
@@ -126,9 +122,9 @@ def shown(state: State, tools: Tools) -> Overview:
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     CROSS: (CROSS, {}),
-    DRAWS: (DRAWS, {"stopping": {"max_rounds": 9}}),
+    DRAWS: (DRAWS, {"audit": {"random_share": 0.5}, "stopping": {"max_rounds": 5}}),
     "no draws": (CROSS, {"audit": {"random_share": 0}}),
-    "few draws": (DRAWS, {"audit": {"folds": 0}, "stopping": {"max_rounds": 5}}),
+    "few draws": (DRAWS, {"audit": {"folds": 0}}),
     TEST: (TEST, {"test": {"path": "test.csv", "id": "id", "label": "label"}}),
 }
 
@@ -137,7 +133,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("run", RUNS)
 def test_every_view_says_the_same(run: str, kind: str, tmp_path: Path) -> None:
     source, sections = RUNS[run]
-    state, tools, _ = ran(settings(tmp_path, kind, **sections))
+    state, tools = ran(settings(tmp_path, kind, **sections))
     seen = shown(state, tools)
     one = seen.measured
     assert one is not None
@@ -190,9 +186,14 @@ def _same_on_pages(one: Measured, state: State, tools: Tools, seen: Overview) ->
             assert one.caveat in view.replace("&#39;", "'")
 
 
-def test_the_switch_is_seen_on_the_curve(tmp_path: Path) -> None:
-    state, tools, _ = ran(settings(tmp_path, "single_label", stopping={"max_rounds": 9}))
-    seen = shown(state, tools)
+@pytest.fixture(scope="module")
+def switched(tmp_path_factory: pytest.TempPathFactory) -> tuple[State, Tools]:
+    """A run that was measured by cross-validation first and by draws in the end."""
+    return ran(settings(tmp_path_factory.mktemp("run"), "single_label", **RUNS[DRAWS][1]))
+
+
+def test_the_switch_is_seen_on_the_curve(switched: tuple[State, Tools]) -> None:
+    seen = shown(*switched)
     assert [point.source for point in seen.curve] == sorted(point.source for point in seen.curve)
     curve = next(chart for chart in charts(seen) if chart.name == "curve")
     legend = curve.figure.axes[0].get_legend()
@@ -210,8 +211,8 @@ def test_the_switch_is_seen_on_the_curve(tmp_path: Path) -> None:
     assert before < at < after
 
 
-def test_the_audit_is_two_sentences_and_one_chart(tmp_path: Path) -> None:
-    state, tools, _ = ran(settings(tmp_path, "single_label", stopping={"max_rounds": 9}))
+def test_the_audit_is_two_sentences_and_one_chart(switched: tuple[State, Tools]) -> None:
+    state, tools = switched
     seen = shown(state, tools)
     drawn = tuple(charts(seen))
     assert [chart.name for chart in drawn].count("audit") == 1
@@ -228,7 +229,7 @@ def test_the_audit_is_two_sentences_and_one_chart(tmp_path: Path) -> None:
 
 def test_before_anything_is_known_nobody_says_that_it_is_drawn(tmp_path: Path) -> None:
     config = settings(tmp_path, "single_label", audit={"folds": 0}, stopping={"max_rounds": 1})
-    state, tools, _ = ran(config)
+    state, tools = ran(config)
     seen = shown(state, tools)
     assert seen.rows
     assert seen.measured is None
