@@ -81,7 +81,6 @@ def run_export(
     refuse_taken(folder, force=options.force)
     run, stop = recorded_run(config.run.dir), Stop()
     events, state = run.events, run.state
-    config = in_force(config, state)
     with on_signals(stop), apart(config) as own:
         tools = _tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
@@ -113,6 +112,7 @@ def _tools(config: Config, state: State, stop: Stop, progress: Progress | None) 
         raise RunError("the pool changed since this run began", "restore it, then export")
     if started is not None and started.labels != config.task.labels:
         raise RunError("the labels changed since this run began", "restore them, then export")
+    config = in_force(config, state)
     return build_tools(config, data, stop, progress, store=MemoryStore(build_task(config.task)))
 
 
