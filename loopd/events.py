@@ -15,7 +15,11 @@ from loopd.records import Answer, Batch, ExternalId, JsonValue, PoolId, Target
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run began: everything that identifies it."""
+    """The run began: everything that identifies it.
+
+    ``random_share`` is the share of random draws that it began with. It holds as long as the
+    configuration names none; 0 in journals of versions that had none by default.
+    """
 
     at: float
     config_digest: str
@@ -25,6 +29,7 @@ class RunStarted:
     test_fingerprint: str
     dataset_id: str
     versions: Mapping[str, str]
+    random_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +157,18 @@ class ModelTrained:
 class RoundEvaluated:
     """The model was measured.
 
-    ``metrics`` are flat numbers (empty without a test set), ``stopping`` the value and verdict of
-    each criterion, ``stop_set`` the encoded predictions that the next replay of the criteria needs.
-    ``audit`` are flat numbers about the model that come from random draws, ``predicted`` is what it
-    says of texts that are or will be drawn, by pool id; both are empty without an audit, and in
-    journals of versions that had none. With ``predicted_since``, ``predicted`` holds only what the
-    model of that round did not say; without it, as in older journals, it holds everything.
-    ``scoring_seconds`` went into scoring the pool, which the stop set and the next query share;
-    ``seconds`` into everything else. ``confusion`` says how often texts of the test set with one
-    label (first) were taken for another (second); pairs that never occur are left out. It is empty
-    without a test set, where texts have several labels or spans, and in older journals.
+    ``metrics`` are flat numbers from the test set; without one those of a cross-validation, if
+    one was needed (keys ``cross.*``), and the measure of the task. ``stopping`` are the value
+    and verdict of each criterion, ``stop_set`` the encoded predictions that the next replay of
+    the criteria needs. ``audit`` are flat numbers about the model that come from random draws,
+    ``predicted`` is what it says of texts that are or will be drawn, by pool id; both are empty
+    without an audit, and in journals of versions that had none. With ``predicted_since``,
+    ``predicted`` holds only what the model of that round did not say; without it, as in older
+    journals, it holds everything. ``scoring_seconds`` went into scoring the pool, which the
+    stop set and the next query share; ``seconds`` into everything else. ``confusion`` says how
+    often texts of the test set with one label (first) were taken for another (second); pairs
+    that never occur are left out. It is empty without a test set, where texts have several
+    labels or spans, and in older journals.
     """
 
     at: float

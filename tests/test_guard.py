@@ -206,7 +206,7 @@ def test_a_store_that_replaces_whole_is_found_by_whoever_forgets_to_look(
         real = RecordWriter.new
 
         def merged(
-            self: RecordWriter, record: Any, renewed: Batch, position: int, text: Record
+            self: RecordWriter, record: Any, renewed: Batch, position: int, text: str
         ) -> Any:
             """As loopd did before: everything is sent, whatever is there."""
             body = real(

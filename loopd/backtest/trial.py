@@ -17,6 +17,7 @@ from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
 from loopd.errors import JournalError, LockedError, RunError
 from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
+from loopd.loop.draws import in_force
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS
@@ -144,7 +145,7 @@ def _begun(loop: Loop, state: State, first: Path | None) -> State:
 
 
 def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
-    config = trial.config
+    config = in_force(trial.config, state)
     needed = config.queue.min_submitted
     # Second opinions need somebody who has not answered the text yet.
     most = config.relabel.max_annotations if config.strategy.name == ACTIVELAB else needed

@@ -2,7 +2,8 @@
 
 Must not know what a setting does. Runs outlive versions: a section or a field that a later version
 adds has no part in the digest as long as it has its default, so the run goes on as it was. Nobody
-has to list it here, unless it never shapes the results. Such a default must not change later.
+has to list it here, unless it never shapes the results. Such a default must not change later,
+unless the one before is listed here and a journal tells which of the two a run began with.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ ALWAYS: Names = {
 }
 """What the first version had: in the digest whatever its value. Nothing is ever added here."""
 
+FORMER: Mapping[str, object] = {"audit.random_share": 0.0}
+"""Defaults of earlier versions that a later one replaced: they are still left out of the digest."""
+
 
 def digest(config: BaseModel, seed: int) -> str:
     """Hash of everything that shapes the results: 12 hexadecimal digits."""
@@ -72,10 +76,18 @@ def shaping(section: BaseModel, path: str = "") -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        usual = name not in always and value == field.get_default(call_default_factory=True)
-        if name in plain and not usual:
-            kept[name] = _plain(value, plain[name], f"{path}.{name}" if path else name)
+        key = f"{path}.{name}" if path else name
+        usual = _is_usual(key, value, field.get_default(call_default_factory=True))
+        if name in plain and (name in always or not usual):
+            kept[name] = _plain(value, plain[name], key)
     return kept
+
+
+def _is_usual(key: str, value: object, default: object) -> bool:
+    """Whether a value is the default, or was that of an earlier version."""
+    if isinstance(value, BaseModel) and isinstance(default, BaseModel):
+        return value == default or shaping(value, key) == shaping(default, key)
+    return value == default or (key in FORMER and value == FORMER[key])
 
 
 def _plain(value: object, plain: object, path: str) -> object:

@@ -49,7 +49,11 @@ class StoppingSection(Section):
     )
     label_budget: int | None = Field(None, ge=1, description="End at so many labels.")
     target_accuracy: float | None = Field(
-        None, gt=0, le=1, description="End when the test accuracy stays at or above this."
+        None,
+        gt=0,
+        le=1,
+        description="End when the accuracy stays at or above this, wherever it comes from: a test "
+        "set, random draws or a cross-validation (these two on at least 20 texts).",
     )
     max_rounds: int | None = Field(
         None,

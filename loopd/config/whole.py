@@ -111,8 +111,11 @@ class Config(Section):
     def _consistent(self) -> Config:
         if self.test is not None and self.test.label is None:
             raise ValueError("test.label: a test set needs the column of its labels")
-        if self.stopping.target_accuracy is not None and self.test is None:
-            raise ValueError("stopping.target_accuracy needs a `test` set")
+        if self.stopping.target_accuracy is not None and not self._measures:
+            raise ValueError(
+                "stopping.target_accuracy needs an accuracy: a `test` set, or audit.random_share "
+                "or audit.folds above 0"
+            )
         self._refuse_unlike_texts()
         mark = self.queue.watermark
         if mark is not None and mark >= self.queue.batch_size:
@@ -148,6 +151,11 @@ class Config(Section):
                 f"pool.show: {self.task.field!r} is the name of the text's field in Argilla; set "
                 "another task.field"
             )
+
+    @property
+    def _measures(self) -> bool:
+        """Whether anything measures the model."""
+        return self.test is not None or self.audit.random_share != 0 or self.audit.folds > 0
 
     def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
         kinds = fitting.get(name)

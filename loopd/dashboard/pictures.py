@@ -125,6 +125,7 @@ def _drawings(seen: Overview) -> Iterator[Callable[[], Chart | None]]:
     yield partial(figures.class_chart, rows)
     yield partial(figures.confusion_chart, matrix)
     yield partial(figures.criteria_chart, rows)
+    yield partial(figures.audit_chart, rows)
     yield partial(figures.seconds_chart, rows)
     yield partial(figures.waiting_chart, rows)
 

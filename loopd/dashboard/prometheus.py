@@ -17,6 +17,7 @@ from loopd.dashboard.snapshot import Snapshot
 from loopd.errors import LoopdError
 from loopd.machine import Phase
 from loopd.metrics_log.audit import AUDIT_PREFIX
+from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import number
 from loopd.overview.people import open_batches, waiting
 from loopd.records import AnswerStatus, JsonValue
@@ -42,6 +43,11 @@ NAMES: Mapping[str, str] = {
     "loopd_people_waiting_seconds": "Seconds in which people had nothing to do, summed over them.",
     "loopd_errors": "Errors by kind: those that were waited out, and those that ended a daemon.",
     "loopd_argilla_up": "0 while an outage of Argilla is waited out, else 1.",
+    "loopd_measured": "The accuracy of the last round, or the measure of the kind of task, as page "
+    "and status show it.",
+    "loopd_measured_low": "Lower end of its 95 % interval.",
+    "loopd_measured_high": "Upper end of its 95 % interval.",
+    "loopd_measured_texts": "Texts that it was measured on.",
     "loopd_test_score": "Measures on the test set after the last round.",
     "loopd_audit": "Figures of the audit after the last round, by name.",
     "loopd_last_success_timestamp_seconds": "When the last step was done.",
@@ -127,9 +133,26 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     times = {"last_success": snapshot.sums.last, "heartbeat": moment.heartbeat}
     for name, time in times.items():
         yield _gauge(f"{name}_timestamp_seconds", {} if time is None else {(): time})
+    yield from _measured(moment.last_row)
     yield _gauge("test_score", _figures(moment.last_row, "measure", MEASURES))
     audit = [key for key in moment.last_row if key.startswith(AUDIT_PREFIX)]
     yield _gauge("audit", _figures(moment.last_row, "figure", audit))
+
+
+def _measured(row: Mapping[str, JsonValue]) -> Iterator[Metric]:
+    accuracy = measured(row)
+    if accuracy is None:
+        return
+    about = (("measure", accuracy.metric), ("source", accuracy.source))
+    values = {
+        "measured": accuracy.value,
+        "measured_low": accuracy.low,
+        "measured_high": accuracy.high,
+        "measured_texts": float(accuracy.count),
+    }
+    for name, value in values.items():
+        if value is not None:
+            yield _gauge(name, {about: value})
 
 
 def _counters(moment: Moment) -> Iterator[Metric]:

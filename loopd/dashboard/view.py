@@ -23,6 +23,7 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.people import kept_names
+from loopd.overview.wording import unmeasured
 from loopd.storage.heartbeat import seconds_since
 
 if TYPE_CHECKING:
@@ -151,7 +152,12 @@ class View:
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)
         charts = self._renderer.gallery
-        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
+        return template.render(
+            o=seen,
+            charts=charts,
+            measure=measure_name(seen.metric),
+            unmeasured=unmeasured(seen.rows),
+        )
 
     @cached_property
     def _templates(self) -> Environment:

@@ -21,6 +21,7 @@ from loopd.demo.play import Play, Sections, config_play, merged, sample_play
 from loopd.errors import LoopdError, ServerError
 from loopd.loop.stop import Stop, on_signals
 from loopd.metrics_log.curve import plot_learning_curve
+from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_metrics
 from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
@@ -315,12 +316,11 @@ def _manners(options: DemoOptions) -> OracleOptions:
 
 def comparison(rows: list[Row]) -> str:
     """The first and the last value of the task's measure in words."""
-    metric = metric_of(rows)
-    measured = [row for row in rows if number(row, metric) is not None]
-    if not measured:
+    rounds = [(row, accuracy) for row in rows if (accuracy := measured(row)) is not None]
+    if not rounds:
         return "not measured"
-    first, last = (number(row, metric) or 0.0 for row in (measured[0], measured[-1]))
-    labels = number(measured[-1], "labels") or 0
+    first, last = rounds[0][1].value, rounds[-1][1].value
+    labels = number(rounds[-1][0], "labels") or 0
     return f"{first:.3f} -> {last:.3f} ({last - first:+.3f}) with {labels:.0f} labels"
 
 

@@ -31,7 +31,7 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
         Interrupted: a stop was asked for.
     """
     before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
-    share = tools.config.audit.random_share
+    share = tools.config.audit.share
     labels = training(consensus_of(before, tools).targets, before, share)
     if tools.learner.model_id(trained.round, labels) != trained.model_id:
         raise ModelError(

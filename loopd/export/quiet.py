@@ -6,6 +6,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.errors import RunError
 from loopd.export.models import Progress
+from loopd.loop.draws import in_force
 from loopd.loop.start import is_pool_of
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data
@@ -32,4 +33,5 @@ def quiet_tools(config: Config, state: State, stop: Stop, progress: Progress | N
         raise RunError("the pool changed since this run began", "restore it, then try again")
     if started is not None and started.labels != config.task.labels:
         raise RunError("the labels changed since this run began", "restore them, then try again")
+    config = in_force(config, state)
     return build_tools(config, data, stop, progress, store=MemoryStore(build_task(config.task)))

@@ -70,12 +70,14 @@ def out_of_fold(
 def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:
     """The fold (n,) of each row, so that every label is spread evenly over the folds.
 
+    Rows of spans are dealt out at random.
+
     Source: for one label, dealing out class by class as scikit-learn's ``StratifiedKFold`` does;
     for several, the greedy rule of Sechidis et al. 2011 (On the stratification of multi-label
     data): the label with the fewest rows left first, each row to the fold that lacks it most.
 
     Args:
-        y: (n,) class numbers, or a sparse (n, C) matrix of zeros and ones.
+        y: (n,) class numbers, (n,) tuples of spans, or a sparse (n, C) matrix of zeros and ones.
         num_classes: C.
         folds: k, at least 1.
         seed: of the order in which rows are taken.
@@ -87,7 +89,8 @@ def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:
     order = rng.permutation(y.shape[0])
     fold = np.empty(len(order), dtype=np.int64)
     if not several(y):
-        by_class = order[np.argsort(y[order], kind="stable")]
+        spans = y.dtype == object
+        by_class = order if spans else order[np.argsort(y[order], kind="stable")]
         fold[by_class] = np.arange(len(order)) % folds
         return fold
     table = np.asarray(y.toarray() > 0)[order]

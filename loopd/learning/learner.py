@@ -191,6 +191,16 @@ class Learner:
         ids = [self._pool.records[position].id for position in training_set.positions]
         return dict(zip(ids, proba, strict=True))
 
+    def cross_predicted(self, round: int, targets: Targets, folds: int) -> Targets:  # noqa: A002
+        """What models say of labelled records that they were not shown, by id; for every kind.
+
+        Of many records only some are predicted, see ``cross_validation``. Raises as ``fit`` does.
+        """
+        training_set, records = self._training_set(round, targets, 0), self._pool.records
+        in_order = [targets[records[position].id] for position in training_set.positions]
+        guesses = self._trainer.cross_predicted(training_set, in_order, folds)
+        return {records[position].id: guess for position, guess in guesses.items()}
+
     def choose(
         self,
         model: Model,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 from loopd.learning.arrays import Positions, Proba, Weights
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
+from loopd.records import Target
 from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
 APART = 1_000_000
@@ -143,6 +144,27 @@ class Trainer:
             self._last_folds.append(name)
             self._folds.keep(self._last_folds)
         return stored["proba"].astype(np.float32)
+
+    def cross_predicted(
+        self, training_set: TrainingSet, targets: Sequence[Target], folds: int
+    ) -> dict[int, Target]:
+        """Predictions for labelled texts by models that were not shown them; nothing is kept.
+
+        Args:
+            training_set: the labelled texts.
+            targets: (k,) of them.
+            folds: parts of the cross-validation.
+
+        Returns:
+            The predictions by row of the pool.
+        """
+        from loopd.learning.cross_validation import CrossPredictor
+
+        seed = seeding.for_step(self._seed, training_set.step, "cross-validation")
+        predictor = CrossPredictor(self.factory, self._problem, seed)
+        with seeding.seeded(seed):
+            by_row = predictor.predicted(self._dataset(training_set), targets, folds)
+        return {int(training_set.positions[row]): guess for row, guess in by_row.items()}
 
     def features(self, texts: Sequence[str], fingerprint: str | None, of_pool: str) -> Features:
         """Features of texts; those of a set with a fingerprint are kept for the next call."""

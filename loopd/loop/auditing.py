@@ -79,7 +79,7 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
         tools: the parts of the loop.
         model: the round's model.
     """
-    if tools.config.audit.random_share == 0:
+    if tools.config.audit.share == 0:
         return Audit()
     drawn, taken = state.draws, state.planned_ids | outside(state)
     ahead = [id_ for id_ in tools.aside if id_ not in taken][:FORESEEN]

@@ -125,7 +125,7 @@ def _with_draws(
         choose: gives so many records, or fewer where fewer are left.
     """
     config = tools.config
-    draws = drawn(context.state, tools.aside, config.audit.random_share, size)
+    draws = drawn(context.state, tools.aside, config.audit.share, size)
     if len(draws) == size:
         return BatchChoice(draws, RANDOM)
     choice = choose(size - len(draws))

@@ -24,6 +24,7 @@ from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
 from loopd.loop.argilla_pool import PoolNow, keep
+from loopd.loop.draws import in_force
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
@@ -138,6 +139,7 @@ class _Entering:
         else:
             self._events = self._journal.read()
             self.state = fold(self._events)
+        self.config = in_force(self.config, self.state)
 
     def read_data(self) -> None:
         """Read pool and test set, and log what was left out."""

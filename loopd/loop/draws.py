@@ -14,12 +14,34 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from loopd.annotation.consensus import outside
+from loopd.config import Config
+from loopd.config.audit import USUAL_SHARE
 from loopd.data.pool import Pool
 from loopd.learning.seeding import for_step, rng
 from loopd.machine import State
 from loopd.records import BatchItem, PoolId, Targets
 
 PURPOSE = "audit"
+
+
+def in_force(config: Config, state: State) -> Config:
+    """The configuration with the share of draws that holds for the run.
+
+    What the configuration says comes first, then what the run began with: one that began without
+    draws never gets any by an upgrade. A run that has not begun gets draws where it has no test
+    set.
+    """
+    if config.audit.random_share is not None:
+        return config
+    if state.started is not None:
+        return with_share(config, state.started.random_share)
+    return with_share(config, USUAL_SHARE if config.test is None else 0.0)
+
+
+def with_share(config: Config, share: float) -> Config:
+    """The configuration with this share of draws."""
+    section = config.audit.model_copy(update={"random_share": share})
+    return config.model_copy(update={"audit": section})
 
 
 def set_aside(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:

@@ -47,7 +47,7 @@ class LabelResolver:
             labels=tools.config.task.labels,
             seed=for_step(tools.config.run.seed, state.round, "consensus"),
             predict=predict,
-            held_out=held_out(state, tools.config.audit.random_share),
+            held_out=held_out(state, tools.config.audit.share),
         )
         return resolve(votes(state, tools), consensus_options)
 

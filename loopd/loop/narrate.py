@@ -26,6 +26,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.audit import audit_sentence
+from loopd.metrics_log.measured import TEST, measured_in
 from loopd.records import AnswerStatus, JsonValue
 
 
@@ -142,11 +143,14 @@ def _pool_changed(event: PoolChanged, state: State) -> None:
 
 
 def _evaluated(event: RoundEvaluated, state: State) -> None:
-    shown = {
+    shown: dict[str, JsonValue] = {
         name: round(value, 4)
         for name, value in event.metrics.items()
         if name in ("accuracy", "f1", "macro_f1", "micro_f1") and isinstance(value, float)
     }
+    accuracy = measured_in(event)
+    if accuracy is not None and accuracy.source != TEST:
+        shown |= {accuracy.metric: round(accuracy.value, 4), "measured": accuracy.basis}
     advice = [name for name, verdict in event.stopping.items() if verdict["stop"]]
     labels = state.trained[event.round].labels
     log.get("loop").info(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import given, index_of, majorities, targets, unresolved
 from loopd.config import Config
 from loopd.learning.problems.problem import problem_of
-from loopd.loop.draws import held_out, training
+from loopd.loop.draws import held_out, in_force, training
 from loopd.machine import Phase, State
 from loopd.printable import one_line
 from loopd.records import AnswerStatus, ExternalId, Span, Target, Targets, published_as
@@ -60,6 +60,7 @@ def obstacle(state: State, config: Config) -> Obstacle | None:
         _few_people,
         _nothing_to_learn,
     )
+    config = in_force(config, state)
     return next((found for look in looks if (found := look(state, config)) is not None), None)
 
 
@@ -207,7 +208,7 @@ def _lack(state: State, config: Config) -> _Lack | None:
     if _can_fit(state, config):
         return None
     labels = targets(state)
-    trains = training(labels, state, config.audit.random_share)
+    trains = training(labels, state, config.audit.share)
     if not labels:
         return _unlabelled(state)
     if not trains:
@@ -220,7 +221,7 @@ def _can_fit(state: State, config: Config) -> bool:
     """Whether a model can be trained; looks at no more labels than it takes to see it."""
     empty = config.task.type != "multi_label" or config.task.none_label is not None
     problem = problem_of(config.task.type, config.task.labels, allow_empty=empty)
-    held = held_out(state, config.audit.random_share)
+    held = held_out(state, config.audit.share)
     different: set[Target] = set()
     for record_id, target in majorities(state):
         if record_id not in held and target not in different:

@@ -184,6 +184,7 @@ def started(tools: Tools, dataset_id: str) -> RunStarted:
         test_fingerprint=test,
         dataset_id=dataset_id,
         versions=versions(),
+        random_share=tools.config.audit.share,
     )
 
 

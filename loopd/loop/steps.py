@@ -18,7 +18,6 @@ from loopd.annotation.consensus import (
 )
 from loopd.annotation.store import Sweep
 from loopd.errors import TransientError
-from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.evaluation.stopping import evaluate_criteria
 from loopd.events import (
     AnswersCollected,
@@ -36,13 +35,15 @@ from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch
 from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.draws import training
+from loopd.loop.measuring import on_test_set, without_test_set
 from loopd.loop.opening import cold_size, opening_size
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State
-from loopd.records import Batch, ExternalId, JsonValue, Targets
+from loopd.metrics_log.measured import measured
+from loopd.records import Batch, ExternalId, Targets
 
 Step = Callable[[State, Tools], Event | None]
 
@@ -139,7 +140,7 @@ def train(state: State, tools: Tools) -> Event:
     started = tools.clock.monotonic()
     consensus = tools.resolver.consensus(state, tools)
     labels = consensus.targets
-    trains = training(labels, state, tools.config.audit.random_share)
+    trains = training(labels, state, tools.config.audit.share)
     if not tools.learner.can_fit(trains):
         section = tools.config.stopping
         limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
@@ -162,21 +163,24 @@ def train(state: State, tools: Tools) -> Event:
 
 
 def evaluate(state: State, tools: Tools) -> Event:
-    """Measure the model on the test set and the stopping criteria on the stop set."""
-    model = _model(state, tools)
+    """Measure the model, on the test set if there is one, and the stopping criteria."""
+    labels = _labels(state, tools)
+    model = tools.learner.fit(state.round, labels)
     started = tools.clock.monotonic()
     proba = tools.learner.decisions(model, tools.stop_set)
     scored = tools.clock.monotonic()
-    metrics, confused = _test_metrics(model, tools)
+    metrics, confused = on_test_set(model, tools)
+    audit = audited(state, tools, model)
+    if tools.data.test is None:
+        metrics = without_test_set(state.round, labels, audit.figures, tools)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
     stopping, stop_set = evaluate_criteria(tools.config.stopping.criteria, history, proba)
     stopping |= rules(
         tools.config.stopping,
         labels=state.trained[state.round].labels,
         rounds=state.rounds_measured + 1,
-        accuracy=metrics.get(tools.task.metric),
+        accuracy=measured({**metrics, **audit.figures}),
     )
-    audit = audited(state, tools, model)
     return RoundEvaluated(
         at=tools.clock.wall(),
         round=state.round,
@@ -282,19 +286,10 @@ def _open_batches(state: State, tools: Tools) -> tuple[Batch, ...]:
 
 def _labels(state: State, tools: Tools) -> Targets:
     """What the answers so far amount to, for a model to be trained on."""
-    share = tools.config.audit.random_share
+    share = tools.config.audit.share
     return training(tools.resolver.consensus(state, tools).targets, state, share)
 
 
 def _model(state: State, tools: Tools) -> Model:
     """The round's model: from memory or cache, else trained again with the same result."""
     return tools.learner.fit(state.round, _labels(state, tools))
-
-
-def _test_metrics(model: Model, tools: Tools) -> tuple[dict[str, JsonValue], Confusion]:
-    test = tools.data.test
-    if test is None:
-        return {}, ()
-    gold = [record.gold if record.gold is not None else "" for record in test]
-    predicted = tools.learner.predict(model, test)
-    return measure(tools.task, gold, predicted), confusion(gold, predicted)

@@ -109,7 +109,7 @@ class Tools:
     def aside(self) -> tuple[PoolId, ...]:
         """Pool ids that only the audit may draw, in its order."""
         config = self.config
-        return set_aside(self.data.pool, config.audit.random_share, config.run.seed)
+        return set_aside(self.data.pool, config.audit.share, config.run.seed)
 
 
 def read_data(config: Config) -> DataSets:

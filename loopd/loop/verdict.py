@@ -5,6 +5,7 @@ from __future__ import annotations
 from loopd.config import StoppingSection
 from loopd.events import RoundEvaluated
 from loopd.machine import State
+from loopd.metrics_log.measured import Measured, measured_in
 from loopd.records import JsonValue
 
 LIMITS = ("label_budget", "max_rounds")
@@ -14,7 +15,7 @@ Verdicts = dict[str, dict[str, JsonValue]]
 
 
 def rules(
-    section: StoppingSection, *, labels: int, rounds: int, accuracy: JsonValue = None
+    section: StoppingSection, *, labels: int, rounds: int, accuracy: Measured | None = None
 ) -> Verdicts:
     """Value and verdict of each configured rule that needs no small-text.
 
@@ -22,16 +23,17 @@ def rules(
         section: the configuration.
         labels: records with a label.
         rounds: in which a model was measured, as ``State.rounds_measured`` counts them.
-        accuracy: on the test set, ``None`` without one.
+        accuracy: of the round, ``None`` while it is unknown. One on a few texts that are no test
+            set is shown and meets no target.
     """
     verdicts: Verdicts = {}
     if section.label_budget is not None:
         verdicts["label_budget"] = {"value": labels, "stop": labels >= section.label_budget}
     if section.max_rounds is not None:
         verdicts["max_rounds"] = {"value": rounds, "stop": rounds >= section.max_rounds}
-    if section.target_accuracy is not None and isinstance(accuracy, float):
-        reached = accuracy >= section.target_accuracy
-        verdicts["target_accuracy"] = {"value": accuracy, "stop": reached}
+    if section.target_accuracy is not None and accuracy is not None:
+        reached = accuracy.is_reliable and accuracy.value >= section.target_accuracy
+        verdicts["target_accuracy"] = {"value": accuracy.value, "stop": reached}
     return verdicts
 
 
@@ -70,7 +72,7 @@ def labels_left(section: StoppingSection, labels: int, size: int) -> int:
 
 
 def _target_met(section: StoppingSection, evaluated: RoundEvaluated) -> bool:
-    accuracy = evaluated.metrics.get(str(evaluated.metrics.get("metric", "accuracy")))
+    accuracy = measured_in(evaluated)
     return _stops(rules(section, labels=0, rounds=0, accuracy=accuracy), "target_accuracy")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loopd.metrics_log.rows import Row, measure_name, metric_of, number
+from loopd.metrics_log.measured import judged_by
+from loopd.metrics_log.rows import Row, measure_name, number
 
 AUDIT_PREFIX = "audit."
 """Of the audit's keys in a row."""
@@ -29,6 +30,14 @@ def audit_sentences(row: Row) -> tuple[str, ...]:
     return _model(row), _choice(row), _next(row)
 
 
+def audit_findings(row: Row) -> tuple[str, str]:
+    """The same in two sentences: the model and the next labels, as far as known, and the choice."""
+    model, ahead = _model(row), _next(row)
+    if number(row, "audit.next_labels") is not None:
+        model = f"{model.removesuffix('.')}; {ahead[:1].lower()}{ahead[1:]}"
+    return model, _choice(row)
+
+
 def audit_sentence(row: Row) -> str:
     """The same in one line."""
     return " ".join(audit_sentences(row))
@@ -36,7 +45,7 @@ def audit_sentence(row: Row) -> str:
 
 def _model(row: Row) -> str:
     draws = int(number(row, "audit.draws") or 0)
-    metric = metric_of([row])
+    metric = judged_by(row)
     measured = next((candidate for candidate in (metric, "accuracy") if _has(row, candidate)), None)
     if measured is None:
         return f"Accuracy on texts like the pool's: {UNKNOWN} ({_count(draws, 'random draw')})."

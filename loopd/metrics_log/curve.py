@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopd.drawing import COLOURS, legend, new_figure, png, style
+from loopd.metrics_log.measured import CROSS, DRAWS, TEST, Measured, measured
 from loopd.metrics_log.rows import (
     Row,
     class_names,
     criterion_names,
     effort_of,
     measure_name,
-    metric_of,
     number,
 )
 from loopd.storage.files import write_atomic
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ACCURACY, MACRO_F1, GREY = COLOURS[0], COLOURS[1], "#B8B8B8"
+MACRO_F1, GREY, LINE = COLOURS[1], "#B8B8B8", "#8A8A8A"
+
+LOOKS = {TEST: (COLOURS[0], "o"), DRAWS: (COLOURS[2], "D"), CROSS: (COLOURS[3], "v")}
+"""Colour and marker of each source of the accuracy."""
+
+WORDS = {TEST: "on the test set", DRAWS: "on random draws", CROSS: "by cross-validation"}
 
 NAMED_CLASSES = 8
 """With more classes than this, only the weakest are named and coloured."""
@@ -36,7 +42,9 @@ NAMED_CLASSES = 8
 def plot_learning_curve(rows: Sequence[Row], path: Path, title: str) -> None:
     """Draw accuracy (or the task's own measure), macro-F1 and the F1 of each class over the effort.
 
-    Without a test set the stopping criteria are drawn instead. Class names may hold anything.
+    Where the accuracy comes from is told by colour and mark, and a dotted line stands where that
+    changes. Before anything is measured the stopping criteria are drawn. Class names may hold
+    anything.
 
     Args:
         rows: rounds, oldest first; may be one or none.
@@ -67,40 +75,83 @@ def draw_quality(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_ylim(0, 1.02)
     axes.grid(color="#E4E4E4", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
-    metric = metric_of(rows)
-    if any(number(row, metric) is not None for row in rows):
-        _draw_measure(axes, rows, metric)
+    measures = [measured(row) for row in rows]
+    if any(measures):
+        _draw_measure(axes, rows, measures)
     else:
         draw_criteria(axes, rows)
 
 
-def _draw_measure(axes: Axes, rows: Sequence[Row], metric: str) -> None:
-    labels, values = series(rows, effort_of(rows)), series(rows, metric)
-    low, high = series(rows, f"{metric}_low"), series(rows, f"{metric}_high")
-    if len(rows) == 1:
-        axes.vlines(labels, low, high, color=ACCURACY, alpha=0.35, linewidth=6)
-    axes.fill_between(labels, low, high, color=ACCURACY, alpha=0.18, linewidth=0)
-    (line,) = axes.plot(labels, values, color=ACCURACY, marker="o", linewidth=2.2)
-    (dashed,) = axes.plot(
-        labels, series(rows, "macro_f1"), color=MACRO_F1, marker="s", markersize=4, linestyle="--"
-    )
-    axes.set_ylabel("on the test set")
-    axes.set_title(_summary(rows, metric), loc="left", fontsize=10, color="#444444")
-    axes.legend(
-        [line, dashed], [f"{measure_name(metric)}, 95 % interval", "macro-F1"], loc="lower right"
-    )
+Measures: TypeAlias = "Sequence[Measured | None]"
 
 
-def _summary(rows: Sequence[Row], metric: str) -> str:
+def _draw_measure(axes: Axes, rows: Sequence[Row], measures: Measures) -> None:
+    labels = series(rows, effort_of(rows))
+    whole = [math.nan if one is None else one.value for one in measures]
+    axes.plot(labels, whole, color=LINE, linewidth=1.4, zorder=1)
+    name = measure_name(_metric(measures))
+    parts, names = [], []
+    for source in _sources(measures):
+        parts.append(_draw_source(axes, labels, measures, source))
+        names.append(f"{name} {WORDS[source]}, 95 % interval")
+    if any(number(row, "macro_f1") is not None for row in rows):
+        macro_f1 = series(rows, "macro_f1")
+        look: dict[str, Any] = {
+            "color": MACRO_F1,
+            "marker": "s",
+            "markersize": 4,
+            "linestyle": "--",
+        }
+        parts += axes.plot(labels, macro_f1, **look)
+        names.append("macro-F1")
+    _mark_switches(axes, labels, measures)
+    axes.set_ylabel("on the test set" if _sources(measures) == [TEST] else name)
+    axes.set_title(_summary(rows, measures), loc="left", fontsize=10, color="#444444")
+    axes.legend(parts, names, loc="lower right", fontsize=8.5)
+
+
+def _draw_source(axes: Axes, labels: Sequence[float], measures: Measures, source: str) -> Any:
+    """The points that come from one source, with their intervals."""
+    own = [one if one is not None and one.source == source else None for one in measures]
+    low, high = (
+        [math.nan if one is None or (end := getattr(one, side)) is None else end for one in own]
+        for side in ("low", "high")
+    )
+    colour, marker = LOOKS[source]
+    if sum(one is not None for one in own) == 1:
+        axes.vlines(labels, low, high, color=colour, alpha=0.35, linewidth=6)
+    axes.fill_between(labels, low, high, color=colour, alpha=0.18, linewidth=0)
+    values = [math.nan if one is None else one.value for one in own]
+    (line,) = axes.plot(labels, values, color=colour, marker=marker, linewidth=2.2)
+    return line
+
+
+def _mark_switches(axes: Axes, labels: Sequence[float], measures: Measures) -> None:
+    """A dotted line wherever the accuracy comes from another source than before."""
+    shown = [(at, one.source) for at, one in zip(labels, measures, strict=True) if one is not None]
+    for (before, source), (after, later) in pairwise(shown):
+        if source != later:
+            axes.axvline((before + after) / 2, color="#777777", linestyle=":", linewidth=1.2)
+
+
+def _sources(measures: Measures) -> list[str]:
+    return list(dict.fromkeys(one.source for one in measures if one is not None))
+
+
+def _metric(measures: Measures) -> str:
+    return next((one.metric for one in measures if one is not None), "accuracy")
+
+
+def _summary(rows: Sequence[Row], measures: Measures) -> str:
     """The first and the last value in words."""
-    measured = [row for row in rows if number(row, metric) is not None]
     effort = effort_of(rows)
-    first, last = (
-        f"{number(row, metric):.3f} at {number(row, effort) or 0:.0f} {effort}"
-        for row in (measured[0], measured[-1])
-    )
-    name = measure_name(metric)
-    return f"{name} {first}" if len(measured) == 1 else f"{name} {first}, {last}"
+    told = [
+        f"{one.value:.3f} at {number(row, effort) or 0:.0f} {effort}"
+        for row, one in zip(rows, measures, strict=True)
+        if one is not None
+    ]
+    name = measure_name(_metric(measures))
+    return f"{name} {told[0]}" if len(told) == 1 else f"{name} {told[0]}, {told[-1]}"
 
 
 def draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
@@ -113,7 +164,7 @@ def draw_criteria(axes: Axes, rows: Sequence[Row]) -> None:
         if all(math.isnan(value) or 0 <= value <= 1 for value in values):
             lines += axes.plot(labels, values, **style(len(lines)), linewidth=1.6)
             names.append(name)
-    note = "no test set: stopping criteria" if rows else "no round is finished yet"
+    note = "not measured yet: stopping criteria" if rows else "no round is finished yet"
     axes.set_title(note, loc="left", fontsize=10, color="#444444")
     if lines:
         legend(axes, lines, names)

@@ -91,7 +91,7 @@ MEASURES = {
     "precision": "entity precision",
     "recall": "entity recall",
 }
-"""Measures on the test set, as people call them."""
+"""Measures, as people call them."""
 
 
 def metric_of(rows: Iterable[Row]) -> str:

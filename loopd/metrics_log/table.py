@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from loopd.metrics_log.measured import CROSS, DRAWS, measured
 from loopd.metrics_log.rows import Row, advice, measure_name, metric_of, number
 
 
@@ -51,16 +52,19 @@ def _seconds(key: str) -> Callable[[Row], str]:
 
 
 def _measure(row: Row) -> str:
-    metric = metric_of([row])
-    value, low, high = (number(row, f"{metric}{end}") for end in ("", "_low", "_high"))
-    if value is None or low is None or high is None:
-        return _shown(value, "{:.3f}")
-    return f"{value:.3f} [{low:.3f}-{high:.3f}]"
+    accuracy = measured(row)
+    if accuracy is None:
+        return "-"
+    within = "" if accuracy.interval is None else " [{:.3f}-{:.3f}]".format(*accuracy.interval)
+    return f"{accuracy.value:.3f}{within}{SHORT.get(accuracy.source, '')}"
 
 
 def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
+
+SHORT = {DRAWS: " draws", CROSS: " cross"}
+"""Behind an accuracy that is not the test set's: random draws, cross-validation."""
 
 ADVICE = "advise to stop"
 

@@ -11,7 +11,9 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
+from loopd.events import RoundEvaluated
 from loopd.machine import State
+from loopd.metrics_log.measured import measured_in
 from loopd.records import JsonValue
 from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.run_folder import METRICS_NAME
@@ -46,6 +48,25 @@ KEYS: dict[str, str] = {
     "staleness": "Answers, edited ones too, that came before this batch was out and that its model "
     "had not seen.",
     "labels.<label>": "Training records with this label.",
+    "measured": "The accuracy, or the measure of the kind of task (`metric`), by the best source "
+    "there is; page, status, report, stopping rules and Prometheus show the same. The five keys "
+    "are absent as long as nothing is known.",
+    "measured_low": "Lower end of its 95 % interval.",
+    "measured_high": "Upper end of its 95 % interval.",
+    "measured_by": "Where it comes from: `test`, `draws` (random draws) or `cross-validation`.",
+    "measured_on": "Texts that it was measured on.",
+    "cross.accuracy": "By cross-validation: share of the training texts that models get right that "
+    "were not shown them. The `cross.*` keys are there without a test set, as long as there are "
+    "too few random draws.",
+    "cross.accuracy_low": "Lower end of its 95 % Wilson interval.",
+    "cross.accuracy_high": "Upper end of its 95 % Wilson interval.",
+    "cross.micro_f1": "The same as F1 over all pairs of text and label (several labels).",
+    "cross.micro_f1_low": "Lower end of its 95 % bootstrap interval over texts.",
+    "cross.micro_f1_high": "Upper end of its 95 % bootstrap interval over texts.",
+    "cross.f1": "The same as F1 over entities (spans).",
+    "cross.f1_low": "Lower end of its 95 % bootstrap interval over texts.",
+    "cross.f1_high": "Upper end of its 95 % bootstrap interval over texts.",
+    "cross.texts": "Training texts that were predicted; of many only some.",
     "accuracy": "Share of the test set that the model gets right.",
     "accuracy_low": "Lower end of its 95 % Wilson interval.",
     "accuracy_high": "Upper end of its 95 % Wilson interval.",
@@ -62,8 +83,8 @@ KEYS: dict[str, str] = {
     "precision": "Share of the marked entities that are right (spans).",
     "recall": "Share of the known entities that are found (spans).",
     "test_size": "Texts in the test set.",
-    "audit.draws": "Random draws with a label so far; the `audit.*` keys are there with "
-    "`audit.random_share` above 0.",
+    "audit.draws": "Random draws with a label so far; the `audit.*` keys are there where records "
+    "are drawn at random (`audit.random_share`).",
     "audit.discarded": "Random draws that people discarded and nobody labelled.",
     "audit.open": "Random draws that nobody has answered yet.",
     "audit.accuracy": "Share of the labelled draws that the model gets right: an unbiased estimate "
@@ -186,12 +207,18 @@ def _row(state: State, number: int) -> Row:
         **trained.consensus,
         **evaluated.metrics,
         **evaluated.audit,
+        **_measured(evaluated),
         **{f"labels.{label}": count for label, count in trained.label_counts.items()},
     }
     for name, verdict in evaluated.stopping.items():
         row[f"stop.{name}.value"] = verdict["value"]
         row[f"stop.{name}.stop"] = verdict["stop"]
     return row | _seconds(state, number) | _origin(state, number)
+
+
+def _measured(evaluated: RoundEvaluated) -> Row:
+    accuracy = measured_in(evaluated)
+    return {} if accuracy is None else accuracy.row()
 
 
 def _seconds(state: State, number: int) -> Row:

@@ -100,7 +100,7 @@ def _data(visit: CheckVisit) -> Iterator[Finding]:
 
 def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
     if data.test is None:
-        yield Finding("test", "warning", "no test set", "without one there is no accuracy")
+        yield _without_test_set(config)
         return
     counts = Counter(label for record in data.test for label in _labels_of(record.gold))
     absent = [label for label in config.task.labels if not counts[label]]
@@ -109,6 +109,17 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
         yield Finding("labels", "warning", text, "their F1 is not measured")
     else:
         yield Finding("labels", "ok", f"all {len(config.task.labels)} labels are in the test set")
+
+
+def _without_test_set(config: Config) -> Finding:
+    share, folds = config.audit.share, config.audit.folds
+    ways = [f"{share:.0%} of the records, drawn at random (audit.random_share)"] if share else []
+    ways += ["cross-validation (audit.folds)"] if folds else []
+    if not ways:
+        hint = "name one, or set audit.random_share"
+        return Finding("test", "warning", "no test set, and nothing else measures the model", hint)
+    text = f"no test set: the model is measured by {', until there are enough by '.join(ways)}"
+    return Finding("test", "ok", text)
 
 
 def _labels_of(target: Target | None) -> tuple[str, ...]:

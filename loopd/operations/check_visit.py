@@ -12,6 +12,7 @@ from loopd.annotation.webhooks import refuse_taken
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
+from loopd.loop.draws import in_force
 from loopd.loop.start import is_fresh
 from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
 from loopd.machine import State, fold
@@ -59,6 +60,7 @@ class CheckVisit:
         folder = self.config.run.dir
         refuse_newer_files(folder)
         self.state = fold(events_at(folder / JOURNAL_NAME))
+        self.config = in_force(self.config, self.state)
 
     def read_data(self) -> None:
         """Read pool and test set."""

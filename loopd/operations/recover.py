@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.consensus import labelled, unresolved
 from loopd.annotation.store import Progress, Published
 from loopd.config import Config
+from loopd.config.audit import USUAL_SHARE
 from loopd.errors import JournalError, NewerError, RunError
 from loopd.events import Event, RunRecovered
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import report_data
+from loopd.loop.draws import with_share
 from loopd.loop.narrate import narrate
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
@@ -118,6 +120,7 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
         DatasetError: see :func:`~loopd.operations.rebuild.rebuild`.
     """
     found = rebuild(listing.items, tools.data.pool, tools.task)
+    tools = replace(tools, config=_as_begun(tools.config, found))
     now = tools.clock.wall()
     given = imported(State(), tools.data.pool, tools.task, now)
     events: list[Event] = [
@@ -131,6 +134,15 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
         events.append(news)
         state = apply(state, news)
     return Recovery(tuple(events), state, found.notes)
+
+
+def _as_begun(config: Config, found: Rebuilt) -> Config:
+    """The configuration: the run began with random draws if Argilla shows one of it."""
+    share = config.audit.random_share
+    if share is None:
+        drew = any(item.draw for batch in found.batches for item in batch.items)
+        share = USUAL_SHARE if drew else 0.0
+    return with_share(config, share)
 
 
 def lines(found: Recovery, config: Config, *, dry_run: bool) -> Iterator[str]:

@@ -10,6 +10,7 @@ from loopd.config import Config
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State
+from loopd.metrics_log.measured import ROW, Figures, judged_by, measured
 from loopd.storage.heartbeat import seconds_since
 from loopd.storage.lock import holder
 from loopd.storage.recorded_run import recorded_run
@@ -83,16 +84,21 @@ def _waits_for(state: State, waiting: int) -> str:
 
 
 def _last_round(state: State) -> dict[str, Any]:
-    names: tuple[str, ...] = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1")
     if not state.evaluated:
-        return {"evaluated": None, "advice": [], "metric": "accuracy", **dict.fromkeys(names)}
+        return {"evaluated": None, "advice": [], **_accuracy({})}
     last = state.evaluated[max(state.evaluated)]
-    metric = str(last.metrics.get("metric", "accuracy"))
-    names = tuple(dict.fromkeys((metric, f"{metric}_low", f"{metric}_high", *names)))
     advice = [f"stop ({name})" for name, verdict in last.stopping.items() if verdict["stop"]]
     return {
         "evaluated": last.round,
         "advice": advice,
-        "metric": metric,
-        **{name: last.metrics.get(name) for name in names},
+        **_accuracy({**last.metrics, **last.audit}),
     }
+
+
+def _accuracy(figures: Figures) -> dict[str, Any]:
+    """The measure of the task by its own name and under the keys of the metrics log."""
+    accuracy, metric = measured(figures), judged_by(figures)
+    row: Figures = dict.fromkeys(ROW) if accuracy is None else accuracy.row()
+    named = {f"{metric}{end}": row[f"measured{end}"] for end in ("", "_low", "_high")}
+    others = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1")
+    return {"metric": metric, **{key: figures.get(key) for key in others}, **named, **row}

@@ -14,7 +14,8 @@ from typing import Any
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.machine import State
-from loopd.metrics_log.audit import AUDIT_PREFIX, audit_sentences, has_audit
+from loopd.metrics_log.audit import AUDIT_PREFIX, audit_findings, has_audit
+from loopd.metrics_log.measured import Measured, measured
 from loopd.metrics_log.rows import Row, effort_of, metric_of, number
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.overview.cautions import Outage, cautions
@@ -69,7 +70,8 @@ class Overview:
         cautions: what somebody should know, one sentence each, the worst first.
         metric, effort: keys of the rows: the measure of the task, and what work is counted in.
         labels: the label names.
-        curve: the measure over the rounds.
+        measured: the accuracy, or the measure of the task, of the last round that knows it.
+        curve: the same over the rounds.
         classes: F1 of each class in the last round that has any, weakest first.
         confusion: (right label, model's, count) of the last round.
         mistakes: the most frequent confusions of it.
@@ -85,7 +87,7 @@ class Overview:
         people: who answered.
         agreement: flat figures of the last round about annotators, by key of the metrics log.
         audit: flat figures of the last round that random draws gave; empty without an audit.
-        findings: what they say, in sentences.
+        findings: what they say, in two sentences.
         rows: the metrics log.
     """
 
@@ -100,6 +102,7 @@ class Overview:
     metric: str
     effort: str
     labels: tuple[str, ...]
+    measured: Measured | None
     curve: tuple[Point, ...]
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[str, str, int], ...]
@@ -192,15 +195,17 @@ def _facts(state: State) -> dict[str, Any]:
 def _figures(rows: Sequence[Row]) -> dict[str, Any]:
     """What the metrics log says, as it stands there."""
     last = rows[-1] if rows else None
+    last_measure = next((one for row in reversed(rows) if (one := measured(row))), None)
     return {
-        "metric": metric_of(rows),
+        "metric": metric_of(rows) if last_measure is None else last_measure.metric,
+        "measured": last_measure,
         "effort": effort_of(rows),
         "curve": curve(rows),
         "classes": classes(rows),
         "seconds": {name: _total(rows, f"seconds.{name}") for name in TIMES},
         "agreement": _chosen(last, AGREEMENT_PREFIX),
         "audit": _chosen(last, AUDIT_PREFIX),
-        "findings": audit_sentences(last) if last is not None and has_audit(last) else (),
+        "findings": audit_findings(last) if last is not None and has_audit(last) else (),
         "rows": tuple(rows),
     }
 

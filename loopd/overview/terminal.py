@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import Row, advice, measure_name, number
 from loopd.overview.overview import Overview
 from loopd.printable import one_line
@@ -140,11 +141,11 @@ def _of(spent: int, most: int | None) -> str:
 
 def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]]:
     name = measure_name(seen.metric)
-    if not seen.curve:
+    last = seen.measured
+    if last is None:
         yield name, "not measured yet"
         return
-    last = seen.curve[-1]
-    within = "" if last.low is None else f" [{last.low:.3f}, {last.high:.3f}]"
+    within = "" if last.interval is None else " [{:.3f}, {:.3f}]".format(*last.interval)
     value = f"{last.value:.3f}{within}"
     line = spark(
         [point.value for point in seen.curve],
@@ -152,6 +153,7 @@ def _measures(seen: Overview, room: int, look: Look) -> Iterator[tuple[str, str]
         unicode=look.unicode,
     )
     yield name, f"{value} {line}"
+    yield "measured", last.basis
     if seen.classes:
         weakest = ", ".join(f"{row.label} {row.f1:.2f}" for row in seen.classes[:3])
         yield "weakest", weakest
@@ -180,8 +182,8 @@ def _fitting(seen: Overview, look: Look) -> list[_Column]:
     columns = [
         _Column("round", 5, _shown("round", "{:.0f}"), 9),
         _Column("labels", 6, _shown("labels", "{:.0f}"), 9),
-        _Column(measure_name(metric)[:9], 9, _shown(metric, "{:.3f}"), 8),
-        _Column("interval", 13, lambda row: _interval(row, metric), 4),
+        _Column(measure_name(metric)[:9], 9, _accuracy, 8),
+        _Column("interval", 13, _interval, 4),
         _Column("macro-F1", 8, _shown("macro_f1", "{:.3f}"), 3),
         _Column("training", 9, _shown("seconds.training", "{:.1f} s"), 5),
         _Column("people", 9, _shown("seconds.waiting", "{:.0f} s"), 6),
@@ -200,9 +202,16 @@ def _shown(key: str, form: str) -> Callable[[Row], str]:
     return cell
 
 
-def _interval(row: Row, metric: str) -> str:
-    low, high = number(row, f"{metric}_low"), number(row, f"{metric}_high")
-    return "-" if low is None or high is None else f"{low:.3f}-{high:.3f}"
+def _accuracy(row: Row) -> str:
+    accuracy = measured(row)
+    return "-" if accuracy is None else f"{accuracy.value:.3f}"
+
+
+def _interval(row: Row) -> str:
+    accuracy = measured(row)
+    if accuracy is None or accuracy.interval is None:
+        return "-"
+    return "{:.3f}-{:.3f}".format(*accuracy.interval)
 
 
 def _wrapped(text: str, look: Look) -> Iterator[str]:

@@ -1,11 +1,12 @@
-"""Owns what the test set says of the models: curve, classes, mistakes; pure."""
+"""Owns what was measured of the models: curve, classes, mistakes; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loopd.metrics_log.rows import Row, class_names, effort_of, metric_of, number
+from loopd.metrics_log.measured import measured
+from loopd.metrics_log.rows import Row, class_names, effort_of, number
 from loopd.printable import one_line
 
 MISTAKES = 10
@@ -20,6 +21,7 @@ class Point:
         round: its number.
         effort: labels or annotations that the model was trained on.
         value, low, high: the measure with its 95 % interval.
+        source, count, basis: where it comes from, on how many texts, and both in words.
     """
 
     round: int
@@ -27,6 +29,9 @@ class Point:
     value: float
     low: float | None
     high: float | None
+    source: str
+    count: int
+    basis: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,20 @@ class Mistake:
 
 def curve(rows: Sequence[Row]) -> tuple[Point, ...]:
     """The rounds in which the measure is known."""
-    metric, effort = metric_of(rows), effort_of(rows)
+    effort = effort_of(rows)
     return tuple(
         Point(
             round=int(number(row, "round") or 0),
             effort=int(number(row, effort) or 0),
-            value=value,
-            low=number(row, f"{metric}_low"),
-            high=number(row, f"{metric}_high"),
+            value=accuracy.value,
+            low=accuracy.low,
+            high=accuracy.high,
+            source=accuracy.source,
+            count=accuracy.count,
+            basis=accuracy.basis,
         )
         for row in rows
-        if (value := number(row, metric)) is not None
+        if (accuracy := measured(row)) is not None
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 
-from loopd.metrics_log.audit import UNKNOWN
+from loopd.evaluation.audit import LEAST
+from loopd.metrics_log.audit import UNKNOWN, has_audit
+from loopd.metrics_log.rows import Row, number
 from loopd.printable import one_line
 from loopd.records import JsonValue
 
@@ -104,6 +106,15 @@ def short(value: float, digits: int = 3) -> str:
 def as_text(value: JsonValue) -> str:
     """A value that is no number."""
     return value if isinstance(value, str) else exact(value)
+
+
+def unmeasured(rows: Sequence[Row]) -> str:
+    """Why a run has no accuracy yet, as a part of a sentence."""
+    if not rows:
+        return "measured from the first round on"
+    if has_audit(rows[-1]) or (number(rows[-1], "labels") or 0) < LEAST:
+        return "too few labels to measure yet"
+    return "there is no test set, so no accuracy"
 
 
 WAYS: tuple[Callable[..., str], ...] = (

@@ -11,10 +11,10 @@ from loopd.config import Config
 from loopd.dashboard.figures import Chart
 from loopd.dashboard.pages import environment
 from loopd.machine import State
-from loopd.metrics_log.rows import measure_name, number
+from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import Overview
 from loopd.overview.provenance import flat, origin, settings_in_force
-from loopd.overview.wording import duration, figure, figure_name
+from loopd.overview.wording import duration, figure, figure_name, unmeasured
 from loopd.printable import one_line
 
 
@@ -94,7 +94,6 @@ def report_html(
         columns=columns(seen),
         keys=list(dict.fromkeys(key for row in seen.rows for key in row)),
         interval=_interval_words(seen),
-        audit=[(figure_name(key), figure(value)) for key, value in seen.audit.items()],
         agreement=[(figure_name(key), figure(value)) for key, value in seen.agreement.items()],
         batches=list(batch_lines(state)),
         origin=[(key, one_line(value)) for key, value in origin(state, config).items()],
@@ -106,15 +105,19 @@ def report_html(
 def columns(seen: Overview) -> list[RoundColumn]:
     """The columns of the table of rounds: what the run measures."""
     metric, name = seen.metric, measure_name(seen.metric)
+    tested = any(metric in row for row in seen.rows)
+    accuracy = metric if tested else "measured"
     candidates = (
         RoundColumn("round", "Round"),
         RoundColumn("labels", "Labels"),
         RoundColumn("annotations", "Answers"),
         RoundColumn("discarded", "Discarded"),
         RoundColumn("open", "Open"),
-        RoundColumn(metric, _capital(name)),
-        RoundColumn(f"{metric}_low", "Low"),
-        RoundColumn(f"{metric}_high", "High"),
+        RoundColumn(accuracy, _capital(name)),
+        RoundColumn(f"{accuracy}_low", "Low"),
+        RoundColumn(f"{accuracy}_high", "High"),
+        *([] if tested else [RoundColumn("measured_by", "Measured by")]),
+        *([] if tested else [RoundColumn("measured_on", "On texts")]),
         *([] if metric == "macro_f1" else [RoundColumn("macro_f1", "Macro-F1")]),
         RoundColumn("seconds.training", "Training, s", 1),
         RoundColumn("seconds.scoring", "Scoring, s", 1),
@@ -153,11 +156,11 @@ def _summary(seen: Overview, config: Config) -> Iterator[tuple[str, str]]:
     yield "Phase", seen.standing.phase
     yield "Labels", _of(budget.labels, budget.most_labels)
     yield "Rounds measured", _of(budget.rounds, budget.most_rounds)
-    if seen.curve:
-        yield _capital(measure_name(seen.metric)), f"{seen.curve[-1].value:.3f}"
-        low, high = seen.curve[-1].low, seen.curve[-1].high
-        if low is not None and high is not None:
-            yield "95 % interval", f"{low:.3f} to {high:.3f}"
+    if seen.measured is not None:
+        yield _capital(measure_name(seen.metric)), f"{seen.measured.value:.3f}"
+        if seen.measured.interval is not None:
+            yield "95 % interval", "{:.3f} to {:.3f}".format(*seen.measured.interval)
+        yield "Measured", seen.measured.basis
     yield "Records out now", str(seen.open_records)
     yield "People", str(len(seen.people))
     if seen.started is not None:
@@ -179,7 +182,8 @@ def _of(spent: int, most: int | None) -> str:
 
 
 def _interval_words(seen: Overview) -> str:
-    size = next((number(row, "test_size") for row in seen.rows if "test_size" in row), None)
-    if size is None:
-        return "There is no test set, so no accuracy."
-    return f"Low and high are the 95 % interval on {size:,.0f} test texts."
+    accuracy = seen.measured
+    if accuracy is None:
+        return f"{_capital(unmeasured(seen.rows))}."
+    name = measure_name(accuracy.metric)
+    return f"The {name} is measured {accuracy.basis}. {accuracy.caveat}".rstrip()

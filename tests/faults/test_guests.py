@@ -237,7 +237,7 @@ def test_a_store_that_replaces_whole_is_found(
     assert neighbours.differences(ours) == []
     real = RecordWriter.new
 
-    def merged(self: RecordWriter, record: Any, renewed: Batch, position: int, text: Record) -> Any:
+    def merged(self: RecordWriter, record: Any, renewed: Batch, position: int, text: str) -> Any:
         """As loopd did before: everything is sent, whatever is there."""
         body = real(self, renewed, position, Record(renewed.items[position].record_id, text), {})
         return {**body, "id": record["id"], "external_id": record["external_id"]}

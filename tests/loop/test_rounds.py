@@ -7,6 +7,7 @@ import pytest
 from loopd.config import StoppingSection
 from loopd.loop.verdict import labels_left, limit_reached, rules
 from loopd.machine import State
+from loopd.metrics_log.measured import TEST, Measured
 from tests.loop.conftest import Bench, MakeBench, gold
 
 pytestmark = pytest.mark.whatever_the_store
@@ -57,13 +58,17 @@ def test_the_border(make_bench: MakeBench) -> None:
     assert limit_reached(section, labels=0, rounds=3) == "max_rounds"
 
 
+def on_test_set(value: float) -> Measured:
+    return Measured("accuracy", value, None, None, TEST, 100)
+
+
 def test_the_borders_of_budget_and_target() -> None:
     section = StoppingSection(label_budget=100, target_accuracy=0.9)
     assert limit_reached(section, labels=99, rounds=9) is None
     assert limit_reached(section, labels=100, rounds=9) == "label_budget"
     stops = [
-        rules(section, labels=0, rounds=0, accuracy=accuracy)["target_accuracy"]["stop"]
-        for accuracy in (0.89, 0.9, 0.91)
+        rules(section, labels=0, rounds=0, accuracy=on_test_set(value))["target_accuracy"]["stop"]
+        for value in (0.89, 0.9, 0.91)
     ]
     assert stops == [False, True, True]
     assert [labels_left(section, labels, 30) for labels in (0, 70, 71, 99)] == [30, 30, 29, 1]

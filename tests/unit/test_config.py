@@ -63,7 +63,11 @@ def test_the_minimal_file_is_enough(tmp_path: Path) -> None:
         ({"pool": {"path": "x", "hub": "y"}}, "exactly one"),
         ({"pool": {}}, "exactly one"),
         ({"test": {"path": "x"}}, "column of its labels"),
-        ({"stopping": {"target_accuracy": 0.9}}, "needs a `test` set"),
+        (
+            {"stopping": {"target_accuracy": 0.9}, "audit": {"random_share": 0, "folds": 0}},
+            "needs an accuracy: a `test` set, or audit.random_share or audit.folds above 0",
+        ),
+        ({"audit": {"folds": 1}}, "take 0 or at least 2"),
         ({"stopping": {"criteria": [{"name": "kappa"}]}}, "criteria.0.name"),
         ({"argilla": {"url": "localhost"}}, "http://"),
         ({"argilla": {"dataset": "a\nb"}}, "argilla.dataset"),

@@ -23,6 +23,8 @@ BEFORE: dict[str, dict[str, Any]] = {
     "fbe4e50ab6f9": {},
     "93fbd0cd1443": {"test": TEST},
     "7fb2f1f7b8e1": {"audit": {"random_share": 0.1}},
+    "93fbd0cd1443 without draws": {"test": TEST, "audit": {"random_share": 0.0}},
+    "fbe4e50ab6f9 without draws": {"audit": {"random_share": 0.0}},
     "4ea80619d988": {
         "queue": {"batch_size": 30, "min_submitted": 2},
         "strategy": {"name": "activelab"},
@@ -34,7 +36,7 @@ BEFORE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(("digest", "sections"), BEFORE.items())
 def test_runs_of_earlier_versions_go_on(digest: str, sections: dict[str, Any]) -> None:
-    assert Config.model_validate({**PLAIN, **sections}).digest() == digest
+    assert Config.model_validate({**PLAIN, **sections}).digest() == digest.partition(" ")[0]
 
 
 def later(name: str, section: type[Section], **fields: Any) -> type[Section]:

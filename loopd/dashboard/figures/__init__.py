@@ -4,6 +4,7 @@ Each function draws one :class:`Chart` from rows of the metrics log, or gives ``
 run has nothing to show for it yet.
 """
 
+from loopd.dashboard.figures.audit import audit_chart
 from loopd.dashboard.figures.chart import Chart
 from loopd.dashboard.figures.course import criteria_chart, seconds_chart, waiting_chart
 from loopd.dashboard.figures.quality import (
@@ -16,6 +17,7 @@ from loopd.dashboard.figures.quality import (
 __all__ = [
     "Chart",
     "ConfusionMatrix",
+    "audit_chart",
     "class_chart",
     "confusion_chart",
     "criteria_chart",

@@ -12,12 +12,12 @@ from loopd.dashboard.figures.chart import GRID, Chart, brief, new_chart, note
 from loopd.drawing import COLOURS
 from loopd.evaluation.metrics import Confusion
 from loopd.metrics_log.curve import draw_quality, label_axis
+from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import (
     Row,
     class_names,
     effort_of,
     measure_name,
-    metric_of,
     number,
 )
 
@@ -68,25 +68,28 @@ class ConfusionMatrix:
 
 
 def curve_chart(rows: Sequence[Row]) -> Chart | None:
-    """The measure with its interval, and macro-F1, over labels; ``None`` without a test set."""
-    metric = metric_of(rows)
-    measured = [row for row in rows if number(row, metric) is not None]
-    if not measured:
+    """The measure with its interval, and macro-F1, over labels; ``None`` before any is known."""
+    measured_rows = [row for row in rows if measured(row) is not None]
+    if not measured_rows:
         return None
     figure, axes = new_chart("curve", "Learning curve", 3.3)
     draw_quality(axes, rows)
     label_axis(axes, rows)
-    return Chart("curve", "Learning curve", _curve_words(measured, metric), figure)
+    return Chart("curve", "Learning curve", _curve_words(measured_rows), figure)
 
 
-def _curve_words(rows: Sequence[Row], metric: str) -> str:
-    last = rows[-1]
-    low, high = number(last, f"{metric}_low"), number(last, f"{metric}_high")
-    within = "" if low is None or high is None else f" (95 % interval {low:.3f} to {high:.3f})"
-    effort = effort_of(rows)
-    name, value = measure_name(metric), number(last, metric) or 0.0
-    at = f"after round {last.get('round')} with {number(last, effort) or 0:.0f} {effort}"
-    return f"{name} {value:.3f}{within} {at}; {number(rows[0], metric) or 0.0:.3f} at first."
+def _curve_words(rows: Sequence[Row]) -> str:
+    """The last round and the first, of rows that are measured."""
+    row, effort = rows[-1], effort_of(rows)
+    last, first = measured(row), measured(rows[0])
+    if last is None or first is None:
+        return ""
+    ends = last.interval
+    within = "" if ends is None else f" (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
+    at = f"after round {row.get('round')} with {number(row, effort) or 0:.0f} {effort}"
+    value = f"{measure_name(last.metric)} {last.value:.3f}{within}"
+    changed = "" if first.source == last.source else f" {first.basis}"
+    return f"{value} {last.basis}, {at}; {first.value:.3f}{changed} at first."
 
 
 def class_chart(rows: Sequence[Row]) -> Chart | None:

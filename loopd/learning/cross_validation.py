@@ -1,0 +1,85 @@
+"""Owns what models say of labelled texts that they were not shown; must not judge it.
+
+Imports small-text at once, so import this module only where small-text is needed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopd.learning.arrays import Positions
+from loopd.learning.classifiers.contract import ClassifierFactory
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.folds import assigned
+from loopd.learning.foreign import calling
+from loopd.learning.problems.problem import Problem
+from loopd.learning.seeding import for_step, seeded
+from loopd.records import Target
+
+ENOUGH = 200
+"""So many predictions tell enough: each further part would cost a training for little."""
+
+
+@dataclass(frozen=True)
+class CrossPredictor:
+    """Trains classifiers that predict what they were not shown.
+
+    Attributes:
+        factory: of the classifiers.
+        problem: the kind of problem.
+        seed: of the parts and of training.
+    """
+
+    factory: ClassifierFactory
+    problem: Problem
+    seed: int
+
+    def predicted(
+        self, labelled: IndexedDataset, targets: Sequence[Target], folds: int
+    ) -> dict[int, Target]:
+        """Predictions for enough of the texts, part by part; each part costs one training.
+
+        Args:
+            labelled: the texts, at least two.
+            targets: (n,) of them, as people say them.
+            folds: parts, at least 2; no more than there are texts.
+
+        Returns:
+            The predictions by number of the text, in the order of the texts.
+
+        Raises:
+            ModelError: the classifier fails.
+        """
+        parts = min(folds, len(targets))
+        part = assigned(labelled.y, len(self.problem.labels), parts, self.seed)
+        by_row: dict[int, Target] = {}
+        for number in range(parts):
+            if len(by_row) >= ENOUGH:
+                break
+            held, others = np.flatnonzero(part == number), np.flatnonzero(part != number)
+            trained_on = [targets[row] for row in others.tolist()]
+            guesses = self._guesses(labelled, held, others, trained_on)
+            by_row |= dict(zip(held.tolist(), guesses, strict=True))
+        return dict(sorted(by_row.items()))
+
+    def _guesses(
+        self,
+        labelled: IndexedDataset,
+        held: Positions,
+        others: Positions,
+        trained_on: Sequence[Target],
+    ) -> list[Target]:
+        """Of a model of the others; the most frequent target where they are too much alike."""
+        if not self.problem.can_fit(trained_on):
+            return [Counter(trained_on).most_common(1)[0][0]] * len(held)
+        step = for_step(self.seed, int(held[0]) if len(held) else 0, "fold")
+        with seeded(step):
+            classifier = self.factory.new(step)
+            with calling("training the classifier"):
+                classifier.fit(labelled[others])
+            with calling("the classifier's prediction"):
+                return self.problem.predicted(classifier, labelled[held])
