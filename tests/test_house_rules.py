@@ -102,7 +102,10 @@ def test_journals_are_read_in_one_module() -> None:
         path.relative_to(PACKAGE)
         for path in modules()
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.keyword) and node.arg == "read_only"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Journal"
+        and any(keyword.arg == "read_only" for keyword in node.keywords)
     }
     assert looks == {Path("storage/recorded_run.py"), Path("storage/journal.py")}
 
