@@ -10,11 +10,12 @@ from loopd.annotation import schema
 from loopd.annotation.schema import MetadataNames
 from loopd.config import PoolSection
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import Collector, Wishes, id_trouble
+from loopd.data.collector import Collector, Wishes
 from loopd.data.columns import Columns
 from loopd.data.pool import Pool
 from loopd.data.report import AnswerCounts, Limits, ReadingReport
 from loopd.data.source import ParsedRow, Source
+from loopd.data.usable import id_trouble
 from loopd.tasks.task import Task
 
 Json = dict[str, Any]

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from loopd.config.data import INVISIBLE
 from loopd.data.answers import checked_name
 from loopd.data.cells import Cells, Unusable, plain
 from loopd.data.columns import Columns, listing
@@ -14,16 +13,11 @@ from loopd.data.labels import Blank, nearest
 from loopd.data.names import is_empty
 from loopd.data.parts import Parts, shown_texts
 from loopd.data.pool import Pool, content_id
-from loopd.data.report import EXAMPLES, NOT_TEXT, AnswerCounts, Limits, ReadingReport
+from loopd.data.report import EXAMPLES, AnswerCounts, Limits, ReadingReport
 from loopd.data.source import ParsedRow, RawAnswer, Source, Verdict
+from loopd.data.usable import id_trouble, text_in, text_trouble
 from loopd.errors import DataError
 from loopd.records import JsonValue, PoolId, Record, Target
-
-LONGEST_TEXT = 1_000_000
-"""Characters of the longest text that is taken."""
-
-LONGEST_ID = 255
-"""Characters of the longest id that is taken."""
 
 ORDER = ("refused", "labels", "answers", "contrary", "blank", "duplicates")
 """Kinds of trouble in the order in which a report shows examples of them."""
@@ -355,47 +349,3 @@ def _nearest_label(label: str, labels: Sequence[str]) -> str:
     if near is not None:
         return f"did you mean {near!r}? Labels must match letter by letter"
     return f"task.labels has {listing(labels)}"
-
-
-def text_in(row: ParsedRow) -> str:
-    """The text of a row, as its record has it."""
-    return row.text if isinstance(row.text, str) else plain(row.text)
-
-
-def text_trouble(row: ParsedRow, text: str) -> tuple[str, str | None] | None:
-    """Why a text is left out, as (kind, reason), or ``None``."""
-    if row.broken:
-        return "refused", row.broken
-    cells = [cell for _, cell in row.text.cells] if isinstance(row.text, Parts) else [row.text]
-    for cell in cells:
-        if isinstance(cell, (list, dict, tuple, bytes)):
-            return "refused", f"the text is a {type(cell).__name__}"
-    if not text or text.isspace() or not text.strip().strip(INVISIBLE):
-        return "empty", None
-    if len(text) > LONGEST_TEXT:
-        return "refused", f"the text has {len(text):,} characters, at most {LONGEST_TEXT:,} fit"
-    return None if _storable(text) else ("refused", f"the text holds {NOT_TEXT}")
-
-
-def id_trouble(record_id: str) -> str | None:
-    """Why an id cannot be used, ``None`` where it can."""
-    if not record_id or record_id.isspace():
-        return "the id is empty"
-    if len(record_id) > LONGEST_ID:
-        return f"the id has more than {LONGEST_ID} characters"
-    if not record_id.isprintable() or not _storable(record_id):
-        return "the id holds control characters"
-    return None
-
-
-def _storable(text: str) -> bool:
-    """Whether JSON, SQLite and PostgreSQL take the text: no NUL, no half of a surrogate pair."""
-    if "\0" in text:
-        return False
-    if text.isascii():
-        return True
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

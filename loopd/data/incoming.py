@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from loopd.config import PoolSection
 from loopd.data.cells import plain
-from loopd.data.collector import id_trouble, text_in, text_trouble
 from loopd.data.columns import columns_of, request_of, require
 from loopd.data.formats.registry import format_of
 from loopd.data.pool import Pool
 from loopd.data.reading import open_source
 from loopd.data.source import ParsedRow, Source, SourceRow
 from loopd.data.tokens import token_rows
+from loopd.data.usable import id_trouble, text_in, text_trouble
 from loopd.errors import DataError
 
 

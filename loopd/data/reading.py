@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loopd.config import DataSection
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import LONGEST_TEXT, Collector, Wishes
+from loopd.data.collector import Collector, Wishes
 from loopd.data.columns import Names, columns_of, request_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
@@ -27,6 +27,7 @@ from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.text_files import ARCHIVE, refuse_other_files, text_file
 from loopd.data.tokens import token_rows
+from loopd.data.usable import LONGEST_TEXT
 from loopd.data.workbooks import SUFFIXES as WORKBOOKS
 from loopd.data.workbooks import workbook_source
 from loopd.errors import DataError

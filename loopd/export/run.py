@@ -91,7 +91,7 @@ def run_export(
         ServerError: the hub does not take it; the folder is there.
         LoopdError: as reading data and journal, and counting votes.
     """
-    folder = (options.out or config.run.dir.with_name(f"{config.run.dir.name}-export")).absolute()
+    folder = (options.out or _usual_folder(config)).absolute()
     formats = options.formats or DEFAULT_FORMATS
     refuse_unfit(formats, config.task.type)
     refuse_taken(folder, force=options.force)
@@ -102,32 +102,50 @@ def run_export(
     with on_signals(stop), apart(config) as own:
         tools = quiet_tools(own, state, stop, progress)
         consensus = consensus_of(state, tools)
-        names = SavedNames(config.run.dir).read()
-        rows = labelled_rows(state, tools.data.pool, consensus, names)
-        if not rows:
-            raise RunError("nothing is labelled yet", "export when people have answered")
+        rows = _rows(config, state, tools, consensus)
         with new_folder(folder) as partial:
             write_formats(formats, rows, LabelScheme(config.task.type, config.task.labels), partial)
             if TABLE in formats:
                 _write_table(config, state, tools, consensus, partial / FORMATS[TABLE].place)
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
-            facts = _facts(state, tools, consensus, rows) | {
-                "events": len(events),
-                "formats": list(formats),
-                "model": card and card.to_json(),
-                "no_model": reason,
-            }
-            written = json.dumps(facts, ensure_ascii=False, indent=1)
-            write_atomic(partial / FACTS, written + "\n", SHARED)
-            write_atomic(partial / CARD, data_card(facts), SHARED)
-            if card is not None:
-                words = model_card(facts, card.figures, config.classifier.model)
-                write_atomic(partial / MODEL / CARD, words, SHARED)
+            facts = _facts(state, tools, consensus, rows)
+            facts |= {"events": len(events), "formats": list(formats), "no_model": reason}
+            _write_cards(partial, facts, card, config.classifier.model)
     for line in _lines(folder, formats, rows, card, reason):
         tell(line)
     if options.push is not None:
         push(folder, options.push, None if card is None else folder / MODEL, tell)
     return folder
+
+
+def _rows(config: Config, state: State, tools: Tools, consensus: Consensus) -> list[LabelledRow]:
+    """The labelled texts, with people's names.
+
+    Raises:
+        RunError: there are none.
+    """
+    names = SavedNames(config.run.dir).read()
+    rows = labelled_rows(state, tools.data.pool, consensus, names)
+    if not rows:
+        raise RunError("nothing is labelled yet", "export when people have answered")
+    return rows
+
+
+def _usual_folder(config: Config) -> Path:
+    """Beside that of the run."""
+    return config.run.dir.with_name(f"{config.run.dir.name}-export")
+
+
+def _write_cards(
+    folder: Path, facts: dict[str, Any], card: ModelCard | None, base: str | None
+) -> None:
+    """What the data set is, for machines and for people, and what the model is."""
+    facts = {**facts, "model": card and card.to_json()}
+    written = json.dumps(facts, ensure_ascii=False, indent=1)
+    write_atomic(folder / FACTS, written + "\n", SHARED)
+    write_atomic(folder / CARD, data_card(facts), SHARED)
+    if card is not None:
+        write_atomic(folder / MODEL / CARD, model_card(facts, card.figures, base), SHARED)
 
 
 def _write_table(

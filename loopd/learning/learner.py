@@ -27,6 +27,7 @@ from loopd.learning.classifiers.contract import ClassifierContext, embeds, never
 from loopd.learning.foreign import calling
 from loopd.learning.predictions import Prediction, predictions
 from loopd.learning.problems.problem import Problem, problem_of
+from loopd.learning.random_draw import FIRST, drawn_at_random
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
 from loopd.learning.trainer import Model, Trainer, TrainingSet
@@ -47,8 +48,7 @@ class Learner:
 
     Args:
         pool: the texts to choose from.
-        labels: label names; their order is that of probability columns. Or the whole problem,
-            where it is not one label for each text.
+        labels: label names, in the order of probability columns; or the whole problem.
         classifier: the model's settings.
         strategy: the query strategy's settings.
         seed: seed of the run.
@@ -116,11 +116,10 @@ class Learner:
         """
         labelled = targets or {}
         taken = {*labelled, *exclude, *hidden}
-        if at_random:
-            return BatchChoice(self._at_random(size, round, taken), strategies.RANDOM)
-        section = strategies.cold_start(self._strategy, lambda: self._representation is not None)
-        if section.name == strategies.RANDOM:
-            return BatchChoice(self._at_random(size, round, taken), section.name)
+        section = None if at_random else strategies.cold_start(self._strategy, self._represents)
+        if section is None or section.name == strategies.RANDOM:
+            items = drawn_at_random(self._pool, size, taken, seeding.rng(self._seed, round, FIRST))
+            return BatchChoice(items, strategies.RANDOM)
         from loopd.learning.fitted import ColdClassifier
 
         cold = ColdClassifier(len(self._problem.labels), self._background)
@@ -252,10 +251,7 @@ class Learner:
         )
 
     def predict(self, model: Model, texts: Pool | Sequence[str]) -> list[Target]:
-        """The most likely target of each text.
-
-        The features of a ``Pool`` (such as the test set) are kept for the next call.
-        """
+        """The most likely target of each text; the features of a ``Pool`` are kept."""
         with calling("the classifier's prediction"):
             return self._problem.predicted(model.scores.classifier, self._dataset(texts))
 
@@ -319,7 +315,7 @@ class Learner:
             self._strategy,
             context.num_classes,
             context.code_paths,
-            represented=self._representation is not None,
+            represented=self._represents(),
             embeds=embeds(self._trainer.factory),
             kind=context.kind,
         )
@@ -329,6 +325,9 @@ class Learner:
     def _representation(self) -> Representation | None:
         """Vectors that no label changes; ``None`` where the classifier has none."""
         return self._trainer.factory.representation
+
+    def _represents(self) -> bool:
+        return self._representation is not None
 
     @cached_property
     def _background(self) -> Background:
@@ -342,17 +341,6 @@ class Learner:
                 "label records of at least two different kinds",
             )
         return TrainingSet(self.model_id(round, targets, member), round, positions, y, member)
-
-    def _at_random(
-        self,
-        size: int,
-        round: int,  # noqa: A002
-        taken: Collection[PoolId],
-    ) -> tuple[BatchItem, ...]:
-        """Records drawn at random; imports nothing heavy."""
-        free = [record.id for record in self._pool if record.id not in taken]
-        order = seeding.rng(self._seed, round, "first batch").permutation(len(free))
-        return tuple(BatchItem(free[index]) for index in order[:size])
 
     def _ask(
         self,
@@ -372,8 +360,7 @@ class Learner:
         ignored = np.setdiff1d(np.union1d(self._rows(exclude), unseen), positions)
         if strategies.asks_the_model(section):
             unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
-        context = self._context
-        strategy = strategies.create(section, context.num_classes, context.code_paths)
+        strategy = strategies.create(section, self._context.num_classes, self._context.code_paths)
         with seeding.seeded(seeding.for_step(self._seed, round, "query")):
             indices, scores = choosing.query(
                 strategy,
@@ -385,10 +372,10 @@ class Learner:
                 hidden=unseen,
             )
         ids = [self._pool.records[position].id for position in indices]
-        shown: Sequence[float | None] = scores or [None] * len(ids)
-        items = tuple(map(BatchItem, ids, shown))
-        used = strategies.used(section, strategy)
-        return BatchChoice(items, used, strategies.own_reason(strategy))
+        items = tuple(map(BatchItem, ids, scores) if scores else map(BatchItem, ids))
+        return BatchChoice(
+            items, strategies.used(section, strategy), strategies.own_reason(strategy)
+        )
 
     def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
         """Positions and targets in the order of the pool: labels meet texts by id."""

@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from loopd.data.collector import LONGEST_ID
 from loopd.data.looking import ColumnLook
+from loopd.data.usable import LONGEST_ID
 
 TEXT_NAMES = (
     "text", "body", "message", "content", "utterance", "sentence", "document", "question",

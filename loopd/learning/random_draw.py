@@ -1,0 +1,28 @@
+"""Owns a draw at random from a pool; imports nothing heavy, and must not ask a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from numpy.random import Generator
+
+from loopd.data.pool import Pool
+from loopd.records import BatchItem, PoolId
+
+FIRST = "first batch"
+"""Purpose by which such draws are seeded."""
+
+
+def drawn_at_random(
+    pool: Pool, size: int, taken: Collection[PoolId], rng: Generator
+) -> tuple[BatchItem, ...]:
+    """Records of the pool; fewer where fewer are left.
+
+    Args:
+        pool: to draw from.
+        size: how many.
+        taken: ids that are not drawn.
+        rng: decides.
+    """
+    free = [record.id for record in pool if record.id not in taken]
+    return tuple(BatchItem(free[index]) for index in rng.permutation(len(free))[:size])
