@@ -95,7 +95,7 @@ def finished(config: Config, data: DataSets, answers: Pool, truth: Sequence[Reco
     if truth:
         held = frozenset(record.id for record in truth)
         seen = Pool(tuple(record for record in data.pool if record.id not in held))
-        aside = set_aside(seen, config.audit.random_share, config.run.seed)
+        aside = set_aside(seen, config.audit.share, config.run.seed)
         vars(tools)["aside"] = (*aside, *(record.id for record in truth))
     state, looked = State(), []
     event: Any = begin(state, tools, store.open(answers, fresh=True))

@@ -104,7 +104,7 @@ def ran(config: Config) -> tuple[State, Tools]:
 
 
 def prometheus(state: State, config: Config) -> dict[str, tuple[float, dict[str, str]]]:
-    moment = Moment(Snapshot(state), config, 1e9, None, metrics_log.last_row(state))
+    moment = Moment(Snapshot(state=state), config, 1e9, None, metrics_log.last_row(state))
     text = exposition(moment)[0].decode()
     return {
         sample.name: (sample.value, dict(sample.labels))
