@@ -24,7 +24,6 @@ from loopd.loop.tools import Tools
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview
-from loopd.overview.wording import unmeasured
 from loopd.storage.heartbeat import seconds_since
 from loopd.storage.names import SavedNames
 
@@ -154,12 +153,7 @@ class View:
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)
         charts = self._renderer.gallery
-        return template.render(
-            o=seen,
-            charts=charts,
-            measure=measure_name(seen.metric),
-            unmeasured=unmeasured(seen.rows),
-        )
+        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
 
     @cached_property
     def _templates(self) -> Environment:
