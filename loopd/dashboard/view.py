@@ -23,7 +23,6 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview
 from loopd.overview.people import kept_names
-from loopd.overview.wording import unmeasured
 from loopd.storage.heartbeat import seconds_since
 
 if TYPE_CHECKING:
@@ -152,12 +151,7 @@ class View:
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)
         charts = self._renderer.gallery
-        return template.render(
-            o=seen,
-            charts=charts,
-            measure=measure_name(seen.metric),
-            unmeasured=unmeasured(seen.rows),
-        )
+        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
 
     @cached_property
     def _templates(self) -> Environment:

@@ -119,5 +119,6 @@ def unmeasured(rows: Sequence[Row]) -> str:
 
 WAYS: tuple[Callable[..., str], ...] = (
     ago, as_text, duration, exact, figure, figure_name, iso, moment, percent, share, short,
+    unmeasured,
 )  # fmt: skip
 """All of them, which templates use as filters."""

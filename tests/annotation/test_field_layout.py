@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopd.annotation import queue_mark, run_mark, schema
@@ -57,6 +57,7 @@ def test_a_text_of_one_column_stands_in_the_task_s_field() -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 
 
+@settings(deadline=None)
 @given(texts, texts, st.sampled_from(["subject", "R&lt;D", "a & b", "<b>", "&#38;"]))
 def test_a_record_is_found_again_by_what_it_shows(subject: str, body: str, name: str) -> None:
     some, layout = record((name, subject), ("body", body)), FieldLayout((name, "body"))

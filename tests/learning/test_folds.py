@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from loopd.errors import ModelError
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.folds import assigned, out_of_fold
+from loopd.records import Span
 from tests.learning.strategies.fakes import OnlyScores
 
 POOL = 50
@@ -130,3 +131,13 @@ def test_a_classifier_that_fails_is_one_line() -> None:
 
     with pytest.raises(ModelError, match="training the classifier failed: ValueError: no"):
         out_of_fold(rows_of(np.arange(6) % 2), Broken, folds=2, seed=0)
+
+
+def test_spans_are_dealt_out_evenly_at_random() -> None:
+    y = np.empty(23, dtype=object)
+    for row in range(23):
+        y[row] = (Span(0, row + 1, "CITY"),) if row % 3 else ()
+    fold = assigned(y, 1, 5, seed=2)
+    assert sorted(np.bincount(fold)) == [4, 4, 5, 5, 5]
+    assert list(fold) == list(assigned(y, 1, 5, seed=2))
+    assert list(fold) != sorted(fold)

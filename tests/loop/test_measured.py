@@ -17,6 +17,9 @@ from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.measured import CROSS, DRAWS, ENOUGH, measured, measured_in
+from loopd.operations.rebuild import Rebuilt
+from loopd.operations.recover import _as_begun
+from loopd.records import Batch, BatchItem, ExternalId, text_of
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
@@ -228,3 +231,15 @@ def test_one_source_is_taken(draws: int, tested: bool, crossed: bool, metric: st
     if one is not None:
         assert one.metric == metric
         assert measured({**figures, **one.row()}) == one
+
+
+@pytest.mark.parametrize("drew", [False, True])
+@pytest.mark.parametrize("configured", [None, 0.0, 0.35])
+def test_a_recovered_run_has_the_share_that_argilla_shows(
+    configured: float | None, drew: bool, tmp_path: Any
+) -> None:
+    items = (BatchItem(text_of(ExternalId("r1"))), BatchItem(text_of(ExternalId("r2")), draw=drew))
+    rebuilt = Rebuilt((Batch("b0000", 0, "margin", None, items),), (None,), ())
+    config = parse_config({**SECTIONS, "audit": {"random_share": configured}}, tmp_path)
+    share = _as_begun(config, rebuilt).audit.random_share
+    assert share == (configured if configured is not None else USUAL_SHARE if drew else 0.0)

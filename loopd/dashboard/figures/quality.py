@@ -12,7 +12,7 @@ from loopd.dashboard.figures.chart import GRID, Chart, brief, new_chart, note
 from loopd.drawing import COLOURS
 from loopd.evaluation.metrics import Confusion
 from loopd.metrics_log.curve import draw_quality, label_axis
-from loopd.metrics_log.measured import measured
+from loopd.metrics_log.measured import TEST, measured
 from loopd.metrics_log.rows import (
     Row,
     class_names,
@@ -88,8 +88,9 @@ def _curve_words(rows: Sequence[Row]) -> str:
     within = "" if ends is None else f" (95 % interval {ends[0]:.3f} to {ends[1]:.3f})"
     at = f"after round {row.get('round')} with {number(row, effort) or 0:.0f} {effort}"
     value = f"{measure_name(last.metric)} {last.value:.3f}{within}"
+    basis = "" if last.source == TEST else f" {last.basis},"
     changed = "" if first.source == last.source else f" {first.basis}"
-    return f"{value} {last.basis}, {at}; {first.value:.3f}{changed} at first."
+    return f"{value}{basis} {at}; {first.value:.3f}{changed} at first."
 
 
 def class_chart(rows: Sequence[Row]) -> Chart | None:

@@ -60,8 +60,8 @@ EVALUATION: tuple[Fault, ...] = (
     Fault(
         "an accuracy just at the target is too low",
         "loop/verdict.py",
-        "reached = accuracy >= section.target_accuracy",
-        "reached = accuracy > section.target_accuracy",
+        "accuracy.value >= section.target_accuracy",
+        "accuracy.value > section.target_accuracy",
         ("tests/loop/test_rounds.py::test_the_borders_of_budget_and_target",),
     ),
     Fault(
