@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from loopd.machine import State
 from loopd.metrics_log import writer
+from loopd.metrics_log.measured import CROSSED
 from loopd.metrics_log.rows import Row, measure_name, metric_of, number
 
 TEST_SET, DRAWS = "the run's test set", "random draws from the run's pool"
+LABELLED = "those that trained it, by cross-validation: most were chosen for being hard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,24 @@ class Figure:
 
 
 def figures(state: State, round_: int) -> tuple[Figure, ...]:
-    """What is known of the model of a round, the test set's word first."""
+    """What is known of the model of a round, the test set's word first.
+
+    A cross-validation is only told where there is nothing better.
+    """
     row = next((row for row in writer.rows(state) if row["round"] == round_), None)
-    return () if row is None else tuple(_of_row(row))
+    if row is None:
+        return ()
+    better = _of_row(row, ("", TEST_SET, "test_size"), ("audit.", DRAWS, "audit.draws"))
+    return tuple(better) or tuple(_of_row(row, (CROSSED, LABELLED, f"{CROSSED}texts")))
 
 
-def _of_row(row: Row) -> Iterator[Figure]:
+def _of_row(row: Row, *sources: tuple[str, str, str]) -> Iterator[Figure]:
+    """Of each source (prefix of its keys, words, key of the number of texts) what it says."""
     metric = metric_of([row])
-    for prefix, source, size in (
-        ("", TEST_SET, number(row, "test_size")),
-        ("audit.", DRAWS, number(row, "audit.draws")),
-    ):
+    for prefix, source, size in sources:
         name = f"{prefix}{metric}"
         value = number(row, name)
         if value is not None:
             low, high = number(row, f"{name}_low"), number(row, f"{name}_high")
-            title = measure_name(metric)
-            yield Figure(metric, title, value, low, high, source, int(size or 0))
+            texts = int(number(row, size) or 0)
+            yield Figure(metric, measure_name(metric), value, low, high, source, texts)

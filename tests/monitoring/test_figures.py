@@ -111,8 +111,8 @@ def test_the_summary_says_the_last_value() -> None:
     chart = curve_chart(make_rows(3, ("a",)))
     assert chart is not None
     assert chart.summary == (
-        "accuracy 0.767 (95 % interval 0.717 to 0.807) on the test set, after round 2 with 60 "
-        "labels; 0.500 at first."
+        "accuracy 0.767 (95 % interval 0.717 to 0.807) after round 2 with 60 labels; "
+        "0.500 at first."
     )
 
 
