@@ -19,9 +19,6 @@ LONGEST_FILE, LONGEST_FUNCTION = 400, 50
 LOOSE_AT_MOST = 100
 """Times that ``Any`` may stand in ``learning/``, where labels meet texts."""
 
-STILL_LONGER = {"loop/collecting.py": {"changes"}}
-"""To be split."""
-
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -83,7 +80,7 @@ def test_no_file_and_no_function_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
     lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions(path)}
     longer = {name for name, length in lengths.items() if length > LONGEST_FUNCTION}
-    assert longer <= STILL_LONGER.get(str(path.relative_to(PACKAGE)), set())
+    assert not longer
 
 
 def test_the_files_of_a_run_are_named_in_one_module() -> None:

@@ -39,20 +39,16 @@ def changes(
         DatasetError: every record is gone, which is an accident and not people's work.
     """
     _refuse_emptied(state, sweep)
-    present = {(answer.external_id, answer.annotator): answer for answer in sweep.answers}
     missing = set(sweep.missing)
-    returned = {annotator for _, annotator in present} & state.departed
+    returned = {answer.annotator for answer in sweep.answers} & state.departed
     left = (state.departed | set(departed)) - returned
     changed = [
-        _dated(before, answer)
-        for key, answer in present.items()
-        if _differs(before := state.answers.get(key), answer)
-        and not (sweep.is_partial and _is_doubtful(state, before, answer))
-    ]
-    changed += [
-        _withdrawn(answer)
-        for answer in vanished(state, sweep)
-        if not (keep_departed and answer.annotator in left)
+        *_taken_over(state, sweep),
+        *(
+            _withdrawn(answer)
+            for answer in vanished(state, sweep)
+            if not (keep_departed and answer.annotator in left)
+        ),
     ]
     deleted = tuple(sorted(missing - state.deleted))
     restored = () if sweep.is_partial else tuple(sorted(state.deleted - missing))
@@ -66,6 +62,16 @@ def changes(
         departed=tuple(sorted(left - state.departed)),
         returned=tuple(sorted(returned)),
     )
+
+
+def _taken_over(state: State, sweep: Sweep) -> Iterator[Answer]:
+    """New and edited answers."""
+    present = {(answer.external_id, answer.annotator): answer for answer in sweep.answers}
+    for key, answer in present.items():
+        before = state.answers.get(key)
+        is_doubtful = sweep.is_partial and _is_doubtful(state, before, answer)
+        if _differs(before, answer) and not is_doubtful:
+            yield _dated(before, answer)
 
 
 def vanished(state: State, sweep: Sweep) -> Iterator[Answer]:
