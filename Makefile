@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo fast test check check-full check-servers check-opensearch check-postgresql check-guests soak mutants lint types format build docs docs-serve pictures install optional clean
+.PHONY: help demo fast test check check-full coverage check-servers check-opensearch check-postgresql check-guests soak mutants lint types format build docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; an hour or so, on a quiet machine
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
+
+coverage: $(STAMP) ## the branches of machine, storage, annotation and loop that their tests take: at least 95 %
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q -m "not slow and not browser" --cov=loopd --cov-report= tests/annotation tests/integration tests/listener tests/loop tests/unit tests/upgrade
+	$(BIN)/python -m coverage report --fail-under=95 --skip-covered --include="loopd/machine.py,loopd/storage/*,loopd/annotation/*,loopd/loop/*"
 
 mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2; a few minutes
 	$(BIN)/python -m tests.mutants --jobs $(or $(JOBS),1)
