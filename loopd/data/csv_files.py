@@ -94,8 +94,6 @@ def _dialect(file: TextFile, text: str) -> Dialect:
         dialect = Dialect(stated["sign"], skipped=1)
     else:
         dialect = Dialect(_delimiter(first, text, tabs=".tsv" in file.name.lower()))
-        if len(dialect.split(first)) == 1 and dialect.delimiter != TAB:
-            dialect = Dialect(_unused(file, dialect.delimiter))
     if dialect.delimiter != TAB:
         return dialect
     width = len(dialect.split(second if dialect.skipped else first))
@@ -111,17 +109,6 @@ def _delimiter(header_line: str, text: str, *, tabs: bool) -> str:
     return next((sign for sign in signs if text in cells[sign]), "") or max(
         signs, key=lambda sign: len(cells[sign])
     )
-
-
-def _unused(file: TextFile, usual: str) -> str:
-    """A delimiter that stands nowhere in a file of one column: it was written with that one."""
-    left = [sign for sign in DELIMITERS if sign != TAB]
-    with file.opened() as lines:
-        for line in lines:
-            left = [sign for sign in left if sign not in line]
-            if not left:
-                return usual
-    return usual if usual in left else left[0]
 
 
 def _is_quoted(lines: Iterable[str], dialect: Dialect, width: int) -> bool:

@@ -151,7 +151,7 @@ def _with_overflow(source: Source, width: int, lines: tuple[Line, ...]) -> tuple
     extra = {
         row.number: ", ".join(repr(plain(cell)) for cell in row.values[width:])
         for row in source.read(None)
-        if len(row.values) > width and any(row.values[width:])
+        if any(cell not in (None, "") for cell in row.values[width:])
     }
     return tuple(
         line._replace(reason=f"{line.reason}: {extra[line.number]}")

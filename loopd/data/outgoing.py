@@ -215,11 +215,26 @@ def _array(values: Sequence[object], kind: str) -> Any:
     }
     if kind:
         return pa.array(values, types[kind])
+    texts = [None if cell is None else _text(cell) for cell in values]
+    kinds = {type(cell) for cell in values if cell is not None}
+    if len(kinds) > 1 and kinds != {int, float}:
+        return pa.array(texts, pa.string())
     try:
         array = pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
-        return pa.array([None if cell is None else _text(cell) for cell in values], pa.string())
-    return array.cast(pa.string()) if pa.types.is_null(array.type) else array
+        return pa.array(texts, pa.string())
+    return array if _can_be_written(array.type) else pa.array(texts, pa.string())
+
+
+def _can_be_written(kind: Any) -> bool:
+    """Whether Parquet has a type for a column: not for one of nothing, or of empty objects."""
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        return _can_be_written(kind.value_type)
+    if pa.types.is_struct(kind):
+        return kind.num_fields > 0 and all(_can_be_written(field.type) for field in kind)
+    return not pa.types.is_null(kind)
 
 
 def _write_xlsx(path: Path, columns: Sequence[Column], rows: Rows) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loopd.machine import State
-from loopd.metrics_log import writer
-from loopd.metrics_log.measured import CROSSED
-from loopd.metrics_log.rows import Row, measure_name, metric_of, number
+from loopd.metrics_log.measured import CROSS, DRAWS, TEST, Measured, from_draws, measured_in
+from loopd.metrics_log.rows import measure_name
 
-TEST_SET, DRAWS = "the run's test set", "random draws from the run's pool"
-LABELLED = "those that trained it, by cross-validation: most were chosen for being hard"
+SOURCES = {
+    TEST: "the run's test set",
+    DRAWS: "random draws from the run's pool",
+    CROSS: "those that trained it, by cross-validation: most were chosen for being hard",
+}
+"""Of a measure, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +46,15 @@ class Figure:
 
 
 def figures(state: State, round_: int) -> tuple[Figure, ...]:
-    """What is known of the model of a round, the test set's word first.
-
-    A cross-validation is only told where there is nothing better.
-    """
-    row = next((row for row in writer.rows(state) if row["round"] == round_), None)
-    if row is None:
+    """What is known of the model of a round: its accuracy, and what draws say beside a test set."""
+    evaluated = state.evaluated.get(round_)
+    best = None if evaluated is None else measured_in(evaluated)
+    if evaluated is None or best is None:
         return ()
-    better = _of_row(row, ("", TEST_SET, "test_size"), ("audit.", DRAWS, "audit.draws"))
-    return tuple(better) or tuple(_of_row(row, (CROSSED, LABELLED, f"{CROSSED}texts")))
+    beside = from_draws(evaluated) if best.source == TEST else None
+    return tuple(_figure(one) for one in (best, beside) if one is not None)
 
 
-def _of_row(row: Row, *sources: tuple[str, str, str]) -> Iterator[Figure]:
-    """Of each source (prefix of its keys, words, key of the number of texts) what it says."""
-    metric = metric_of([row])
-    for prefix, source, size in sources:
-        name = f"{prefix}{metric}"
-        value = number(row, name)
-        if value is not None:
-            low, high = number(row, f"{name}_low"), number(row, f"{name}_high")
-            texts = int(number(row, size) or 0)
-            yield Figure(metric, measure_name(metric), value, low, high, source, texts)
+def _figure(one: Measured) -> Figure:
+    title = measure_name(one.metric)
+    return Figure(one.metric, title, one.value, one.low, one.high, SOURCES[one.source], one.count)

@@ -13,8 +13,9 @@ from typing import Any
 
 from loopd.errors import ConfigError, ServerError
 
-NOT_SENT = ("model/**", "dataset/**")
-"""What of a folder is no part of the data set on the hub: the hub has data files of its own."""
+NOT_SENT = ("model/**", "dataset/**", "table.csv")
+"""What of a folder is no part of the data set on the hub: the hub has data files of its own, and
+the table that came in may hold columns that nobody meant to publish."""
 
 
 def refuse_no_repo(name: str) -> None:
@@ -72,6 +73,8 @@ def _sent(folder: Path, name: str, kind: str) -> str:
         raise ServerError("the hub is switched off", "unset HF_HUB_OFFLINE to push") from None
     except LocalTokenNotFoundError:
         raise _no_token("there is no token for the hub") from None
+    except UnicodeEncodeError:
+        raise _no_token("the token for the hub holds signs that no token has") from None
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code in (401, 403):
             raise _no_token(f"the hub refuses {name}: {_first_line(error)}") from None

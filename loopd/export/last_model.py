@@ -37,6 +37,7 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
         raise ModelError(
             f"the model {trained.model_id} is not in the cache and cannot be made again: the "
             "configuration changed since",
-            "let `loopd run` finish a round, or do without the model: `--no-model`",
+            "let `loopd run` finish a round, or restore the configuration that trained it; "
+            "`loopd export --no-model` does without",
         )
     return tools.learner.fit(trained.round, labels)

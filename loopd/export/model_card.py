@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from loopd.export.card import example_lines
@@ -52,5 +53,7 @@ def _measured(figures: Sequence[Figure]) -> Iterator[str]:
 
 def _is_hub_name(base: str) -> bool:
     """Whether an encoder is one of the hub, and no folder or package of this machine."""
+    if ":" in base or Path(base).exists():
+        return False
     organisation, slash, name = base.partition("/")
     return bool(slash) and bool(organisation.strip("./~$")) and bool(name) and "/" not in name

@@ -97,6 +97,8 @@ def _refuse_taken(config: Config, options: PredictOptions) -> None:
     for source in (config.pool.path, options.input, test):
         if source is not None and out.exists() and source.exists() and out.samefile(source):
             raise ConfigError(f"{out} is a table that is read", "choose another --out")
+    if out.resolve().is_relative_to(config.run.dir.resolve()):
+        raise ConfigError(f"{out} is in the folder of the run", "choose another --out")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder", "give --out the name of a file")
     if out.exists() and not options.force:

@@ -15,7 +15,7 @@ from typing import Any
 from loopd.annotation.consensus import Consensus, discarded, label_counts
 from loopd.config import Config
 from loopd.data.outgoing import write_table
-from loopd.errors import ModelError, RunError
+from loopd.errors import DataError, ModelError, RunError
 from loopd.events import Event
 from loopd.export.cache_view import apart
 from loopd.export.card import data_card
@@ -106,7 +106,7 @@ def run_export(
         with new_folder(folder) as partial:
             write_formats(formats, rows, LabelScheme(config.task.type, config.task.labels), partial)
             if TABLE in formats:
-                _write_table(config, state, tools, consensus, partial / FORMATS[TABLE].place)
+                formats = _with_table(config, state, tools, consensus, (partial, options, tell))
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
             facts = _facts(state, tools, consensus, rows)
             facts |= {"events": len(events), "formats": list(formats), "no_model": reason}
@@ -146,6 +146,30 @@ def _write_cards(
     write_atomic(folder / CARD, data_card(facts), SHARED)
     if card is not None:
         write_atomic(folder / MODEL / CARD, model_card(facts, card.figures, base), SHARED)
+
+
+def _with_table(
+    config: Config,
+    state: State,
+    tools: Tools,
+    consensus: Consensus,
+    wish: tuple[Path, ExportOptions, Callable[[str], None]],
+) -> tuple[str, ...]:
+    """Write the table that came in; the formats that are there then.
+
+    Where nobody has named that format, a column that the run never reads keeps nobody from the
+    others.
+    """
+    folder, options, tell = wish
+    formats = options.formats or DEFAULT_FORMATS
+    try:
+        _write_table(config, state, tools, consensus, folder / FORMATS[TABLE].place)
+    except DataError as error:
+        if options.formats:
+            raise
+        tell(f"  no {FORMATS[TABLE].place}: {error.message}")
+        return tuple(name for name in formats if name != TABLE)
+    return tuple(formats)
 
 
 def _write_table(

@@ -51,6 +51,7 @@ class Obstacle:
 
 def obstacle(state: State, config: Config) -> Obstacle | None:
     """What keeps the run from getting on, the nearest cause first; ``None`` where nothing does."""
+    config = in_force(config, state)
     if state.phase is Phase.DONE:
         return _ended(state, config)
     if not state.published:
@@ -60,7 +61,6 @@ def obstacle(state: State, config: Config) -> Obstacle | None:
         _few_people,
         _nothing_to_learn,
     )
-    config = in_force(config, state)
     return next((found for look in looks if (found := look(state, config)) is not None), None)
 
 

@@ -121,6 +121,11 @@ def measured_in(event: RoundEvaluated) -> Measured | None:
     return measured({**event.metrics, **event.audit})
 
 
+def from_draws(event: RoundEvaluated) -> Measured | None:
+    """What the random draws of a round say, however few they are."""
+    return _from(event.audit, judged_by({**event.metrics, **event.audit}), AUDIT, DRAWS, "draws")
+
+
 def judged_by(figures: Figures) -> str:
     """The measure of the kind of task; older journals name it without a test set in draws only."""
     if metric := figures.get("metric"):

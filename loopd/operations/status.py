@@ -7,6 +7,7 @@ from typing import Any
 
 from loopd.annotation.consensus import index_of, unresolved
 from loopd.config import Config
+from loopd.loop.draws import in_force
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State
@@ -38,7 +39,7 @@ def read_run(config: Config) -> State:
 def read_status(config: Config, state: State) -> dict[str, Any]:
     """Where the run stands, as plain values, and whether a daemon works on it."""
     alive = {"daemon": holder(config.run.dir), "seen": seconds_since(config.run.dir, time.time())}
-    return describe(state, config) | alive
+    return describe(state, in_force(config, state)) | alive
 
 
 def describe(state: State, config: Config) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
+from loopd.loop.draws import in_force
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit
 from loopd.machine import Phase, State
@@ -102,5 +103,10 @@ def _disagreeing(state: State) -> Iterator[str]:
 
 
 def _unmeasured(state: State, config: Config) -> Iterator[str]:
-    if config.test is None and state.phase is not Phase.NEW:
-        yield "There is no test set, so nothing is measured: see `test` in the configuration."
+    section = in_force(config, state).audit
+    is_measured = config.test is not None or section.share > 0 or section.folds > 0
+    if not is_measured and state.phase is not Phase.NEW:
+        yield (
+            "Nothing is measured: there is no test set, and `audit.random_share` and `audit.folds` "
+            "are 0."
+        )

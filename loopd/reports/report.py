@@ -13,6 +13,7 @@ from loopd.config import Config
 from loopd.dashboard.pictures import charts
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, DataError
+from loopd.loop.draws import in_force
 from loopd.loop.start import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State
@@ -50,6 +51,7 @@ def run_report(
     """
     page, pictures = _places(config, out)
     state = read_run(config)
+    config = in_force(config, state)
     pool, notes = _pool(config, state) if texts else (NO_POOL, [])
     live = LiveContext(names=kept_names(config.run.dir))
     seen = overview(state, config, pool, metrics_log.rows(state), time.time(), live=live)

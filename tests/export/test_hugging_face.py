@@ -219,8 +219,9 @@ def test_an_export_is_sent_with_its_model(asked: Any, there: Hub, tmp_path: Path
     assert f"{there.url}/datasets/ann/tickets" in said
     assert all(there.private.values())
     data, sent = there.files["dataset", "ann/tickets"], there.files["model", "ann/tickets"]
+    assert (folder / "table.csv").exists(), "which stays at home"
     assert set(data) == {
-        "README.md", "export.json", "labels.jsonl", "labels.parquet", "table.csv",
+        "README.md", "export.json", "labels.jsonl", "labels.parquet",
         "data/train-00000-of-00001.parquet",
     }  # fmt: skip
     assert all((folder / name).read_bytes() == content for name, content in data.items())

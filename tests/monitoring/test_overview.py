@@ -235,8 +235,12 @@ def test_warnings(tmp_path: Path) -> None:
         "Argilla does not answer since 2023-11-14 22:13:20 UTC: no route to host",
         "1 published record is gone from Argilla, and not asked for any more.",
         "1 answer is left out, because the task lacks such labels: gad\\u202eget",
-        "There is no test set, so nothing is measured: see `test` in the configuration.",
     )
+    unmeasured = config.model_copy(
+        update={"audit": config.audit.model_copy(update={"random_share": 0.0, "folds": 0})}
+    )
+    (sentence,) = seen(story(1, 0), unmeasured).cautions
+    assert sentence.startswith("Nothing is measured: there is no test set")
 
 
 def test_audit_figures_are_shown_where_there_are_any(config: Config) -> None:
