@@ -75,7 +75,8 @@ def cold_batch(
         return explained(choice, tools, None, context.targets)
 
     hidden = unseen(context.state, tools.aside)
-    size = labels_left(tools.config.stopping, context.labels, size)
+    spent = max(context.labels, _spent(context))
+    size = max(1, labels_left(tools.config.stopping, spent, size))
     return _planned(context, tools, _with_draws(context, tools, size, choose), None)
 
 
@@ -88,9 +89,7 @@ def chosen_batch(
         left = len(tools.data.pool) - len(state.planned_ids)
         lasts = lasting(state, state.answers_needed(section.min_submitted), size)
         size = max(size, min(lasts, left // LEFT_FOR))
-    unanswerable = discarded(state) | state.deleted_texts | state.gone
-    spent = len(context.targets) + len(context.taken - unanswerable)
-    size = max(1, labels_left(tools.config.stopping, spent, size))
+    size = max(1, labels_left(tools.config.stopping, _spent(context), size))
     hidden = unseen(state, tools.aside)
 
     def choose(count: int) -> BatchChoice:
@@ -111,6 +110,13 @@ def chosen_batch(
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
     return replace(planned, refreshed=tuple(_refreshed(context, tools, model)))
+
+
+def _spent(context: SelectionContext) -> int:
+    """Labels that there are, and those that open records may still bring."""
+    state = context.state
+    unanswerable = discarded(state) | state.deleted_texts | state.gone
+    return len(context.targets) + len(context.taken - unanswerable)
 
 
 def _with_draws(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
-from loopd.loop.opening import is_opening
+from loopd.loop.opening import OPENING, is_opening
 from loopd.loop.queue import has_room, runs_low
 from loopd.machine import Phase, State
 from loopd.records import ExternalId
+
+LAST_LOOKS = 3
+"""So often all answers are read before a run ends, if they have changed each time."""
 
 
 class Closing:
@@ -16,14 +21,18 @@ class Closing:
 
     def __init__(self) -> None:
         self._early: State | None = None
-        self._looked_through: set[tuple[Phase, int]] = set()
+        self._last_looks: Counter[tuple[Phase, int]] = Counter()
 
-    def is_to_look_through(self, state: State) -> bool:
-        """Whether all answers are to be read before this phase of the round ends; once."""
-        step = (state.phase, state.round)
-        is_first = step not in self._looked_through
-        self._looked_through.add(step)
-        return is_first
+    def may_look_again(self, state: State) -> bool:
+        """Whether all answers are to be read before this phase of the round ends.
+
+        Who never stops editing does not keep a run from its end.
+        """
+        return self._last_looks[state.phase, state.round] < LAST_LOOKS
+
+    def looked(self, state: State) -> None:
+        """All answers were read in this phase."""
+        self._last_looks[state.phase, state.round] += 1
 
     def known_early(self, state: State, config: Config) -> bool:
         """Whether nothing can have changed since ``too_early``: time alone closes nothing."""
@@ -58,10 +67,10 @@ def reason_to_close(
         ``watermark``: little is open. ``patience``: it is overdue.
     """
     queue = config.queue
+    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):
+        return OPENING
     if not waiting:
         return "complete"
-    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):
-        return "opening"
     may_be_early = _something_came(state, waiting) and not is_last(
         state, config, waiting, pool_size
     )

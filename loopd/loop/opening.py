@@ -9,6 +9,9 @@ from loopd.config import Config
 from loopd.learning.strategies.registry import RANDOM
 from loopd.machine import State
 
+OPENING = "opening"
+"""Why its batch is closed."""
+
 SMALL = 200
 """Fewer texts are encoded in no time: the first batch goes out whole."""
 
@@ -26,8 +29,15 @@ def opening_size(config: Config, pool_size: int) -> int | None:
 
 def is_opening(state: State, config: Config, pool_size: int) -> bool:
     """Whether the batch that is out is the opening: it is closed at once, whatever is open."""
+    size = opening_size(config, pool_size)
     is_first = state.round == 0 and state.batch.model_id is None
-    return is_first and opening_size(config, pool_size) is not None
+    return size is not None and is_first and len(state.batch.items) <= size
+
+
+def was_opening(state: State) -> bool:
+    """Whether the batch that was closed last is the opening: the rest of the first comes next."""
+    closed = state.collected.get(state.round)
+    return closed is not None and closed.reason == OPENING
 
 
 def cold_size(state: State, config: Config, pool_size: int) -> int:

@@ -22,6 +22,7 @@ from loopd.evaluation.stopping import evaluate_criteria
 from loopd.events import (
     AnswersCollected,
     BatchCollected,
+    BatchPlanned,
     BatchPublished,
     Event,
     ModelTrained,
@@ -36,7 +37,7 @@ from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.draws import training
 from loopd.loop.measuring import on_test_set, without_test_set
-from loopd.loop.opening import cold_size, opening_size
+from loopd.loop.opening import cold_size, opening_size, was_opening
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
@@ -130,8 +131,10 @@ def _closed(state: State, tools: Tools) -> Event | None:
     if reason is None:
         tools.closing.too_early(state)
         return None
-    if is_last(state, tools.config, waiting, size) and (news := _last_news(state, tools)):
-        return news
+    if is_last(state, tools.config, waiting, size):
+        is_clear, news = _last_look(state, tools)
+        if news is not None or not is_clear:
+            return news
     return BatchCollected(now, state.batch.id, reason, len(waiting), figures(state, needed))
 
 
@@ -141,7 +144,7 @@ def train(state: State, tools: Tools) -> Event:
     consensus = tools.resolver.consensus(state, tools)
     labels = consensus.targets
     trains = training(labels, state, tools.config.audit.share)
-    if not tools.learner.can_fit(trains):
+    if was_opening(state) or not tools.learner.can_fit(trains):
         section = tools.config.stopping
         limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
         if limit is not None:
@@ -197,13 +200,19 @@ def evaluate(state: State, tools: Tools) -> Event:
     )
 
 
-def decide(state: State, tools: Tools) -> Event:
+def decide(state: State, tools: Tools) -> Event | None:
     """Stop, or choose the next batch."""
+    event = _decision(state, tools)
+    if isinstance(event, RunStopped):
+        is_clear, news = _last_look(state, tools)
+        if news is not None or not is_clear:
+            return news
+    return event
+
+
+def _decision(state: State, tools: Tools) -> BatchPlanned | RunStopped:
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
-        news = _last_news(state, tools)
-        if news is not None:
-            return news
         return RunStopped(tools.clock.wall(), reason)
     labels = state.trained[state.round].labels
     context = SelectionContext(state, _labels(state, tools), tools.clock.monotonic(), labels)
@@ -241,7 +250,15 @@ def _unseen(batch: Batch, left_out: frozenset[ExternalId], tools: Tools) -> froz
 
 
 def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
-    """What people did since the last look; who has left is told from who took answers back."""
+    """What people did since the last look, as far as that is clear."""
+    return _told(state, sweep, tools)[1]
+
+
+def _told(state: State, sweep: Sweep, tools: Tools) -> tuple[bool, AnswersCollected | None]:
+    """Whether it is clear what people did since the last look, and what they did.
+
+    Who has left is told from who took answers back.
+    """
     try:
         departed = tools.accounts.departed(state, sweep)
     except TransientError:
@@ -249,9 +266,9 @@ def _news(state: State, sweep: Sweep, tools: Tools) -> AnswersCollected | None:
         raise
     if departed is None:
         tools.watcher.forget()  # the next look reads all of it again
-        return None
+        return False, None
     keep = tools.accounts.keep
-    return changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
+    return True, changes(state, sweep, tools.clock.wall(), departed=departed, keep_departed=keep)
 
 
 def _reopened(state: State, tools: Tools) -> RecordsReopened | None:
@@ -264,11 +281,14 @@ def _reopened(state: State, tools: Tools) -> RecordsReopened | None:
     return reopened
 
 
-def _last_news(state: State, tools: Tools) -> AnswersCollected | None:
-    """What was answered meanwhile, in batches long closed as well; looked for once a round."""
-    if not tools.closing.is_to_look_through(state):
-        return None
-    return _news(state, tools.watcher.look_at_all(state.external_ids), tools)
+def _last_look(state: State, tools: Tools) -> tuple[bool, AnswersCollected | None]:
+    """Whether the phase may end by what all answers tell, and what is new among them."""
+    if not tools.closing.may_look_again(state):
+        return True, None
+    is_clear, news = _told(state, tools.watcher.look_at_all(state.external_ids), tools)
+    if is_clear:
+        tools.closing.looked(state)
+    return is_clear, news
 
 
 def _waiting(state: State, tools: Tools) -> frozenset[ExternalId]:

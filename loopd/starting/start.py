@@ -119,6 +119,8 @@ def _work(
     while warming.is_alive():
         if stop.wait(POLL_SECONDS):
             raise Interrupted("a stop was asked for")
+    if stop.is_set():
+        raise Interrupted("a stop was asked for")
     from loopd.loop.daemon import run_daemon
     from loopd.starting.announcing import Announcer, RoundLines
 
@@ -141,7 +143,9 @@ def configuration(options: StartOptions, out: Callable[[str], None], asker: Aske
         return init.data
     path = init.config
     if path.exists():
-        refuse_contradictions(init, load_config(path))
+        config = load_config(path)
+        refuse_contradictions(init, config)
+        refuse_other_data(init.data, config, path)
         out(f"{path} is there, and counts")
         return path
     return write_configuration(
@@ -176,6 +180,20 @@ def refuse_contradictions(init: InitOptions, config: Config) -> None:
                 f"{option} says {word!r}, and the configuration that is there says {written!r}",
                 f"leave {option} out, or change the configuration",
             )
+
+
+def refuse_other_data(data: Path, config: Config, path: Path) -> None:
+    """Refuse a configuration of that name that is about another file.
+
+    Raises:
+        ConfigError: its texts come from somewhere else.
+    """
+    pool = config.pool.path
+    if pool is None or not (pool.exists() and data.exists() and pool.samefile(data)):
+        raise ConfigError(
+            f"{path} is there, and its texts are not those of {data}",
+            f"give the new one another name: --out NAME.yaml; or go on with: loopd start {path}",
+        )
 
 
 def refuse_foreign(config: Config) -> None:

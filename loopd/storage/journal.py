@@ -55,14 +55,18 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._last = (0, "")
-        self._copy = ExitStack()
+        self._looks = read_only
         if not read_only:
             _refuse_widowed(path)
             _make_file(path)
-        with _translated(path):
-            self._db = _looking(path, self._copy) if read_only else _appending(path)
+        with ExitStack() as stack, _translated(path):
+            self._db = _looking(path, stack) if read_only else _appending(path)
+            stack.callback(self._close_db)
             _check_version(self._db, path)
-        self._looks = read_only
+            self._held = stack.pop_all()
+
+    def _close_db(self) -> None:
+        self._db.close()
 
     def append(self, event: Event) -> None:
         """Write one event durably: after the call it is there, whatever dies next."""
@@ -122,8 +126,7 @@ class Journal:
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
-        self._copy.close()
+        self._held.close()
 
     def __enter__(self) -> Journal:
         return self

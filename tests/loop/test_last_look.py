@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 
 from loopd.annotation.store import Sweep
-from loopd.events import BatchCollected, RunStopped
+from loopd.errors import TransientError
+from loopd.events import BatchCollected, BatchPlanned, RunResumed, RunStopped
+from loopd.loop.account_watch import AccountWatch
+from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State
 from loopd.records import Batch, ExternalId
 from tests.loop.conftest import Bench, MakeBench, gold
@@ -86,7 +89,7 @@ def test_an_edit_counts_where_a_measure_ends_the_run(bench: Bench) -> None:
     assert after.stopped.reason == "target_accuracy"
     assert after.answers[(name, "ann")].value == label
     assert isinstance(bench.events[-1], RunStopped)
-    assert len(looks) == so_far + 1
+    assert len(looks) == so_far + 2, "and once more, as there was news"
 
 
 @pytest.mark.parametrize("bench", [{"target_accuracy": 0.5, "patience": 1}], indirect=True)
@@ -104,6 +107,75 @@ def test_who_never_stops_editing_does_not_keep_the_run_from_its_end(bench: Bench
 
     bench.people.sweep = edited
     assert bench.run_until(lambda _: False, lambda: None, steps=20).stopped is not None
+
+
+@pytest.mark.parametrize("bench", [{"target_accuracy": 0.5, "patience": 1}], indirect=True)
+def test_a_hiccup_of_argilla_skips_no_last_look(bench: Bench) -> None:
+    make_large(bench)
+    bench.run_until(lambda state: state.phase is Phase.DECIDE, lambda: answer(bench))
+    name, label = edit_of_closed(bench)
+    sweep = bench.people.sweep
+
+    def cut(_external_ids: Collection[ExternalId]) -> Sweep:
+        raise TransientError("cut")
+
+    bench.people.sweep = cut
+    with pytest.raises(TransientError):
+        bench.run_until(lambda _: False, lambda: None)
+    bench.people.sweep = sweep
+    after = bench.run_until(lambda _: False, lambda: None)
+    assert after.answers[(name, "ann")].value == label
+
+
+@pytest.mark.parametrize("bench", [{"target_accuracy": 0.5, "patience": 1}], indirect=True)
+def test_what_is_unclear_is_looked_at_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account may have been deleted between two pages: only another sweep can tell."""
+    make_large(bench)
+    bench.run_until(lambda state: state.phase is Phase.DECIDE, lambda: answer(bench))
+    name, label = edit_of_closed(bench)
+    departed = AccountWatch.departed
+    unclear = iter((True, False, False, False))
+
+    def halfway(self: AccountWatch, state: State, sweep: Sweep) -> frozenset[str] | None:
+        return None if next(unclear) else departed(self, state, sweep)
+
+    monkeypatch.setattr(AccountWatch, "departed", halfway)
+    after = bench.run_until(lambda _: False, lambda: None)
+    assert after.answers[(name, "ann")].value == label
+
+
+@pytest.mark.parametrize("bench", [{"label_budget": 60}], indirect=True)
+def test_an_edit_counts_where_the_pool_ends_the_run(bench: Bench) -> None:
+    make_large(bench)
+    done = len(bench.tools.data.pool)
+    bench.run_until(lambda state: len(state.planned_ids) == done, lambda: answer(bench))
+    bench.run_until(lambda state: state.phase is Phase.TRAIN, lambda: answer(bench))
+    name, label = edit_of_closed(bench)
+    after = bench.run_until(lambda _: False, lambda: answer(bench))
+    assert after.stopped is not None
+    assert after.answers[(name, "ann")].value == label
+
+
+@pytest.mark.parametrize("bench", [{"label_budget": 6}], indirect=True)
+def test_a_run_that_goes_on_learns_from_what_came_last(bench: Bench) -> None:
+    """All labels of one class: nothing can be trained on them, so the next batch is a cold one."""
+    make_large(bench)
+    bench.run_until(lambda state: state.phase is Phase.DECIDE, lambda: answer(bench))
+    for name in bench.state.batches[0].external_ids:
+        bench.people.submit(name, "ann", "fruit")
+    bench.run_until(lambda _: False, lambda: None)
+    assert bench.state.unlearned
+    now = bench.now[0]
+    bench.state = bench.loop.record(
+        bench.state, RunResumed(now, "another", "the budget was raised")
+    )
+    assert bench.state.phase is Phase.TRAIN
+    config = bench.tools.config
+    raised = config.stopping.model_copy(update={"label_budget": 12})
+    tools = replace(bench.tools, config=config.model_copy(update={"stopping": raised}))
+    event = STEPS[Phase.TRAIN](bench.state, tools)
+    assert isinstance(event, BatchPlanned)
+    assert event.batch.model_id is None
 
 
 def test_a_deleted_record_does_not_hold_the_last_batch_up(bench: Bench) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from loopd.config_file import parse_config
 from loopd.learning.strategies.registry import RANDOM
-from loopd.loop.opening import SMALL, opening_size
+from loopd.loop.opening import SMALL, is_opening, opening_size
 from loopd.machine import State
 from tests.loop.conftest import Bench, MakeBench, gold
 from tests.loop.test_rounds import answer_all, never
@@ -62,8 +62,38 @@ def test_who_labels_the_opening_before_the_rest_is_chosen_loses_nothing(
     state = bench.run_until(lambda state: len(state.published) == 1, nobody)
     answer_right(bench)
     state = bench.run_until(lambda state: len(state.published) == 2, nobody)
-    assert state.batches[1].model_id is not None, "there were enough labels for a model"
+    assert state.batches[1].model_id is None, "the rest of the first batch is chosen without one"
+    assert len(state.batches[1].items) == 2
     assert len(state.answers) == 4
+
+
+def test_an_opening_that_is_labelled_at_once_is_no_round(make_bench: MakeBench) -> None:
+    bench = make_bench(BIG, queue={"batch_size": 6, "opening_size": 4}, stopping={"max_rounds": 1})
+    bench.run_until(lambda state: len(state.published) == 1, nobody)
+    answer_right(bench)
+    state = bench.run_until(never, lambda: answer_right(bench))
+    assert (len(state.batches), state.trained[1].labels) == (2, 6)
+
+
+def test_an_opening_counts_towards_the_budget(make_bench: MakeBench) -> None:
+    given = {f"r{number:03d}": (("ann", "fruit"),) for number in range(0, 10, 2)}
+    bench = make_bench(
+        BIG,
+        answers=given,
+        queue={"batch_size": 10, "opening_size": 4},
+        stopping={"label_budget": 10},
+    )
+    state = bench.run_until(two_batches, nobody)
+    assert sum(len(batch.items) for batch in state.batches) == 5
+
+
+def test_an_opening_that_is_configured_later_closes_no_whole_batch(make_bench: MakeBench) -> None:
+    whole = make_bench(BIG, queue={"batch_size": 6})
+    state = whole.run_until(lambda state: len(state.published) == 1, nobody)
+    later = whole.tools.config.model_copy(
+        update={"queue": whole.tools.config.queue.model_copy(update={"opening_size": 2})}
+    )
+    assert not is_opening(state, later, BIG)
 
 
 def answer_right(bench: Bench) -> None:

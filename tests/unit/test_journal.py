@@ -222,6 +222,22 @@ def test_looking_at_two_of_three_files_makes_no_third(killed: Path, mode: int) -
         killed.chmod(0o755)
 
 
+def test_a_journal_that_is_refused_is_let_go(path: Path) -> None:
+    """Else whoever writes in the same process is told that the database may only be read."""
+    with Journal(path) as writer:
+        writer.read()
+        writer._db.execute("PRAGMA user_version=99")
+        with pytest.raises(NewerError):
+            Journal(path, read_only=True)
+        writer._db.execute("PRAGMA user_version=1")
+    before = set(Path("/proc/self/fd").iterdir())
+    _change(path, "PRAGMA user_version=99")
+    for read_only in (True, False):
+        with pytest.raises(NewerError):
+            Journal(path, read_only=read_only)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
 def test_a_version_that_nobody_will_write_is_damage(path: Path) -> None:
     _change(path, f"PRAGMA user_version={1 | 1 << 20}")
     with pytest.raises(JournalError, match="damaged") as caught:
