@@ -31,6 +31,9 @@ LONGEST, LONGEST_SHARE = 600.0, 0.1
 GIVEN_UP_AFTER = 2
 """Partial looks that fail in succession until the open batches are taken for unreadable."""
 
+RETRY = 60.0
+"""Seconds until the open batches are tried again; twice as many each time, up to ``LONGEST``."""
+
 BRIEF = 1.0
 """Seconds that a full look may take without being put off beyond the configured interval."""
 
@@ -87,15 +90,22 @@ class _Look:
         began: seconds on the monotonic clock.
         seconds: for how long the server was busy with it.
         listed: records that were read.
+        took: seconds in all, also those in which the server stood still.
     """
 
     began: float
     seconds: float
     listed: int
+    took: float
 
     def next_at(self, share: float) -> float:
         """When looks like it have taken no more than this share of the time."""
         return self.began + self.seconds / share
+
+    @property
+    def again_in_doubt(self) -> float:
+        """When the next one may come while only that can tell: a server in trouble gets a rest."""
+        return self.began + self.took / DOUBT_SHARE
 
 
 class AnswerWatcher:
@@ -124,7 +134,13 @@ class AnswerWatcher:
         self._last_was_partial = False
         self._in_doubt = False
         self._partial_failures = 0
+        self._retry_at = float("-inf")
         self._said = False
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether the open batches cannot be read alone, as far as that is known."""
+        return self._partial_failures >= GIVEN_UP_AFTER
 
     def doubt(self) -> None:
         """Let the next full look come soon: something may be gone that only it can tell."""
@@ -132,7 +148,9 @@ class AnswerWatcher:
 
     @property
     def delay(self) -> float:
-        """Seconds from one partial look to the next, at least; 0 before the first."""
+        """Seconds from one look at the open batches to the next, at least; 0 before the first."""
+        if self._is_blind and self._full is not None:
+            return self._full.took / DOUBT_SHARE
         return 0.0 if self._partial is None else self._partial.seconds / PARTIAL_SHARE
 
     def forget(self) -> None:
@@ -175,13 +193,13 @@ class AnswerWatcher:
         sweep = self._store.sweep(external_ids)
         self._full = self._ended(now, sweep)
         self._token, self._last_was_partial = token, False
-        self._in_doubt, self._partial_failures = False, 0
+        self._in_doubt = False
         return sweep
 
     def _read_batches(self, batches: Sequence[Batch]) -> Sweep | None:
         """``None`` where that fails again: what keeps a search from being answered may last.
 
-        It is tried again after the next full look, which comes the sooner for it.
+        It is tried again ever more seldom; full looks come the sooner for it.
         """
         try:
             sweep = self._store.sweep_batches(batches)
@@ -189,9 +207,11 @@ class AnswerWatcher:
             return sweep
         except (TransientError, ArgillaError) as error:
             self._partial_failures += 1
-            if self._partial_failures < GIVEN_UP_AFTER and isinstance(error, TransientError):
+            if not self._is_blind and isinstance(error, TransientError):
                 raise
-            self._in_doubt = True
+            self._partial_failures = max(self._partial_failures, GIVEN_UP_AFTER)
+            pause = RETRY * 2.0 ** min(self._partial_failures - GIVEN_UP_AFTER, 20)
+            self._retry_at = self._monotonic() + min(pause, LONGEST)
             self._say_unreadable(error)
             return None
 
@@ -222,15 +242,15 @@ class AnswerWatcher:
         due = min(due, longest)
         if has_moved or self._last_was_partial:
             due = min(due, affordable)
-        if self._in_doubt:
-            due = min(due, last.next_at(DOUBT_SHARE))
+        if self._in_doubt or (self._is_blind and has_moved):
+            due = min(due, last.again_in_doubt)
         return now >= due
 
     def _partial_may_come(self, now: float) -> bool:
-        if self._in_doubt and self._partial_failures:
-            return False
+        if self._is_blind:
+            return now >= self._retry_at
         return self._partial is None or now >= self._partial.next_at(PARTIAL_SHARE)
 
     def _ended(self, began: float, sweep: Sweep) -> _Look:
-        most = SECONDS_A_LOOK + SECONDS_A_RECORD * sweep.listed
-        return _Look(began, min(self._monotonic() - began, most), sweep.listed)
+        most, took = SECONDS_A_LOOK + SECONDS_A_RECORD * sweep.listed, self._monotonic() - began
+        return _Look(began, min(took, most), sweep.listed, took)

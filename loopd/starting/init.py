@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,12 +100,23 @@ def _there(path: Path) -> ConfigError:
 def _write_new(path: Path, text: str) -> None:
     """Write a file that is not there, also if somebody makes it at this very moment."""
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file, _whole(path):
             file.write(text)
+            file.flush()
     except FileExistsError:
         raise _there(path) from None
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Leave nothing of a file that was not written to its end."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _try(text: str, data: Path, path: Path) -> None:

@@ -36,7 +36,8 @@ class InitOptions:
     @property
     def config(self) -> Path:
         """The configuration that belongs to the data."""
-        return self.out or self.data.with_name(f"{stem_of(self.data)}.yaml")
+        data = self.data if self.data.name not in ("", "..") else self.data.resolve()
+        return self.out or data.with_name(f"{stem_of(self.data)}.yaml")
 
 
 class Asker(Protocol):

@@ -33,6 +33,7 @@ def two_batches(state: State) -> bool:
         ({"batch_size": 6, "first_batch_size": 9, "opening_size": 4}, {}, [4, 5]),
         ({"batch_size": 6, "opening_size": 50}, {}, [5, 1]),
         ({"batch_size": 12, "opening_size": 8}, {"label_budget": 10}, [8, 2]),
+        ({"batch_size": 12, "opening_size": 50}, {"label_budget": 10}, [9, 1]),
     ],
 )
 def test_both_parts_are_out_before_anybody_has_answered(

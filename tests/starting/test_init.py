@@ -23,7 +23,7 @@ from loopd.config_file import load_config
 from loopd.errors import ConfigError, DataError, LoopdError
 from loopd.safe_yaml import decode_yaml
 from loopd.starting.draft import Draft
-from loopd.starting.init import write_configuration
+from loopd.starting.init import _write_new, write_configuration
 from loopd.starting.options import InitOptions, labels_in, stem_of
 
 ROOT = Path(__file__).parents[2]
@@ -345,3 +345,33 @@ def test_the_schema_refuses_what_the_configuration_refuses(change: dict[str, Any
     content = {"task": {"labels": ["a", "b"]}, "pool": {"path": "p.csv"}}
     assert validate(content) == []
     assert validate(content | change)
+
+
+def test_the_folder_in_which_one_is_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert InitOptions(Path()).config == tmp_path / "saved.yaml"
+
+
+def test_nothing_is_left_of_a_file_that_was_not_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "a.yaml"
+    opened = Path.open
+
+    def narrow(self: Path, *words: Any, **more: Any) -> Any:
+        file = opened(self, *words, **more)
+        if self == path:
+            monkeypatch.setattr(file, "write", full, raising=False)
+        return file
+
+    monkeypatch.setattr(Path, "open", narrow)
+    with pytest.raises(LoopdError, match="cannot write"):
+        _write_new(path, "task:")
+    assert not path.exists()

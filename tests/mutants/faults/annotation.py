@@ -26,14 +26,14 @@ ANNOTATION: tuple[Fault, ...] = (
     Fault(
         "open batches that cannot be read are tried for ever",
         "annotation/watcher.py",
-        "if self._partial_failures < GIVEN_UP_AFTER and isinstance(error, TransientError):",
+        "if not self._is_blind and isinstance(error, TransientError):",
         "if isinstance(error, TransientError):",
         LOOK_TESTS,
     ),
     Fault(
         "everything is read as seldom as ever while the open batches cannot be",
         "annotation/watcher.py",
-        "        if self._in_doubt:\n",
+        "        if self._in_doubt or (self._is_blind and has_moved):\n",
         "        if False:\n",
         LOOK_TESTS,
     ),
