@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from loopd.config import label_key
@@ -108,7 +109,7 @@ class Drafting:
         column = self._look.column(label) if label is not None else None
         if column is None or label is None:
             return "single_label", self._options.labels or self._asked_labels(), None
-        several = column.lists or any(BETWEEN_LABELS in value for value in column.values)
+        several = column.lists or _has_several(set(column.values))
         kind = "multi_label" if several else "single_label"
         none_label = NONE_LABEL if several and not column.is_full else None
         if several:
@@ -159,6 +160,20 @@ class Drafting:
     def _said(self, what: str, guess: Guess) -> str:
         self._out(f"{what}: {guess.column!r}, because {guess.reason}")
         return guess.column
+
+
+def _has_several(values: set[str]) -> bool:
+    """Whether some cells hold several labels: then a label is in more than one kind of cell.
+
+    ``Billing | Payments`` may be the name of one.
+    """
+    if not any(BETWEEN_LABELS in value for value in values):
+        return False
+    parts = Counter(
+        part for value in values for part in {one.strip() for one in value.split(BETWEEN_LABELS)}
+    )
+    joined = {part.strip() for v in values if BETWEEN_LABELS in v for part in v.split("|")}
+    return any(parts[part] > 1 for part in joined)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

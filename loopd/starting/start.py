@@ -27,7 +27,7 @@ from loopd.server.process import check_installed
 from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
 from loopd.starting.options import Asker, InitOptions
-from loopd.storage.files import make_private
+from loopd.storage.files import make_private, storage_error
 
 if TYPE_CHECKING:
     from loopd.loop.observers import Observer
@@ -101,6 +101,8 @@ def run_start(options: StartOptions, audience: Audience) -> None:
             state = _work(options, config, stop, stack, audience)
     except Interrupted:
         state = State()
+    except OSError as error:
+        raise storage_error(Path(error.filename or path), error) from error
     for line in last_lines(state, path):
         audience.out(line)
 
@@ -202,6 +204,11 @@ def refuse_foreign(config: Config) -> None:
     Raises:
         ConfigError: it is on another machine, or the texts are in it.
     """
+    if config.pool.argilla is not None:
+        raise ConfigError(
+            "pool.argilla: the texts are in an Argilla that is there, and `loopd start` brings one",
+            "start the loop alone with `loopd run`",
+        )
     parts = urlsplit(config.argilla.url)
     if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
         raise ConfigError(

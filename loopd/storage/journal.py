@@ -211,7 +211,10 @@ def _looking(path: Path, stack: ExitStack) -> sqlite3.Connection:
     if not _beside(path, "-wal").exists():
         return _connect(path, "mode=ro&immutable=1")
     if not _beside(path, "-shm").exists():
-        return _connect(_copied(path, stack), "mode=ro")
+        before, copy = _seen(path), _copied(path, stack)
+        if _seen(path) != before:  # a daemon has come, or gone, meanwhile
+            return _looking(path, stack)
+        return _connect(copy, "mode=ro")
     db = _connect(path, "mode=ro&readonly_shm=1")
     try:
         db.execute("PRAGMA schema_version")
@@ -223,15 +226,33 @@ def _looking(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 def _copied(path: Path, stack: ExitStack) -> Path:
     """A journal at rest without its third file, which SQLite would make, elsewhere."""
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loopd-")))
+    try:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loopd-")))
+    except OSError as error:
+        raise _no_copy(error) from error
     for file in (path, _beside(path, "-wal")):
         try:
             shutil.copyfile(file, folder / file.name)
         except FileNotFoundError:  # a daemon has just come to its end
             continue
         except OSError as error:
-            raise StorageError(f"cannot read {file}: {error.strerror}", "check run.dir") from error
+            raise _no_copy(error) from error
     return folder / path.name
+
+
+def _seen(path: Path) -> list[tuple[int, int] | None]:
+    """Size and time of the three files of a journal; ``None`` for one that is not there."""
+    files = (path, _beside(path, "-wal"), _beside(path, "-shm"))
+    stats = [file.stat() if file.exists() else None for file in files]
+    return [stat and (stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _no_copy(error: OSError) -> StorageError:
+    return StorageError(
+        f"cannot copy a journal at rest, to read it, into {tempfile.gettempdir()}: "
+        f"{error.strerror or error}",
+        "make room there, or set TMPDIR to a folder with room",
+    )
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -105,6 +105,13 @@ def test_words_that_yaml_takes_for_others_stay_labels(tmp_path: Path) -> None:
     assert config.task.labels == labels
 
 
+def test_a_label_may_have_a_stroke_in_its_name(tmp_path: Path) -> None:
+    data = tickets(tmp_path / "t.csv", tags=["Billing | Payments", "Other", "Billing | Payments"])
+    config, _ = written(data)
+    assert config.task.type == "single_label"
+    assert set(config.task.labels) == {"Billing | Payments", "Other"}
+
+
 def test_cells_with_several_labels_make_a_task_with_several(tmp_path: Path) -> None:
     data = tickets(tmp_path / "t.csv", tags=["a|b", "b", "", "c"])
     config, _ = written(data)

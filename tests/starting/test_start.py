@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from loopd.cli import main
+from loopd.config.data import ArgillaPoolSection
 from loopd.config_file import load_config
 from loopd.credentials import api_key
 from loopd.demo.sample_data import generate
@@ -103,6 +104,24 @@ def test_an_argilla_elsewhere_is_none_that_could_be_started(
     with pytest.raises(ConfigError, match="of its own") as caught:
         refuse_foreign(load_config(path))
     assert "loopd run" in caught.value.hint
+
+
+def test_another_file_of_the_same_name_is_not_labelled_by_mistake(tmp_path: Path) -> None:
+    said = {"labels": ("a", "b"), "text": "body"}
+    configured(tickets(tmp_path / "t.csv"), **said)
+    (tmp_path / "t.jsonl").write_text('{"body": "another text"}\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"its texts are not those of .*t\.jsonl") as caught:
+        configured(tmp_path / "t.jsonl", **said)
+    assert "--out" in (caught.value.hint or "")
+
+
+def test_texts_that_are_in_an_argilla_need_no_other_one(tmp_path: Path) -> None:
+    path = configured(tickets(tmp_path / "t.csv"), labels=("a", "b"), text="body")
+    config = load_config(path)
+    place = ArgillaPoolSection(workspace="w", dataset="d")
+    pool = config.pool.model_copy(update={"path": None, "argilla": place})
+    with pytest.raises(ConfigError, match="the texts are in an Argilla"):
+        refuse_foreign(config.model_copy(update={"pool": pool}))
 
 
 def test_the_callers_own_key_is_never_sent_to_it(

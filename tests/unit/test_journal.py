@@ -6,10 +6,12 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loopd.errors import JournalError, NewerError, StorageError
+from loopd.storage import journal as module
 from loopd.storage.journal import Journal, events_at
 from tests.unit.test_machine import EVENTS, STARTED
 
@@ -220,6 +222,27 @@ def test_looking_at_two_of_three_files_makes_no_third(killed: Path, mode: int) -
         assert {file.name: file.read_bytes() for file in killed.iterdir()} == before
     finally:
         killed.chmod(0o755)
+
+
+def test_a_daemon_that_comes_and_goes_while_two_files_are_copied_is_noticed(
+    killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = killed / "journal.sqlite"
+    (killed / "journal.sqlite-shm").unlink()
+    copied = module._copied
+    came: list[int] = []
+
+    def meanwhile(*parts: Any) -> Any:
+        if not came:
+            came.append(1)
+            with Journal(path) as daemon:
+                daemon.read()
+                daemon.append(EVENTS[next(iter(EVENTS))])
+        return copied(*parts)
+
+    monkeypatch.setattr(module, "_copied", meanwhile)
+    with Journal(path, read_only=True) as reader:
+        assert len(reader.read()) == len(EVENTS) + 1
 
 
 def test_a_journal_that_is_refused_is_let_go(path: Path) -> None:
