@@ -137,8 +137,6 @@ class State:
         stopped: why the loop ended, ``None`` while it runs.
         min_submitted: answers that complete a record where that was changed in Argilla meanwhile,
             else ``None``: as configured.
-        unlearned: whether answers came after the last round was measured: a run that goes on is
-            trained on them first.
         predicted: what the model of each round says of random draws, by round and pool id.
         derived: what was worked out from the state; no part of it.
         grown: fingerprint of the pool since it grew, empty before.
@@ -161,7 +159,6 @@ class State:
     evaluated: Mapping[int, RoundEvaluated] = field(default_factory=dict)
     stopped: RunStopped | None = None
     min_submitted: int | None = None
-    unlearned: bool = False
     predicted: Mapping[int, Targets] = field(default_factory=dict)
     derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
     grown: str = ""
@@ -248,8 +245,6 @@ def apply(state: State, event: Event) -> State:
     if state.phase is Phase.DONE and state.round not in state.evaluated:
         # It ended without a model: look whether people answered since.
         target = Phase.COLLECT if state.batches else Phase.SEED
-    elif state.unlearned and isinstance(event, (RunResumed, PoolChanged)):
-        target = Phase.TRAIN
     after = replace(_fold(state, event), phase=target)
     after.derived.follow(state.derived, event)
     return after
@@ -304,8 +299,7 @@ def _fold(state: State, event: Event) -> State:
             number = _round_of(state, event.batch_id)
             return replace(state, collected=_with(state.collected, number, event))
         case ModelTrained():
-            trained = _with(state.trained, event.round, event)
-            return replace(state, trained=trained, unlearned=False)
+            return replace(state, trained=_with(state.trained, event.round, event))
         case RoundEvaluated():
             return _fold_evaluated(state, event)
         case RunStopped():
@@ -346,8 +340,7 @@ def _fold_answers(state: State, event: AnswersCollected) -> State:
         departed = departed.union(event.departed).difference(event.returned)
     facts = (((answer.external_id, answer.annotator), answer) for answer in event.answers)
     answers = growing(state.answers).updated(facts)
-    late = state.unlearned or state.phase is Phase.DECIDE
-    return replace(state, answers=answers, deleted=deleted, departed=departed, unlearned=late)
+    return replace(state, answers=answers, deleted=deleted, departed=departed)
 
 
 def _fold_evaluated(state: State, event: RoundEvaluated) -> State:

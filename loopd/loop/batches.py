@@ -13,7 +13,7 @@ from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
-from loopd.loop.draws import drawn, mixed, placed, unseen
+from loopd.loop.draws import drawn, mixed, placed, undrawn, unseen
 from loopd.loop.label_resolver import votes
 from loopd.loop.queue import lasting
 from loopd.loop.reasons import explained, ranked_anew
@@ -122,7 +122,9 @@ def _spent(context: SelectionContext) -> int:
 def _with_draws(
     context: SelectionContext, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
 ) -> BatchChoice:
-    """What is chosen, and among it the random draws that are due; nothing at the end of the pool.
+    """What is chosen, and among it the random draws that are due.
+
+    At the end of the pool what is left of those that were set aside for draws, then nothing.
 
     Args:
         context: the state and what follows from it.
@@ -135,7 +137,9 @@ def _with_draws(
     if len(draws) == size:
         return BatchChoice(draws, RANDOM)
     choice = choose(size - len(draws))
-    if not draws or not choice.items:
+    if not choice.items and (rest := undrawn(context.state, tools.aside)):
+        return BatchChoice(rest[:size], RANDOM)
+    if not draws:
         return choice
     return replace(choice, items=mixed(choice.items, draws, config.run.seed, context.number))
 

@@ -81,9 +81,13 @@ def drawn(state: State, aside: Sequence[PoolId], share: float, size: int) -> tup
         return ()
     before = sum(len(batch.items) for batch in state.batches)
     due = _whole(share * (before + size)) - _whole(share * before)
+    return undrawn(state, aside)[:due]
+
+
+def undrawn(state: State, aside: Sequence[PoolId]) -> tuple[BatchItem, ...]:
+    """What is left of what was set aside, as draws in their order."""
     taken = state.planned_ids | outside(state)
-    free = [id_ for id_ in aside if id_ not in taken]
-    return tuple(BatchItem(id_, draw=True) for id_ in free[:due])
+    return tuple(BatchItem(id_, draw=True) for id_ in aside if id_ not in taken)
 
 
 def unseen(state: State, aside: Sequence[PoolId]) -> frozenset[PoolId]:

@@ -214,9 +214,12 @@ def _decision(state: State, tools: Tools) -> BatchPlanned | RunStopped:
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
-    labels = state.trained[state.round].labels
-    context = SelectionContext(state, _labels(state, tools), tools.clock.monotonic(), labels)
-    return chosen_batch(context, tools, _model(state, tools), tools.config.queue.batch_size)
+    spent, size = state.trained[state.round].labels, tools.config.queue.batch_size
+    labels = _labels(state, tools)
+    context = SelectionContext(state, labels, tools.clock.monotonic(), spent)
+    if not tools.learner.can_fit(labels):  # what came last may have left one class only
+        return cold_batch(context, tools, size)
+    return chosen_batch(context, tools, _model(state, tools), size)
 
 
 STEPS: dict[Phase, Step] = {

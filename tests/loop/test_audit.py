@@ -298,3 +298,14 @@ def test_a_lost_journal_is_rebuilt_with_its_draws(make_bench: MakeBench) -> None
             assert bench.state.draws == before.draws
         ends.append((finished(bench).batches, metrics_log.rows(bench.state)[-1]["audit.accuracy"]))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("size", [60, 61, 64])
+def test_a_run_to_the_end_of_the_pool_asks_all_of_it(make_bench: MakeBench, size: int) -> None:
+    """Also what was set aside for draws and is not due yet."""
+    sections = {**AUDIT, "stopping": {}, "queue": {"batch_size": 7, "low_watermark": 3}}
+    state = finished(make_bench(size, **sections))
+    assert state.stopped is not None
+    assert state.stopped.reason == "pool_exhausted"
+    assert len(state.planned_ids) == size
+    assert state.collected[state.round].open_records == 0

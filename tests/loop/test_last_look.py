@@ -164,16 +164,15 @@ def test_a_run_that_goes_on_learns_from_what_came_last(bench: Bench) -> None:
     for name in bench.state.batches[0].external_ids:
         bench.people.submit(name, "ann", "fruit")
     bench.run_until(lambda _: False, lambda: None)
-    assert bench.state.unlearned
     now = bench.now[0]
     bench.state = bench.loop.record(
         bench.state, RunResumed(now, "another", "the budget was raised")
     )
-    assert bench.state.phase is Phase.TRAIN
+    assert bench.state.phase is Phase.DECIDE
     config = bench.tools.config
     raised = config.stopping.model_copy(update={"label_budget": 12})
     tools = replace(bench.tools, config=config.model_copy(update={"stopping": raised}))
-    event = STEPS[Phase.TRAIN](bench.state, tools)
+    event = STEPS[Phase.DECIDE](bench.state, tools)
     assert isinstance(event, BatchPlanned)
     assert event.batch.model_id is None
 
