@@ -96,7 +96,7 @@ def finished(config: Config, data: DataSets, answers: Pool, truth: Sequence[Reco
         held = frozenset(record.id for record in truth)
         seen = Pool(tuple(record for record in data.pool if record.id not in held))
         aside = set_aside(seen, config.audit.share, config.run.seed)
-        vars(tools)["aside"] = (*aside, *(record.id for record in truth))
+        vars(tools)["_hashed_aside"] = (*aside, *(record.id for record in truth))
     state, looked = State(), []
     event: Any = begin(state, tools, store.open(answers, fresh=True))
     while event is not None:
@@ -264,7 +264,7 @@ def _shuffled(pool: Pool, seed: int) -> Pool:
 def _oracle(run: Run, answers: Pool, labels: int, seed: int) -> Row:
     """The true gain and saving of the head at so many labels, each limited as the audit's are."""
     planned, rng = run.state.planned_ids, np.random.default_rng(seed)
-    judges = [id_ for id_ in run.tools.aside if id_ not in planned][:JUDGES]
+    judges = [id_ for id_ in run.tools.aside(run.state) if id_ not in planned][:JUDGES]
     kept = set(judges)
     others = [record.id for record in answers if record.id not in kept]
     items = (item for batch in run.state.batches for item in batch.items)

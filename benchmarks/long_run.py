@@ -195,8 +195,8 @@ class Live:
         figures(self.state, self.config.queue.min_submitted)
 
     def _page(self) -> None:
+        from loopd.dashboard.charts import chart_data
         from loopd.dashboard.pages import environment
-        from loopd.dashboard.pictures import EMPTY
         from loopd.metrics_log import writer
         from loopd.metrics_log.rows import measure_name
         from loopd.overview.overview import overview
@@ -204,7 +204,7 @@ class Live:
         rows = writer.rows(self.state)
         seen = overview(self.state, self.config, self.tools.data.pool, rows, self.story.now)
         self.view = self.view or environment().get_template("live_view.html.jinja")
-        self.view.render(o=seen, charts=EMPTY, measure=measure_name(seen.metric))
+        self.view.render(o=seen, charts=chart_data(seen), measure=measure_name(seen.metric))
 
     def _scrape(self) -> None:
         from loopd.dashboard.prometheus import exposition

@@ -45,11 +45,9 @@ def require() -> Any:
     """
     try:
         import cleanlab.multiannotator as found
-    except ImportError as error:
-        raise ModelError(
-            f"crowdlab and activelab need the package cleanlab ({error})",
-            add_extra("annotators"),
-        ) from None
+    except ImportError:
+        problem = "crowdlab and activelab need the package cleanlab"
+        raise ModelError(problem, add_extra("annotators")) from None
     return found
 
 

@@ -16,17 +16,22 @@ import click
 
 from loopd import __version__
 from loopd.commands.entrance import init, start
+from loopd.commands.growing import add
+from loopd.commands.page import page
 from loopd.commands.practice import demo, oracle, simulate
-from loopd.commands.predict import predict
+from loopd.commands.results import export, predict
 from loopd.commands.server import serve
 from loopd.commands.shared import (
     CONFIG,
     Watching,
     WholeHelp,
+    console,
     nobody_reads,
     progress,
+    run_console,
     write_what_can_be_shown,
 )
+from loopd.commands.usage import explained
 from loopd.commands.users import users
 from loopd.errors import LoopdError, StorageError, UnexpectedError
 from loopd.installation import confusion
@@ -34,7 +39,7 @@ from loopd.printable import one_line, printable
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Begin", ("start", "init", "demo")),
-    ("Run", ("check", "run", "status", "recover")),
+    ("Run", ("check", "run", "add", "status", "page", "recover")),
     ("Get out what is in it", ("predict", "export", "report")),
     ("Argilla and people", ("serve", "users")),
     ("Try out without people", ("simulate", "oracle")),
@@ -46,6 +51,12 @@ class _Group(WholeHelp):
     """Turns loopd's errors into one line, a hint and an exit code; shows commands in sections."""
 
     sections = SECTIONS
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **extra)
+        except click.UsageError as error:
+            raise explained(error) from None
 
     def main(self, *args: Any, **extra: Any) -> Any:
         write_what_can_be_shown()
@@ -65,6 +76,8 @@ class _Group(WholeHelp):
         except LoopdError as error:
             print_error(error)
             ctx.exit(error.exit_code)
+        except click.UsageError as error:
+            raise explained(error) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
@@ -123,18 +136,24 @@ def run(config: Path, *, stay: bool) -> None:
 
     Start it again at any time, after a crash too: it goes on where it was.
     """
-    from loopd import log
     from loopd.config_file import load_config
     from loopd.dashboard.observers import observers
-    from loopd.loop.daemon import run_daemon
-    from loopd.loop.staying import run_and_stay
 
     settings = load_config(config)
-    log.set_up(settings.log)
-    if stay:
-        run_and_stay(config, settings, progress(), lambda configured: tuple(observers(configured)))
-    else:
-        run_daemon(settings, progress(), tuple(observers(settings)))
+    with console(settings.log, run_console) as screen:
+        from loopd.loop.daemon import run_daemon
+        from loopd.loop.staying import run_and_stay
+        from loopd.loop.stop import Stop
+
+        def onlookers(configured: Any) -> tuple[Any, ...]:
+            shown = () if screen is None else (screen,)
+            return (*shown, *observers(configured))
+
+        bars = progress() if screen is None else screen.progress
+        if stay:
+            run_and_stay(config, settings, bars, onlookers)
+        else:
+            run_daemon(settings, bars, onlookers(settings), stop=Stop(second_kills=True))
 
 
 @main.command()
@@ -147,14 +166,23 @@ def check(config: Path) -> None:
     """
     from loopd import log
     from loopd.config_file import load_config
-    from loopd.operations.check import check as look
 
     settings = load_config(config)
     log.set_up(settings.log)
     if confusion() is None:  # else it was said already
         warn_of_namesakes(thorough=True)
-    worst, watching = 0, Watching()
-    for finding in look(settings, watching.now, progress()):
+    with Watching() as watching:
+        worst = _told(settings, watching)
+    sys.exit(worst)
+
+
+def _told(settings: Any, watching: Watching) -> int:
+    """Print what a check finds; the exit code of the first error."""
+    watching.now("starting")
+    from loopd.operations.check import check as look
+
+    worst = 0
+    for finding in look(settings, watching.now, watching.progress):
         watching.clear()
         color = {"ok": "green", "warning": "yellow"}.get(finding.level, "red")
         click.echo(
@@ -164,14 +192,23 @@ def check(config: Path) -> None:
         if finding.hint:
             click.echo(f"        hint: {printable(finding.hint)}")
         worst = worst or finding.exit_code
-    watching.clear()
-    sys.exit(worst)
+        watching.now("goes on")
+    return worst
 
 
 @main.command()
 @CONFIG
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(config: Path, *, as_json: bool) -> None:
+@click.option(
+    "--watch",
+    type=click.FloatRange(0.2, 3600),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Look again every so many seconds (2), until Ctrl-C: drawn anew on a terminal, elsewhere "
+    "a line for each change.",
+)
+def status(config: Path, *, as_json: bool, watch: float | None) -> None:
     """Say where the run of CONFIG stands; works while the daemon runs, and when it does not."""
     import json
 
@@ -179,6 +216,11 @@ def status(config: Path, *, as_json: bool) -> None:
     from loopd.operations.status import read_run, read_status
 
     settings = load_config(config)
+    if watch is not None:
+        from loopd.console.watch import watch_run
+
+        watch_run(settings, watch, sys.stdout, as_json=as_json)
+        return
     state = read_run(settings)
     fields = read_status(settings, state)
     click.echo(json.dumps(fields) if as_json else _screen(settings, state, fields), color=True)
@@ -239,46 +281,5 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
-@main.command()
-@CONFIG
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write; default: `run.dir` with `-export` behind it.",
-)
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(["jsonl", "parquet", "dataset", "csv", "conll", "prodigy"]),
-    help="A format, several times for several; default: `jsonl`, `parquet`, `dataset` and `csv`, "
-    "which is the table that came in with people's labels.",
-)
-@click.option(
-    "--model/--no-model",
-    default=None,
-    help="With the last model or without; default: with it if plain transformers can open it.",
-)
-@click.option("--force", is_flag=True, help="Replace an earlier export in that folder.")
-@click.option(
-    "--push",
-    metavar="REPO",
-    help="Send it to the Hugging Face hub too: to a data set of that name, and the model to a "
-    "model of that name; both private where they are new.",
-)
-def export(config: Path, **options: Any) -> None:
-    """Write the labels of the run of CONFIG as a data set, and its last model.
-
-    Needs no Argilla and changes nothing; works while the daemon runs.
-    """
-    from loopd import log
-    from loopd.config_file import load_config
-    from loopd.export.run import ExportOptions, run_export
-
-    settings = load_config(config)
-    log.set_up(settings.log)
-    run_export(settings, ExportOptions(**options), click.echo, progress())
-
-
-for _command in (start, init, predict, oracle, demo, simulate, serve, users):
+for _command in (start, init, add, page, predict, export, oracle, demo, simulate, serve, users):
     main.add_command(_command)

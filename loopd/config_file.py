@@ -6,27 +6,32 @@ taken from the folder of the file, and environment variables in them are filled 
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from loopd.config import PACKAGED_MODEL, ArgillaSection, Config, SinksSection
 from loopd.config.headers import source_of
+from loopd.config.problems import ConfigProblem, problems
 from loopd.config.sinks import SQLITE
 from loopd.errors import ConfigError
 from loopd.printable import one_line
-from loopd.safe_yaml import decode_yaml, read_yaml
+from loopd.safe_yaml import decode_text, lines_of, parse_yaml, read_bytes
 
 SHOWN = 12
 """How many problems a message names."""
 
+ADVICE: Mapping[tuple[str | int, ...], str] = {
+    ("argilla", "api_key"): "no key belongs in the file: export ARGILLA_API_KEY, or name a file "
+    "that holds it in argilla.api_key_file",
+}
+"""What helps more than the line of a problem."""
 
-def load_config(path: Path) -> Config:
+
+def load_config(path: Path | str) -> Config:
     """Read and check a configuration file.
 
     Args:
@@ -35,53 +40,46 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: missing, not YAML, unknown key or wrong value, with all problems in one line.
     """
-    return parse_config(read_yaml(path), folder=path.parent.resolve())
+    return decode_config(read_bytes(Path(path)), Path(path))
 
 
 def decode_config(content: bytes, path: Path) -> Config:
     """The same of what was read from the file already: it may be another one by now."""
-    return parse_config(decode_yaml(content, path), folder=path.parent.resolve())
+    text = decode_text(content, path)
+
+    def where(wrong: Sequence[ConfigProblem]) -> str:
+        numbers = set(lines_of(text, [problem.keys for problem in wrong])) - {0}
+        lines = " and ".join(map(str, sorted(numbers)))
+        return f"correct {path}" + (f", line {lines}" if lines else "")
+
+    config = _checked(parse_yaml(text, str(path)), path.parent.resolve(), str(path), where)
+    config._file = config.folder / path.name
+    return config
 
 
 def parse_config(content: object, folder: Path) -> Config:
     """Check parsed YAML; relative paths are taken from ``folder``."""
+    return _checked(content, folder, "the configuration", lambda _: "correct the configuration")
+
+
+def _checked(
+    content: object, folder: Path, name: str, where: Callable[[Sequence[ConfigProblem]], str]
+) -> Config:
     if not isinstance(content, dict):
         raise ConfigError(
-            "the configuration is not a mapping of keys", "`loopd init tickets.csv` writes one"
+            f"{name} is no configuration: that is a mapping of keys, such as `task` and `pool`",
+            "`loopd init tickets.csv` writes one",
         )
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(one_line(_all(error.errors()))) from None
+        wrong = problems(Config, error, SHOWN)
+        more = max(0, error.error_count() - SHOWN) if len(wrong) == SHOWN else 0
+        said = "; ".join(problem.sentence for problem in wrong) + f"; and {more} more" * (more > 0)
+        raise ConfigError(one_line(said), ADVICE.get(wrong[0].keys) or where(wrong)) from None
     config = _absolute(config, folder)
     config._folder = folder
     return config
-
-
-def _all(problems: Sequence[ErrorDetails]) -> str:
-    """The problems in one line, the first :data:`SHOWN` of them."""
-    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-    return "; ".join(_explain(problem) for problem in problems[:SHOWN]) + more
-
-
-def _explain(error: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key `{key}`{_nearest(error['loc'])}"
-    if error["type"] == "missing":
-        return f"`{key}` is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    names = sorted(name for path, name in key_names() if path == _section_path(location))
-    match = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
-    return f" (did you mean `{match[0]}`?)" if match else ""
-
-
-def _section_path(location: tuple[int | str, ...]) -> tuple[str, ...]:
-    return tuple(str(part) for part in location[:-1] if isinstance(part, str))
 
 
 def key_names(
@@ -113,9 +111,11 @@ def _expanded(path: Path) -> Path:
     try:
         text = os.path.expandvars(path.expanduser())
     except RuntimeError:
-        raise ConfigError(f"the path {path} begins with a user who has no home folder") from None
+        problem = f"the path {path} begins with a user who has no home folder"
+        raise ConfigError(problem, "write the path out") from None
     if "$" in text:
-        raise ConfigError(f"the path {path} names a variable that is unset", "export it first")
+        problem = f"the path {path} names a variable that is unset"
+        raise ConfigError(problem, "export it, or write the path out")
     return Path(text)
 
 

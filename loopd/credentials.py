@@ -128,7 +128,9 @@ def _from_file(path: Path, key: str) -> bytes:
         with path.open("rb") as file:
             return file.read(LONGEST)
     except OSError as error:
-        raise ConfigError(f"cannot read {key}: {path}: {error.strerror or error}") from None
+        hint = f"{_WHERE}; write it into that file, or correct the path"
+        hint = hint if key == "argilla.api_key_file" else "correct the path, or the permissions"
+        raise ConfigError(f"cannot read {key}: {path}: {error.strerror or error}", hint) from None
 
 
 def _from_command(words: Sequence[str], key: str) -> bytes:

@@ -12,16 +12,17 @@ class LoopdError(Exception):
 
     Args:
         message: one line that says what is wrong.
-        hint: one line that says what to do about it; may be empty.
+        hint: one line that says what to do about it; empty: that of the class, which may be empty.
     """
 
     exit_code = 1
     name = "error"
+    usual_hint = ""
 
     def __init__(self, message: str, hint: str = "") -> None:
         # What is quoted from elsewhere may have line ends of its own.
         self.message = " ".join(message.splitlines())
-        self.hint = " ".join(hint.splitlines())
+        self.hint = " ".join((hint or self.usual_hint).splitlines())
         super().__init__(self.message)
 
 
@@ -30,6 +31,7 @@ class ConfigError(LoopdError):
 
     exit_code = 10
     name = "config"
+    usual_hint = "correct the configuration, then start again; nothing was changed"
 
 
 class DataError(LoopdError):
@@ -37,6 +39,7 @@ class DataError(LoopdError):
 
     exit_code = 11
     name = "data"
+    usual_hint = "correct the file, or name another one in the configuration"
 
 
 class ModelError(LoopdError):
@@ -44,6 +47,7 @@ class ModelError(LoopdError):
 
     exit_code = 12
     name = "model"
+    usual_hint = "correct `classifier` or `strategy` in the configuration"
 
 
 class RunError(LoopdError):
@@ -82,6 +86,7 @@ class StorageError(LoopdError):
 
     exit_code = 16
     name = "storage"
+    usual_hint = "free some space or mend the permissions, then start again"
 
 
 class AuthError(LoopdError):

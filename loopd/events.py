@@ -12,13 +12,26 @@ from typing import TypeAlias
 
 from loopd.records import Answer, Batch, ExternalId, JsonValue, PoolId, Target
 
+OPENING = "opening"
+"""Why a few records that went out at once are closed as a batch: ``loop.opening``."""
+
+HASHED, SHUFFLED = "hashed", "shuffled"
+"""How a run draws texts at random (docs/adr/0024)."""
+
+BEFORE = -1
+"""Number of the round before the first batch: its model learned from descriptions of labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
     """The run began: everything that identifies it.
 
     ``random_share`` is the share of random draws that it began with. It holds as long as the
-    configuration names none; 0 in journals of versions that had none by default.
+    configuration names none; 0 in journals of versions that had none by default. ``folds`` are the
+    parts of its cross-validation, likewise; where it is ``None``, the version had one if there is a
+    share, and none otherwise. ``draw_order`` says how texts are drawn at random: ``hashed``, by a
+    hash of seed and id, or ``shuffled``, by an order of the whole pool, as in older journals.
+    ``texts`` are those of the pool, 0 in older journals.
     """
 
     at: float
@@ -30,6 +43,9 @@ class RunStarted:
     dataset_id: str
     versions: Mapping[str, str]
     random_share: float = 0.0
+    folds: int | None = None
+    draw_order: str = SHUFFLED
+    texts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +54,16 @@ class BatchPlanned:
 
     ``seconds`` is the time that choosing took. ``refreshed`` are the records of earlier batches
     that nobody has touched, ranked anew with what the new model proposes; they stay where they are.
+    ``fallback`` are pool ids of new texts of the batch that were drawn at random and train, because
+    choosing was behind random draws; ``why`` says so with figures, empty where there are none.
     """
 
     at: float
     batch: Batch
     seconds: float
     refreshed: tuple[Batch, ...] = ()
+    fallback: tuple[PoolId, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,31 @@ class PoolChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolGrew:
+    """Texts of a file joined the pool, behind all others; they lie in the run's folder by now.
+
+    ``source`` is what they came from, ``fingerprint`` is of these texts, ``pool_fingerprint`` of
+    the pool with them. The first of ``new`` texts has the position ``first``. ``duplicates`` are
+    rows whose text the pool had already, under whatever id; ``refused`` those that cannot be used,
+    and those whose id stands for another text.
+    """
+
+    at: float
+    source: str
+    fingerprint: str
+    pool_fingerprint: str
+    first: int
+    new: int
+    duplicates: int = 0
+    refused: int = 0
+
+    @property
+    def total(self) -> int:
+        """Texts of the pool with these."""
+        return self.first + self.new
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
@@ -136,10 +181,14 @@ class BatchCollected:
 class ModelTrained:
     """A model was trained when ``labels`` records had a label.
 
+    Where labels are described there is one before the first batch, of round -1.
     ``held_out`` of them are random draws, which it was not shown; ``label_counts`` counts the
     others.
     ``consensus`` are flat numbers about how several annotators agreed (see ``consensus``), empty in
     journals of versions that had none.
+    ``encoder_round`` is the round whose model fine-tuned the encoder that this one took over;
+    ``None`` where it fine-tuned its own. ``classifier`` is its kind where ``auto`` decides, empty
+    where the configuration names one, as in older journals.
     """
 
     at: float
@@ -151,6 +200,8 @@ class ModelTrained:
     seconds: float
     consensus: Mapping[str, JsonValue] = field(default_factory=dict)
     held_out: int = 0
+    encoder_round: int | None = None
+    classifier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +209,8 @@ class RoundEvaluated:
     """The model was measured.
 
     ``metrics`` are flat numbers from the test set; without one those of a cross-validation, if
-    one was needed (keys ``cross.*``), and the measure of the task. ``stopping`` are the value
+    one was needed (keys ``cross.*``), else the F1 of classes on random draws, and the measure of
+    the task. ``stopping`` are the value
     and verdict of each criterion, ``stop_set`` the encoded predictions that the next replay of
     the criteria needs. ``audit`` are flat numbers about the model that come from random draws,
     ``predicted`` is what it says of texts that are or will be drawn, by pool id; both are empty
@@ -166,9 +218,11 @@ class RoundEvaluated:
     ``predicted`` holds only what the model of that round did not say; without it, as in older
     journals, it holds everything. ``scoring_seconds`` went into scoring the pool, which the
     stop set and the next query share; ``seconds`` into everything else. ``confusion`` says how
-    often texts of the test set with one label (first) were taken for another (second); pairs
-    that never occur are left out. It is empty without a test set, where texts have several
-    labels or spans, and in older journals.
+    often texts of the test set, or random draws, with one label (first) were taken for another
+    (second); pairs that never occur are left out. It is empty without either, where texts have
+    several labels or spans, and in older journals. ``classifiers`` are flat figures of both
+    classifiers of ``auto`` on the same texts, and which one the next round has; empty in rounds
+    that do not compare them.
     """
 
     at: float
@@ -183,6 +237,7 @@ class RoundEvaluated:
     audit: Mapping[str, JsonValue] = field(default_factory=dict)
     predicted: Mapping[PoolId, Target] = field(default_factory=dict)
     predicted_since: int | None = None
+    classifiers: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +270,14 @@ class RunRecovered:
     published: tuple[float | None, ...]
     notes: tuple[str, ...] = ()
 
+    def by_round(self) -> Mapping[int, BatchPublished]:
+        """When each batch was published, by its number, as far as that can be told."""
+        return {
+            batch.round: BatchPublished(at, batch.id, None)
+            for batch, at in zip(self.batches, self.published, strict=True)
+            if at is not None
+        }
+
 
 Event: TypeAlias = (
     RunStarted
@@ -224,6 +287,7 @@ Event: TypeAlias = (
     | RecordsReopened
     | SettingsAdopted
     | PoolChanged
+    | PoolGrew
     | BatchCollected
     | ModelTrained
     | RoundEvaluated

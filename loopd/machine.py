@@ -8,6 +8,8 @@ state::
               ^                     |                    |
               +----- next batch ----+--------------------+
 
+Where labels are described, ``SEED`` may train a model first: ``SEED -> EVALUATE -> DECIDE``.
+
 A batch holds new texts and second opinions. A second opinion is a copy of a record that has an
 answer already; it lives in Argilla under an id of its own. Answers carry these *external* ids, and
 ``State.originals`` leads from them to the pool.
@@ -24,6 +26,8 @@ from typing import TypeVar
 from loopd.derived import Derived, Kind
 from loopd.errors import JournalError, NewerError
 from loopd.events import (
+    BEFORE,
+    OPENING,
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -31,6 +35,7 @@ from loopd.events import (
     Event,
     ModelTrained,
     PoolChanged,
+    PoolGrew,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -68,20 +73,26 @@ class Phase(str, Enum):
 
 Fact = TypeVar("Fact")
 
+
+def _grows(target: Phase) -> dict[type, Phase]:
+    return {PoolChanged: target, PoolGrew: target}
+
+
 TRANSITIONS: dict[Phase, dict[type, Phase]] = {
     Phase.NEW: {RunStarted: Phase.SEED},
     Phase.SEED: {
         AnswersCollected: Phase.SEED,  # those that came with the pool
+        ModelTrained: Phase.EVALUATE,  # on descriptions of labels
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,  # they leave nothing to ask
         RunRecovered: Phase.COLLECT,
         RunResumed: Phase.SEED,
-        PoolChanged: Phase.SEED,
+        **_grows(Phase.SEED),
     },
     Phase.PUBLISH: {
         BatchPublished: Phase.COLLECT,
         RunResumed: Phase.PUBLISH,
-        PoolChanged: Phase.PUBLISH,
+        **_grows(Phase.PUBLISH),
     },
     Phase.COLLECT: {
         AnswersCollected: Phase.COLLECT,
@@ -89,32 +100,34 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         SettingsAdopted: Phase.COLLECT,
         BatchCollected: Phase.TRAIN,
         RunResumed: Phase.COLLECT,
-        PoolChanged: Phase.COLLECT,
+        **_grows(Phase.COLLECT),
     },
     Phase.TRAIN: {
+        AnswersCollected: Phase.TRAIN,  # the last ones, before the process ends
         ModelTrained: Phase.EVALUATE,
         # Too few labels to train on: another cold batch, or the end of the pool.
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.TRAIN,
-        PoolChanged: Phase.TRAIN,
+        **_grows(Phase.TRAIN),
     },
     # A new configuration may mean another model: train again (the same one comes from the cache).
-    # So may other texts.
+    # So may other texts, and answers that came before the process ended.
     Phase.EVALUATE: {
+        AnswersCollected: Phase.TRAIN,
         RoundEvaluated: Phase.DECIDE,
         RunResumed: Phase.TRAIN,
-        PoolChanged: Phase.TRAIN,
+        **_grows(Phase.TRAIN),
     },
     Phase.DECIDE: {
         AnswersCollected: Phase.DECIDE,  # the last ones, before the loop ends
         BatchPlanned: Phase.PUBLISH,
         RunStopped: Phase.DONE,
         RunResumed: Phase.DECIDE,
-        PoolChanged: Phase.DECIDE,
+        **_grows(Phase.DECIDE),
     },
     # Back to COLLECT or SEED instead where the last round was never evaluated: see `apply`.
-    Phase.DONE: {RunResumed: Phase.DECIDE, PoolChanged: Phase.DECIDE},
+    Phase.DONE: {RunResumed: Phase.DECIDE, **_grows(Phase.DECIDE)},
 }
 
 
@@ -142,6 +155,7 @@ class State:
         grown: fingerprint of the pool since it grew, empty before.
         gone: pool ids of texts of a pool in Argilla that are not there any more, and that nobody
             was asked for.
+        intakes: what joined the pool from files after the run began, in order.
     """
 
     phase: Phase = Phase.NEW
@@ -163,6 +177,13 @@ class State:
     derived: Derived = field(default_factory=Derived, init=False, repr=False, compare=False)
     grown: str = ""
     gone: frozenset[PoolId] = frozenset()
+    intakes: tuple[PoolGrew, ...] = ()
+
+    @property
+    def texts(self) -> int:
+        """Texts of the pool; 0 where no event says so, as in older journals."""
+        begun = 0 if self.started is None or self.grown else self.started.texts
+        return self.intakes[-1].total if self.intakes else begun
 
     @property
     def pool_fingerprint(self) -> str:
@@ -196,7 +217,15 @@ class State:
         A model chooses a batch only after it was measured in the round before.
         """
         chose = {batch.round - 1 for batch in self.batches[1:] if batch.model_id is not None}
-        return len(chose | set(self.evaluated))
+        return sum(map(self.counts, chose | set(self.evaluated)))
+
+    def counts(self, number: int) -> bool:
+        """Whether a round with a model is one of those that limits and patience count.
+
+        Not so where the model learned from descriptions, before the whole first batch was out.
+        """
+        closed = self.collected.get(number)
+        return number != BEFORE and (closed is None or closed.reason != OPENING)
 
     @property
     def planned_ids(self) -> frozenset[PoolId]:
@@ -207,6 +236,11 @@ class State:
     def draws(self) -> Mapping[PoolId, int]:
         """Batch number by pool id of everything that was drawn at random, in order."""
         return self.all_planned.draws
+
+    @property
+    def tests(self) -> frozenset[PoolId]:
+        """Pool ids of the test set that people label; each is one of the draws."""
+        return self.all_planned.tests
 
     @property
     def external_ids(self) -> frozenset[ExternalId]:
@@ -295,6 +329,8 @@ def _fold(state: State, event: Event) -> State:
         case PoolChanged():
             gone = (state.gone | set(event.gone)) - set(event.back)
             return replace(state, stopped=None, grown=event.pool_fingerprint, gone=gone)
+        case PoolGrew(pool_fingerprint=grown):
+            return replace(state, stopped=None, grown=grown, intakes=(*state.intakes, event))
         case BatchCollected():
             number = _round_of(state, event.batch_id)
             return replace(state, collected=_with(state.collected, number, event))
@@ -309,7 +345,7 @@ def _fold(state: State, event: Event) -> State:
             digest = event.config_digest
             return replace(state, stopped=None, config_digest=digest, min_submitted=None)
         case RunRecovered():
-            return replace(state, batches=event.batches, published=_found_published(event))
+            return replace(state, batches=event.batches, published=event.by_round())
 
 
 def _with(by_round: Mapping[int, Fact], number: int, event: Fact) -> Mapping[int, Fact]:
@@ -321,14 +357,6 @@ def _round_of(state: State, batch_id: str) -> int:
         if batch.id == batch_id:
             return batch.round
     raise JournalError(f"the journal holds no batch {batch_id}")
-
-
-def _found_published(event: RunRecovered) -> Mapping[int, BatchPublished]:
-    return {
-        batch.round: BatchPublished(at, batch.id, None)
-        for batch, at in zip(event.batches, event.published, strict=True)
-        if at is not None
-    }
 
 
 def _fold_answers(state: State, event: AnswersCollected) -> State:

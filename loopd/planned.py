@@ -17,6 +17,7 @@ class Planned:
         originals: pool id by external id, in the order of planning.
         positions: of its batch among all batches, by external id.
         draws: number of the batch by pool id of everything that was drawn at random, in order.
+        tests: pool ids of the draws that are a test set which people label.
         texts: pool ids of all records that were put into a batch as new texts.
         external_ids: all ids in Argilla, those of copies included.
         batches, copies: how many there are.
@@ -25,6 +26,7 @@ class Planned:
     originals: GrowingMap[ExternalId, PoolId] = field(default_factory=GrowingMap)
     positions: GrowingMap[ExternalId, int] = field(default_factory=GrowingMap)
     draws: GrowingMap[PoolId, int] = field(default_factory=GrowingMap)
+    tests: frozenset[PoolId] = frozenset()
     texts: frozenset[PoolId] = frozenset()
     external_ids: frozenset[ExternalId] = frozenset()
     batches: int = 0
@@ -44,6 +46,7 @@ class Planned:
             self.draws.updated(
                 (item.record_id, number) for _, item, _, number in rows if item.draw
             ),
+            self.tests.union(item.record_id for _, item, _, _ in rows if item.test),
             self.texts.union(texts),
             self.external_ids.union(id_ for id_, _, _, _ in rows),
             self.batches + len(batches),

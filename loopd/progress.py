@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from typing import TextIO
+
 from tqdm import tqdm
+
+
+def can_draw(stream: TextIO | None) -> bool:
+    """Whether somebody looks at the stream, at a terminal that can go back in its lines."""
+    try:
+        is_terminal = stream is not None and stream.isatty()
+    except ValueError:  # it is closed
+        return False
+    return is_terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 class TerminalProgress:

@@ -152,9 +152,10 @@ class BatchItem:
         suggestion: the model's proposal or ``None``.
         copy_id: external id of the copy that asks for a second opinion on a record that has an
             answer already; ``None`` for a text that is new to annotators.
-        draw: whether chance chose it, for the audit, and no strategy.
+        draw: whether chance chose it, to measure the model, and no strategy.
         reason: why it was chosen, in a sentence for people; empty for draws, and in journals of
             versions that had none.
+        test: whether it is of the test set that people label (``test.ask``); then it is a draw.
     """
 
     record_id: PoolId
@@ -163,6 +164,7 @@ class BatchItem:
     copy_id: ExternalId | None = None
     draw: bool = False
     reason: str = ""
+    test: bool = False
 
     @property
     def external_id(self) -> ExternalId:

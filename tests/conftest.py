@@ -9,11 +9,16 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# Before a library reads it. The workers share few cores: threads that wait for others burn half of
+# the time, and the last bits of sums are those of one thread, as in the daemons of the nursery.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests import workers
 from tests.exempt import AROUND, WITHOUT_GUESTS, reason
 from tests.faults.nursery import Nursery
 from tests.guard import GUARDS
@@ -55,6 +60,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_long(item.nodeid):
             item.add_marker(pytest.mark.long)
+    workers.sort(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
+    return workers.scheduler(config, log)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

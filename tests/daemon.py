@@ -173,8 +173,11 @@ class Daemon:
         """Exit code, once the process has ended by itself."""
         if self.process is None:
             raise RuntimeError("not started")
-        code = self.process.wait(seconds * PATIENCE)
-        assert code is not None, "still running"
+        try:
+            code = self.process.wait(seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            code = None
+        assert code is not None, f"still running: {self.log[-3000:]}"
         return code
 
     def signal(self, number: int) -> None:
@@ -187,6 +190,13 @@ class Daemon:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+
+    @property
+    def healthy_state(self) -> State:
+        """The state; the process must live, or have ended well."""
+        if self.process is not None and self.process.poll() not in (None, 0):
+            raise RuntimeError(f"the daemon ended: {self.log[-3000:]}")
+        return self.state
 
     def _holding(self, condition: Condition) -> State | None:
         state = self.state

@@ -22,6 +22,7 @@ WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/browser/test_label_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_spans_and_topics_in_the_ui.py": "the page counts everybody's records",
     "tests/browser/test_settings_in_the_ui.py": "the page counts everybody's records",
+    "tests/browser/test_waiting_page.py": "waits until nobody's record is open",
     "tests/browser/test_pool_in_argilla.py": "all records are the pool, and are compared whole",
     "tests/faults/test_attach.py": "has others of its own, and compares all of them",
     "tests/faults/test_in_place.py": "all records are the pool, and are compared whole",
@@ -33,12 +34,15 @@ WITHOUT_GUESTS: Mapping[str, str] = {
 they do all the same."""
 
 AROUND: Mapping[str, str] = {
+    "tests/integration/test_guidelines.py": "the guidelines that change are the run's own",
     "tests/server/": "the tests themselves are the only writers; no client of loopd's runs",
     "tests/browser/test_settings_in_the_ui.py": "the page changes the dataset's settings",
 }
 """Tests of which the guard's findings do not count."""
 
 ELSEWHERE: Mapping[str, str] = {
+    "tests/acceptance/mistakes.py": "`serve` and `start` are refused before anything is there",
+    "tests/acceptance/test_mistakes.py": "the same; a port that is taken",
     "tests/packaging/test_wheel.py": "the demo of a wheel in an environment without the tests",
     "tests/test_architecture.py": "names the folder `demo`; starts nothing",
     "tests/servers/remote.py": "others have no guard; the contracts compare",

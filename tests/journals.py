@@ -21,7 +21,7 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.loop.answer_times import moment
-from loopd.machine import Phase, State, apply
+from loopd.machine import Phase, State, apply, fold
 from loopd.records import IMPORT_PREFIX, Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 
 PEOPLE = ("ann", "bob", "cyd", f"{IMPORT_PREFIX}tool")
@@ -48,8 +48,13 @@ def _next(state: State, at: int) -> st.SearchStrategy[Event]:
         Phase.SEED: [_answers(state, at), _planned(state, at), _recovered(at)],
         Phase.PUBLISH: [_published(state)],
         Phase.COLLECT: [*[_answers(state, at)] * 8, _adopted(at), _collected(state, at)],
-        Phase.TRAIN: [_trained(state, at), _planned(state, at), st.just(RunStopped(at, "end"))],
-        Phase.EVALUATE: [_evaluated(state, at)],
+        Phase.TRAIN: [
+            _answers(state, at),
+            *[_trained(state, at)] * 2,
+            _planned(state, at),
+            st.just(RunStopped(at, "end")),
+        ],
+        Phase.EVALUATE: [*[_evaluated(state, at)] * 3, _answers(state, at)],
         Phase.DECIDE: [*[_planned(state, at)] * 3, st.just(RunStopped(at, "end"))],
         Phase.DONE: [st.just(RunResumed(float(at), "e", "on"))],
     }
@@ -148,3 +153,13 @@ def _evaluated(state: State, at: int) -> st.SearchStrategy[Event]:
         said,
         since,
     )
+
+
+def begun_with(pool: str, test: str = "") -> State:
+    """What a journal says after its first event.
+
+    Args:
+        pool: fingerprint of the pool.
+        test: fingerprint of the test set; empty without one.
+    """
+    return fold([RunStarted(0.0, "c", 1, ("a", "b"), pool, test, "d", {})])

@@ -10,6 +10,7 @@ from loopd.machine import (
     TRANSITIONS,
     AnswersCollected,
     BatchPlanned,
+    ModelTrained,
     Phase,
     PoolChanged,
     RunRecovered,
@@ -36,8 +37,11 @@ PLACES = {
 UNSEEN = {
     (Phase.NEW, RunStarted): "before the picture begins",
     (Phase.SEED, AnswersCollected): "only where answers came with the pool or are in the dataset",
+    (Phase.SEED, ModelTrained): "only where labels are described",
     (Phase.SEED, RunStopped): "only where they leave nothing to ask",
     (Phase.SEED, RunRecovered): "only after `loopd recover`",
+    (Phase.TRAIN, AnswersCollected): "only before the process ends",
+    (Phase.EVALUATE, AnswersCollected): "only before the process ends",
     (Phase.TRAIN, BatchPlanned): "only with too few labels to train on",
     (Phase.TRAIN, RunStopped): "only with too few labels and no text left",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from docstrings import markdown, parts
 from tables import page, table
 
 PUBLIC: Mapping[str, Sequence[str]] = {
+    "notebooks": ("loopd:open", "loopd:Run"),
+    "learner": ("loopd:Pool", "loopd:Learner"),
+    "daemon": ("loopd:load_config", "loopd:run_daemon", "loopd:Stop"),
     "listeners": (
         "loopd.listener:listener",
         "loopd.listener:Listener",
@@ -27,13 +31,20 @@ PUBLIC: Mapping[str, Sequence[str]] = {
         "loopd.machine:fold",
         "loopd.machine:State",
     ),
-    "errors": ("loopd.errors:LoopdError",),
+    "errors": ("loopd:LoopdError",),
+    "version": ("loopd:__version__",),
 }
 """What is on the page, by its part."""
 
+PACKAGE = "loopd"
+"""Whose own names are used with it, as in ``loopd.open``."""
+
+PUBLISHED = {"TextPool": "Pool", "InteractiveLearner": "Learner"}
+"""How the package calls classes that have another name where they are defined."""
+
 ROWS = {"Args": "Argument", "Attributes": "Attribute", "Raises": "Error"}
 
-MADE = frozenset({"Listener", "FittedClassifier"})
+MADE = frozenset({"Listener", "FittedClassifier", "Run"})
 """Classes that a program is given and never makes: their arguments are nobody's business."""
 
 OURS = frozenset(
@@ -50,12 +61,14 @@ def api() -> str:
 def _thing(place: str) -> str:
     module, _, name = place.partition(":")
     thing = getattr(importlib.import_module(module), name)
+    if isinstance(thing, str):
+        return f"### {name}\n\n`{module}.{name}`\n\nA text, such as `1.2.3`."
     text = inspect.getdoc(thing) or ""
     return "\n\n".join(
         [
             f"### {name}",
-            f"`from {module} import {name}`",
-            *([f"```text\n{_signature(name, thing)}\n```"] if inspect.isfunction(thing) else []),
+            f"`{module}.{name}`" if module == PACKAGE else f"`from {module} import {name}`",
+            *([f"```text\n{_signature(name, thing)}\n```"] if _is_called(module, thing) else []),
             markdown(text),
             *_sections(text, () if name in MADE else ROWS),
             *_members(thing),
@@ -63,14 +76,27 @@ def _thing(place: str) -> str:
     )
 
 
+def _is_called(module: str, thing: Any) -> bool:
+    """Whether programs call it: a function, or a class of which they make objects."""
+    makes = inspect.isclass(thing) and module == PACKAGE and thing.__name__ not in MADE
+    return inspect.isfunction(thing) or (makes and not issubclass(thing, Exception))
+
+
 def _signature(name: str, thing: Any) -> str:
     """The call, one argument on a line where it is long."""
     signature = inspect.signature(thing)
-    words = f"{name}{signature}"
+    words = _unquoted(f"{name}{signature}").removesuffix(" -> None")
     if len(words) <= 90:
-        return words.replace("'", "")
+        return words
     given = "\n".join(f"    {each}," for each in _arguments(signature))
-    return f"{name}(\n{given}\n) -> {signature.return_annotation}".replace("'", "")
+    given_back = "" if inspect.isclass(thing) else f" -> {signature.return_annotation}"
+    return _unquoted(f"{name}(\n{given}\n){given_back}")
+
+
+def _unquoted(signature: str) -> str:
+    """Annotations as they stand in the code; defaults keep their quotes."""
+    plain = re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)
+    return re.sub(r"\b(TextPool|InteractiveLearner)\b", lambda hit: PUBLISHED[hit[1]], plain)
 
 
 def _arguments(signature: inspect.Signature) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import queue_mark, record_reader, run_mark, schema
+from loopd.annotation import guidelines, queue_mark, record_reader, run_mark, schema
 from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.http import ArgillaHttp, ConflictError
@@ -91,9 +91,9 @@ class ArgillaDataset:
         if dataset is None:
             if not fresh:
                 raise self._renamed() or self.api.gone()
-            if self._plan.in_place:
-                raise self._absent()
-            return None
+            if not self._plan.in_place:
+                return None
+            raise self._absent()
         self._connect(dataset, pool)
         mark = self.mark()
         if mark is None:
@@ -119,6 +119,8 @@ class ArgillaDataset:
             self._complete()
             self._check_fit(dataset, fresh=fresh)
         self.add_metadata()  # a run that goes on may have begun when there were fewer
+        now, plan = dataset["guidelines"] or "", self._plan
+        guidelines.settle(self.api, now, plan.guidelines, plan.run)
 
     def connect(self, pool: Pool) -> Json:
         """The dataset, whoever holds it; nothing is changed.
@@ -136,6 +138,11 @@ class ArgillaDataset:
             self._refuse_misfits()
             self._know_question()
         return dataset
+
+    def refused_guidelines(self, dataset: Json) -> str:
+        """Why those of the configuration do not come to Argilla, empty where nobody wants them."""
+        now, plan = dataset["guidelines"] or "", self._plan
+        return guidelines.refusal(now, plan.guidelines, plan.run)
 
     def hold(self, *, fresh: bool = False) -> None:
         """Make sure that the dataset bears the run's mark; a run that began before marks gets one.
@@ -222,8 +229,6 @@ class ArgillaDataset:
             people=self.api.people(dataset["workspace_id"]),
         )
 
-    # -- details -------------------------------------------------------------------------------
-
     def _connect(self, dataset: Json, pool: Pool) -> None:
         self.api.id = dataset["id"]
         self.index = RecordIndex(self._plan.task, pool, self.names, layout=self._plan.layout)
@@ -233,16 +238,14 @@ class ArgillaDataset:
 
     def _find_names(self) -> bool:
         """Of a run that was older than marks, or whose mark somebody removed; whether there are."""
-        names = schema.names_in(self.api.properties())
-        if names is not None:
+        if (names := schema.names_in(self.api.properties())) is not None:
             self._use_names(names)
         return names is not None
 
     def _know_question(self) -> None:
         task = self._plan.task
         questions = {entry["name"]: entry for entry in self.api.items("questions")}
-        own = questions[task.question_name]
-        self.question_id = own["id"]
+        self.question_id = (own := questions[task.question_name])["id"]
         self.labels = spelling(_options(task.question()), _options(own))
 
     def _renamed(self) -> DatasetError | None:
@@ -260,11 +263,9 @@ class ArgillaDataset:
         return None
 
     def _absent(self) -> DatasetError:
-        return DatasetError(
-            f"there is no dataset `{self._section.dataset}` in workspace "
-            f"`{self._section.workspace}` on {self._section.url}",
-            "check argilla.url, argilla.workspace and argilla.dataset",
-        )
+        named = f"`{self._section.dataset}` in workspace `{self._section.workspace}`"
+        hint = "check argilla.url, argilla.workspace and argilla.dataset"
+        return DatasetError(f"there is no dataset {named} on {self._section.url}", hint)
 
     def _create(self) -> Json:
         body = {
@@ -275,10 +276,9 @@ class ArgillaDataset:
             "distribution": {"strategy": "overlap", "min_submitted": self._plan.min_submitted},
         }
         try:
-            created: Json = self.api.http.request("POST", "datasets", json=body)
+            return dict(self.api.http.request("POST", "datasets", json=body))
         except ConflictError as error:
             raise TransientError(f"the dataset was created by somebody else: {error}") from error
-        return created
 
     def _complete(self) -> None:
         """Add whatever a draft lacks and publish it; goes on where a crash left off."""
@@ -368,7 +368,7 @@ class ArgillaDataset:
         own = self._plan.run.read()
         if mark is None or mark.run_id == own or (own is None and not fresh):
             return
-        holder = f"another run of loopd (`{mark.name}`)" if mark.name else "another run of loopd"
+        holder = "another run of loopd" + (f" (`{mark.name}`)" if mark.name else "")
         raise DatasetError(
             f"dataset `{self._section.dataset}` belongs to {holder}",
             "choose another argilla.dataset; if that run's folder is lost, `loopd recover` takes "

@@ -16,17 +16,17 @@ from typing import Any, TypeVar
 from loopd.annotation import queue_mark, schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.dataset_writer import DatasetWriter
-from loopd.annotation.front import front_of
+from loopd.annotation.front import OVER, STATE_HEADER, front_of
 from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
 from loopd.annotation.page_search import PageSearch
-from loopd.annotation.pool_texts import PoolWishes, texts_of
+from loopd.annotation.pool_texts import PoolOptions, texts_of
 from loopd.annotation.refusals import FrontError
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
-from loopd.errors import ArgillaError, AuthError, DatasetError
+from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError
 from loopd.records import Answer, Batch, ExternalId, PoolId
 
 __all__ = ["ArgillaStore", "DatasetPlan", "annotation_page"]
@@ -68,6 +68,10 @@ class ArgillaStore:
         self._dataset.open(pool, fresh=fresh)
         return self._dataset.api.id
 
+    def grow(self, pool: Pool) -> None:
+        """See :meth:`AnnotationStore.grow`."""
+        self._dataset.index.grow(pool)
+
     def preview(self, pool: Pool, *, fresh: bool) -> str:
         """Say in one line what :meth:`open` would find, without changing anything.
 
@@ -81,10 +85,11 @@ class ArgillaStore:
         shared = len(self._dataset.index.record_ids)
         total = self._dataset.index.total
         content = f": {total} records, {shared} of them texts of the pool" if total else ""
-        return f"{name} exists and fits{content}"
+        edited = self._dataset.refused_guidelines(dataset)
+        return f"{name} exists and fits{content}{edited and '; ' + edited}"
 
     def texts(
-        self, wishes: PoolWishes, progress: Progress | None = None
+        self, options: PoolOptions, progress: Progress | None = None
     ) -> tuple[Pool, ReadingReport]:
         """The texts of the records, where these are the pool; nothing is changed.
 
@@ -97,11 +102,14 @@ class ArgillaStore:
                 f"dataset `{self._section.dataset}` is a draft: it has no records",
                 "publish it in Argilla and log its records first",
             )
-        return texts_of(self._everything(progress), self._dataset.names, wishes)
+        return texts_of(self._everything(progress), self._dataset.names, options)
 
     def account(self) -> tuple[str, str]:
         """Name and role of the API key's account."""
         me = self._http.get("me")
+        if not {"username", "role"} <= me.keys():
+            problem = f"something answers at {self._section.url} that is no Argilla"
+            raise FrontError(problem, "is argilla.url right? `loopd serve` starts an Argilla here")
         return me["username"], me["role"]
 
     def server(self) -> ServerVersion:
@@ -254,6 +262,15 @@ class ArgillaStore:
         page = annotation_page(self._section.url, self._dataset.api.id)
         priority = self._dataset.names("priority")
         return queue_mark.address(page, priority) if self._in_place else page
+
+    def farewell(self) -> None:
+        """Let the embedded server's page say that the run is over; others pay no heed to it.
+
+        A server that does not answer now hears nothing: the page then says that nothing is open.
+        """
+        with suppress(LoopdError):
+            path = f"datasets/{self._dataset.api.id}"
+            self._http.request("GET", path, headers={STATE_HEADER: OVER})
 
     def close(self) -> None:
         """Release the connections."""

@@ -20,11 +20,18 @@ from urllib.parse import urlsplit
 import certifi
 import httpx
 
+from loopd import __version__
 from loopd.config import ArgillaSection
 from loopd.credentials import header_values
 from loopd.errors import ArgillaError, ConfigError
 
 KEY_HEADER = "X-Argilla-Api-Key"
+
+AGENT = f"loopd/{__version__}"
+
+STATE_HEADER, OVER = "X-Loopd", "over"
+"""What the embedded server is told of a run with a request, so that its page can say so."""
+"""How every request names who sends it."""
 
 FORK_KEY_HEADER = "X-Extralit-Api-Key"
 """In which Extralit's server, a fork of Argilla's, wants the key; it refuses it in the other."""
@@ -35,8 +42,8 @@ class Front:
     """What lies between loopd and Argilla.
 
     Attributes:
-        headers: names and values that are sent besides; they may be secret.
-        ca_file: PEM certificates to trust besides the public ones.
+        headers: names and values to send with every request; they may be secret.
+        ca_file: PEM certificates to trust in addition to the public ones.
         client_cert, client_key: PEM files of loopd's own certificate.
     """
 
@@ -78,12 +85,14 @@ def make_client(url: str, api_key: str, timeout: float, front: Front) -> httpx.C
         ConfigError: a certificate cannot be read.
         ArgillaError: the address or the proxy cannot be used.
     """
-    headers = {**dict(front.headers), KEY_HEADER: api_key}
+    # The embedded server tells people by this name that loopd is at work.
+    headers = {"User-Agent": AGENT, **dict(front.headers), KEY_HEADER: api_key}
     options = front.options(url)
     try:
         return httpx.Client(base_url=url, headers=headers, timeout=timeout, **options)
     except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise ArgillaError(f"cannot connect to {url}: {error}", "check the proxy") from error
+        hint = "correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name the host in NO_PROXY"
+        raise ArgillaError(f"the proxy on the way to {url} cannot be used", hint) from error
 
 
 def proxy_for(url: str) -> str | None:

@@ -43,11 +43,20 @@ __all__ = [
 _DETAIL = 300
 _SHORTEST = 4
 _PLAIN = {"accept", "accept-encoding", "connection", "content-type", "host", "user-agent"}
-_IS_IT_UP = "is it running, and is argilla.url right?"
+_IS_IT_UP = "is it running, and is argilla.url right? `loopd serve` starts one on this machine"
 _LONG = 5.0
 """Seconds after which a connection that is cut was cut because it took long."""
 _EXPIRED = 10
 _OTHER_HOST = (62, 64)
+
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.ConnectTimeout, "nobody takes the call"),
+    (httpx.PoolTimeout, "all connections are busy"),
+    (httpx.TimeoutException, "time ran out"),
+    (httpx.DecodingError, "the answer cannot be unpacked"),
+    (httpx.UnsupportedProtocol, "it is no address of the web"),
+)
 
 
 class ArgillaHttp:
@@ -110,7 +119,8 @@ def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
         key = client.headers.get(KEY_HEADER)
         if response.status_code != 401 or not key or FORK_KEY_HEADER in client.headers:
             raise
-    response = _answer(client, method, path, headers={FORK_KEY_HEADER: key}, **arguments)
+    headers = {**arguments.pop("headers", {}), FORK_KEY_HEADER: key}
+    response = _answer(client, method, path, headers=headers, **arguments)
     content = _check(client, response)
     client.headers[FORK_KEY_HEADER] = key
     return content
@@ -188,7 +198,7 @@ def _unanswered(
 ) -> ArgillaError | TransientError:
     """What there is to say where no answer came."""
     tls = _tls(error)
-    detail = f"{type(error).__name__}: {quoted(error, *secrets)}"
+    detail = _reason(error, secrets)
     if isinstance(tls, ssl.SSLCertVerificationError):
         message = f"the certificate of {url} does not verify: {tls.verify_message}"
         return ArgillaError(message, _certificate_hint(tls.verify_code))
@@ -201,6 +211,30 @@ def _unanswered(
         message = f"Argilla at {url} does not answer in time ({detail})"
         return TransientError(message, "if it is only slow, raise argilla.timeout")
     return TransientError(f"Argilla at {url} is unreachable ({detail})", _IS_IT_UP)
+
+
+def _reason(error: httpx.TransportError | httpx.DecodingError, secrets: tuple[str, ...]) -> str:
+    """Why no answer came, in the operating system's words or our own."""
+    tls = _tls(error)
+    if tls is not None:
+        return (tls.reason or "TLS failed").replace("_", " ").lower()
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, OSError):
+        return quoted(str(cause.strerror).lower(), *secrets)
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _broken(str(error))
+    for kind, words in _REASONS:
+        if isinstance(error, kind):
+            return words
+    return quoted(error, *secrets) or "no reason is known"
+
+
+def _broken(said: str) -> str:
+    if "disconnected" in said:
+        return "the connection ends without an answer"
+    return "the answer ends early" if "complete message" in said else "the answer is no HTTP"
 
 
 def _is_late(error: Exception, seconds: float) -> bool:

@@ -97,6 +97,10 @@ class MemoryStore:
         self._records = records
         return "memory"
 
+    def grow(self, pool: Pool) -> None:
+        """See :meth:`AnnotationStore.grow`."""
+        self._index.grow(pool)
+
     def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Create the batch's items, or merge them into records that are there."""
         records, keys = self._dataset(), self._keys()

@@ -10,7 +10,7 @@ from loopd.annotation import schema
 from loopd.annotation.schema import MetadataNames
 from loopd.config import PoolSection
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import Collector, Wishes
+from loopd.data.collector import Collector, ReadingOptions
 from loopd.data.columns import Columns
 from loopd.data.pool import Pool
 from loopd.data.report import AnswerCounts, Limits, ReadingReport
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class PoolWishes:
+class PoolOptions:
     """What is to be read of the records.
 
     Attributes:
@@ -39,7 +39,7 @@ class PoolWishes:
 
 
 def texts_of(
-    records: Iterable[Json], names: MetadataNames, wishes: PoolWishes
+    records: Iterable[Json], names: MetadataNames, options: PoolOptions
 ) -> tuple[Pool, ReadingReport]:
     """The pool that the records are, in their order, and what became of them.
 
@@ -50,16 +50,16 @@ def texts_of(
     Args:
         records: with responses.
         names: of loopd's metadata in the dataset.
-        wishes: what is to be read.
+        options: what is to be read.
 
     Raises:
         DataError: nothing is left, or too much of it cannot be used.
     """
     submitted = 0
-    source = Source(_name(wishes.section), "record", (), (), (), lambda _: iter(()))
-    collector = Collector(source, _wishes(wishes))
+    source = Source(_name(options.section), "record", (), (), (), lambda _: iter(()))
+    collector = Collector(source, _reading_options(options))
     for number, record in enumerate(_originals(records, names), start=1):
-        collector.add(_row(number, record, wishes))
+        collector.add(_row(number, record, options))
         responses = record.get("responses") or ()
         submitted += sum(response["status"] == "submitted" for response in responses)
     pool, report = collector.finish()
@@ -71,13 +71,13 @@ def _name(section: PoolSection) -> str:
     return f"dataset `{there.dataset}`" if there is not None else "the dataset"
 
 
-def _wishes(wishes: PoolWishes) -> Wishes:
-    section, label = wishes.section, wishes.section.label
-    return Wishes(
-        Columns(wishes.task.field_name, "id", label),
-        cells_of(wishes.task.kind, Labels(wishes.labels, wishes.none_label), section.separator),
+def _reading_options(options: PoolOptions) -> ReadingOptions:
+    section, label = options.section, options.section.label
+    return ReadingOptions(
+        Columns(options.task.field_name, "id", label),
+        cells_of(options.task.kind, Labels(options.labels, options.none_label), section.separator),
         section.annotator,
-        wishes.labels,
+        options.labels,
         limits=Limits("pool", section.tolerate),
     )
 
@@ -88,15 +88,15 @@ def _originals(records: Iterable[Json], names: MetadataNames) -> Iterator[Json]:
             yield record
 
 
-def _row(number: int, record: Json, wishes: PoolWishes) -> ParsedRow:
+def _row(number: int, record: Json, options: PoolOptions) -> ParsedRow:
     external_id = record.get("external_id")
     usable = external_id is not None and id_trouble(external_id) is None
-    field_value = record["fields"].get(wishes.task.field_name)
+    field_value = record["fields"].get(options.task.field_name)
     text = field_value
     if isinstance(field_value, str):
-        text = schema.readings(wishes.task, field_value)[-1]
+        text = schema.readings(options.task, field_value)[-1]
     record_id = external_id if usable else record["id"]
-    return ParsedRow(number, text, record_id, _label(record, wishes.section.label))
+    return ParsedRow(number, text, record_id, _label(record, options.section.label))
 
 
 def _label(record: Json, name: object) -> object:

@@ -82,6 +82,10 @@ class RecordIndex:
         metadata = record.get("metadata") or {}
         return run_mark.PROPERTY in metadata or schema.is_batch(self.names.ours(metadata))
 
+    def grow(self, pool: Pool) -> None:
+        """Know more texts; records that show them are told by the next listing."""
+        self.pool, self._ids_by_text = pool, None
+
     @property
     def total(self) -> int:
         """Records of the dataset."""

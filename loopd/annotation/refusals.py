@@ -173,7 +173,8 @@ def _what(response: httpx.Response) -> str:
 
 
 def _away(response: httpx.Response, url: str) -> TransientError:
-    error = TransientError(f"Argilla at {url} fails: {_what(response)}")
+    hint = "look at the log of Argilla, and at what stands in front of it"
+    error = TransientError(f"Argilla at {url} fails: {_what(response)}", hint)
     error.retry_after = retry_after(response.headers.get("Retry-After"))
     error.late = response.status_code in _LATE
     return error
@@ -200,7 +201,8 @@ def retry_after(text: str | None, now: datetime | None = None) -> float | None:
 def _refused(response: httpx.Response, url: str, redact: Redact) -> ArgillaError | AuthError:
     code, what = response.status_code, _what(response)
     if code == 401:
-        return AuthError(f"Argilla at {url} refuses the API key", "it is wrong, expired or revoked")
+        hint = "take it anew from Argilla's page `My settings`: it is wrong, expired or revoked"
+        return AuthError(f"Argilla at {url} refuses the API key", hint)
     if code == 403:
         return AuthError(
             f"the account may not do this on {url}: {what}",

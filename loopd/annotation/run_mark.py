@@ -53,6 +53,12 @@ class RunIdentity(Protocol):
     def keep(self, run_id: str) -> None:
         """Keep the id for later processes of the run."""
 
+    def guidelines(self) -> str | None:
+        """The guidelines that the run wrote to its dataset last, ``None`` for none."""
+
+    def keep_guidelines(self, text: str) -> None:
+        """Keep them for later processes of the run."""
+
 
 class UnsavedIdentity:
     """The identity of a run that lives in one process, such as a test's."""
@@ -61,6 +67,7 @@ class UnsavedIdentity:
 
     def __init__(self) -> None:
         self._run_id: str | None = None
+        self._guidelines: str | None = None
 
     def read(self) -> str | None:
         """See :meth:`RunIdentity.read`."""
@@ -69,6 +76,14 @@ class UnsavedIdentity:
     def keep(self, run_id: str) -> None:
         """See :meth:`RunIdentity.keep`."""
         self._run_id = run_id
+
+    def guidelines(self) -> str | None:
+        """See :meth:`RunIdentity.guidelines`."""
+        return self._guidelines
+
+    def keep_guidelines(self, text: str) -> None:
+        """See :meth:`RunIdentity.keep_guidelines`."""
+        self._guidelines = text
 
 
 def new_run_id() -> str:

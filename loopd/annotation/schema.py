@@ -37,8 +37,9 @@ HIDDEN = frozenset({"origin", "chosen_because"})
 """Those that annotators are not shown: nobody should work on a random draw in another way, or be
 told what the model thinks where no suggestion says so."""
 
-RANDOM = "random"
-"""The ``origin`` of a record that was drawn for the audit; the others have none."""
+RANDOM, TEST = "random", "test"
+"""The ``origin`` of a record that was drawn for the audit, or for the test set that people label;
+the others have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +161,12 @@ def readings(task: Task, field_value: str) -> tuple[str, ...]:
 def metadata(batch: Batch, position: int) -> dict[str, JsonValue]:
     """The metadata of one record of a batch, under loopd's plain names."""
     item = batch.items[position]
+    origin = TEST if item.test else RANDOM if item.draw else None
     optional = {
         "score": item.score,
         "model_id": batch.model_id,
         "second_opinion_of": item.record_id if item.copy_id is not None else None,
-        "origin": RANDOM if item.draw else None,
+        "origin": origin,
         "chosen_because": item.reason or None,
     }
     return {

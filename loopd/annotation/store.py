@@ -124,6 +124,9 @@ class AnnotationStore(Protocol):
                 once, one gets it.
         """
 
+    def grow(self, pool: Pool) -> None:
+        """Know more texts from now on: ``pool`` begins with those that were known."""
+
     def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Make all items of the batch visible to annotators, most informative first.
 

@@ -189,6 +189,10 @@ class AnswerWatcher:
         """The answers on these records, read now: nothing may be overlooked."""
         return self._read_all(external_ids, self._store.activity(), self._monotonic())
 
+    def glance(self, batches: Sequence[Batch]) -> Sweep:
+        """The answers in these batches, read now; nothing is remembered of it."""
+        return self._store.sweep_batches(batches)
+
     def _read_all(self, external_ids: Collection[ExternalId], token: str, now: float) -> Sweep:
         sweep = self._store.sweep(external_ids)
         self._full = self._ended(now, sweep)

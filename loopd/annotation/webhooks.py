@@ -1,6 +1,6 @@
-"""Owns the door at which Argilla knocks when somebody answers; must not decide what that means.
+"""Owns the endpoint that Argilla's webhooks call when somebody answers; must not interpret a call.
 
-A knock only wakes the poller, which reads the truth from Argilla: a lost, doubled or forged one
+A call only wakes the poller, which reads the truth from Argilla: a lost, doubled or forged one
 changes nothing but the moment of the next look. Source: Argilla 2's webhooks, signed as
 https://www.standardwebhooks.com wants it.
 """
@@ -41,7 +41,7 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """Where Argilla is to knock.
+    """Where Argilla is to send its webhooks.
 
     Attributes:
         port: on that host; 0 takes any free one.

@@ -16,7 +16,7 @@ from loopd.safe_yaml import read_yaml
 BASELINE = "random_sampling"
 """The strategy that others are compared with."""
 
-SECTIONS = ("classifier", "strategy", "queue", "stopping")
+SECTIONS = ("classifier", "strategy", "queue", "stopping", "task")
 """Sections that an arm may change."""
 
 OPTIONS_OF = (
@@ -60,9 +60,12 @@ def seedless(config: Config) -> Config:
 
 
 def crossed(
-    config: Config, classifiers: Sequence[str], strategies: Sequence[str]
+    config: Config,
+    classifiers: Sequence[str],
+    strategies: Sequence[str],
+    models: Sequence[str] = (),
 ) -> tuple[Arm, ...]:
-    """Every classifier with every strategy, by name.
+    """Every classifier with every strategy, by name, and all of that with every encoder.
 
     Options of the configuration go with the configuration's own classifier and strategy; others
     get their defaults.
@@ -71,16 +74,37 @@ def crossed(
         config: what is not said otherwise.
         classifiers: names; none means the configuration's own.
         strategies: names; none means the configuration's own and random sampling.
+        models: hub names or folders, as `classifier.model` has them; none means the
+            configuration's own, which arms do not name then.
+
+    Raises:
+        ConfigError: an arm is no valid configuration.
     """
     own = [config.strategy.name, BASELINE]
+    titles = _titles(models) or {config.classifier.model: ""}
     return _checked(
         Arm(
-            f"{classifier}/{strategy}",
-            changed(config, {"classifier": {"name": classifier}, "strategy": {"name": strategy}}),
+            "/".join(filter(None, (title, classifier, strategy))),
+            changed(
+                config,
+                {
+                    "classifier": {"name": classifier, "model": model},
+                    "strategy": {"name": strategy},
+                },
+            ),
         )
+        for model, title in titles.items()
         for classifier in dict.fromkeys(classifiers or [config.classifier.name])
         for strategy in dict.fromkeys(strategies or own)
     )
+
+
+def _titles(models: Sequence[str]) -> dict[str, str]:
+    """What tables call each encoder: the end of its name where no other one has that."""
+    ends = {model: Path(model).name or model for model in models}
+    return {
+        model: end if list(ends.values()).count(end) == 1 else model for model, end in ends.items()
+    }
 
 
 def read_arms(config: Config, path: Path) -> tuple[Arm, ...]:
@@ -95,7 +119,10 @@ def read_arms(config: Config, path: Path) -> tuple[Arm, ...]:
     return _checked(_arm(config, section, path) for section in content)
 
 
-_FORM = "each arm: `- name: ...`, with `classifier`, `strategy`, `queue` or `stopping` to change"
+_FORM = (
+    "each arm: `- name: ...`, with `classifier`, `strategy`, `queue`, `stopping` or "
+    "`task: {descriptions: ...}` to change"
+)
 
 
 def _arm(config: Config, content: object, path: Path) -> Arm:
@@ -104,7 +131,8 @@ def _arm(config: Config, content: object, path: Path) -> Arm:
     name = content["name"]
     changes = {key: value for key, value in content.items() if key != "name"}
     for key, value in changes.items():
-        if key not in SECTIONS or not isinstance(value, dict):
+        odd = key == "task" and isinstance(value, dict) and set(value) - {"descriptions"}
+        if key not in SECTIONS or not isinstance(value, dict) or odd:
             raise ConfigError(f"{path}: arm {name!r} cannot change `{key}` so", _FORM)
     try:
         return Arm(name, changed(config, changes))

@@ -5,7 +5,7 @@ Must not hold a step of the loop, and never needs Argilla.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from loopd import log
 from loopd.backtest.arms import Arm, changed, crossed, read_arms
 from loopd.backtest.experiment import Experiment, fingerprints, opened, settle
 from loopd.backtest.forecast import Forecast, planned_rounds
+from loopd.backtest.luck import refuse_untrained
 from loopd.backtest.results import cores, write_results
 from loopd.backtest.trial import Trial
 from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
@@ -41,6 +42,7 @@ class BacktestOptions:
     Attributes:
         seeds: a number of seeds (from 0), or a list with commas.
         strategies, classifiers: names with commas; ``None`` for the own one (and random sampling).
+        models: encoders with commas; ``None`` for the own one.
         arms: file of arms, instead of the names.
         noise: share of wrong answers.
         rounds: rounds of each run; ``None``: as configured.
@@ -55,6 +57,7 @@ class BacktestOptions:
     seeds: str = "5"
     strategies: str | None = None
     classifiers: str | None = None
+    models: str | None = None
     arms: Path | None = None
     noise: float = 0.0
     rounds: int | None = None
@@ -66,20 +69,26 @@ class BacktestOptions:
     force: bool = False
 
 
-def run_backtest(config: Config, options: BacktestOptions, out: Callable[[str], None]) -> int:
+def run_backtest(
+    config: Config,
+    options: BacktestOptions,
+    out: Callable[[str], None],
+    tell: Callable[[Mapping[str, object]], None] = lambda _: None,
+) -> int:
     """Run the backtest to its end, or until Ctrl-C; must be called from the main thread.
 
     Args:
         config: what the arms come from.
         options: what to do.
         out: takes the tables.
+        tell: takes what is logged of each round, and of each run that is done.
 
     Returns:
         0, or 130 after Ctrl-C: started again it goes on.
 
     Raises:
-        LoopdError: options, data or folder cannot be used, or a run failed; the others' work is
-            kept.
+        LoopdError: options, data or folder cannot be used, a run failed (the others' work is
+            kept), or no run trained a model.
     """
     seeds, targets = seed_list(options.seeds), target_list(options.targets)
     base, arms = planned(config, options)
@@ -87,7 +96,7 @@ def run_backtest(config: Config, options: BacktestOptions, out: Callable[[str], 
     report_data(data)
     folder = (options.out or _beside(config.run.dir)).absolute()
     jobs = options.jobs or cores()
-    stop = Stop()
+    stop = Stop(second_kills=True)
     with on_signals(stop), opened(folder, force=options.force) as before:
         experiment = Experiment(
             folder=folder,
@@ -100,17 +109,28 @@ def run_backtest(config: Config, options: BacktestOptions, out: Callable[[str], 
             fingerprints=fingerprints(data),
         )
         settle(experiment, before)
-        Backtest(experiment, jobs, stop).run()
+        Backtest(experiment, jobs, stop, tell).run()
         if stop.is_set():
             log.get("simulate").info("stopped", phase="simulate", hint="start again to go on")
             return INTERRUPTED
-        runs = [(trial, trial.state()) for trial in experiment.trials()]
-        unfinished = sum(state.phase is not Phase.DONE for _, state in runs)
-        if unfinished:
-            raise RunError(f"{unfinished} runs were ended from outside", "start again to go on")
+        runs = _finished(experiment)
+        refuse_untrained(runs)
         sizes = len(data.pool), len(data.test or ())
         out(write_results(experiment, runs, targets, sizes, options.metric))
     return 0
+
+
+def _finished(experiment: Experiment) -> list[tuple[Trial, State]]:
+    """All runs with their states.
+
+    Raises:
+        RunError: one is not done.
+    """
+    runs = [(trial, trial.state()) for trial in experiment.trials()]
+    unfinished = sum(state.phase is not Phase.DONE for _, state in runs)
+    if unfinished:
+        raise RunError(f"{unfinished} runs were ended from outside", "start again to go on")
+    return runs
 
 
 def _share(config: Config, jobs: int) -> int:
@@ -129,14 +149,19 @@ def planned(config: Config, options: BacktestOptions) -> tuple[Config, tuple[Arm
     Raises:
         ConfigError: an arm is no valid configuration, or nothing would end its runs.
     """
-    if options.arms is not None and (options.strategies or options.classifiers):
-        raise ConfigError("--arms says all", "leave out --strategies and --classifiers")
+    if options.arms is not None and (options.strategies or options.classifiers or options.models):
+        raise ConfigError("--arms says all", "leave out --strategies, --classifiers and --models")
     if options.rounds is not None:
         config = changed(config, {"stopping": {"max_rounds": options.rounds}})
     if options.arms is not None:
         arms = read_arms(config, options.arms)
     else:
-        arms = crossed(config, _names(options.classifiers), _names(options.strategies))
+        arms = crossed(
+            config,
+            _names(options.classifiers),
+            _names(options.strategies),
+            _names(options.models),
+        )
     # `auto` follows people's pace: an oracle has none, and no clock may have a part in the batches.
     arms = tuple(
         replace(arm, config=changed(arm.config, {"queue": {"low_watermark": 0}}))
@@ -163,8 +188,8 @@ def read_checked(config: Config) -> DataSets:
         DataError: the pool has no known label.
     """
     refuse_argilla(config)
-    if config.test is None:
-        raise ConfigError("a backtest needs a `test` set to measure the accuracy on")
+    if config.test is None or config.test_ask:
+        raise ConfigError("a backtest needs a `test` set from a file to measure the accuracy on")
     if config.pool.label is None:
         raise ConfigError("a backtest needs `pool.label`, the column with the right labels")
     data = read_data(config)
@@ -186,10 +211,17 @@ class Backtest:
         experiment: what is compared.
         jobs: runs at the same time.
         stop: the wish to end.
+        tell: takes what is logged of each round.
     """
 
-    def __init__(self, experiment: Experiment, jobs: int, stop: Stop) -> None:
-        self._experiment = experiment
+    def __init__(
+        self,
+        experiment: Experiment,
+        jobs: int,
+        stop: Stop,
+        tell: Callable[[Mapping[str, object]], None] = lambda _: None,
+    ) -> None:
+        self._experiment, self._tell = experiment, tell
         self._jobs = jobs
         self._stop = stop
         self._trials = experiment.trials()
@@ -242,17 +274,20 @@ class Backtest:
         if message["news"] == "round":
             row = message["row"]
             self._forecast.add(run, _seconds(row))
-            logger.info(
-                "round_simulated",
-                round=message["round"],
-                labels=row["labels"],
+            fields = {
+                "round": message["round"],
+                "labels": row["labels"],
                 **_measured(row),
-                done=self._forecast.done,
-                left=self._forecast.left,
-            )
+                "done": self._forecast.done,
+                "left": self._forecast.left,
+            }
+            logger.info("round_simulated", **fields)
+            self._tell({"arm": trial.arm, "seed": trial.seed, **fields})
         elif message["news"] == "done":
             self._forecast.end(run)
-            logger.info("run_simulated", done=self._forecast.done, left=self._forecast.left)
+            told = {"done": self._forecast.done, "left": self._forecast.left}
+            logger.info("run_simulated", **told)
+            self._tell(told)
 
 
 def _measured(row: Row) -> dict[str, float]:

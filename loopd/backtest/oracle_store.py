@@ -62,6 +62,11 @@ class OracleStore:
             self.publish(batch, {id_: pool[id_].text for id_ in batch.record_ids})
         return opened
 
+    def grow(self, pool: Pool) -> None:
+        """See :meth:`AnnotationStore.grow`."""
+        self._memory.grow(pool)
+        self._gold = {record.id: record.gold for record in pool if record.gold is not None}
+
     def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         """Publish and answer: first what was held back, then all but what is held back now."""
         fresh = [item for item in batch.items if not self._memory.holds(item.external_id)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -14,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from loopd.backtest import luck
 from loopd.backtest.arms import BASELINE, Arm
 from loopd.backtest.comparison import ArmSummary, Comparison, compare
 from loopd.backtest.comparison_plot import plot_curves, plot_seconds
@@ -67,7 +67,8 @@ def write_results(
     machine = this_machine(experiment.threads)
     name = experiment.config.argilla.dataset
     title = f"Backtest of {name}, {machine['date'][:10]}"
-    table = comparison_table(title, tuple(_notes(experiment, sizes, machine)), comparison, terms)
+    notes = (*_notes(experiment, sizes, machine), *luck.notes(runs))
+    table = comparison_table(title, notes, comparison, terms)
     figures = {
         "metric": metric,
         "effort": terms.effort,
@@ -152,12 +153,6 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def batches_digest(state: State) -> str:
-    """Hash of all batches in order: equal for runs that chose the same records."""
-    ids = [batch.record_ids for batch in state.batches]
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:16]
-
-
 def _notes(
     experiment: Experiment, sizes: tuple[int, int], machine: Mapping[str, Any]
 ) -> Iterator[str]:
@@ -192,7 +187,7 @@ def _figures(
                 "seed": trial.seed,
                 "rounds": len(state.evaluated),
                 "stopped": state.stopped and state.stopped.reason,
-                "batches": batches_digest(state),
+                "batches": luck.batches_digest(state),
             }
             for trial, state in runs
         ],

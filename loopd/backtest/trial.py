@@ -15,14 +15,22 @@ from typing import Any
 from loopd.backtest.oracle_store import OracleStore
 from loopd.config import ACTIVELAB, Config
 from loopd.config_file import parse_config
-from loopd.errors import JournalError, LockedError, RunError
-from loopd.events import AnswersCollected, BatchPlanned, Event, RoundEvaluated, RunStopped
-from loopd.loop.draws import in_force
+from loopd.errors import Interrupted, JournalError, LockedError, RunError
+from loopd.events import (
+    AnswersCollected,
+    BatchPlanned,
+    Event,
+    ModelTrained,
+    RoundEvaluated,
+    RunStopped,
+)
+from loopd.loop.draws import draw_order, in_force
 from loopd.loop.run import Loop
 from loopd.loop.start import begin, is_fresh, same_run
-from loopd.loop.steps import STEPS
+from loopd.loop.steps import STEPS, begins_with_model
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools
+from loopd.loop.tuning import in_use
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold
 from loopd.metrics_log import writer as metrics_log
@@ -140,8 +148,28 @@ def _begun(loop: Loop, state: State, first: Path | None) -> State:
         news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
         if news is not None:
             state = loop.record(state, news)
-        state = loop.record(state, read_first_batch(first))
-    return state
+    return state if first is None else _first_planned(loop, state, first)
+
+
+def _first_planned(loop: Loop, state: State, first: Path) -> State:
+    """The state once the shared first batch is planned, behind a model of descriptions if any."""
+    try:
+        while not state.batches and _comes_before(state, loop.tools):
+            event = STEPS[state.phase](state, loop.tools)
+            if event is None:
+                break
+            state = loop.record(state, event)
+    except Interrupted:
+        return state
+    is_due = not state.batches and state.phase in (Phase.SEED, Phase.DECIDE)
+    return loop.record(state, read_first_batch(first)) if is_due else state
+
+
+def _comes_before(state: State, tools: Tools) -> bool:
+    """Whether something is to be done before the first batch is planned."""
+    if state.phase is Phase.SEED:
+        return begins_with_model(state, tools)
+    return state.phase in (Phase.TRAIN, Phase.EVALUATE)
 
 
 def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
@@ -153,14 +181,14 @@ def _tools(trial: Trial, data: DataSets, stop: Stop, state: State) -> Tools:
     published = [batch for batch in state.batches if batch.round in state.published]
     held = config.queue.watermark or 0
     store = OracleStore(build_task(config.task), people, published, needed=needed, held=held)
-    return build_tools(config, data, stop, store=store)
+    return build_tools(config, data, stop, store=store, order=draw_order(state))
 
 
 def _write(event: Event, state: State, journal: Journal, tools: Tools, tell: Tell) -> None:
     journal.append(event)
     if isinstance(event, RoundEvaluated):
         metrics_log.add_last(state, tools.config.run.dir)
-        tools.learner.keep([state.trained[event.round].model_id])
+        tools.learner.keep(in_use(state, 1))
         tell(event, state)
     if isinstance(event, RunStopped):
         tools.learner.keep([])
@@ -234,9 +262,11 @@ def write_first_batches(
 def _first_batch(tools: Tools) -> Event | None:
     state = State(phase=Phase.SEED)
     tools.store.open(tools.data.pool, fresh=True)  # the step looks for answers that are there
-    event = STEPS[Phase.SEED](state, tools)
-    if isinstance(event, AnswersCollected):  # those that came with the pool
-        event = STEPS[Phase.SEED](apply(state, event), tools)
+    event = STEPS[state.phase](state, tools)
+    # Answers came with the pool, or labels are described.
+    while isinstance(event, (AnswersCollected, ModelTrained, RoundEvaluated)):
+        state = apply(state, event)
+        event = STEPS[state.phase](state, tools)
     return event
 
 

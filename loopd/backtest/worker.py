@@ -35,7 +35,7 @@ def main() -> int:
     """Work until the input ends or a stop is asked for."""
     channel = _own_output()
     log.set_up(LogSection(level="warning", format="text"))
-    stop = Stop()
+    stop = Stop(second_kills=True)
     tasks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(tasks, stop), daemon=True).start()
     with on_signals(stop):

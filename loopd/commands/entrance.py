@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from loopd.commands.shared import progress
+from loopd.commands.shared import LateConsole
 from loopd.printable import printable
 
 _DATA = click.argument("data", type=click.Path(path_type=Path))
@@ -29,7 +29,9 @@ def _about_data(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--labels",
             metavar="NAMES",
-            help="The labels, such as `billing,delivery,other`; default: those in the column.",
+            multiple=True,
+            help="The labels, such as `billing,delivery,other`, in one list or several; one with a "
+            "comma in double quotes. Default: those in the column.",
         ),
         click.option("--encoding", help="Encoding of the file; default: found out."),
         click.option(
@@ -77,19 +79,21 @@ def start(port: int | None, no_browser: bool, **options: Any) -> None:
     """
     from loopd.starting.start import Audience, StartOptions, run_start
 
+    screen = LateConsole()
+
     def onlookers(config: Any) -> tuple[Any, ...]:
         from loopd.dashboard.observers import observers
 
-        return tuple(observers(config))
+        return (*screen.onlookers(), *observers(config))
 
-    audience = Audience(_echo, _asker(), onlookers, progress())
+    audience = Audience(_echo, _asker(), onlookers, screen.progress)
     run_start(StartOptions(_said(options), port, browser=not no_browser), audience)
 
 
 def _said(options: dict[str, Any]) -> Any:
     from loopd.starting.options import InitOptions, labels_in
 
-    labels = labels_in(options.pop("labels") or "")
+    labels = labels_in("\n".join(options.pop("labels")))
     return InitOptions(labels=labels, **options)
 
 

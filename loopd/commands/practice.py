@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from loopd.commands.shared import CONFIG
+from loopd.commands.shared import CONFIG, console
+
+if TYPE_CHECKING:
+    from loopd.console.simulated import BacktestConsole
 
 
 @click.command()
@@ -126,6 +129,8 @@ def _rates(text: str | None) -> tuple[float, ...]:
               type=click.FloatRange(0), help="Mean time of one answer.")  # fmt: skip
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535),
               help="Port of Argilla; 0 takes any free one.")  # fmt: skip
+@click.option("--page-port", type=click.IntRange(0, 65535),
+              help="Port of the live page; default: 6901, or the next free one.")  # fmt: skip
 @click.option(
     "--seed",
     type=click.IntRange(0),
@@ -170,6 +175,11 @@ def demo(**options: Any) -> None:
     help="Classifiers, with commas; default: the configuration's.",
 )
 @click.option(
+    "--models",
+    metavar="NAMES",
+    help="Encoders, with commas: hub names or folders; default: the configuration's.",
+)
+@click.option(
     "--arms",
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML file with a list of arms, each with options of its own.",
@@ -211,14 +221,25 @@ def demo(**options: Any) -> None:
 )
 @click.option("--force", is_flag=True, help="Clear what an earlier backtest left in that folder.")
 def simulate(config: Path, **options: Any) -> None:
-    """Compare strategies and classifiers on CONFIG with known labels: no Argilla, no people.
+    """Compare strategies, classifiers and encoders with known labels: no Argilla, no people.
 
     Killed or ended with Ctrl-C, it goes on where it was when it is started again.
     """
-    from loopd import log
-    from loopd.backtest.backtest import BacktestOptions, run_backtest
     from loopd.config_file import load_config
 
     settings = load_config(config)
-    log.set_up(settings.log)
-    sys.exit(run_backtest(settings, BacktestOptions(**options), click.echo))
+    tables: list[str] = []
+    with console(settings.log, _backtest_console) as screen:
+        from loopd.backtest.backtest import BacktestOptions, run_backtest
+
+        tell = {} if screen is None else {"tell": screen.tell}
+        code = run_backtest(settings, BacktestOptions(**options), tables.append, **tell)
+    for table in tables:  # below what was drawn
+        click.echo(table)
+    sys.exit(code)
+
+
+def _backtest_console() -> BacktestConsole:
+    from loopd.console.simulated import BacktestConsole
+
+    return BacktestConsole(sys.stderr)

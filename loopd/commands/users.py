@@ -184,6 +184,7 @@ def _section(
     from pydantic import ValidationError
 
     from loopd.config import ArgillaSection
+    from loopd.config.problems import problems
     from loopd.config_file import load_config
 
     if config is not None and url:
@@ -195,7 +196,8 @@ def _section(
     try:
         return ArgillaSection(**values)
     except ValidationError as error:
-        raise ConfigError(f"--url or --workspace: {error.errors()[0]['msg']}") from None
+        wrong = problems(ArgillaSection, error)[0].sentence
+        raise ConfigError(f"--{wrong}", "such as --url http://127.0.0.1:6900") from None
 
 
 def _key_changes(key: str | None) -> dict[str, Any]:

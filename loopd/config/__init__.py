@@ -2,20 +2,14 @@
 
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
-from loopd.config.data import (
-    LONGEST_LABEL,
-    ArgillaPoolSection,
-    DataSection,
-    PoolSection,
-    TaskSection,
-    label_key,
-)
+from loopd.config.data import ArgillaPoolSection, DataSection, PoolSection
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, QueueSection, RelabelSection
 from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import NAME_PATTERN, Section
 from loopd.config.sinks import MlflowSection, SinksSection
 from loopd.config.stopping import CRITERIA, CriterionSection, StoppingSection
+from loopd.config.task import LONGEST_LABEL, TaskSection, label_key
 from loopd.config.whole import ACTIVELAB, Config
 
 __all__ = [

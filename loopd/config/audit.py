@@ -10,6 +10,10 @@ USUAL_SHARE = 0.2
 """The share where there is no test set and nobody has set one: 40 draws among 200 labels."""
 
 
+USUAL_FOLDS = 5
+"""The parts of a cross-validation where nobody has set another number."""
+
+
 class AuditSection(Section):
     """How the model and the choice of texts are judged without a test set."""
 
@@ -21,17 +25,26 @@ class AuditSection(Section):
         "measure the model and never train it. 0: none; empty: 0.2 where there is no test set, "
         "else none. A run goes on with the share it began with.",
     )
-    folds: int = Field(
-        5,
+    folds: int | None = Field(
+        None,
         ge=0,
         le=20,
         description="Parts of the cross-validation that measures the model where there is no test "
-        "set, as long as there are fewer than 20 labelled random draws; 0: none.",
+        "set, as long as there are fewer than 20 labelled random draws. 0: none; empty: 5. A run "
+        "goes on with the number it began with.",
+    )
+
+    fallback_share: float = Field(
+        0.5,
+        ge=0,
+        le=0.9,
+        description="Share of what would be chosen that is drawn at random instead, and trains the "
+        "model, as long as random draws say that choosing is behind. 0: none.",
     )
 
     @field_validator("folds")
     @classmethod
-    def _two_at_least(cls, value: int) -> int:
+    def _two_at_least(cls, value: int | None) -> int | None:
         if value == 1:
             raise ValueError("one part leaves nothing to train on; take 0 or at least 2")
         return value

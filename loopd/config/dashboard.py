@@ -31,8 +31,12 @@ class DashboardSection(Section):
     @field_validator("host")
     @classmethod
     def _an_address(cls, value: str) -> str:
-        if value != "localhost":
+        if value == "localhost":
+            return value
+        try:
             ip_address(value)
+        except ValueError:
+            raise ValueError("must be `localhost` or an IP address of this machine") from None
         return value
 
     @property

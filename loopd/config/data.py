@@ -1,119 +1,17 @@
-"""Owns the settings of what is asked and of the texts."""
+"""Owns the settings of the texts."""
 
 from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from loopd.config.section import LONGEST_NAME, NAME_PATTERN, Section
-
-LONGEST_LABEL = 200
-"""Characters of a label that Argilla takes."""
-
-_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of characters that no label may hold."""
-
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\u061c\xad"
-"""Characters without width: joiners, marks of direction, and the soft hyphen."""
-
-
-def label_key(name: str) -> str:
-    """What two spellings of one label have in common.
-
-    White space and invisible characters around it do not count, nor does the way in which Unicode
-    composes its letters.
-    """
-    if name.isascii():
-        return name.strip()
-    return unicodedata.normalize("NFC", name).strip().strip(INVISIBLE).strip()
-
-
-class TaskSection(Section):
-    """What people are asked."""
-
-    type: Literal["single_label", "multi_label", "spans"] = Field(
-        "single_label",
-        description="Kind of task: one label for each text, any number of labels, or labelled "
-        "pieces of the text (named entities).",
-    )
-    labels: tuple[str, ...] = Field(
-        description="The labels, in the order in which they are shown; as many as the server "
-        "takes: Argilla itself 500 unless it is told otherwise.",
-        min_length=1,
-    )
-    none_label: str | None = Field(
-        None,
-        min_length=1,
-        max_length=LONGEST_LABEL,
-        description="`multi_label`: an option of its own for texts to which no label applies, such "
-        "as `None of these`; empty: each text has a label.",
-    )
-    question: str = Field(
-        "label",
-        max_length=LONGEST_NAME,
-        pattern=NAME_PATTERN,
-        description="Name of the Argilla question.",
-    )
-    field: str = Field(
-        "text",
-        max_length=LONGEST_NAME,
-        pattern=NAME_PATTERN,
-        description="Name of the Argilla text field.",
-    )
-    title: str | None = Field(
-        None,
-        min_length=1,
-        max_length=500,
-        description="Title of the question in the UI; empty: one that fits the kind of task.",
-    )
-    guidelines: str = Field(
-        "", max_length=10_000, description="Annotation guidelines, Markdown; empty for none."
-    )
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _labels_are_text(cls, value: object) -> object:
-        if isinstance(value, (list, tuple)):
-            return tuple(item if isinstance(item, str) else _plain(item) for item in value)
-        return value
-
-    @field_validator("labels")
-    @classmethod
-    def _labels_are_distinct(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if len(value) < 2 and info.data.get("type") == "single_label":
-            raise ValueError("one label out of one is no question; list at least two")
-        if any(not label_key(label) for label in value):
-            raise ValueError("a label is empty")
-        if any(len(label) > LONGEST_LABEL for label in value):
-            raise ValueError(f"a label is longer than {LONGEST_LABEL} characters")
-        if any(unicodedata.category(letter) in _CONTROLS for label in value for letter in label):
-            raise ValueError("a label holds a control character, such as a line end")
-        if len(set(value)) != len(value):
-            raise ValueError("a label is listed twice")
-        _refuse_alike(value)
-        return value
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> TaskSection:
-        options = len(self.labels) + (self.none_label is not None)
-        if self.type == "multi_label" and options < 2:
-            raise ValueError("labels: Argilla takes 2 options at least, none_label included")
-        if self.none_label is not None and self.type != "multi_label":
-            raise ValueError("none_label: only a multi_label task has it")
-        if self.none_label is None:
-            return self
-        if not label_key(self.none_label):
-            raise ValueError("none_label: the name is empty")
-        if label_key(self.none_label) in map(label_key, self.labels):
-            raise ValueError("none_label: the name is already a label")
-        return self
-
+from loopd.config.task import LONGEST_LABEL
 
 FORMATS = (
     "auto",
@@ -143,7 +41,8 @@ class DataSection(Section):
     path: Path | None = Field(
         None,
         description="CSV, JSONL or CoNLL (each also .gz), Excel (.xlsx), Parquet, or a folder made "
-        "by `save_to_disk`.",
+        "by `save_to_disk`. Of the pool also a folder of such files, or a pattern such as "
+        "`tickets/*.csv`.",
     )
     hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
     hub_config: str | None = Field(None, description="Configuration of the hub data set.")
@@ -222,12 +121,34 @@ class DataSection(Section):
     @classmethod
     def _encoding_is_one(cls, value: str | None) -> str | None:
         if value is not None and not _is_encoding(value):
-            raise ValueError(f"Python knows no encoding {value!r}; write one such as cp1252")
+            raise ValueError(f"Python knows no encoding {value[:40]!r}; write one such as cp1252")
         return value
 
     @model_validator(mode="after")
     def _one_source(self) -> DataSection:
         _refuse_all_but_one(self, ("path", "hub"))
+        return self
+
+
+class HoldoutSection(DataSection):
+    """The test set: labelled texts, or a random part of the pool that people label first."""
+
+    ask: int | None = Field(
+        None,
+        ge=20,
+        description="So many texts of the pool, drawn at random, are labelled by people before all "
+        "others and are the test set, instead of `path` and `hub`: no model learns from them.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> HoldoutSection:
+        _refuse_all_but_one(self, ("path", "hub", "ask"))
+        if self.ask is None:
+            return self
+        for name, field in type(self).model_fields.items():
+            usual = field.get_default(call_default_factory=True)
+            if name != "ask" and getattr(self, name) != usual:
+                raise ValueError(f"{name}: the texts are those of the pool, leave it out")
         return self
 
 
@@ -245,6 +166,14 @@ class ArgillaPoolSection(Section):
     )
 
 
+PACE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([smhd]?)")
+"""A span of time for people."""
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+"""Seconds."""
+
+LONGEST_PACE = 7 * UNITS["d"]
+
 FOR_ARGILLA = ("argilla", "text", "label", "separator", "tolerate")
 """What may be set of a pool in Argilla; the rest is for files."""
 
@@ -260,6 +189,24 @@ class PoolSection(DataSection):
         description="Columns that people see beside the text and the model does not read: a list "
         "of names, or `field` or `metadata` by name.",
     )
+    follow: float | str | None = Field(
+        None,
+        description="How often the run looks for new texts at `path`, such as `10m`, `1h` or a "
+        "number of seconds; empty: never, only `loopd add` adds texts.",
+    )
+
+    @field_validator("follow")
+    @classmethod
+    def _follow_is_a_pace(cls, value: float | str | None) -> float | str | None:
+        seconds = _seconds(value)
+        if value is not None and (seconds is None or not 1 <= seconds <= LONGEST_PACE):
+            raise ValueError(f"{str(value)[:40]!r} is no pace: write 10m, 1h or seconds; 1s to 7d")
+        return value
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds between two looks for new texts; ``None``: there are none."""
+        return _seconds(self.follow)
 
     @field_validator("show", mode="before")
     @classmethod
@@ -285,6 +232,8 @@ class PoolSection(DataSection):
     @model_validator(mode="after")
     def _one_source(self) -> PoolSection:
         _refuse_all_but_one(self, ("path", "hub", "argilla"))
+        if self.follow is not None and self.path is None:
+            raise ValueError("follow: only a file, a folder or a pattern can be followed: see path")
         for name in self.show:
             refuse_no_name(name)
             if name in self.text_columns:
@@ -300,6 +249,14 @@ class PoolSection(DataSection):
         if isinstance(self.label, tuple):
             raise ValueError("label: in Argilla it is one name, of a metadata property or a field")
         return self
+
+
+def _seconds(span: float | str | None) -> float | None:
+    """A span of time in seconds; ``None`` where there is none, or it is no such."""
+    if not isinstance(span, str):
+        return span
+    matched = PACE.fullmatch(span)
+    return float(matched[1]) * UNITS[matched[2] or "s"] if matched else None
 
 
 def _one_or_several(names: tuple[str, ...]) -> TextColumns:
@@ -344,21 +301,3 @@ def _is_encoding(name: str) -> bool:
     except (LookupError, ValueError, OSError):
         return False
     return codec.name.replace("_", "-") not in NO_ENCODINGS
-
-
-def _refuse_alike(labels: tuple[str, ...]) -> None:
-    """Refuse labels that nobody can tell apart."""
-    first: dict[str, str] = {}
-    for label in labels:
-        other = first.setdefault(label_key(label), label)
-        if other != label:
-            raise ValueError(
-                f"the labels {other!a} and {label!a} are one: white space around a label "
-                "and the way in which accents are composed do not count"
-            )
-
-
-def _plain(value: object) -> str:
-    kind = type(value).__name__
-    shown = "a label" if isinstance(value, (list, dict)) else repr(value)[:40]
-    raise ValueError(f"{shown} is read as {kind}; write it in quotes")

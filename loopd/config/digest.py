@@ -21,7 +21,7 @@ Names = Mapping[str, tuple[str, ...]]
 _READING = ("annotator_column", "encoding", "format", "path", "tolerate", "verdict_column")
 UNSHAPING: Names = {
     "": ("argilla", "dashboard", "log", "run", "sinks"),
-    "pool": (*_READING, "argilla", "show"),
+    "pool": (*_READING, "argilla", "follow", "show"),
     "test": _READING,
 }
 """Where things lie, how the server is reached, what is logged and what is shown; how files are
@@ -54,7 +54,7 @@ ALWAYS: Names = {
 }
 """What the first version had: in the digest whatever its value. Nothing is ever added here."""
 
-FORMER: Mapping[str, object] = {"audit.random_share": 0.0}
+FORMER: Mapping[str, object] = {"audit.random_share": 0.0, "audit.folds": 5}
 """Defaults of earlier versions that a later one replaced: they are still left out of the digest."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, JsonValue
 
 from loopd.config.section import Section
@@ -15,32 +17,43 @@ class ClassifierSection(Section):
 
     name: str = Field(
         "transformer",
-        description="`transformer`, `frozen-head`, `setfit`, `tfidf`, or the dotted path of a "
-        "classifier factory.",
+        description="`transformer`, `frozen-head`, `setfit`, `tfidf`, `auto` (the first or the "
+        "second, by evidence of the run), or the dotted path of a classifier factory.",
     )
     model: str = Field(
         PACKAGED_MODEL,
         description="Hugging Face name, folder, or `packaged` (all-MiniLM-L6-v2, offline).",
     )
     max_tokens: int = Field(
-        256, ge=8, le=10**6, description="Longer texts are cut to so many tokens."
+        256, ge=8, le=10**6, description="Longer texts are cut to this many tokens."
+    )
+    windows: Literal["none", "mean", "head_tail"] = Field(
+        "none",
+        description="What `transformer` and `frozen-head` read of a text longer than that: its "
+        "beginning (`none`), all of it in windows whose vectors are averaged (`mean`), or its "
+        "beginning and its end (`head_tail`).",
     )
     candidates: int = Field(
         20_000,
         ge=1000,
         le=10**9,
-        description="Of a larger pool, so many texts go to `transformer` or `setfit` in a round: "
-        "a random half, and those of which a student of the model is least sure.",
+        description="From a larger pool, this many texts go to `transformer` or `setfit` each "
+        "round: a random half, and those of which a student of the model is least sure.",
     )
     device: str = Field(
         "auto",
         description="`auto`, `cpu`, `cuda` or `cuda:N`; `auto` is a GPU where torch sees one.",
     )
     threads: int | None = Field(
-        None, ge=1, le=4096, description="CPU threads for torch; empty: all cores."
+        None,
+        ge=1,
+        le=4096,
+        description="CPU threads for torch; empty: OMP_NUM_THREADS, else all cores.",
     )
     options: dict[str, JsonValue] = Field(
-        default_factory=dict, description="Further keyword arguments of the classifier."
+        default_factory=dict,
+        description="Further keyword arguments of the classifier; with `auto` those of either, by "
+        "its name.",
     )
 
 

@@ -16,8 +16,8 @@ class QueueSection(Section):
         20,
         ge=1,
         le=500,
-        description="Records in one batch; at least so many where `low_watermark` is `auto` and "
-        "people answer more while a batch is made.",
+        description="Records in a batch; the least where `low_watermark` is `auto` and people "
+        "answer more than that while a batch is being made.",
     )
     first_batch_size: int | None = Field(
         None, ge=1, le=10_000, description="Records in the first batch; empty: `batch_size`."
@@ -26,8 +26,8 @@ class QueueSection(Section):
         None,
         ge=1,
         le=500,
-        description="So many records of the first batch go out at once, drawn at random; the rest "
-        "follows when the pool is encoded, which takes a while. Empty: all together.",
+        description="This many records of the first batch, drawn at random, go out immediately; "
+        "the rest follows once the pool is encoded, which takes a while. Empty: all together.",
     )
     min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
     low_watermark: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
@@ -102,8 +102,9 @@ class RelabelSection(Section):
     max_annotations: int = Field(
         5,
         ge=2,
-        description="So many answers a text is asked for at most, the first ones included. A "
-        "second opinion counts as `queue.min_submitted`: for so many Argilla keeps its copy open.",
+        description="The most answers that are requested for a text, the first ones included. A "
+        "second opinion counts as `queue.min_submitted`: its copy in Argilla stays open for that "
+        "many.",
     )
     another_person: bool = Field(
         True,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -47,17 +48,18 @@ class ArgillaSection(Section):
     )
     headers: dict[str, str] = Field(
         default_factory=dict,
-        description="Headers for what stands in front of Argilla: `env:NAME`, `file:PATH` or "
-        "`command:PROGRAM ARGUMENTS`, behind a word such as `Bearer` if need be; anything else is "
-        "sent as it stands.",
+        description="Headers for a proxy or a login in front of Argilla: `env:NAME`, `file:PATH` "
+        "or `command:PROGRAM ARGUMENTS`, after a word such as `Bearer` if needed; anything else is "
+        "sent as it is.",
     )
     ca_file: Path | None = Field(
         None,
-        description="File of PEM certificates that are trusted besides the public ones: an own CA.",
+        description="PEM file of certificates to trust in addition to the public ones, such as "
+        "those of your own CA.",
     )
     client_cert: Path | None = Field(
         None,
-        description="PEM file of the certificate that loopd shows, where one is wanted; it may "
+        description="PEM file of loopd's client certificate, if the server asks for one; it may "
         "hold the key, too.",
     )
     client_key: Path | None = Field(
@@ -81,13 +83,13 @@ class ArgillaSection(Section):
         description="Longest pause in seconds between tries while Argilla is down.",
     )
     give_up_after: float | None = Field(
-        None, gt=0, description="End after so many seconds of outage; empty: wait for ever."
+        None, gt=0, description="Give up after this many seconds of outage; empty: wait forever."
     )
 
     webhooks: bool = Field(
         False,
-        description="Let Argilla wake the daemon when somebody answers, besides polling; needs an "
-        "owner's key.",
+        description="Let Argilla notify the daemon as soon as somebody answers, in addition to "
+        "polling; needs an owner's key.",
     )
     webhook_host: str = Field(
         "127.0.0.1",
@@ -96,7 +98,7 @@ class ArgillaSection(Section):
         "or `::` is all of them, as in a container.",
     )
     webhook_port: int = Field(
-        0, ge=0, le=65535, description="Port there at which Argilla knocks; 0: any free one."
+        0, ge=0, le=65535, description="Port for Argilla's webhooks; 0: any free one."
     )
     webhook_url: str | None = Field(
         None,
@@ -122,16 +124,41 @@ class ArgillaSection(Section):
     def _http_only(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must start with http:// or https:// and name a host")
+        parts = _split(value)
         if parts.username is not None:
             raise ValueError("must not hold a user or a password")
         if parts.query or parts.fragment:
             raise ValueError("must not hold anything behind ? or #")
-        if parts.port == 0:
-            raise ValueError("port 0 is no port")
         return value.rstrip("/")
+
+    @field_validator("url")
+    @classmethod
+    def _no_page(cls, value: str) -> str:
+        base = re.sub(r"/(api/v1|sign-in|datasets|dataset/.*)$", "", value)
+        if base != value:
+            raise ValueError(f"must be the address alone, without a page: {base}")
+        return value
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        ValueError: it is none, in our own words.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("is no address, such as http://127.0.0.1:6900") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
+        raise ValueError("must start with http:// or https:// and name a host")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("its port must be a whole number from 1 to 65,535") from None
+    if port == 0:
+        raise ValueError("port 0 is no port")
+    return parts
 
 
 class LogSection(Section):

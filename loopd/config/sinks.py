@@ -29,7 +29,10 @@ class MlflowSection(Section):
     def _known(cls, value: str) -> str:
         if value.startswith(SQLITE) and len(value) > len(SQLITE):
             return value
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            raise ValueError("is no address, such as https://mlflow.example.org") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must start with http://, https:// or sqlite:/// and name a place")
         if parts.username is not None:
@@ -41,7 +44,7 @@ class MlflowSection(Section):
 
 
 class SinksSection(Section):
-    """Where the rounds are written besides the metrics log."""
+    """Where else the rounds are written, in addition to the metrics log."""
 
     csv: bool = Field(False, description="Write the metrics log as `metrics.csv` in `run.dir` too.")
     tensorboard: Path | None = Field(

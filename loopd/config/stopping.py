@@ -47,19 +47,19 @@ class StoppingSection(Section):
     patience: int = Field(
         2, ge=1, description="Rounds in a row that a criterion must hold before it ends the loop."
     )
-    label_budget: int | None = Field(None, ge=1, description="End at so many labels.")
+    label_budget: int | None = Field(None, ge=1, description="Stop at this many labels.")
     target_accuracy: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="End when the accuracy stays at or above this, wherever it comes from: a test "
+        description="Stop when the accuracy stays at or above this, wherever it comes from: a test "
         "set, random draws or a cross-validation (these two on at least 20 texts).",
     )
     max_rounds: int | None = Field(
         None,
         ge=1,
-        description="End after so many rounds in which a model was trained and measured; batches "
-        "before the first model do not count.",
+        description="Stop after this many rounds in which a model was trained and measured; "
+        "batches before the first model do not count.",
     )
     stop_set_size: int = Field(
         1000, ge=10, description="Fixed random texts of the pool on which the criteria look."

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from loopd.config.audit import AuditSection
 from loopd.config.dashboard import DashboardSection
-from loopd.config.data import DataSection, PoolSection, TaskSection
+from loopd.config.data import HoldoutSection, PoolSection
 from loopd.config.digest import digest
 from loopd.config.learning import ClassifierSection, StrategySection
 from loopd.config.people import ConsensusSection, PeopleSection, QueueSection, RelabelSection
@@ -18,6 +18,7 @@ from loopd.config.places import ArgillaSection, LogSection, RunSection
 from loopd.config.section import Section
 from loopd.config.sinks import SinksSection
 from loopd.config.stopping import StoppingSection
+from loopd.config.task import TaskSection
 
 ACTIVELAB = "activelab"
 """The strategy that also asks for second opinions."""
@@ -27,7 +28,8 @@ CONSENSUS_TASKS: Mapping[str, tuple[str, ...]] = {
     "crowdlab": ("single_label",),
     "dawid_skene": ("single_label", "multi_label"),
 }
-"""Kinds of tasks for which a strategy is defined; one that is not listed takes all."""
+AUTO_TASKS: Mapping[str, tuple[str, ...]] = {"auto": ("single_label",)}
+"""Kinds of tasks for which a strategy, or a way to decide, is defined; others take all."""
 
 
 def in_the_dataset_of_the_pool(content: object) -> object:
@@ -72,7 +74,9 @@ class Config(Section):
     )
     task: TaskSection = Field(description="The task.")
     pool: PoolSection = Field(description="The texts to choose from.")
-    test: DataSection | None = Field(None, description="Labelled texts that measure the accuracy.")
+    test: HoldoutSection | None = Field(
+        None, description="Labelled texts that measure the accuracy."
+    )
     classifier: ClassifierSection = Field(
         default_factory=ClassifierSection, description="The model."
     )
@@ -92,15 +96,26 @@ class Config(Section):
     )
     log: LogSection = Field(default_factory=LogSection, description="The log.")
     sinks: SinksSection = Field(
-        default_factory=SinksSection, description="Where the rounds are written besides."
+        default_factory=SinksSection, description="Where else the rounds are written."
     )
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def test_ask(self) -> int:
+        """Texts of the pool that people label as the test set, 0 where it is a file or absent."""
+        return (self.test.ask or 0) if self.test is not None else 0
 
     @property
     def folder(self) -> Path:
         """Folder of the configuration file: dotted paths may name modules in it."""
         return self._folder
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file; ``None`` where the settings come from none."""
+        return self._file
 
     @model_validator(mode="before")
     @classmethod
@@ -109,12 +124,18 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Config:
-        if self.test is not None and self.test.label is None:
+        if self.test is not None and not self.test_ask and self.test.label is None:
             raise ValueError("test.label: a test set needs the column of its labels")
         if self.stopping.target_accuracy is not None and not self._measures:
             raise ValueError(
                 "stopping.target_accuracy needs an accuracy: a `test` set, or audit.random_share "
                 "or audit.folds above 0"
+            )
+        budget = self.stopping.label_budget
+        if budget is not None and budget <= self.test_ask:
+            raise ValueError(
+                f"stopping.label_budget ({budget}) is used up by test.ask ({self.test_ask}): "
+                "nothing is left to train on"
             )
         self._refuse_unlike_texts()
         mark = self.queue.watermark
@@ -131,6 +152,7 @@ class Config(Section):
                 f"queue.min_submitted ({needed}) a text has {needed} answers, and its copy brings "
                 f"{needed} more"
             )
+        self._refuse_for_task("classifier.name", self.classifier.name, AUTO_TASKS)
         self._refuse_for_task("consensus.strategy", self.consensus.strategy, CONSENSUS_TASKS)
         return self
 
@@ -142,7 +164,7 @@ class Config(Section):
                 "pool.text: spans are marked in one text; name one column, and the others in "
                 "pool.show"
             )
-        if self.test is not None and self.test.text != self.pool.text:
+        if self.test is not None and not self.test_ask and self.test.text != self.pool.text:
             listed = (self.test.text, self.pool.text)
             if any(isinstance(text, tuple) for text in listed):
                 raise ValueError("test.text must list the columns that pool.text lists")
@@ -155,7 +177,7 @@ class Config(Section):
     @property
     def _measures(self) -> bool:
         """Whether anything measures the model."""
-        return self.test is not None or self.audit.random_share != 0 or self.audit.folds > 0
+        return self.test is not None or self.audit.random_share != 0 or self.audit.folds != 0
 
     def _refuse_for_task(self, key: str, name: str, fitting: Mapping[str, tuple[str, ...]]) -> None:
         kinds = fitting.get(name)

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from loopd import log
+from loopd.dashboard.charts import chart_data
 from loopd.dashboard.prometheus import exposition
 from loopd.dashboard.view import TaggedOverview, View
 
@@ -30,6 +31,12 @@ STATIC = Path(__file__).parent / "static"
 TYPES: Mapping[str, str] = {
     "page.css": "text/css",
     "page.js": "text/javascript",
+    "charts.js": "text/javascript",
+    "chart_bars.js": "text/javascript",
+    "chart_lines.js": "text/javascript",
+    "chart_matrix.js": "text/javascript",
+    "chart_parts.js": "text/javascript",
+    "chart_tips.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """What lies in ``static``: nothing else is served from the disk."""
@@ -47,12 +54,6 @@ HEADERS: Mapping[str, str] = {
 }
 """Of every answer."""
 
-PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""Of a chart that is opened by itself: matplotlib writes styles into its elements."""
-
-FOR_EVER = "private, max-age=31536000, immutable"
-"""Of charts, whose address changes when they do."""
-
 EARLY = "the run is not open yet\n"
 
 
@@ -66,7 +67,6 @@ def application(view: View, allowed_hosts: Collection[str] = ()) -> ASGIApp:
     routes = {
         "/": _page,
         "/view": _view,
-        "/charts/{name}-{digest}.svg": _chart,
         "/static/{name}": _static,
         "/api/overview": _json,
         "/healthz": _health,
@@ -165,14 +165,6 @@ def _html(text: str, **headers: str) -> Response:
     return Response(content, headers=headers, media_type="text/html; charset=utf-8")
 
 
-def _chart(request: Request, view: View) -> Response:
-    picture = view.picture(request.path_params["name"])
-    if picture is None:
-        return PlainTextResponse("no such chart\n", 404)
-    headers = {"cache-control": FOR_EVER, "content-security-policy": PICTURE_POLICY}
-    return Response(picture.svg, headers=headers, media_type="image/svg+xml")
-
-
 def _static(request: Request, _view: View) -> Response:
     name = request.path_params["name"]
     if name not in TYPES:
@@ -185,8 +177,11 @@ def _json(_request: Request, view: View) -> Response:
     tagged = view.current()
     if tagged is None:
         return PlainTextResponse(EARLY, 503)
+    seen = tagged.overview
+    charts = {name: asdict(chart) for name, chart in chart_data(seen).items()}
     # In ASCII: half a surrogate pair, which people can type, has no other form.
-    return Response(json.dumps(asdict(tagged.overview)), media_type="application/json")
+    content = json.dumps(asdict(seen) | {"charts": charts})
+    return Response(content, media_type="application/json")
 
 
 def _health(_request: Request, view: View) -> Response:

@@ -134,7 +134,8 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     for name, time in times.items():
         yield _gauge(f"{name}_timestamp_seconds", {} if time is None else {(): time})
     yield from _measured(moment.last_row)
-    yield _gauge("test_score", _figures(moment.last_row, "measure", MEASURES))
+    tested = MEASURES if "test_size" in moment.last_row else ()  # else they are of random draws
+    yield _gauge("test_score", _figures(moment.last_row, "measure", tested))
     audit = [key for key in moment.last_row if key.startswith(AUDIT_PREFIX)]
     yield _gauge("audit", _figures(moment.last_row, "figure", audit))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from loopd import log
 from loopd.config import Config, DashboardSection
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.errors import LoopdError, StorageError
+from loopd.errors import LoopdError, ServerError, StorageError
 from loopd.events import Event
 from loopd.loop.observers import RunView
 from loopd.loop.ports import bound
@@ -26,8 +26,8 @@ from loopd.storage.run_folder import PAGE_NAME
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp
 
-    from loopd.dashboard.view import View
     from loopd.overview.accounts import AccountNames
 
 TRIES = 20
@@ -45,7 +45,6 @@ class Dashboard:
         self._accounts: AccountNames | None = None
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
-        self._view: View | None = None
         self._address: Path | None = None
         self._closing = threading.Event()
 
@@ -90,8 +89,6 @@ class Dashboard:
             if self._server is not None:
                 self._server.should_exit = True
             self._thread.join(FAREWELL)
-        if self._view is not None:
-            self._view.close()
         if self._accounts is not None:
             self._accounts.close()
 
@@ -111,32 +108,53 @@ class Dashboard:
 
     def _serve(self, config: Config, listener: socket.socket) -> None:
         """Import, build and run the server, all in its own thread: the loop need not wait."""
-        import uvicorn
-
         from loopd.dashboard.dashboard import application
         from loopd.dashboard.view import View
 
-        view = self._view = View(self._window, self._accounts)
+        view = View(self._window, self._accounts)
         app = application(view, config.dashboard.allowed_hosts)
-        # What fails is said by our own log, once.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        settings = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=100,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(settings)
+        self._server = web_server(app)
         if self._closing.is_set():
             listener.close()  # the run was over before this thread was ready
         else:
             self._server.run(sockets=[listener])
+
+
+def web_server(app: ASGIApp) -> uvicorn.Server:
+    """A server of the page; ``run(sockets=[...])`` runs it until ``should_exit`` is set."""
+    import uvicorn
+
+    # What fails is said by our own log, once.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    settings = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=100,
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(settings)
+
+
+def claimed(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A socket on that very port; 0 takes any free one. ``option`` is what chose it.
+
+    Raises:
+        ServerError: it is taken, or the host is not one of this machine's.
+    """
+    try:
+        return bound(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            hint = f"choose another with {option} (0 takes any free one), or leave it out"
+            raise ServerError(f"port {port} on {host} is taken by another program", hint) from None
+        problem = f"the page cannot listen on {host}:{port}: {error.strerror or error}"
+        raise ServerError(problem, "set `dashboard.host` to an address of this machine") from None
 
 
 def listening(section: DashboardSection) -> socket.socket | None:

@@ -6,17 +6,39 @@ Must not compute anything that takes long: it keeps the loop waiting.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from loopd.config import Config
 from loopd.dashboard.error_counts import ErrorCounts
 from loopd.dashboard.event_totals import EventTotals, totals
+from loopd.data.pool import Pool
 from loopd.errors import LoopdError
-from loopd.events import Event
+from loopd.events import Event, PoolGrew
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.overview.cautions import Outage
+from loopd.storage.recorded_run import RecordedRun
+
+
+def _nowhere() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageSource:
+    """What the page needs besides the journal.
+
+    Attributes:
+        config: now in force.
+        pool: the texts; those of records that it lacks are shown empty.
+        describe: gives the page of a dataset that is its own pool, empty where nobody knows it.
+    """
+
+    config: Config
+    pool: Pool
+    describe: Callable[[], str] = _nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,7 @@ class Snapshot:
         outage: that goes on, ``None`` without one.
         failure: what the daemon ended with, empty where it did not.
         over: whether the daemon has ended.
+        notes: what else somebody who looks should know, one sentence each.
     """
 
     version: int = 0
@@ -40,6 +63,7 @@ class Snapshot:
     outage: Outage | None = None
     failure: str = ""
     over: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class SnapshotHolder:
@@ -60,18 +84,28 @@ class SnapshotHolder:
         self.snapshot = Snapshot()
         self.began_at = clock()
         """When this process began, seconds since 1970."""
-        self.tools: Tools | None = None
+        self.source: PageSource | None = None
         """Of the run; ``None`` before it began."""
         self._errors: ErrorCounts | None = None
+        self._tools: Tools | None = None
 
     def began(self, run_view: RunView) -> None:
         """Count what the journal holds."""
-        self.tools = run_view.tools
-        self._errors = ErrorCounts(run_view.tools.config.run.dir)
+        tools = self._tools = run_view.tools
+        describe = _nowhere if tools.config.pool.argilla is None else tools.store.describe
+        self.source = PageSource(tools.config, tools.data.pool, describe)
+        self._errors = ErrorCounts(tools.config.run.dir)
         self._move(state=run_view.state, sums=totals(run_view.events), errors=self._errors.counts)
 
+    def read(self, source: PageSource, run: RecordedRun, notes: Sequence[str] = ()) -> None:
+        """Show what a journal says by now, in the place of whatever was shown."""
+        self.source = source
+        self._move(state=run.state, sums=totals(run.events), over=True, notes=tuple(notes))
+
     def saw(self, event: Event, state: State) -> None:
-        """One event further."""
+        """One event further; texts that joined are shown, too."""
+        if isinstance(event, PoolGrew) and self.source is not None and self._tools is not None:
+            self.source = replace(self.source, pool=self._tools.data.pool)
         self._move(state=state, sums=self.snapshot.sums.after(event))
 
     def waits(self, failure: LoopdError) -> None:

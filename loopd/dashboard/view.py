@@ -1,4 +1,4 @@
-"""Owns what the page shows now: overview, charts and HTML, each made once for each change.
+"""Owns what the page shows now: overview and HTML, each made once for each change.
 
 Called from the server's threads. Must not know HTTP, and never keeps the loop waiting: it works on
 snapshots.
@@ -14,11 +14,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
+from loopd.dashboard.charts import chart_data
 from loopd.dashboard.pages import environment
-from loopd.dashboard.pictures import ChartRenderer, Picture
 from loopd.dashboard.prometheus import Moment
-from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
-from loopd.loop.tools import Tools
+from loopd.dashboard.snapshot import PageSource, Snapshot, SnapshotHolder
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview
@@ -65,17 +64,15 @@ class View:
     clock: Callable[[], float] = time.time
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: TaggedOverview | None = None
-    _renderer: ChartRenderer = field(default_factory=ChartRenderer)
     _page: tuple[str, str] = ("", "")
 
     def current(self) -> TaggedOverview | None:
         """The overview now; ``None`` before the run is open."""
-        tools = self.holder.tools
-        if tools is None:
+        source = self.holder.source
+        if source is None:
             return None
         with self._lock:
-            tagged = self._made(tools)
-            self._renderer.want(tagged.overview)
+            tagged = self._made(source)
         if self.accounts is not None:
             self.accounts.look_up(person.id for person in tagged.overview.people)
         return tagged
@@ -94,31 +91,27 @@ class View:
         content = self.fragment(tagged) if tagged is not None else ""
         return template.render(tagged=tagged, content=content)
 
-    def picture(self, name: str) -> Picture | None:
-        """A chart of the round that was shown last; ``None`` where there is none."""
-        return self._renderer.gallery.pictures.get(name)
-
     def moment(self) -> Moment | None:
         """What Prometheus sees; ``None`` before the run is open."""
-        tools, snapshot, now = self.holder.tools, self.holder.snapshot, self.clock()
-        if tools is None:
+        source, snapshot, now = self.holder.source, self.holder.snapshot, self.clock()
+        if source is None:
             return None
-        silent = seconds_since(tools.config.run.dir, now)
+        silent = seconds_since(source.config.run.dir, now)
         heartbeat = None if silent is None else now - silent
         last_row = metrics_log.last_row(snapshot.state)
-        return Moment(snapshot, tools.config, now, heartbeat, last_row)
+        return Moment(snapshot, source.config, now, heartbeat, last_row)
 
     def silent(self) -> float:
         """Seconds since the loop's last sign of life; its beginning is one."""
-        tools, now = self.holder.tools, self.clock()
+        source, now = self.holder.source, self.clock()
         began = now - self.holder.began_at
-        silent = None if tools is None else seconds_since(tools.config.run.dir, now)
+        silent = None if source is None else seconds_since(source.config.run.dir, now)
         return began if silent is None else min(silent, began)
 
     def lives(self) -> bool:
         """Whether the loop gave a sign of life not long ago."""
-        tools = self.holder.tools
-        looks = 0.0 if tools is None else 2 * tools.config.queue.poll_interval
+        source = self.holder.source
+        looks = 0.0 if source is None else 2 * source.config.queue.poll_interval
         return self.silent() < HANGS + looks
 
     def ready(self) -> str:
@@ -134,38 +127,35 @@ class View:
             return "Argilla does not answer"
         return ""
 
-    def close(self) -> None:
-        """End the drawing."""
-        self._renderer.close()
-
-    def _made(self, tools: Tools) -> TaggedOverview:
+    def _made(self, source: PageSource) -> TaggedOverview:
         """What was made of the present snapshot, made now if it is not yet."""
         snapshot, now = self.holder.snapshot, self.clock()
         names = {} if self.accounts is None else self.accounts.names
-        charts = self._renderer.gallery.digest
-        tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}-{charts}"
+        tag = f"{snapshot.version}-{len(names)}-{now // STALE:.0f}"
         if self._current is None or self._current.tag != tag:
-            self._current = TaggedOverview(tag, _overview(snapshot, tools, names, now))
+            self._current = TaggedOverview(tag, _overview(snapshot, source, names, now))
         return self._current
 
     def _render(self, name: str, seen: Overview) -> str:
         template = self._templates.get_template(name)
-        charts = self._renderer.gallery
-        return template.render(o=seen, charts=charts, measure=measure_name(seen.metric))
+        measure = measure_name(seen.metric)
+        return template.render(o=seen, charts=chart_data(seen), measure=measure)
 
     @cached_property
     def _templates(self) -> Environment:
         return environment()
 
 
-def _overview(snapshot: Snapshot, tools: Tools, names: Mapping[str, str], now: float) -> Overview:
-    state, config = snapshot.state, tools.config
+def _overview(
+    snapshot: Snapshot, source: PageSource, names: Mapping[str, str], now: float
+) -> Overview:
+    state, config = snapshot.state, source.config
     address = ""
     if state.published and state.started is not None:
         address = annotation_page(config.argilla.url, state.started.dataset_id)
         if config.pool.argilla is not None:  # the pool was read: the store knows its page
-            address = tools.store.describe()
+            address = source.describe() or address
     everybody = {**kept_names(config.run.dir), **names}
-    live = LiveContext(address, everybody, snapshot.outage, snapshot.failure)
+    live = LiveContext(address, everybody, snapshot.outage, snapshot.failure, snapshot.notes)
     rows = metrics_log.rows(state)
-    return overview(state, config, tools.data.pool, rows, now, live=live)
+    return overview(state, config, source.pool, rows, now, live=live)

@@ -24,7 +24,7 @@ ORDER = ("refused", "labels", "answers", "contrary", "blank", "duplicates")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ReadingOptions:
     """What is to be read.
 
     Attributes:
@@ -35,6 +35,7 @@ class Wishes:
         require_gold: a test set: a row without a known label is dropped, and a label that cannot
             be used is an error.
         limits: how much may be lost.
+        legacy: see :func:`~loopd.data.reading.read_pool`.
     """
 
     columns: Columns
@@ -43,6 +44,7 @@ class Wishes:
     labels: tuple[str, ...] | None
     require_gold: bool = False
     limits: Limits = field(default_factory=Limits)
+    legacy: bool = False
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Collector:
     """Takes rows one by one and keeps what can be used."""
 
     source: Source
-    wishes: Wishes
+    options: ReadingOptions
     records: list[Record] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
     """Line or row of each kept text."""
@@ -88,11 +90,11 @@ class Collector:
         """
         self.counts["rows"] += 1
         text = text_in(row)
-        trouble = text_trouble(row, text)
+        trouble = text_trouble(row, text, legacy=self.options.legacy)
         if trouble:
             self._leave_out(row, *trouble)
             return
-        record_id = content_id(text) if self.wishes.columns.id is None else plain(row.id)
+        record_id = content_id(text) if self.options.columns.id is None else plain(row.id)
         problem = id_trouble(record_id)
         if problem:
             self._leave_out(row, "refused", problem)
@@ -134,9 +136,9 @@ class Collector:
         gold = self._gold(row, text)
         if gold is not None:
             self.known.counts["read"] += 1
-        elif self.wishes.columns.label is not None:
+        elif self.options.columns.label is not None:
             self.counts["unlabeled"] += 1
-            if self.wishes.require_gold:
+            if self.options.require_gold:
                 self._leave_answers(row)
                 return
         self.ids[record_id] = row.number
@@ -183,7 +185,7 @@ class Collector:
         try:
             if isinstance(cell, Unusable):
                 raise cell
-            label = None if isinstance(cell, Blank) else self.wishes.cells.target(cell, text)
+            label = None if isinstance(cell, Blank) else self.options.cells.target(cell, text)
         except Unusable as trouble:
             self._spoilt(row.number, trouble)
             return None
@@ -199,7 +201,7 @@ class Collector:
         self.known.counts["unusable"] += 1
         if trouble.unknown is not None:
             self.unknown[trouble.unknown] += 1
-        elif self.wishes.require_gold:
+        elif self.options.require_gold:
             self.spoiled.append(f"{self.source.unit} {number}: {trouble.reason}")
         self._example("labels", number, trouble.reason)
 
@@ -211,7 +213,7 @@ class Collector:
                 self._take(answers, raw, row.number, text=text)
             except Unusable as trouble:
                 self.said.counts["unusable"] += 1
-                name = raw.annotator or self.wishes.annotator
+                name = raw.annotator or self.options.annotator
                 reason = f"answer of {name[:40]!r}: {trouble.reason}"
                 self._example("answers", row.number, reason)
         return tuple(answers.items())
@@ -227,7 +229,7 @@ class Collector:
         if raw.verdict is not Verdict.SUBMITTED:
             self.said.withheld[raw.verdict.value] += 1
             return
-        name = raw.annotator or self.wishes.annotator
+        name = raw.annotator or self.options.annotator
         value = self._answer(raw, name, text)
         if value is None:
             if not is_empty(raw.value):
@@ -273,11 +275,11 @@ class Collector:
             raise raw.value
         if isinstance(raw.value, Blank):
             return None
-        target = self.wishes.cells.target(raw.value, text)
+        target = self.options.cells.target(raw.value, text)
         if target is None:
             return None
         checked_name(name)
-        return self.wishes.cells.value(target)
+        return self.options.cells.value(target)
 
     def _blank(self, ledger: Ledger, number: int, cell: object) -> None:
         ledger.counts["blank"] += 1
@@ -298,15 +300,15 @@ class Collector:
         Raises:
             DataError: nothing is left, labels of a test set cannot be used, or too much is lost.
         """
-        if self.wishes.require_gold and self.unknown:
+        if self.options.require_gold and self.unknown:
             raise self._unknown_labels()
         if self.spoiled:
             more = f" and {len(self.spoiled) - 1} more" if len(self.spoiled) > 1 else ""
             raise DataError(f"{self.source.name}, {self.spoiled[0]}{more}", "correct the test set")
         report = self._report((*self.source.notes, *notes))
         if not self.records:
-            raise self.wishes.limits.nothing_left(report, self.wishes.columns.text)
-        self.wishes.limits.check(report, self.examples)
+            raise self.options.limits.nothing_left(report, self.options.columns.text)
+        self.options.limits.check(report, self.examples)
         return Pool(tuple(self.records)), report
 
     def _report(self, notes: tuple[str, ...]) -> ReadingReport:
@@ -327,7 +329,7 @@ class Collector:
         )
 
     def _unknown_labels(self) -> DataError:
-        labels = self.wishes.labels or ()
+        labels = self.options.labels or ()
         worst = [label for label, _ in self.unknown.most_common()]
         return DataError(
             f"{self.source.name}: {sum(self.unknown.values())} rows have labels that are not in "

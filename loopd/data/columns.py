@@ -15,6 +15,9 @@ SHOWN = 12
 """How many names a message lists before it says how many more there are."""
 
 
+SENTENCE = 5
+"""So many words are seldom the name of a column."""
+
 Names: TypeAlias = "str | tuple[str, ...] | None"
 """A column, several, or none."""
 
@@ -83,7 +86,9 @@ def missing_column(name: str, present: Iterable[str], source: str) -> DataError:
     """The error for a column that is not there, with those that are and the nearest spelling."""
     names = list(present)
     match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {match[0]!r}?" if match else "name the columns in the configuration"
+    hint = f"did you mean {match[0]!r}?" if match else f"write one of these where {name!r} is"
+    if not match and any(len(present.split()) >= SENTENCE for present in names):
+        hint = "if its first line is no line of names, write one before it"
     return DataError(f"{source} has no column {name!r}; it has {listing(names)}", hint)
 
 

@@ -68,20 +68,21 @@ def csv_source(file: TextFile, text: str) -> Source:
     # The limit belongs to the csv module as a whole; there is no other way to lift it.
     csv.field_size_limit(FIELD_LIMIT)
     dialect = _dialect(file, text)
-    read = partial(_rows, file, dialect)
     with file.opened() as lines:
         rows = _Rows(file.name, lines, dialect)
-    return Source(
-        file.name, "line", tuple(rows.header), first_rows(read(None)), file.encoding.notes, read
-    )
+        head = first_rows(rows.read(None))
+    read = partial(_rows, file, dialect)
+    return Source(file.name, "line", tuple(rows.header), head, file.encoding.notes, read)
 
 
 def _rows(file: TextFile, dialect: Dialect, names: Collection[str] | None) -> Iterator[SourceRow]:
     with file.opened() as lines:
         rows = _Rows(file.name, lines, dialect)
-        if names is not None:
+        if names is None:
+            yield from rows.whole() if len(rows.header) == 1 else rows.read(None)
+        else:
             require(names, rows.header, file.name)
-        yield from rows.read(names)
+            yield from rows.read(names)
 
 
 # -- delimiter and quotes --------------------------------------------------------------------------
@@ -193,6 +194,27 @@ class _Rows:
             values = pick(cells) if pick else [cells[index] for index in places]
             whole = tuple(cells[:width]) if names is None else ()
             yield SourceRow(self._line, dict(zip(columns, values)), "", remark, whole)  # noqa: B905 - speed
+
+    def whole(self) -> Iterator[SourceRow]:
+        """All rows of a file of one column, with all that is on their lines.
+
+        Between two rows a blank line is a row whose cell is empty; behind the last one it is none.
+        What stands behind a delimiter belongs to the cell, as far as the pool does not read it.
+        """
+        kept, header = self._kept, self.header[0]
+        blank: list[int] = []
+        for cells in self._records():
+            if not cells:
+                blank.append(self._line)
+                continue
+            for line in blank:
+                yield SourceRow(line, {header: ""}, values=("",))
+            blank.clear()
+            remark = self._remark() if len(kept) > 1 else ""
+            cell = self._dialect.delimiter.join(cells)
+            broken = f"{len(cells)} cells where the header has 1" if any(cells[1:]) else ""
+            read = {} if broken else {header: cells[0]}
+            yield SourceRow(self._line, read, broken, remark, (cell,))
 
     def _remark(self) -> str:
         if not _are_rows(self._kept, self._dialect, len(self.header)):

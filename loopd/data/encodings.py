@@ -61,6 +61,8 @@ _RUNS = re.compile(
 _ELSEWHERE = re.compile("[ðþýÐÞÝ]")
 """Letters that other encodings have something more frequent for."""
 
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+"""What no line of a text holds, in whichever encoding."""
 _HIGH = re.compile("[^\x00-\x7f]")
 
 
@@ -222,6 +224,9 @@ def _judged(survey: Survey, name: str, key: str) -> Encoding:
             "utf-8"
         )  # lines that are not are refused, and so is the file if they are many
     problem = _no_guess(survey.sample)
+    if problem and any(_BINARY.search(line) for line in survey.sample):
+        hint = "name the table itself: CSV, JSON Lines, Excel or Parquet"
+        raise DataError(f"{name} is no text: it may be a picture or another binary file", hint)
     if problem:
         raise DataError(
             f"{name}, line {survey.first}: not UTF-8, and {problem}",

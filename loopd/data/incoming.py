@@ -5,8 +5,10 @@ What a pool leaves out is here all the same, with the reason; must not write or 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 from loopd.config import PoolSection
@@ -15,10 +17,11 @@ from loopd.data.columns import columns_of, request_of, require
 from loopd.data.formats.registry import format_of
 from loopd.data.pool import Pool
 from loopd.data.reading import open_source
-from loopd.data.source import ParsedRow, Source, SourceRow
+from loopd.data.source import HEAD, ParsedRow, Source, SourceRow
 from loopd.data.tokens import token_rows
 from loopd.data.usable import id_trouble, text_in, text_trouble
 from loopd.errors import DataError
+from loopd.records import Record
 
 
 class Line(NamedTuple):
@@ -87,7 +90,62 @@ def incoming(section: PoolSection, kind: str, labels: tuple[str, ...]) -> Incomi
     Raises:
         DataError: it cannot be read, or lacks a column of the texts.
     """
-    source = open_source(section, kind, "pool.encoding")
+    return _told(open_source(section, kind, "pool.encoding"), section, kind, labels)
+
+
+def of_columns(
+    columns: Mapping[str, Sequence[object]],
+    section: PoolSection,
+    kind: str,
+    labels: tuple[str, ...],
+) -> Incoming:
+    """A table in memory, read like the pool of a section; its columns are of one length.
+
+    Raises:
+        DataError: it lacks a column of the texts.
+    """
+    rows = tuple(
+        SourceRow(number, dict(zip(columns, cells, strict=True)), values=cells)
+        for number, cells in enumerate(zip(*columns.values(), strict=True), start=1)
+    )
+    names = tuple(columns)
+    require(section.text_columns, names, "the table")
+    source = Source("the table", "row", names, rows[:HEAD], (), lambda _: iter(rows))
+    return _told(source, section.model_copy(update={"format": "plain"}), kind, labels)
+
+
+def with_others(table: Incoming, pool: Pool, section: PoolSection) -> Incoming:
+    """The table, and behind its rows those texts of a pool that it lacks, with their ids."""
+    shown = {line.text for line in table.lines}
+    others = [record for record in pool if record.text not in shown]
+    if not others:
+        return table
+    first = table.lines[-1].number + 1 if table.lines else 1
+    numbered = enumerate(others, first)
+    more = [_row_of(record, number, table.columns, section) for number, record in numbered]
+    read = table.source.read
+    source = replace(table.source, read=lambda names: chain(read(names), more))
+    lines = (Line(row.number, record.text) for row, record in zip(more, others, strict=True))
+    return Incoming(source, table.columns, (*table.lines, *lines))
+
+
+def _row_of(record: Record, number: int, columns: Sequence[str], section: PoolSection) -> SourceRow:
+    cells: dict[str, object] = {section.text_columns[0]: record.text, **dict(record.parts)}
+    cells |= {name: cell for name, cell in record.shown if name in columns}
+    if section.id is not None:
+        cells[section.id] = record.id
+    return SourceRow(number, cells, values=tuple(cells.get(name) for name in columns))
+
+
+def another(section: PoolSection, path: Path | None = None) -> PoolSection:
+    """The section of another table with the same columns of texts: nothing else of it is read."""
+    without = ("hub", "hub_config", "split", "argilla", "label", "answers", "id", "encoding")
+    columns = ("annotator_column", "verdict_column")
+    changes = dict.fromkeys((*without, *columns))
+    return section.model_copy(update={**changes, "path": path, "format": "auto", "show": {}})
+
+
+def _told(source: Source, section: PoolSection, kind: str, labels: tuple[str, ...]) -> Incoming:
     names = dict.fromkeys(source.columns)
     request = request_of(
         section, columns_of(section, None), labels=labels, kind=kind, is_test=False

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from loopd.config import DataSection
+from loopd.config.problems import problems
 from loopd.data.formats.contract import Request
 from loopd.data.formats.registry import TOOLS
 from loopd.data.names import is_empty, plain
@@ -107,8 +108,8 @@ def _section(path: Path, text: str, encoding: str | None) -> DataSection:
     try:
         return DataSection(path=path, text=text, encoding=encoding)
     except ValidationError as error:
-        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise DataError(f"the encoding cannot be used: {problem}") from None
+        wrong = problems(DataSection, error)[0].sentence
+        raise DataError(wrong, "correct --encoding or --text, or leave it out") from None
 
 
 def _column(source: Source, name: str) -> ColumnLook:

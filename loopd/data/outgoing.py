@@ -15,11 +15,12 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from loopd.data.unwritable import CONTROLS, HALVES, TEXT, Written, counted, disarmed
 from loopd.data.workbooks import require_openpyxl
 from loopd.errors import ConfigError, DataError
 
@@ -31,11 +32,8 @@ MOST_IN_CELL, MOST_ROWS, MOST_COLUMNS = 32_767, 1_048_576, 16_384
 EXACT = 2**53
 """Whole numbers up to here are exact in Excel, which has no others than floats."""
 
-_HALVES = re.compile("[\ud800-\udfff]")
-"""Halves of surrogate pairs: bytes of a file that are no text."""
-
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""What XML cannot hold."""
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
+"""Begins what Excel reads as one sign, such as ``_x0041_``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +71,31 @@ def holds_lists(path: Path) -> bool:
     return _suffix(path) in (".jsonl", ".parquet")
 
 
-def write_table(path: Path, columns: Sequence[Column], rows: Rows) -> int:
+def write_table(
+    path: Path, columns: Sequence[Column], rows: Rows, *, for_excel: bool = False
+) -> Written:
     """Write a table where nothing or an older file is.
 
     Args:
         path: the file; its ending is one that :func:`refuse_other_names` takes.
         columns: in order.
         rows: cells in the order of the columns, written as they come.
-
-    Returns:
-        How many rows were written.
+        for_excel: CSV and TSV: put an apostrophe before what a spreadsheet would take for a
+            formula, so that it stays text there.
 
     Raises:
         DataError: the format cannot hold a cell, or so many.
         OSError: the disk is full or the place cannot be written.
     """
-    counted = _Counted(rows)
+    written, suffix = Written(), _suffix(path)
+    heading = [column.name for column in columns]
+    watched = counted(rows, heading, written, suffix)
+    if for_excel and suffix in TEXT:
+        columns = [replace(column, name=str(disarmed(column.name))) for column in columns]
+        watched = ([disarmed(cell) for cell in row] for row in watched)
     with _whole(path) as partial:
-        _WRITERS[_suffix(path)](partial, columns, counted)
-    return counted.number
-
-
-class _Counted:
-    """Rows that are counted as they pass."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.number = 0
-
-    def __iter__(self) -> Iterator[Sequence[object]]:
-        for row in self._rows:
-            self.number += 1
-            yield row
+        _WRITERS[suffix](partial, columns, watched)
+    return written
 
 
 @contextmanager
@@ -141,7 +132,7 @@ def _write_tsv(path: Path, columns: Sequence[Column], rows: Rows) -> None:
 
 
 def _write_jsonl(path: Path, columns: Sequence[Column], rows: Rows) -> None:
-    names = _distinct(columns)
+    names = distinct_names(columns)
     with path.open("w", encoding="utf-8", newline="") as file:
         for row in rows:
             item = dict(zip(names, map(_json, row), strict=True))
@@ -171,10 +162,10 @@ def _json(cell: object) -> object:
 
 
 def _storable(text: str) -> str:
-    return text if text.isascii() else _HALVES.sub("\ufffd", text)
+    return text if text.isascii() else HALVES.sub("\ufffd", text)
 
 
-def _distinct(columns: Sequence[Column]) -> list[str]:
+def distinct_names(columns: Sequence[Column]) -> list[str]:
     """Names of the columns, where no two may have the same."""
     names: list[str] = []
     for column in columns:
@@ -190,15 +181,21 @@ def _distinct(columns: Sequence[Column]) -> list[str]:
 
 
 def _write_parquet(path: Path, columns: Sequence[Column], rows: Rows) -> None:
-    import pyarrow as pa
     from pyarrow import parquet
+
+    parquet.write_table(arrow_table(columns, rows), path)
+
+
+def arrow_table(columns: Sequence[Column], rows: Rows) -> Any:
+    """A table as ``pyarrow`` has it: a column of mixed kinds is text."""
+    import pyarrow as pa
 
     cells: list[list[object]] = [[] for _ in columns]
     for row in rows:
         for values, cell in zip(cells, row, strict=True):
             values.append(_storable(cell) if isinstance(cell, str) else cell)
     arrays = [_array(values, column.kind) for values, column in zip(cells, columns, strict=True)]
-    parquet.write_table(pa.table(arrays, names=_distinct(columns)), path)
+    return pa.table(arrays, names=distinct_names(columns))
 
 
 def _array(values: Sequence[object], kind: str) -> Any:
@@ -266,7 +263,8 @@ def _cell(sheet: Any, value: object) -> object:
     plain = _plain(value)
     if not isinstance(plain, str):
         return plain
-    text = _CONTROLS.sub("\ufffd", plain.replace("\r\n", "\n").replace("\r", "\n"))
+    text = CONTROLS.sub("\ufffd", plain.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _ESCAPE.sub("_x005F_", text)
     if len(text.encode("utf-16-le")) > 2 * MOST_IN_CELL:
         raise _too_much(f"{len(text):,} characters in a cell", f"{MOST_IN_CELL:,}")
     cell = WriteOnlyCell(sheet, text)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from loopd.config.task import INVISIBLE
 from loopd.data.names import is_empty, plain
 
 NamedTexts = tuple[tuple[str, str], ...]
@@ -34,9 +35,17 @@ class Parts:
 def joined(parts: Iterable[tuple[str, str]]) -> str:
     """One text of several parts, each on a line of its own behind its name.
 
-    A part in which there is nothing does not count.
+    A part in which there is nothing does not count; one of signs without width does, since runs
+    know their texts by it.
     """
     return "\n".join(f"{name}: {text}" for name, text in parts if not is_empty(text))
+
+
+def is_blank(cell: object) -> bool:
+    """Whether nothing can be seen of a cell: it is empty, or holds signs without width alone."""
+    if is_empty(cell):
+        return True
+    return isinstance(cell, str) and all(sign.isspace() or sign in INVISIBLE for sign in cell)
 
 
 def shown_texts(cells: Iterable[tuple[str, object]]) -> NamedTexts:

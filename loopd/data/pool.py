@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
+from typing import Protocol
 
 from loopd.records import PoolId, Record, Target
+
+
+class Digest(Protocol):
+    """A hash of ``hashlib``."""
+
+    def copy(self) -> Digest:
+        """Another one that has read the same."""
+
+    def update(self, data: bytes, /) -> None:
+        """Read on."""
+
+    def hexdigest(self) -> str:
+        """The hash so far."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,10 @@ class Pool:
     def __contains__(self, record_id: object) -> bool:
         return record_id in self.positions
 
+    def __reduce__(self) -> tuple[type[Pool], tuple[object, ...]]:
+        """For another process: hashes cannot be sent."""
+        return Pool, (self.records, self.intakes)
+
     @cached_property
     def positions(self) -> Mapping[PoolId, int]:
         """Position of each id."""
@@ -49,30 +67,55 @@ class Pool:
         """All texts in order."""
         return [record.text for record in self.records]
 
+    @cached_property
+    def text_set(self) -> frozenset[str]:
+        """All texts, to ask whether one is there."""
+        return frozenset(record.text for record in self.records)
+
     @property
     def parts(self) -> tuple[tuple[Record, ...], ...]:
         """The records of each intake."""
         ends = tuple(accumulate(self.intakes)) or (len(self.records),)
         return tuple(self.records[begin:end] for begin, end in pairwise((0, *ends)))
 
+    @cached_property
+    def pieces(self) -> tuple[Pool, ...]:
+        """The intakes as pools of their own: what is kept of one stays valid when others join."""
+        return tuple(Pool(records) for records in self.parts) if self.intakes else (self,)
+
+    def grown(self, records: Sequence[Record]) -> Pool:
+        """The pool with one more intake; nothing moves, and no text is hashed again."""
+        before = self.intakes or (len(self.records),)
+        after = Pool((*self.records, *records), (*before, len(records)))
+        after.__dict__["pieces"] = (*self.pieces, Pool(tuple(records)))
+        after.__dict__["_hashes"] = (*self._hashes, _hashed(self._hashes[-1], records))
+        return after
+
     def size_at(self, fingerprint: str) -> int | None:
         """How many records it had when its fingerprint was this; ``None``: it never was."""
-        if fingerprint == self.fingerprint:
-            return len(self.records)
-        sizes = tuple(accumulate(self.intakes))[:-1]
-        before = (size for size in sizes if Pool(self.records[:size]).fingerprint == fingerprint)
-        return next(before, None)
+        ends = tuple(accumulate(self.intakes)) or (len(self.records),)
+        sizes = zip(reversed(ends), reversed(self._hashes), strict=True)
+        return next((size for size, digest in sizes if _short(digest) == fingerprint), None)
 
-    @cached_property
+    def beginning(self, fingerprint: str) -> Pool | None:
+        """The first records whose fingerprint is this; ``None`` where there are none such."""
+        digest: Digest = hashlib.sha256()
+        for number, record in enumerate(self.records, start=1):
+            digest = _hashed(digest, (record,))
+            if _short(digest) == fingerprint:
+                return Pool(self.records[:number])
+        return None
+
+    @property
     def fingerprint(self) -> str:
         """Hash of all ids, texts, targets and given answers in order: 16 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for record in self.records:
-            answers = (json.dumps(record.answers, ensure_ascii=False),) if record.answers else ()
-            for part in (record.id, record.text, _written(record.gold), *answers):
-                digest.update(part.encode("utf-8", "surrogatepass"))
-                digest.update(b"\0")
-        return digest.hexdigest()[:16]
+        return _short(self._hashes[-1])
+
+    @cached_property
+    def _hashes(self) -> tuple[Digest, ...]:
+        """Of the pool as it was behind each intake."""
+        start: Digest = hashlib.sha256()
+        return tuple(accumulate(self.parts, _hashed, initial=start))[1:]
 
 
 def content_id(text: str) -> PoolId:
@@ -80,6 +123,21 @@ def content_id(text: str) -> PoolId:
     # A text that is no Unicode has one too: it is refused later, by its place in its file.
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return PoolId(f"t-{digest[:16]}")
+
+
+def _hashed(before: Digest, records: Iterable[Record]) -> Digest:
+    """A hash that goes on with these records."""
+    digest = before.copy()
+    for record in records:
+        answers = (json.dumps(record.answers, ensure_ascii=False),) if record.answers else ()
+        for part in (record.id, record.text, _written(record.gold), *answers):
+            digest.update(part.encode("utf-8", "surrogatepass"))
+            digest.update(b"\0")
+    return digest
+
+
+def _short(digest: Digest) -> str:
+    return digest.hexdigest()[:16]
 
 
 def _written(gold: Target | None) -> str:

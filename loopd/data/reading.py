@@ -10,11 +10,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from loopd.config import DataSection
 from loopd.data.cells import Labels, cells_of
-from loopd.data.collector import Collector, Wishes
+from loopd.data.collector import Collector, ReadingOptions
 from loopd.data.columns import Names, columns_of, request_of
 from loopd.data.conll import SUFFIXES, conll_source
 from loopd.data.csv_files import csv_source
@@ -22,7 +23,9 @@ from loopd.data.formats.contract import Request
 from loopd.data.formats.registry import TOOLS, format_of, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
+from loopd.data.pool_files import complete, is_many
 from loopd.data.report import EXAMPLES, Limits, ReadingReport
+from loopd.data.several_files import read_files
 from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
 from loopd.data.text_files import ARCHIVE, refuse_other_files, text_file
@@ -44,8 +47,10 @@ def read_pool(
     none_label: str | None = None,
     gold_column: Names = None,
     require_gold: bool = False,
+    legacy: bool = False,
+    scratch: Path | None = None,
 ) -> tuple[Pool, ReadingReport]:
-    """Read a set of texts.
+    """Read a set of texts: of a folder or a pattern what all of its files hold together.
 
     Args:
         section: where it is and how its columns are called.
@@ -55,29 +60,64 @@ def read_pool(
         gold_column: column of known labels, instead of the one in the section.
         require_gold: a test set: every kept record has a label, and one that cannot be used is an
             error. Otherwise it counts as none.
+        legacy: read as versions did that took escapes in workbooks (``_x0009_``) as they stand, and
+            texts of several parts of which nothing can be seen: for runs that they began.
+        scratch: where what is complete of a file is copied to, whose last line has no end yet;
+            ``None`` to read all of it.
 
     Raises:
         DataError: missing, broken or empty source, missing column, one id for two texts, labels
             of a test set that cannot be used, or too much that is lost.
     """
+    read = partial(
+        _read_one,
+        labels=labels,
+        kind=kind,
+        none_label=none_label,
+        gold_column=gold_column,
+        require_gold=require_gold,
+        legacy=legacy,
+        scratch=scratch,
+    )
+    is_one = section.path is None or not is_many(section.path)
+    return read(section) if is_one else read_files(section, read)
+
+
+def _read_one(
+    section: DataSection,
+    *,
+    labels: tuple[str, ...] | None,
+    kind: str,
+    none_label: str | None,
+    gold_column: Names,
+    require_gold: bool,
+    legacy: bool,
+    scratch: Path | None,
+) -> tuple[Pool, ReadingReport]:
+    """The texts of one file or data set; see :func:`read_pool`."""
     columns = columns_of(section, gold_column)
     if require_gold and not columns.label:
         raise DataError("no column of known labels is named", "set `label` to the column's name")
     name = "test" if require_gold else "pool"
-    wishes = Wishes(
+    options = ReadingOptions(
         columns,
         cells_of(kind, Labels(labels, none_label), section.separator),
         section.annotator,
         labels,
         require_gold,
         Limits(name, section.tolerate),
+        legacy,
     )
-    source = open_source(section, kind, f"{name}.encoding")
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)
-    return _collected(source, request, wishes)
+    with complete(section.path, scratch) as path:
+        there = section.model_copy(update={"path": path})
+        source = open_source(there, kind, f"{name}.encoding", legacy=legacy)
+        return _collected(source, request, options)
 
 
-def _collected(source: Source, request: Request, wishes: Wishes) -> tuple[Pool, ReadingReport]:
+def _collected(
+    source: Source, request: Request, options: ReadingOptions
+) -> tuple[Pool, ReadingReport]:
     """The pool that the rows of a source make, in whichever format they are written."""
     form = format_of(source, request)
     source = replace(
@@ -85,7 +125,7 @@ def _collected(source: Source, request: Request, wishes: Wishes) -> tuple[Pool, 
         notes=(*source.notes, *notes(source, request, form)),
         written_by=form.title if form in TOOLS else "",
     )
-    collector = Collector(source, wishes)
+    collector = Collector(source, options)
     remarks: dict[int, str] = {}
     rows = form.rows(_watched(source, remarks), request)
     for row in token_rows(rows, source.name, source.unit) if request.kind == "spans" else rows:
@@ -123,7 +163,11 @@ def _normal(text: str) -> str:
 
 
 def open_source(
-    section: DataSection, kind: str = "single_label", key: str = "pool.encoding"
+    section: DataSection,
+    kind: str = "single_label",
+    key: str = "pool.encoding",
+    *,
+    legacy: bool = False,
 ) -> Source:
     """Open what a section names, and read its first rows.
 
@@ -131,6 +175,7 @@ def open_source(
         section: where it is; of the columns only the name of the texts' tells how to read it.
         kind: of the task.
         key: of the configuration, which states the encoding.
+        legacy: see :func:`read_pool`.
 
     Raises:
         DataError: missing, broken, or of a kind that cannot be told.
@@ -142,12 +187,14 @@ def open_source(
         raise DataError(f"no file {path}", _neighbour(path))
     if path.is_dir():
         return saved_source(path, section.split)
+    if legacy and path.suffix.lower() in WORKBOOKS:
+        return workbook_source(path, section.split, legacy=True)
     return _open_file(path, section, kind, key)
 
 
 def _open_file(path: Path, section: DataSection, kind: str, key: str) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes[-1:] in ([".gz"], [".gzip"]) and len(suffixes) > 1
+    packed = suffixes[-1:] in ([".gz"], [".gzip"], [".zst"]) and len(suffixes) > 1
     suffix = suffixes[-2] if packed else path.suffix.lower()
     if suffix in (".parquet", ".pq"):
         return parquet_source(path)
@@ -181,7 +228,8 @@ def _exists(path: Path) -> bool:
         return False
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"cannot read {str(path)[:200]}: {reason}") from None
+        hint = "correct the path, or see the permissions of its folder"
+        raise DataError(f"cannot read {str(path)[:200]}: {reason}", hint) from None
     return True
 
 

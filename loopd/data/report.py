@@ -190,20 +190,26 @@ class Limits:
             report: what became of it.
             text: column of the texts, or columns of their parts.
         """
-        hint = "; ".join(report.examples[:EXAMPLES])
-        if not hint and not report.rows:
+        examples, hint = report.examples[:EXAMPLES], ""
+        if examples:
+            hint = f"correct the rows, or name another file in `{self.section}.path`"
+            encoding = any(NOT_TEXT in example for example in examples)
+            hint = f"is `{self.section}.encoding` right?" if encoding else hint
+        elif not report.rows:
             hint = "the file holds no records: is it complete?"
-        elif not hint and report.empty:
+        elif report.empty:
             named = text if isinstance(text, str) else list(text)
             hint = f"`{self.section}.text` is {named!r}: is that where the texts are?"
         hint = (
             hint or f"none of its labels counts: does `{self.section}.label` name the right column?"
         )
-        return DataError(f"no usable row: {report.lines()[0]}", hint)
+        return DataError(f"no usable row: {'; '.join((report.lines()[0], *examples))}", hint)
 
     def _hint(self, share: float, examples: Sequence[str]) -> str:
         encoding = any(NOT_TEXT in example for example in examples)
-        first = f"set `{self.section}.encoding`" if encoding else "correct them"
+        labels = any("unknown label" in example for example in examples)
+        first = "correct them, or `task.labels`" if labels else "correct them"
+        first = f"set `{self.section}.encoding`" if encoding else first
         enough = math.ceil(round(share * 100, 6)) / 100
         return f"{first}, or set `{self.section}.tolerate: {enough:g}` to go on without them"
 

@@ -68,8 +68,10 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     # Text that is not UTF-8 and times that Python cannot hold come as the latter two.
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        problem = _first_line(error)
-        raise DataError(f"{path.name} is not a readable Parquet file: {problem}") from None
+        problem = f"{path.name} is not a readable Parquet file"
+        if isinstance(error, (pa.ArrowNotImplementedError, OverflowError, UnicodeDecodeError)):
+            problem += f": {_first_line(error)}"
+        raise DataError(problem, "is it complete? Write it anew, or save it as CSV") from None
 
 
 def saved_source(path: Path, split: str | None) -> Source:
@@ -82,11 +84,9 @@ def saved_source(path: Path, split: str | None) -> Source:
 
     try:
         loaded = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError, TypeError, datasets.exceptions.DatasetsError) as error:
-        raise DataError(
-            f"{path} is no saved data set: {_first_line(error)}",
-            "give a file, or a folder that save_to_disk wrote",
-        ) from None
+    except (OSError, ValueError, KeyError, TypeError, datasets.exceptions.DatasetsError):
+        hint = "name a file in it, or a folder that save_to_disk wrote"
+        raise DataError(f"{path} is a folder, and is no saved data set", hint) from None
     return _dataset_source(_pick(loaded, split, path.name), path.name)
 
 

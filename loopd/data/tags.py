@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loopd.config.data import label_key
+from loopd.config.task import label_key
 from loopd.errors import DataError
 from loopd.records import Span
 

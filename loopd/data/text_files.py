@@ -1,4 +1,4 @@
-"""Owns opening files of text, plain or gzipped; must not know what they hold."""
+"""Owns opening files of text, plain or compressed; must not know what they hold."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from loopd.data.encodings import Encoding, encoding_of
 from loopd.errors import DataError
 
-GZIP = b"\x1f\x8b"
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""How files begin that are compressed and can be read."""
 
 ARCHIVE = b"PK\x03\x04"
 
@@ -33,7 +34,7 @@ OTHER_FILES = (
     (b"PAR1\x15", "is a Parquet file", "call it .parquet"),
     (b"BZh91AY", "is compressed with bzip2", "unpack it, or compress it with gzip"),
     (b"\xfd7zXZ", "is compressed with xz", "unpack it, or compress it with gzip"),
-    (b"(\xb5/\xfd", "is compressed with zstd", "unpack it, or compress it with gzip"),
+    (ZSTD, "is compressed with zstd", "unpack it, or compress it with gzip"),
 )
 """How files begin that are no text, what they are, and what to do."""
 
@@ -61,12 +62,12 @@ class TextFile:
 
     Attributes:
         path: where it is.
-        packed: whether it is gzipped.
+        packing: how it is compressed, ``GZIP`` or ``ZSTD``; empty where it is not.
         encoding: how its bytes are read.
     """
 
     path: Path
-    packed: bool
+    packing: bytes
     encoding: Encoding
 
     @property
@@ -84,7 +85,7 @@ class TextFile:
         with _whole(self.path):
             codec = self.encoding.codec
             with (
-                gzip.open(self.path) if self.packed else self.path.open("rb") as raw,
+                _unpacked(self.path, self.packing) as raw,
                 io.TextIOWrapper(raw, encoding=codec, errors=STRAYS, newline="") as file,
             ):
                 yield file
@@ -101,9 +102,10 @@ def text_file(path: Path, stated: str | None = None, key: str = "pool.encoding")
     Raises:
         DataError: it cannot be opened, is no text, or its encoding cannot be told.
     """
-    packed = refuse_other_files(path).startswith(GZIP)
-    encoding = encoding_of(lambda: _blocks(path, packed), path.name, stated, key)
-    return TextFile(path, packed, encoding)
+    first = refuse_other_files(path, but=ZSTD)
+    packing = next((mark for mark in (GZIP, ZSTD) if first.startswith(mark)), b"")
+    encoding = encoding_of(lambda: _blocks(path, packing), path.name, stated, key)
+    return TextFile(path, packing, encoding)
 
 
 def refuse_other_files(path: Path, but: bytes | None = None) -> bytes:
@@ -127,8 +129,18 @@ def refuse_other_files(path: Path, but: bytes | None = None) -> bytes:
     return first
 
 
-def _blocks(path: Path, packed: bool) -> Iterator[bytes]:
-    with _whole(path), gzip.open(path) if packed else path.open("rb") as file:
+def _unpacked(path: Path, packing: bytes) -> IO[bytes]:
+    """The bytes of a file as they were before it was compressed."""
+    if packing == ZSTD:
+        import pyarrow as pa
+
+        unpacked: IO[bytes] = pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+        return unpacked
+    return cast("IO[bytes]", gzip.open(path)) if packing == GZIP else path.open("rb")
+
+
+def _blocks(path: Path, packing: bytes) -> Iterator[bytes]:
+    with _whole(path), _unpacked(path, packing) as file:
         while block := file.read(BLOCK):
             yield block
 
@@ -141,4 +153,7 @@ def _whole(path: Path) -> Iterator[None]:
     except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeError) as error:
         raise DataError(f"{path.name} is damaged: {error}", "is it complete?") from None
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+        if error.errno is None:  # of pyarrow, which cannot unpack it
+            raise DataError(f"{path.name} is damaged: {error}", "is it complete?") from None
+        problem = f"cannot read {path}: {error.strerror or error}"
+        raise DataError(problem, "see its permissions") from None

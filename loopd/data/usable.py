@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from loopd.config.data import INVISIBLE
+from loopd.config.task import INVISIBLE
 from loopd.data.cells import plain
-from loopd.data.parts import Parts
+from loopd.data.parts import Parts, is_blank
 from loopd.data.report import NOT_TEXT
 from loopd.data.source import ParsedRow
 
@@ -20,15 +20,24 @@ def text_in(row: ParsedRow) -> str:
     return row.text if isinstance(row.text, str) else plain(row.text)
 
 
-def text_trouble(row: ParsedRow, text: str) -> tuple[str, str | None] | None:
-    """Why a text is left out, as (kind, reason), or ``None``."""
+def text_trouble(
+    row: ParsedRow, text: str, *, legacy: bool = False
+) -> tuple[str, str | None] | None:
+    """Why a text is left out, as (kind, reason), or ``None``.
+
+    Args:
+        row: as the file has it.
+        text: of the row.
+        legacy: as earlier versions did, which took some texts in which nothing can be seen.
+    """
     if row.broken:
         return "refused", row.broken
     cells = [cell for _, cell in row.text.cells] if isinstance(row.text, Parts) else [row.text]
     for cell in cells:
         if isinstance(cell, (list, dict, tuple, bytes)):
             return "refused", f"the text is a {type(cell).__name__}"
-    if not text or text.isspace() or not text.strip().strip(INVISIBLE):
+    unseen = isinstance(row.text, Parts) and not legacy and all(map(is_blank, cells))
+    if unseen or not text.strip().strip(INVISIBLE):
         return "empty", None
     if len(text) > LONGEST_TEXT:
         return "refused", f"the text has {len(text):,} characters, at most {LONGEST_TEXT:,} fit"

@@ -16,6 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loopd.config import DashboardSection
+from loopd.dashboard.serving import claimed
 from loopd.demo.demo_folder import DemoFolder, opened
 from loopd.demo.play import Play, Sections, config_play, merged, sample_play
 from loopd.errors import LoopdError, ServerError
@@ -52,6 +54,8 @@ class DemoOptions:
         rounds: rounds after which the daemon ends; ``None``: nine with the sample data, as the
             configuration says otherwise, and no end for people who label themselves.
         port: of the Argilla server; 0 takes any free one.
+        page_port: of the live page, 0 for any free one; ``None``: the configuration's, or the next
+            free one.
         people: how many simulated people.
         seconds_per_answer: mean time of one answer.
         seed: of the run and of the people; ``None``: the configuration's.
@@ -65,6 +69,7 @@ class DemoOptions:
     config: Path | None = None
     rounds: int | None = None
     port: int = 0
+    page_port: int | None = None
     people: int = 3
     seconds_per_answer: float = 0.3
     seed: int | None = None
@@ -84,10 +89,13 @@ def run_demo(options: DemoOptions, out: Callable[[str], None]) -> int:
         Ctrl-C, else the daemon's exit code.
 
     Raises:
-        LoopdError: the folder, the server or the simulated people fail.
+        LoopdError: the folder, the server or the simulated people fail, or a port is taken.
     """
-    stop = Stop()
+    stop = Stop(second_kills=True)
     play = _play(options)
+    for port, option in ((options.port, "--port"), (options.page_port, "--page-port")):
+        if port:
+            claimed(DashboardSection().host, port, option).close()
     with ExitStack() as stack:
         stack.enter_context(on_signals(stop))
         folder = stack.enter_context(opened(options.dir, options.resume))
@@ -174,6 +182,7 @@ class Demo:
             "argilla": {"url": url},
             "classifier": {"name": self.options.classifier},
             "stopping": {"max_rounds": rounds},
+            "dashboard": {"port": self.options.page_port},
             "sinks": self.folder.sinks(self.options.sinks),
         }
         changes = {

@@ -39,14 +39,19 @@ WINDOWED = ("kappa_average", "delta_f_score")
 
 
 def evaluate_criteria(
-    criteria: Sequence[CriterionSection], history: Sequence[str], proba: NDArray[np.floating[Any]]
+    criteria: Sequence[CriterionSection],
+    history: Sequence[str],
+    proba: NDArray[np.floating[Any]],
+    stop_sets: Sequence[Sequence[str]] = (),
 ) -> tuple[dict[str, dict[str, JsonValue]], str]:
     """Replay every criterion over what it remembers of the history, and the present round.
 
     Args:
         criteria: which criteria, with small-text's keyword arguments as options.
         history: what this function returned second in each earlier round, oldest first.
-        proba: (n, C) probabilities on the stop set, whose texts are the same in every round.
+        proba: (n, C) probabilities on the stop set.
+        stop_sets: ids of its texts after each intake of the pool, where it changes with these; the
+            last has n. Rounds are then compared on the texts that all of them looked at.
 
     Returns:
         By criterion ``{"value": number or None, "stop": verdict of small-text}``, with a ``reason``
@@ -61,9 +66,10 @@ def evaluate_criteria(
     exact = np.asarray(proba, dtype=np.float64)
     present = exact.argmax(axis=1)
     verdicts: dict[str, dict[str, JsonValue]] = {
-        criterion.name: _evaluate(criterion, history, present, exact) for criterion in criteria
+        criterion.name: _evaluate(criterion, history, present, exact, stop_sets)
+        for criterion in criteria
     }
-    return verdicts, encode(present)
+    return verdicts, encode(present, len(stop_sets))
 
 
 def check_criteria(criteria: Sequence[CriterionSection], num_classes: int) -> None:
@@ -81,11 +87,12 @@ def check_criteria(criteria: Sequence[CriterionSection], num_classes: int) -> No
         _build(criterion, num_classes)
 
 
-def encode(predictions: Predictions) -> str:
-    """Class numbers (n,) as compact text."""
+def encode(predictions: Predictions, intakes: int = 1) -> str:
+    """Class numbers (n,) as compact text, with the intakes that the pool had if there were more."""
     kind = np.dtype(np.uint8 if predictions.size == 0 or predictions.max() < 256 else "<u2")
     packed = zlib.compress(predictions.astype(kind).tobytes(), 9)
-    return json.dumps([kind.itemsize, base64.b64encode(packed).decode("ascii")])
+    grown = [intakes] if intakes > 1 else []
+    return json.dumps([kind.itemsize, base64.b64encode(packed).decode("ascii"), *grown])
 
 
 def decode(text: str) -> Predictions:
@@ -95,7 +102,7 @@ def decode(text: str) -> Predictions:
         JournalError: the text is something else.
     """
     try:
-        size, packed = json.loads(text)
+        size, packed, *_ = json.loads(text)
         raw = zlib.decompress(base64.b64decode(packed, validate=True))
         return np.frombuffer(raw, dtype={1: "u1", 2: "<u2"}[size]).astype(np.int64)
     except (ValueError, KeyError, TypeError, zlib.error):
@@ -121,12 +128,18 @@ def _evaluate(
     history: Sequence[str],
     present: Predictions,
     proba: NDArray[np.float64],
+    stop_sets: Sequence[Sequence[str]],
 ) -> dict[str, JsonValue]:
     num_classes = proba.shape[1]
     if section.name in BINARY_ONLY and num_classes != 2:
         return {"value": None, "stop": False, "reason": "only for two labels"}
     criterion = _build(section, num_classes)
-    earlier = _latest(history, len(present), _memory(section.name, criterion))
+    memory = _memory(section.name, criterion)
+    if len(stop_sets) > 1:
+        earlier, rows = _shared(history, memory, stop_sets)
+        present, proba = present[rows], proba[rows]
+    else:
+        earlier = _latest(history, len(present), memory)
     with np.errstate(invalid="ignore"):  # DeltaFScore divides 0 by 0 without any positive
         for predictions in earlier:
             criterion.stop(predictions=predictions)
@@ -159,6 +172,29 @@ def _latest(history: Sequence[str], size: int, most: int | None) -> list[Predict
             break
         latest.append(predictions)
     return latest[::-1]
+
+
+def _shared(
+    history: Sequence[str], most: int | None, stop_sets: Sequence[Sequence[str]]
+) -> tuple[list[Predictions], NDArray[np.int64]]:
+    """The latest rounds that share at least half of the stop set, and the rows that all have."""
+    present = stop_sets[-1]
+    shared, rounds = frozenset(present), list[dict[str, int]]()
+    for text in reversed(history):
+        ids = stop_sets[min(_intakes(text), len(stop_sets)) - 1]
+        predictions, left = decode(text), shared.intersection(ids)
+        if len(rounds) == most or len(predictions) != len(ids) or 2 * len(left) < len(present):
+            break
+        shared = left
+        rounds.append(dict(zip(ids, predictions.tolist(), strict=True)))
+    rows = [row for row, id_ in enumerate(present) if id_ in shared]
+    earlier = [np.array([labels[present[row]] for row in rows]) for labels in reversed(rounds)]
+    return earlier, np.array(rows, dtype=np.int64)
+
+
+def _intakes(text: str) -> int:
+    """How many intakes the pool had in the round that ``encode`` wrote."""
+    return int((*json.loads(text), 1)[2])
 
 
 def _count(criterion: Any, rounds: int) -> None:

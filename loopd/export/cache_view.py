@@ -13,16 +13,16 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.storage.files import storage_error
-from loopd.storage.run_folder import CACHE_FOLDER
+from loopd.storage.run_folder import CACHE_FOLDER, POOL_FOLDER
 
 
 @contextmanager
 def apart(config: Config) -> Iterator[Config]:
     """The configuration with a run directory that is gone afterwards.
 
-    Its cache begins as that of the run: folders of links to the files. Whoever writes there puts a
-    file of its own in a link's place, and whoever deletes there deletes a link; what the daemon
-    deletes meanwhile is missing, and is computed again.
+    Its cache and its texts begin as those of the run: folders of links to the files. Whoever writes
+    there puts a file of its own in a link's place, and whoever deletes there deletes a link; what
+    the daemon deletes meanwhile is missing, and is computed again.
 
     Raises:
         StorageError: there is no place for temporary files.
@@ -33,7 +33,8 @@ def apart(config: Config) -> Iterator[Config]:
         raise storage_error(Path(tempfile.gettempdir()), error) from error
     with folder as name:
         try:
-            _link(config.run.dir / CACHE_FOLDER, Path(name) / CACHE_FOLDER)
+            for part in (CACHE_FOLDER, POOL_FOLDER):
+                _link(config.run.dir / part, Path(name) / part)
         except OSError as error:
             raise storage_error(Path(name), error) from error
         section = config.run.model_copy(update={"dir": Path(name)})

@@ -30,7 +30,10 @@ COLUMNS: Mapping[str, str] = {
     "round": "the number of that batch, from 0",
     "score": "informativeness when it was chosen; empty where the strategy had none",
     "strategy": "the query strategy that chose it; `random_sampling` for random draws",
-    "draw": "whether it was drawn at random for the audit, whatever the strategy of the batch",
+    "draw": "whether it was drawn at random to measure the model, whatever the strategy of the "
+    "batch",
+    "split": "`test` where it is of the test set that people labelled before all others, else "
+    "`train`",
 }
 """What each column of the data set is."""
 
@@ -60,7 +63,7 @@ def _head(facts: Mapping[str, Any]) -> str:
         "# Labels of an active learning run\n\n"
         f"{facts['texts']:,} labelled texts, {facts['answers']:,} answers of "
         f"{facts['annotators']:,} annotators, exported by loopd {facts['versions']['loopd']}.\n\n"
-        f"{_choice(facts['texts'], facts['draws'])}"
+        f"{_choice(facts['texts'], facts['draws'] + facts['test_texts'])}"
     )
 
 
@@ -155,6 +158,12 @@ def example_lines(model: Mapping[str, Any], folder: str) -> Iterator[str]:
     yield f'print(ask("a text"{cut}))'
 
 
+def _test_set(facts: Mapping[str, Any]) -> str:
+    if facts["test_texts"]:
+        return f"{facts['test_texts']:,} of the texts in here (`split`), drawn at random"
+    return f"fingerprint {facts['test_fingerprint'] or 'none'}; nothing of it is in here"
+
+
 def _origin(facts: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in sorted(facts["versions"].items()))
     rows = {
@@ -162,7 +171,7 @@ def _origin(facts: Mapping[str, Any]) -> str:
         "Configuration": f"digest {facts['config_digest']}, seed {facts['seed']}",
         "Consensus": facts["consensus"],
         "Pool": f"{facts['pool_size']:,} texts, fingerprint {facts['pool_fingerprint']}",
-        "Test set": f"fingerprint {facts['test_fingerprint'] or 'none'}; nothing of it is in here",
+        "Test set": _test_set(facts),
         "Discarded": f"{facts['discarded']:,} texts that people discarded and nobody labelled",
         "Started with": versions,
     }

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loopd.machine import State
-from loopd.metrics_log.measured import CROSS, DRAWS, TEST, Measured, from_draws, measured_in
+from loopd.metrics_log.measured import (
+    ASKED,
+    CROSS,
+    DRAWS,
+    TEST,
+    Measured,
+    from_draws,
+    measured_in,
+)
 from loopd.metrics_log.rows import measure_name
 
 SOURCES = {
     TEST: "the run's test set",
+    ASKED: "the run's test set, a random part of its pool that people labelled",
     DRAWS: "random draws from the run's pool",
     CROSS: "those that trained it, by cross-validation: most were chosen for being hard",
 }
@@ -51,7 +60,7 @@ def figures(state: State, round_: int) -> tuple[Figure, ...]:
     best = None if evaluated is None else measured_in(evaluated)
     if evaluated is None or best is None:
         return ()
-    beside = from_draws(evaluated) if best.source == TEST else None
+    beside = from_draws(evaluated) if best.source in (TEST, ASKED) else None
     return tuple(_figure(one) for one in (best, beside) if one is not None)
 
 

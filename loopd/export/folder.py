@@ -12,6 +12,9 @@ from pathlib import Path
 from loopd.errors import ConfigError
 from loopd.storage.files import storage_error
 
+MODEL, CARD = "model", "README.md"
+"""Folder of the model, and what people read of it and of the data set."""
+
 FACTS = "export.json"
 """Its presence says that a folder is an export, which ``--force`` may replace."""
 

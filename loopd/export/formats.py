@@ -95,6 +95,7 @@ def plain_row(row: LabelledRow) -> dict[str, JsonValue]:
         **_asked(row.asked),
         "strategy": row.strategy,
         "draw": row.draw,
+        "split": row.split,
     }
 
 
@@ -160,7 +161,7 @@ def _write_parquet(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path)
     answer += [("departed", pa.bool_())]
     columns = [("id", text), ("text", text), ("label", kind), ("quality", pa.float64())]
     columns += [("answers", pa.list_(pa.struct([*answer, ("value", kind)])))]
-    columns += [*request, ("strategy", text), ("draw", pa.bool_())]
+    columns += [*request, ("strategy", text), ("draw", pa.bool_()), ("split", text)]
     table = pa.Table.from_pylist([_typed(row, labels) for row in rows], pa.schema(columns))
     parquet.write_table(table, path)
 
@@ -170,11 +171,21 @@ def _write_dataset(rows: Sequence[LabelledRow], labels: LabelScheme, path: Path)
 
     numbers = {name: number for number, name in enumerate(labels.names)}
     columns = [{**_typed(row, labels), "label": _numbered(row.target, numbers)} for row in rows]
+    features = _features(labels)
+    splits = datasets.DatasetDict()
+    for split in splits_of(rows):
+        own = [column for column in columns if column["split"] == split]
+        splits[split] = datasets.Dataset.from_list(own, features=features)
     with _silent():
-        dataset = datasets.Dataset.from_list(columns, features=_features(labels))
-        dataset.save_to_disk(str(path))
+        (splits if len(splits) > 1 else splits["train"]).save_to_disk(str(path))
         (path.parent / DATA).parent.mkdir(exist_ok=True)
-        dataset.to_parquet(str(path.parent / DATA))
+        for split, dataset in splits.items():
+            dataset.to_parquet(str(path.parent / DATA.replace("train", split)))
+
+
+def splits_of(rows: Sequence[LabelledRow]) -> tuple[str, ...]:
+    """The splits of the data set: one more where people labelled a test set."""
+    return ("train", "test") if any(row.split == "test" for row in rows) else ("train",)
 
 
 def _features(labels: LabelScheme) -> Any:
@@ -200,6 +211,7 @@ def _features(labels: LabelScheme) -> Any:
             **request,
             "strategy": text,
             "draw": Value("bool"),
+            "split": text,
         }
     )
 

@@ -45,6 +45,8 @@ def data_header(facts: Mapping[str, Any], data_files: str | None) -> str:
     texts = int(facts["texts"])
     size = next((name for below, name in SIZES if texts < below), "n>10M")
     files = [] if data_files is None else [{"split": "train", "path": data_files}]
+    if files and facts["test_texts"] and "train" in str(data_files):
+        files.append({"split": "test", "path": str(data_files).replace("train", "test")})
     configs = {"configs": [{"config_name": "default", "data_files": files}]} if files else {}
     return header(
         {

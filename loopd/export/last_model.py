@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopd.config import Config
 from loopd.errors import ModelError
 from loopd.events import Event, ModelTrained
 from loopd.export.rows import consensus_of
+from loopd.learning.takeover import Tuned
 from loopd.learning.trainer import Model
-from loopd.loop.draws import training
+from loopd.loop.draws import training, with_share
 from loopd.loop.tools import Tools
+from loopd.loop.tuning import labels_at
 from loopd.machine import State, fold
 
 
@@ -19,7 +22,10 @@ def last_trained(state: State) -> ModelTrained | None:
 
 
 def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> Model:
-    """A model that the journal tells of, from what was known when it was trained.
+    """A model that the journal tells of: from the cache, under the name that it has there.
+
+    If it is gone it is trained again, from what was known then. A version of another recipe would
+    give it another name, so that only the journal's own leads to it.
 
     Args:
         events: of the journal.
@@ -27,17 +33,41 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
         tools: the parts of the loop.
 
     Raises:
-        ModelError: that gives another model, as after a change of the configuration.
+        ModelError: it is gone, and training gives another one, as after a change of the
+            configuration.
         Interrupted: a stop was asked for.
     """
     before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
     share = tools.config.audit.share
     labels = training(consensus_of(before, tools).targets, before, share)
-    if tools.learner.model_id(trained.round, labels) != trained.model_id:
+    encoder = _encoder(events, trained, tools)
+    name = tools.learner.model_id(trained.round, labels, encoder=encoder)
+    if name == trained.model_id or _is_unchanged(tools.config, before):
+        stored = tools.learner.stored(trained.model_id, trained.round, labels)
+        if stored is not None:
+            return stored
+    if name != trained.model_id:
         raise ModelError(
             f"the model {trained.model_id} is not in the cache and cannot be made again: the "
-            "configuration changed since",
+            "configuration changed since, or loopd trains in another way now",
             "let `loopd run` finish a round, or restore the configuration that trained it; "
-            "`loopd export --no-model` does without",
+            "`--no-model` does without",
         )
-    return tools.learner.fit(trained.round, labels)
+    return tools.learner.fit(trained.round, labels, encoder=encoder)
+
+
+def _is_unchanged(config: Config, before: State) -> bool:
+    """Whether the configuration is the one that a model was trained under.
+
+    The share of draws that holds for a run may be none that it names.
+    """
+    named = (config, with_share(config, None))
+    return before.config_digest in {one.digest() for one in named}
+
+
+def _encoder(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> Tuned | None:
+    number = trained.encoder_round
+    if number is None:
+        return None
+    tuned = fold(events).trained[number]
+    return Tuned(tuned.model_id, number, lambda: labels_at(events, number, tools))

@@ -12,6 +12,7 @@ from loopd.events import Event
 from loopd.export.figures import Figure, figures
 from loopd.export.last_model import last_model, last_trained
 from loopd.learning.classifiers.contract import ClassifierContext, silent
+from loopd.learning.contenders import CONTENDERS, section_of
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.storage.run_folder import CACHE_FOLDER
@@ -81,12 +82,11 @@ def export_model(
     trained = last_trained(state)
     if trained is None:
         raise ModelError("no model was trained yet", "wait for the first round, or `--no-model`")
-    exporter = _exporter(tools, progress or silent)
+    tools = tools.having(trained.classifier)
+    exporter = _exporter(tools, trained.classifier, progress or silent)
     exporter.refuse_without_stock_form()
+    last_model(events, trained, tools)
     classifier = exporter.stored(trained.model_id)
-    if classifier is None:
-        last_model(events, trained, tools)
-        classifier = exporter.stored(trained.model_id)
     portable = exporter.portable(classifier)
     portable.save(folder)
     comparison = exporter.compare(classifier, folder)
@@ -110,7 +110,7 @@ def export_model(
     )
 
 
-def _exporter(tools: Tools, progress: Progress) -> Exporter:
+def _exporter(tools: Tools, classifier: str, progress: Progress) -> Exporter:
     from loopd.export.portable import Exporter
 
     config = tools.config
@@ -118,7 +118,7 @@ def _exporter(tools: Tools, progress: Progress) -> Exporter:
         ClassifierContext(
             tools.data.pool,
             len(config.task.labels),
-            config.classifier,
+            section_of(config.classifier, classifier or CONTENDERS[0]),
             config.run.dir / CACHE_FOLDER,
             (config.folder,),
             progress=progress,

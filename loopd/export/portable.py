@@ -25,8 +25,10 @@ from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead
 from loopd.learning.classifiers.registry import canonical, create
 from loopd.learning.classifiers.source import locate
+from loopd.learning.features.windows import CUT
 from loopd.learning.labels import several
 from loopd.learning.model_store import ModelStore
+from loopd.learning.predictor import predictor
 from loopd.storage.run_folder import MODELS_FOLDER
 
 SAMPLE = 200
@@ -113,6 +115,7 @@ class Exporter:
             ModelError: it has none, with the reason.
         """
         self.refuse_without_stock_form()
+        classifier = predictor(classifier)
         return self._tagger(classifier) if self._tags else self._texts(classifier)
 
     def refuse_without_stock_form(self) -> None:
@@ -128,10 +131,17 @@ class Exporter:
                 f"the model has no form that plain transformers opens: {reason}",
                 "train with `classifier.name: transformer`, or export without the model",
             )
+        windows = self._context.section.windows
+        if windows != CUT:
+            raise ModelError(
+                f"the model has no form that plain transformers opens: it reads long texts by "
+                f"`classifier.windows: {windows}`, and stock models cut them",
+                "export without the model",
+            )
 
     def compare(self, classifier: Any, folder: Path) -> Fidelity:
         """Compare what a folder holds with our classifier on texts of the pool."""
-        texts = self._sample()
+        texts, classifier = self._sample(), predictor(classifier)
         if self._tags:
             return self._compare_spans(classifier, folder, texts)
         with quiet():

@@ -74,8 +74,13 @@ class LabelledRow:
 
     @property
     def draw(self) -> bool:
-        """Whether chance chose it for the audit, and not the strategy of its batch."""
+        """Whether chance chose it, to measure the model, and not the strategy of its batch."""
         return self.asked is not None and self.asked.item.draw
+
+    @property
+    def split(self) -> str:
+        """``test`` where it is of the test set that people labelled, else ``train``."""
+        return "test" if self.asked is not None and self.asked.item.test else "train"
 
     @property
     def strategy(self) -> str | None:

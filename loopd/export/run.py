@@ -14,12 +14,10 @@ from typing import Any
 
 from loopd.annotation.consensus import Consensus, discarded, label_counts
 from loopd.config import Config
-from loopd.data.outgoing import write_table
 from loopd.errors import DataError, ModelError, RunError
 from loopd.events import Event
-from loopd.export.cache_view import apart
 from loopd.export.card import data_card
-from loopd.export.folder import FACTS, new_folder, refuse_taken
+from loopd.export.folder import CARD, FACTS, MODEL, new_folder, refuse_taken
 from loopd.export.formats import (
     DEFAULT_FORMATS,
     FORMATS,
@@ -31,20 +29,14 @@ from loopd.export.formats import (
 from loopd.export.hub import push, refuse_no_repo
 from loopd.export.model_card import model_card
 from loopd.export.models import ModelCard, Progress, export_model
-from loopd.export.predict import table_of
-from loopd.export.quiet import quiet_tools
+from loopd.export.predict import labelled_table, remarks
+from loopd.export.quiet import Glance, looking
 from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
-from loopd.export.table import LabelCells
-from loopd.export.table import rows as table_rows
-from loopd.export.text_labels import TextLabels
-from loopd.loop.stop import Stop, on_signals
+from loopd.export.shipment import DIGESTS, MODEL_FILES, SOURCES, digests_of, files_in
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.storage.files import SHARED, write_atomic
 from loopd.storage.names import SavedNames
-from loopd.storage.recorded_run import recorded_run
-
-MODEL, CARD = "model", "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +50,7 @@ class ExportOptions:
         force: whether an earlier export in the folder is replaced.
         push: name of the repositories on the Hugging Face hub to which it is sent; ``None`` for
             none.
+        for_excel: whether an apostrophe keeps spreadsheets from computing text in the table.
     """
 
     out: Path | None = None
@@ -65,6 +58,7 @@ class ExportOptions:
     model: bool | None = None
     force: bool = False
     push: str | None = None
+    for_excel: bool = False
 
 
 def run_export(
@@ -96,17 +90,15 @@ def run_export(
     refuse_unfit(formats, config.task.type)
     refuse_taken(folder, force=options.force)
     if options.push is not None:
-        refuse_no_repo(options.push)
-    run, stop = recorded_run(config.run.dir), Stop()
-    events, state = run.events, run.state
-    with on_signals(stop), apart(config) as own:
-        tools = quiet_tools(own, state, stop, progress)
+        refuse_no_repo(options.push, _sources(config))
+    with looking(config, progress) as look:
+        events, state, tools = look.events, look.state, look.tools
         consensus = consensus_of(state, tools)
         rows = _rows(config, state, tools, consensus)
         with new_folder(folder) as partial:
             write_formats(formats, rows, LabelScheme(config.task.type, config.task.labels), partial)
             if TABLE in formats:
-                formats = _with_table(config, state, tools, consensus, (partial, options, tell))
+                formats = _with_table(look, partial / FORMATS[TABLE].place, options, tell)
             card, reason = _model(events, state, tools, (partial / MODEL, options.model, progress))
             facts = _facts(state, tools, consensus, rows)
             facts |= {"events": len(events), "formats": list(formats), "no_model": reason}
@@ -141,47 +133,34 @@ def _write_cards(
 ) -> None:
     """What the data set is, for machines and for people, and what the model is."""
     facts = {**facts, "model": card and card.to_json()}
-    written = json.dumps(facts, ensure_ascii=False, indent=1)
-    write_atomic(folder / FACTS, written + "\n", SHARED)
-    write_atomic(folder / CARD, data_card(facts), SHARED)
     if card is not None:
         write_atomic(folder / MODEL / CARD, model_card(facts, card.figures, base), SHARED)
+        facts[MODEL_FILES] = files_in(folder / MODEL)
+    write_atomic(folder / CARD, data_card(facts), SHARED)
+    written = json.dumps({**facts, DIGESTS: digests_of(folder)}, ensure_ascii=False, indent=1)
+    write_atomic(folder / FACTS, written + "\n", SHARED)
 
 
 def _with_table(
-    config: Config,
-    state: State,
-    tools: Tools,
-    consensus: Consensus,
-    wish: tuple[Path, ExportOptions, Callable[[str], None]],
+    look: Glance, path: Path, options: ExportOptions, tell: Callable[[str], None]
 ) -> tuple[str, ...]:
-    """Write the table that came in; the formats that are there then.
+    """Write the table that came in with the labels that people gave; the formats that are there.
 
     Where nobody has named that format, a column that the run never reads keeps nobody from the
     others.
     """
-    folder, options, tell = wish
     formats = options.formats or DEFAULT_FORMATS
     try:
-        _write_table(config, state, tools, consensus, folder / FORMATS[TABLE].place)
+        known = labelled_table(look, model=False)
+        written = known.write(path, look.config, for_excel=options.for_excel)
     except DataError as error:
         if options.formats:
             raise
         tell(f"  no {FORMATS[TABLE].place}: {error.message}")
         return tuple(name for name in formats if name != TABLE)
+    for line in remarks(written, known, for_excel=options.for_excel):
+        tell(line)
     return tuple(formats)
-
-
-def _write_table(
-    config: Config, state: State, tools: Tools, consensus: Consensus, path: Path
-) -> None:
-    """The table that came in, with the labels that people gave."""
-    table = table_of(config, tools, None)
-    labels = TextLabels(tools.data.pool, state, consensus)
-    told = labels.of(line.text for line in table.lines if not line.reason)
-    task = config.task
-    cells = LabelCells(task.type, config.pool.separator, task.none_label, lists=False)
-    write_table(path, cells.columns(table.columns), table_rows(table, told, cells))
 
 
 def _model(
@@ -203,6 +182,12 @@ def _model(
         return None, error.message
 
 
+def _sources(config: Config) -> list[str]:
+    """Names of the data sets on the hub that hold the texts of the run."""
+    tests = [config.test.hub] if config.test is not None else []
+    return [name for name in (config.pool.hub, *tests) if name]
+
+
 def _facts(
     state: State, tools: Tools, consensus: Consensus, rows: Sequence[LabelledRow]
 ) -> dict[str, Any]:
@@ -215,7 +200,8 @@ def _facts(
         "answers": sum(len(row.answers) for row in rows),
         "annotators": len(annotators),
         "label_counts": label_counts({row.id: row.target for row in rows}),
-        "draws": sum(row.draw for row in rows),
+        "draws": sum(row.draw and row.split == "train" for row in rows),
+        "test_texts": sum(row.split == "test" for row in rows),
         "discarded": len(discarded(state)),
         "consensus": config.consensus.strategy,
         "agreement": consensus.agreement.pairs,
@@ -224,6 +210,7 @@ def _facts(
         "config_digest": state.config_digest,
         "seed": config.run.seed,
         "pool_size": len(pool),
+        SOURCES: _sources(config),
         "pool_fingerprint": pool.fingerprint,
         "test_fingerprint": "" if started is None else started.test_fingerprint,
         "versions": {} if started is None else dict(started.versions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loopd.records import BatchItem
+from loopd.records import BatchItem, PoolId
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,12 @@ class BatchChoice:
         items: the records, most informative first.
         strategy: name of the query strategy that really chose them.
         reason: why that chooses a record, in the words of one that is not loopd's; empty otherwise.
+        fallback: pool ids of records among them that were drawn at random instead, and do train.
+        why: why they were; empty where there are none.
     """
 
     items: tuple[BatchItem, ...]
     strategy: str
     reason: str = ""
+    fallback: tuple[PoolId, ...] = ()
+    why: str = ""

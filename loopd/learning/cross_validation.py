@@ -6,17 +6,18 @@ Imports small-text at once, so import this module only where small-text is neede
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from loopd.learning.arrays import Positions
-from loopd.learning.classifiers.contract import ClassifierFactory
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.folds import assigned
 from loopd.learning.foreign import calling
+from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
+from loopd.learning.protocols import Classifier
 from loopd.learning.seeding import for_step, seeded
 from loopd.records import Target
 
@@ -29,14 +30,16 @@ class CrossPredictor:
     """Trains classifiers that predict what they were not shown.
 
     Attributes:
-        factory: of the classifiers.
+        new: gives an untrained classifier for a seed.
         problem: the kind of problem.
         seed: of the parts and of training.
+        described: targets of the texts that every classifier learns from besides.
     """
 
-    factory: ClassifierFactory
+    new: Callable[[int], Classifier]
     problem: Problem
     seed: int
+    described: Sequence[Target] = ()
 
     def predicted(
         self, labelled: IndexedDataset, targets: Sequence[Target], folds: int
@@ -74,12 +77,12 @@ class CrossPredictor:
         trained_on: Sequence[Target],
     ) -> list[Target]:
         """Of a model of the others; the most frequent target where they are too much alike."""
-        if not self.problem.can_fit(trained_on):
+        if not self.problem.can_fit([*trained_on, *self.described]):
             return [Counter(trained_on).most_common(1)[0][0]] * len(held)
         step = for_step(self.seed, int(held[0]) if len(held) else 0, "fold")
         with seeded(step):
-            classifier = self.factory.new(step)
+            classifier = self.new(step)
             with calling("training the classifier"):
                 classifier.fit(labelled[others])
             with calling("the classifier's prediction"):
-                return self.problem.predicted(classifier, labelled[held])
+                return self.problem.predicted(predictor(classifier), labelled[held])

@@ -32,6 +32,8 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
         target_labels: (C,) class numbers.
         rows: (n,) positions in ``features``; ``None`` means all in order.
         view: whether labels are read-only, as small-text's views have it.
+        apart: positions in ``features`` of texts that may not serve as texts without a label:
+            somebody is to be judged by them. A part of the rows has the same.
     """
 
     def __init__(
@@ -42,8 +44,10 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
         *,
         rows: Positions | None = None,
         view: bool = False,
+        apart: Positions | None = None,
     ) -> None:
         self.features = features
+        self.apart = np.empty(0, dtype=np.int64) if apart is None else apart
         self.rows = np.arange(features.shape[0]) if rows is None else rows
         if self.rows.shape[0] != y.shape[0]:
             raise ValueError(f"{self.rows.shape[0]} rows but {y.shape[0]} labels")
@@ -70,6 +74,11 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
         self._y = y
 
     @property
+    def taken(self) -> Positions:
+        """Positions of what cannot serve as a text without a label: the rows, and what is apart."""
+        return np.union1d(self.rows, self.apart)
+
+    @property
     def is_multi_label(self) -> bool:
         """Whether ``y`` is a sparse matrix."""
         return several(self._y)
@@ -87,14 +96,15 @@ class IndexedDataset(Dataset):  # type: ignore[misc] # small-text is not typed
 
     def clone(self) -> IndexedDataset:
         """A copy with labels of its own; the features are never changed and stay shared."""
-        return IndexedDataset(
-            self.features, self._y.copy(), self._target_labels.copy(), rows=self.rows.copy()
-        )
+        labels, classes, rows = self._y.copy(), self._target_labels.copy(), self.rows.copy()
+        return IndexedDataset(self.features, labels, classes, rows=rows, apart=self.apart)
 
     def __getitem__(self, item: Index) -> IndexedDataset:
         rows = np.atleast_1d(self.rows[item])
         y = self._y[item] if several(self._y) else np.atleast_1d(self._y[item])
-        return IndexedDataset(self.features, y, self._target_labels, rows=rows, view=True)
+        return IndexedDataset(
+            self.features, y, self._target_labels, rows=rows, view=True, apart=self.apart
+        )
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])

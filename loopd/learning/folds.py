@@ -29,6 +29,7 @@ def out_of_fold(
     folds: int,
     seed: int,
     weights: Weights | None = None,
+    always: Mask | None = None,
 ) -> Proba:
     """Probabilities of labelled rows, each by a classifier that was not shown the row.
 
@@ -42,17 +43,20 @@ def out_of_fold(
         folds: how many, at least 2; no more than there are rows.
         seed: of the folds and of training.
         weights: (n,) sample weights of training.
+        always: (n,) rows from which every classifier learns and that none predicts.
 
     Returns:
-        (n, C) in the order of the rows.
+        (n, C) in the order of the rows, without those of ``always``.
 
     Raises:
         ModelError: the classifier fails or gives something else than probabilities.
     """
     labels = len(train_set.target_labels)
-    fold = assigned(train_set.y, labels, min(folds, len(train_set)), seed)
+    fold = np.full(len(train_set), -1, dtype=np.int64)
+    judged = np.arange(len(train_set)) if always is None else np.flatnonzero(~always)
+    fold[judged] = assigned(train_set.y[judged], labels, min(folds, len(judged)), seed)
     proba = np.empty((len(train_set), labels), dtype=np.float32)
-    for number in np.unique(fold):
+    for number in np.unique(fold[judged]):
         held, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if _too_few(train_set.y[others]):
             proba[held] = _shares(train_set.y[others], labels)
@@ -64,7 +68,7 @@ def out_of_fold(
             with calling("training the classifier"):
                 classifier.fit(train_set[others], **some)
             proba[held] = checked_proba(classifier.predict_proba, train_set[held], labels)
-    return proba
+    return proba[judged]
 
 
 def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:

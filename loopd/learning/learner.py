@@ -6,9 +6,7 @@ it keeps in memory or on disk is computed again when it is gone.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,23 +18,26 @@ from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
-from loopd.learning.arrays import Positions, Proba, Vectors
+from loopd.learning.arrays import Proba, Vectors
 from loopd.learning.batch_choice import BatchChoice
-from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
+from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.foreign import calling
+from loopd.learning.pool_rows import PoolRows
 from loopd.learning.predictions import Prediction, predictions
 from loopd.learning.problems.problem import Problem, problem_of
 from loopd.learning.random_draw import FIRST, drawn_at_random
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
+from loopd.learning.takeover import TakesOver, Tuned
 from loopd.learning.trainer import Model, Trainer, TrainingSet
+from loopd.learning.training_sets import TrainingSets
 from loopd.records import BatchItem, PoolId, Target, Targets
 
 if TYPE_CHECKING:
     from loopd.learning.dataset import IndexedDataset
     from loopd.learning.frozen_classifier import FrozenClassifier
-    from loopd.learning.labels import Labels
+    from loopd.learning.unread import Unread
 
 __all__ = ["BatchChoice", "Learner", "Model"]
 
@@ -54,6 +55,8 @@ class Learner:
         seed: seed of the run.
         cache: folder for models and encodings; everything in it may be deleted at any time.
         code_paths: folders besides the working folder in which dotted paths are looked for.
+        descriptions: texts by label that every model learns from.
+        apart: gives ids from which no model may learn in any way, texts without a label included.
         interrupt: called at each optimiser step and inference batch; may raise ``Interrupted``.
         progress: called with (what, done, total) during long steps.
     """
@@ -68,13 +71,17 @@ class Learner:
         seed: int,
         cache: Path,
         code_paths: Sequence[Path] = (),
+        descriptions: Mapping[str, tuple[str, ...]] | None = None,
+        apart: Callable[[], Collection[PoolId]] = tuple,
         interrupt: Callable[[], None] = never_interrupted,
         progress: Callable[[str, int, int], None] = silent,
     ) -> None:
-        self._pool = pool
+        self._pool, self._rows = pool, PoolRows(pool).of
         self._problem = problem_of("single_label", labels) if isinstance(labels, tuple) else labels
         self._strategy = strategy
         self._seed = seed
+        self.contenders: Mapping[str, Learner] = {}
+        """By name, where ``auto`` decides between them; empty where a classifier is named."""
         self._context = ClassifierContext(
             pool,
             len(self._problem.labels),
@@ -86,7 +93,11 @@ class Learner:
             labels=self._problem.labels,
             kind=self._problem.kind,
         )
-        self._trainer = Trainer(self._context, self._problem, seed)
+        self._described = DescribedLabels.of(descriptions or {}, self._problem)
+        self._sets = TrainingSets(self._context, self._problem, self._described, seed)
+        self._trainer = Trainer(
+            self._context, self._problem, seed, self._described, lambda: self._rows(apart())
+        )
 
     def first_batch(
         self,
@@ -125,44 +136,63 @@ class Learner:
         cold = ColdClassifier(len(self._problem.labels), self._background)
         return self._ask(section, cold, size, round=round, taken=(labelled, exclude, hidden))
 
-    def can_fit(self, targets: Targets) -> bool:
-        """Whether there are enough labels to train on, such as two different ones."""
-        return self._problem.can_fit(list(targets.values()))
+    def can_fit(self, targets: Targets, *, described: bool = True) -> bool:
+        """Whether there are enough labels to train on, such as two different ones.
 
-    def model_id(self, round: int, targets: Targets, member: int = 0) -> str:  # noqa: A002
+        Labels that are described need no answer, unless ``described`` is false.
+        """
+        return self._sets.can_fit(targets, described=described)
+
+    def can_choose(self, targets: Targets) -> bool:
+        """Whether people gave as many different answers as the query strategy needs."""
+        return len(set(targets.values())) >= strategies.labels_needed(self._strategy)
+
+    def takes_over(self, labels: int, before: int) -> bool:
+        """Whether a model on so many labels keeps the encoder fine-tuned on ``before`` labels."""
+        factory = self._trainer.factory
+        return isinstance(factory, TakesOver) and factory.growth.takes_over(labels, before)
+
+    def model_id(
+        self,
+        round: int,  # noqa: A002
+        targets: Targets,
+        member: int = 0,
+        *,
+        encoder: Tuned | None = None,
+    ) -> str:
         """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
 
         The order of the targets does not matter.
         """
-        what: dict[str, object] = {
-            "pool": self._pool.fingerprint,
-            "targets": sorted(targets.items()),
-            "labels": self._problem.labels,
-            "classifier": classifiers.identity(self._context.section),
-            "seed": self._seed,
-            "round": round,
-        }
-        if self._problem.kind != "single_label":
-            what["problem"] = repr(self._problem)
-        if member:
-            what["member"] = member
-        text = json.dumps(what, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self._sets.model_id(round, targets, member, encoder)
 
-    def fit(self, round: int, targets: Targets, member: int = 0) -> Model:  # noqa: A002
+    def fit(
+        self,
+        round: int,  # noqa: A002
+        targets: Targets,
+        member: int = 0,
+        *,
+        encoder: Tuned | None = None,
+    ) -> Model:
         """Train a model, or take it from memory or from the cache on disk.
 
         Args:
             round: number of the batch whose answers came last.
             targets: target by record id, in any order; records may be missing.
             member: of an ensemble, from 0: what the model is where there is no other.
+            encoder: the earlier model whose encoder it takes over; ``None``: it fine-tunes its own.
 
         Raises:
             ModelError: too few labels to train on, or a label or id that does not exist.
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        return self._trainer.model(self._training_set(round, targets, member))
+        return self._trainer.model(self._sets.of(round, targets, member, encoder))
+
+    def stored(self, model_id: str, round: int, targets: Targets) -> Model | None:  # noqa: A002
+        """The model of that name if it is in the cache, trained on these targets once."""
+        positions, y = self._sets.aligned(targets)
+        return self._trainer.stored(TrainingSet(model_id, round, positions, y))
 
     def out_of_fold(
         self,
@@ -185,7 +215,7 @@ class Learner:
         """
         if self._problem.kind == "spans":
             raise ModelError("spans have no probability of a text", "use another consensus")
-        training_set = self._training_set(round, targets, member)
+        training_set = self._sets.of(round, targets, member)
         proba = self._trainer.out_of_fold(training_set, folds)
         ids = [self._pool.records[position].id for position in training_set.positions]
         return dict(zip(ids, proba, strict=True))
@@ -195,8 +225,8 @@ class Learner:
 
         Of many records only some are predicted, see ``cross_validation``. Raises as ``fit`` does.
         """
-        training_set, records = self._training_set(round, targets, 0), self._pool.records
-        in_order = [targets[records[position].id] for position in training_set.positions]
+        training_set, records = self._sets.of(round, targets), self._pool.records
+        _, in_order = PoolRows(self._pool).aligned(targets)
         guesses = self._trainer.cross_predicted(training_set, in_order, folds)
         return {records[position].id: guess for position, guess in guesses.items()}
 
@@ -209,8 +239,12 @@ class Learner:
         targets: Targets,
         exclude: Collection[PoolId],
         hidden: Collection[PoolId] = (),
+        cold: bool = False,
     ) -> BatchChoice:
         """Ask the query strategy for the next records, most informative first.
+
+        The cold start chooses in its place where people's answers are too few for it, as they may
+        be where labels are described: then the model only proposes.
 
         Args:
             model: what ``fit`` gave.
@@ -221,13 +255,18 @@ class Learner:
                 strategy that spreads its choice stays away from them.
             hidden: ids that must not be chosen either, and of which the strategy must not know,
                 so that they stay a sample like any other; none of them with a target.
+            cold: whether the cold start chooses in any case.
 
         Raises:
             ModelError: the strategy cannot be built, fails, or breaks its contract.
         """
-        fitted = model.scores.fitted(self._background)
-        taken = targets, exclude, hidden
-        choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
+        if cold or not self.can_choose(targets):
+            choice = self.first_batch(
+                size, round=round, exclude=exclude, targets=targets, hidden=hidden
+            )
+        else:
+            fitted, taken = model.scores.fitted(self._background), (targets, exclude, hidden)
+            choice = self._ask(self._strategy, fitted, size, round=round, taken=taken)
         return replace(choice, items=self.suggested(model, choice.items))
 
     def candidates(self, model: Model, ids: Sequence[PoolId], size: int) -> list[PoolId]:
@@ -244,7 +283,7 @@ class Learner:
     def suggested(self, model: Model, items: Sequence[BatchItem]) -> tuple[BatchItem, ...]:
         """The items with what the model proposes for their records."""
         rows = self._rows([item.record_id for item in items])
-        proposals = self._problem.proposals(model.scores, rows)
+        proposals = self._problem.proposals(model.predicting, rows)
         return tuple(
             replace(item, suggestion=proposal)
             for item, proposal in zip(items, proposals, strict=True)
@@ -253,17 +292,17 @@ class Learner:
     def predict(self, model: Model, texts: Pool | Sequence[str]) -> list[Target]:
         """The most likely target of each text; the features of a ``Pool`` are kept."""
         with calling("the classifier's prediction"):
-            return self._problem.predicted(model.scores.classifier, self._dataset(texts))
+            return self._problem.predicted(model.predicting.classifier, self._dataset(texts))
 
     def predictions(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
         """What the model itself says of texts of the pool or any others, and how sure it is."""
-        features = self._trainer.features(list(texts), None, self._pool.fingerprint)
-        scores = self._problem.scores(model.scores.classifier, features, lambda _: None)
+        features = self._trainer.features(texts)
+        scores = self._problem.scores(model.predicting.classifier, features, lambda _: None)
         return predictions(self._problem, scores, np.arange(len(texts)))
 
     def predictions_of(self, model: Model, ids: Sequence[PoolId]) -> list[Prediction]:
         """The same of records of the pool, whose features are kept."""
-        return predictions(self._problem, model.scores, self._rows(ids))
+        return predictions(self._problem, model.predicting, self._rows(ids))
 
     def predict_proba(self, model: Model, texts: Pool | Sequence[str]) -> Proba:
         """Probabilities (n, C) of texts, columns in the order of the labels; not for spans."""
@@ -272,10 +311,15 @@ class Learner:
         classes = len(self._problem.labels)
         if not len(texts):
             return np.empty((0, classes), dtype=np.float32)
-        return checked_proba(model.scores.classifier.predict_proba, self._dataset(texts), classes)
+        predict = model.predicting.classifier.predict_proba
+        return checked_proba(predict, self._dataset(texts), classes)
 
     def predict_pool(self, model: Model, ids: Sequence[PoolId]) -> Proba:
         """Probabilities (n, C) of records of the pool, by id; not for spans."""
+        return model.predicting.of(self._rows(ids))
+
+    def choosing_proba(self, model: Model, ids: Sequence[PoolId]) -> Proba:
+        """The same by the head that chooses: what query strategies see."""
         return model.scores.of(self._rows(ids))
 
     def vectors(self, ids: Sequence[PoolId]) -> Vectors | None:
@@ -309,8 +353,7 @@ class Learner:
         Raises:
             ModelError: one of them is missing, unknown or cannot be loaded.
         """
-        described = self._trainer.factory.describe()
-        context = self._context
+        described, context = self._trainer.factory.describe(), self._context
         chosen_by = strategies.check(
             self._strategy,
             context.num_classes,
@@ -321,9 +364,14 @@ class Learner:
         )
         return f"{described}; {chosen_by}"
 
+    def unread(self) -> Unread | None:
+        """What its encoder does not read of the pool's texts; ``None``: it has none."""
+        from loopd.learning.unread import of_pool
+
+        return of_pool(self._context, self._trainer.factory)
+
     @property
     def _representation(self) -> Representation | None:
-        """Vectors that no label changes; ``None`` where the classifier has none."""
         return self._trainer.factory.representation
 
     def _represents(self) -> bool:
@@ -332,15 +380,6 @@ class Learner:
     @cached_property
     def _background(self) -> Background:
         return Background(self._problem.labels, lambda: self._representation)
-
-    def _training_set(self, round: int, targets: Targets, member: int) -> TrainingSet:  # noqa: A002
-        positions, y = self._aligned(targets)
-        if not self.can_fit(targets):
-            raise ModelError(
-                f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
-                "label records of at least two different kinds",
-            )
-        return TrainingSet(self.model_id(round, targets, member), round, positions, y, member)
 
     def _ask(
         self,
@@ -351,50 +390,10 @@ class Learner:
         round: int,  # noqa: A002
         taken: tuple[Targets, Collection[PoolId], Collection[PoolId]],
     ) -> BatchChoice:
-        """What a strategy chooses of what is neither labelled, nor excluded, nor hidden."""
-        from loopd.learning import choosing
+        from loopd.learning.asking import asked
 
-        targets, exclude, hidden = taken
-        positions, y = self._aligned(targets)
-        unseen = self._rows(hidden)
-        ignored = np.setdiff1d(np.union1d(self._rows(exclude), unseen), positions)
-        if strategies.asks_the_model(section):
-            unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
-        strategy = strategies.create(section, self._context.num_classes, self._context.code_paths)
-        with seeding.seeded(seeding.for_step(self._seed, round, "query")):
-            indices, scores = choosing.query(
-                strategy,
-                classifier,
-                self._problem.pool(self._trainer.factory.pool_features),
-                size,
-                labelled=(positions, self._problem.told(y)),
-                ignored=ignored,
-                hidden=unseen,
-            )
-        ids = [self._pool.records[position].id for position in indices]
-        items = tuple(map(BatchItem, ids, scores) if scores else map(BatchItem, ids))
-        return BatchChoice(
-            items, strategies.used(section, strategy), strategies.own_reason(strategy)
-        )
-
-    def _aligned(self, targets: Targets) -> tuple[Positions, Labels]:
-        """Positions and targets in the order of the pool: labels meet texts by id."""
-        unknown = next((id_ for id_ in sorted(targets) if id_ not in self._pool), None)
-        if unknown is not None:
-            raise ModelError(f"not a record of the pool: {unknown!r}")
-        positions = np.sort(self._rows(targets))
-        ids = [self._pool.records[position].id for position in positions]
-        return positions, self._problem.encode([targets[id_] for id_ in ids])
-
-    def _rows(self, ids: Collection[PoolId]) -> Positions:
-        """Positions of the ids; ids that the pool does not hold are left out."""
-        positions = self._pool.positions
-        return np.array([positions[id_] for id_ in ids if id_ in positions], dtype=np.int64)
+        features = self._trainer.factory.pool_features
+        return asked(self._sets, features, section, classifier, size=size, round=round, taken=taken)
 
     def _dataset(self, texts: Pool | Sequence[str]) -> IndexedDataset:
-        features = self._trainer.features(
-            texts.texts if isinstance(texts, Pool) else list(texts),
-            texts.fingerprint if isinstance(texts, Pool) else None,
-            self._pool.fingerprint,
-        )
-        return self._problem.pool(features)
+        return self._problem.pool(self._trainer.features(texts))

@@ -22,8 +22,8 @@ class Prediction:
 
     Attributes:
         target: the label; several; or spans.
-        score: its probability; for several labels and spans one of each, and for no label at all
-            the probability that none applies.
+        score: its probability; for several labels and spans one of each. For no label at all the
+            probability that none applies, for no span none.
         second: the most probable label that is not given; ``None`` for spans, or without another.
     """
 

@@ -109,6 +109,15 @@ class HasThresholds(Protocol):
         ...
 
 
+@runtime_checkable
+class PredictsApart(Protocol):
+    """A classifier that may predict otherwise than it chooses; the others do both alike."""
+
+    def as_predictor(self) -> Classifier:
+        """The same trained model as it predicts; itself where that makes no difference."""
+        ...
+
+
 class StrategyModel(Protocol):
     """What a strategy may ask of any model; of loopd's own more, see ``frozen_classifier``."""
 

@@ -5,15 +5,23 @@ Must not know how votes became labels or what a copy is. Imports small-text at o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from loopd.cleanlab_adapter import active_scores
 from loopd.learning.arrays import Floats, Scores
+from loopd.learning.doubts import doubts
 from loopd.learning.strategies.uncertainty import LeastConfidence
 from loopd.records import PoolId
+
+DOUBTED = 0.5
+"""From this probability on people's label of a text is wrong rather than right."""
+
+SHARE = 0.5
+"""Of a batch that doubted labels may take before all other texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,8 @@ class Pick:
 
     Attributes:
         record_id: pool id.
-        score: informativeness in [0, 1], higher is more informative: one minus ActiveLab's.
+        score: informativeness in [0, 1], higher is more informative: one minus ActiveLab's, or for
+            a doubted label the probability that it is wrong if that is higher.
         again: whether it has an answer already.
     """
 
@@ -37,11 +46,13 @@ class Answered:
 
     Attributes:
         votes: label by annotator, by record id.
+        labels: what the votes were taken to say, by record id.
         askable: the records of which another opinion may be asked.
         proba: for each model the probabilities (C,) by record id, out of sample.
     """
 
     votes: Mapping[PoolId, Mapping[str, str]]
+    labels: Mapping[PoolId, str]
     askable: Collection[PoolId]
     proba: Sequence[Mapping[PoolId, Floats]]
 
@@ -62,12 +73,16 @@ class Unanswered:
 class ActiveLab(LeastConfidence):
     """Lowest confidence in the label: a new text's, or that of a text with answers.
 
+    On that scale a big pool nearly always has new texts that are less sure than any answered one,
+    so that nobody would be asked again. Half of a batch therefore goes to texts whose label is
+    wrong rather than right (``doubts``), as far as there are any.
+
     The loop asks it about texts that have answers, too; small-text, which knows only new texts,
     gets what is left of the method: the least confident.
 
     Paper: Goh and Mueller 2023 (ActiveLab). Cost: scoring the pool, and a cross-validation on the
     labelled texts for each model. Needs: probabilities, the package cleanlab. Draws nothing.
-    Scores: 1 - ActiveLab's score.
+    Scores: 1 - ActiveLab's score; of a doubted label at least how likely it is wrong.
 
     Args:
         ensemble: how many models are asked, each with another seed; where training draws nothing
@@ -101,17 +116,43 @@ def pick(
     """
     if size <= 0:
         return []
-    old, new = _scores(answered, unanswered, labels, seed)
-    picks = [Pick(id_, float(1 - score), False) for id_, score in _least(unanswered.ids, new, size)]
+    votes = _matrix(answered.votes, labels)
+    old, new = _scores(answered, unanswered, votes, seed)
     scored = [(id_, score) for id_, score in zip(answered.votes, old, strict=True)]
+    picks = [Pick(id_, float(1 - score), False) for id_, score in _least(unanswered.ids, new, size)]
     picks += [Pick(id_, float(1 - score), True) for id_, score in scored if id_ in answered.askable]
-    return sorted(picks, key=lambda text: -text.score)[:size]
+    wrong = _wrong(answered, votes, labels)
+    first = _doubted(picks, wrong, size)
+    taken = {text.record_id for text in first}
+    rest = _ordered([text for text in picks if text.record_id not in taken])
+    return _ordered([*first, *rest[: size - len(first)]])
+
+
+def _ordered(picks: Sequence[Pick]) -> list[Pick]:
+    return sorted(picks, key=lambda text: -text.score)
+
+
+def _doubted(picks: Sequence[Pick], doubt_by_id: Mapping[PoolId, float], size: int) -> list[Pick]:
+    """Texts whose label is wrong rather than right, the most doubted ones, for half of a batch."""
+    doubted = [
+        (doubt_by_id[text.record_id], text)
+        for text in picks
+        if text.again and doubt_by_id[text.record_id] >= DOUBTED
+    ]
+    most = sorted(doubted, key=lambda pair: -pair[0])[: math.ceil(SHARE * size)]
+    return [replace(text, score=max(text.score, doubt)) for doubt, text in most]
+
+
+def _wrong(answered: Answered, votes: Scores, labels: Sequence[str]) -> dict[PoolId, float]:
+    """How likely the label is wrong, by record id, after the mean of the models."""
+    proba = np.mean([[of_model[id_] for id_ in answered.votes] for of_model in answered.proba], 0)
+    numbers = np.array([labels.index(answered.labels[id_]) for id_ in answered.votes])
+    return dict(zip(answered.votes, doubts(votes, proba, numbers).tolist(), strict=True))
 
 
 def _scores(
-    answered: Answered, unanswered: Unanswered, labels: Sequence[str], seed: int
+    answered: Answered, unanswered: Unanswered, votes: Scores, seed: int
 ) -> tuple[Scores, Scores]:
-    votes = _matrix(answered.votes, labels)
     proba = np.stack([[of_model[id_] for id_ in answered.votes] for of_model in answered.proba])
     return active_scores(votes, proba, np.stack(list(unanswered.proba)), seed)
 

@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def for_step(run_seed: int, round: int, purpose: str) -> int:  # noqa: A002 (the field's own word)
@@ -29,6 +30,30 @@ def for_step(run_seed: int, round: int, purpose: str) -> int:  # noqa: A002 (the
 def rng(run_seed: int, round: int, purpose: str) -> np.random.Generator:  # noqa: A002
     """A numpy generator for one step."""
     return np.random.default_rng(for_step(run_seed, round, purpose))
+
+
+def hashed(run_seed: int, purpose: str, ids: Iterable[str]) -> NDArray[np.float64]:
+    """A number for each id that depends on nothing else: not on other ids, nor on their order.
+
+    The numbers of different ids are independent and uniform, as far as anybody can tell.
+
+    Args:
+        run_seed: seed of the run.
+        purpose: what is drawn.
+        ids: of n texts.
+
+    Returns:
+        (n,) numbers in [0, 1), the same on every machine.
+    """
+    start = hashlib.blake2b(f"{run_seed}/{purpose}/".encode(), digest_size=8)
+    digests = []
+    for id_ in ids:
+        digest = start.copy()
+        digest.update(id_.encode("utf-8", "surrogatepass"))
+        digests.append(digest.digest())
+    # A double holds 53 bits exactly; all 64 could be rounded up to 1.
+    whole = np.frombuffer(b"".join(digests), dtype="<u8") >> 11
+    return whole.astype(np.float64) * 2.0**-53
 
 
 @contextlib.contextmanager

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from loopd.data.pool import Pool
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import (
@@ -24,11 +25,16 @@ from loopd.learning.classifiers.contract import (
 from loopd.learning.model_store import ModelStore
 
 if TYPE_CHECKING:
+    from loopd.learning.classifiers.described import Descriptions
     from loopd.learning.dataset import IndexedDataset
     from loopd.learning.labels import Labels
+    from loopd.learning.preselect import Ask
 from loopd.learning.arrays import Positions, Proba, Weights
+from loopd.learning.described_labels import DescribedLabels
+from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
+from loopd.learning.takeover import Refits, TakesOver
 from loopd.records import Target
 from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
@@ -46,12 +52,28 @@ class Model:
     Attributes:
         id: digest of everything it depends on.
         round: the round it was trained in.
-        scores: its small-text classifier with the pool's probabilities; private to ``learning``.
+        scores: its small-text classifier with the pool's probabilities, by which is chosen; private
+            to ``learning``.
+        predicting: the same of what people see; the same object where that makes no difference.
     """
 
     id: str
     round: int
     scores: ModelScores = field(repr=False)
+    predicting: ModelScores = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """An encoder that was fine-tuned for an earlier model.
+
+    Attributes:
+        id: of that model.
+        training_set: gives what it was trained on, for when it is gone.
+    """
+
+    id: str
+    training_set: Callable[[], TrainingSet] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,7 @@ class TrainingSet:
         y: their targets as the problem encodes them.
         member: which model of an ensemble is trained, from 0. The first is as if it were alone;
             the others have other seeds, or other weights of the texts where training draws nothing.
+        encoder: what is taken over, so that the head alone is fitted; ``None``: nothing.
     """
 
     id: str
@@ -72,11 +95,16 @@ class TrainingSet:
     positions: Positions
     y: Labels
     member: int = 0
+    encoder: Inherited | None = None
 
     @property
     def step(self) -> int:
         """The round that seeds training: another one for each member."""
         return self.round + APART * self.member
+
+
+def _no_rows() -> Positions:
+    return np.empty(0, dtype=np.int64)
 
 
 class Trainer:
@@ -86,15 +114,27 @@ class Trainer:
         context: what classifiers are built from.
         problem: the kind of problem.
         seed: seed of the run.
+        described: texts from which every model learns besides.
+        apart: gives rows of the pool from which no model may learn in any way.
     """
 
-    def __init__(self, context: ClassifierContext, problem: Problem, seed: int) -> None:
+    def __init__(
+        self,
+        context: ClassifierContext,
+        problem: Problem,
+        seed: int,
+        described: DescribedLabels | None = None,
+        apart: Callable[[], Positions] = _no_rows,
+    ) -> None:
+        self._find_apart = apart
+        self._described = described or DescribedLabels()
         self._context = context
         self._problem = problem
         self._seed = seed
         self._store = ModelStore(context.cache / MODELS_FOLDER)
         self._folds = ModelStore(context.cache / FOLDS_FOLDER)
         self._last_folds: deque[str] = deque(maxlen=FOLDS_KEPT)
+        self._last_crossed: tuple[tuple[str, int], dict[int, Target]] | None = None
         self._in_memory: dict[str, Model] = {}
         self._encoded: dict[str, Features] = {}
 
@@ -110,12 +150,20 @@ class Trainer:
             Interrupted: a stop was asked for.
             StorageError: the cache cannot be written.
         """
-        if training_set.id not in self._in_memory:
-            classifier = self._loaded(training_set.id) or self._trained(training_set)
-            while len(self._in_memory) >= MODELS_IN_MEMORY:
-                del self._in_memory[next(iter(self._in_memory))]
-            self._in_memory[training_set.id] = self._scored(classifier, training_set)
-        return self._in_memory[training_set.id]
+        return self.stored(training_set) or self._kept(self._trained(training_set), training_set)
+
+    def stored(self, training_set: TrainingSet) -> Model | None:
+        """The model of a training set from memory or disk; ``None`` where it is gone."""
+        if training_set.id in self._in_memory:
+            return self._in_memory[training_set.id]
+        classifier = self._loaded(training_set.id)
+        return None if classifier is None else self._kept(classifier, training_set)
+
+    def _kept(self, classifier: Classifier, training_set: TrainingSet) -> Model:
+        while len(self._in_memory) >= MODELS_IN_MEMORY:
+            del self._in_memory[next(iter(self._in_memory))]
+        model = self._in_memory[training_set.id] = self._scored(classifier, training_set)
+        return model
 
     def out_of_fold(self, training_set: TrainingSet, folds: int) -> Proba:
         """Probabilities (k, C) of the labelled texts by models that were not trained on them.
@@ -133,7 +181,7 @@ class Trainer:
             with seeding.seeded(seed):
                 proba = out_of_fold(
                     self._dataset(training_set),
-                    self.factory.new,
+                    self._new,
                     folds=folds,
                     seed=seed,
                     weights=self._weights(training_set),
@@ -148,7 +196,7 @@ class Trainer:
     def cross_predicted(
         self, training_set: TrainingSet, targets: Sequence[Target], folds: int
     ) -> dict[int, Target]:
-        """Predictions for labelled texts by models that were not shown them; nothing is kept.
+        """Predictions for labelled texts by models that were not shown them; the last are kept.
 
         Args:
             training_set: the labelled texts.
@@ -160,20 +208,26 @@ class Trainer:
         """
         from loopd.learning.cross_validation import CrossPredictor
 
+        name = (training_set.id, folds)
+        if self._last_crossed is not None and self._last_crossed[0] == name:
+            return self._last_crossed[1]
         seed = seeding.for_step(self._seed, training_set.step, "cross-validation")
-        predictor = CrossPredictor(self.factory, self._problem, seed)
+        predictor = CrossPredictor(self._new, self._problem, seed, self._described.targets)
         with seeding.seeded(seed):
             by_row = predictor.predicted(self._dataset(training_set), targets, folds)
-        return {int(training_set.positions[row]): guess for row, guess in by_row.items()}
+        guesses = {int(training_set.positions[row]): guess for row, guess in by_row.items()}
+        self._last_crossed = name, guesses
+        return guesses
 
-    def features(self, texts: Sequence[str], fingerprint: str | None, of_pool: str) -> Features:
-        """Features of texts; those of a set with a fingerprint are kept for the next call."""
-        if fingerprint is None:
-            return self.factory.encode(texts)
-        if fingerprint == of_pool:
+    def features(self, texts: Pool | Sequence[str]) -> Features:
+        """Features of texts; those of a ``Pool`` are kept for the next call."""
+        if not isinstance(texts, Pool):
+            return self.factory.encode(list(texts))
+        fingerprint = texts.fingerprint
+        if fingerprint == self._context.pool.fingerprint:
             return self.factory.pool_features
         if fingerprint not in self._encoded:
-            self._encoded[fingerprint] = self.factory.encode(texts, fingerprint)
+            self._encoded[fingerprint] = self.factory.encode(texts.texts, fingerprint)
         return self._encoded[fingerprint]
 
     def keep(self, model_ids: Collection[str]) -> None:
@@ -190,28 +244,69 @@ class Trainer:
             return None
 
     def _trained(self, training_set: TrainingSet) -> Classifier:
+        from loopd.learning.classifiers.described import trained
         from loopd.learning.foreign import calling
 
         seed = seeding.for_step(self._seed, training_set.step, "fit")
         weights = self._weights(training_set)
         some: dict[str, Weights] = {} if weights is None else {"weights": weights}
         with seeding.seeded(seed):
-            classifier = self.factory.new(seed)
             labelled = self._dataset(training_set)
+            before = self._taken_over(training_set)
+            classifier = before or self._new(seed)
+            train = classifier.fit if before is None else cast("Refits", before).refit
             with calling("training the classifier"):
-                classifier.fit(labelled, **some)
+                train(labelled, **some)
+            classifier = trained(classifier)
         tensors = self.factory.save(classifier)
         if tensors is not None:
             self._store.put(training_set.id, tensors)
         return classifier
 
+    def _taken_over(self, training_set: TrainingSet) -> Classifier | None:
+        """The earlier model whose encoder stays, trained again where it is gone."""
+        encoder = training_set.encoder
+        if encoder is None or not isinstance(self.factory, TakesOver):
+            return None
+        return self._with_descriptions(
+            self._loaded(encoder.id) or self._trained(encoder.training_set())
+        )
+
+    def _new(self, seed: int) -> Classifier:
+        """An untrained classifier, which learns from the descriptions too where there are any."""
+        return self._with_descriptions(self.factory.new(seed))
+
+    def _with_descriptions(self, classifier: Classifier) -> Classifier:
+        if not self._described.texts:
+            return classifier
+        from loopd.learning.classifiers.described import DescribedClassifier
+
+        return DescribedClassifier(classifier, self._descriptions)
+
+    @cached_property
+    def _descriptions(self) -> Descriptions:
+        from loopd.learning.classifiers.described import Descriptions
+
+        return Descriptions(
+            self.factory.encode(self._described.texts),
+            self._problem.encode(self._described.targets),
+        )
+
     def _dataset(self, training_set: TrainingSet) -> IndexedDataset:
         from loopd.learning.dataset import IndexedDataset
 
-        classes = np.arange(len(self._problem.labels))
         return IndexedDataset(
-            self.factory.pool_features, training_set.y, classes, rows=training_set.positions
+            self.factory.pool_features,
+            training_set.y,
+            np.arange(len(self._problem.labels)),
+            rows=training_set.positions,
+            # The folds of a cross-validation, too, must not learn from what they predict.
+            apart=np.union1d(training_set.positions, self._apart),
         )
+
+    @cached_property
+    def _apart(self) -> Positions:
+        return self._find_apart()
 
     def _weights(self, training_set: TrainingSet) -> Weights | None:
         """How much each text (k,) counts for a further member of an ensemble; ``None``: the same.
@@ -235,7 +330,15 @@ class Trainer:
             self.factory.pool_features,
             lambda ask: candidates(self.factory, self._context, training_set.positions, seed, ask),
         )
-        return Model(training_set.id, training_set.round, scores)
+        other, predicting = predictor(classifier), scores
+        if other is not classifier:
+            predicting = self._problem.scores(other, self.factory.pool_features, _whole_pool)
+        return Model(training_set.id, training_set.round, scores, predicting)
+
+
+def _whole_pool(ask: Ask) -> None:
+    """People are shown few texts, and predictions of all are the model's own: no preselection."""
+    del ask
 
 
 FOLDS_KEPT = 16

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loopd import log
 from loopd.annotation.argilla_store import ArgillaStore
-from loopd.annotation.pool_texts import PoolWishes
+from loopd.annotation.pool_texts import PoolOptions
 from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
@@ -81,7 +81,7 @@ def look(
         DataError: it has no text that can be used.
         StorageError: what the run has taken in is damaged or gone from its folder.
     """
-    listed, report = store.texts(pool_wishes(config), progress)
+    listed, report = store.texts(pool_options(config), progress)
     if state.started is None:
         return compared((), listed, (), report)
     before = _intakes(config, state, listed)
@@ -168,11 +168,11 @@ def _say(now: PoolNow, aside: Path | None) -> None:
         )
 
 
-def pool_wishes(config: Config, label: str | None = None) -> PoolWishes:
+def pool_options(config: Config, label: str | None = None) -> PoolOptions:
     """What is read of the records; known labels only where a name is given for them."""
     section = config.pool.model_copy(update={"label": label})
     task = config.task
-    return PoolWishes(section, build_task(task), task.labels, task.none_label)
+    return PoolOptions(section, build_task(task), task.labels, task.none_label)
 
 
 def report_of(now: PoolNow) -> ReadingReport:

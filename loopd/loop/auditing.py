@@ -6,23 +6,34 @@ Must not choose or train anything that the run uses. Where too little is known y
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from loopd.annotation.consensus import discarded, outside
-from loopd.evaluation.audit import LEAST, f1_interval, hits, share_interval
+from loopd.evaluation.audit import (
+    LEAST,
+    Counted,
+    f1_interval,
+    hits,
+    stratified_interval,
+    stratified_share,
+)
 from loopd.evaluation.gain_forecast import AHEAD, ROUNDS, expected
-from loopd.evaluation.savings import Material, Savings, compare
+from loopd.evaluation.savings import Head, Material, Savings, compare
 from loopd.learning.learner import Model
 from loopd.learning.seeding import for_step
 from loopd.loop.draws import PURPOSE
+from loopd.loop.edge import edge_figures, selected_items, signs
+from loopd.loop.measuring import predicted
+from loopd.loop.strata import Stratum, strata
 from loopd.loop.tools import Tools
 from loopd.machine import State
-from loopd.records import BatchItem, JsonValue, PoolId, Target, Targets
+from loopd.records import JsonValue, PoolId, Targets
 
 Figures = dict[str, JsonValue]
 
@@ -82,69 +93,80 @@ def audited(state: State, tools: Tools, model: Model) -> Audit:
     if tools.config.audit.share == 0:
         return Audit()
     drawn, taken = state.draws, state.planned_ids | outside(state)
-    ahead = [id_ for id_ in tools.aside if id_ not in taken][:FORESEEN]
-    predicted = _predicted(tools, model, [*drawn, *ahead])
+    ahead = [id_ for id_ in tools.aside(state) if id_ not in taken][:FORESEEN]
+    guesses = predicted(tools, model, [*drawn, *ahead])
     labels_by_id = tools.resolver.consensus(state, tools).targets
     gold = {id_: labels_by_id[id_] for id_ in drawn if id_ in labels_by_id}
     refused = discarded(state).intersection(drawn)
+    comparison = _compared(state, tools, gold, labels_by_id)
     figures: Figures = {
         "audit.draws": len(gold),
         "audit.discarded": len(refused),
         "audit.open": len(set(drawn) - set(gold) - refused - state.deleted_texts),
         **UNKNOWN,
-        **_measured(tools, gold, predicted),
-        **_compared(state, tools, gold, labels_by_id),
-        **_foreseen(state, tools, gold, predicted),
+        **_measured(strata(state, tools.data.pool, tools.aside(state)), tools, gold, guesses),
+        **comparison,
+        **(signs(state, tools, labels_by_id) if "audit.edge" in comparison else {}),
+        **_foreseen(state, tools, gold, guesses),
     }
-    return Audit(figures, *_news(state, predicted))
+    return Audit(figures, *_news(state, guesses))
 
 
-def _news(state: State, predicted: Targets) -> tuple[Targets, int | None]:
+def _news(state: State, guesses: Targets) -> tuple[Targets, int | None]:
     """What the last model did not say, and the round of it; everything where it said too much."""
     since = max(state.predicted, default=None)
     before: Targets = {} if since is None else state.predicted[since]
-    if since is None or not before.keys() <= predicted.keys():
-        return predicted, None
-    changed = (id_ for id_, target in predicted.items() if before.get(id_) != target)
-    return {id_: predicted[id_] for id_ in changed}, since
-
-
-def _predicted(tools: Tools, model: Model, ids: Iterable[PoolId]) -> dict[PoolId, Target]:
-    items = [BatchItem(id_) for id_ in ids]
-    return {
-        item.record_id: item.suggestion.value
-        for item in tools.learner.suggested(model, items)
-        if item.suggestion is not None
-    }
+    if since is None or not before.keys() <= guesses.keys():
+        return guesses, None
+    changed = (id_ for id_, target in guesses.items() if before.get(id_) != target)
+    return {id_: guesses[id_] for id_ in changed}, since
 
 
 # -- how good the model is -------------------------------------------------------------------------
 
 
-def _measured(tools: Tools, gold: Targets, predicted: Targets) -> Figures:
+def _measured(parts: Sequence[Stratum], tools: Tools, gold: Targets, guesses: Targets) -> Figures:
     if len(gold) < LEAST:
         return {}
-    right = sum(predicted[id_] == target for id_, target in gold.items())
-    low, high = share_interval(right, len(gold))
+    counted = [_counted(part, gold, guesses) for part in parts]
+    low, high = stratified_interval(counted)
     figures: Figures = {
-        "audit.accuracy": right / len(gold),
+        "audit.accuracy": stratified_share(counted),
         "audit.accuracy_low": low,
         "audit.accuracy_high": high,
     }
-    return figures | _f1(tools, list(gold.values()), [predicted[id_] for id_ in gold])
+    return figures | _f1(parts, tools, gold, guesses)
 
 
-def _f1(tools: Tools, gold: Sequence[Target], predicted: Sequence[Target]) -> Figures:
-    """The measure by which the kind of task is judged, where it is not accuracy."""
+def _counted(part: Stratum, gold: Targets, guesses: Targets) -> Counted:
+    """How many of a stratum's labelled draws the model gets right."""
+    ids = part.draws & gold.keys()
+    return Counted(sum(guesses[id_] == gold[id_] for id_ in ids), len(ids), part.texts)
+
+
+def _f1(parts: Sequence[Stratum], tools: Tools, gold: Targets, guesses: Targets) -> Figures:
+    """The measure by which the kind of task is judged, where it is not accuracy.
+
+    Of a stratum without a labelled draw nothing is assumed: the measure is that of the others.
+    """
     if tools.task.metric == "accuracy":
         return {}
-    right, either = hits(gold, predicted)
-    interval = f1_interval(right, either)
+    weights = _weights(parts, gold)
+    right, either = hits([*gold.values()], [guesses[id_] for id_ in gold])
+    interval = f1_interval(right, either, weights)
     if interval is None:
         return {}
     name = f"audit.{tools.task.metric}"
-    f1 = 2 * sum(right) / sum(either)
+    f1 = 2 * float(np.dot(right, weights)) / float(np.dot(either, weights))
     return {name: f1, f"{name}_low": interval[0], f"{name}_high": interval[1]}
+
+
+def _weights(parts: Sequence[Stratum], gold: Targets) -> list[float]:
+    """How many texts each labelled draw stands for, with mean 1."""
+    drawn = [(part.draws & gold.keys(), part.texts) for part in parts]
+    weight_by_id = {id_: texts / len(ids) for ids, texts in drawn for id_ in ids}
+    mean = sum(weight_by_id.values()) / len(weight_by_id)
+    return [weight_by_id[id_] / mean for id_ in gold]
 
 
 # -- what choosing brought -------------------------------------------------------------------------
@@ -161,8 +183,11 @@ def _compared(state: State, tools: Tools, gold: Targets, labels_by_id: Targets) 
     number = {label: index for index, label in enumerate(tools.task.labels)}
     rows = np.split(np.arange(len(ids)), [len(free), len(free) + len(selected)])
     y = np.array([number[str(labels_by_id[id_])] for id_ in ids], dtype=np.int64)
-    savings = compare(Material(vectors.astype(np.float64), y, *rows), _seed(state, tools))
-    return {} if savings is None else _comparison(savings)
+    material = Material(vectors.astype(np.float64), y, *rows)
+    savings = compare(material, _seed(state, tools))
+    row_by_id = {id_: len(free) + row for row, id_ in enumerate(ids[len(free) :])}
+    ahead = edge_figures(state, Head(material), row_by_id, tools.config.run.seed)
+    return ahead if savings is None else ahead | _comparison(savings)
 
 
 def _comparison(savings: Savings) -> Figures:
@@ -181,9 +206,8 @@ def _comparison(savings: Savings) -> Figures:
 
 def _chosen(state: State, labels_by_id: Targets) -> list[PoolId]:
     """Records with a label that a strategy chose, oldest first."""
-    items = (item for batch in state.batches for item in batch.items)
-    selected = (item.record_id for item in items if item.copy_id is None and not item.draw)
-    return [id_ for id_ in selected if id_ in labels_by_id][:MOST_CHOSEN]
+    ids = (item.record_id for item in selected_items(state))
+    return list(islice((id_ for id_ in ids if id_ in labels_by_id), MOST_CHOSEN))
 
 
 def _given(state: State, tools: Tools, labels_by_id: Targets) -> list[PoolId]:
@@ -197,7 +221,7 @@ def _given(state: State, tools: Tools, labels_by_id: Targets) -> list[PoolId]:
 # -- what the next labels will bring ---------------------------------------------------------------
 
 
-def _foreseen(state: State, tools: Tools, gold: Targets, predicted: Targets) -> Figures:
+def _foreseen(state: State, tools: Tools, gold: Targets, guesses: Targets) -> Figures:
     judged = nlargest(
         ROUNDS - 1,
         (
@@ -207,7 +231,7 @@ def _foreseen(state: State, tools: Tools, gold: Targets, predicted: Targets) -> 
         ),
     )
     rounds = [(state.trained[n].labels, state.predicted[n]) for n in reversed(judged)]
-    rounds.append((state.trained[state.round].labels, predicted))
+    rounds.append((state.trained[state.round].labels, guesses))
     ids = [id_ for id_ in gold if all(id_ in model for _, model in rounds)]
     right: Any = np.array([[model[id_] == gold[id_] for id_ in ids] for _, model in rounds])
     forecast = expected([labels for labels, _ in rounds], right, _seed(state, tools))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,10 @@ from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
+from loopd.loop.choosing import with_fallback
 from loopd.loop.draws import drawn, mixed, placed, undrawn, unseen
 from loopd.loop.label_resolver import votes
+from loopd.loop.labelled_test import due, spare
 from loopd.loop.queue import lasting
 from loopd.loop.reasons import explained, ranked_anew
 from loopd.loop.tools import Tools
@@ -74,26 +77,30 @@ def cold_batch(
         )
         return explained(choice, tools, None, context.targets)
 
-    hidden = unseen(context.state, tools.aside)
+    hidden = unseen(context.state, tools.hidden(context.state))
     spent = max(context.labels, _spent(context))
     size = max(1, labels_left(tools.config.stopping, spent, size))
     return _planned(context, tools, _with_draws(context, tools, size, choose), None)
 
 
 def chosen_batch(
-    context: SelectionContext, tools: Tools, model: Model, size: int
+    context: SelectionContext, tools: Tools, model: Model, size: int, *, cold: bool = False
 ) -> BatchPlanned | RunStopped:
-    """The next batch as the query strategy wants it; the end where nothing is left to ask."""
+    """The next batch as the query strategy wants it; the end where nothing is left to ask.
+
+    ``cold``: as the cold start wants it, and of that size; the model only proposes.
+    """
     section, state = tools.config.queue, context.state
-    if section.watermark is None and state.published:
+    if section.watermark is None and state.published and not cold:
         left = len(tools.data.pool) - len(state.planned_ids)
         lasts = lasting(state, state.answers_needed(section.min_submitted), size)
         size = max(size, min(lasts, left // LEFT_FOR))
     size = max(1, labels_left(tools.config.stopping, _spent(context), size))
-    hidden = unseen(state, tools.aside)
+    hidden = unseen(state, tools.hidden(state))
 
     def choose(count: int) -> BatchChoice:
-        if tools.config.strategy.name == ACTIVELAB:
+        is_asked_again = tools.config.strategy.name == ACTIVELAB and not cold
+        if is_asked_again and tools.learner.can_choose(context.targets):
             picked = BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
             return explained(picked, tools, model, context.targets)
         choice = tools.learner.choose(
@@ -103,10 +110,13 @@ def chosen_batch(
             targets=context.targets,
             exclude=context.taken,
             hidden=hidden,
+            cold=cold,
         )
         return explained(choice, tools, model, context.targets)
 
-    planned = _planned(context, tools, _with_draws(context, tools, size, choose), model.id)
+    taken = {*context.taken, *context.targets, *hidden}
+    mixing = with_fallback(choose, state, tools, model, taken)
+    planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
     return replace(planned, refreshed=tuple(_refreshed(context, tools, model)))
@@ -122,9 +132,9 @@ def _spent(context: SelectionContext) -> int:
 def _with_draws(
     context: SelectionContext, tools: Tools, size: int, choose: Callable[[int], BatchChoice]
 ) -> BatchChoice:
-    """What is chosen, and among it the random draws that are due.
+    """What is chosen, and among it the random draws that are due, those of a test set first.
 
-    At the end of the pool what is left of those that were set aside for draws, then nothing.
+    At the end of the pool what is left of those that were set aside, then nothing.
 
     Args:
         context: the state and what follows from it.
@@ -132,16 +142,31 @@ def _with_draws(
         size: records of the batch.
         choose: gives so many records, or fewer where fewer are left.
     """
-    config = tools.config
-    draws = drawn(context.state, tools.aside, config.audit.share, size)
+    config, state = tools.config, context.state
+    tests = due(state, tools.reserve, config.test_ask, size)
+    due_now = drawn(state, tools.aside(state), config.audit.share, size)
+    draws = (*tests, *due_now[: size - len(tests)])
     if len(draws) == size:
         return BatchChoice(draws, RANDOM)
     choice = choose(size - len(draws))
-    if not choice.items and (rest := undrawn(context.state, tools.aside)):
+    if not choice.items and (rest := _rest(state, tools, tests)):
         return BatchChoice(rest[:size], RANDOM)
     if not draws:
         return choice
     return replace(choice, items=mixed(choice.items, draws, config.run.seed, context.number))
+
+
+def _rest(state: State, tools: Tools, tests: tuple[BatchItem, ...]) -> tuple[BatchItem, ...]:
+    """What is left at the end of the pool: of the test set, of the draws, and what it spared."""
+    ids = {item.record_id for item in tests}
+    left = (item for item in spare(state, tools.reserve) if item.record_id not in ids)
+    return (*tests, *undrawn(state, tools.aside(state)), *left)
+
+
+def lacks_test_set(state: State, tools: Tools, size: int) -> bool:
+    """Whether the next batch is all for the test set that people label, so no model is needed."""
+    ask = tools.config.test_ask
+    return ask > 0 and len(due(state, tools.reserve, ask, size)) == size
 
 
 def _refreshed(context: SelectionContext, tools: Tools, model: Model) -> Iterator[Batch]:
@@ -182,7 +207,9 @@ def _planned(
     if not tools.config.queue.suggestions:
         items = tuple(replace(item, suggestion=None) for item in items)
     batch = Batch(f"b{context.number:04d}", context.number, choice.strategy, model_id, items)
-    return BatchPlanned(tools.clock.wall(), batch, tools.clock.monotonic() - context.started)
+    seconds = tools.clock.monotonic() - context.started
+    fallback, why = choice.fallback, choice.why
+    return BatchPlanned(tools.clock.wall(), batch, seconds, fallback=fallback, why=why)
 
 
 # -- second opinions -------------------------------------------------------------------------------
@@ -208,7 +235,7 @@ def _picks(context: SelectionContext, tools: Tools, model: Model, size: int) -> 
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, context.state
-    taken = state.planned_ids.union(outside(state), context.targets, tools.aside)
+    taken = state.planned_ids.union(outside(state), context.targets, tools.hidden(state))
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))
@@ -216,17 +243,20 @@ def _picks(context: SelectionContext, tools: Tools, model: Model, size: int) -> 
         tools.learner.out_of_fold(model.round, context.targets, config.consensus.folds, member)
         for member in members
     ]
+    taught = {
+        id_: {vote.annotator: str(vote.target) for vote in cast}
+        for id_, cast in votes(state, tools).items()
+        if id_ in context.targets  # no second opinion on a random draw
+    }
     answered = Answered(
-        votes={
-            id_: {vote.annotator: str(vote.target) for vote in cast}
-            for id_, cast in votes(state, tools).items()
-            if id_ in context.targets  # no second opinion on a random draw
-        },
+        votes=taught,
+        labels={id_: str(context.targets[id_]) for id_ in taught},
         askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel),
         proba=out_of_fold,
     )
-    models = (tools.learner.fit(model.round, context.targets, member) for member in members)
-    unanswered = Unanswered(new, [tools.learner.predict_pool(member, new) for member in models])
+    others = (tools.learner.fit(model.round, context.targets, member) for member in members[1:])
+    models = itertools.chain([model], others)
+    unanswered = Unanswered(new, [tools.learner.choosing_proba(member, new) for member in models])
     seed = for_step(config.run.seed, context.number, "second opinions")
     return pick(answered, unanswered, config.task.labels, size=size, seed=seed)
 

@@ -7,7 +7,8 @@ from collections import Counter
 from loopd.annotation.consensus import NOTHING, any_answered, index_of
 from loopd.annotation.second_opinions import askable
 from loopd.config import ACTIVELAB, Config
-from loopd.loop.opening import OPENING, is_opening
+from loopd.events import OPENING
+from loopd.loop.opening import is_opening
 from loopd.loop.queue import has_room, runs_low
 from loopd.machine import Phase, State
 from loopd.records import ExternalId
@@ -35,7 +36,7 @@ class Closing:
         self._last_looks[state.phase, state.round] += 1
 
     def known_early(self, state: State, config: Config) -> bool:
-        """Whether nothing can have changed since ``too_early``: time alone closes nothing."""
+        """Whether nothing can have changed since ``too_early``: no batch closes by time alone."""
         return state is self._early and config.queue.patience is None
 
     def too_early(self, state: State) -> None:

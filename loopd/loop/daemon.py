@@ -24,14 +24,26 @@ from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
 from loopd.loop.argilla_pool import PoolNow, keep
-from loopd.loop.draws import in_force
+from loopd.loop.draws import draw_order, in_force
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
+from loopd.loop.pool_source import HINT, looks
+from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
-from loopd.loop.tools import DataSets, Tools, build_store, build_tools, look_at_data, read_data
+from loopd.loop.taken_in import keep_first
+from loopd.loop.tools import (
+    DataSets,
+    Tools,
+    build_store,
+    build_tools,
+    look_at_data,
+    read_data,
+    with_news,
+)
+from loopd.loop.tuning import in_use
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.storage.heartbeat import Heartbeat
@@ -49,25 +61,29 @@ def run_daemon(
     progress: Callable[[str, int, int], None] | None = None,
     observers: Sequence[Observer] = (),
     *,
-    rest: Callable[[Loop], None] = lambda _: None,
+    rest: Callable[[Loop], None] | None = None,
+    stop: Stop | None = None,
 ) -> State:
-    """Run the loop until it is done or a signal comes.
+    """Run the loop until it is done or a stop is asked for, by a signal or by ``stop.set()``.
 
-    A signal that comes before the loop has begun ends everything there and then.
+    A signal that comes before the loop has begun ends everything there and then. Signals reach the
+    main thread alone: in any other ``stop`` is the way to end it.
 
     Args:
         config: the checked configuration.
         progress: called with (what, done, total) during long steps.
         observers: who is told what happens; closed at the end.
         rest: called when the run is done, before page and lock are given up.
+        stop: to end it from elsewhere, such as another thread.
 
     Returns:
-        The state at the end; an empty one where a signal came before the loop had begun.
+        The state at the end; an empty one where the stop came before the loop had begun.
 
     Raises:
         LoopdError: anything that waiting cannot mend; the journal is intact.
     """
-    stop = Stop(at_once=True)
+    stop = stop or Stop()
+    stop.at_once = True
     try:
         with ExitStack() as stack:
             group = Observers(observers)
@@ -78,7 +94,7 @@ def run_daemon(
                 gate.look(entering)
             entering.keep_texts()
             state = _run(entering)
-            if state.phase is Phase.DONE:
+            if state.phase is Phase.DONE and rest is not None:
                 rest(entering.loop)
             return state
     except Exception as error:
@@ -144,7 +160,8 @@ class _Entering:
     def read_data(self) -> None:
         """Read pool and test set, and log what was left out."""
         if self.config.pool.argilla is None:
-            self.datasets = read_data(self.config)
+            self._looks = looks(self.config)
+            self.datasets = with_news(self.config, read_data(self.config, self.state))
         else:
             self.datasets = self._patiently(self._read_from_argilla)
         report_data(self.datasets)
@@ -159,9 +176,15 @@ class _Entering:
         return data
 
     def keep_texts(self) -> None:
-        """Write down what joins a pool in Argilla, once every gate has let the run in."""
+        """Write down the texts of a new run, or what joins a pool in Argilla.
+
+        Only a run that every gate has let in may do so.
+        """
+        data = self.datasets
         if self._joining is not None:
             keep(self.config, self.state, self._joining, time.time())
+        elif self.config.pool.argilla is None and not data.is_kept:
+            keep_first(self.config, data.pool, self._looks, data.reports["pool"])
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""
@@ -176,7 +199,9 @@ class _Entering:
             self._stop,
             self._progress,
             store=self._store,
+            watch=PoolWatch(self.config) if self.config.pool.argilla is None else None,
             beat=self._heart.beat,
+            order=draw_order(self.state),
         )
         write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
         alarm, webhook = self._stack.enter_context(_alarm(self.config))
@@ -211,6 +236,10 @@ class _Entering:
         """Whether that is the dataset."""
         page = annotation_page(self.config.argilla.url, dataset_id)
         return self._store.describe().startswith(page)
+
+    def say_over(self) -> None:
+        """Tell annotators that nothing more comes."""
+        self._store.farewell()
 
     def _patiently(self, action: Callable[[], Result]) -> Result:
         waiting = patience(
@@ -260,7 +289,10 @@ def _run(entered: _Entering) -> State:
     entered.notes.look(state, loop.tools.config)
     loop.stop.at_once = False  # from here on steps end by themselves, or leave off safely
     state = loop.run(state)
-    if state.phase is not Phase.DONE:
+    if state.phase is Phase.DONE:
+        entered.say_over()
+    else:
+        state = loop.leave(state)
         log.get("loop").info("stopped", phase=state.phase.value, hint="start again to go on")
     return state
 
@@ -274,7 +306,7 @@ def _write(
     folder = tools.config.run.dir
     if isinstance(event, RoundEvaluated):
         metrics_log.add_last(state, folder)
-        tools.learner.keep(_latest_models(state, tools.config.run.keep_models))
+        tools.learner.keep(in_use(state, tools.config.run.keep_models))
     # Plotting waits until the next batch is out: nobody should wait for a picture.
     if isinstance(event, (BatchPublished, RunStopped)) and state.evaluated:
         plot(state, folder)
@@ -287,10 +319,6 @@ def plot(state: State, folder: Path) -> None:
     plot_learning_curve(metrics_log.rows(state), folder / CURVE_NAME, title="Learning curve")
 
 
-def _latest_models(state: State, count: int) -> list[str]:
-    return [state.trained[number].model_id for number in sorted(state.trained)[-count:]]
-
-
 def report_data(data: DataSets) -> None:
     """Log what became of the pool and the test set, in the words of ``loopd check``."""
     logger = log.get("data")
@@ -301,5 +329,7 @@ def report_data(data: DataSets) -> None:
                 logger.info("reading", set=name, detail=line.strip())
             else:
                 logger.warning("reading", set=name, detail=line.strip())
+    if data.news.sentence():
+        logger.warning("pool_file", says=data.news.sentence(), hint=HINT)
     if data.leaks:
         logger.warning("test_texts_in_pool", count=len(data.leaks), examples=data.leaks[:3])

@@ -1,23 +1,25 @@
 """Owns which texts are drawn at random for the audit, and what that keeps from the model; pure.
 
-A share of the pool is set aside before anybody chooses: the first texts of one random order. Draws
-come from there in that order, and no strategy may choose what is there, or know of it: one that
-spreads its choice would stay away from it. So the draws of any round are a plain random sample of
-the pool, whatever the strategy took meanwhile.
+A share of the pool is set aside before anybody chooses: the texts whose number, a hash of seed and
+id, is below it. Draws come from there, the smallest number first, and no strategy may choose what
+is there, or know of it: one that spreads its choice would stay away from it. So the draws of any
+round are a plain random sample of the pool, whatever the strategy took meanwhile; while texts that
+came late have fewer of them, each part of the pool has its own (``loop.strata``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from loopd.annotation.consensus import outside
 from loopd.config import Config
-from loopd.config.audit import USUAL_SHARE
+from loopd.config.audit import USUAL_FOLDS, USUAL_SHARE
 from loopd.data.pool import Pool
-from loopd.learning.seeding import for_step, rng
+from loopd.events import HASHED, SHUFFLED
+from loopd.learning.seeding import for_step, hashed, rng
 from loopd.machine import State
 from loopd.records import BatchItem, PoolId, Targets
 
@@ -38,13 +40,32 @@ def in_force(config: Config, state: State) -> Config:
     return with_share(config, USUAL_SHARE if config.test is None else 0.0)
 
 
-def with_share(config: Config, share: float) -> Config:
-    """The configuration with this share of draws."""
+def folds_in_force(config: Config, state: State) -> int:
+    """Parts of the cross-validation of a run; 0: none.
+
+    What the configuration says comes first, then what the run began with: one of a version that had
+    none gets none by an upgrade, as its rounds would take longer, and its batches be larger.
+    """
+    if config.audit.folds is not None:
+        return config.audit.folds
+    begun = state.started
+    if begun is None or begun.folds is not None:
+        return USUAL_FOLDS if begun is None or begun.folds is None else begun.folds
+    return USUAL_FOLDS if begun.random_share > 0 else 0
+
+
+def with_share(config: Config, share: float | None) -> Config:
+    """The configuration with this share of draws, ``None`` for the usual one."""
     section = config.audit.model_copy(update={"random_share": share})
     return config.model_copy(update={"audit": section})
 
 
-def set_aside(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:
+def draw_order(state: State) -> str:
+    """How the run draws texts at random: as it began, ``hashed`` where it has not."""
+    return HASHED if state.started is None else state.started.draw_order
+
+
+def set_aside(pool: Pool, share: float, seed: int, order: str = HASHED) -> tuple[PoolId, ...]:
     """The texts that only the audit may draw, in the order in which it does.
 
     A text that came with an answer is none of them: nobody is asked for it. Where a pool has grown,
@@ -54,9 +75,31 @@ def set_aside(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:
         pool: all texts.
         share: ``audit.random_share``.
         seed: of the run.
+        order: what ``draw_order`` gave.
     """
     if share == 0:
         return ()
+    if order == SHUFFLED:
+        return _shuffled(pool, share, seed)
+    free = [record.id for record in pool if not record.answers]
+    numbers = hashed(seed, PURPOSE, free)
+    below = np.flatnonzero(numbers < share)
+    return tuple(free[row] for row in below[np.argsort(numbers[below], kind="stable")])
+
+
+def likely_order(asides: Mapping[str, Sequence[PoolId]], draws: Collection[PoolId]) -> str:
+    """How a run draws of which only its draws are there: the order whose first texts they are.
+
+    Args:
+        asides: what is set aside in each order; of two that fit alike, the first one.
+        draws: those of the run, some perhaps lost.
+    """
+    count = len(draws)
+    return max(asides, key=lambda order: len(set(draws).intersection(asides[order][:count])))
+
+
+def _shuffled(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:
+    """The same in runs that began before texts had numbers: the first of a random order."""
     before, rows = 0, []
     for number, records in enumerate(pool.parts):
         free = [record.id for record in records if not record.answers]
@@ -93,8 +136,8 @@ def undrawn(state: State, aside: Sequence[PoolId]) -> tuple[BatchItem, ...]:
 def unseen(state: State, aside: Sequence[PoolId]) -> frozenset[PoolId]:
     """What strategies must not know of: what is set aside, and all draws.
 
-    As long as there is an audit; a text that a strategy took before it began is none of them, nor
-    is one that people have answered without being asked.
+    As long as there is an audit, or a test set that people label; a text that a strategy took
+    before it began is none of them, nor is one that people have answered without being asked.
     """
     if not aside:
         return frozenset()
@@ -128,15 +171,18 @@ def placed(
 def training(targets: Targets, state: State, share: float) -> Targets:
     """What a model may be trained on: all labels but those of the draws.
 
-    Without an audit they train as others do.
+    Without an audit they train as others do; the test set that people label never does.
     """
     held = held_out(state, share)
     return {id_: target for id_, target in targets.items() if id_ not in held} if held else targets
 
 
 def held_out(state: State, share: float) -> frozenset[PoolId]:
-    """The draws, as long as there is an audit: no model may learn from them in any way."""
-    return frozenset() if share == 0 else frozenset(state.draws)
+    """What no model may learn from in any way.
+
+    The draws, as long as there is an audit; and always the test set that people label.
+    """
+    return state.tests if share == 0 else frozenset(state.draws)
 
 
 def _whole(value: float) -> int:

@@ -14,6 +14,7 @@ from loopd.annotation.server_version import ServerVersion
 from loopd.config import Config
 from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
+from loopd.learning.contenders import check
 from loopd.learning.learner import Learner
 from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
@@ -77,7 +78,7 @@ class Visit(Protocol):
         """Find the API key."""
 
     def open_door(self) -> None:
-        """Listen where Argilla is to knock, if it is."""
+        """Listen for Argilla's webhooks, if they are on."""
 
     def account(self) -> tuple[str, str]:
         """Name and role of the key's account."""
@@ -124,8 +125,7 @@ def _folder(visit: Visit) -> str:
         probe_atomic(folder / name)
     for name in CACHES:
         probe_folder(folder / CACHE_FOLDER / name)
-    if visit.config.pool.argilla is not None:
-        probe_folder(folder / POOL_FOLDER)
+    probe_folder(folder / POOL_FOLDER)
     return ""
 
 
@@ -174,7 +174,7 @@ def _packages(visit: Visit) -> str:
 
 
 def _model(visit: Visit) -> str:
-    return visit.learner.check() if visit.is_new else ""
+    return check(visit.learner) if visit.is_new else ""
 
 
 def _stopping(visit: Visit) -> str:

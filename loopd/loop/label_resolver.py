@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.annotation.consensus import Ballots, Consensus, ConsensusOptions, ballots, resolve
 from loopd.learning.seeding import for_step
+from loopd.loop.contest import learner_of
 from loopd.loop.draws import held_out
 from loopd.machine import State
 from loopd.records import PoolId, Span, Target, Targets
@@ -38,9 +39,10 @@ class LabelResolver:
 
     def _counted(self, state: State, tools: Tools) -> Consensus:
         def predict(majority: Targets) -> Mapping[PoolId, Any] | None:
-            if not tools.learner.can_fit(majority):
+            learner = learner_of(state, tools)
+            if not learner.can_fit(majority):
                 return None
-            return tools.learner.out_of_fold(state.round, majority, tools.config.consensus.folds)
+            return learner.out_of_fold(state.round, majority, tools.config.consensus.folds)
 
         consensus_options = ConsensusOptions(
             strategy=tools.config.consensus.strategy,

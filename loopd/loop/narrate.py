@@ -14,6 +14,7 @@ from loopd.events import (
     Event,
     ModelTrained,
     PoolChanged,
+    PoolGrew,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -56,6 +57,8 @@ def narrate(event: Event, state: State) -> None:
             logger.warning("settings_adopted", min_submitted=event.min_submitted)
         case PoolChanged():
             _pool_changed(event, state)
+        case PoolGrew():
+            _pool_grew(event, state)
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():
@@ -140,6 +143,18 @@ def _pool_changed(event: PoolChanged, state: State) -> None:
         )
     if event.back:
         logger.info("texts_back_in_the_pool", count=len(event.back), records=list(event.back[:5]))
+
+
+def _pool_grew(event: PoolGrew, state: State) -> None:
+    left_out = {"duplicates": event.duplicates, "refused": event.refused}
+    log.get("loop").info(
+        "texts_joined_the_pool",
+        round=state.round,
+        count=event.new,
+        source=event.source,
+        pool=event.total,
+        **{name: count for name, count in left_out.items() if count},
+    )
 
 
 def _evaluated(event: RoundEvaluated, state: State) -> None:

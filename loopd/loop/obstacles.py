@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import given, index_of, majorities, targets, unresolved
 from loopd.config import Config
+from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.problems.problem import problem_of
 from loopd.loop.draws import held_out, in_force, training
 from loopd.machine import Phase, State
@@ -164,6 +165,8 @@ class _Lack:
 def _nothing_to_learn(state: State, config: Config) -> Obstacle | None:
     if state.trained and max(state.trained) >= state.round - 1:
         return None  # a model was trained just now
+    if state.batches and all(item.test for item in state.batch.items):
+        return None  # people label the test set first
     lack = _lack(state, config)
     if lack is None or _is_early(state, config):
         return None
@@ -222,7 +225,9 @@ def _can_fit(state: State, config: Config) -> bool:
     empty = config.task.type != "multi_label" or config.task.none_label is not None
     problem = problem_of(config.task.type, config.task.labels, allow_empty=empty)
     held = held_out(state, config.audit.share)
-    different: set[Target] = set()
+    different = set(DescribedLabels.of(config.task.descriptions, problem).targets)
+    if problem.can_fit(list(different)):
+        return True
     for record_id, target in majorities(state):
         if record_id not in held and target not in different:
             different.add(target)

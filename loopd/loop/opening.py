@@ -6,11 +6,9 @@ The first batch proper is chosen while people label these. Pure; must not choose
 from __future__ import annotations
 
 from loopd.config import Config
+from loopd.events import BEFORE, OPENING
 from loopd.learning.strategies.registry import RANDOM
 from loopd.machine import State
-
-OPENING = "opening"
-"""Why its batch is closed."""
 
 SMALL = 200
 """Fewer texts are encoded in no time: the first batch goes out whole."""
@@ -40,8 +38,15 @@ def was_opening(state: State) -> bool:
     return closed is not None and closed.reason == OPENING
 
 
+def begins(state: State) -> bool:
+    """Whether the next batch is the first, or the rest of it: the cold start chooses that."""
+    return state.round == BEFORE or was_opening(state)
+
+
 def cold_size(state: State, config: Config, pool_size: int) -> int:
     """Records of the next batch that no model chooses: behind an opening the rest of the first."""
+    if state.round == BEFORE:
+        return config.queue.first_size
     if not is_opening(state, config, pool_size):
         return config.queue.batch_size
     return max(1, _first_size(config) - len(state.batch.items))

@@ -17,7 +17,9 @@ from itertools import pairwise
 from statistics import median, median_low
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
+from loopd.evaluation.contest import is_due
 from loopd.loop.answer_moments import annotators_of, moments_of
+from loopd.loop.contest import labels_compared
 from loopd.machine import State
 from loopd.records import ExternalId, text_of
 
@@ -194,10 +196,21 @@ def turnaround(state: State) -> float | None:
 def _last_rounds(state: State) -> list[float]:
     """Seconds of the steps of the last rounds.
 
-    The first round is often a slow one: a model is loaded, and all texts are encoded.
+    The first round is often a slow one: a model is loaded, and all texts are encoded. A round in
+    which ``auto`` compares classifiers is one, too: the last such counts when another is due.
     """
     last = nlargest(ROUNDS, state.evaluated)
+    compared = [number for number, event in state.evaluated.items() if event.classifiers]
+    if compared and is_due(_labels_soon(state), labels_compared(state)):
+        last.append(max(compared))
     return [took for number in last if (took := _took(state, number)) is not None]
+
+
+def _labels_soon(state: State) -> int:
+    """Labels that the next model has, if everything that is out is answered."""
+    number = max(state.evaluated)
+    later = (batch for batch in state.batches if batch.round > number)
+    return state.trained[number].labels + sum(len(batch.items) for batch in later)
 
 
 def _took(state: State, number: int) -> float | None:

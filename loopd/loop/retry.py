@@ -12,7 +12,8 @@ def delays(cap: float, seed: int | None = None) -> Iterator[float]:
     """Seconds to wait after the first, second, ... failure in a row.
 
     Exponential growth with full jitter in the upper half ("equal jitter"; Brooker, *Exponential
-    Backoff And Jitter*, AWS Architecture Blog 2015), so that several clients do not knock at once.
+    Backoff And Jitter*, AWS Architecture Blog 2015), so that several clients do not
+    retry together.
 
     Args:
         cap: the longest wait in seconds.

@@ -5,17 +5,20 @@ Must not know signals, files or servers; those come in through its arguments.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
-from loopd.events import Event, RunStopped
+from loopd.events import Event, PoolGrew, RunStopped
+from loopd.loop.batches import EXHAUSTED
 from loopd.loop.observers import Observers
 from loopd.loop.retry_loop import RetryLoop
-from loopd.loop.steps import STEPS
+from loopd.loop.steps import STEPS, answers_meanwhile
 from loopd.loop.stop import Alarm, Stop
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State, apply
@@ -26,6 +29,9 @@ Write = Callable[[Event, State], None]
 
 LONGEST_SILENCE = 30.0
 """Seconds of a wait after which the loop gives a sign of life."""
+
+LAST_LOOK = 3.0
+"""Seconds for the last look of a run that is stopped."""
 
 SOONEST = 0.5
 """Least seconds between two looks, however often the alarm rings."""
@@ -57,6 +63,9 @@ class Loop:
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
+        event = self._left_over() if state.phase is Phase.DONE else None
+        if event is not None:
+            state = self.record(state, event)
         while state.phase is not Phase.DONE and not self.stop.is_set():
             self.beat()
             try:
@@ -68,6 +77,23 @@ class Loop:
             else:
                 self._rest()
         return state
+
+    def leave(self, state: State) -> State:
+        """Read once more what people have answered, so that the journal of a stopped run has it.
+
+        Argilla gets a few seconds for it: what it does not tell by then comes in at the next start.
+        """
+        news: list[Event | None] = []
+
+        def look() -> None:
+            with suppress(Exception):  # nothing may keep a run from stopping
+                news.append(answers_meanwhile(state, self.tools))
+
+        looking = threading.Thread(target=look, daemon=True)
+        looking.start()
+        looking.join(LAST_LOOK)
+        event = news[0] if news else None
+        return state if event is None else self.record(state, event)
 
     def _rest(self) -> None:
         """Wait for the next look; an alarm makes it come sooner, but not at once."""
@@ -82,17 +108,43 @@ class Loop:
         """Fold an event, make it durable and tell who looks on."""
         after = apply(state, event)
         self.write(event, after)
+        if isinstance(event, PoolGrew):
+            self.tools.grow()
         self.observers.saw(event, after)
         return after
 
     def _step(self, state: State) -> Event | None:
         def attempt() -> Event | None:
-            event = STEPS[state.phase](state, self.tools)
+            event = self._joining(state) or self._stepped(state)
+            if isinstance(event, RunStopped):
+                event = self._left_over() or event
             if isinstance(event, RunStopped):
                 self.tools.store.show_only(())
             return event
 
         return self.patiently(attempt)
+
+    def _joining(self, state: State) -> Event | None:
+        """Texts that join the pool now, before anything else is done."""
+        watch = self.tools.watch
+        return None if watch is None else watch.look(state, self.tools.data.pool)
+
+    def _left_over(self) -> Event | None:
+        """Texts that somebody has added while the run came to its end."""
+        watch = self.tools.watch
+        return None if watch is None else watch.added(self.tools.data.pool)
+
+    def _stepped(self, state: State) -> Event | None:
+        """What the step of the phase gives; no end where more texts may come."""
+        watch = self.tools.watch
+        if watch is not None and watch.waits_in is state:
+            return answers_meanwhile(state, self.tools)
+        event = STEPS[state.phase](state, self.tools)
+        is_exhausted = isinstance(event, RunStopped) and event.reason == EXHAUSTED
+        if watch is None or not (is_exhausted and watch.is_following):
+            return event
+        watch.wait_in(state)
+        return None
 
     def patiently(self, action: Callable[[], Result]) -> Result | None:
         """Repeat the action while it fails transiently; ``None`` if a stop comes first.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Collection
 from importlib.util import find_spec
 
 from loopd import __version__
@@ -16,8 +17,11 @@ from loopd.config.sinks import SQLITE
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
-from loopd.events import Event, PoolChanged, RunResumed, RunStarted
+from loopd.events import HASHED, Event, PoolChanged, RunResumed, RunStarted
 from loopd.installation import add_extra
+from loopd.learning.contenders import check
+from loopd.loop.draws import folds_in_force
+from loopd.loop.labelled_test import FINGERPRINT
 from loopd.loop.tools import DataSets, Tools
 from loopd.machine import Phase, State
 
@@ -33,8 +37,13 @@ def same_run(state: State, tools: Tools) -> None:
     refuse_changes(state, tools.config, tools.data)
 
 
-def refuse_changes(state: State, config: Config, data: DataSets) -> None:
+def refuse_changes(state: State, config: Config, data: DataSets, but: Collection[str] = ()) -> None:
     """Refuse a configuration or data that are not those of the journal.
+
+    Args:
+        state: what the journal says.
+        config, data: as they are now.
+        but: what may be another.
 
     Raises:
         RunError: labels, seed, pool or test set are others.
@@ -46,10 +55,10 @@ def refuse_changes(state: State, config: Config, data: DataSets) -> None:
     same = {
         "the labels": begun.labels == labels,
         "the seed": begun.seed == seed,
-        "the pool": is_pool_of(state, data.pool),
+        "the pool": is_pool_of(state, data.pool) and not data.news.is_other,
         "the test set": begun.test_fingerprint == test,
     }
-    changed = [name for name, is_same in same.items() if not is_same]
+    changed = [name for name, is_same in same.items() if not is_same and name not in but]
     if changed:
         raise RunError(
             f"{' and '.join(changed)} changed since this run began",
@@ -121,7 +130,7 @@ def check_parts(tools: Tools) -> None:
         ModelError, ConfigError: classifier, strategy or stopping criteria cannot be used.
     """
     check_extras(tools.config)
-    tools.learner.check()
+    check(tools.learner)
     check_criteria(tools.config.stopping.criteria, tools.learner.decision_classes)
 
 
@@ -185,6 +194,9 @@ def started(tools: Tools, dataset_id: str) -> RunStarted:
         dataset_id=dataset_id,
         versions=versions(),
         random_share=tools.config.audit.share,
+        folds=folds_in_force(tools.config, State()),
+        texts=len(tools.data.pool),
+        draw_order=HASHED,
     )
 
 
@@ -197,4 +209,6 @@ def versions() -> dict[str, str]:
 def _identity(config: Config, data: DataSets) -> tuple[tuple[str, ...], int, str, str]:
     """Labels, seed, and fingerprints of pool and test set: what makes it this run."""
     test = data.test.fingerprint if data.test is not None else ""
+    if config.test_ask:
+        test = FINGERPRINT
     return config.task.labels, config.run.seed, data.pool.fingerprint, test

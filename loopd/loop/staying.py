@@ -40,11 +40,12 @@ def run_and_stay(
     Raises:
         LoopdError: what ends a daemon; also where a start refuses the new configuration.
     """
-    stop = Stop()
+    stop = Stop(second_kills=True)
     with on_signals(stop):  # for the moment between two stretches, when the daemon's own are gone
         while True:
             rest = Rest(path, config)
-            state = run_daemon(config, progress, observers(config), rest=rest)
+            own = Stop(second_kills=True)
+            state = run_daemon(config, progress, observers(config), rest=rest, stop=own)
             if rest.news is None or stop.is_set() or rest.was_stopped():
                 return state
             config = rest.news

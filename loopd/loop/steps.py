@@ -32,13 +32,16 @@ from loopd.events import (
 )
 from loopd.learning.learner import Model
 from loopd.loop.auditing import audited
-from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch
+from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch, lacks_test_set
 from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
+from loopd.loop.comparing import compared
+from loopd.loop.contest import classifier_of, with_classifier
 from loopd.loop.draws import training
-from loopd.loop.measuring import on_test_set, without_test_set
-from loopd.loop.opening import cold_size, opening_size, was_opening
+from loopd.loop.measuring import measures
+from loopd.loop.opening import begins, cold_size, opening_size, was_opening
 from loopd.loop.tools import Tools
+from loopd.loop.tuning import encoder_of, encoder_round, tuned_in
 from loopd.loop.verdict import limit_reached, rules, stop_reason
 from loopd.loop.waiting import figures
 from loopd.loop.warm_start import imported
@@ -58,7 +61,8 @@ LOOK_SECONDS, LONGEST_LOOK = 0.1, 2.0
 def seed(state: State, tools: Tools) -> Event:
     """Take over the answers that came with the pool or are in the dataset, then choose a batch.
 
-    Where those are enough to train on, a model chooses.
+    Where those are enough to train on, a model chooses. Where descriptions of labels are, there is
+    a model first, unless a few records are to go out at once: then it comes behind them.
     """
     news = imported(state, tools.data.pool, tools.task, tools.clock.wall())
     if news is None and (sweep := tools.watcher.look(state.external_ids)) is not None:
@@ -70,10 +74,25 @@ def seed(state: State, tools: Tools) -> Event:
     if limit is not None:
         return RunStopped(tools.clock.wall(), limit)
     context = SelectionContext(state, labels, tools.clock.monotonic(), len(labels))
-    if tools.learner.can_fit(labels):
+    if tools.learner.can_fit(labels, described=False):
         return chosen_batch(context, tools, _model(state, tools), size)
+    if begins_with_model(state, tools):
+        return _trained(context, tools)
     opening = opening_size(tools.config, len(tools.data.pool))
     return cold_batch(context, tools, opening or size, at_random=opening is not None)
+
+
+def begins_with_model(state: State, tools: Tools) -> bool:
+    """Whether a model of what labels mean comes before the first batch.
+
+    Not where that consists of a test set, which nobody is shown proposals for.
+    """
+    size = tools.config.queue.first_size
+    if opening_size(tools.config, len(tools.data.pool)) or lacks_test_set(state, tools, size):
+        return False
+    labels = _labels(state, tools)
+    fits = tools.learner.can_fit
+    return fits(labels) and not fits(labels, described=False)
 
 
 def publish(state: State, tools: Tools) -> Event:
@@ -139,64 +158,83 @@ def _closed(state: State, tools: Tools) -> Event | None:
 
 
 def train(state: State, tools: Tools) -> Event:
-    """Train on everything known; with too little to train on, ask for another cold batch."""
+    """Train on everything known; with too little to train on, ask for another cold batch.
+
+    So it goes on, too, while people label the test set: nothing new is there to train on.
+    """
     started = tools.clock.monotonic()
-    consensus = tools.resolver.consensus(state, tools)
-    labels = consensus.targets
+    labels = tools.resolver.consensus(state, tools).targets
     trains = training(labels, state, tools.config.audit.share)
-    if was_opening(state) or not tools.learner.can_fit(trains):
-        section = tools.config.stopping
-        limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
-        if limit is not None:
-            return RunStopped(tools.clock.wall(), limit)
-        context = SelectionContext(state, trains, started, len(labels))
-        return cold_batch(context, tools, cold_size(state, tools.config, len(tools.data.pool)))
-    model = tools.learner.fit(state.round, trains)
+    context = SelectionContext(state, trains, started, len(labels))
+    size = cold_size(state, tools.config, len(tools.data.pool))
+    is_early = was_opening(state) and not tools.learner.can_fit({})
+    is_early = is_early or lacks_test_set(state, tools, size)
+    if not is_early and tools.learner.can_fit(trains):
+        return _trained(context, tools)
+    section = tools.config.stopping
+    limit = limit_reached(section, labels=len(labels), rounds=state.rounds_measured)
+    if limit is not None:
+        return RunStopped(tools.clock.wall(), limit)
+    return cold_batch(context, tools, size)
+
+
+def _trained(context: SelectionContext, tools: Tools) -> ModelTrained:
+    """The model of the round."""
+    state, trains = context.state, context.targets
+    consensus = tools.resolver.consensus(state, tools)
+    inherits = encoder_round(state, tools, len(trains))
+    encoder = tuned_in(state, tools, inherits)
+    model = tools.learner.fit(state.round, trains, encoder=encoder)
     return ModelTrained(
         at=tools.clock.wall(),
         round=state.round,
         model_id=model.id,
-        labels=len(labels),
+        labels=len(consensus.targets),
         discarded=len(discarded(state)),
         label_counts=label_counts(trains),
-        seconds=tools.clock.monotonic() - started,
+        seconds=tools.clock.monotonic() - context.started,
         consensus=consensus.figures(),
-        held_out=len(labels) - len(trains),
+        held_out=len(consensus.targets) - len(trains),
+        encoder_round=inherits,
+        classifier=classifier_of(state, tools),
     )
 
 
 def evaluate(state: State, tools: Tools) -> Event:
     """Measure the model, on the test set if there is one, and the stopping criteria."""
     labels = _labels(state, tools)
-    model = tools.learner.fit(state.round, labels)
+    model = tools.learner.fit(state.round, labels, encoder=encoder_of(state, tools))
     started = tools.clock.monotonic()
-    proba = tools.learner.decisions(model, tools.stop_set)
+    stop_sets = tools.stop_sets(state)
+    proba = tools.learner.decisions(model, stop_sets[-1])
     scored = tools.clock.monotonic()
-    metrics, confused = on_test_set(model, tools)
     audit = audited(state, tools, model)
-    if tools.data.test is None:
-        metrics = without_test_set(state.round, labels, audit.figures, tools)
+    told = measures(state, model, audit.figures, tools)
+    contest = compared(state, labels, tools)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
-    stopping, stop_set = evaluate_criteria(tools.config.stopping.criteria, history, proba)
+    stopping, stop_set = evaluate_criteria(
+        tools.config.stopping.criteria, history, proba, stop_sets
+    )
     stopping |= rules(
         tools.config.stopping,
         labels=state.trained[state.round].labels,
-        rounds=state.rounds_measured + 1,
-        accuracy=measured({**metrics, **audit.figures}),
+        rounds=state.rounds_measured + state.counts(state.round),
+        accuracy=measured({**told.figures, **audit.figures}),
     )
     return RoundEvaluated(
         at=tools.clock.wall(),
         round=state.round,
-        metrics=metrics,
+        metrics=told.figures,
         stopping=stopping,
         stop_set=stop_set,
         config_digest=state.config_digest,
         scoring_seconds=scored - started,
         seconds=tools.clock.monotonic() - scored,
-        confusion=confused,
+        confusion=told.confusion,
         audit=audit.figures,
         predicted=audit.predicted,
         predicted_since=audit.since,
+        classifiers=contest,
     )
 
 
@@ -214,33 +252,46 @@ def _decision(state: State, tools: Tools) -> BatchPlanned | RunStopped:
     reason = stop_reason(state, tools.config.stopping)
     if reason is not None:
         return RunStopped(tools.clock.wall(), reason)
-    spent, size = state.trained[state.round].labels, tools.config.queue.batch_size
+    spent, cold = state.trained[state.round].labels, begins(state)
+    size = tools.config.queue.batch_size
+    if cold:
+        size = cold_size(state, tools.config, len(tools.data.pool))
     labels = _labels(state, tools)
     context = SelectionContext(state, labels, tools.clock.monotonic(), spent)
     if not tools.learner.can_fit(labels):  # what came last may have left one class only
         return cold_batch(context, tools, size)
-    return chosen_batch(context, tools, _model(state, tools), size)
+    return chosen_batch(context, tools, _model(state, tools), size, cold=cold)
+
+
+def answers_meanwhile(state: State, tools: Tools) -> AnswersCollected | None:
+    """What people have answered while the loop was busy, for a run that is stopped."""
+    busy = (Phase.COLLECT, Phase.TRAIN, Phase.EVALUATE, Phase.DECIDE)
+    if state.phase not in busy or not state.batches:
+        return None
+    return _news(state, tools.watcher.glance(_open_batches(state, tools)), tools)
 
 
 STEPS: dict[Phase, Step] = {
     Phase.SEED: seed,
     Phase.PUBLISH: publish,
     Phase.COLLECT: collect,
-    Phase.TRAIN: train,
-    Phase.EVALUATE: evaluate,
-    Phase.DECIDE: decide,
+    Phase.TRAIN: with_classifier(train),
+    Phase.EVALUATE: with_classifier(evaluate),
+    Phase.DECIDE: with_classifier(decide),
 }
 
 
 def _unseen(batch: Batch, left_out: frozenset[ExternalId], tools: Tools) -> frozenset[ExternalId]:
     """External ids of what was published of a batch and the search lacks for long; says so."""
     deadline, pause = tools.clock.monotonic() + SHOWN_WITHIN, LOOK_SECONDS
-    while (unseen := tools.lookout.unseen(batch) - left_out) and tools.clock.monotonic() < deadline:
+    while (
+        unseen := tools.visibility.unseen(batch) - left_out
+    ) and tools.clock.monotonic() < deadline:
         if tools.pause(pause):
             return unseen  # a stop was asked for; the batch is there all the same
         pause = min(LONGEST_LOOK, 2 * pause)
     if unseen:
-        tools.lookout.soon()
+        tools.visibility.soon()
         log.get("loop").warning(
             "batch_not_shown",
             batch=batch.id,
@@ -276,10 +327,10 @@ def _told(state: State, sweep: Sweep, tools: Tools) -> tuple[bool, AnswersCollec
 
 def _reopened(state: State, tools: Tools) -> RecordsReopened | None:
     """What nobody could answer and was published again."""
-    if not tools.lookout.is_due():
+    if not tools.visibility.is_due():
         return None
-    reopened = tools.lookout.look(state, _waiting(state, tools), tools.clock.wall())
-    if tools.lookout.may_be_gone:
+    reopened = tools.visibility.look(state, _waiting(state, tools), tools.clock.wall())
+    if tools.visibility.may_be_gone:
         tools.watcher.doubt()
     return reopened
 
@@ -315,4 +366,5 @@ def _labels(state: State, tools: Tools) -> Targets:
 
 def _model(state: State, tools: Tools) -> Model:
     """The round's model: from memory or cache, else trained again with the same result."""
-    return tools.learner.fit(state.round, _labels(state, tools))
+    encoder = encoder_of(state, tools)
+    return tools.learner.fit(state.round, _labels(state, tools), encoder=encoder)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TypeAlias
 
 from loopd.errors import Interrupted
+
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers
+"""What Python calls on a signal, or what the system does."""
 
 
 class Alarm:
@@ -38,19 +43,23 @@ class Alarm:
 class Stop:
     """Set once, by a signal or by a caller; waits end at once.
 
-    A pipe and not a ``threading.Event``: a signal handler that sets an event can dead-lock with
-    the ``wait`` that it interrupts, because both take the event's lock.
-
     Args:
-        at_once: see the attribute.
+        at_once: whether a signal interrupts whatever is going on, instead of only being noted.
+        second_kills: whether a second signal ends the process there and then, for a process of
+            loopd's own. In one of somebody else, such as a notebook's, it does what it did there
+            before: most often it raises ``KeyboardInterrupt``.
     """
 
-    def __init__(self, *, at_once: bool = False) -> None:
+    def __init__(self, *, at_once: bool = False, second_kills: bool = False) -> None:
         self.at_once = at_once
         """Whether a signal interrupts whatever is going on, instead of only being noted."""
+        self.second_kills = second_kills
+        """Whether a second signal ends the process, instead of what it did before."""
         self.interrupted = False
         """Whether one did."""
         self._wanted = False
+        # A pipe and not a ``threading.Event``: a signal handler that sets an event can dead-lock
+        # with the ``wait`` that it interrupts, because both take the event's lock.
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
 
@@ -86,23 +95,36 @@ class Stop:
 
 @contextmanager
 def on_signals(stop: Stop) -> Iterator[None]:
-    """SIGINT and SIGTERM set the flag; a second one acts as if loopd had no handler.
+    """SIGINT and SIGTERM set the flag; a second one ends the process, or does what it did before.
+
+    Nothing happens outside the main thread, which alone may handle signals.
 
     As long as ``stop.at_once`` is set they raise ``Interrupted`` too, wherever the process is. The
     flag is there all the same, should somebody catch that.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_DFL if stop.second_kills else before[number])
         stop.set()
         if stop.at_once:
             stop.at_once = False
             stop.interrupted = True
             raise Interrupted("a stop was asked for")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {int(number): _handler(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        for number in before:
+            signal.signal(number, handle)
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _handler(number: int) -> Handler:
+    """What handles a signal now; what no Python code has set cannot be set again."""
+    handler = signal.getsignal(number)
+    return signal.SIG_DFL if handler is None else handler

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.field_layout import layout_of
 from loopd.annotation.store import AnnotationStore, Progress
 from loopd.annotation.watcher import AnswerWatcher
-from loopd.config import Config
+from loopd.config import ClassifierSection, Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
-from loopd.errors import Interrupted
-from loopd.learning.classifiers.contract import never_interrupted
+from loopd.errors import DataError, Interrupted, ModelError
+from loopd.events import HASHED, SHUFFLED
+from loopd.learning.classifiers.contract import never_interrupted, silent
+from loopd.learning.contenders import contending
 from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
-from loopd.learning.seeding import for_step
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
 from loopd.loop.closing import Closing
-from loopd.loop.draws import set_aside
+from loopd.loop.draws import draw_order, set_aside
 from loopd.loop.label_resolver import LabelResolver
-from loopd.loop.lookout import Lookout
+from loopd.loop.labelled_test import reserved
+from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch
+from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop
+from loopd.loop.stop_sets import StopSets, of_the_beginning, smallest_numbers
+from loopd.loop.taken_in import taken_in
+from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import State
 from loopd.records import PoolId
 from loopd.storage.names import SavedNames
 from loopd.storage.run_folder import CACHE_FOLDER
 from loopd.storage.run_id import SavedIdentity
+from loopd.tasks.guidelines import guidelines_of
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
 
@@ -58,12 +66,16 @@ class DataSets:
         pool, test: as they are used.
         reports: by name.
         gone: pool ids of texts that a pool in Argilla does not show any more.
+        is_kept: whether the pool came from the run's folder.
+        news: what its files hold by now that the run does not know; nothing where nobody looked.
     """
 
     pool: Pool
     test: Pool | None
     reports: dict[str, ReadingReport]
     gone: frozenset[PoolId] = frozenset()
+    is_kept: bool = False
+    news: PoolNews = field(default_factory=PoolNews)
 
     @cached_property
     def leaks(self) -> tuple[PoolId, ...]:
@@ -71,9 +83,13 @@ class DataSets:
         return leaks(self.pool, self.test) if self.test is not None else ()
 
 
-@dataclass(frozen=True)
+def _no_learner(data: DataSets) -> Learner:
+    raise ModelError(f"nothing can learn from {len(data.pool)} texts")
+
+
+@dataclass
 class Tools:
-    """Everything a step may use."""
+    """Everything a step may use; only :meth:`grow` changes it, between two steps."""
 
     config: Config
     task: Task
@@ -90,51 +106,144 @@ class Tools:
     closing: Closing = field(default_factory=Closing)
     settings: SettingsWatch = field(default_factory=SettingsWatch)
     accounts: AccountWatch = field(default_factory=AccountWatch)
-    lookout: Lookout = field(default_factory=Lookout)
+    visibility: VisibilityCheck = field(default_factory=VisibilityCheck)
+    watch: PoolWatch | None = None
+    """Looks for new texts; ``None`` where no others can join."""
+    relearn: Callable[[DataSets], Learner] = field(default=_no_learner)
+    """Makes the learner over data that have grown."""
+    _by_classifier: dict[str, Tools] = field(default_factory=dict, init=False, repr=False)
 
-    @cached_property
-    def stop_set(self) -> tuple[PoolId, ...]:
-        """Fixed random pool ids on which the stopping criteria look.
+    def having(self, classifier: str) -> Tools:
+        """The tools with the learner of one of the classifiers between which ``auto`` decides.
 
-        Of the texts with which the run began: rounds are compared on the same ones.
+        The same tools where it is theirs, or where the configuration names a classifier.
         """
-        import numpy as np
+        learner = self.learner.contenders.get(classifier, self.learner)
+        if learner is self.learner:
+            return self
+        if classifier not in self._by_classifier:
+            self._by_classifier[classifier] = replace(self, learner=learner)
+        return self._by_classifier[classifier]
 
-        ids = [record.id for record in self.data.pool.parts[0]]
-        size = min(self.config.stopping.stop_set_size, len(ids))
-        rng = np.random.default_rng(for_step(self.config.run.seed, 0, "stop set"))
-        return tuple(ids[index] for index in sorted(rng.choice(len(ids), size, replace=False)))
+    def grow(self) -> None:
+        """Work with the texts that have just joined: what depends on them is made anew."""
+        if self.watch is None or self.watch.pool is self.data.pool:
+            return
+        self.data = replace(self.data, pool=self.watch.pool)
+        self.learner = self.relearn(self.data)
+        self.store.grow(self.data.pool)
+        self._by_classifier.clear()
+        for name in ("_stop_sets", "_first_stop_sets", "_hashed_aside", "_shuffled_aside"):
+            self.__dict__.pop(name, None)
+
+    def stop_sets(self, state: State) -> StopSets:
+        """Random pool ids on which the stopping criteria look, after each intake of the pool."""
+        return self._stop_sets if draw_order(state) == HASHED else self._first_stop_sets
 
     @cached_property
-    def aside(self) -> tuple[PoolId, ...]:
+    def _stop_sets(self) -> StopSets:
+        size, seed = self.config.stopping.stop_set_size, self.config.run.seed
+        return smallest_numbers(self.data.pool, size, seed)
+
+    @cached_property
+    def _first_stop_sets(self) -> StopSets:
+        size, seed = self.config.stopping.stop_set_size, self.config.run.seed
+        return of_the_beginning(self.data.pool, size, seed)
+
+    def aside(self, state: State) -> tuple[PoolId, ...]:
         """Pool ids that only the audit may draw, in its order."""
-        config = self.config
-        return set_aside(self.data.pool, config.audit.share, config.run.seed)
+        return self.aside_in(draw_order(state))
+
+    def aside_in(self, order: str) -> tuple[PoolId, ...]:
+        """The same of a run that draws in this order."""
+        return self._hashed_aside if order == HASHED else self._shuffled_aside
+
+    @cached_property
+    def _hashed_aside(self) -> tuple[PoolId, ...]:
+        return self._aside(HASHED)
+
+    @cached_property
+    def _shuffled_aside(self) -> tuple[PoolId, ...]:
+        return self._aside(SHUFFLED)
+
+    def _aside(self, order: str) -> tuple[PoolId, ...]:
+        config, reserve = self.config, frozenset(self.reserve)
+        aside = set_aside(self.data.pool, config.audit.share, config.run.seed, order)
+        return tuple(id_ for id_ in aside if id_ not in reserve)
+
+    @cached_property
+    def reserve(self) -> tuple[PoolId, ...]:
+        """Pool ids that only the test set which people label may take, in its order."""
+        return reserved(self.data.pool, self.config.test_ask, self.config.run.seed)
+
+    def hidden(self, state: State) -> tuple[PoolId, ...]:
+        """Both: what no strategy may choose."""
+        return (*self.reserve, *self.aside(state))
 
 
-def read_data(config: Config) -> DataSets:
-    """Read the pool and the test set; of a pool in Argilla what the run's folder holds of it."""
-    task = config.task
+def read_data(config: Config, state: State | None = None) -> DataSets:
+    """Read the pool and the test set; of a pool in Argilla what the run's folder holds of it.
+
+    Args:
+        config: of the run.
+        state: what its journal says: a run that an earlier version began goes on with the texts
+            that it knows, as that version read them.
+    """
+    begun = state.started if state is not None else None
     if config.pool.argilla is not None:
         return with_test(config, DataSets(kept_pool(config), None, {}))
-    pool, report = read_pool(
-        config.pool, labels=task.labels, kind=task.type, none_label=task.none_label
-    )
-    return with_test(config, DataSets(pool, None, {"pool": report}))
+    texts = taken_in(config, state, partial(_read, config))
+    test = begun.test_fingerprint if begun is not None else ""
+    data = DataSets(texts.pool, None, {"pool": texts.report}, is_kept=texts.is_kept)
+    return with_test(config, data, test)
 
 
-def with_test(config: Config, data: DataSets) -> DataSets:
-    """The data with the test set, if the configuration names one."""
-    task = config.task
-    if config.test is None:
+def with_news(config: Config, data: DataSets) -> DataSets:
+    """The data with what the files of the pool hold by now, where the run does not follow them."""
+    if not data.is_kept or not is_reported(config):
         return data
-    test, report = read_pool(
-        config.test,
+    return replace(data, news=pool_news(config, data.pool))
+
+
+def _read(config: Config, fingerprint: str, *, is_test: bool = False) -> tuple[Pool, ReadingReport]:
+    """The pool or the test set: the one with the fingerprint, if any way of reading gives it."""
+    task, section = config.task, (config.test if is_test else config.pool)
+    read = partial(
+        read_pool,
+        section or config.pool,
         labels=task.labels,
         kind=task.type,
         none_label=task.none_label,
-        require_gold=True,
+        require_gold=is_test,
+        scratch=None if is_test or config.pool.pace is None else scratch(config),
     )
+    now = read()
+    if fingerprint and now[0].fingerprint != fingerprint:
+        with suppress(DataError):
+            before = read(legacy=True)
+            if before[0].fingerprint == fingerprint:
+                return before
+        if not is_test and (beginning := now[0].beginning(fingerprint)) is not None:
+            return beginning, now[1]  # it has grown since
+    return now
+
+
+def with_test(config: Config, data: DataSets, fingerprint: str = "") -> DataSets:
+    """The data with the test set, if the configuration names a file of it.
+
+    Args:
+        config: of the run.
+        data: without it.
+        fingerprint: of the test set with which the run began.
+
+    Raises:
+        ConfigError: people are to label one, and the pool is too small for that.
+    """
+    if config.test_ask:
+        reserved(data.pool, config.test_ask, config.run.seed)  # refuses a pool that is too small
+    if config.test is None or config.test_ask:
+        return data
+    test, report = _read(config, fingerprint, is_test=True)
     return replace(data, test=test, reports={**data.reports, "test": report})
 
 
@@ -148,7 +257,8 @@ def look_at_data(
     """
     now = look(config, state, store, progress)
     data = DataSets(now.pool, None, {"pool": report_of(now)}, now.gone)
-    return with_test(config, data), now
+    test = state.started.test_fingerprint if state.started is not None else ""
+    return with_test(config, data, test), now
 
 
 def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStore:
@@ -160,7 +270,7 @@ def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStor
     """
     plan = DatasetPlan(
         build_task(config.task),
-        config.task.guidelines,
+        guidelines_of(config.task),
         config.queue.min_submitted if min_submitted is None else min_submitted,
         SavedIdentity(config.run.dir),
         in_place=config.pool.argilla is not None,
@@ -169,32 +279,47 @@ def build_store(config: Config, min_submitted: int | None = None) -> ArgillaStor
     return ArgillaStore(config.argilla, api_key(config.argilla), plan)
 
 
+def judges(config: Config, data: DataSets, order: str) -> tuple[PoolId, ...]:
+    """Pool ids of texts by which models are judged, or will be: drawn ones, and of a test set."""
+    reserve = reserved(data.pool, config.test_ask, config.run.seed)
+    aside = set_aside(data.pool, config.audit.share, config.run.seed, order)
+    return (*reserve, *aside, *data.leaks)
+
+
 def build_learner(
     config: Config,
     pool: Pool,
     progress: Callable[[str, int, int], None] | None = None,
     interrupt: Callable[[], None] = never_interrupted,
+    apart: Callable[[], Collection[PoolId]] = tuple,
 ) -> Learner:
     """The learner over a pool; loads nothing yet.
 
-    ``interrupt`` is called at least every second of a long step.
+    ``interrupt`` is called at least every second of a long step; ``apart`` gives ids from which no
+    model may learn in any way.
     """
     task = config.task
     empty = task.type != "multi_label" or task.none_label is not None
-    return Learner(
-        pool,
-        problem_of(task.type, task.labels, allow_empty=empty),
-        classifier=config.classifier,
-        strategy=config.strategy,
-        seed=config.run.seed,
-        cache=config.run.dir / CACHE_FOLDER,
-        code_paths=(config.folder,),
-        interrupt=interrupt,
-        **({} if progress is None else {"progress": progress}),
-    )
+
+    def build(section: ClassifierSection) -> Learner:
+        return Learner(
+            pool,
+            problem_of(task.type, task.labels, allow_empty=empty),
+            classifier=section,
+            strategy=config.strategy,
+            seed=config.run.seed,
+            cache=config.run.dir / CACHE_FOLDER,
+            code_paths=(config.folder,),
+            descriptions=task.descriptions,
+            apart=apart,
+            interrupt=interrupt,
+            progress=progress or silent,
+        )
+
+    return contending(build, config.classifier)
 
 
-def build_tools(
+def build_tools(  # noqa: PLR0913 (all parts; what a live run does not need is by keyword)
     config: Config,
     data: DataSets,
     stop: Stop,
@@ -202,19 +327,30 @@ def build_tools(
     *,
     store: AnnotationStore | None = None,
     clock: Clock | None = None,
+    watch: PoolWatch | None = None,
     beat: Callable[[], None] = lambda: None,
+    order: str = HASHED,
 ) -> Tools:
-    """All parts of the loop; live unless another store and clock are given."""
+    """All parts of the loop; live unless another store and clock are given.
+
+    ``order`` is how the run draws texts at random.
+    """
     store = store or build_store(config)
     clock = clock or Clock()
     interrupt = interrupt_of(stop, beat)
     keep = config.people.keep_answers_of_deleted_accounts
+
+    def learner(now: DataSets) -> Learner:
+        apart = partial(judges, config, now, order)
+        return build_learner(config, now.pool, progress, interrupt, apart)
+
     return Tools(
         config=config,
         task=build_task(config.task),
         data=data,
         store=store,
-        learner=build_learner(config, data.pool, progress, interrupt),
+        learner=learner(data),
+        relearn=learner,
         watcher=AnswerWatcher(store, config.queue.sweep_interval, clock.monotonic),
         clock=clock,
         pause=stop.wait,
@@ -223,7 +359,8 @@ def build_tools(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
         accounts=AccountWatch(store, SavedNames(config.run.dir), keep=keep),
-        lookout=Lookout(store, config.queue.sweep_interval, clock.monotonic),
+        watch=watch,
+        visibility=VisibilityCheck(store, config.queue.sweep_interval, clock.monotonic),
     )
 
 

@@ -50,7 +50,8 @@ def stop_reason(state: State, section: StoppingSection) -> str | None:
     ``patience`` rounds in a row, and a criterion ends the loop only when its ``stop`` is set; its
     rounds under another configuration do not count.
     """
-    rounds = [state.evaluated[number] for number in sorted(state.evaluated)]
+    numbers = filter(state.counts, sorted(state.evaluated))
+    rounds = [state.evaluated[number] for number in numbers]
     labels = state.trained[state.round].labels
     limit = limit_reached(section, labels=labels, rounds=state.rounds_measured)
     if limit is not None:

@@ -22,6 +22,9 @@ from loopd.records import JsonValue
 
 Figures = dict[str, JsonValue]
 
+CLOCKS_APART = 86_400.0
+"""Seconds: an answer that is older than its batch by so much was not timed by a real clock."""
+
 
 def figures(state: State, needed: int) -> Figures:
     """What the metrics log says about the queue when a batch is closed.
@@ -34,7 +37,8 @@ def figures(state: State, needed: int) -> Figures:
         ``waiting.*``: seconds in which a person had nothing to do before the current batch came;
         ``staleness``: answers, edited ones too, that came too late for the model that chose it;
         ``last_answer``: when the newest answer came or was edited. Without a batch before, only
-        the last.
+        the last; nor where the clocks of server and daemon have nothing to do with each other, as
+        in a backtest, where nobody waits.
     """
     newest = max((person.changed[-1] for person in annotators_of(state).values()), default=None)
     last: Figures = {"last_answer": newest}
@@ -43,6 +47,8 @@ def figures(state: State, needed: int) -> Figures:
         return last
     published = state.published[state.round].at
     seen = number(before.queue, "last_answer")
+    if newest is None or newest < state.published[state.round - 1].at - CLOCKS_APART:
+        return last
     waits = list(waited(state, needed).values())
     return {
         **last,

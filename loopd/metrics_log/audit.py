@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loopd.metrics_log.edge import edge_sentence
 from loopd.metrics_log.measured import judged_by
 from loopd.metrics_log.rows import Row, measure_name, number
 
@@ -27,7 +28,7 @@ def audit_sentences(row: Row) -> tuple[str, ...]:
     """
     if not has_audit(row):
         return (f"Not audited: {SHARE_NEEDED}.",)
-    return _model(row), _choice(row), _next(row)
+    return _model(row), _whole_choice(row), _next(row)
 
 
 def audit_findings(row: Row) -> tuple[str, str]:
@@ -35,7 +36,7 @@ def audit_findings(row: Row) -> tuple[str, str]:
     model, ahead = _model(row), _next(row)
     if number(row, "audit.next_labels") is not None:
         model = f"{model.removesuffix('.')}; {ahead[:1].lower()}{ahead[1:]}"
-    return model, _choice(row)
+    return model, _whole_choice(row)
 
 
 def audit_sentence(row: Row) -> str:
@@ -56,6 +57,11 @@ def _model(row: Row) -> str:
         f"On texts like the pool's the model's {measure_name(measured)} is about {_percent(value)} "
         f"({_percent(low)} to {_percent(high)}, {_count(draws, 'random draw')}{waiting})."
     )
+
+
+def _whole_choice(row: Row) -> str:
+    """What choosing saved, and whether it pays as far as that is measured."""
+    return " ".join(part for part in (_choice(row), edge_sentence(row)) if part)
 
 
 def _choice(row: Row) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loopd.drawing import COLOURS, legend, new_figure, png, style
-from loopd.metrics_log.measured import CROSS, DRAWS, TEST, Measured, measured
+from loopd.metrics_log.measured import ASKED, CROSS, DRAWS, TEST, Measured, measured
 from loopd.metrics_log.rows import (
     Row,
     class_names,
@@ -30,10 +30,20 @@ if TYPE_CHECKING:
 
 MACRO_F1, GREY, LINE = COLOURS[1], "#B8B8B8", "#8A8A8A"
 
-LOOKS = {TEST: (COLOURS[0], "o"), DRAWS: (COLOURS[2], "D"), CROSS: (COLOURS[3], "v")}
+LOOKS = {
+    TEST: (COLOURS[0], "o"),
+    ASKED: (COLOURS[0], "P"),
+    DRAWS: (COLOURS[2], "D"),
+    CROSS: (COLOURS[3], "v"),
+}
 """Colour and marker of each source of the accuracy."""
 
-WORDS = {TEST: "on the test set", DRAWS: "on random draws", CROSS: "by cross-validation"}
+WORDS = {
+    TEST: "on the test set",
+    ASKED: "on the test set that people labelled",
+    DRAWS: "on random draws",
+    CROSS: "by cross-validation",
+}
 
 NAMED_CLASSES = 8
 """With more classes than this, only the weakest are named and coloured."""

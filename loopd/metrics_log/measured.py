@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 Figures = Mapping[str, JsonValue]
 """Flat figures of a round: a row of the metrics log, or what the journal has of it."""
 
-TEST, DRAWS, CROSS = "test", "draws", "cross-validation"
+TEST, ASKED, DRAWS, CROSS = "test", "test-asked", "draws", "cross-validation"
 
-SOURCES = (TEST, DRAWS, CROSS)
-"""Where the accuracy may come from, the best first."""
+SOURCES = (TEST, ASKED, DRAWS, CROSS)
+"""Where the accuracy may come from, the best first; a run has one of the first two at most."""
 
 SOURCE_NAMES: Mapping[str, str] = {
     TEST: "test set",
+    ASKED: "test set that people labelled",
     DRAWS: "random draws",
     CROSS: "cross-validation",
 }
@@ -33,6 +34,9 @@ SOURCE_NAMES: Mapping[str, str] = {
 
 ROW = ("measured", "measured_low", "measured_high", "measured_by", "measured_on")
 """Keys of the metrics log that hold the accuracy of a round."""
+
+TEST_BY = "test_by"
+"""Key of the figures of a test set that people label; its value is :data:`ASKED`."""
 
 AUDIT, CROSSED = "audit.", "cross."
 """How the keys of figures begin that come from random draws and from a cross-validation."""
@@ -46,6 +50,7 @@ CROSS_CAVEAT = (
     "probably better."
 )
 FEW_CAVEAT = "So few draws say little yet."
+FEW_LABELLED_CAVEAT = "So few test texts say little yet."
 
 METRICS = ("accuracy", "micro_f1", "f1")
 """The measures by which kinds of tasks are judged."""
@@ -85,6 +90,8 @@ class Measured:
         """Where it comes from, as the end of a sentence such as "accuracy 0.81 ..."."""
         if self.source == TEST:
             return f"on {self.count:,} test texts" if self.count else "on the test set"
+        if self.source == ASKED:
+            return f"on a test set of {self.count:,} texts that people labelled"
         if self.source == DRAWS:
             return f"on {self.count:,} random draws"
         return f"by cross-validation on {self.count:,} labels"
@@ -94,7 +101,9 @@ class Measured:
         """What the figure is not, in a sentence; empty where there is nothing to say."""
         if self.source == CROSS:
             return CROSS_CAVEAT
-        return FEW_CAVEAT if self.source == DRAWS and self.count < ENOUGH else ""
+        if self.is_reliable:
+            return ""
+        return FEW_CAVEAT if self.source == DRAWS else FEW_LABELLED_CAVEAT
 
     def row(self) -> dict[str, JsonValue]:
         """The keys of the metrics log."""
@@ -113,7 +122,8 @@ def measured(figures: Figures) -> Measured | None:
     if draws is not None and draws.count < ENOUGH:
         draws = _from(figures, metric, CROSSED, CROSS, "texts") or draws
     without = draws or _from(figures, metric, CROSSED, CROSS, "texts")
-    return _from(figures, metric, "", TEST, "test_size") or without
+    tested = ASKED if figures.get(TEST_BY) == ASKED else TEST
+    return _from(figures, metric, "", tested, "test_size") or without
 
 
 def measured_in(event: RoundEvaluated) -> Measured | None:

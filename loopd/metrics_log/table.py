@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from loopd.metrics_log.measured import CROSS, DRAWS, measured
+from loopd.metrics_log.measured import ASKED, CROSS, DRAWS, measured
 from loopd.metrics_log.rows import Row, advice, measure_name, metric_of, number
 
 
@@ -63,8 +63,9 @@ def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
-SHORT = {DRAWS: " draws", CROSS: " cross"}
-"""Behind an accuracy that is not the test set's: random draws, cross-validation."""
+SHORT = {ASKED: " asked", DRAWS: " draws", CROSS: " cross"}
+"""Behind an accuracy that is no file's: a test set that people label, random draws,
+cross-validation."""
 
 ADVICE = "advise to stop"
 

@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from loopd.events import RoundEvaluated
+from loopd.events import BEFORE, BatchCollected, RoundEvaluated
 from loopd.machine import State
+from loopd.metrics_log.contest import contest_row
 from loopd.metrics_log.measured import measured_in
 from loopd.records import JsonValue
 from loopd.storage.files import storage_error, write_atomic
@@ -21,7 +22,8 @@ from loopd.storage.run_folder import METRICS_NAME
 Row = dict[str, JsonValue]
 
 KEYS: dict[str, str] = {
-    "round": "Number of the round, from 0.",
+    "round": "Number of the round, from 0; -1 where labels are described and a model comes before "
+    "the first batch, of which the line has no keys.",
     "batch_id": "The batch that the round published and collected.",
     "batch_size": "Records in that batch, copies for second opinions included.",
     "second_opinions": "Copies in that batch that ask for a second opinion.",
@@ -53,7 +55,8 @@ KEYS: dict[str, str] = {
     "are absent as long as nothing is known.",
     "measured_low": "Lower end of its 95 % interval.",
     "measured_high": "Upper end of its 95 % interval.",
-    "measured_by": "Where it comes from: `test`, `draws` (random draws) or `cross-validation`.",
+    "measured_by": "Where it comes from: `test`, `test-asked` (a test set that people label), "
+    "`draws` (random draws) or `cross-validation`.",
     "measured_on": "Texts that it was measured on.",
     "cross.accuracy": "By cross-validation: share of the training texts that models get right that "
     "were not shown them. The `cross.*` keys are there without a test set, as long as there are "
@@ -61,17 +64,20 @@ KEYS: dict[str, str] = {
     "cross.accuracy_low": "Lower end of its 95 % Wilson interval.",
     "cross.accuracy_high": "Upper end of its 95 % Wilson interval.",
     "cross.micro_f1": "The same as F1 over all pairs of text and label (several labels).",
-    "cross.micro_f1_low": "Lower end of its 95 % bootstrap interval over texts.",
-    "cross.micro_f1_high": "Upper end of its 95 % bootstrap interval over texts.",
-    "cross.f1": "The same as F1 over entities (spans).",
-    "cross.f1_low": "Lower end of its 95 % bootstrap interval over texts.",
-    "cross.f1_high": "Upper end of its 95 % bootstrap interval over texts.",
+    "cross.micro_f1_low": "Lower end of its 95 % interval (Fieller) over texts.",
+    "cross.micro_f1_high": "Upper end of its 95 % interval.",
+    "cross.f1": "The same as F1 over entities (spans); null while hardly any text is marked.",
+    "cross.f1_low": "Lower end of its 95 % interval (Fieller) over texts.",
+    "cross.f1_high": "Upper end of its 95 % interval.",
     "cross.texts": "Training texts that were predicted; of many only some.",
     "accuracy": "Share of the test set that the model gets right.",
     "accuracy_low": "Lower end of its 95 % Wilson interval.",
     "accuracy_high": "Upper end of its 95 % Wilson interval.",
-    "macro_f1": "Mean of the F1 of all classes on the test set.",
-    "f1.<label>": "F1 of one class on the test set.",
+    "macro_f1": "Mean of the F1 of all classes on the test set; without a file of one the mean of "
+    "the `f1.<label>` that are there: on a test set that people label, or on the random draws once "
+    "they are enough.",
+    "f1.<label>": "F1 of one class likewise; absent where fewer than 5 of the texts that people "
+    "labelled have it, by people or by the model.",
     "metric": "The measure by which the kind of task is judged; absent where it is `accuracy`.",
     "micro_f1": "F1 over all pairs of text and label (several labels).",
     "micro_f1_low": "Lower end of its 95 % bootstrap interval over texts.",
@@ -82,7 +88,10 @@ KEYS: dict[str, str] = {
     "f1_high": "Upper end of its 95 % bootstrap interval over texts.",
     "precision": "Share of the marked entities that are right (spans).",
     "recall": "Share of the known entities that are found (spans).",
-    "test_size": "Texts in the test set.",
+    "test_size": "Texts in the test set; of one that people label those that have a label.",
+    "test_by": "`test-asked` where people label the test set (`test.ask`); else absent.",
+    "test_open": "Texts of such a test set that wait for somebody.",
+    "test_discarded": "Texts of it that people discarded; others have taken their place.",
     "audit.draws": "Random draws with a label so far; the `audit.*` keys are there where records "
     "are drawn at random (`audit.random_share`).",
     "audit.discarded": "Random draws that people discarded and nobody labelled.",
@@ -104,6 +113,21 @@ KEYS: dict[str, str] = {
     "audit.gain": "The first minus the second.",
     "audit.gain_low": "Lower end of its 95 % bootstrap interval.",
     "audit.gain_high": "Upper end of its 95 % bootstrap interval.",
+    "audit.edge": "Accuracy of a cheap head with chosen labels minus that with as many random "
+    "ones, draws judged only by what came before them. The `audit.edge*` keys are absent while no "
+    "draw can be judged.",
+    "audit.edge_low": "Lower end of its 90 % confidence sequence, which holds at all rounds at "
+    "once; above 0: choosing pays.",
+    "audit.edge_high": "Upper end of it; below 0: choosing is behind, and batches mix in random "
+    "texts (`audit.fallback_share`).",
+    "audit.edge_draws": "Draws that were judged for it.",
+    "audit.chosen_right": "Share of the last 100 chosen texts whose label the model proposed when "
+    "they were chosen; absent while fewer than 10 are known, as are the next three.",
+    "audit.chosen_disputed": "Share of the chosen texts with several answers on which people "
+    "differ.",
+    "audit.draws_disputed": "The same of the random draws.",
+    "audit.class_distance": "Share of the chosen texts that would have to be of another class for "
+    "the classes to be as frequent as among the draws (total variation).",
     "audit.saved": "Labels saved: random labels that reach what `audit.compared` chosen ones do, "
     "minus these; `audit.compared` means so many or more. Null while it cannot be known.",
     "audit.saved_low": "Lower end of its 95 % bootstrap interval.",
@@ -112,6 +136,15 @@ KEYS: dict[str, str] = {
     "audit.next_gain": "Accuracy that they are expected to add.",
     "audit.next_low": "Lower end of its 95 % bootstrap interval.",
     "audit.next_high": "Upper end of its 95 % bootstrap interval.",
+    "classifier": "The kind of the round's model; only where `classifier.name` is `auto`.",
+    "contest.by": "Whether the two classifiers of `auto` were compared on `draws` or by "
+    "`cross-validation`; the `contest.*` keys are there in rounds that compare them.",
+    "contest.labels": "Labels that they learned from.",
+    "contest.used": "The classifier of the round.",
+    "contest.texts": "Texts on which they were compared, and from which neither had learned.",
+    "contest.right.<classifier>": "Of these the texts that it has right.",
+    "contest.only.<classifier>": "Of these the texts that it alone has right.",
+    "contest.next": "The classifier from the next round on.",
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
     "seconds.choosing": "Choosing this round's batch, the pool being scored; "
@@ -193,21 +226,19 @@ def _line(state: State, number: int) -> bytes:
 
 def _row(state: State, number: int) -> Row:
     evaluated, trained = state.evaluated[number], state.trained[number]
-    batch, collected = state.batches[number], state.collected[number]
+    collected = state.collected.get(number)
     row: Row = {
         "round": number,
-        "batch_id": batch.id,
-        "batch_size": len(batch.items),
-        "second_opinions": sum(item.copy_id is not None for item in batch.items),
-        "collected": collected.reason,
+        **_batch(state, number),
         "labels": trained.labels,
         "discarded": trained.discarded,
-        "open": collected.open_records,
-        **{name: value for name, value in collected.queue.items() if name != "last_answer"},
+        "open": 0 if collected is None else collected.open_records,
+        **({} if collected is None else _queue(collected)),
         **trained.consensus,
         **evaluated.metrics,
         **evaluated.audit,
         **_measured(evaluated),
+        **contest_row(evaluated.classifiers),
         **{f"labels.{label}": count for label, count in trained.label_counts.items()},
     }
     for name, verdict in evaluated.stopping.items():
@@ -216,18 +247,35 @@ def _row(state: State, number: int) -> Row:
     return row | _seconds(state, number) | _origin(state, number)
 
 
+def _batch(state: State, number: int) -> Row:
+    """What the round published and collected; there is nothing before the first batch."""
+    if number == BEFORE:
+        return {"batch_size": 0, "second_opinions": 0}
+    batch = state.batches[number]
+    return {
+        "batch_id": batch.id,
+        "batch_size": len(batch.items),
+        "second_opinions": sum(item.copy_id is not None for item in batch.items),
+        "collected": state.collected[number].reason,
+    }
+
+
+def _queue(collected: BatchCollected) -> Row:
+    return {name: value for name, value in collected.queue.items() if name != "last_answer"}
+
+
 def _measured(evaluated: RoundEvaluated) -> Row:
     accuracy = measured_in(evaluated)
     return {} if accuracy is None else accuracy.row()
 
 
 def _seconds(state: State, number: int) -> Row:
-    waiting = state.collected[number].at - state.published[number].at
+    published, collected = state.published.get(number), state.collected.get(number)
     planned = state.planned.get(number)  # not in a recovered run
     durations = {
         "choosing": None if planned is None else planned.seconds,
-        "publishing": state.published[number].seconds,
-        "waiting": max(0.0, waiting),
+        "publishing": None if published is None else published.seconds,
+        "waiting": max(0.0, collected.at - published.at) if published and collected else None,
         "training": state.trained[number].seconds,
         "scoring": state.evaluated[number].scoring_seconds,
         "evaluation": state.evaluated[number].seconds,
@@ -239,8 +287,14 @@ def _seconds(state: State, number: int) -> Row:
 
 def _origin(state: State, number: int) -> Row:
     return {
-        "strategy": state.batches[number].strategy,
+        **({} if number == BEFORE else {"strategy": state.batches[number].strategy}),
+        **_classifier(state, number),
         "model_id": state.trained[number].model_id,
         "config_digest": state.evaluated[number].config_digest,
         "at": round(state.evaluated[number].at, 3),
     }
+
+
+def _classifier(state: State, number: int) -> Row:
+    name = state.trained[number].classifier
+    return {"classifier": name} if name else {}

@@ -10,12 +10,20 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
+from loopd.learning.classifiers.registry import WITH_WINDOWS, canonical
+from loopd.learning.contenders import AUTO
+from loopd.loop.choosing import losing_setup
+from loopd.loop.draws import folds_in_force
 from loopd.loop.gates import GATES, Gate, in_order
+from loopd.loop.pool_source import HINT
 from loopd.loop.ports import can_listen
-from loopd.loop.tools import DataSets
 from loopd.operations.check_visit import CheckVisit
+from loopd.operations.label_names import sentence, undescribed
 from loopd.records import Span, Target
 from loopd.storage.files import free_bytes
+
+MUCH_UNREAD = 0.01
+"""Share of all tokens from which on it is a warning that they are never read."""
 
 LITTLE_ROOM = 256 * 2**20
 """Free bytes on the disk below which a run is warned."""
@@ -84,12 +92,18 @@ def _looked(gate: Gate, visit: CheckVisit, shut: set[str]) -> Iterator[Finding]:
 
 
 def _data(visit: CheckVisit) -> Iterator[Finding]:
-    config, data = visit.config, visit.datasets
+    data = visit.datasets
     for name, report in data.reports.items():
         level = "ok" if report.is_whole else "warning"
         for line in report.lines():
             yield Finding(name, level, line)
-    yield from _labels(config, data)
+    if data.news.sentence():
+        yield Finding("pool", "warning", data.news.sentence(), HINT)
+    yield from _labels(visit)
+    if cryptic := undescribed(visit.config):
+        hint = "write in `task.descriptions` what they mean, in a short text or two each"
+        yield Finding("labels", "warning", sentence(cryptic), hint)
+    yield from _setup(visit)
     if all(record.answers for record in data.pool):
         text = "every text of the pool has an answer: nothing is left to ask, no model is trained"
         yield Finding("pool", "warning", text, "leave `pool.answers` empty, or add texts")
@@ -98,9 +112,14 @@ def _data(visit: CheckVisit) -> Iterator[Finding]:
         yield Finding("leaks", "warning", text, "remove them: they flatter the accuracy")
 
 
-def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
+def _labels(visit: CheckVisit) -> Iterator[Finding]:
+    config, data = visit.config, visit.datasets
+    if config.test_ask:
+        text = f"people label {config.test_ask} texts first, drawn at random (test.ask)"
+        yield Finding("test", "ok", f"{text}: they are the test set")
+        return
     if data.test is None:
-        yield _without_test_set(config)
+        yield _without_test_set(visit)
         return
     counts = Counter(label for record in data.test for label in _labels_of(record.gold))
     absent = [label for label in config.task.labels if not counts[label]]
@@ -111,8 +130,16 @@ def _labels(config: Config, data: DataSets) -> Iterator[Finding]:
         yield Finding("labels", "ok", f"all {len(config.task.labels)} labels are in the test set")
 
 
-def _without_test_set(config: Config) -> Finding:
-    share, folds = config.audit.share, config.audit.folds
+def _setup(visit: CheckVisit) -> Iterator[Finding]:
+    """What has lost against random draws elsewhere."""
+    if text := losing_setup(visit.config):
+        hint = "set strategy.name to auto, or a smaller queue.batch_size"
+        yield Finding("strategy", "warning", text, hint)
+
+
+def _without_test_set(visit: CheckVisit) -> Finding:
+    config = visit.config
+    share, folds = config.audit.share, folds_in_force(config, visit.state)
     ways = [f"{share:.0%} of the records, drawn at random (audit.random_share)"] if share else []
     ways += ["cross-validation (audit.folds)"] if folds else []
     if not ways:
@@ -126,6 +153,23 @@ def _labels_of(target: Target | None) -> tuple[str, ...]:
     if target is None or isinstance(target, str):
         return () if target is None else (target,)
     return tuple(part.label if isinstance(part, Span) else part for part in target)
+
+
+def _reading(visit: CheckVisit) -> Iterator[Finding]:
+    """How much of the texts the model never sees."""
+    unread = visit.learner.unread()
+    if unread is None:
+        return
+    level = "warning" if unread.tokens >= MUCH_UNREAD else "ok"
+    yield Finding("reading", level, f"{unread}", _more_of_a_text(visit) if unread.tokens else "")
+
+
+def _more_of_a_text(visit: CheckVisit) -> str:
+    config = visit.config
+    reads_windows = canonical(config.classifier.name) in (*WITH_WINDOWS, AUTO)
+    if config.task.type == "spans" or not reads_windows:
+        return "raise classifier.max_tokens, or split the texts"
+    return "classifier.windows: mean reads all of a text, head_tail its beginning and its end"
 
 
 def _key(visit: CheckVisit) -> Iterator[Finding]:
@@ -152,6 +196,19 @@ def _search(visit: CheckVisit) -> Iterator[Finding]:
         return
     if engine:
         yield Finding("search", "ok", engine)
+
+
+def _people(visit: CheckVisit) -> Iterator[Finding]:
+    """Whether there are as many people as a record needs answers: a run would wait for ever."""
+    needed = visit.config.queue.min_submitted
+    try:
+        accounts = visit.store.accounts().names
+    except LoopdError:
+        return
+    if accounts and needed > len(accounts):
+        text = f"a record needs {needed} answers, and Argilla has {len(accounts)} accounts"
+        hint = "make more with `loopd users add`, or lower queue.min_submitted"
+        yield Finding("people", "warning", text, hint)
 
 
 def _disk(visit: CheckVisit) -> Iterator[Finding]:
@@ -184,8 +241,10 @@ def _nothing(_visit: CheckVisit) -> Iterator[Finding]:
 REMARKS: Mapping[str, Callable[[CheckVisit], Iterator[Finding]]] = {
     "argilla": _role,
     "data": _data,
+    "dataset": _people,
     "disk": _disk,
     "key": _key,
+    "model": _reading,
     "server": _search,
     "webhooks": _page,
 }

@@ -14,7 +14,14 @@ from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
 from loopd.loop.draws import in_force
 from loopd.loop.start import is_fresh
-from loopd.loop.tools import DataSets, build_learner, build_store, look_at_data, read_data
+from loopd.loop.tools import (
+    DataSets,
+    build_learner,
+    build_store,
+    look_at_data,
+    read_data,
+    with_news,
+)
 from loopd.machine import State, fold
 from loopd.storage.journal import events_at
 from loopd.storage.lock import refuse_held
@@ -65,7 +72,7 @@ class CheckVisit:
     def read_data(self) -> None:
         """Read pool and test set."""
         if self.config.pool.argilla is None:
-            self.datasets = read_data(self.config)
+            self.datasets = with_news(self.config, read_data(self.config, self.state))
         else:
             self.datasets, _ = look_at_data(self.config, self.state, self.store, self._progress)
 

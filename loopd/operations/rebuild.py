@@ -221,9 +221,17 @@ def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batc
 
 def _batch_item(member: _Found) -> BatchItem:
     score = _number_in(member, "score")
-    draw = _text(member, "origin") == schema.RANDOM
-    reason = _text(member, "chosen_because") or ""
-    return BatchItem(member.record_id, score, member.item.suggestion, member.copy_id, draw, reason)
+    origin = _text(member, "origin")
+    is_test = origin == schema.TEST
+    return BatchItem(
+        member.record_id,
+        score,
+        member.item.suggestion,
+        member.copy_id,
+        draw=is_test or origin == schema.RANDOM,
+        reason=_text(member, "chosen_because") or "",
+        test=is_test,
+    )
 
 
 def _with(batch: Batch, more: Sequence[BatchItem]) -> Batch:

@@ -6,7 +6,7 @@ Must not change anything in Argilla, and never removes a journal: a damaged one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,15 +15,16 @@ from loopd.annotation.consensus import labelled, unresolved
 from loopd.annotation.store import Progress, Published
 from loopd.config import Config
 from loopd.config.audit import USUAL_SHARE
-from loopd.errors import JournalError, NewerError, RunError
-from loopd.events import Event, RunRecovered
+from loopd.errors import JournalError, NewerError, RunError, StorageError
+from loopd.events import HASHED, SHUFFLED, Event, RunRecovered, RunStarted
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import report_data
-from loopd.loop.draws import with_share
+from loopd.loop.draws import likely_order, with_share
 from loopd.loop.narrate import narrate
 from loopd.loop.start import check_parts, started
 from loopd.loop.stop import Stop
+from loopd.loop.taken_in import all_kept
 from loopd.loop.tools import (
     DataSets,
     Tools,
@@ -31,6 +32,7 @@ from loopd.loop.tools import (
     build_tools,
     look_at_data,
     read_data,
+    with_test,
 )
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
@@ -120,11 +122,12 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
         DatasetError: see :func:`~loopd.operations.rebuild.rebuild`.
     """
     found = rebuild(listing.items, tools.data.pool, tools.task)
-    tools = replace(tools, config=_as_begun(tools.config, found))
+    config = tools.config
+    tools = replace(tools, config=_as_begun(config, found))
     now = tools.clock.wall()
     given = imported(State(), tools.data.pool, tools.task, now)
     events: list[Event] = [
-        started(tools, listing.dataset_id),
+        _begun(started(tools, listing.dataset_id), config, _order(tools, found)),
         *([] if given is None else [given]),
         RunRecovered(now, found.batches, _published(found, now), found.notes),
     ]
@@ -137,12 +140,31 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
 
 
 def _as_begun(config: Config, found: Rebuilt) -> Config:
-    """The configuration: the run began with random draws if Argilla shows one of it."""
+    """The configuration: the run began with random draws if Argilla shows one of it.
+
+    Of a few records none need be a draw: then it is a run of this version.
+    """
     share = config.audit.random_share
     if share is None:
-        drew = any(item.draw for batch in found.batches for item in batch.items)
-        share = USUAL_SHARE if drew else 0.0
+        items = [item for batch in found.batches for item in batch.items]
+        drew = any(item.draw and not item.test for item in items)
+        too_few = config.test is None and USUAL_SHARE * len(items) < 1
+        share = USUAL_SHARE if drew or too_few else 0.0
     return with_share(config, share)
+
+
+def _order(tools: Tools, found: Rebuilt) -> str:
+    """How the run drew its texts."""
+    items = [item for batch in found.batches for item in batch.items]
+    draws = [item.record_id for item in items if item.draw and not item.test]
+    return likely_order({order: tools.aside_in(order) for order in (HASHED, SHUFFLED)}, draws)
+
+
+def _begun(event: RunStarted, config: Config, order: str) -> RunStarted:
+    """The first event: a run that shows no draw, where it would have some, had no folds either."""
+    event = replace(event, draw_order=order)
+    is_old = config.audit.random_share is None and config.test is None and event.random_share == 0
+    return replace(event, folds=0) if is_old else event
 
 
 def lines(found: Recovery, config: Config, *, dry_run: bool) -> Iterator[str]:
@@ -174,8 +196,16 @@ def _data(
 ) -> tuple[DataSets, PoolNow | None]:
     """The data, of a pool in Argilla as they are there now: all of it is the first intake."""
     if config.pool.argilla is None:
-        return read_data(config), None
+        return _kept_data(config) or read_data(config), None
     return look_at_data(config, State(), store, progress)
+
+
+def _kept_data(config: Config) -> DataSets | None:
+    """What the run's folder holds, which nobody can have changed meanwhile."""
+    with suppress(StorageError):
+        pool = all_kept(config)
+        return None if pool is None else with_test(config, DataSets(pool, None, {}, is_kept=True))
+    return None
 
 
 # -- steps -----------------------------------------------------------------------------------------

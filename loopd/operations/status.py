@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from loopd.annotation.consensus import index_of, unresolved
+from loopd.annotation.consensus import NOTHING, index_of, unresolved
 from loopd.config import Config
 from loopd.loop.draws import in_force
+from loopd.loop.labelled_test import labelled_test
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import ROW, Figures, judged_by, measured
+from loopd.operations.next_steps import next_steps
+from loopd.operations.pool_size import pool_figures, waits_for_texts
 from loopd.storage.heartbeat import seconds_since
 from loopd.storage.lock import holder
 from loopd.storage.recorded_run import recorded_run
@@ -47,15 +50,18 @@ def describe(state: State, config: Config) -> dict[str, Any]:
     another = config.relabel.another_person
     needed = state.answers_needed(config.queue.min_submitted)
     waiting = unresolved(state, needed, another_person=another)
+    steps = next_steps(state, config)
     return {
         "run_dir": str(config.run.dir),
         "phase": state.phase.value,
-        "waits_for": _waits_for(state, len(waiting)),
+        "waits_for": _waits_for(state, config, len(waiting)),
         "round": state.round,
         "batch": state.batch.id if state.batches else None,
+        "pool": pool_figures(state),
         "labels": index_of(state).labelled,
         "discarded": index_of(state).discarded,
         "open": len(waiting),
+        "test_set": _test_set(state, config),
         "deleted": len(state.deleted),
         "reopened": state.reopened,
         "stopped": state.stopped.reason if state.stopped else None,
@@ -63,6 +69,19 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "queue": queue_sentence(state, config) or None,
         "queue_limit": _queue_limit(state, config),
         **_last_round(state),
+        "next": [{"what": step.what, "command": step.command} for step in steps],
+    }
+
+
+def _test_set(state: State, config: Config) -> dict[str, int] | None:
+    """How far people are with the test set that they label; ``None`` where there is none such."""
+    if not config.test_ask:
+        return None
+    records = index_of(state).records
+    return {
+        "ask": config.test_ask,
+        "labelled": labelled_test(state),
+        "discarded": sum(records.get(id_, NOTHING).discarded for id_ in state.tests),
     }
 
 
@@ -78,9 +97,11 @@ def _queue_limit(state: State, config: Config) -> dict[str, str] | None:
     return None if limit is None else {"sentence": limit[0], "hint": limit[1]}
 
 
-def _waits_for(state: State, waiting: int) -> str:
+def _waits_for(state: State, config: Config, waiting: int) -> str:
     if state.phase is Phase.COLLECT:
         return f"people: {waiting} records are open"
+    if waits_for_texts(state, config):
+        return f"new texts: all {state.texts:,} of the pool were asked"
     return _WAITS_FOR[state.phase]
 
 

@@ -137,6 +137,10 @@ class PeopleApi:
         """The first page of the own queue, without records that are none of loopd's."""
         return self._search(desk, [_status("response", "pending"), _status("record", "pending")], 0)
 
+    def unfinished(self, desk: DatasetView) -> list[RecordView]:
+        """The first page of what still needs an answer by anybody."""
+        return self._search(desk, [_status("record", "pending")], 0)
+
     def submitted(self, desk: DatasetView) -> Iterator[RecordView]:
         """All records that the person has submitted an answer to."""
         offset = 0

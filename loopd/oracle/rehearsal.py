@@ -11,7 +11,7 @@ from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError, DataError
-from loopd.loop.argilla_pool import pool_wishes
+from loopd.loop.argilla_pool import pool_options
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import build_store
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
@@ -33,7 +33,7 @@ def play_people(
     Raises:
         DataError: the column holds no known label.
     """
-    stop = Stop()
+    stop = Stop(second_kills=True)
     with on_signals(stop):
         return run_oracle(
             config.argilla.url,
@@ -85,4 +85,4 @@ def _pool(config: Config, gold_column: str | tuple[str, ...]) -> Pool:
         )[0]
     with closing(build_store(config)) as store:
         name = gold_column if isinstance(gold_column, str) else gold_column[0]
-        return store.texts(pool_wishes(config, name))[0]
+        return store.texts(pool_options(config, name))[0]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
-from loopd.loop.draws import in_force
+from loopd.loop.choosing import grounds
+from loopd.loop.draws import folds_in_force, in_force
 from loopd.loop.obstacles import obstacle
 from loopd.loop.sizing import queue_limit
 from loopd.machine import Phase, State
@@ -46,6 +47,7 @@ def cautions(state: State, config: Config, outage: Outage | None, failure: str) 
         *_unknown(state),
         *_disagreeing(state),
         *_unmeasured(state, config),
+        *_behind(state, config),
     )
 
 
@@ -103,10 +105,25 @@ def _disagreeing(state: State) -> Iterator[str]:
 
 
 def _unmeasured(state: State, config: Config) -> Iterator[str]:
-    section = in_force(config, state).audit
-    is_measured = config.test is not None or section.share > 0 or section.folds > 0
-    if not is_measured and state.phase is not Phase.NEW:
-        yield (
-            "Nothing is measured: there is no test set, and `audit.random_share` and `audit.folds` "
-            "are 0."
-        )
+    share, folds = in_force(config, state).audit.share, folds_in_force(config, state)
+    is_measured = config.test is not None or share > 0 or folds > 0
+    if is_measured or state.phase is Phase.NEW:
+        return
+    target = config.stopping.target_accuracy
+    never = ""
+    if target is not None:
+        never = f", so that `stopping.target_accuracy: {target:g}` is never met"
+    yield (
+        "Nothing is measured: there is no test set, and the run has neither random draws nor a "
+        f"cross-validation{never}. What would help: set `audit.folds: 5`, and start again."
+    )
+
+
+def _behind(state: State, config: Config) -> Iterator[str]:
+    """That choosing does not pay, as long as anything is still chosen."""
+    said = grounds(state) if state.phase is not Phase.DONE else ""
+    share = config.audit.fallback_share
+    if said and share > 0:
+        yield f"{said} So {share:.0%} of what is chosen next is drawn at random and trains."
+    elif said:
+        yield f"{said} What would help: set `audit.fallback_share: 0.5`, and start again."

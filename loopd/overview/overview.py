@@ -13,10 +13,16 @@ from typing import Any
 
 from loopd.config import Config
 from loopd.data.pool import Pool
+from loopd.learning.contenders import AUTO, CONTENDERS
+from loopd.loop.sizing import size_note
 from loopd.machine import State
 from loopd.metrics_log.audit import AUDIT_PREFIX, audit_findings, has_audit
+from loopd.metrics_log.contest import contest_sentence
+from loopd.metrics_log.edge import edge_sentence
 from loopd.metrics_log.measured import Measured, measured
 from loopd.metrics_log.rows import Row, effort_of, metric_of, number
+from loopd.operations.next_steps import NextStep, next_steps
+from loopd.operations.pool_size import pool_sentence
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.overview.cautions import Outage, cautions
 from loopd.overview.people import (
@@ -29,7 +35,15 @@ from loopd.overview.people import (
 )
 from loopd.overview.reasons import OpenRecord, open_records
 from loopd.overview.run_status import RunStatus, run_status
-from loopd.overview.tested import ClassScore, Mistake, Point, classes, curve, mistakes
+from loopd.overview.tested import (
+    ClassScore,
+    Mistake,
+    Point,
+    balance,
+    classes,
+    curve,
+    mistakes,
+)
 from loopd.printable import one_line
 from loopd.records import JsonValue
 
@@ -48,12 +62,14 @@ class LiveContext:
         names: of accounts, by Argilla's id.
         outage: that goes on now, ``None`` without one.
         failure: what the daemon ended with, empty where it did not.
+        notes: more to be warned of, one sentence each.
     """
 
     address: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     outage: Outage | None = None
     failure: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,8 @@ class Overview:
         measured: the accuracy, or the measure of the task, of the last round that knows it.
         curve: the same over the rounds.
         classes: F1 of each class in the last round that has any, weakest first.
+        balance: (label, labels) of every class: those that the last model was trained on, before
+            the first one those that people have given.
         confusion: (right label, model's, count) of the last round.
         mistakes: the most frequent confusions of it.
         criteria: stopping criteria and rules over time.
@@ -80,7 +98,9 @@ class Overview:
         budget: labels and rounds, spent and left.
         seconds: by kind of work, over all rounds.
         started, ended: of the run, seconds since 1970; ``None`` where it did not begin or end.
+        pool: how many texts there are, and how many were added; empty where that is not known.
         batches: those with open records.
+        size_note: why the newest batch has another size than is configured; empty where it has not.
         open_records: how many records are open.
         seconds_left: until these are answered at the present pace, ``None`` where not known.
         out: open records with the reason for each; of very many only the first.
@@ -88,6 +108,9 @@ class Overview:
         agreement: flat figures of the last round about annotators, by key of the metrics log.
         audit: flat figures of the last round that random draws gave; empty without an audit.
         findings: what they say, in two sentences.
+        choosing: whether choosing pays, in one sentence; empty while nothing can be said.
+        contest: which classifier `auto` uses and why, in one sentence; empty without `auto`.
+        next: what can be done now that the run is over, as commands; empty before.
         rows: the metrics log.
     """
 
@@ -105,6 +128,7 @@ class Overview:
     measured: Measured | None
     curve: tuple[Point, ...]
     classes: tuple[ClassScore, ...]
+    balance: tuple[tuple[str, int], ...]
     confusion: tuple[tuple[str, str, int], ...]
     mistakes: tuple[Mistake, ...]
     criteria: tuple[Criterion, ...]
@@ -113,7 +137,9 @@ class Overview:
     seconds: Mapping[str, float]
     started: float | None
     ended: float | None
+    pool: str
     batches: tuple[OpenBatch, ...]
+    size_note: str
     open_records: int
     seconds_left: float | None
     out: tuple[OpenRecord, ...]
@@ -121,6 +147,9 @@ class Overview:
     agreement: Mapping[str, JsonValue]
     audit: Mapping[str, JsonValue]
     findings: tuple[str, ...]
+    choosing: str
+    contest: str
+    next: tuple[NextStep, ...]
     rows: tuple[Row, ...]
 
 
@@ -152,21 +181,34 @@ def overview(
         at=now,
         **_settings(config),
         **_facts(state),
+        balance=balance(state, config.task.labels),
         **_figures(rows),
         address=context.address,
         standing=run_status(state, config),
-        cautions=cautions(state, config, context.outage, context.failure),
+        cautions=(*cautions(state, config, context.outage, context.failure), *context.notes),
         criteria=verdicts,
         advice=sentence(state, verdicts),
         budget=budget(state, config.stopping),
+        pool=pool_sentence(state),
         batches=open_batches(state, open_ids),
+        size_note=size_note(state, config),
         open_records=len(open_ids),
         seconds_left=seconds_left(
             crowd, len(open_ids), state.answers_needed(config.queue.min_submitted)
         ),
         out=open_records(state, pool, open_ids),
         people=crowd,
+        contest=_contest(state, config),
+        next=next_steps(state, config),
     )
+
+
+def _contest(state: State, config: Config) -> str:
+    """What the last comparison of the two classifiers says."""
+    if config.classifier.name != AUTO:
+        return ""
+    told = (state.evaluated[number].classifiers for number in sorted(state.evaluated, reverse=True))
+    return contest_sentence(next((figures for figures in told if figures), {}), CONTENDERS[0])
 
 
 def _settings(config: Config) -> dict[str, Any]:
@@ -206,6 +248,7 @@ def _figures(rows: Sequence[Row]) -> dict[str, Any]:
         "agreement": _chosen(last, AGREEMENT_PREFIX),
         "audit": _chosen(last, AUDIT_PREFIX),
         "findings": audit_findings(last) if last is not None and has_audit(last) else (),
+        "choosing": edge_sentence(last) if last is not None else "",
         "rows": tuple(rows),
     }
 

@@ -19,7 +19,7 @@ SHOWN = 60
 LONGEST_TEXT = 280
 """Characters of a text that are shown."""
 
-AUDIT, AT_RANDOM = "audit", "drawn at random, to judge the model by"
+AUDIT, TEST_SET, AT_RANDOM = "audit", "test set", "drawn at random, to judge the model by"
 """What chose a random draw, and why."""
 
 
@@ -46,7 +46,7 @@ class OpenRecord:
         id: external id.
         text: what people read, one line, cut where it is long, control characters written out.
         batch: id of its batch.
-        strategy: that chose it; ``AUDIT`` for a random draw.
+        strategy: that chose it; ``AUDIT`` for a random draw, ``TEST_SET`` for one of those.
         why: why it was chosen, with the numbers that matter; empty where that is not known.
         score: informativeness, higher first; ``None`` where the strategy has none.
         proposals: of the model; none where it proposes nothing.
@@ -134,11 +134,12 @@ def _reactions(state: State, item: BatchItem) -> int:
 def _record(item: BatchItem, batch: Batch, pool: Pool, answers: int) -> OpenRecord:
     text = pool[item.record_id].text if item.record_id in pool else ""
     again = item.copy_id is not None
+    drawn_for = TEST_SET if item.test else AUDIT
     return OpenRecord(
         id=one_line(item.external_id),
         text=cut(text),
         batch=batch.id,
-        strategy=AUDIT if item.draw else one_line(batch.strategy),
+        strategy=drawn_for if item.draw else one_line(batch.strategy),
         why=why(item, batch.strategy),
         score=item.score,
         proposals=proposals(item.suggestion, text),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
+from loopd.loop.labelled_test import labelled_test
 from loopd.loop.sizing import queue_sentence
 from loopd.machine import Phase, State
+from loopd.operations.pool_size import waits_for_texts
 from loopd.overview.people import waiting
 
 END_REASONS: Mapping[str, str] = {
@@ -18,6 +20,9 @@ END_REASONS: Mapping[str, str] = {
     "pool_exhausted": "every text of the pool was asked",
 }
 """Why a run ends, by the name in the journal; the other names are stopping criteria."""
+
+
+NO_TEXTS = "Every text of the pool was asked: waits for new ones."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class RunStatus:
 
 def run_status(state: State, config: Config) -> RunStatus:
     """Where the run stands by its journal."""
+    if waits_for_texts(state, config):
+        return RunStatus(state.phase.value, NO_TEXTS, _since(state), None)
     return RunStatus(
         state.phase.value, _SENTENCES[state.phase](state, config), _since(state), _usual(state)
     )
@@ -52,12 +59,23 @@ def end_reason(name: str) -> str:
 def _collecting(state: State, config: Config) -> str:
     size, mark = len(waiting(state, config)), config.queue.watermark
     people = f"Waits for people: {_count(size, 'record is', 'records are')} open."
+    people += _test_set(state, config)
     if mark == 0:
         return f"{people} The next batch follows when all are answered."
     if mark is None:
         sized = queue_sentence(state, config)
         return f"{people} The next batch is prepared before they run out. {sized}".rstrip()
     return f"{people} The next batch is prepared when no more than {mark} are open."
+
+
+def _test_set(state: State, config: Config) -> str:
+    """How far people are with the test set, as long as they label it."""
+    if not config.test_ask or not any(item.test for item in state.batch.items):
+        return ""
+    labelled = labelled_test(state)
+    return (
+        f" They label the test set first: {labelled} of {config.test_ask} texts, drawn at random."
+    )
 
 
 def _publishing(state: State, _config: Config) -> str:
@@ -107,8 +125,9 @@ def _usual(state: State) -> float | None:
     if last is None:
         return None
     evaluated, planned = state.evaluated[last], state.planned.get(state.round)
+    published = state.published.get(last)  # not before the first batch
     return {
-        Phase.PUBLISH: state.published[last].seconds,
+        Phase.PUBLISH: None if published is None else published.seconds,
         Phase.TRAIN: state.trained[last].seconds,
         Phase.EVALUATE: evaluated.scoring_seconds + evaluated.seconds,
         Phase.DECIDE: None if planned is None else planned.seconds,

@@ -9,7 +9,9 @@ from typing import Any
 
 from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import Row, advice, measure_name, number
+from loopd.operations.next_steps import NextStep
 from loopd.overview.overview import Overview
+from loopd.overview.wording import duration
 from loopd.printable import one_line
 
 NARROWEST, WIDEST = 30, 120
@@ -88,29 +90,69 @@ def bar(done: int, size: int, width: int, *, unicode: bool = True) -> str:
 
 
 def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str]:
-    yield look.painted(_cut(seen.title, look), "bold")
+    yield look.painted(cut(seen.title, look), "bold")
     for caution in seen.cautions:
-        yield from (look.painted(line, "warn") for line in _wrapped(f"! {caution}", look))
-    for sentence in dict.fromkeys((seen.standing.sentence, seen.advice)):  # the same at the end
-        yield from _wrapped(sentence, look)
+        yield from (look.painted(line, "warn") for line in wrapped(f"! {caution}", look))
+    # Some of them are the same at the end.
+    said = (seen.standing.sentence, seen.size_note, seen.advice, _choosing(seen), seen.contest)
+    for sentence in dict.fromkeys(said):
+        yield from wrapped(sentence, look)
     yield ""
     for name, value, colour in _facts(seen, alive, look):
-        line = _cut(f"{name:<{NAME}}{value}", look)
-        yield look.painted(line[:NAME], "dim") + look.painted(line[NAME:], colour)
+        yield fact(name, value, look, colour)
     if seen.rows:
         yield ""
-        head, *lines = _table(seen, look)
-        yield look.painted(head, "dim")
-        yield from lines
+        yield from table_lines(seen, look)
+    if seen.next:
+        yield ""
+        yield from next_lines(seen.next, look)
+
+
+def _choosing(seen: Overview) -> str:
+    """Whether choosing pays, unless a warning has said it."""
+    warned = any(caution.startswith(seen.choosing) for caution in seen.cautions)
+    return "" if warned else seen.choosing
+
+
+def fact(name: str, value: str, look: Look, colour: str = "") -> str:
+    """A name and a value, no wider than the terminal."""
+    line = cut(f"{name:<{NAME}}{value}", look)
+    return look.painted(line[:NAME], "dim") + look.painted(line[NAME:], colour)
+
+
+def table_lines(seen: Overview, look: Look, most: int = ROUNDS) -> Iterator[str]:
+    """The last rounds, no more than so many, under a heading."""
+    head, *lines = _table(seen, look)
+    yield look.painted(head, "dim")
+    yield from lines[-most:]
+
+
+def next_lines(steps: Sequence[NextStep], look: Look) -> Iterator[str]:
+    """What can be done now; a command is never cut, as it is there to be pasted."""
+    for step in steps:
+        yield from wrapped(f"{step.what}:", look)
+        yield f"  {one_line(step.command)}"
 
 
 def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tuple[str, str, str]]:
     """Names, values, colours."""
-    room = look.columns - NAME
     running = alive["daemon"] is not None
     yield "run", str(alive["run_dir"]), ""
     yield "daemon", _daemon(alive), "good" if running else "warn"
-    yield "labels", _labels(seen, alive), ""
+    yield "labels", _labels(seen, f"{alive['discarded']} discarded, "), ""
+    if seen.pool:
+        yield "pool", seen.pool, ""
+    yield from _progress_of(seen, look)
+
+
+def facts_of_run(seen: Overview, look: Look) -> Iterator[tuple[str, str, str]]:
+    """Names, values and colours of what is to be known while a run goes on."""
+    yield "labels", _labels(seen), ""
+    yield from _progress_of(seen, look)
+
+
+def _progress_of(seen: Overview, look: Look) -> Iterator[tuple[str, str, str]]:
+    room = look.columns - NAME
     yield "rounds", _of(seen.budget.rounds, seen.budget.most_rounds), ""
     for name, value in _measures(seen, room, look):
         yield name, value, ""
@@ -118,6 +160,8 @@ def _facts(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[tup
     for batch in seen.batches:
         drawn = bar(batch.done, batch.size, width, unicode=look.unicode)
         yield f"{batch.id}", f"{drawn} {batch.done} of {batch.size} answered", ""
+    if seen.seconds_left is not None:
+        yield "time left", f"about {duration(seen.seconds_left)} of answering", ""
     if seen.people:
         names = ", ".join(f"{person.name} {person.submitted}" for person in seen.people)
         yield "people", names, ""
@@ -130,9 +174,9 @@ def _daemon(alive: Mapping[str, Any]) -> str:
     return f"running (process {alive['daemon']}{sign})"
 
 
-def _labels(seen: Overview, alive: Mapping[str, Any]) -> str:
+def _labels(seen: Overview, besides: str = "") -> str:
     spent = _of(seen.budget.labels, seen.budget.most_labels)
-    return f"{spent} ({alive['discarded']} discarded, {seen.open_records} open)"
+    return f"{spent} ({besides}{seen.open_records} open)"
 
 
 def _of(spent: int, most: int | None) -> str:
@@ -174,7 +218,7 @@ def _table(seen: Overview, look: Look) -> Iterator[str]:
     yield "  ".join(column.heading.rjust(column.width) for column in columns)
     for row in seen.rows[-ROUNDS:]:
         cells = (column.cell(row).rjust(column.width) for column in columns)
-        yield _cut("  ".join(cells), look)
+        yield cut("  ".join(cells), look)
 
 
 def _fitting(seen: Overview, look: Look) -> list[_Column]:
@@ -214,20 +258,20 @@ def _interval(row: Row) -> str:
     return "{:.3f}-{:.3f}".format(*accuracy.interval)
 
 
-def _wrapped(text: str, look: Look) -> Iterator[str]:
+def wrapped(text: str, look: Look) -> Iterator[str]:
     """The text on as many lines as it needs."""
     line = ""
     for word in one_line(text).split():
         if line and _cells(f"{line} {word}") > look.columns:
-            yield _cut(line, look)
+            yield cut(line, look)
             line = word
         else:
             line = f"{line} {word}".strip()
     if line:
-        yield _cut(line, look)
+        yield cut(line, look)
 
 
-def _cut(text: str, look: Look) -> str:
+def cut(text: str, look: Look) -> str:
     """One line, no wider than the terminal, in characters that it has."""
     line = text if look.unicode else text.encode("ascii", "replace").decode("ascii")
     if _cells(line) <= look.columns:

@@ -1,16 +1,21 @@
-"""Owns what was measured of the models: curve, classes, mistakes; pure."""
+"""Owns what was measured of the models: curve, classes, mistakes, and their labels; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from loopd.annotation.consensus import index_of, label_counts, targets
+from loopd.machine import State
 from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import Row, class_names, effort_of, number
 from loopd.printable import one_line
 
 MISTAKES = 10
 """Kinds of mistakes that are listed at most."""
+
+FEW = 20_000
+"""Records of which the labels are counted at each look, before a model is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,15 @@ def classes(rows: Sequence[Row]) -> tuple[ClassScore, ...]:
             ]
             return tuple(sorted(scores, key=lambda score: (score.f1, score.label)))
     return ()
+
+
+def balance(state: State, labels: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Every class with its labels: of the last training, before that of what people said so far."""
+    if state.trained:
+        counts = state.trained[max(state.trained)].label_counts
+    else:
+        counts = label_counts(targets(state)) if index_of(state).labelled <= FEW else {}
+    return tuple((one_line(label), counts.get(label, 0)) for label in labels)
 
 
 def mistakes(confusion: Sequence[tuple[str, str, int]]) -> tuple[Mistake, ...]:

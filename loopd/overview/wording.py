@@ -21,6 +21,9 @@ PHASES = (
 )
 """The stations of the loop, as people call them."""
 
+UNMARKED = ("f1", "micro_f1", "cross.f1", "cross.micro_f1")
+"""Figures that are null where hardly any text is marked that could be right or wrong."""
+
 FIGURES = {
     "consensus.agreement": "Mean agreement of two answers on one text",
     "consensus.alpha": "Krippendorff's alpha",
@@ -112,7 +115,10 @@ def unmeasured(rows: Sequence[Row]) -> str:
     """Why a run has no accuracy yet, as a part of a sentence."""
     if not rows:
         return "measured from the first round on"
-    if has_audit(rows[-1]) or (number(rows[-1], "labels") or 0) < LEAST:
+    last = rows[-1]
+    if any(key in last and last[key] is None for key in UNMARKED):
+        return "not enough texts are marked to measure it yet"
+    if has_audit(last) or (number(last, "labels") or 0) < LEAST:
         return "too few labels to measure yet"
     return "there is no test set, so no accuracy"
 

@@ -11,21 +11,16 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.dashboard.pictures import charts
-from loopd.data.pool import Pool
-from loopd.errors import ConfigError, DataError
+from loopd.errors import ConfigError
 from loopd.loop.draws import in_force
-from loopd.loop.start import is_pool_of
-from loopd.loop.tools import read_data
-from loopd.machine import State
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.status import read_run
+from loopd.operations.texts import NO_POOL, texts_of
 from loopd.overview.overview import LiveContext, overview
 from loopd.overview.people import kept_names
 from loopd.reports.report_page import report_html
 from loopd.storage.files import write_atomic
 from loopd.storage.run_folder import REPORT_NAME
-
-NO_POOL = Pool(())
 
 
 def run_report(
@@ -52,7 +47,7 @@ def run_report(
     page, pictures = _places(config, out)
     state = read_run(config)
     config = in_force(config, state)
-    pool, notes = _pool(config, state) if texts else (NO_POOL, [])
+    pool, notes = texts_of(config, state) if texts else (NO_POOL, [])
     live = LiveContext(names=kept_names(config.run.dir))
     seen = overview(state, config, pool, metrics_log.rows(state), time.time(), live=live)
     drawn = tuple(charts(seen))
@@ -74,14 +69,3 @@ def _places(config: Config, out: Path | None) -> tuple[Path, Path | None]:
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is no folder", "name a folder, or a file that ends with .html")
     return target / REPORT_NAME, target
-
-
-def _pool(config: Config, state: State) -> tuple[Pool, list[str]]:
-    """The texts, and what to say where they are not those of the run."""
-    try:
-        pool = read_data(config.model_copy(update={"test": None})).pool
-    except DataError as error:
-        return NO_POOL, [f"The texts are not shown: {error.message}"]
-    if state.started is not None and not is_pool_of(state, pool):
-        return NO_POOL, ["The texts are not shown: the pool is another than the run began with."]
-    return pool, []

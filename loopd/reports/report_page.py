@@ -11,6 +11,7 @@ from loopd.config import Config
 from loopd.dashboard.figures import Chart
 from loopd.dashboard.pages import environment
 from loopd.machine import State
+from loopd.metrics_log.measured import TEST
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import Overview
 from loopd.overview.provenance import flat, origin, settings_in_force
@@ -105,7 +106,7 @@ def report_html(
 def columns(seen: Overview) -> list[RoundColumn]:
     """The columns of the table of rounds: what the run measures."""
     metric, name = seen.metric, measure_name(seen.metric)
-    tested = any(metric in row for row in seen.rows)
+    tested = any(row.get("measured_by") == TEST for row in seen.rows)
     accuracy = metric if tested else "measured"
     candidates = (
         RoundColumn("round", "Round"),

@@ -18,7 +18,7 @@ from typing import Any
 
 from loopd.errors import Interrupted, ServerError
 from loopd.server.accounts import load_or_create_accounts, new_account
-from loopd.server.home import ServerHome
+from loopd.server.home import ServerHome, is_locked, unusable
 from loopd.server.options import Account
 
 _POLL_SECONDS = 0.05
@@ -113,9 +113,16 @@ class EmbeddedServer:
         return self.await_ready()
 
     def launch(self) -> None:
-        """Start the process and do not wait for it."""
-        self._home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._process = self._spawn()
+        """Start the process and do not wait for it.
+
+        Raises:
+            ServerError: the home cannot be written, or the process cannot be started.
+        """
+        try:
+            self._home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._process = self._spawn()
+        except OSError as error:
+            raise unusable(self._home.path, error) from error
 
     def await_ready(self, given_up: Callable[[], bool] = lambda: False) -> EmbeddedServer:
         """Wait until what was launched answers, or raise `Interrupted` once nobody wants it."""
@@ -128,6 +135,10 @@ class EmbeddedServer:
         accounts = load_or_create_accounts(self._home)
         self._accounts = (accounts.owner, accounts.annotator)
         return self
+
+    def let_go(self) -> None:
+        """Leave the server to whoever uses it: it is no child any more that is waited for."""
+        self.process.returncode = 0  # else Python warns of a child that is still running
 
     def stop(self) -> None:
         """End the server cleanly, or with SIGKILL when it does not end in time."""
@@ -148,7 +159,8 @@ class EmbeddedServer:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         arguments = ["--home", str(self._home.path), "--port", str(self._port)]
-        with self._errors.open("wb") as errors:
+        # What a server that runs there has said must not be lost.
+        with self._errors.open("ab" if is_locked(self._home) else "wb") as errors:
             # Standard output has the new accounts' secrets at first start: never to a file.
             return subprocess.Popen(
                 [*_COMMAND, *arguments, "--workspace", self.workspace, *self.arguments],

@@ -6,14 +6,19 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from loopd.errors import ServerError
 from loopd.printable import printable
 from loopd.storage.files import write_atomic
+
+LOOKS = (0.0, 0.05, 0.1, 0.2)
+"""Seconds before each try to take the lock."""
 
 # Argilla puts the path into a SQLAlchemy URL, and alembic into an ini file: these would be syntax.
 _UNUSABLE_IN_PATHS = frozenset("%?#\n")
@@ -55,8 +60,23 @@ class ServerHome:
         return self.path / "server.lock"
 
     @property
+    def launching(self) -> Path:
+        """Locked by the `loopd start` that brings the server up."""
+        return self.path / "launch.lock"
+
+    @property
     def log(self) -> Path:
         return self.path / "server.log"
+
+    @property
+    def left(self) -> Path:
+        """Names the process of a server that goes on for others than started it."""
+        return self.path / "left.pid"
+
+    @property
+    def tenants(self) -> Path:
+        """Locked, together, by every `loopd start` that works with the server."""
+        return self.path / "tenants.lock"
 
     @property
     def temporary(self) -> Path:
@@ -95,20 +115,41 @@ def open_home(path: Path) -> ServerHome:
     return ServerHome(path)
 
 
-def running_url(home: ServerHome) -> str | None:
-    """Where the server of this home answers; ``None`` where none runs, or it is not ready yet."""
+def is_locked(home: ServerHome) -> bool:
+    """Whether a server works in this home, or is about to.
+
+    Raises:
+        ServerError: the home cannot be read.
+    """
     try:
         with home.lock.open("r") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return None
+            # Shared: two that look at once do not take each other for a server.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
     except BlockingIOError:
-        pass
-    except OSError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise unusable(home.path, error) from error
+
+
+def running_url(home: ServerHome) -> str | None:
+    """Where the server of this home answers; ``None`` where none runs, or it is not ready yet."""
+    if not is_locked(home):
         return None
     try:
         return str(json.loads(home.info.read_text(encoding="utf-8"))["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def unusable(path: Path, error: OSError) -> ServerError:
+    """The refusal of a home in which something cannot be read or written."""
+    return ServerError(
+        f"The server's home {path} cannot be used: {error.strerror or error}.",
+        hint="Mend its permissions, or choose another folder.",
+    )
 
 
 def check_database_named(home: ServerHome, shown: str | None) -> None:
@@ -133,11 +174,19 @@ def remember_database(home: ServerHome, shown: str) -> None:
 def locked(home: ServerHome) -> Iterator[None]:
     """Hold the home for one server; the system frees it when the process dies, however it dies."""
     with home.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not any(_taken(lock, wait) for wait in LOOKS):
             raise ServerError(
                 f"Another server is running on {home.path}.",
                 hint="Use that one (its address is in server.json), or give another --home.",
-            ) from error
+            )
         yield
+
+
+def _taken(lock: IO[str], wait: float) -> bool:
+    """Take the lock; whoever only looks at it holds it for a moment, so that a wait may help."""
+    time.sleep(wait)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -36,6 +36,7 @@ from loopd.server.options import Account, ServerInfo, ServerOptions
 from loopd.server.postgresql import check_database, check_drivers
 from loopd.server.throttle import LoginThrottle
 from loopd.server.users import settle_users
+from loopd.server.waiting_page import Presence, add_script
 
 _LOG = logging.getLogger("loopd.server")
 _HEALTH_PATH = "/api/v1/version"
@@ -115,6 +116,7 @@ def _import_argilla(home: ServerHome) -> Any:
     import loopd.server.search  # noqa: F401  (registers the engine named in the environment)
 
     forget_redis_password()
+    add_script(home.temporary)
     # What was imported stays until the end. Kept out of garbage collection it costs nothing while
     # serving, nor at exit, where collecting it would take seconds.
     gc.freeze()
@@ -177,7 +179,7 @@ def _http_server(app: Any) -> Any:
             self.should_exit = True
 
     config = uvicorn.Config(
-        LoginThrottle(app),
+        LoginThrottle(Presence(app)),
         log_config=None,
         access_log=False,
         ws="none",
@@ -221,7 +223,7 @@ def _check_host(options: ServerOptions) -> None:
     if not (options.allow_remote or is_loopback(options.host)):
         raise ServerError(
             f"{options.host} would let other machines reach this server.",
-            hint="It speaks plain HTTP: keep 127.0.0.1, or allow remote access explicitly.",
+            hint="It speaks plain HTTP: keep 127.0.0.1, or say --allow-remote.",
         )
 
 
@@ -253,5 +255,6 @@ def _log_to(path: Path) -> None:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
         force=True,
     )
+    logging.captureWarnings(True)  # Argilla's libraries have some that nobody at a terminal needs
     logging.getLogger("uvicorn.error").setLevel(logging.INFO)
     _LOG.setLevel(logging.INFO)

@@ -11,6 +11,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.config import Config
@@ -66,26 +67,41 @@ class Announcer:
         if page is not None:
             self._announce(page)
 
-    def _page(self, person: PeopleApi) -> str | None:
-        """Where the person may label, once a record is open to it."""
+    def _page(self, person: PeopleApi) -> _Page | None:
+        """Where people may label, once a record is open to the person or to others."""
         section = self._config.argilla
         try:
             workspace = person.workspace_id(section.workspace)
             desk = person.desk(workspace, section.dataset) if workspace is not None else None
-            if desk is None or not person.pending(desk):
+            if desk is None:
+                return None
+            is_open = bool(person.pending(desk))
+            if not is_open and not person.unfinished(desk):
                 return None
         except LoopdError:
             return None
-        return annotation_page(section.url, desk.id)
+        return _Page(annotation_page(section.url, desk.id), is_open)
 
-    def _announce(self, page: str) -> None:
+    def _announce(self, page: _Page) -> None:
         self._out("")
-        self._out(f"  Label here   {page}")
+        self._out(f"  Label here   {page.url}")
         self._out(f"  Log in as    {self._account.username}, password {self._account.password}")
         self._out("")
+        if not page.is_open:
+            self._out(
+                f"{self._account.username} has labelled all that is out: the rest waits for others."
+            )
         self._out("A line appears here after each round. Ctrl-C ends; the same command goes on.")
         if self._browser and has_browser():
-            webbrowser.open(page)
+            webbrowser.open(page.url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Where people label, and whether the person of the login has something to do there."""
+
+    url: str
+    is_open: bool
 
 
 class RoundLines:

@@ -8,35 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from loopd.config.json_schema import FILE as SCHEMA
+from loopd.tasks.guidelines import meanings, usual_guidelines
 
 BATCH_SIZE = 20
 """Records in a batch."""
 
 OPENING_SIZE = 8
 """Records that go out at once: people label them while the pool is encoded."""
-
-GUIDELINES = """\
-{choose}
-
-- A proposal of the model may be chosen already: **Enter** accepts it.
-- {number}
-- **Backspace** discards a text that makes no sense, or that nobody could label.
-- If the page says that the task is completed, the next texts are on their way: reload it
-  after a minute.
-"""
-"""What annotators are told unless somebody writes something better; Markdown."""
-
-CHOOSING = {
-    "single_label": {
-        "choose": "Read the text and choose the label that fits best.",
-        "number": "A **number** chooses another label and submits it at once.",
-    },
-    "multi_label": {
-        "choose": "Read the text and choose all labels that apply.",
-        "number": "A **number** switches a label on or off; **Enter** submits.",
-    },
-}
-"""What differs between the kinds of tasks."""
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*[A-Za-z0-9_./+]|[A-Za-z]")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -113,16 +91,32 @@ def _task(draft: Draft) -> Iterator[str]:
     yield "  # What annotators read beside the texts; Markdown. Say what each label means."
     yield "  guidelines: |"
     yield from (f"    {line}".rstrip() for line in guidelines(draft).splitlines())
+    yield from _descriptions(draft)
+
+
+def _descriptions(draft: Draft) -> Iterator[str]:
+    """What the model learns from; nothing does of spans."""
+    described = [] if draft.kind == "spans" else list(_described(draft))
+    if described:
+        yield "  # From these the model learns before anybody has answered; a few texts of a label,"
+        yield "  # as people would write them, help more."
+        yield "  descriptions:"
+    for label, text in described:
+        yield f"    {scalar(label)}:"
+        yield f"      - {scalar(text)}"
+
+
+def _described(draft: Draft) -> Iterator[tuple[str, str]]:
+    """The labels of which somebody has said what they mean."""
+    for label in draft.labels:
+        if text := _one_line(draft.descriptions.get(label, "")):
+            yield label, text
 
 
 def guidelines(draft: Draft) -> str:
     """What annotators are told: how to work, and what the labels mean."""
-    lines = [
-        f"- **{_one_line(label)}**: {_one_line(draft.descriptions.get(label) or '...')}"
-        for label in draft.labels
-    ]
-    meanings = "\n".join(lines) if any(draft.descriptions.values()) else ""
-    return f"{GUIDELINES.format(**CHOOSING[draft.kind])}\n{meanings}".strip() + "\n"
+    said = {label: (text,) for label, text in _described(draft)}
+    return f"{usual_guidelines(draft.kind)}\n{meanings(draft.labels, said)}".strip() + "\n"
 
 
 def _pool(draft: Draft) -> Iterator[str]:

@@ -13,9 +13,23 @@ from loopd.data.columns import listing
 from loopd.data.looking import FileLook
 from loopd.data.names import NOTHING
 from loopd.errors import ConfigError, DataError
+from loopd.printable import printable
 from loopd.starting.draft import Draft
-from loopd.starting.guessing import MOST_LABELS, Guess, guess_id, guess_label, guess_text
+from loopd.starting.guessing import (
+    MOST_LABELS,
+    Guess,
+    cell_among_names,
+    guess_id,
+    guess_label,
+    guess_text,
+)
 from loopd.starting.options import Asker, InitOptions, labels_in, stem_of
+
+TABLES = re.compile(r"\.(csv|tsv|txt|xlsx)(\.gz)?$", re.IGNORECASE)
+"""Names of files whose first line holds the names of columns."""
+
+SHOWN = 60
+"""Characters of what stands there that a sentence repeats."""
 
 NONE_LABEL = "None of these"
 """The option for texts without a label, where the file has such texts."""
@@ -47,6 +61,7 @@ class Drafting:
         """All of it."""
         for note in self._look.notes:
             self._out(note)
+        self._doubt_names()
         options, stem = self._options, stem_of(self._options.data)
         folder = options.config.parent.resolve()
         text = self._text()
@@ -67,6 +82,25 @@ class Drafting:
             encoding=options.encoding,
             url=options.url,
             key_file=key_file or None,
+        )
+
+    def _doubt_names(self) -> None:
+        """Without names of columns in the first line, its text would be lost.
+
+        Raises:
+            ConfigError: there are none, unless somebody names the column all the same.
+        """
+        is_table = TABLES.search(self._options.data.name) is not None
+        if not is_table or self._options.text is not None:
+            return
+        doubtful = cell_among_names(self._look.columns)
+        if doubtful is None:
+            return
+        example = printable(doubtful)[:SHOWN]
+        raise ConfigError(
+            f"{self._look.name}: the first line seems to hold no names of columns, but {example!r}",
+            "write a line with names before it, such as `text`; if it is a name all the same, say "
+            "which column holds the texts: --text COLUMN",
         )
 
     def _text(self) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from loopd.data.columns import SENTENCE
 from loopd.data.looking import ColumnLook
 from loopd.data.usable import LONGEST_ID
 
@@ -70,8 +71,8 @@ def guess_text(columns: Sequence[ColumnLook]) -> Guess | None:
     if named:
         best = min(named, key=lambda column: (_order(column.name), -column.mean_length))
         return Guess(best.name, f"it is called so, and holds {_length(best)}")
-    if len(texts) == 1 and len(columns) == 1:
-        return Guess(texts[0].name, "there is no other")
+    if len(columns) == 1 and _has_words(columns[0]):
+        return Guess(columns[0].name, "there is no other")
     long = [column for column in texts if column.mean_length >= SHORTEST_TEXT]
     if not long:
         return None
@@ -122,6 +123,43 @@ def guess_label(
     return Guess(best.name, f"it is called so, and holds {best.distinct} different values")
 
 
+def cell_among_names(columns: Sequence[ColumnLook]) -> str | None:
+    """What stands where names of columns do, and is rather a cell of the first row of a file.
+
+    A form's question is a sentence, too: this is a doubt, not a proof. What people write over a
+    column, such as ``#`` or ``2023``, is none.
+    """
+    guess = guess_text(columns)
+    dated = [c.name for c in columns if _NO_TEXT.fullmatch(c.name.strip())]
+    texts = [c.name for c in columns if guess is None or c.name == guess.column]
+    sentences = [name for name in texts if _is_sentence(name)]
+    if dated or sentences or guess is None or _is_usual(guess.column):
+        return next(iter((*dated, *sentences)), None)
+    return guess.column if any(map(_is_one_of_its_values, columns)) else None
+
+
+def _is_sentence(name: str) -> bool:
+    words = name.split()
+    ended = len(words) > 2 and name.rstrip().endswith((".", "!", "…", "。"))
+    return len(words) >= SENTENCE or ended
+
+
+def _is_usual(name: str) -> bool:
+    return _rank(name, TEXT_NAMES) is not None and len(words_of(name)) <= 2
+
+
+def _is_one_of_its_values(column: ColumnLook) -> bool:
+    """Whether the name could stand below: a label among labels, a number that goes on with them."""
+    if any(letter.isalpha() for letter in column.name):
+        few = 2 * column.distinct <= len(column.values)
+        return few and column.name.strip() in _stripped(column)
+    try:
+        number, values = float(column.name), [float(value) for value in column.values]
+    except ValueError:
+        return False
+    return bool(values) and min(values) - 1 <= number <= max(values) + 1
+
+
 def words_of(name: str) -> list[str]:
     """The words in the name of a column: ``ticketBody_en`` has three."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
@@ -129,12 +167,17 @@ def words_of(name: str) -> list[str]:
 
 
 def _is_text(column: ColumnLook) -> bool:
+    """Whether it holds words, and seldom the same ones."""
+    return _has_words(column) and 4 * column.distinct > len(column.values)
+
+
+def _has_words(column: ColumnLook) -> bool:
     if column.lists or not column.values:
         return False
     said = [value for value in column.values if any(letter.isalpha() for letter in value)]
     written = [value for value in said if not _NO_TEXT.fullmatch(value.strip())]
     several = [value for value in written if len(value.split()) > 1 or not value.isascii()]
-    return 2 * len(several) > len(column.values) and 4 * column.distinct > len(column.values)
+    return 2 * len(several) > len(column.values)
 
 
 def _holds_labels(column: ColumnLook) -> bool:

@@ -7,7 +7,6 @@ the option that would say it.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,7 @@ from loopd.data.reading import read_pool
 from loopd.errors import ConfigError, StorageError
 from loopd.safe_yaml import decode_yaml
 from loopd.starting.drafting import Drafting
-from loopd.starting.options import Asker, InitOptions
+from loopd.starting.options import Asker, InitOptions, word_of
 
 CONFIGURATIONS = (".yaml", ".yml")
 """Suffixes of configurations."""
@@ -69,10 +68,10 @@ def next_steps(path: Path) -> tuple[str, ...]:
     """What to do with a configuration that was just written, for people."""
     return (
         "Say in it what each label means, then:",
-        f"  loopd start {shlex.quote(str(path))}   # Argilla and the loop, on this machine",
+        f"  loopd start {word_of(path)}   # Argilla and the loop, on this machine",
         "or, with an Argilla that is there (argilla.url, and its key in ARGILLA_API_KEY):",
-        f"  loopd check {shlex.quote(str(path))}",
-        f"  loopd run {shlex.quote(str(path))}",
+        f"  loopd check {word_of(path)}",
+        f"  loopd run {word_of(path)}",
     )
 
 
@@ -106,7 +105,8 @@ def _write_new(path: Path, text: str) -> None:
     except FileExistsError:
         raise _there(path) from None
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror or error}") from None
+        hint = "make its folder writable, or name another file with --out"
+        raise StorageError(f"cannot write {path}: {error.strerror or error}", hint) from None
 
 
 @contextmanager
@@ -126,7 +126,11 @@ def _try(text: str, data: Path, path: Path) -> None:
         ConfigError, DataError: it would be refused.
     """
     folder = path.parent.resolve()
-    config = parse_config(decode_yaml(text.encode("utf-8"), path), folder)
+    try:
+        config = parse_config(decode_yaml(text.encode("utf-8"), path), folder)
+    except ConfigError as error:
+        hint = "say what is right with --text, --id, --label or --labels"
+        raise ConfigError(error.message, hint) from None
     if config.pool.path != Path(os.path.normpath(data.absolute())) and not _same(config, data):
         raise ConfigError(
             f"the path of {data} cannot be written in a configuration", "rename file or folder"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +54,26 @@ class Asker(Protocol):
 
 
 def labels_in(text: str) -> tuple[str, ...]:
-    """The names in a list such as ``billing, delivery``; each once."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    """The names in a list such as ``billing, delivery``; each once.
+
+    A name with a comma stands in double quotes, as in a CSV file: ``billing,"late, or lost"``.
+    """
+    lines = csv.reader(text.splitlines(), skipinitialspace=True)
+    parts = [part.strip() for line in lines for part in line]
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def labels_out(labels: Sequence[str]) -> str:
+    """The list that gives these names back."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(labels)
+    return line.getvalue()
+
+
+def word_of(path: Path) -> str:
+    """A path as it stands in a command that somebody may paste."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def stem_of(path: Path) -> str:

@@ -6,7 +6,6 @@ seconds, and there are two cores.
 
 from __future__ import annotations
 
-import shlex
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from loopd.server.listening import is_loopback
 from loopd.server.process import check_installed
 from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
-from loopd.starting.options import Asker, InitOptions
+from loopd.starting.options import Asker, InitOptions, labels_out, word_of
 from loopd.storage.files import make_private, storage_error
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def run_start(options: StartOptions, audience: Audience) -> None:
     path = configuration(options, audience.out, audience.asker)
     config = load_config(path)
     refuse_foreign(config)
-    stop = Stop()
+    stop = Stop(second_kills=True)
     try:
         with ExitStack() as stack:
             stack.enter_context(on_signals(stop))
@@ -114,12 +113,13 @@ def _work(
     audience.out("Starting Argilla and loading the model ...")
     _log_to_file(config, stack)
     port = port_of(config) if options.port is None else options.port
-    warming = threading.Thread(target=warm_up, args=(config,), name="warm up", daemon=True)
+    warming = threading.Thread(target=warm_up, args=(config, stop), name="warm up", daemon=True)
     stack.callback(_join, warming)  # a Python that ends in the middle of an import may crash
     home, workspace = config.folder / HOME, config.argilla.workspace
     there = stack.enter_context(argilla_in(home, port, workspace, stop, warming.start))
     while warming.is_alive():
         if stop.wait(POLL_SECONDS):
+            audience.out("Ending, as soon as what is being loaded is there ...")
             raise Interrupted("a stop was asked for")
     if stop.is_set():
         raise Interrupted("a stop was asked for")
@@ -130,7 +130,8 @@ def _work(
     announcer = Announcer(live, there.annotator, audience.out, browser=options.browser)
     stack.enter_context(announcer.looking())
     lines = RoundLines(audience.out)
-    return run_daemon(live, audience.progress, (lines, *audience.observers(live)))
+    own = Stop(second_kills=True)
+    return run_daemon(live, audience.progress, (lines, *audience.observers(live)), stop=own)
 
 
 def configuration(options: StartOptions, out: Callable[[str], None], asker: Asker | None) -> Path:
@@ -173,7 +174,7 @@ def refuse_contradictions(init: InitOptions, config: Config) -> None:
         "--text": (init.text, pool.text),
         "--id": (init.id, pool.id),
         "--label": (init.label, pool.label),
-        "--labels": (",".join(init.labels) or None, ",".join(task.labels)),
+        "--labels": (labels_out(init.labels) or None, labels_out(task.labels)),
         "--encoding": (init.encoding, pool.encoding),
     }
     for option, (word, written) in said.items():
@@ -194,7 +195,8 @@ def refuse_other_data(data: Path, config: Config, path: Path) -> None:
     if pool is None or not (pool.exists() and data.exists() and pool.samefile(data)):
         raise ConfigError(
             f"{path} is there, and its texts are not those of {data}",
-            f"give the new one another name: --out NAME.yaml; or go on with: loopd start {path}",
+            "give the new one another name: --out NAME.yaml; or go on with: "
+            f"loopd start {word_of(path)}",
         )
 
 
@@ -244,16 +246,26 @@ def at_home(config: Config, url: str) -> Config:
     return config.model_copy(update={"argilla": section})
 
 
-def warm_up(config: Config) -> None:
+def warm_up(config: Config, stop: Stop) -> None:
     """Import what is slow and load the model once, so that it is in memory when it is needed.
 
-    What fails here fails again where it is needed, and is told there.
+    What fails here fails again where it is needed, and is told there. An import cannot be broken
+    off: before and after it is seen whether anybody still wants it.
+
+    Args:
+        config: of the run.
+        stop: set by whoever does not.
     """
+    from loopd.learning.contenders import check
     from loopd.loop import daemon  # noqa: F401  (the slowest part of loopd itself)
     from loopd.loop.tools import build_learner, read_data
 
+    if stop.is_set():
+        return
     with suppress(LoopdError, ImportError):
-        build_learner(config, read_data(config).pool).check()
+        learner = build_learner(config, read_data(config).pool)
+        if not stop.is_set():
+            check(learner)
 
 
 def _join(thread: threading.Thread) -> None:
@@ -271,7 +283,7 @@ def _log_to_file(config: Config, stack: ExitStack) -> None:
 
 def last_lines(state: State, path: Path) -> tuple[str, ...]:
     """What to do next."""
-    name = shlex.quote(str(path))
+    name = word_of(path)
     if state.phase is not Phase.DONE:
         return ("", f"Ended, and nothing is lost. Go on with: loopd start {name}")
     return (

@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from loopd.errors import StorageError
@@ -26,9 +28,33 @@ def write_atomic(path: Path, data: bytes | str, mode: int = PRIVATE) -> None:
         StorageError: the disk is full or the place cannot be written.
     """
     payload = data.encode("utf-8") if isinstance(data, str) else data
+    with whole_file(path, mode) as unfinished:
+        unfinished.write_bytes(payload)
+
+
+@contextmanager
+def whole_file(path: Path, mode: int = PRIVATE) -> Iterator[Path]:
+    """Where to write a file, which gets its name when the block ends well, and not before.
+
+    Args:
+        path, mode: as for ``write_atomic``.
+
+    Raises:
+        StorageError: the disk is full or the place cannot be written.
+    """
     try:
         make_private(path.parent)
-        _replace(path, payload, mode)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "rb") as file:
+                yield Path(name)
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -149,21 +175,6 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "free some space, then start again: nothing is lost" if full else "check the permissions"
     return StorageError(f"cannot write {path}: {error.strerror or error}", hint)
-
-
-def _replace(path: Path, payload: bytes, mode: int) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

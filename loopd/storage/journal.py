@@ -145,14 +145,18 @@ def events_at(path: Path) -> list[Event]:
         probe_private(path)
     except OSError as error:
         raise _cannot_make(path, error) from error
-    if _is_blank(path):
+    if is_blank(path):
         return []
     with Journal(path, read_only=True) as journal:
         return journal.read()
 
 
-def _is_blank(path: Path) -> bool:
-    """Whether a run would begin a new journal there."""
+def is_blank(path: Path) -> bool:
+    """Whether a run would begin a new journal there, or is just beginning one.
+
+    Raises:
+        JournalError: events lie beside a journal that is not there, or it cannot be read.
+    """
     _refuse_widowed(path)
     if not path.exists() or not path.stat().st_size:
         return True
@@ -191,14 +195,18 @@ def _make_file(path: Path) -> None:
 
 
 def _cannot_make(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot make {path}: {error.strerror}", "check run.dir")
+    hint = "make its folder writable, or name another one in run.dir"
+    return StorageError(f"cannot make {path}: {error.strerror}", hint)
 
 
 def _appending(path: Path) -> sqlite3.Connection:
-    db = _connect(path, "mode=rwc")
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    _create(db)
+    with ExitStack() as stack:
+        db = _connect(path, "mode=rwc")
+        stack.callback(db.close)  # where it cannot be used
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        _create(db)
+        stack.pop_all()
     return db
 
 

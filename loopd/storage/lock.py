@@ -83,7 +83,11 @@ def _held(folder: Path, process: int) -> LockedError:
 
 
 def _cannot_open(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"cannot open {path}: {error.strerror}", "check run.dir")
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        problem = f"run.dir cannot be {path.parent}: a file is in its place"
+        return StorageError(problem, "name another folder in run.dir")
+    hint = "make its folder writable, or name another one in run.dir"
+    return StorageError(f"cannot open {path}: {error.strerror}", hint)
 
 
 def _locked(handle: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from loopd.errors import JournalError, NewerError, StorageError
 from loopd.storage.intakes import Intakes
 from loopd.storage.names import SavedNames
+from loopd.storage.pool_table import PoolTable
 from loopd.storage.recorded_run import RecordedRun, read_journal
 
 
@@ -41,5 +42,6 @@ def refuse_newer_files(folder: Path) -> None:
     """
     with suppress(OSError):  # said by whatever opens them next
         Intakes(folder).refuse_newer()
+        PoolTable(folder).refuse_newer()
     with suppress(StorageError):
         SavedNames(folder).read()

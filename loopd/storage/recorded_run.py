@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from loopd.errors import RunError
+from loopd.errors import JournalError, RunError
 from loopd.events import Event
 from loopd.machine import State, fold
-from loopd.storage.journal import Journal
+from loopd.storage.journal import Journal, is_blank
 from loopd.storage.run_folder import JOURNAL_NAME
 
 
@@ -42,10 +43,18 @@ def recorded_run(folder: Path) -> RecordedRun:
     """What the run in a folder has written down by now.
 
     Raises:
-        RunError: there is no run in it.
+        RunError: there is no run in it, or only just the file of its journal.
         JournalError, StorageError, NewerError: its journal cannot be read.
     """
     path = folder / JOURNAL_NAME
     if not path.exists():
-        raise RunError(f"no run in {folder}", "start it with `loopd run`")
+        raise _no_run(folder)
+    with suppress(JournalError):
+        return read_journal(path)
+    if is_blank(path):  # a daemon makes it at this very moment
+        raise _no_run(folder)
     return read_journal(path)
+
+
+def _no_run(folder: Path) -> RunError:
+    return RunError(f"no run in {folder}", "start it with `loopd run`")

@@ -14,11 +14,20 @@ HEARTBEAT_NAME = "heartbeat"
 RUN_ID_NAME = "run.id"
 """Marks the run's dataset in Argilla as its own."""
 
+GUIDELINES_NAME = "guidelines.md"
+"""The guidelines that the run wrote to Argilla last: only those may it replace."""
+
 PEOPLE_NAME = "people.json"
 """Names of accounts, which Argilla forgets with the account."""
 
 POOL_FOLDER = "pool"
-"""The texts of a pool in Argilla, by intake."""
+"""The texts of the pool, by intake."""
+
+INBOX_FOLDER = "inbox"
+"""Texts that ``loopd add`` has left for the daemon."""
+
+SOURCES_NAME = "sources.json"
+"""In ``pool``: which files the texts were read from, and what these looked like."""
 
 CACHE_FOLDER = "cache"
 """Models and features, which can be made again, in the folders below."""

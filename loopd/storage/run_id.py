@@ -1,4 +1,4 @@
-"""Owns the file in a run's folder that holds the run's id; must not know what it is used for."""
+"""Owns the files by which a run knows its dataset again; must not know what they are used for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.storage.files import storage_error, write_atomic
-from loopd.storage.run_folder import RUN_ID_NAME
+from loopd.storage.run_folder import GUIDELINES_NAME, RUN_ID_NAME
 
 
 class SavedIdentity:
@@ -19,6 +19,7 @@ class SavedIdentity:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / RUN_ID_NAME
+        self._guidelines = folder / GUIDELINES_NAME
 
     @property
     def name(self) -> str:
@@ -31,12 +32,7 @@ class SavedIdentity:
         Raises:
             StorageError: the file cannot be read.
         """
-        try:
-            return self._path.read_text(encoding="utf-8", errors="replace").strip() or None
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _unreadable(self._path, error) from error
+        return (_text_of(self._path) or "").strip() or None
 
     def keep(self, run_id: str) -> None:
         """Write the id.
@@ -45,6 +41,31 @@ class SavedIdentity:
             StorageError: the file cannot be written.
         """
         write_atomic(self._path, run_id + "\n")
+
+    def guidelines(self) -> str | None:
+        """The guidelines that the run wrote last; ``None`` where it wrote none yet.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        return _text_of(self._guidelines)
+
+    def keep_guidelines(self, text: str) -> None:
+        """Write them down.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        write_atomic(self._guidelines, text)
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> StorageError:

@@ -44,7 +44,7 @@ def test_a_signal_while_the_key_is_waited_for(tmp_path: Path, number: signal.Sig
 def test_a_signal_that_somebody_else_takes_for_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(config: Config) -> DataSets:
+    def read(config: Config, state: State) -> DataSets:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(60)

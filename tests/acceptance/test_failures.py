@@ -14,7 +14,7 @@ from loopd.annotation.consensus import targets
 from loopd.machine import Phase, State
 from loopd.records import PoolId
 from tests.acceptance.conftest import MakeDaemon, slowly
-from tests.daemon import Condition, Daemon
+from tests.daemon import Condition, Daemon, write_csv
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
@@ -284,13 +284,12 @@ def test_another_dataset_in_the_middle_of_a_run(
     fails(daemon, 13, "not the one that this run began with")
 
 
-def test_a_changed_pool(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
+def test_another_pool(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon = make_daemon(argilla)
     daemon.start()
     daemon.wait(collecting)
     daemon.kill()
-    with (daemon.folder / "pool.csv").open("a") as file:
-        file.write("r999,a new text,fruit\n")
+    write_csv(daemon.folder / "pool.csv", 60, "z")
     fails(daemon, 13, "the pool changed")
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import collecting
-from tests.daemon import Daemon
+from tests.daemon import Daemon, write_csv
 from tests.live import LiveArgilla
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.integration]
@@ -48,10 +46,10 @@ def test_what_changed_since_the_run_began(argilla: LiveArgilla, make_daemon: Mak
     daemon.start()
     daemon.wait(collecting)
     daemon.kill()
-    db = sqlite3.connect(daemon.run_dir / "journal.sqlite")
-    db.close()
     with (daemon.folder / "pool.csv").open("a") as file:
         file.write("r999,a new text,fruit\n")
+    assert "the pool has changed since it was read: 1 new" in daemon.loopd("check").stdout
+    write_csv(daemon.folder / "pool.csv", 60, "z")
     assert "the pool changed" in same_sentence(daemon, 13)
 
 

@@ -96,6 +96,7 @@ def imported(state: State) -> Mapping[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_rejected_lines_change_nothing(run: Callable[[Callable[[Line], Line]], Daemon]) -> None:
     whole, accepted, blind = run(as_it_is), run(accepted_only), run(without_verdicts)
     right = {f"r{number:03d}": gold_of(number) for number in range(0, JUDGED, 3)}

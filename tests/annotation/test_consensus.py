@@ -24,6 +24,7 @@ from loopd.annotation.consensus import (
     targets,
 )
 from loopd.annotation.consensus.agreement import against_the_rest, agreement, similarity
+from loopd.annotation.consensus.crowdlab import crowdlab as crowdlab_of
 from loopd.annotation.consensus.vote_counts import count
 from loopd.annotation.consensus.weighted import weights_of
 from loopd.records import PoolId, Span, Target, Targets
@@ -453,3 +454,22 @@ def test_nobody_said_that_none_applies(strategy: str) -> None:
     assert found[PoolId("s")] == ("c",)
     ballots = {PoolId("r"): sets((), ("a",), ())}
     assert resolve(ballots, consensus_options).targets[PoolId("r")] == ()
+
+
+def test_a_model_proves_itself_on_texts_with_one_answer_too() -> None:
+    """Second opinions were asked where the model contradicts the older answer."""
+    names = ("a", "b", "c")
+    single = {PoolId(f"s{n:02d}"): (Vote("ann", names[n % 3], "01"),) for n in range(30)}
+    disputed = {
+        PoolId(f"t{n:02d}"): (
+            Vote("eve", names[(n + 1) % 3], "01"),
+            Vote("bob", names[n % 3], "02"),
+        )
+        for n in range(12)
+    }
+    model = {
+        id_: np.where(np.arange(3) == int(id_[1:]) % 3, 0.9, 0.05) for id_ in (*single, *disputed)
+    }
+    assert crowdlab_of({**single, **disputed}, names, model, 0) is not None
+    nothing = dict.fromkeys(model, np.full(3, 1 / 3))
+    assert crowdlab_of({**single, **disputed}, names, nothing, 0) is None

@@ -31,7 +31,6 @@ NO_POOL = Pool(())
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
 ]
 
 ACTIVE = ".label-active .label-text__text"

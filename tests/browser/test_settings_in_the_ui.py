@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
 ]
 
 SWEEP = 1.0

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
 ]
 
 NAMES = SpanTask(("person", "place", "thing"), "label", "text", "Mark the names")

@@ -154,18 +154,10 @@ def kill_at_random(daemon: Daemon) -> int:
 @pytest.mark.parametrize(
     ("kill", "least"),
     [
-        pytest.param(kill_forked_at_each_third, 8, marks=pytest.mark.xdist_group("boundaries")),
-        pytest.param(
-            kill_forked_at_boundaries,
-            48,
-            marks=[pytest.mark.xdist_group("boundaries"), pytest.mark.slow],
-        ),
-        pytest.param(
-            kill_at_boundaries, 48, marks=[pytest.mark.xdist_group("started"), pytest.mark.slow]
-        ),
-        pytest.param(
-            kill_at_random, 12, marks=[pytest.mark.xdist_group("random"), pytest.mark.slow]
-        ),
+        (kill_forked_at_each_third, 8),
+        pytest.param(kill_forked_at_boundaries, 48, marks=pytest.mark.slow),
+        pytest.param(kill_at_boundaries, 48, marks=pytest.mark.slow),
+        pytest.param(kill_at_random, 12, marks=pytest.mark.slow),
     ],
 )
 def test_kills_change_nothing(

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from loopd.config import DataSection
-from loopd.config.data import INVISIBLE
+from loopd.config.task import INVISIBLE
 from loopd.data.conll import conll_lines, conll_text
 from loopd.data.json_lines import jsonl_lines, prodigy_lines
 from loopd.data.pool import content_id

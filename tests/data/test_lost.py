@@ -59,7 +59,9 @@ def test_five_of_a_hundred_are_a_warning_and_six_an_error(path: Path, column: st
     assert caught.value.message.startswith(
         f"pool.jsonl: 6 of 100 {what} cannot be used, more than 5 %: line 95: "
     )
-    assert caught.value.hint == ("correct them, or set `pool.tolerate: 0.06` to go on without them")
+    assert caught.value.hint == (
+        "correct them, or `task.labels`, or set `pool.tolerate: 0.06` to go on without them"
+    )
     pool, _ = read(path, ["food"] * 94 + ["fod"] * 6, column=column, tolerate=0.06)
     assert len(pool) == 100
 

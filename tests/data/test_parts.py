@@ -14,8 +14,12 @@ from loopd.config.data import DataSection, PoolSection
 from loopd.config.digest import shaping
 from loopd.config_file import parse_config
 from loopd.data.parts import Parts, joined, shown_texts
-from loopd.data.reading import read_pool
+from loopd.data.pool import Pool
+from loopd.data.reading import content_id, read_pool
 from loopd.errors import ConfigError, DataError
+from loopd.loop.tools import read_data
+from loopd.records import Record
+from tests.journals import begun_with
 
 CSV = (
     "id;subject;body;customer;rank\n1;Parcel;never came;Ann;3\n2;;invoice wrong;Bo;\n"
@@ -143,7 +147,7 @@ def test_the_columns_of_a_text_are_part_of_the_digest() -> None:
         ({"show": ["text"]}, {}, "is a text"),
         ({"text": "body", "show": ["text"]}, {}, "another task.field"),
         ({"show": ["a", "a"]}, {}, "listed twice"),
-        ({"show": {"a": "column"}}, {}, "'field' or 'metadata'"),
+        ({"show": {"a": "column"}}, {}, "one of field and metadata"),
         ({"text": ["a", "b"]}, {"test": {"path": "t.csv", "label": "l"}}, "test.text"),
         ({"text": ["a", "b"]}, {"task": {"type": "spans", "labels": ["a"]}}, "pool.show"),
         ({"path": None, "argilla": {"dataset": "d"}, "text": ["a", "b"]}, {}, "one name"),
@@ -158,3 +162,48 @@ def test_what_does_not_fit_is_refused(pool: Any, more: Any, reason: str) -> None
 def test_a_test_set_has_parts_but_shows_nothing() -> None:
     assert DataSection(path="t.csv", text=["a", "b"]).text_columns == ("a", "b")
     assert "show" not in DataSection.model_fields
+
+
+INVISIBLE = ["\u200b", "\u200d \u2060\ufeff", "\xad\t\u200f"]
+
+
+@pytest.mark.parametrize("blank", ["", " ", *INVISIBLE])
+def test_a_text_of_parts_in_which_nothing_can_be_seen_is_none(tmp_path: Path, blank: str) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"s": "", "b": "x"}, {"s": "y", "b": " "}, {"s": blank, "b": blank}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pool, report = read(path, text=["s", "b"], id=None)
+    assert pool.texts == ["b: x", "s: y"]
+    assert [record.parts for record in pool] == [(("b", "x"),), (("s", "y"),)]
+    assert (report.empty, report.refused) == (1, 0)
+
+
+@pytest.mark.parametrize("part", INVISIBLE)
+def test_a_part_without_width_stays_in_the_text_by_which_runs_know_it(
+    tmp_path: Path, part: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"s": part, "b": "x"}) + "\n")
+    assert read(path, text=["s", "b"], id=None)[0].texts == [f"s: {part}\nb: x"]
+
+
+@pytest.mark.parametrize("blank", INVISIBLE)
+def test_a_run_of_before_keeps_texts_in_which_nothing_can_be_seen(
+    tmp_path: Path, blank: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    rows = [{"s": "", "b": "x"}, {"s": blank, "b": blank}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts = ["b: x", f"s: {blank}\nb: {blank}"]
+    before = Pool(tuple(Record(content_id(text), text) for text in texts))
+    settings = config({"path": path, "text": ["s", "b"], "id": None})
+    assert read_data(settings, begun_with(before.fingerprint)).pool.texts == texts
+    assert read_data(settings, begun_with("another")).pool.texts == texts[:1]
+    assert read_data(settings).pool.texts == texts[:1]
+
+
+@pytest.mark.parametrize("part", ["\u200bx", "x\u200d", "\u0301", "-"])
+def test_a_part_in_which_something_can_be_seen_stays_what_it_is(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"s": part, "b": ""}) + "\n")
+    assert read(path, text=["s", "b"], id=None)[0].texts == [f"s: {part}"]

@@ -156,8 +156,9 @@ def test_hub_data_set_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> 
 def test_not_parquet_and_no_saved_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x\.parquet is not a readable Parquet file"):
         read(write(tmp_path / "x.parquet", "not parquet"))
+    (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match="is no saved data set"):
-        read(tmp_path)
+        read(tmp_path / "folder")
 
 
 def test_ids_made_from_the_content_are_stable(tmp_path: Path) -> None:

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
+from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 
 from loopd.config.data import PoolSection
-from loopd.data.reading import read_pool
+from loopd.config_file import parse_config
+from loopd.data.pool import Pool
+from loopd.data.reading import content_id, read_pool
 from loopd.data.workbooks import workbook_source
 from loopd.errors import DataError
+from loopd.loop.tools import read_data
+from loopd.records import Record
+from tests.journals import begun_with
 
 ROWS: list[list[Any]] = [
     ["id", "text", "note", "note"],
@@ -89,6 +97,84 @@ def test_a_day_is_a_day_and_a_formula_what_it_gives(tmp_path: Path) -> None:
 def test_carriage_returns_are_read_as_excel_means_them(tmp_path: Path) -> None:
     pool, _ = read(write(tmp_path / "a.xlsx", ("One", [["text"], ["a_x000D_\nb"]])))
     assert pool.texts == ["a\r\nb"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        ("_x0041_", "A"), ("a_x000d_b", "a\rb"), ("_x005F_x0041_", "_x0041_"),
+        ("_x00e9_", "\u00e9"),
+        ("_x41_", "_x41_"), ("_X0041_", "_X0041_"), ("_x005F_x005F_x005F_x0041_", "_x005F_x0041_"),
+    ],
+)  # fmt: skip
+def test_signs_that_are_stored_as_numbers_are_read(tmp_path: Path, stored: str, text: str) -> None:
+    pool, _ = read(write(tmp_path / "a.xlsx", ("One", [["text"], [stored]])))
+    assert pool.texts == [text]
+
+
+ESCAPES = st.lists(
+    st.sampled_from(["_x0041_", "_x005F_", "_x005f_", "_x005", "F_", "x005F_", "a", "_", " "]),
+    min_size=1,
+).map("".join)
+
+
+def write_shared(path: Path, *rows: Sequence[str]) -> Path:
+    """A workbook as Excel writes it: with all strings in one table."""
+    cells = [cell for row in rows for cell in row]
+    numbers = iter(range(len(cells)))
+    write(path, ("One", [[next(numbers) for _ in row] for row in rows]))
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    table = "".join(f'<si><t xml:space="preserve">{cell}</t></si>' for cell in cells)
+    parts["xl/sharedStrings.xml"] = f'<sst xmlns="{SHEET_MAIN_NS}">{table}</sst>'.encode()
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(b' t="n"', b' t="s"')
+    kind = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{SHARED_STRINGS}" /></Types>'
+    types = parts["[Content_Types].xml"]
+    parts["[Content_Types].xml"] = types.replace(b"</Types>", kind.encode())
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        ("_x005F_x0041_", "_x0041_"), ("_x0041_", "A"), ("a_x0009_b", "a\tb"),
+        ("_x005F_x005F_x005F_x0041_", "_x005F_x0041_"), ("a_x005F_b", "a_b"), ("x005F_", "x005F_"),
+        ("_xD83D__xDE00_", "\U0001f600"),
+    ],
+)  # fmt: skip
+def test_shared_strings_are_unescaped_once(tmp_path: Path, stored: str, text: str) -> None:
+    pool, _ = read(write_shared(tmp_path / "a.xlsx", ["text"], [stored]))
+    assert pool.texts == [text]
+
+
+@settings(max_examples=30, deadline=None)
+@given(text=ESCAPES)
+def test_a_shared_string_is_read_as_a_lone_one(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("strings")
+    lone = write(folder / "lone.xlsx", ("One", [["text"], [text]]))
+    shared = write_shared(folder / "shared.xlsx", ["text"], [text])
+    rows = [[row.values for row in workbook_source(path).read(None)] for path in (lone, shared)]
+    assert rows[0] == rows[1]
+
+
+def test_a_run_of_before_goes_on_with_the_escapes_that_it_knows(tmp_path: Path) -> None:
+    rows = [["text", "label"], ["a_x0009_b", "a"], ["c_x000D_d", "b"]]
+    path = write_shared(tmp_path / "a.xlsx", *rows)
+    section = {"path": path, "label": "label"}
+    content = {"task": {"labels": ["a", "b"]}, "pool": section, "test": section}
+    config, knew = parse_config(content, tmp_path), ["a_x0009_b", "c\rd"]
+    before = Pool(tuple(Record(content_id(t), t, gold) for t, gold in zip(knew, "ab", strict=True)))
+    data = read_data(config, begun_with(before.fingerprint, before.fingerprint))
+    assert data.test is not None
+    assert [data.pool.texts, data.test.texts] == [knew, knew]
+    assert read_data(config).pool.texts == ["a\tb", "c\rd"]
+    assert read_data(config, begun_with("another")).pool.texts == ["a\tb", "c\rd"]
 
 
 def test_the_first_sheet_with_cells_that_people_see_is_read(tmp_path: Path) -> None:

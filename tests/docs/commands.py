@@ -49,15 +49,18 @@ SHORT_BACKTEST = "--seeds 7, --rounds 2 --jobs 1"
 
 RULES = (
     Rule(r"loopd predict my\.yaml --input .*", Way.SHAPE, "tests/export labels other tables"),
+    Rule(r"loopd add my\.yaml new\.csv", Way.SHAPE, "tests/loop/test_add.py runs it"),
     Rule(rf"loopd {VERBS} {CONFIGS}( .*)?", Way.STORY),
     Rule(r"HF_TOKEN=\S+ loopd export .* --push \S+", Way.SHAPE, "tests/export has a hub for it"),
     Rule(r"loopd start .*", Way.SHAPE, "until Ctrl-C; tests/starting/test_start.py"),
     Rule(r"loopd init .*", Way.SHAPE, "tests/starting/test_init.py runs it"),
     Rule(r"(eval .*)?_LOOPD_COMPLETE=.*", Way.FOREIGN, "for a shell; tests/starting/test_help.py"),
     Rule(r"loopd run --stay my\.yaml", Way.SHAPE, "stays; test_staying.py runs it"),
+    Rule(r"loopd page my\.yaml", Way.SHAPE, "until Ctrl-C; tests/monitoring/test_page_command.py"),
     Rule(r"tail -n 1 runs/\S+", Way.STORY),
     Rule(r"sqlite3 runs/default/journal\.sqlite .*", Way.STORY),
     Rule(r"export \w+=\S+", Way.STORY),
+    Rule(r"loopd simulate my\.yaml --models .*", Way.SHAPE, "needs another encoder"),
     Rule(rf"loopd simulate ({CONFIGS}|configs/\S+) ?.*", Way.ALONE, SHORT_BACKTEST),
     Rule(r"(\.venv/bin/)?loopd demo --label-yourself", Way.ALONE),
     Rule(r"(TREC_DIR=\S+ )?(\.venv/bin/)?loopd demo.*", Way.ALONE, "--rounds 1 --seconds 0.02"),

@@ -29,6 +29,7 @@ VERBS = ("check", "run", "status", "tail", "sqlite3", "export", "predict", "repo
 
 RUN_ELSEWHERE = {
     "docs/howto-own-strategy.md": "tests/docs/test_own_strategy.py",
+    "docs/howto-notebook.md": "tests/interactive/test_learner.py",
     "docs/howto-listener.md": "tests/listener/test_howto.py",
     "docs/howto-existing-server.md": "tests/integration/test_sdk_interop.py",
 }

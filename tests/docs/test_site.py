@@ -24,8 +24,6 @@ from tests.docs import pages
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.xdist_group("site")
-
 BUILD = ("mkdocs", "build", "--quiet", "--strict")
 PICTURES = sorted((pages.ROOT / "docs/images").iterdir())
 PICTURE_BYTES = 200_000

@@ -7,7 +7,15 @@ import pytest
 from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
-from loopd.evaluation.audit import f1_interval, hits, log_slope, share_interval
+from loopd.evaluation.audit import (
+    Counted,
+    f1_interval,
+    hits,
+    log_slope,
+    share_interval,
+    stratified_interval,
+    stratified_share,
+)
 from loopd.evaluation.gain_forecast import AHEAD, expected
 from loopd.evaluation.savings import Material, Savings, compare
 from loopd.loop.draws import set_aside
@@ -109,6 +117,68 @@ def test_draws_from_what_was_set_aside_have_no_bias_and_others_have() -> None:
     assert abs(off.mean()) < 3 * off.std() / np.sqrt(RUNS)
     naive = np.array([_hardest_first(seed, aside=False) for seed in range(RUNS)])
     assert (naive[:, 1] - naive[:, 0]).mean() < -0.04  # the planted mistake is seen
+
+
+# -- strata ----------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_one_stratum_is_that_of_a_share() -> None:
+    assert stratified_interval([Counted(8, 11, 300)]) == share_interval(8, 11)
+    low, high = stratified_interval([Counted(8, 11, 300), Counted(0, 0, 0)])
+    assert (low, high) == pytest.approx(share_interval(8, 11), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("draws", "skills", "texts"),
+    [
+        ((40, 1), (0.9, 0.4), (400, 600)),
+        ((20, 6), (0.8, 0.8), (900, 100)),
+        ((12, 12), (0.5, 0.97), (900, 100)),
+        ((12, 12), (0.9, 0.4), (400, 600)),
+        ((30, 0), (0.9, 0.9), (700, 300)),
+    ],
+)
+def test_the_interval_of_strata_covers_the_whole(
+    draws: tuple[int, int], skills: tuple[float, float], texts: tuple[int, int]
+) -> None:
+    """Weighted by the probability of every outcome: no luck is involved but in the quantiles."""
+    from scipy.stats import binom
+
+    truth, inside = np.dot(skills, texts) / 1000, 0.0
+    likely = [
+        [(k, p) for k in range(n + 1) if (p := float(binom.pmf(k, n, skill))) > 0.001]
+        for n, skill in zip(draws, skills, strict=True)
+    ]
+    total = 0.0
+    for first, p in likely[0]:
+        for second, q in likely[1]:
+            counted = [Counted(first, draws[0], texts[0]), Counted(second, draws[1], texts[1])]
+            low, high = stratified_interval(counted)
+            inside += p * q * (low <= truth <= high)
+            total += p * q
+    assert inside / total >= 0.95
+
+
+def test_a_stratum_without_draws_may_be_anything() -> None:
+    known = [Counted(36, 40, 700)]
+    low, high = stratified_interval([*known, Counted(0, 0, 300)])
+    one = share_interval(36, 40)
+    assert (low, high) == pytest.approx((0.7 * one[0], 0.7 * one[1] + 0.3), abs=0.01)
+    assert stratified_share([*known, Counted(0, 0, 300)]) == 0.9
+
+
+def test_strata_count_by_their_texts() -> None:
+    assert stratified_share([Counted(9, 10, 100), Counted(1, 2, 300)]) == pytest.approx(0.6)
+
+
+def test_f1_counts_by_weights() -> None:
+    right, either = [1] * 6 + [0] * 6, [2] * 12
+    alike = f1_interval(right, either, [1.0] * 12)
+    assert alike == f1_interval(right, either)
+    heavy = f1_interval(right, either, [1.8] * 6 + [0.2] * 6)
+    assert alike is not None
+    assert heavy is not None
+    assert heavy[0] > alike[0] + 0.1
 
 
 # -- chosen against random labels ------------------------------------------------------------------

@@ -146,6 +146,42 @@ def test_a_stop_set_of_another_size_starts_afresh() -> None:
     assert back[10:] == replayed(sections("kappa_average"), before)  # what was is not gone on with
 
 
+def test_a_stop_set_that_changed_is_compared_where_both_are() -> None:
+    """Late texts take the places of some: only what all rounds of the window looked at counts."""
+    before, after = [f"r{n}" for n in range(60)], [f"r{n}" for n in range(20, 80)]
+    sure = {id_: [0.9, 0.1] if n % 2 else [0.1, 0.9] for n, id_ in enumerate((*before, *after))}
+    other = {id_: pair[::-1] if id_ in before[:20] else pair for id_, pair in sure.items()}
+    names, history = sections("kappa_average", "classification_change"), list[str]()
+    for sets, said in (
+        ([before], sure), ([before], other), ([before, after], sure), ([before, after], other)
+    ):  # fmt: skip
+        proba = np.array([said[id_] for id_ in sets[-1]])
+        verdict, encoded = evaluate_criteria(names, history, proba, sets)
+        history.append(encoded)
+    assert verdict["kappa_average"]["value"] == 1.0  # all differences are in texts that left
+    assert verdict["classification_change"]["value"] == 0.0
+    proba = np.array([sure[id_][::-1] for id_ in after])
+    verdict, _ = evaluate_criteria(names, history[:2], proba, [before, after])
+    assert verdict["classification_change"]["value"] == 1.0
+    assert len(decode(history[-1])) == 60
+
+
+def test_a_stop_set_of_which_little_is_left_starts_afresh() -> None:
+    before, after = [f"r{n}" for n in range(60)], [f"r{n}" for n in range(31, 91)]
+    names, proba = sections("classification_change"), np.tile([0.9, 0.1], (60, 1))
+    _, encoded = evaluate_criteria(names, (), proba, [before])
+    verdict, _ = evaluate_criteria(names, [encoded], proba, [before, after])
+    assert verdict["classification_change"]["value"] is None
+    verdict, _ = evaluate_criteria(names, [encoded], proba[:59], [before, after[:59]])
+    assert verdict["classification_change"]["value"] is None
+
+
+def test_one_intake_is_written_as_ever() -> None:
+    predictions = np.arange(5)
+    assert encode(predictions, 1) == encode(predictions)
+    assert (decode(encode(predictions, 3)) == predictions).all()
+
+
 @pytest.mark.parametrize(
     "section",
     [

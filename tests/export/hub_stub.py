@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import threading
@@ -12,6 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "hf_stub"
+
+LARGE = (".parquet", ".safetensors", ".arrow")
+"""Ends of the names of files that the hub keeps in its large file storage."""
 
 
 class Hub(ThreadingHTTPServer):
@@ -49,7 +53,21 @@ class _Handler(BaseHTTPRequestHandler):
         self._note()
         if self.path == "/api/whoami-v2":
             return self._answer({"name": "ann", "type": "user", "orgs": []})
-        return self._answer({"error": "Repository not found"}, 404)
+        listed = re.fullmatch(r"/api/(\w+)s/(.+)/tree/main", self.path.partition("?")[0])
+        if listed is not None:
+            files = self.server.files[listed[1], listed[2]]
+            return self._answer([_listed(name, content) for name, content in sorted(files.items())])
+        return self._file()
+
+    def _file(self) -> None:
+        """One file of a repository, for its owner."""
+        route = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/main/(.+)", self.path)
+        kind = "dataset" if route is not None and route[1] else "model"
+        kept = {} if route is None else self.server.files.get((kind, route[2]), {})
+        mine = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+        if route is None or route[3] not in kept or not mine:
+            return self._answer({"error": "Repository not found"}, 404)
+        return self._answer(kept[route[3]])
 
     def do_PUT(self) -> None:
         self._note()
@@ -92,11 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer({"url": url, "id": key[1], "name": key[1]})
 
     def _preupload(self, wish: dict[str, Any]) -> None:
-        large = (".parquet", ".safetensors", ".arrow")
         files = [
             {
                 "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith(large) else "regular",
+                "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
                 "shouldIgnore": False,
             }
             for file in wish["files"]
@@ -121,6 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
                 kept[value["path"]] = base64.b64decode(value["content"])
             elif item["key"] == "lfsFile":
                 kept[value["path"]] = self.server.objects[value["oid"]]
+            elif item["key"] == "deletedFile":
+                del kept[value["path"]]
         url = f"{self.server.url}/{key[1]}/commit/{'0' * 40}"
         return self._answer({"success": True, "commitOid": "0" * 40, "commitUrl": url})
 
@@ -137,13 +156,22 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _answer(self, content: dict[str, Any], status: int = 200) -> None:
-        payload = json.dumps(content).encode()
+    def _answer(self, content: Any, status: int = 200) -> None:
+        payload = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
+
+
+def _listed(name: str, content: bytes) -> dict[str, Any]:
+    """A file as the hub lists it; of large ones with the digest."""
+    file = {"type": "file", "path": name, "oid": "0", "size": len(content)}
+    if not name.endswith(LARGE):
+        return file
+    sha256 = hashlib.sha256(content).hexdigest()
+    return file | {"lfs": {"oid": sha256, "size": len(content), "pointerSize": 130}}
 
 
 @contextmanager

@@ -16,9 +16,10 @@ import pytest
 from huggingface_hub import DatasetCard, ModelCard
 from pyarrow import parquet
 
+from loopd.config_file import parse_config
 from loopd.errors import ConfigError, ServerError
 from loopd.events import RoundEvaluated
-from loopd.export import hub as sending
+from loopd.export import shipment
 from loopd.export.figures import Figure
 from loopd.export.model_card import model_card
 from loopd.export.rows import shown_names
@@ -231,6 +232,153 @@ def test_an_export_is_sent_with_its_model(asked: Any, there: Hub, tmp_path: Path
     assert pushed(there, folder, "ann/tickets").count("sent to") == 1  # and once more
 
 
+NAMES = ("README.md", "vocab.txt", "model.safetensors")
+
+
+def test_a_second_export_takes_away_what_the_first_one_sent(
+    asked: Any, there: Hub, tmp_path: Path
+) -> None:
+    run, model = asked(), tmp_path / "model"
+    model.mkdir()
+    folder = exported(run)
+    for name in NAMES:
+        (model / name).write_text("---\n---\n")
+    facts = json.loads((folder / "export.json").read_text())
+    (folder / "export.json").write_text(json.dumps({**facts, "model_files": [*NAMES]}))
+    pushed(there, folder, "tickets", model)
+    data, sent = there.files["dataset", "ann/tickets"], there.files["model", "ann/tickets"]
+    for repository in (data, sent):
+        repository["of-somebody-else.md"] = b"mine"
+    data["table.csv"] = b"mine too: loopd never sends one"
+
+    folder = exported(run, force=True, formats=("jsonl",))
+    (model / "vocab.txt").unlink()
+    (model / "tokenizer.json").write_text("{}")
+    pushed(there, folder, "tickets", model)
+    kept = {"README.md", "export.json", "labels.jsonl", "of-somebody-else.md", "table.csv"}
+    assert set(data) == kept
+    assert set(sent) == {
+        "README.md", "model.safetensors", "tokenizer.json", "of-somebody-else.md",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("dataset", "of-mine.csv"), ("dataset", "export.json"), ("model", "README.md")],
+)
+def test_what_loopd_never_sent_stays_and_nothing_is_sent(
+    asked: Any, there: Hub, tmp_path: Path, kind: str, name: str
+) -> None:
+    mine = {name: b"{}", ".gitattributes": b"*"}
+    there.files[kind, "ann/tickets"] = dict(mine)
+    there.private[kind, "ann/tickets"] = False
+    (tmp_path / "README.md").write_text("---\n---\n")
+    said = pushed(there, exported(asked(), formats=("jsonl",)), "tickets", tmp_path)
+    assert said.startswith(f"ConfigError | --push: the {kind} repository ann/tickets holds files")
+    assert f"such as {name} |" in said
+    assert there.files[kind, "ann/tickets"] == mine
+    assert not [line for line in there.asked if "/commit/" in line]
+
+
+def test_a_file_of_somebody_else_in_the_way_is_not_replaced(asked: Any, there: Hub) -> None:
+    run = asked()
+    pushed(there, exported(run, formats=("jsonl",)), "tickets")
+    kept = there.files["dataset", "ann/tickets"]
+    kept["labels.parquet"] = b"mine"
+    before = dict(kept)
+    said = pushed(there, exported(run, force=True, formats=("parquet",)), "tickets")
+    assert said.startswith("ConfigError | --push: the dataset repository ann/tickets holds")
+    assert kept == before
+
+
+def test_a_card_that_was_edited_there_is_kept(asked: Any, there: Hub) -> None:
+    run = asked()
+    pushed(there, exported(run, formats=("jsonl",)), "tickets")
+    kept = there.files["dataset", "ann/tickets"]
+    kept["README.md"] = b"# Tickets of our shop, and how we label them\n"
+    before = dict(kept)
+    folder = exported(run, force=True, formats=("jsonl", "parquet"))
+    for _ in range(2):  # whose facts name a card that was not sent
+        assert "kept its README.md" in pushed(there, folder, "tickets")
+        assert kept["README.md"] == before["README.md"]
+        assert "labels.parquet" in kept, "all else is sent"
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.parquet"])
+def test_data_that_were_changed_there_are_not_replaced(asked: Any, there: Hub, name: str) -> None:
+    run = asked()
+    formats = ("jsonl", "parquet")
+    pushed(there, exported(run, formats=formats), "tickets")
+    kept = there.files["dataset", "ann/tickets"]
+    kept[name] += b"\n"
+    before = dict(kept)
+    said = pushed(there, exported(run, force=True, formats=formats), "tickets")
+    assert said.startswith(f"ConfigError | --push: somebody has changed {name} in the dataset")
+    assert kept == before
+
+
+def noted(folder: Path, **more: Any) -> None:
+    """Let the facts of an export say what is in it now, as if loopd had written all of it."""
+    facts = json.loads((folder / "export.json").read_text()) | more
+    facts |= {"sha256": shipment.digests_of(folder)}
+    (folder / "export.json").write_text(json.dumps(facts))
+
+
+SPLIT = "data/test-00000-of-00001.parquet"
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_old_files_go_unless_they_have_changed_there(
+    asked: Any, there: Hub, tmp_path: Path, changed: bool
+) -> None:
+    run, model = asked(), tmp_path / "model"
+    model.mkdir()
+    (model / "README.md").write_text("---\n---\n")
+    folder = exported(run)
+    (folder / SPLIT).write_bytes(b"rows")
+    noted(folder, test_texts=3, model_files=["*", "README.md", "d*/**", "of-mine.md", "[a-z]*"])
+    pushed(there, folder, "tickets", model)
+    data, sent = there.files["dataset", "ann/tickets"], there.files["model", "ann/tickets"]
+    assert data[SPLIT] == b"rows"
+    data |= {SPLIT: b"mine"} if changed else {}
+    sent["mine.md"] = b"mine"
+    folder = exported(run, force=True)
+    noted(folder)
+    pushed(there, folder, "tickets")
+    assert data.get(SPLIT) == (b"mine" if changed else None)
+    assert "labels.parquet" in data
+    noted(folder, model_files=["README.md"])
+    (model / "config.json").write_text("{}")
+    said = pushed(there, folder, "tickets", model)  # the push between knew of no model
+    assert said.count("sent to") == 2
+    assert set(sent) == {"README.md", "mine.md", "config.json"}
+
+
+def test_facts_name_no_files_but_those_that_loopd_sends() -> None:
+    facts = {"formats": ["jsonl", "csv", "../x", "*"], "test_texts": 1, "config_digest": "d"}
+    assert shipment._data_before(facts).keys() == {"export.json", "README.md", "labels.jsonl"}
+    hostile = {**facts, "sha256": {"labels.jsonl": "1", "of-mine.md": "2", "data/*": "3"}}
+    assert shipment._data_before(hostile) == {"export.json": None, "labels.jsonl": "1"}
+    older = {"formats": ["dataset"], "test_texts": 0}
+    assert shipment._data_before({**older, "test_texts": 2}).keys() >= {SPLIT}
+    assert SPLIT not in shipment._data_before(older)
+
+
+@pytest.mark.parametrize("section", ["pool", "test"])
+def test_the_data_from_which_a_run_reads_are_not_replaced(section: str) -> None:
+    content = {"pool": {"path": "a.csv"}, section: {"hub": "Ann/News", "label": "label"}}
+    config = parse_config({**content, "task": {"labels": ["a", "b"]}}, Path("/tmp"))
+    with pytest.raises(ConfigError, match="--push: the run reads its texts from ann/news"):
+        run_export(config, ExportOptions(push="ann/news"), lambda line: None)
+
+
+def test_they_are_not_replaced_under_a_short_name_either(asked: Any, there: Hub) -> None:
+    folder = exported(asked(), formats=("jsonl",))
+    noted(folder, hub_sources=["ann/tickets"])
+    assert pushed(there, folder, "tickets").startswith("ConfigError | --push: the run reads")
+    assert not [line for line in there.asked if "/commit/" in line]
+
+
 @pytest.mark.parametrize(
     ("env", "status", "words"),
     [
@@ -273,4 +421,4 @@ def test_pushing_comes_when_the_export_is_there(
         exported(run, push="tickets")
     assert sent == [(3, "tickets", None)]
     assert (run.config.run.dir.parent / "run-export" / "README.md").is_file()
-    assert sending.NOT_SENT
+    assert shipment.NOT_SENT

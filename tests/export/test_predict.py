@@ -19,6 +19,7 @@ from loopd.events import (
     BatchPublished,
     RunStarted,
 )
+from loopd.learning.classifiers import registry
 from loopd.loop.start import versions
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, published_as
 from loopd.storage.journal import Journal
@@ -101,6 +102,29 @@ def table(tmp_path: Path) -> Table:
     made.answered({0: "animal", 1: "food", 2: "animal", 3: "food"}, discarded=4)
     made.run.train()
     return made
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_model_of_an_earlier_recipe_is_taken_from_the_cache(
+    table: Table, monkeypatch: pytest.MonkeyPatch, changed: bool
+) -> None:
+    _, before = table.out("before.csv")
+    recipes = {**registry.RECIPES, "tfidf": registry.RECIPES["tfidf"] + 1}
+    monkeypatch.setattr(registry, "RECIPES", recipes)
+    if changed:  # it may be a model of other settings: nobody knows
+        content = json.loads(table.yaml.read_text())
+        table.yaml.write_text(
+            json.dumps({**content, "classifier": {"name": "tfidf", "options": {"c": 5.0}}})
+        )
+        result = table.predict("changed.csv")
+        assert "cannot be made again: the configuration changed" in result.output
+        return
+    assert table.out("after.csv")[1] == before
+    (kept,) = (table.run.config.run.dir / "cache" / "models").iterdir()
+    kept.unlink()
+    result = table.predict("gone.csv")
+    assert "cannot be made again" in result.output
+    assert "trains in another way now" in result.output
 
 
 @pytest.mark.parametrize("out", ["out.csv", "out.jsonl", "out.parquet", "out.xlsx"])
@@ -200,6 +224,94 @@ def test_before_the_first_model_people_s_labels_come_out(tmp_path: Path) -> None
     assert [row[5] for row in cells][:3] == ["", "food", ""]
     assert cells[0][9] == "no model was trained yet"
     assert len(cells) == 14
+
+
+@pytest.mark.parametrize("option", ["--model", "--no-model"])
+def test_the_model_may_be_left_out(table: Table, option: str) -> None:
+    result = table.predict("out.csv", option)
+    assert result.exit_code == 0, result.output
+    _, cells = read_out(table.folder / "out.csv")
+    reasons = {row[9] for row in cells}
+    if option == "--model":
+        assert "nobody has labelled it" not in reasons
+        assert "the model is that of round 0" in result.output
+        return
+    assert [row[6] for row in cells] == ["person"] * 4 + [""] * 8 + ["person", ""]
+    assert cells[4][9] == "people discarded it"
+    assert {row[9] for row in cells[5:12]} == {"nobody has labelled it"}
+    assert "8 without a label: nobody has labelled it" in result.output
+    assert "the model is" not in result.output
+
+
+def test_without_the_model_none_is_loaded(table: Table) -> None:
+    import shutil
+
+    content = json.loads(table.yaml.read_text())
+    table.yaml.write_text(json.dumps({**content, "classifier": {"name": "frozen-head"}}))
+    shutil.rmtree(table.run.config.run.dir / "cache")
+    refused = table.predict("out.csv")
+    assert refused.exit_code == 12
+    assert "--no-model" in refused.stderr
+    assert len(table.out("out.csv", "--no-model")[1]) == 14
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_ids_of_another_table_are_columns_as_any_others(tmp_path: Path, *, ids: bool) -> None:
+    pool = SHAPES["comma"].write(tmp_path, HEADER, body_rows())
+    made = Table(tmp_path, pool, pool={"id": "ref"})
+    made.answered({0: "animal", 1: "food"})
+    made.run.train()
+    rows = [["r1", "a", "a dog"], ["", "b", "a cat"], ["r1", "c", "bread"], [" ", "d", "soup"]]
+    (tmp_path / "other").mkdir()
+    path = SHAPES["semicolon"].write(
+        tmp_path / "other", ["ref", "subject", "body"][not ids :], [row[not ids :] for row in rows]
+    )
+    header, cells = made.out("out.csv", "--input", str(path))
+    assert [row[-4] for row in cells] == ["model"] * 4
+    assert [row[: len(header) - 5] for row in cells] == [row[not ids :] for row in rows]
+
+
+def test_formulas_are_told_of_and_may_be_disarmed(tmp_path: Path) -> None:
+    rows = body_rows()
+    rows[1][3], rows[3][3] = "=1+1", "-5"
+    made = Table(tmp_path, SHAPES["comma"].write(tmp_path, HEADER, rows))
+    made.answered({0: "animal", 1: "food"})
+    plain = made.predict("out.csv")
+    # The header is line 1, and texts have two lines.
+    assert "1 cell begins like a formula" in plain.output
+    assert "the first is on line 5 of in.csv; `--for-excel`" in plain.output
+    assert read_out(tmp_path / "out.csv")[1][1][3] == "=1+1"
+    told = made.predict("again.csv", "--for-excel")
+    assert "1 cell that begins like a formula got an apostrophe" in told.output
+    assert [row[3] for row in read_out(tmp_path / "again.csv")[1]][1:4] == ["'=1+1", "c2", "-5"]
+    assert "apostrophe" not in made.predict("out.xlsx").output
+    refused = made.predict("out.jsonl", "--for-excel")
+    assert (refused.exit_code, "--for-excel" in refused.stderr) == (10, True)
+
+
+def test_the_table_of_an_export_tells_of_formulas_too(tmp_path: Path) -> None:
+    rows = body_rows()
+    rows[1][3] = "@x"
+    made = Table(tmp_path, SHAPES["comma"].write(tmp_path, HEADER, rows))
+    made.answered({0: "animal", 1: "food"})
+    for extra, cell in ((), "@x"), (("--for-excel", "--force"), "'@x"):
+        command = ["export", str(made.yaml), "--no-model", "--format", "csv", *extra]
+        result = CliRunner().invoke(main, command)
+        assert "1 cell" in result.output, result.output
+        assert read_out(tmp_path / "run-export" / "table.csv")[1][1][3] == cell
+
+
+def test_a_stray_byte_in_a_column_that_nobody_reads_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    lines = [f"r{number},s,t\u00e4xt {number},c".encode() for number in range(150)]
+    lines[41] = lines[41].replace(b",c", b",caf\xe9")
+    path.write_bytes(b"\n".join([b"ref,subject,body,customer", *lines, b""]))
+    made = Table(tmp_path, path, pool={"show": []})
+    made.answered({0: "animal", 1: "food"})
+    result = made.predict("out.csv")
+    assert "1 cell holds signs that are no text there, written as U+FFFD" in result.output
+    assert "the first is on line 43 of in.csv" in result.output
+    assert read_out(tmp_path / "out.csv")[1][41][3] == "caf\ufffd"
 
 
 def test_without_a_run_there_is_nothing_to_say(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.machine import Phase, State
+from loopd.machine import Phase
 from tests.daemon import Daemon, write_csv
 from tests.faults.guests import Ours, shown, twice
 from tests.faults.neighbours import Neighbours
-from tests.faults.whole import Entry, Reply, Whole, again, whole
+from tests.faults.whole import Entry, Reply, Whole, again, still_there
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
 from tests.people import GUEST
@@ -178,7 +178,7 @@ class Attached:
         """Until so many rounds are over, and so few records of the next batch are left."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            state = self._alive()
+            state = self._daemon.healthy_state
             late = len(state.evaluated) >= rounds
             waiting = self._waiting() if state.phase is Phase.COLLECT else set()
             if late and state.phase is Phase.COLLECT and len(waiting) <= left:
@@ -193,17 +193,11 @@ class Attached:
         """Wait until loopd has seen everything; then one answer after the other, each seen."""
         time.sleep(SIGHT)
         deadline = time.monotonic() + PATIENCE
-        while self._alive().phase is Phase.COLLECT and time.monotonic() < deadline:
+        while self._daemon.healthy_state.phase is Phase.COLLECT and time.monotonic() < deadline:
             self._answer_one(self._waiting())
             time.sleep(SIGHT / 3)
         if self._daemon.ended(120) != 0:
             raise RuntimeError(self._daemon.log[-3000:])
-
-    def _alive(self) -> State:
-        process = self._daemon.process
-        if process is not None and process.poll() not in (None, 0):
-            raise RuntimeError(f"the daemon ended: {self._daemon.log[-3000:]}")
-        return self._daemon.state
 
     def _answer_one(self, waiting: set[str]) -> None:
         """Somebody who has not read the text answers one of the run's records."""
@@ -225,11 +219,8 @@ class Attached:
         return {
             id_
             for id_, one in self._now.records.items()
-            if shown(one, "batch_id") and not self._done(one)
+            if shown(one, "batch_id") and not one.is_done
         }
-
-    def _done(self, one: Entry) -> bool:
-        return any(reply.status != "draft" for reply in one.responses.values())
 
     def _meanwhile(self) -> None:
         """What has nothing to do with the run."""
@@ -268,7 +259,4 @@ class Attached:
         self.people.answer(id_, name, Reply("submitted", values))
 
     def _look(self) -> Whole:
-        there = whole(self.people.owner, self._daemon.dataset)
-        if there is None:
-            raise RuntimeError("the dataset is gone")
-        return there
+        return still_there(self.people.owner, self._daemon.dataset)

@@ -46,6 +46,9 @@ class FaultyStore:
     def open(self, pool: Pool, *, fresh: bool) -> str:
         return str(self._call("open", lambda: self._store.open(pool, fresh=fresh)))
 
+    def grow(self, pool: Pool) -> None:
+        self._store.grow(pool)
+
     def publish(self, batch: Batch, texts: Mapping[PoolId, str]) -> frozenset[ExternalId]:
         left_out: set[ExternalId] = set()
 

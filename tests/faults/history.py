@@ -234,7 +234,9 @@ class History:
         if opened is None:
             return state
         begin(state, tools, opened)  # as the gates do it
-        entered = SimpleNamespace(loop=loop, state=state, dataset_id=opened, notes=notes)
+        entered = SimpleNamespace(
+            loop=loop, state=state, dataset_id=opened, notes=notes, say_over=lambda: None
+        )
         return daemon._run(entered)  # type: ignore[arg-type]
 
     def _foreseen(self, error: LoopdError) -> bool:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.machine import Phase, State
+from loopd.machine import Phase
 from tests.daemon import Daemon, wait_for
 from tests.faults.guests import Ours, marked
 from tests.faults.neighbours import Neighbours
-from tests.faults.whole import Entry, Reply, Whole, again, whole
+from tests.faults.whole import Entry, Reply, Whole, again, still_there
 from tests.live import LiveArgilla
 from tests.loop.conftest import LABELS, make_pool
 
@@ -148,7 +148,7 @@ class InPlace:
         lines += [
             f"still in the queue: {one.fields['text']}"
             for one in after.records.values()
-            if one.metadata.get(QUEUE) and not _is_done(one)
+            if one.metadata.get(QUEUE) and not one.is_done
         ]
         labels = {
             one.fields["text"]
@@ -169,7 +169,10 @@ class InPlace:
 
     def _until(self, phase: Phase) -> None:
         deadline = time.monotonic() + PATIENCE
-        while self._alive().phase in (Phase.NEW, Phase.SEED) and time.monotonic() < deadline:
+        while (
+            self._daemon.healthy_state.phase in (Phase.NEW, Phase.SEED)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.005)
         if self._daemon.state.phase not in (phase, Phase.COLLECT):
             raise TimeoutError(self._daemon.log[-3000:])
@@ -178,7 +181,7 @@ class InPlace:
         """Until so many rounds are over and another batch is out."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            state = self._alive()
+            state = self._daemon.healthy_state
             if state.phase is Phase.COLLECT:
                 if len(state.evaluated) >= rounds:
                     return
@@ -190,17 +193,11 @@ class InPlace:
     def _finish(self) -> None:
         """Answer the last batch, each answer seen, to the end of the run."""
         deadline = time.monotonic() + PATIENCE
-        while self._alive().phase is not Phase.DONE and time.monotonic() < deadline:
+        while self._daemon.healthy_state.phase is not Phase.DONE and time.monotonic() < deadline:
             self._answer_some(self._waiting())
             time.sleep(0.2)
         if self._daemon.ended(120) != 0:
             raise RuntimeError(self._daemon.log[-3000:])
-
-    def _alive(self) -> State:
-        process = self._daemon.process
-        if process is not None and process.poll() not in (None, 0):
-            raise RuntimeError(f"the daemon ended: {self._daemon.log[-3000:]}")
-        return self._daemon.state
 
     def _waiting(self) -> list[str]:
         """Records that the address would show, as they are now."""
@@ -208,7 +205,7 @@ class InPlace:
         return [
             id_
             for id_, one in self._now.records.items()
-            if one.metadata.get(QUEUE) == "open" and not _is_done(one)
+            if one.metadata.get(QUEUE) == "open" and not one.is_done
         ]
 
     def _answer_some(self, ids: list[str]) -> None:
@@ -237,11 +234,4 @@ class InPlace:
         self.people.answer(id_, name, Reply("submitted", values))
 
     def _look(self) -> Whole:
-        there = whole(self.people.owner, self._daemon.dataset)
-        if there is None:
-            raise RuntimeError("the dataset is gone")
-        return there
-
-
-def _is_done(one: Entry) -> bool:
-    return any(reply.status != "draft" for reply in one.responses.values())
+        return still_there(self.people.owner, self._daemon.dataset)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -36,18 +37,22 @@ class LossyFront:
     Attributes:
         lag: seconds after which the search shows what was written.
         search_fails, writes_fail: whether these requests get HTTP 500.
-        writes: how often each record was written, by Argilla's id.
+        created, rewritten: how often each record was, by Argilla's id.
     """
 
     def __init__(self, live: LiveArgilla) -> None:
         self._live = live
-        self._client = httpx.Client(base_url=live.url, timeout=_LONGEST, trust_env=False)
+        # a connection for each request: one that the server has just let go would lose its answer
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(
+            base_url=live.url, timeout=_LONGEST, trust_env=False, limits=fresh
+        )
         self._lost: set[str] = set()
         self._shown_from: dict[str, float] = {}
         self._lock = threading.Lock()
         self.lag = 0.0
         self.search_fails = self.writes_fail = False
-        self.writes: dict[str, int] = {}
+        self.created, self.rewritten = Counter[str](), Counter[str]()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -88,13 +93,15 @@ class LossyFront:
         if fails:
             return 500, b'{"detail": {"code": "argilla.api.errors::GenericServerError"}}'
         response = self._client.request(method, path, headers=headers, content=body)
-        if response.status_code != 200 or not response.content:
-            return response.status_code, response.content
+        status = response.status_code
+        if status not in (200, 201) or not response.content:
+            return status, response.content
         if is_search:
-            return 200, self._found(response.json())
+            return status, self._found(response.json())
         if "/records" in path and method in ("PUT", "POST", "PATCH"):
-            self._index(response.json())
-        return 200, response.content
+            is_new = path.endswith("/records/bulk") and method == "POST"
+            self._index(response.json(), self.created if is_new else self.rewritten)
+        return status, response.content
 
     def _found(self, answer: Json) -> bytes:
         now = time.monotonic()
@@ -106,7 +113,7 @@ class LossyFront:
     def _shows(self, record_id: str, now: float) -> bool:
         return record_id not in self._lost and now >= self._shown_from.get(record_id, 0.0)
 
-    def _index(self, answer: Json) -> None:
+    def _index(self, answer: Json, counts: Counter[str]) -> None:
         """Records that were written are in the index again, some time later."""
         records = answer.get("items", [answer])
         now = time.monotonic()
@@ -117,7 +124,7 @@ class LossyFront:
                     self._lost.discard(record["id"])
                     if not known:
                         self._shown_from[record["id"]] = now + self.lag
-                    self.writes[record["id"]] = self.writes.get(record["id"], 0) + 1
+                    counts[record["id"]] += 1
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         front = self

@@ -17,9 +17,10 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
 from loopd.events import AnswersCollected, Event
 from loopd.learning.learner import BatchChoice, Learner
+from loopd.learning.training_sets import TrainingSets
 from loopd.loop import collecting, steps
-from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
+from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import State, apply
 from loopd.metrics_log import writer as metrics_log
 from loopd.records import Batch, BatchItem, PoolId, Targets
@@ -57,23 +58,23 @@ def older_batches_wait_for_the_next_round(patch: Patch) -> None:
 
 
 def labels_by_position(patch: Patch) -> None:
-    real = Learner._aligned
+    real = TrainingSets.aligned
 
-    def aligned(self: Learner, targets: Targets) -> Any:
+    def aligned(self: TrainingSets, targets: Targets) -> Any:
         positions, _ = real(self, targets)
-        return positions, self._problem.encode(list(targets.values())[::-1])
+        return positions, self.problem.encode(list(targets.values())[::-1])
 
-    patch.setattr(Learner, "_aligned", aligned)
+    patch.setattr(TrainingSets, "aligned", aligned)
 
 
 def a_text_is_left_out_of_training(patch: Patch) -> None:
-    real = Learner._aligned
+    real = TrainingSets.aligned
 
-    def aligned(self: Learner, targets: Targets) -> Any:
+    def aligned(self: TrainingSets, targets: Targets) -> Any:
         positions, y = real(self, targets)
         return positions[:-1], np.asarray(y)[:-1]
 
-    patch.setattr(Learner, "_aligned", aligned)
+    patch.setattr(TrainingSets, "aligned", aligned)
 
 
 def a_record_of_an_old_batch_again(patch: Patch) -> None:
@@ -158,7 +159,7 @@ def a_discard_blocks_a_batch(patch: Patch) -> None:
 
 def lost_documents_are_not_missed(patch: Patch) -> None:
     """What people are not shown waits for ever."""
-    patch.setattr(Lookout, "look", lambda *_: None)
+    patch.setattr(VisibilityCheck, "look", lambda *_: None)
 
 
 def metadata_are_replaced_whole(patch: Patch) -> None:
@@ -203,6 +204,9 @@ BUGS = {
 }
 
 
+FIRST = {a_withdrawal_is_ignored: 6, older_batches_wait_for_the_next_round: 1}
+"""Seeds in which bugs have shown, where it was not the first: these are tried before the others."""
+
 IN_MAKE_TEST = 5
 """So many bugs are planted in `make test`, all of them in `make check-full`."""
 
@@ -215,7 +219,7 @@ CASES = [
 @pytest.mark.parametrize("bug", CASES)
 def test_a_planted_bug_is_reported(bug: Any, tmp_path: Path, monkeypatch: Patch) -> None:
     bug(monkeypatch)
-    for seed in SEEDS:
+    for seed in sorted(SEEDS, key=lambda seed: seed != FIRST.get(bug, 0)):
         found = run_seed(seed, tmp_path / str(seed))
         if BUGS[bug] in {each.invariant for each in found}:
             assert f"seed {seed}: {BUGS[bug]}: " in "\n".join(map(str, found))

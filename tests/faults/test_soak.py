@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,20 @@ from tests.faults.history import History, run_seed
 from tests.faults.plan import draw
 
 CHUNK = 25
-SHORT = 1
-"""Chunks in the default selection."""
-ALL = 40
+SHORT = 12
+"""Histories in the default selection, the first ones."""
+ALL = 1000
 
 
 def chunks() -> list[object]:
+    begins = [0, SHORT, *range(CHUNK, ALL, CHUNK)]
     return [
         pytest.param(
-            range(number * CHUNK, (number + 1) * CHUNK),
-            marks=[pytest.mark.slow] if number >= SHORT else [],
-            id=f"seeds-{number * CHUNK}-to-{(number + 1) * CHUNK - 1}",
+            range(begin, end),
+            marks=[pytest.mark.slow] if begin >= SHORT else [],
+            id=f"seeds-{begin}-to-{end - 1}",
         )
-        for number in range(ALL)
+        for begin, end in pairwise([*begins, ALL])
     ]
 
 

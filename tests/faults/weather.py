@@ -7,7 +7,7 @@ import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,24 +108,23 @@ class Weather:
 @contextmanager
 def full_disk(weather: Weather) -> Iterator[None]:
     """Writing of whole files fails half-way while the weather's disk is full; kills strike too."""
-    real = files._replace
+    real = files.whole_file
 
-    def replace(path: Path, payload: bytes, mode: int) -> None:
-        if weather.full:
-            scrap = path.with_name(f".{path.name}.scrap")
-            scrap.write_bytes(payload[: len(payload) // 2])
-            with suppress(OSError):
-                scrap.unlink()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        way = weather.strikes(path.name, KILL_BEFORE, KILL_AFTER)
+    @contextmanager
+    def whole_file(path: Path, mode: int = files.PRIVATE) -> Iterator[Path]:
+        way = None if weather.full else weather.strikes(path.name, KILL_BEFORE, KILL_AFTER)
         if way == KILL_BEFORE:
             raise Killed(path.name)
-        real(path, payload, mode)
+        with real(path, mode) as unfinished:
+            yield unfinished
+            if weather.full:
+                os.truncate(unfinished, unfinished.stat().st_size // 2)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if way == KILL_AFTER:
             raise Killed(path.name)
 
-    files._replace = replace
+    files.whole_file = whole_file
     try:
         yield
     finally:
-        files._replace = real
+        files.whole_file = real

@@ -59,6 +59,11 @@ class Entry:
     responses: Mapping[str, Reply] = field(default_factory=dict)
     vectors: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether somebody has submitted or discarded it."""
+        return any(reply.status != "draft" for reply in self.responses.values())
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -149,6 +154,18 @@ def whole(owner: Owner, name: str) -> Whole | None:
         for kind, of_kind in parts.items()
     }
     return again(owner, Whole(_still(own), parts, {}))
+
+
+def still_there(owner: Owner, name: str) -> Whole:
+    """The same of a dataset that must be there.
+
+    Raises:
+        RuntimeError: it is gone.
+    """
+    there = whole(owner, name)
+    if there is None:
+        raise RuntimeError("the dataset is gone")
+    return there
 
 
 def again(owner: Owner, there: Whole) -> Whole:

@@ -84,6 +84,10 @@ class Front:
         return False
 
 
+STEADY = 10
+"""Answers in a row after which none is by a worker that is about to leave."""
+
+
 @dataclass
 class Nginx:
     """One nginx with as many addresses as a test needs.
@@ -123,9 +127,10 @@ class Nginx:
         self._await(playing)
 
     def _await(self, playing: list[Front]) -> None:
-        deadline = time.monotonic() + 20
+        deadline, in_a_row = time.monotonic() + 20, 0
         while time.monotonic() < deadline:
-            if all(front.plays() for front in playing):
+            in_a_row = in_a_row + 1 if all(front.plays() for front in playing) else 0
+            if in_a_row == STEADY:
                 return
             time.sleep(0.05)
         raise TimeoutError((self.folder / "error.log").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loopd.errors import LoopdError
 
 HOW_OFTEN = pytest.mark.parametrize(
-    "examples", [pytest.param(60, id="few"), pytest.param(1000, id="many", marks=pytest.mark.slow)]
+    "examples", [pytest.param(30, id="few"), pytest.param(1000, id="many", marks=pytest.mark.slow)]
 )
 """Of each property: the same examples in every run of ``make test``, new ones in the long run."""
 

@@ -32,7 +32,6 @@ FILES = {
     "deep mappings": "".join("  " * depth + "a:\n" for depth in range(200)),
     "a huge scalar": f"task: {{labels: [a, {'b' * 2_000_000}]}}" + REST,
     "a long label": f"task: {{labels: [a, {'b' * 900_000}]}}" + REST,
-    "100,000 labels": f"task: {{labels: [{', '.join(f'l{n}' for n in range(100_000))}]}}" + REST,
     "one key twice": "task: {labels: [a, b]}\ntask: {labels: [c, d]}" + REST,
     "one key twice inside": "task: {labels: [a, b], labels: [c, d]}" + REST,
     "a python tag": "task: !!python/object/apply:os.system ['touch pwned']" + REST,
@@ -91,19 +90,18 @@ def test_a_file_without_end_is_not_read_whole() -> None:
 
 
 def test_what_people_write_is_taken(tmp_path: Path) -> None:
-    """Anchors and merge keys are fine as long as what they stand for is small."""
     text = """
-    task: {labels: &labels [café, "naïve \U0001f600\u200d\U0001f525", 'a b']}
-    pool: &data {path: pool.csv, text: question}
-    test: {<<: *data, path: test.csv, label: topic}
-    strategy: {options: {names: *labels, deep: [[1, {a: 2.5}], null, true]}}
+    task: {labels: [café, "naïve \U0001f600\u200d\U0001f525", 'a b']}
+    pool: {path: pool.csv, text: question}
+    test: {text: question, path: test.csv, label: topic}
+    strategy: {options: {names: [a, &an b], deep: [[1, {a: 2.5}], null, true]}}
     argilla: {api_key_command: [pass, show, argilla]}
     """
     (tmp_path / "c.yaml").write_text("\ufeff" + text, encoding="utf-8")
     config = load_config(tmp_path / "c.yaml")
     assert config.test is not None
     assert (config.test.text, config.test.path) == ("question", tmp_path / "test.csv")
-    assert config.strategy.options["names"] == list(config.task.labels)
+    assert config.strategy.options["names"] == ["a", "b"]
     assert config.digest()
 
 
@@ -113,11 +111,10 @@ def test_five_hundred_long_labels_are_taken(tmp_path: Path) -> None:
     assert len(load_config(tmp_path / "c.yaml").task.labels) == 500
 
 
-def test_aliases_count_as_what_they_stand_for() -> None:
-    each = "[" + ", ".join("x" * 1000) + "]"
-    text = f"a: &a {each}\nb: [{', '.join(['*a'] * 30)}]\n"
-    with pytest.raises(ConfigError, match="more than 20,000 values"):
-        safe_yaml.parse_yaml(text, "c.yaml")
+def test_aliases_are_refused_with_their_line() -> None:
+    with pytest.raises(ConfigError, match=r"line 2: \*a is an alias") as caught:
+        safe_yaml.parse_yaml("a: &a [x]\nb: *a\n", "c.yaml")
+    assert "write out" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "x" * 300, "\u202egnp", "a\tb"])

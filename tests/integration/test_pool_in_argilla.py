@@ -16,7 +16,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
-from loopd.loop.argilla_pool import kept_pool, pool_wishes
+from loopd.loop.argilla_pool import kept_pool, pool_options
 from loopd.loop.tools import build_store
 from loopd.machine import Phase
 from loopd.operations.check import check
@@ -87,7 +87,7 @@ def store(config: Config) -> Iterator[ArgillaStore]:
 
 
 def opened(store: ArgillaStore, config: Config) -> Pool:
-    pool, _ = store.texts(pool_wishes(config))
+    pool, _ = store.texts(pool_options(config))
     store.open(pool, fresh=True)
     return pool
 
@@ -217,7 +217,7 @@ def test_a_second_opinion_is_a_copy_and_no_text_of_its_own(
     copy = api.record(theirs, "r2#2")
     assert copy["fields"] == api.record(theirs, "r2")["fields"]
     api.call("DELETE", f"records/{theirs.records['r2']}")
-    assert "r2#2" not in store.texts(pool_wishes(config))[0]
+    assert "r2#2" not in store.texts(pool_options(config))[0]
 
 
 def test_what_cannot_serve_is_refused_with_a_sentence(
@@ -229,7 +229,7 @@ def test_what_cannot_serve_is_refused_with_a_sentence(
             closing(build_store(config.model_copy(update={"argilla": section}))) as store,
             pytest.raises(DatasetError) as caught,
         ):
-            store.texts(pool_wishes(config))
+            store.texts(pool_options(config))
         return str(caught.value)
 
     assert "there is no dataset `none`" in refusal(dataset="none")

@@ -78,7 +78,7 @@ def learner_of(pool: Pool, tmp_path: Path) -> Callable[..., Learner]:
         cold = {key: settings.pop(key) for key in COLD if key in settings}
         return Learner(
             settings.pop("pool", pool),
-            LABELS,
+            settings.pop("problem", LABELS),
             classifier=ClassifierSection(name=classifier, options=options or {}),
             strategy=StrategySection(name=strategy, options=strategy_options or {}, **cold),
             **settings,

@@ -49,7 +49,7 @@ def predicted(parts: Any, size: int, folds: int = 5) -> dict[int, Target]:
     rows = 3 * np.arange(size)  # of a larger pool
     labelled = IndexedDataset(np.zeros((3 * size, 1)), y, np.arange(2), rows=rows)
     targets = [Parts.labels[label] for label in y]
-    return CrossPredictor(parts, parts, 4).predicted(labelled, targets, folds)
+    return CrossPredictor(parts.new, parts, 4).predicted(labelled, targets, folds)
 
 
 @pytest.mark.parametrize("size", [2, 5, 23, 100])

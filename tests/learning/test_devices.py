@@ -15,6 +15,7 @@ from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertMode
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
 from loopd.learning import seeding
+from loopd.learning.classifiers import backbone
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays
 from loopd.learning.classifiers.contrastive import (
     ClassifiedTexts,
@@ -183,3 +184,20 @@ def test_a_gpu_that_this_torch_cannot_use_leads_to_the_cpu(
     with pytest.raises(ModelError, match="cannot be used") as caught:
         Backbone(ClassifierSection(device="auto"))
     assert caught.value.hint == "try device: cpu"
+
+
+@pytest.mark.parametrize(("allowed", "threads"), [("1", 1), ("3", 3), (" 2 ", 2)])
+def test_who_configures_no_threads_may_limit_them_by_environment(
+    allowed: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    assert backbone._cores() == threads
+
+
+@pytest.mark.parametrize("allowed", ["", "0", "-1", "many", "4,2"])
+def test_what_is_no_number_of_threads_limits_nothing(
+    allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
+    assert backbone._cores() == 3

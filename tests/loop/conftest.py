@@ -21,13 +21,13 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
 from loopd.loop.account_watch import AccountWatch
-from loopd.loop.lookout import Lookout
 from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, interrupt_of
+from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import Phase, State
 from loopd.records import JsonValue, PoolId, Record
 from loopd.tasks.registry import build_task
@@ -229,7 +229,7 @@ def _assemble(settings: dict[str, object], pool: Pool, folder: Path, parts: Part
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),
         accounts=AccountWatch(store, keep=config.people.keep_answers_of_deleted_accounts),
-        lookout=Lookout(store, config.queue.sweep_interval, clock.monotonic),
+        visibility=VisibilityCheck(store, config.queue.sweep_interval, clock.monotonic),
     )
     bench = Bench(tools, people, stop, now)
     bench.dataset_id = store.open(data.pool, fresh=True)

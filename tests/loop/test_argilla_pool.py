@@ -19,8 +19,8 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, DatasetError, RunError, StorageError
-from loopd.events import PoolChanged, RunStarted
-from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_wishes
+from loopd.events import SHUFFLED, PoolChanged, RunStarted
+from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_options
 from loopd.loop.daemon import run_daemon
 from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
@@ -283,8 +283,8 @@ def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:
 def test_what_was_set_aside_stays_aside_when_the_pool_grows() -> None:
     first = tuple(record(number) for number in range(100))
     later = tuple(record(number) for number in range(100, 140))
-    before = set_aside(Pool(first), 0.2, 7)
-    after = set_aside(joined((first, later)), 0.2, 7)
+    before = set_aside(Pool(first), 0.2, 7, SHUFFLED)
+    after = set_aside(joined((first, later)), 0.2, 7, SHUFFLED)
     assert [id_ for id_ in after if int(id_[1:]) < 100] == list(before)
     assert (len(before), len(after)) == (20, 28)
     places = [place for place, id_ in enumerate(after) if int(id_[1:]) >= 100]
@@ -294,7 +294,7 @@ def test_what_was_set_aside_stays_aside_when_the_pool_grows() -> None:
 
 def test_single_texts_that_join_are_set_aside_now_and_then() -> None:
     intakes = tuple((record(number),) for number in range(50))
-    assert len(set_aside(joined(intakes), 0.2, 1)) == 10
+    assert len(set_aside(joined(intakes), 0.2, 1, SHUFFLED)) == 10
 
 
 # -- records ---------------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_records_become_texts(tmp_path: Path) -> None:
     ]
     records[0]["responses"] = [{"status": "submitted"}, {"status": "draft"}]
     names = MetadataNames("loopd_")
-    pool, report = texts_of(records, names, pool_wishes(settings(tmp_path, tolerate=1)))
+    pool, report = texts_of(records, names, pool_options(settings(tmp_path, tolerate=1)))
     assert [(each.id, each.text) for each in pool] == [
         ("a", "an <b> apple"),
         ("id of a pear", "a pear"),
@@ -335,15 +335,15 @@ def test_records_become_texts(tmp_path: Path) -> None:
 def test_known_labels_are_metadata_or_a_field(tmp_path: Path) -> None:
     records = [entry("a", "an apple", kind="fruit"), entry("b", "a pear", kind="cake")]
     config = settings(tmp_path, tolerate=1)
-    pool, _ = texts_of(records, MetadataNames(), pool_wishes(config, "kind"))
+    pool, _ = texts_of(records, MetadataNames(), pool_options(config, "kind"))
     assert [each.gold for each in pool] == ["fruit", None]
-    pool, _ = texts_of(records, MetadataNames(), pool_wishes(config, "topic"))
+    pool, _ = texts_of(records, MetadataNames(), pool_options(config, "topic"))
     assert [each.gold for each in pool] == ["tool", "tool"]
 
 
 def test_a_dataset_without_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        texts_of([entry("a", None)], MetadataNames(), pool_wishes(settings(tmp_path)))
+        texts_of([entry("a", None)], MetadataNames(), pool_options(settings(tmp_path)))
 
 
 # -- gates -----------------------------------------------------------------------------------------

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from loopd.annotation.consensus import discarded, targets
-from loopd.events import BatchPlanned, RoundEvaluated
+from loopd.events import HASHED, SHUFFLED, BatchPlanned, RoundEvaluated, RunStarted
 from loopd.loop.auditing import _news
 from loopd.loop.draws import set_aside
 from loopd.loop.steps import STEPS
+from loopd.loop.stop_sets import of_the_beginning
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.audit import audit_sentence, audit_sentences
@@ -265,7 +266,14 @@ def test_no_second_opinion_is_asked_on_a_draw(make_bench: MakeBench) -> None:
 
 def test_draws_keep_their_places_when_what_is_open_is_ranked_anew(make_bench: MakeBench) -> None:
     bench = make_bench(100, **{**AUDIT, "queue": {"batch_size": 10, "low_watermark": 6}})
-    state = bench.run_until(lambda state: state.round == 2, diligent(bench))
+    pool = bench.tools.data.pool
+
+    def act() -> None:
+        """The last ids first: draws are among the others."""
+        for id_ in sorted(bench.people.open_records("ann"))[-1:]:
+            bench.people.submit(id_, "ann", gold(pool, id_))
+
+    state = bench.run_until(lambda state: state.round == 2, act)
     renewed = [batch for event in state.planned.values() for batch in event.refreshed]
     mixed = [batch for batch in renewed if 0 < len(draws(batch)) < len(batch.items)]
     assert mixed
@@ -285,11 +293,33 @@ def test_draws_train_again_when_the_audit_is_over(make_bench: MakeBench) -> None
     assert state.trained[0].held_out > 0
 
 
+def began_with(order: str, bench: Bench) -> Bench:
+    """The bench of a run that began with this order of draws."""
+    (first,) = bench.events
+    assert isinstance(first, RunStarted)
+    bench.events = [replace(first, draw_order=order)]
+    bench.state = fold(bench.events)
+    return bench
+
+
+def test_a_run_goes_on_in_the_order_it_began_with(make_bench: MakeBench) -> None:
+    bench = began_with(SHUFFLED, make_bench(100, **AUDIT))
+    batches = finished(bench).batches
+    pool, seed = bench.tools.data.pool, bench.tools.config.run.seed
+    found = [id_ for batch in batches for id_ in draws(batch)]
+    aside = set_aside(pool, 0.3, seed, SHUFFLED)
+    assert sorted(found) == sorted(aside[:15])
+    assert (bench.state.planned_ids - set(found)).isdisjoint(aside)
+    (stop_set,) = bench.tools.stop_sets(bench.state)
+    assert stop_set == of_the_beginning(pool, 1_000, seed)[0]
+
+
+@pytest.mark.parametrize("order", [HASHED, SHUFFLED])
 @pytest.mark.parametrize("place", ["memory", pytest.param("argilla", marks=pytest.mark.slow)])
-def test_a_lost_journal_is_rebuilt_with_its_draws(make_bench: MakeBench) -> None:
+def test_a_lost_journal_is_rebuilt_with_its_draws(make_bench: MakeBench, order: str) -> None:
     ends = []
     for lost in (False, True):
-        bench = make_bench(100, **AUDIT)
+        bench = began_with(order, make_bench(100, **AUDIT))
         bench.run_until(
             lambda state: state.phase is Phase.COLLECT and state.round == 2, diligent(bench)
         )

@@ -183,6 +183,26 @@ def names_of_datasets(argilla: LiveArgilla) -> list[str]:
     return sorted(dataset["name"] for dataset in listed)
 
 
+def reading(site: Site, **classifier: object) -> list[Finding]:
+    site.settings["classifier"] = classifier
+    return [finding for finding in check(site.config) if finding.topic == "reading"]
+
+
+@pytest.mark.integration
+def test_what_the_model_does_not_read_is_a_warning(make_site: Callable[..., Site]) -> None:
+    site = make_site()
+    assert reading(site, name="tfidf") == []
+    (fine,) = reading(site, name="frozen-head")
+    assert (fine.level, fine.hint) == ("ok", "")
+    (warning,) = reading(site, name="frozen-head", max_tokens=8)
+    assert warning.level == "warning"
+    assert "texts are longer than 8 tokens" in warning.text
+    assert "never read" in warning.text
+    assert "classifier.windows" in warning.hint
+    (whole,) = reading(site, name="frozen-head", max_tokens=8, windows="mean")
+    assert (whole.level, whole.hint) == ("ok", "")
+
+
 def test_a_page_that_cannot_be_there_is_a_warning(make_site: Callable[..., Site]) -> None:
     site = make_site()
     with socket.socket() as taken:

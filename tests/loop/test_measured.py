@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from loopd.config.audit import USUAL_SHARE
+from loopd.config.audit import USUAL_FOLDS, USUAL_SHARE
 from loopd.config_file import parse_config
 from loopd.events import RoundEvaluated, RunStarted
-from loopd.loop.draws import in_force, with_share
+from loopd.loop.draws import folds_in_force, in_force, set_aside, with_share
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.measured import CROSS, DRAWS, ENOUGH, measured, measured_in
 from loopd.operations.rebuild import Rebuilt
-from loopd.operations.recover import _as_begun
+from loopd.operations.recover import _as_begun, recovered
 from loopd.records import Batch, BatchItem, ExternalId, text_of
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
@@ -130,6 +130,7 @@ def _answers_for_topics(bench: Bench) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("place", ["memory"])
+@pytest.mark.slow
 def test_several_labels_are_measured_by_their_own_measure(make_bench: MakeBench) -> None:
     task = {"type": "multi_label", "labels": list(LABELS)}
     limits = {"stopping": {"max_rounds": 11}}
@@ -146,8 +147,8 @@ SECTIONS: dict[str, Any] = {"task": {"labels": ["a", "b"]}, "pool": {"path": "x.
 TEST = {"test": {"path": "t.csv", "label": "l"}}
 
 
-def began(share: float, digest: str = "d") -> State:
-    return fold([RunStarted(0.0, digest, 1, ("a", "b"), "p", "", "set", {}, share)])
+def began(share: float, digest: str = "d", folds: int | None = None) -> State:
+    return fold([RunStarted(0.0, digest, 1, ("a", "b"), "p", "", "set", {}, share, folds)])
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,8 @@ def test_the_journal_says_with_which_share_a_run_began(make_bench: MakeBench) ->
     first = begin(State(), tools, bench.dataset_id)
     assert isinstance(first, RunStarted)
     assert first.random_share == USUAL_SHARE
-    assert len(tools.aside) == 12
+    aside = set_aside(tools.data.pool, USUAL_SHARE, config.run.seed)
+    assert tools.aside(State()) == aside != ()
     state = fold([first])
     assert in_force(bench.tools.config, state).digest() == first.config_digest
 
@@ -233,12 +235,73 @@ def test_one_source_is_taken(draws: int, tested: bool, crossed: bool, metric: st
         assert measured({**figures, **one.row()}) == one
 
 
+@pytest.mark.parametrize(
+    ("audit", "begun", "folds"),
+    [
+        ({}, None, USUAL_FOLDS),
+        ({}, began(0.0), 0),  # of a version that had no cross-validation: its rounds stay quick
+        ({}, began(0.2), USUAL_FOLDS),
+        ({"folds": 3}, began(0.0), 3),
+        ({"folds": 0}, began(0.2), 0),
+        ({}, began(0.0, folds=5), 5),
+        ({}, began(0.0, folds=0), 0),
+    ],
+)
+def test_a_run_keeps_the_folds_it_began_with(
+    audit: dict[str, Any], begun: State | None, folds: int, tmp_path: Any
+) -> None:
+    config = parse_config({**SECTIONS, "audit": audit}, tmp_path)
+    assert folds_in_force(config, begun or State()) == folds
+    spelled = parse_config({**SECTIONS, "audit": {"folds": USUAL_FOLDS}}, tmp_path)
+    assert spelled.digest() == parse_config(SECTIONS, tmp_path).digest()
+
+
+@pytest.mark.parametrize("place", ["memory"])
+def test_an_older_run_is_not_slowed_down(make_bench: MakeBench) -> None:
+    bench = untested(make_bench(60, audit={"random_share": 0.0}))
+    begun = bench.events[0]
+    assert isinstance(begun, RunStarted)
+    assert begun.folds == USUAL_FOLDS
+    bench.state = fold([replace(begun, folds=None)])
+    assert sources(finished(bench)) == []
+
+
+@pytest.mark.parametrize("out", [1, 4, 5])
+@pytest.mark.parametrize("tested", [False, True])
+def test_of_so_few_records_none_need_be_a_draw(out: int, tested: bool, tmp_path: Any) -> None:
+    items = tuple(BatchItem(text_of(ExternalId(f"r{number}"))) for number in range(out))
+    rebuilt = Rebuilt((Batch("b0000", 0, "margin", None, items),), (None,), ())
+    config = parse_config({**SECTIONS, **(TEST if tested else {})}, tmp_path)
+    begun = _as_begun(config, rebuilt)
+    assert begun.audit.random_share == (USUAL_SHARE if out < 5 and not tested else 0.0)
+
+
+@pytest.mark.parametrize("place", ["memory"])
+@pytest.mark.parametrize("size", [3, 12])
+def test_a_run_that_is_lost_early_goes_on_with_its_draws(size: int, make_bench: MakeBench) -> None:
+    bench = untested(make_bench(60, test=None, queue={"batch_size": size}, guests=False))
+    config = in_force(bench.tools.config, State())
+    bench.tools.__dict__["config"] = config
+    bench.state, bench.events = State(), []
+    first = begin(bench.state, bench.tools, bench.dataset_id)
+    assert first is not None
+    bench.state = bench.loop.record(bench.state, first)
+    bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
+    open_share = config.audit.model_copy(update={"random_share": None})
+    lost = replace(bench.tools, config=config.model_copy(update={"audit": open_share}))
+    rebuilt = recovered(lost, bench.tools.store.published(bench.tools.data.pool))
+    begun = rebuilt.state.started
+    assert begun is not None
+    assert (begun.random_share, begun.folds) == (USUAL_SHARE, USUAL_FOLDS)
+
+
 @pytest.mark.parametrize("drew", [False, True])
 @pytest.mark.parametrize("configured", [None, 0.0, 0.35])
 def test_a_recovered_run_has_the_share_that_argilla_shows(
     configured: float | None, drew: bool, tmp_path: Any
 ) -> None:
-    items = (BatchItem(text_of(ExternalId("r1"))), BatchItem(text_of(ExternalId("r2")), draw=drew))
+    others = (BatchItem(text_of(ExternalId(f"r{number}"))) for number in range(5))
+    items = (*others, BatchItem(text_of(ExternalId("r9")), draw=drew))
     rebuilt = Rebuilt((Batch("b0000", 0, "margin", None, items),), (None,), ())
     config = parse_config({**SECTIONS, "audit": {"random_share": configured}}, tmp_path)
     share = _as_begun(config, rebuilt).audit.random_share

@@ -181,13 +181,16 @@ class Office:
         heapq.heappush(self._busy, (self.now + seconds, person, record_id))
 
 
+SLOW = pytest.mark.slow
 FROM_THIRD = 2
 """Number of the third batch: so long as it is made, the second one is out."""
 
 
 @pytest.mark.parametrize("needed", [1, 3])
-@pytest.mark.parametrize("people", [1, 3, 10, 20, 50, 100])
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "people", [1, 3, pytest.param(10, marks=SLOW), 20, pytest.param(50, marks=SLOW), 100]
+)
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=SLOW)])
 def test_nobody_waits_from_the_third_batch_on(people: int, needed: int, seed: int) -> None:
     office = Office(people, config(min_submitted=needed), seed)
     office.run(ROUNDS)

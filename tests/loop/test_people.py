@@ -71,16 +71,16 @@ def assert_aligned(make_bench: MakeBench, order: str) -> None:
     """Answers that arrive in this order give the labels, models and batches of query order."""
     bench = make_bench()
 
-    def answer_one() -> None:
+    def answer_two() -> None:
         open_ids = list(bench.people.open_records("ann"))
         if order == "reverse":
             open_ids.reverse()
         if order == "random":
             random.Random(bench.now[0]).shuffle(open_ids)
-        if open_ids:
-            bench.people.submit(open_ids[0], "ann", gold(bench.tools.data.pool, open_ids[0]))
+        for record_id in open_ids[:2]:
+            bench.people.submit(record_id, "ann", gold(bench.tools.data.pool, record_id))
 
-    state = bench.run_until(never, answer_one)
+    state = bench.run_until(never, answer_two)
     pool = bench.tools.data.pool
     labels = steps._labels(state, bench.tools)
     assert labels == {record_id: gold(pool, record_id) for record_id in labels}

@@ -27,7 +27,7 @@ from loopd.loop.queue import (
 )
 from loopd.loop.waiting import figures, waited
 from loopd.machine import Phase, State, apply
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
+from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, JsonValue, PoolId
 
 BEGIN = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
 ZERO = moment(BEGIN.isoformat())
@@ -86,6 +86,19 @@ def test_the_turnaround_is_that_of_the_slowest_of_the_last_rounds() -> None:
     slow = {1: ModelTrained(0.0, 1, "m", 1, 0, {}, 40.0)}
     older = {0: ModelTrained(0.0, 0, "m", 1, 0, {}, 1000.0)}
     assert turnaround(replace(state, trained={**state.trained, **slow, **older})) == 56.0
+
+
+@pytest.mark.parametrize(("labels", "seconds"), [(40, 420.0), (60, 20.0)])
+def test_a_comparison_of_classifiers_counts_when_another_is_due(
+    labels: int, seconds: float
+) -> None:
+    state = make_state([[name] for name in "abcdefg"], [])
+    trained = {n: replace(event, labels=61) for n, event in state.trained.items()}
+    told: dict[str, JsonValue] = {"labels": labels, "next": "transformer"}
+    slow = replace(state.evaluated[1], seconds=404.0, classifiers=told)
+    evaluated = {**state.evaluated, 1: slow}
+    compared = replace(state, trained=trained, evaluated=evaluated)
+    assert turnaround(compared) == seconds
 
 
 def test_the_turnaround_of_a_round_whose_batch_is_not_out_yet() -> None:

@@ -41,7 +41,12 @@ def answer_next(bench: Bench, person: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [(2, 1), (1, 2), pytest.param(2, 3, marks=pytest.mark.slow)]
+    ("before", "after"),
+    [
+        pytest.param(2, 1, marks=pytest.mark.whatever_the_store),
+        (1, 2),
+        pytest.param(2, 3, marks=pytest.mark.slow),
+    ],
 )
 def test_the_run_goes_on_with_what_argilla_asks_for(
     make_bench: MakeBench, before: int, after: int

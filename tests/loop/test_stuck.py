@@ -20,9 +20,9 @@ from loopd.config import RelabelSection
 from loopd.errors import ArgillaError, AuthError, DatasetError, StorageError, TransientError
 from loopd.events import BatchPublished, RecordsReopened
 from loopd.loop.account_watch import AccountWatch
-from loopd.loop.lookout import Lookout
 from loopd.loop.obstacles import obstacle
 from loopd.loop.steps import publish
+from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch, ExternalId
 from loopd.storage.names import SavedNames, UnsavedNames
@@ -97,7 +97,7 @@ def test_what_is_answered_meanwhile_is_not_said_to_be_opened(bench: Bench) -> No
     bench.now[0] += 1000
     answer_all(bench)
     waiting = frozenset(bench.state.batch.external_ids)
-    assert bench.tools.lookout.look(bench.state, waiting, 0.0) is None
+    assert bench.tools.visibility.look(bench.state, waiting, 0.0) is None
 
 
 class Hiding:
@@ -123,8 +123,8 @@ class Hiding:
 
 
 def watched(bench: Bench, store: Any) -> Bench:
-    lookout = Lookout(store, 5.0, lambda: bench.now[0])
-    bench.tools = replace(bench.tools, store=store, lookout=lookout)
+    visibility = VisibilityCheck(store, 5.0, lambda: bench.now[0])
+    bench.tools = replace(bench.tools, store=store, visibility=visibility)
     return bench
 
 

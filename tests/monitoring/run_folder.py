@@ -20,7 +20,12 @@ from loopd.storage.journal import Journal
 
 
 def run_on_disk(
-    folder: Path, events: Sequence[Event], labels: Sequence[str], text: str = "text number"
+    folder: Path,
+    events: Sequence[Event],
+    labels: Sequence[str],
+    text: str = "text number",
+    *,
+    size: int = 40,
 ) -> Config:
     """Write everything that ``loopd report`` and ``loopd status`` read."""
     settings: dict[str, Any] = {
@@ -35,7 +40,7 @@ def run_on_disk(
     with (folder / "pool.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text"])
-        writer.writerows([f"r{n:03d}", f"{text} {n}"] for n in range(40))
+        writer.writerows([f"r{n:03d}", f"{text} {n}"] for n in range(size))
     config = load_config(folder / "my.yaml")
     write_journal(config, events)
     return config

@@ -80,7 +80,7 @@ def answer(
 
 def opening(labels: Sequence[str] = ("fruit", "tool")) -> Event:
     versions = {"loopd": "1", "python": "3"}
-    return RunStarted(START, "d1", 1, tuple(labels), "pool", "test", "dataset", versions)
+    return RunStarted(START, "d1", 1, tuple(labels), "pool", "test", "dataset", versions, folds=5)
 
 
 def posted(number: int, labels: Sequence[str] = ("fruit", "tool")) -> list[Event]:

@@ -30,7 +30,6 @@ from loopd.machine import fold
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.names import SavedNames
 from loopd.storage.run_folder import PAGE_NAME, PEOPLE_NAME
-from tests.daemon import wait_for
 from tests.monitoring.story import ANN, BOB, START, answered, pool, settings, story
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e\x07{{ 7 * 7 }}"
@@ -113,7 +112,6 @@ def test_a_deleted_account_keeps_its_name(tmp_path: Path, monkeypatch: pytest.Mo
     again = view.current()
     assert again is not None
     assert {person.id: person.name for person in again.overview.people}[BOB] == "bob"
-    view.close()
 
 
 @dataclass
@@ -150,9 +148,7 @@ def test_what_people_typed_is_shown_as_text(site: Site) -> None:
         "a name"
     )
     assert f"fruit {SHOWN}".replace("\\x07", "") in page.text, "a label"
-    assert {attributes.get("src") for tag, attributes in page.found if tag == "img"} <= {
-        each.get("src") for tag, each in page.found if str(each.get("src")).startswith("charts/")
-    }
+    assert not [tag for tag, _ in page.found if tag in ("img", "svg", "style", "iframe")]
 
 
 def test_every_reference_stays_on_the_page_or_leads_to_argilla(site: Site) -> None:
@@ -199,7 +195,6 @@ def test_nothing_else_is_read_from_the_disk(site: Site, path: str) -> None:
 
 
 def test_the_view_is_sent_again_only_when_it_changed(site: Site) -> None:
-    wait_for(lambda: "charts/curve-" in site.client.get("/view").text, 60)
     first = site.client.get("/view")
     tag = {"if-none-match": first.headers["etag"]}
     assert site.client.get("/view", headers=tag).status_code == 304
@@ -208,23 +203,6 @@ def test_the_view_is_sent_again_only_when_it_changed(site: Site) -> None:
     second = site.client.get("/view", headers=tag)
     assert second.status_code == 200
     assert ">3</span> of 4" in second.text
-
-
-def test_charts_are_served_as_pictures(site: Site) -> None:
-    html = wait_for(lambda: _with_charts(site), 60)
-    pictures = [each for tag, each in elements(html).found if tag == "img"]
-    assert len(pictures) >= 4
-    for picture in pictures:
-        answer = site.client.get(f"/{picture['src']}")
-        assert answer.headers["content-type"] == "image/svg+xml"
-        assert b"<script" not in answer.content
-        assert picture["alt"]
-    assert site.client.get("/charts/absent-0.svg").status_code == 404
-
-
-def _with_charts(site: Site) -> str:
-    html = site.client.get("/view").text
-    return html if "charts/curve-" in html else ""
 
 
 def test_machines_are_answered(site: Site) -> None:

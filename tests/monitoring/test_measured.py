@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
@@ -17,7 +18,9 @@ from loopd.dashboard.pictures import charts
 from loopd.dashboard.prometheus import Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.view import View
+from loopd.export.figures import SOURCES, figures
 from loopd.loop.draws import in_force
+from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
 from loopd.loop.start import begin
 from loopd.loop.steps import STEPS
@@ -25,7 +28,7 @@ from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log import writer as metrics_log
-from loopd.metrics_log.measured import CROSS, DRAWS, TEST, Measured
+from loopd.metrics_log.measured import ASKED, CROSS, DRAWS, TEST, Measured
 from loopd.metrics_log.rows import read_metrics
 from loopd.metrics_log.table import round_line
 from loopd.operations.status import describe
@@ -115,9 +118,8 @@ def prometheus(state: State, config: Config) -> dict[str, tuple[float, dict[str,
 
 
 def shown(state: State, tools: Tools) -> Overview:
-    return overview(
-        state, tools.config, tools.data.pool, metrics_log.rows(state), state.evaluated[0].at
-    )
+    at = state.evaluated[min(state.evaluated)].at
+    return overview(state, tools.config, tools.data.pool, metrics_log.rows(state), at)
 
 
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -126,11 +128,24 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "no draws": (CROSS, {"audit": {"random_share": 0}}),
     "few draws": (DRAWS, {"audit": {"folds": 0}}),
     TEST: (TEST, {"test": {"path": "test.csv", "id": "id", "label": "label"}}),
+    ASKED: (ASKED, {"test": {"ask": 40}}),
+    "asked and drawn": (ASKED, {"test": {"ask": 40}, "audit": {"random_share": 0.2}}),
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("run", RUNS)
+QUICK = (CROSS, DRAWS, ASKED)
+"""Runs of several labels in `make test`: what they are measured by is said as for one label."""
+
+VIEWED = [
+    pytest.param(run, kind, marks=[pytest.mark.slow] if run not in QUICK else [])
+    if kind == "multi_label"
+    else (run, kind)
+    for run in RUNS
+    for kind in KINDS
+]
+
+
+@pytest.mark.parametrize(("run", "kind"), VIEWED)
 def test_every_view_says_the_same(run: str, kind: str, tmp_path: Path) -> None:
     source, sections = RUNS[run]
     state, tools = ran(settings(tmp_path, kind, **sections))
@@ -162,12 +177,22 @@ def _same_in_numbers(one: Measured, state: State, tools: Tools, folder: Path) ->
         "loopd_measured_texts": (float(one.count), about),
     }
     assert f"{one.value:.3f} [{one.low:.3f}-{one.high:.3f}]" in round_line(row)
+    with capture_logs() as lines:
+        narrate(state.evaluated[max(state.evaluated)], state)
+    said = next(line for line in lines if line["event"] == "round_evaluated")
+    assert said[one.metric] == round(one.value, 4)
+    assert said.get("measured") == (None if one.source == TEST else one.basis)
+    exported = figures(state, max(state.evaluated))[0]
+    assert (exported.metric, exported.value, exported.texts) == (one.metric, one.value, one.count)
+    assert (exported.low, exported.high) == one.interval
+    assert exported.source == SOURCES[one.source]
 
 
 def _same_on_pages(one: Measured, state: State, tools: Tools, seen: Overview) -> None:
     assert one.interval is not None
     low, high = one.interval
     drawn = {chart.name: chart for chart in charts(seen)}
+    assert [point.source for point in seen.curve][-1] == one.source
     page = View(SnapshotHolder())._render("live_view.html.jinja", seen)
     report = report_html(seen, state, tools.config, tuple(drawn.values()))
     terminal = status_text(
@@ -203,6 +228,7 @@ def test_the_switch_is_seen_on_the_curve(switched: tuple[State, Tools]) -> None:
     assert entries == [
         "accuracy by cross-validation, 95 % interval",
         "accuracy on random draws, 95 % interval",
+        "macro-F1",
     ]
     dotted = [line for line in curve.figure.axes[0].lines if line.get_linestyle() == ":"]
     assert len(dotted) == 1
@@ -239,3 +265,28 @@ def test_before_anything_is_known_nobody_says_that_it_is_drawn(tmp_path: Path) -
     assert "being drawn" not in page
     assert "oo few labels to measure yet" in page
     assert "Too few labels to measure yet." in report
+
+
+@pytest.mark.parametrize(("run", "on"), [(DRAWS, "random draws"), (ASKED, "people labelled")])
+def test_classes_and_confusions_are_there_without_a_file(run: str, on: str, tmp_path: Path) -> None:
+    state, tools = ran(settings(tmp_path, "single_label", **RUNS[run][1]))
+    seen = shown(state, tools)
+    assert seen.measured is not None
+    assert on in seen.measured.basis
+    assert {score.label for score in seen.classes} == set(LABELS)
+    assert sum(times for _, _, times in seen.confusion) == seen.measured.count
+    right = sum(times for gold, taken, times in seen.confusion if gold == taken)
+    assert right / seen.measured.count == seen.measured.value
+    scores = [sample for sample in _test_scores(state, tools.config) if sample == "macro_f1"]
+    assert bool(scores) is (run == ASKED)  # what draws say is no test set's
+
+
+def _test_scores(state: State, config: Config) -> list[str]:
+    moment = Moment(Snapshot(state=state), config, 1e9, None, metrics_log.last_row(state))
+    families = text_string_to_metric_families(exposition(moment)[0].decode())
+    return [
+        sample.labels["measure"]
+        for family in families
+        for sample in family.samples
+        if sample.name == "loopd_test_score"
+    ]

@@ -11,7 +11,7 @@ import pytest
 from loopd.config import Config
 from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.dashboard.view import View
-from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event
+from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event, RunStarted
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
@@ -241,6 +241,16 @@ def test_warnings(tmp_path: Path) -> None:
     )
     (sentence,) = seen(story(1, 0), unmeasured).cautions
     assert sentence.startswith("Nothing is measured: there is no test set")
+    aims = unmeasured.stopping.model_copy(update={"target_accuracy": 0.9})
+    (sentence,) = seen(story(1, 0), unmeasured.model_copy(update={"stopping": aims})).cautions
+    assert "`stopping.target_accuracy: 0.9` is never met" in sentence
+    begun, *others = story(1, 0)
+    assert isinstance(begun, RunStarted)
+    of_an_earlier_version = [replace(begun, folds=None), *others]
+    (sentence,) = seen(of_an_earlier_version, config).cautions
+    assert sentence.endswith("set `audit.folds: 5`, and start again.")
+    wants_it = config.model_copy(update={"audit": config.audit.model_copy(update={"folds": 5})})
+    assert seen(of_an_earlier_version, wants_it).cautions == ()
 
 
 def test_audit_figures_are_shown_where_there_are_any(config: Config) -> None:

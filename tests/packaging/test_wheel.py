@@ -33,7 +33,7 @@ argilla:
   url: http://127.0.0.1:9
 """
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("packaging")]
+pytestmark = pytest.mark.acceptance
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ ENGINE = "own engine"
 FILES = "files"
 """What a test needs that reads what ``loopd serve`` keeps in its home."""
 
+PAGES = "pages with loopd's script"
+"""What a test needs that looks at what ``loopd serve`` adds to Argilla's pages."""
+
 VECTORS = "vectors"
 """What a test needs that asks for similar records."""
 
@@ -41,7 +44,11 @@ MANY_LABELS = "many labels"
 DATABASE_LISTS = "lists from the database"
 """What loopd itself needs: records are listed as the database has them."""
 
-ITS_OWN = {ENGINE: "it has a search engine of its own", FILES: "it is not `loopd serve`"}
+ITS_OWN = {
+    ENGINE: "it has a search engine of its own",
+    FILES: "it is not `loopd serve`",
+    PAGES: "it is not `loopd serve`",
+}
 OSMEM = {
     VECTORS: "osmem-server finds nothing by its vector",
     EXTREMES: "osmem-server takes another of several values to sort by",

@@ -28,7 +28,7 @@ def simulated(name: str, out: Path, *words: str) -> dict[str, Any]:
     [
         pytest.param("topics", 2, "auto", "micro_f1", 0.6, marks=pytest.mark.slow),
         pytest.param("entities", 1, "auto", "f1", 0.5, marks=pytest.mark.slow),
-        ("opinions", 2, "activelab", "accuracy", 0.5),
+        pytest.param("opinions", 2, "activelab", "accuracy", 0.5, marks=pytest.mark.slow),
         pytest.param("entities", 3, "auto", "f1", 0.8, marks=pytest.mark.slow),
     ],
 )

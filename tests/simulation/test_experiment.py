@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from loopd.backtest.arms import crossed, read_arms
 from loopd.backtest.backtest import (
@@ -56,6 +57,28 @@ def test_every_classifier_with_every_strategy(config: Config) -> None:
         "tfidf/margin": "tfidf/random_sampling",
         "transformer/margin": "transformer/random_sampling",
     }
+
+
+def test_every_encoder_with_all_of_them(config: Config, tmp_path: Path) -> None:
+    models = ("org/small", str(tmp_path / "large"))
+    arms = crossed(config, ("transformer",), ("random_sampling", "margin"), models)
+    assert [arm.name for arm in arms] == [
+        "small/transformer/random_sampling",
+        "small/transformer/margin",
+        "large/transformer/random_sampling",
+        "large/transformer/margin",
+    ]
+    assert [arm.config.classifier.model for arm in arms[1:3]] == list(models)
+    assert len({arm.digest for arm in arms}) == 4
+    assert baselines(arms) == {
+        "small/transformer/margin": "small/transformer/random_sampling",
+        "large/transformer/margin": "large/transformer/random_sampling",
+    }
+    alike = crossed(config, ("transformer",), ("margin",), ("a/small", "b/small"))
+    assert [arm.name for arm in alike] == [
+        "a/small/transformer/margin",
+        "b/small/transformer/margin",
+    ]
 
 
 def test_arms_from_a_file(config: Config, tmp_path: Path) -> None:
@@ -235,6 +258,14 @@ def test_time_left_follows_the_rounds_of_each_arm() -> None:
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.name)
 def test_the_arms_of_the_benchmarks_are_valid(config: Config, path: Path) -> None:
+    labels = {
+        label
+        for arm in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for label in arm.get("task", {}).get("descriptions", {})
+    }
+    if labels:
+        task = config.task.model_copy(update={"labels": tuple(sorted(labels))})
+        config = config.model_copy(update={"task": task})
     assert read_arms(config, path)
 
 

@@ -10,9 +10,11 @@ import pytest
 from loopd.annotation.consensus import targets
 from loopd.backtest.arms import crossed
 from loopd.backtest.experiment import Experiment, fingerprints
-from loopd.backtest.results import batches_digest, run_rows
+from loopd.backtest.luck import batches_digest
+from loopd.backtest.results import run_rows
 from loopd.backtest.trial import Trial, read_first_batch, run_trial, write_first_batches
 from loopd.config import Config
+from loopd.demo import sample_data
 from loopd.errors import JournalError, RunError
 from loopd.loop.stop import Stop
 from loopd.loop.tools import read_data
@@ -87,6 +89,25 @@ def test_arms_of_one_seed_share_the_first_batch(config: Config, tmp_path: Path) 
     assert states[1].batches[1].record_ids != states[3].batches[1].record_ids
     assert states[0].batches[1].record_ids != states[1].batches[1].record_ids
     assert [batch.strategy for batch in states[1].batches[1:]] == ["random_sampling"] * 4
+
+
+@pytest.mark.parametrize("rounds", [1, 2, None])
+def test_described_labels_are_measured_before_the_first_batch_is_answered(
+    tmp_path: Path, rounds: int | None
+) -> None:
+    """Also where a run is stopped behind that, and goes on."""
+    words = {label: [f"a question about {label}"] for label in sample_data.LABELS}
+    limits = {"max_rounds": 2, "stop_set_size": 50}
+    config = small_set(tmp_path / "set", task={"descriptions": words}, stopping=limits)
+    first, second, *_ = prepared(config, tmp_path)
+    if rounds is not None:
+        run(first, config, rounds)
+    states = [run(trial, config) for trial in (first, second)]
+    for trial, state in zip((first, second), states, strict=True):
+        assert [row["labels"] for row in run_rows(trial, state)] == [0, 12, 24]
+        assert state.rounds_measured == 2
+        assert state.batches[0] == read_first_batch(trial.first or tmp_path).batch
+    assert states[0].evaluated[-1].metrics == states[1].evaluated[-1].metrics
 
 
 def test_everybody_answers_right_without_noise(config: Config, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def columns(**values: tuple[str, ...]) -> tuple[ColumnLook, ...]:
         (columns(created=DATES, link=LINKS, mail=MAILS, story=TEXTS), "story"),
         (columns(Nachricht=TEXTS, Anhang=LONG), "Nachricht"),
         (columns(whatever=SHORT), "whatever"),
+        (columns(whatever=("My parcel is late", "It is broken") * 10), "whatever"),
         (columns(Beschreibung=("商品がまだ届きません",) * 10 + TEXTS[:10]), "Beschreibung"),
         (columns(created=DATES, link=LINKS, mail=MAILS), None),
         (columns(text=NUMBERS, label=CLASSES), None),

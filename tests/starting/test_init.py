@@ -5,26 +5,28 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from loopd.cli import main
 from loopd.commands import entrance
-from loopd.config import Config
+from loopd.config import Config, label_key
 from loopd.config.json_schema import FILE
 from loopd.config_file import load_config
 from loopd.errors import ConfigError, DataError, LoopdError
 from loopd.safe_yaml import decode_yaml
 from loopd.starting.draft import Draft
-from loopd.starting.init import _write_new, write_configuration
-from loopd.starting.options import InitOptions, labels_in, stem_of
+from loopd.starting.init import _write_new, next_steps, write_configuration
+from loopd.starting.options import InitOptions, labels_in, labels_out, stem_of, word_of
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [f"My parcel number {n} has not come, what can I do?" for n in range(30)]
@@ -198,6 +200,32 @@ def test_meanings_are_asked_for_and_shown_to_annotators(tmp_path: Path) -> None:
     assert "- **one**: the first one" in config.task.guidelines
     assert "**Enter**" in config.task.guidelines
     assert any("'two'" in question for question in person.questions)
+    assert config.task.descriptions == {"one": ("the first one",)}
+
+
+def test_nobody_who_says_nothing_gets_descriptions(tmp_path: Path) -> None:
+    config, _ = written(tickets(tmp_path / "t.csv"), Person("one, two", "", " "))
+    assert config.task.descriptions == {}
+    assert "descriptions" not in (tmp_path / "t.yaml").read_text()
+
+
+@given(
+    labels=st.lists(NAMES.filter(label_key), min_size=2, max_size=4, unique_by=str.casefold),
+    said=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), max_size=4),
+    kind=st.sampled_from(["single_label", "multi_label", "spans"]),
+)
+def test_what_is_said_of_a_label_is_what_a_model_learns(
+    labels: list[str], said: list[str], kind: str
+) -> None:
+    meant = dict(zip(labels, said, strict=False))
+    draft = Draft("x", "d", kind, tuple(labels), "p.csv", "text", descriptions=meant)
+    task: Any = decode_yaml(draft.yaml().encode(), Path("x.yaml"))
+    words = {
+        label: "".join(letter if letter.isprintable() else " " for letter in text).split()
+        for label, text in meant.items()
+    }
+    expected = {label: [" ".join(some)] for label, some in words.items() if some}
+    assert task["task"].get("descriptions", {}) == ({} if kind == "spans" else expected)
 
 
 def test_a_text_column_that_cannot_be_guessed_is_asked_for(tmp_path: Path) -> None:
@@ -282,6 +310,119 @@ def test_a_list_of_labels() -> None:
 
 
 # -- the command -----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.text(st.characters(categories=["L", "N", "P", "Zs"]), min_size=1), min_size=1))
+def test_a_list_of_labels_comes_back_whatever_is_in_them(names: list[str]) -> None:
+    labels = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+    assert labels_in(labels_out(labels)) == labels
+
+
+def test_labels_may_have_commas_and_come_in_several_options(tmp_path: Path) -> None:
+    data = tickets(tmp_path / "t.csv")
+    words = ["--labels", 'billing,"late, or lost"', "--labels", "other"]
+    done = CliRunner().invoke(main, ["init", str(data), *words])
+    assert done.exit_code == 0, done.output
+    config = load_config(tmp_path / "t.yaml")
+    assert config.task.labels == ("billing", "late, or lost", "other")
+
+
+@pytest.mark.parametrize("name", ["-x.yaml", "a b.yaml", "--help.yaml", "plain.yaml"])
+def test_commands_that_are_printed_can_be_pasted(name: str) -> None:
+    for line in next_steps(Path(name)):
+        if line.startswith("  loopd"):
+            words = shlex.split(line.partition("#")[0])
+            assert not words[2].startswith("-")
+            assert Path(words[2]) == Path(name)
+    assert word_of(Path("plain.yaml")) == "plain.yaml"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "My parcel has not come yet, why?",
+        "7,My parcel has not come",
+        "2026-11-28,body",
+        "https://example.org/1,What is this",
+        "It has come, thank you!",
+    ],
+)
+def test_a_file_without_names_of_columns_loses_no_text(first: str, tmp_path: Path) -> None:
+    data = tmp_path / "t.csv"
+    two = ", " not in first and "," in first
+    lines = [first, *(f"{n},{text}" if two else text for n, text in enumerate(TEXTS))]
+    data.write_text("\n".join(f'"{line}"' if ", " in first else line for line in lines))
+    with pytest.raises(ConfigError, match="no names of columns") as caught:
+        written(data, labels=("a", "b"))
+    assert "--text" in (caught.value.hint or "")
+    assert not (tmp_path / "t.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("first", "others"),
+    [
+        (("It is broken", "billing"), LABELS),
+        (("Where is it", " other"), LABELS),
+        (("My parcel is late", "7"), range(30)),
+        (("My parcel is late", "0"), range(1, 31)),
+        (("Where is it", "4.5"), (1, 2.5, 5)),
+    ],
+)
+def test_a_cell_that_fits_those_below_is_no_name(
+    first: tuple[str, str], others: Sequence[object], tmp_path: Path
+) -> None:
+    data = tmp_path / "t.csv"
+    with data.open("w", newline="") as file:
+        rows = [(text, others[n % len(others)]) for n, text in enumerate(TEXTS)]
+        csv.writer(file).writerows([first, *rows])
+    with pytest.raises(ConfigError, match="no names of columns"):
+        written(data, labels=("a", "b"))
+
+
+HEADERS = st.one_of(
+    st.sampled_from(
+        ("#", "2023", "1.5", "", " ", "%", "@", "- x", "a: b", "x # y", "*y", "&x", "!t", "null",
+         "~", "yes", "12:30", "---", "...", "<<", "=x", "{a}", "[b]", "'", '"', "Q1 2024", "€",
+         "\u200b", "How did you hear of us and when?", "Why?", "Was ist das?", "No.", "a,b", "a;b",
+         "a\\b", "两年", "1e5", "|", ">")
+    ),
+    st.integers(1900, 2100).map(str),
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    others=st.lists(HEADERS, max_size=3),
+    name=st.sampled_from(
+        ("text", "Message Body", "2023", "#", "customer remarks", "a: b", "%", "Any notes?")
+    ),
+)
+def test_ordinary_tables_are_taken_whatever_is_over_their_columns(
+    tmp_path_factory: pytest.TempPathFactory, others: list[str], name: str
+) -> None:
+    assume(name not in others and not any(_is_no_name(header) for header in others))
+    data = tmp_path_factory.mktemp("header") / "t.csv"
+    with data.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow([*others, name])
+        rows.writerows([*(n % 5 for _ in others), text] for n, text in enumerate(TEXTS))
+    config, _ = written(data, labels=("a", "b"))
+    assert config.pool.text == name
+
+
+def _is_no_name(header: str) -> bool:
+    """Whether it would fit a row of the file, or is hardly ever a name."""
+    with suppress(ValueError):
+        return -1 <= float(header) <= 5
+    return header.casefold().startswith("http") or "@" in header[1:]
+
+
+def test_a_forms_question_may_be_the_name_of_a_column(tmp_path: Path) -> None:
+    question = "What do you think of our service?"
+    data = table(tmp_path / "t.csv", [{question: text} for text in TEXTS])
+    config, _ = written(data, labels=("a", "b"), text=question)
+    assert config.pool.text == question
 
 
 def test_the_command_says_what_comes_next_and_asks_nobody_in_a_pipe(tmp_path: Path) -> None:

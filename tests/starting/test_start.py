@@ -25,6 +25,7 @@ from loopd.config_file import load_config
 from loopd.credentials import api_key
 from loopd.demo.sample_data import generate
 from loopd.errors import ConfigError, ServerError, TransientError
+from loopd.loop.stop import Stop
 from loopd.machine import Phase, State
 from loopd.oracle.people_api import DatasetView, PeopleApi
 from loopd.server.home import ServerHome, locked, open_home, running_url
@@ -142,6 +143,18 @@ def test_a_port_that_is_taken_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
         assert start.free_port() != listener.getsockname()[1]
 
 
+def test_no_model_is_loaded_for_whoever_has_ended_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(configured(tickets(tmp_path / "t.csv"), labels=("a", "b")))
+    read: list[Path] = []
+    monkeypatch.setattr("loopd.loop.tools.read_data", read.append)
+    stop = Stop()
+    stop.set()
+    start.warm_up(config, stop)
+    assert read == []
+
+
 def test_what_comes_next() -> None:
     assert "loopd start 'my t.yaml'" in "\n".join(last_lines(State(), Path("my t.yaml")))
     done = "\n".join(last_lines(State(phase=Phase.DONE), Path("t.yaml")))
@@ -194,6 +207,12 @@ class Queue:
         assert (workspace, name) == ("w", "t")
         return DatasetView("d1", 1) if self.looks[0] != "no dataset" else self.looks.pop(0) and None
 
+    others = 0
+    """Records that are open to others."""
+
+    def unfinished(self, _: PeopleApi, desk: DatasetView) -> list[Any]:
+        return [None] * self.others
+
     def pending(self, _: PeopleApi, desk: DatasetView) -> list[Any]:
         look = self.looks.pop(0)
         if look == "down":
@@ -205,7 +224,7 @@ class Queue:
 def announced(
     queue: Queue, folder: Path, monkeypatch: pytest.MonkeyPatch, *, browser: bool = False
 ) -> Iterator[list[str]]:
-    for name in ("workspace_id", "desk", "pending"):
+    for name in ("workspace_id", "desk", "pending", "unfinished"):
         method = getattr(queue, name)
         monkeypatch.setattr(PeopleApi, name, lambda *args, method=method: method(*args))
     monkeypatch.setattr(announcing, "LOOK_SECONDS", 0.01)
@@ -226,6 +245,17 @@ def test_the_address_is_said_once_records_are_open_and_not_before(
     assert "/dataset/d1/annotation-mode" in text
     assert "annotator, password pass word" in text
     assert "ann.key" not in text
+
+
+def test_the_address_is_said_where_only_others_have_something_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(0)
+    queue.others = 2
+    with announced(queue, tmp_path, monkeypatch) as lines:
+        wait_for(lambda: any("Ctrl-C" in line for line in lines))
+    assert "/dataset/d1/annotation-mode" in "\n".join(lines)
+    assert any("waits for others" in line for line in lines)
 
 
 def test_nothing_is_said_where_nothing_is_open(
@@ -323,6 +353,7 @@ def test_records_are_open_then_ctrl_c_then_on_with_the_same_command(tmp_path: Pa
     questions(tmp_path / "tickets.csv", 300)
     port = str(some_port())  # 6900 and its neighbours are everybody's
     words = ("tickets.csv", "--text", "body", "--labels", ",".join(LABELS), "--port", port)
+    learning_little(tmp_path / "tickets.csv", int(port))
     first = Started(tmp_path, words)
     try:
         url = first.page()
@@ -361,6 +392,14 @@ def test_records_are_open_then_ctrl_c_then_on_with_the_same_command(tmp_path: Pa
     assert '"labels": 20' in shown.stdout
 
 
+def learning_little(data: Path, port: int) -> None:
+    """The configuration that the command would write, whose model takes few steps: it counts."""
+    init = InitOptions(data, text="body", labels=LABELS)
+    path = configuration(StartOptions(init, port=port, browser=False), lambda _: None, None)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("classifier: {options: {epochs: 1, min_steps: 2}}\n")
+
+
 @pytest.mark.integration
 def test_a_killed_one_takes_its_argilla_along(tmp_path: Path) -> None:
     questions(tmp_path / "tickets.csv", 300)
@@ -369,6 +408,7 @@ def test_a_killed_one_takes_its_argilla_along(tmp_path: Path) -> None:
     try:
         wait_for(lambda: bool(server_processes(tmp_path)), 60)
         servers = server_processes(tmp_path)
+        assert load_config(tmp_path / "tickets.yaml").task.labels == LABELS
     finally:
         started.end(signal.SIGKILL)
     wait_for(lambda: not any(map(alive, servers)), 60)

@@ -15,6 +15,7 @@ from loopd.events import (
     Event,
     ModelTrained,
     PoolChanged,
+    PoolGrew,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -55,6 +56,7 @@ EVENTS = pytest.mark.parametrize(
         RecordsReopened(2.2, (ExternalId("r1"), ExternalId("r5#2"))),
         SettingsAdopted(2.5, 3),
         PoolChanged(2.6, 4, "f", (PoolId("r1"),), (PoolId("r2"), PoolId("r3"))),
+        PoolGrew(2.7, "tickets/2026-11-28.csv", "i", "f", 60, 4, 2, 1),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         RoundEvaluated(

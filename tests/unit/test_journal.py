@@ -3,16 +3,18 @@
 import resource
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loopd.errors import JournalError, NewerError, StorageError
+from loopd.errors import JournalError, NewerError, RunError, StorageError
 from loopd.storage import journal as module
+from loopd.storage import recorded_run as recorded
 from loopd.storage.journal import Journal, events_at
+from loopd.storage.recorded_run import recorded_run
 from tests.unit.test_machine import EVENTS, STARTED
 
 
@@ -266,3 +268,39 @@ def test_a_version_that_nobody_will_write_is_damage(path: Path) -> None:
     with pytest.raises(JournalError, match="damaged") as caught:
         Journal(path)
     assert not isinstance(caught.value, NewerError)
+
+
+@pytest.mark.parametrize("stage", ["empty", "wal", "header"])
+def test_a_journal_that_a_daemon_is_just_making_is_no_run_yet(stage: str, tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    path.touch()
+    with ExitStack() as stack:
+        if stage == "wal":
+            db = stack.enter_context(closing(sqlite3.connect(path)))
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("CREATE TABLE events (seq)")
+        elif stage == "header":
+            _change(path, "PRAGMA journal_mode=WAL")
+        with pytest.raises(RunError, match="no run in"):
+            recorded_run(tmp_path)
+
+
+def test_a_journal_that_comes_into_being_during_the_look_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "journal.sqlite").touch()
+    usual = module.is_blank
+
+    def then(path: Path) -> bool:
+        Journal(path).close()
+        return usual(path)
+
+    monkeypatch.setattr(recorded, "is_blank", then)
+    assert recorded_run(tmp_path).events == ()
+
+
+def test_another_programs_database_is_no_run_that_only_begins(tmp_path: Path) -> None:
+    _change(tmp_path / "journal.sqlite", "CREATE TABLE other (x)")
+    with pytest.raises(JournalError, match="not a loopd journal"):
+        recorded_run(tmp_path)

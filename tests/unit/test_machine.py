@@ -9,6 +9,8 @@ import pytest
 
 from loopd.errors import JournalError
 from loopd.events import (
+    BEFORE,
+    OPENING,
     AnswersCollected,
     BatchCollected,
     BatchPlanned,
@@ -16,6 +18,7 @@ from loopd.events import (
     Event,
     ModelTrained,
     PoolChanged,
+    PoolGrew,
     RecordsReopened,
     RoundEvaluated,
     RunRecovered,
@@ -31,16 +34,20 @@ STARTED = RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {})
 PLANNED = BatchPlanned(2.0, Batch("b0000", 0, "random", None, (BatchItem(PoolId("x")),)), 0.1)
 EVALUATED = RoundEvaluated(7.0, 0, {}, {}, "", "c", 0.1, 0.1)
 STOPPED = RunStopped(8.0, "max_rounds")
+PUBLISHED = BatchPublished(3.0, "b0000", 0.1)
+COLLECTED = BatchCollected(5.0, "b0000", "complete", 0)
+TRAINED = ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1)
 EVENTS: dict[type[Event], Event] = {
     RunStarted: STARTED,
     BatchPlanned: PLANNED,
-    BatchPublished: BatchPublished(3.0, "b0000", 0.1),
+    BatchPublished: PUBLISHED,
     AnswersCollected: AnswersCollected(4.0, ()),
     RecordsReopened: RecordsReopened(4.2, (ExternalId("x"),)),
     SettingsAdopted: SettingsAdopted(4.5, 2),
     PoolChanged: PoolChanged(4.6, 2, "q", gone=(PoolId("y"),)),
-    BatchCollected: BatchCollected(5.0, "b0000", "complete", 0),
-    ModelTrained: ModelTrained(6.0, 0, "m", 1, 0, {"a": 1}, 0.1),
+    PoolGrew: PoolGrew(4.7, "new.csv", "i", "p", 3, 2, 1, 0),
+    BatchCollected: COLLECTED,
+    ModelTrained: TRAINED,
     RoundEvaluated: EVALUATED,
     RunStopped: STOPPED,
     RunResumed: RunResumed(9.0, "d", "note"),
@@ -53,35 +60,45 @@ EVENTS: dict[type[Event], Event] = {
 BY_HAND = """
 new       RunStarted        seed
 seed      AnswersCollected  seed
+seed      ModelTrained      evaluate
 seed      BatchPlanned      publish
 seed      RunStopped        done
 seed      RunRecovered      collect
 seed      RunResumed        seed
 seed      PoolChanged       seed
+seed      PoolGrew          seed
 publish   BatchPublished    collect
 publish   RunResumed        publish
 publish   PoolChanged       publish
+publish   PoolGrew          publish
 collect   AnswersCollected  collect
 collect   RecordsReopened   collect
 collect   SettingsAdopted   collect
 collect   BatchCollected    train
 collect   RunResumed        collect
 collect   PoolChanged       collect
+collect   PoolGrew          collect
+train     AnswersCollected  train
 train     ModelTrained      evaluate
 train     BatchPlanned      publish
 train     RunStopped        done
 train     RunResumed        train
 train     PoolChanged       train
+train     PoolGrew          train
+evaluate  AnswersCollected  train
 evaluate  RoundEvaluated    decide
 evaluate  RunResumed        train
 evaluate  PoolChanged       train
+evaluate  PoolGrew          train
 decide    AnswersCollected  decide
 decide    BatchPlanned      publish
 decide    RunStopped        done
 decide    RunResumed        decide
 decide    PoolChanged       decide
+decide    PoolGrew          decide
 done      RunResumed        decide
 done      PoolChanged       decide
+done      PoolGrew          decide
 """
 """Phase, event and the phase after it, written out once more: the machine must not judge itself."""
 
@@ -114,6 +131,17 @@ def test_a_round_in_order_ends_in_decide() -> None:
     assert state.round == 0
     assert state.planned_ids == {"x"}
     assert state.trained[0].model_id == "m"
+
+
+def test_a_round_before_the_first_batch_is_measured_and_does_not_count() -> None:
+    first: list[Event] = [replace(TRAINED, round=BEFORE), replace(EVALUATED, round=BEFORE)]
+    state = fold([STARTED, *first])
+    assert (state.phase, state.round, state.rounds_measured) == (Phase.DECIDE, BEFORE, 0)
+    opening = replace(COLLECTED, reason=OPENING)
+    rest: list[Event] = [PLANNED, PUBLISHED, opening, TRAINED, EVALUATED]
+    assert fold([STARTED, *first, *rest]).rounds_measured == 0
+    whole: list[Event] = [PLANNED, PUBLISHED, COLLECTED, TRAINED, EVALUATED]
+    assert fold([STARTED, *first, *whole]).rounds_measured == 1
 
 
 def test_a_recovered_run_collects_and_counts_the_rounds_whose_measures_are_lost() -> None:
@@ -206,6 +234,17 @@ def test_a_pool_that_changes_is_remembered_and_wakes_a_run_that_is_over() -> Non
     )
     woken = apply(done, EVENTS[PoolChanged])
     assert (woken.phase, woken.stopped) == (Phase.DECIDE, None)
+
+
+def test_a_pool_that_grows_tells_its_size_and_wakes_a_run_that_is_over() -> None:
+    begun = fold([replace(STARTED, texts=3)])
+    assert (begun.texts, begun.intakes) == (3, ())
+    grown = apply(begun, EVENTS[PoolGrew])
+    assert (grown.texts, grown.pool_fingerprint, grown.phase) == (5, "p", Phase.SEED)
+    again = apply(grown, PoolGrew(5.0, "more.csv", "j", "q", 5, 4))
+    assert (again.texts, len(again.intakes)) == (9, 2)
+    woken = apply(replace(again, phase=Phase.DONE, stopped=STOPPED), EVENTS[PoolGrew])
+    assert (woken.phase, woken.stopped) == (Phase.SEED, None)
 
 
 def test_every_phase_is_reachable_and_leads_on() -> None:

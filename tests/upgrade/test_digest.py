@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from loopd.config import Config
-from loopd.config.data import DataSection, PoolSection
+from loopd.config.data import HoldoutSection, PoolSection
 from loopd.config.digest import ALWAYS, UNSHAPING
 from loopd.config.people import QueueSection
 from loopd.config.section import Section
@@ -81,7 +81,7 @@ LATER: dict[str, tuple[type[Section], dict[str, Any], dict[str, Any]]] = {
         {"pool": {"path": "x.csv", "later": 4}},
     ),
     "a field of the test set": (
-        later("C", Config, test=(later("T", DataSection, **NEW_FIELD) | None, None)),
+        later("C", Config, test=(later("T", HoldoutSection, **NEW_FIELD) | None, None)),
         {"test": TEST},
         {"test": {**TEST, "later": 4}},
     ),
@@ -147,7 +147,7 @@ def test_every_setting_that_is_listed_is_there(tmp_path: Path) -> None:
         "": Config,
         "stopping.criteria": CriterionSection,
         "pool": PoolSection,
-        "test": DataSection,
+        "test": HoldoutSection,
     }
     for names in (ALWAYS, UNSHAPING):
         for path, listed in names.items():

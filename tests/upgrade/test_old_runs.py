@@ -56,15 +56,21 @@ SETTINGS: dict[str, Any] = {
 CLOCKS = ("at", "seconds", "scoring_seconds")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that the earlier version makes now."""
+    folder = tmp_path_factory.mktemp("made")
+    _make(folder / "old", folder / "code")
+    return folder / "old"
+
+
 @pytest.fixture(params=["kept", "made"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Of a run of the earlier version, with what that said of it."""
-    folder = tmp_path / "old"
-    if request.param == "kept":
-        shutil.copytree(DATA / COMMIT, folder)
-    else:
-        _make(folder, tmp_path / "code")
-    return folder
+    kept = request.param == "kept"
+    source: Path = DATA / COMMIT if kept else request.getfixturevalue("made")
+    shutil.copytree(source, tmp_path / "old")
+    return tmp_path / "old"
 
 
 def _make(folder: Path, code: Path) -> None:

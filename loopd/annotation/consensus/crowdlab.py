@@ -53,14 +53,14 @@ def crowdlab(
 
 
 def _agreeing(ballots: Ballots, labels: Sequence[str], rows: NDArray[np.floating[Any]]) -> bool:
-    """Whether the model agrees with the majority where several people answered, beyond chance."""
+    """Whether the model agrees with the majority beyond chance.
+
+    On all records, those with one answer too: second opinions are asked of records on which the
+    model disagrees, and on these alone it could never prove anything.
+    """
     guesses: list[int] = rows.argmax(axis=1).tolist()
-    shared = [
-        (labels[guess], str(count(votes, labels).target))
-        for guess, votes in zip(guesses, ballots.values(), strict=True)
-        if len(votes) > 1
-    ]
-    return in_accord([guess for guess, _ in shared], [target for _, target in shared])
+    said = [str(count(votes, labels).target) for votes in ballots.values()]
+    return in_accord([labels[guess] for guess in guesses], said)
 
 
 def _lead(

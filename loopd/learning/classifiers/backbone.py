@@ -9,7 +9,9 @@ import contextlib
 import copy
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 import transformers
@@ -19,11 +21,23 @@ from loopd.config import ClassifierSection
 from loopd.errors import LoopdError, ModelError
 from loopd.learning import seeding
 from loopd.learning.classifiers.source import locate
+from loopd.learning.features.windows import CUT, MEAN, Specials, all_windows, head_and_tail
 
 FEWEST_TOKENS = 4
 """A word between two special tokens, and one to spare."""
 
 ABSENT = "it must be an encoder with safetensors weights: `packaged`, a folder or a hub name"
+
+
+_REASONS = (
+    (
+        re.compile(r"couldn't connect|is not a local folder|offline", re.IGNORECASE),
+        "it is no folder here, nor in the cache, and the hub does not give it",
+    ),
+    (re.compile(r"tokenizer", re.IGNORECASE), "its tokenizer cannot be read"),
+    (re.compile(r"no file named|does not appear to have a file"), "a file of it is missing"),
+)
+"""What transformers says, and what of it helps."""
 
 
 class Backbone:
@@ -37,7 +51,7 @@ class Backbone:
     """
 
     def __init__(self, section: ClassifierSection) -> None:
-        self.name = section.model
+        self.name, self._windows = section.model, section.windows
         self.device = _device(section.device)
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
@@ -53,13 +67,37 @@ class Backbone:
             self.padding = int(self.tokenizer.pad_token_id or 0)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text with special tokens, cut to ``max_tokens``, not padded."""
+        """Token ids of each text with special tokens, not padded.
+
+        Cut to ``max_tokens``; where texts are read in several windows, all of these.
+        """
+        if self._windows == CUT:
+            return self._ids(texts, truncation=True, max_length=self.max_tokens)
+        fit = all_windows if self._windows == MEAN else head_and_tail
+        return [fit(ids, self._specials, self.max_tokens) for ids in self.contents(texts)]
+
+    def contents(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of whole texts without special tokens, however many these are."""
+        return self._ids(texts, add_special_tokens=False, verbose=False)
+
+    @property
+    def room(self) -> int:
+        """Tokens of a text that one window holds."""
+        return self._specials.room(self.max_tokens)
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a window where texts have several; ``None`` where all have one."""
+        return self.max_tokens if self._windows == MEAN else None
+
+    @cached_property
+    def _specials(self) -> Specials:
+        sample = ["a text"]
+        return Specials.between(self._ids(sample)[0], self.contents(sample)[0])
+
+    def _ids(self, texts: Sequence[str], **how: object) -> list[list[int]]:
         ids: list[list[int]] = self.tokenizer(
-            list(texts),
-            truncation=True,
-            max_length=self.max_tokens,
-            return_attention_mask=False,
-            return_token_type_ids=False,
+            list(texts), return_attention_mask=False, return_token_type_ids=False, **how
         )["input_ids"]
         return ids
 
@@ -119,6 +157,14 @@ def _cuda_has_bf16(device: torch.device) -> bool:
     return bool(torch.cuda.is_bf16_supported())
 
 
+def _no_device(name: str) -> str:
+    """Why there is none of that name, in our own words; empty where its driver knows better."""
+    kind = name.partition(":")[0]
+    if kind not in ("auto", "cpu", "cuda", "mps", "xpu"):
+        return "it is none of auto, cpu, cuda, cuda:N and mps"
+    return "PyTorch sees no GPU" if kind == "cuda" and not torch.cuda.is_available() else ""
+
+
 def _device(name: str) -> torch.device:
     best = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -126,13 +172,17 @@ def _device(name: str) -> torch.device:
         # A kernel, not memory alone: a GPU may be there that this torch was not built for.
         torch.ones(1, device=device).add_(1).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = _no_device(name) or str(error).partition("\n")[0]
         hint = f"try device: {'cpu' if name == 'auto' else 'auto'}"
         raise ModelError(f"device {name!r} cannot be used: {reason}", hint) from None
     return device
 
 
 def _cores() -> int:
+    """As many threads as the environment allows, else as the process has cores."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if allowed.isdecimal() and int(allowed):
+        return int(allowed)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
@@ -153,6 +203,8 @@ def explained(model: str) -> Iterator[None]:
     # A folder from somewhere: tokenizers raise plain Exception, validators classes of their own.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        for pattern, words in _REASONS:
+            reason = words if pattern.search(reason) else reason
         raise ModelError(f"cannot load the model {model!r}: {reason}", ABSENT) from error
 
 

@@ -11,7 +11,14 @@ import numpy as np
 import torch
 
 from loopd.learning.arrays import Positions, Tick, Weights
-from loopd.learning.classifiers.fine_tuning import Dropout, Recipe, descend, planned
+from loopd.learning.classifiers.fine_tuning import (
+    Dropout,
+    Recipe,
+    descend,
+    epochs_of,
+    in_epoch,
+    planned,
+)
 from loopd.learning.classifiers.pooling import Embedder
 
 
@@ -66,13 +73,63 @@ def fine_tune(
             torch's generator, which the caller seeds.
     """
     rng = np.random.default_rng(seed)
-    plan = planned(len(texts.rows), recipe.steps, rng)
-    drop = Dropout(recipe.steps.dropout, rng)
+    plan = batches_of(texts.y, recipe.steps, rng)[: recipe.steps.max_steps]
+    drop = Dropout(recipe.steps.dropout, rng) if recipe.steps.dropout else None
 
     def loss(batch: Positions) -> torch.Tensor:
-        return _loss(embedder, recipe, texts, (batch, drop))
+        return _loss(embedder, recipe, texts, (batch, drop, rng))
 
     descend(embedder.encoder, recipe.steps, plan, loss, texts.tick)
+
+
+ENOUGH_PARTNERS = 0.3
+"""Share of texts that meet a partner by chance from which on batches need no arranging."""
+
+
+def batches_of(y: Positions, steps: Recipe, rng: np.random.Generator) -> list[Positions]:
+    """Batches of all epochs: every text once in each, and with a partner where its class has one.
+
+    A text without another of its class in the batch teaches nothing. With six classes nearly every
+    text meets one by chance; with 150 hardly any does, so that texts then come in pairs.
+
+    Args:
+        y: (n,) class numbers, or (n, C) zeros and ones, of which no batches are arranged.
+        steps: the settings.
+        rng: of the order.
+    """
+    if y.ndim > 1 or share_with_partner(y, steps.batch_size) >= ENOUGH_PARTNERS:
+        return planned(len(y), steps, rng)
+    return [batch for _ in range(epochs_of(len(y), steps)) for batch in _paired(y, steps, rng)]
+
+
+def share_with_partner(y: Positions, batch_size: int) -> float:
+    """Share of the texts that meet another of their class in a batch drawn at random.
+
+    Texts that are alone in their class count for nothing: no batch gives them a partner.
+    """
+    _, index, counts = np.unique(y, return_inverse=True, return_counts=True)
+    others = counts[index] - 1
+    if not others.any():
+        return 1.0
+    drawn = min(batch_size, len(y)) - 1
+    alone = (1 - others / (len(y) - 1)) ** drawn
+    return float(1 - alone[others > 0].mean())
+
+
+def _paired(y: Positions, steps: Recipe, rng: np.random.Generator) -> list[Positions]:
+    """One epoch in batches that hold whole pairs; of an odd class three texts stay together."""
+    groups: list[Positions] = []
+    for label in rng.permutation(np.unique(y)):
+        members = rng.permutation(np.flatnonzero(y == label))
+        groups += np.array_split(members, max(1, len(members) // 2))
+    order = rng.permutation(len(groups))
+    ends = np.cumsum([len(groups[group]) for group in order])
+    count = in_epoch(len(y), steps)
+    even = np.arange(1, count) * len(y) / count
+    inner = ends[:-1, None]
+    nearest = np.abs(inner - even).argmin(axis=0) if len(inner) else np.empty(0, dtype=np.int64)
+    cuts = np.unique(nearest + 1)
+    return [np.concatenate([groups[group] for group in part]) for part in np.split(order, cuts)]
 
 
 def supervised_contrastive_loss(
@@ -119,11 +176,11 @@ def _loss(
     embedder: Embedder,
     recipe: ContrastiveRecipe,
     texts: ClassifiedTexts,
-    drawn: tuple[Positions, Dropout],
+    drawn: tuple[Positions, Dropout | None, np.random.Generator],
 ) -> torch.Tensor:
-    batch, drop = drawn
+    batch, drop, rng = drawn
     seen = np.tile(batch, recipe.views)
-    embedded = embedder.with_gradient(texts.rows[seen], drop)
+    embedded = embedder.with_gradient(texts.rows[seen], drop, rng)
     device = embedded.device
     return supervised_contrastive_loss(
         torch.nn.functional.normalize(embedded, dim=1),

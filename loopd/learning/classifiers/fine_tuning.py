@@ -5,6 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ class Recipe:
         weight_decay: AdamW's.
         warmup: share of the steps in which the rates grow; afterwards they fall to zero.
         clip: largest norm of the gradient.
+        max_steps: most optimiser steps, whatever ``epochs`` says; ``None``: no limit.
     """
 
     epochs: int
@@ -42,6 +44,7 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.1
     clip: float = 1.0
+    max_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,22 @@ def descend(
 
 def planned(count: int, recipe: Recipe, rng: np.random.Generator) -> list[Positions]:
     """Batches of all epochs: every text once in each, in equal batches."""
-    in_epoch = -(-count // recipe.batch_size)
-    epochs = max(recipe.epochs, -(-recipe.min_steps // in_epoch))
+    steps = in_epoch(count, recipe)
     return [
-        batch for _ in range(epochs) for batch in np.array_split(rng.permutation(count), in_epoch)
+        batch
+        for _ in range(epochs_of(count, recipe))
+        for batch in np.array_split(rng.permutation(count), steps)
     ]
+
+
+def in_epoch(count: int, recipe: Recipe) -> int:
+    """Steps of one pass over so many texts."""
+    return -(-count // recipe.batch_size)
+
+
+def epochs_of(count: int, recipe: Recipe) -> int:
+    """Passes over so many texts: more than configured where these are too few steps."""
+    return max(recipe.epochs, -(-recipe.min_steps // in_epoch(count, recipe)))
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
@@ -132,17 +146,35 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rising, (steps - step) / max(1, steps - rising + 1))
 
 
-def trainable_encoder(backbone: Backbone, *, freeze_embeddings: bool) -> torch.nn.Module:
+def trainable_encoder(
+    backbone: Backbone, *, freeze_embeddings: bool, frozen_share: float = 0.0
+) -> torch.nn.Module:
     """A copy of the pretrained encoder to be fine-tuned.
 
     Args:
         backbone: gives the copy.
         freeze_embeddings: whether the word vectors stay as they are.
+        frozen_share: share of the layers, from the lowest, that stay as they are, rounded; where
+            there is one, what lies below it stays too. The highest is always trained.
     """
     encoder = backbone.copy()
-    for name, weight in encoder.named_parameters():
-        weight.requires_grad_(not (freeze_embeddings and "word_embeddings" in name))
+    weights = dict(encoder.named_parameters())
+    layers = max((_layer_of(name) for name in weights), default=-1) + 1
+    below = min(round(frozen_share * layers), max(0, layers - 1))
+    for name, weight in weights.items():
+        is_word = freeze_embeddings and "word_embeddings" in name
+        is_low = 0 <= _layer_of(name) < below or (below > 0 and name.startswith("embeddings."))
+        weight.requires_grad_(not (is_word or is_low))
     return encoder
+
+
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+
+
+def _layer_of(name: str) -> int:
+    """The layer that a weight is in, from 0; -1 where it is in none."""
+    match = _LAYER.search(name)
+    return -1 if match is None else int(match[1])
 
 
 def trained_weights(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -152,6 +184,22 @@ def trained_weights(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
         for name, weight in encoder.named_parameters()
         if weight.requires_grad
     }
+
+
+def restored(encoder: torch.nn.Module, tensors: Tensors) -> None:
+    """Put saved numbers in the place of an encoder's weights; those that were not saved stay.
+
+    Earlier versions trained more of them. Whatever is read counts as trained from then on, so that
+    it is saved again with a head that was fitted on it.
+
+    Raises:
+        KeyError, ValueError: the arrays do not fit, or lack a weight that training may change.
+    """
+    every = {ENCODER + name: weight for name, weight in encoder.named_parameters()}
+    needed = {*trained_weights(encoder), *(name for name in tensors if name.startswith(ENCODER))}
+    for name in needed & every.keys():
+        every[name].requires_grad_(True)
+    restore({name: every[name] for name in sorted(needed)}, tensors)
 
 
 def saved(weights: Mapping[str, torch.Tensor]) -> Tensors:

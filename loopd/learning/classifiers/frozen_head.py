@@ -5,6 +5,7 @@ Imports small-text at once, so the registry imports this module at the first use
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,11 +18,15 @@ from small_text.classifiers.classification import EmbeddingMixin
 from loopd.errors import ModelError
 from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contract import ClassifierContext
-from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
+from loopd.learning.classifiers.heads import Heads
+from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.classifiers.spreading import Examples, spreading, unlabelled
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.features.frozen import FeatureOptions, FrozenFeatures, FrozenRepresentation
+from loopd.learning.features.intakes import PoolRows
 from loopd.learning.features.store import FeatureStore, blocks
+from loopd.learning.labels import several
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone
@@ -40,11 +45,14 @@ class FrozenHeadFactory:
         "balanced": False,
         "bf16": "auto",
         "threshold_folds": 5,
+        "spread": 0,
+        "spread_until": 200,
     }
     """Layers of the encoder whose mean-pooled states are taken (``all``, or numbers, 0 being the
     word embeddings), dimensions to which they are reduced (empty: not at all), inverse penalty,
     whether rare classes weigh more, whether the encoder multiplies in bf16, and for several labels
-    the folds of the cross-validation that gives the thresholds (0: one half)."""
+    the folds of the cross-validation that gives the thresholds (0: one half). ``spread`` and
+    ``spread_until`` are those of ``spreading.Spreading``, with one label for each text."""
 
     draws_nothing = True
     """Training draws nothing: the members of an ensemble must differ in something else."""
@@ -57,6 +65,7 @@ class FrozenHeadFactory:
         if not isinstance(c, (int, float)) or isinstance(c, bool) or c <= 0:
             raise ModelError("classifier option c must be a number above 0")
         refuse_bad_folds(self.options["threshold_folds"])
+        self.spreading = spreading(self.options["spread"], self.options["spread_until"])
         self._features = FrozenFeatures(
             context, lambda: self.backbone, FeatureOptions.of(self.options)
         )
@@ -69,7 +78,7 @@ class FrozenHeadFactory:
         return Backbone(self._context.section)
 
     @property
-    def pool_features(self) -> FeatureStore:
+    def pool_features(self) -> PoolRows:
         """Features (n, dimensions) of the pool, on disk."""
         return self._features.pool
 
@@ -96,12 +105,12 @@ class FrozenHeadFactory:
 
     def save(self, classifier: FrozenHeadClassifier) -> Tensors:
         """The head and the name of its space."""
-        return {**classifier.head.tensors(), SPACE: self._space()}
+        return {**classifier.heads.tensors(), SPACE: self._space()}
 
     def load(self, tensors: Tensors) -> FrozenHeadClassifier:
         """The classifier with a saved head."""
         classifier = self.new(0)
-        classifier.head = from_tensors(tensors, self.num_classes)
+        classifier.heads = Heads.from_tensors(tensors, self.num_classes)
         if not np.array_equal(tensors[SPACE], self._space()):
             raise ValueError("the head belongs to other features")
         return classifier
@@ -122,7 +131,7 @@ class FrozenHeadFactory:
 class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
     """Logistic regression over frozen features, as a small-text classifier."""
 
-    head: LinearHead
+    heads: Heads
 
     def __init__(
         self, factory: FrozenHeadFactory, context: ClassifierContext, *, thresholds: bool = True
@@ -134,6 +143,19 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
         self.num_classes = context.num_classes
 
     @property
+    def head(self) -> LinearHead:
+        """The head by which strategies see the model."""
+        return self.heads.choosing
+
+    def as_predictor(self) -> FrozenHeadClassifier:
+        """The model with its other head, over the same encoder; itself where it has but one."""
+        if not self.heads.differ:
+            return self
+        twin = copy.copy(self)
+        twin.heads = self.heads.of_predictor()
+        return twin
+
+    @property
     def thresholds(self) -> Proba | None:
         """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
         return self.head.thresholds
@@ -142,18 +164,35 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
         self, train_set: IndexedDataset, weights: Weights | None = None
     ) -> FrozenHeadClassifier:
         """Fit the head; ``y`` may be class numbers or a sparse matrix of several labels."""
-        head = fit_head(
-            train_set.x,
-            train_set.y,
+        heads = self._heads_of(train_set, weights)
+        if several(train_set.y):
+            head = with_thresholds(
+                heads.choosing, train_set, self._bare, folds=self._folds, seed=0, weights=weights
+            )
+            heads = Heads(head, head)
+        self.heads = heads
+        return self
+
+    def _heads_of(self, train_set: IndexedDataset, weights: Weights | None) -> Heads:
+        spreading, features = self._factory.spreading, train_set.features
+
+        def others() -> Vectors:
+            rows = unlabelled(features.shape[0], train_set.taken, spreading.texts)
+            vectors: Vectors = features[rows]
+            return vectors
+
+        examples = Examples(train_set.x, train_set.y, weights)
+        return Heads.fitted(examples, others, spreading.weight(len(train_set)), self._head_of)
+
+    def _head_of(self, examples: Examples) -> LinearHead:
+        return fit_head(
+            examples.vectors,
+            examples.y,
             self.num_classes,
             c=self._options["c"],
             balanced=self._options["balanced"],
-            weights=weights,
+            weights=examples.weights,
         )
-        self.head = with_thresholds(
-            head, train_set, self._bare, folds=self._folds, seed=0, weights=weights
-        )
-        return self
 
     def _bare(self, seed: int) -> FrozenHeadClassifier:
         del seed

@@ -37,6 +37,8 @@ other devices it takes them as they are."""
 UNPLANNED = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """torch's attention but for cuDNN's, which it prefers on newer GPUs."""
 
+EVERY_LAYER = slice(None)
+
 _FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert")
 
 
@@ -100,9 +102,17 @@ class LeanEncoder:
         dtype: of weights and activations.
         frozen: whether the weights stay as they are while this object lives. No gradient flows
             then, and on a CPU they are laid out for oneDNN once.
+        layers: which of them are passed.
     """
 
-    def __init__(self, encoder: Transformer, dtype: torch.dtype, *, frozen: bool) -> None:
+    def __init__(
+        self,
+        encoder: Transformer,
+        dtype: torch.dtype,
+        *,
+        frozen: bool,
+        layers: slice = EVERY_LAYER,
+    ) -> None:
         embeddings, config = encoder.embeddings, encoder.config
         self._dtype, self._frozen, self._eps = dtype, frozen, float(config.layer_norm_eps)
         self._device = embeddings.word_embeddings.weight.device
@@ -112,10 +122,14 @@ class LeanEncoder:
         self._positions = embeddings.position_embeddings.weight[_first_position(encoder) :]
         self._kind = embeddings.token_type_embeddings.weight[0]
         self._norm = self._cast(embeddings.LayerNorm)
-        self._layers = [self._layer(layer) for layer in encoder.encoder.layer]
+        self._layers = [self._layer(layer) for layer in encoder.encoder.layer[layers]]
 
     def pooled(
-        self, tokens: Flat, layers: Sequence[int] = (-1,), drop: Drop | None = None
+        self,
+        tokens: Flat,
+        layers: Sequence[int] = (-1,),
+        drop: Drop | None = None,
+        below: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Mean over each text's tokens of the states of some layers.
 
@@ -124,6 +138,7 @@ class LeanEncoder:
             layers: which, as transformers counts ``hidden_states``: 0 is the embeddings, -1 the
                 last layer.
             drop: dropout, applied where BERT has it but for the attention's probabilities.
+            below: states (t, width) under the layers that are passed; ``None``: the embeddings.
 
         Returns:
             (n, layers, width), float32.
@@ -131,7 +146,7 @@ class LeanEncoder:
         numbers = {layer % (len(self._layers) + 1) for layer in layers}
         means = {
             number: _means(hidden, tokens.runs)
-            for number, hidden in enumerate(self._states(tokens, drop or _kept))
+            for number, hidden in enumerate(self._states(tokens, drop or _kept, below))
             if number in numbers
         }
         return torch.stack([means[layer % (len(self._layers) + 1)] for layer in layers], dim=1)
@@ -143,16 +158,16 @@ class LeanEncoder:
             tokens: of n texts.
             drop: as for ``pooled``.
         """
-        for hidden in self._states(tokens, drop or _kept):
+        for hidden in self._states(tokens, drop or _kept, None):
             last = hidden
         return last
 
-    def _states(self, tokens: Flat, drop: Drop) -> Iterator[torch.Tensor]:
-        """States (t, width) of each layer in turn, the embeddings first."""
+    def _states(
+        self, tokens: Flat, drop: Drop, below: torch.Tensor | None
+    ) -> Iterator[torch.Tensor]:
+        """States (t, width) of each layer in turn, what is below them first."""
         attention = self._by_runs(tokens.runs) if self._frozen else self._padded(tokens)
-        hidden = F.embedding(tokens.ids.to(self._device), self._words) + self._kind
-        hidden = hidden + F.embedding(tokens.in_text.to(self._device), self._positions)
-        hidden = drop(self._normed(hidden.to(self._dtype), self._norm))
+        hidden = drop(self._embedded(tokens)) if below is None else below
         yield hidden
         for layer in self._layers:
             mixed = attention(self._linear(hidden, layer["mix"]))
@@ -160,6 +175,11 @@ class LeanEncoder:
             grown = self._grown(hidden, layer["up"])
             hidden = self._normed(self._added(grown, layer["down"], hidden, drop), layer["last"])
             yield hidden
+
+    def _embedded(self, tokens: Flat) -> torch.Tensor:
+        hidden = F.embedding(tokens.ids.to(self._device), self._words) + self._kind
+        hidden = hidden + F.embedding(tokens.in_text.to(self._device), self._positions)
+        return self._normed(hidden.to(self._dtype), self._norm)
 
     def _layer(self, layer: Transformer) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
         attention, inside = layer.attention, layer.attention.self

@@ -25,9 +25,23 @@ def refuse_bad_values(options: Options, *, whole: Iterable[str], positive: Itera
     for name in positive:
         if not isinstance(options[name], (int, float)) or options[name] <= 0:
             raise ModelError(f"classifier option {name} must be a number above 0 (write 0.0001)")
+    most = options.get("max_steps")
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        raise ModelError("classifier option max_steps must be empty or a whole number above 0")
     dropout = options["dropout"]
     if not isinstance(dropout, (int, float)) or not 0 <= dropout < 1:
         raise ModelError("classifier option dropout must be a number from 0 to below 1")
     for name, allowed in (("freeze_embeddings", (True, False)), ("bf16", ("auto", True, False))):
         if options[name] not in allowed:
             raise ModelError(f"classifier option {name} must be one of {allowed}")
+
+
+def refuse_bad_share(name: str, value: object) -> None:
+    """Check an option that is a share, less than all.
+
+    Raises:
+        ModelError: it is none.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= float(str(value)) < 1:
+        raise ModelError(f"classifier option {name} must be a number from 0 to below 1")

@@ -12,10 +12,20 @@ from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from loopd.learning.arrays import Positions, Vectors
-from loopd.learning.classifiers.lean import Drop, LeanEncoder, flat, supports, unplanned
-from loopd.learning.features.tokens import TokenStore, batches
+from loopd.learning.classifiers.lean import (
+    EVERY_LAYER,
+    Drop,
+    LeanEncoder,
+    flat,
+    supports,
+    unplanned,
+)
+from loopd.learning.classifiers.still import StillLayers
+from loopd.learning.features.tokens import Tokens, batches, stacked
+from loopd.learning.features.windows import Windows
 
 TRAINING_BUDGET = 4096
 """Tokens of one forward pass in training; a stop is noticed between two of them."""
@@ -44,14 +54,17 @@ class Embedder:
         bf16: whether training multiplies in bf16.
         interrupt: called before each forward and backward pass; may raise.
         progress: called with (done, total) rows in scoring.
+        window: tokens of a window where a text may have several, as ``windows`` lays them out; a
+            text's vector is then the mean over them.
     """
 
     encoder: torch.nn.Module
-    tokens: TokenStore
+    tokens: Tokens
     padding: int
     bf16: bool
     interrupt: Callable[[], None] = field(repr=False)
     progress: Callable[[int, int], None] = field(repr=False)
+    window: int | None = None
 
     @property
     def device(self) -> torch.device:
@@ -63,23 +76,38 @@ class Embedder:
         """Whether the encoder goes through ``LeanEncoder``."""
         return supports(self.encoder)
 
-    def with_gradient(self, rows: Positions, drop: Drop | None = None) -> torch.Tensor:
+    @cached_property
+    def _still(self) -> StillLayers | None:
+        """Layers that no step changes, as long as this object lives; ``None`` without any."""
+        still = StillLayers(self.encoder, self._dtype(self.bf16))
+        return still if still.count else None
+
+    def with_gradient(
+        self, rows: Positions, drop: Drop | None = None, rng: np.random.Generator | None = None
+    ) -> torch.Tensor:
         """Vectors (k, d) of rows that may repeat, in their order, for training.
 
         Args:
             rows: which texts.
             drop: dropout for encoders that go the lean way; others have their own.
+            rng: draws the one window that is seen of a text of several; without it the draw is
+                the same every time.
         """
         dtype = self._dtype(self.bf16)
-        lean = LeanEncoder(self.encoder, dtype, frozen=False) if self.lean else None
-        groups = batches(self.tokens.lengths[rows], TRAINING_BUDGET)
+        still = self._still if self.lean and drop is None and self.window is None else None
+        above = EVERY_LAYER if still is None else slice(still.count, None)
+        lean = LeanEncoder(self.encoder, dtype, frozen=False, layers=above) if self.lean else None
+        pieces = self._windows(rows).one_each(rng or np.random.default_rng(0))
+        groups = batches(pieces.length, TRAINING_BUDGET)
         parts = []
         for group in groups:
             self.interrupt()
+            texts = self._texts(rows, pieces[group])
             if lean is None:
-                part = self._padded(rows[group], LAST, self.bf16)[:, 0]
+                part = self._padded(texts, LAST, self.bf16)[:, 0]
             else:
-                part = lean.pooled(flat(self.tokens[rows[group]]), LAST, drop)[:, 0]
+                below = None if still is None else still.states(rows[group], texts)
+                part = lean.pooled(flat(texts), LAST, drop, below)[:, 0]
             part.register_hook(lambda _: self.interrupt())  # type: ignore[no-untyped-call]
             parts.append(part)
         back = np.argsort(np.concatenate(groups), kind="stable")
@@ -100,43 +128,58 @@ class Embedder:
         Returns:
             (k, layers * d) float32.
         """
+        windows = self._windows(rows)
         vectors, done = np.empty((0, 0), dtype=np.float32), 0
-        for group, fetch in _ahead(self._embedded(rows, layers, bf16)):
+        for group, fetch in _ahead(self._embedded(rows, windows, layers, bf16=bf16)):
             part = fetch()
             if not done:
-                vectors = np.empty((len(rows), part.shape[1]), dtype=np.float32)
-            vectors[group] = part
+                vectors = np.zeros((len(rows), part.shape[1]), dtype=np.float32)
+            if self.window is None:
+                vectors[group] = part
+            else:
+                np.add.at(vectors, windows.text[group], part)
             done += len(group)
-            self.progress(done, len(rows))
-        return vectors
+            self.progress(done * len(rows) // len(windows), len(rows))
+        return vectors / windows.counts[:, None] if self.window else vectors
+
+    def _windows(self, rows: Positions) -> Windows:
+        """What is encoded of rows (k,): the whole text, or its windows."""
+        lengths = self.tokens.lengths[rows]
+        return Windows.of(lengths, self.window or int(lengths.max(initial=1)))
+
+    def _texts(self, rows: Positions, windows: Windows) -> list[NDArray[np.int32]]:
+        """Token ids of windows of rows."""
+        return windows.cut_from(self.tokens[rows[windows.text]])
 
     def _embedded(
-        self, rows: Positions, layers: Sequence[int], bf16: bool
+        self, rows: Positions, windows: Windows, layers: Sequence[int], *, bf16: bool
     ) -> Iterator[tuple[Positions, Fetch]]:
-        """Batches, as positions in the rows (k,), and what gives their vectors (k, d)."""
+        """Batches, as positions in the windows (k,), and what gives their vectors (k, d)."""
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
         # Dropout (Monte Carlo samples) is the module's own affair.
         lean = self.lean and not self.encoder.training
         scorer = LeanEncoder(self.encoder, self._dtype(bf16), frozen=True) if lean else None
         find = flat_batches if lean else batches
-        for group in find(self.tokens.lengths[rows], budget):
+        for group in find(windows.length, budget):
             self.interrupt()
             with torch.inference_mode():
+                texts = self._texts(rows, windows[group])
                 if scorer is None:
-                    part = self._padded(rows[group], layers, bf16)
+                    part = self._padded(texts, layers, bf16)
                 else:
-                    part = scorer.pooled(flat(self.tokens[rows[group]]), layers)
+                    part = scorer.pooled(flat(texts), layers)
                 fetch = _fetching(part.flatten(1))
             yield group, fetch
 
     def _dtype(self, bf16: bool) -> torch.dtype:
         return torch.bfloat16 if bf16 else torch.float32
 
-    def _padded(self, rows: Positions, layers: Sequence[int], bf16: bool) -> torch.Tensor:
+    def _padded(
+        self, texts: Sequence[NDArray[np.int32]], layers: Sequence[int], bf16: bool
+    ) -> torch.Tensor:
         """The encoder's own forward pass: (k, layers, d) float32."""
         ids, mask = (
-            torch.from_numpy(array).to(self.device)
-            for array in self.tokens.padded(rows, self.padding)
+            torch.from_numpy(array).to(self.device) for array in stacked(texts, self.padding)
         )
         autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16)
         with autocast, unplanned(self.device):
@@ -190,10 +233,3 @@ def flat_batches(lengths: Positions, budget: int) -> list[Positions]:
         groups.append(order[start:end])
         start, before = end, int(ends[end - 1])
     return groups
-
-
-def unit(vectors: Vectors) -> Vectors:
-    """Vectors (n, d) scaled to length 1; zero stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return scaled

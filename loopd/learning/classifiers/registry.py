@@ -10,6 +10,7 @@ from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory
 from loopd.learning.classifiers.source import identity as source_identity
 from loopd.learning.dotted import is_dotted
+from loopd.learning.features.windows import CUT
 from loopd.learning.spelling import refuse_unknown_options, unknown_name
 
 FACTORIES: Mapping[str, str] = {
@@ -28,8 +29,11 @@ TAGGERS: Mapping[str, str] = {
 SPELLINGS: Mapping[str, str] = {"frozen_head": "frozen-head"}
 """Other ways to write a name."""
 
-RECIPES: Mapping[str, int] = {"frozen-head": 1, "setfit": 1, "transformer": 2, "tfidf": 1}
+RECIPES: Mapping[str, int] = {"frozen-head": 1, "setfit": 1, "transformer": 4, "tfidf": 1}
 """Raised whenever the same settings begin to train another model, so that no cache outlives it."""
+
+WITH_WINDOWS = ("frozen-head", "transformer")
+"""Classifiers that read ``classifier.windows``."""
 
 WITH_A_BACKBONE = ("frozen-head", "setfit", "transformer")
 """Classifiers that read ``classifier.model``."""
@@ -42,6 +46,7 @@ def create(context: ClassifierContext) -> ClassifierFactory:
         ModelError: unknown name or option, with the nearest spelling.
     """
     section = context.section
+    _refuse_windows(context)
     if is_dotted(section.name):
         from loopd.learning.classifiers.custom import CustomFactory
 
@@ -59,6 +64,17 @@ def create(context: ClassifierContext) -> ClassifierFactory:
     refuse_unknown_options(f"classifier {section.name!r}", section.options, factory.OPTIONS)
     built: ClassifierFactory = factory(context)
     return built
+
+
+def _refuse_windows(context: ClassifierContext) -> None:
+    windows, name = context.section.windows, canonical(context.section.name)
+    if windows == CUT or (name in WITH_WINDOWS and context.kind != "spans"):
+        return
+    what = "spans" if context.kind == "spans" else f"the classifier {name!r}"
+    raise ModelError(
+        f"classifier.windows is {windows}, and {what} cannot read a text in windows",
+        f"leave it {CUT!r}; these have it for labels of texts: {', '.join(WITH_WINDOWS)}",
+    )
 
 
 def canonical(name: str) -> str:
@@ -79,4 +95,6 @@ def identity(section: ClassifierSection) -> dict[str, object]:
     }
     if name in WITH_A_BACKBONE or is_dotted(name):
         parts |= {"model": source_identity(section.model), "max_tokens": section.max_tokens}
+    if section.windows != CUT:
+        parts["windows"] = section.windows
     return parts

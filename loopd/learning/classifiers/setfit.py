@@ -29,7 +29,7 @@ from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.source import locate, refuse_code
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
-from loopd.learning.features.store import FeatureStore
+from loopd.learning.features.intakes import PoolRows
 
 if TYPE_CHECKING:
     import setfit
@@ -110,7 +110,7 @@ class SetFitFactory:
         return FrozenRepresentation(self._frozen)
 
     @property
-    def screening(self) -> FeatureStore:
+    def screening(self) -> PoolRows:
         """Features of the frozen encoder, by which a big pool is narrowed."""
         return self._frozen.pool
 

@@ -120,7 +120,9 @@ class TfidfFactory:
         return classifier
 
     def describe(self) -> str:
-        """Terms and texts of the pool."""
+        """Terms and texts of the pool; the name alone where that could not be read."""
+        if not len(self._context.pool):
+            return "tfidf"
         texts, terms = self.pool_features.shape
         return f"tfidf over {terms} terms of {texts} texts"
 

@@ -14,6 +14,7 @@ from loopd.errors import ModelError
 from loopd.learning.arrays import Floats, Mask, Proba, Weights
 from loopd.learning.classifiers.linear import LinearHead
 from loopd.learning.dataset import IndexedDataset
+from loopd.learning.features.joined import behind
 from loopd.learning.folds import out_of_fold
 from loopd.learning.labels import several
 from loopd.learning.protocols import Classifier
@@ -35,7 +36,8 @@ def with_thresholds(
 
     Args:
         head: trained on the rows.
-        train_set: labelled rows; with one label for each the head comes back as it is.
+        train_set: labelled rows; with one label for each the head comes back as it is. Rows that
+            describe labels train in each fold; thresholds are those of the others.
         make: gives an untrained classifier of the same kind, without thresholds, for a seed.
         folds: of the cross-validation; 0 leaves the threshold at one half.
         seed: of the cross-validation.
@@ -44,8 +46,12 @@ def with_thresholds(
     y = train_set.y
     if not several(y) or folds == 0:
         return head
-    proba = out_of_fold(train_set, make, folds=folds, seed=seed, weights=weights)
-    return replace(head, thresholds=best_thresholds(proba, y.toarray() > 0))
+    described = behind(train_set.features, train_set.rows)
+    answered = np.flatnonzero(~described)
+    if not len(answered):
+        return head
+    proba = out_of_fold(train_set, make, folds=folds, seed=seed, weights=weights, always=described)
+    return replace(head, thresholds=best_thresholds(proba, y[answered].toarray() > 0))
 
 
 def best_thresholds(proba: Floats, labels: Mask) -> Proba:

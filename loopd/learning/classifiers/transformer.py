@@ -1,15 +1,17 @@
 """Owns the fine-tuned transformer as a small-text classifier; must not know ids or strategies.
 
-The recipe: supervised contrastive fine-tuning for a few epochs with mean pooling, then a logistic
-head on the vectors. It needs no validation split, which 20 labels could not spare, and works with
-a class that has one example or none.
+The recipe: supervised contrastive fine-tuning for a few epochs with mean pooling, then logistic
+heads on the vectors: one that chooses and one that predicts, see ``heads``. It needs no validation
+split, which 20 labels could not spare, and works with a class that has one example or none.
 
 Imports torch and small-text at once, so the registry imports this module at the first use.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
@@ -19,34 +21,41 @@ from numpy.typing import NDArray
 from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
-from loopd.learning.arrays import Options, Proba, Tensors
+from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, ContrastiveRecipe, fine_tune
 from loopd.learning.classifiers.fine_tuning import (
     Recipe,
-    restore,
+    restored,
     saved,
     trainable_encoder,
     trained_weights,
 )
-from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
-from loopd.learning.classifiers.options import refuse_bad_values
-from loopd.learning.classifiers.pooling import Embedder, unit
+from loopd.learning.classifiers.heads import Heads
+from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.classifiers.options import refuse_bad_share, refuse_bad_values
+from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.classifiers.spreading import Examples, spreading, unlabelled
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
-from loopd.learning.features.store import FeatureStore
-from loopd.learning.features.tokens import TokenStore
+from loopd.learning.features.intakes import PoolRows, PoolTokens
+from loopd.learning.features.tokens import Tokens, TokenStore
 from loopd.learning.labels import several
+from loopd.learning.takeover import growth
+from loopd.learning.unit_vectors import unit
 
 
 class TransformerFactory:
     """Makes fine-tuned classifiers from one pretrained encoder, loaded at the first use."""
 
     OPTIONS: ClassVar[Options] = {
-        "epochs": 6,
-        "min_steps": 20,
+        "epochs": 4,
+        "min_steps": 14,
+        "max_steps": None,
+        "retune_from": 1000,
+        "retune_growth": 0.1,
         "learning_rate": 1.5e-4,
         "batch_size": 32,
         "views": 1,
@@ -54,13 +63,18 @@ class TransformerFactory:
         "temperature": 0.2,
         "head_c": 10.0,
         "freeze_embeddings": True,
+        "frozen_share": 1 / 3,
         "bf16": "auto",
         "threshold_folds": 2,
+        "spread": 0,
+        "spread_until": 200,
     }
     """See ``contrastive.ContrastiveRecipe``; ``head_c`` is the logistic head's inverse penalty,
     ``freeze_embeddings`` keeps the word vectors as they are (they are half of a small model),
+    ``frozen_share`` that share of the layers too, from the lowest,
     ``bf16`` is ``auto``, ``true`` or ``false``, ``threshold_folds`` for several labels the folds of
-    the cross-validation that gives the thresholds (0: one half)."""
+    the cross-validation that gives the thresholds (0: one half). ``spread`` and ``spread_until``
+    are those of ``spreading.Spreading``, with one label for each text."""
 
     def __init__(self, context: ClassifierContext) -> None:
         self._context = context
@@ -71,18 +85,20 @@ class TransformerFactory:
             whole=("epochs", "min_steps", "batch_size", "views"),
             positive=("learning_rate", "temperature", "head_c"),
         )
+        refuse_bad_share("frozen_share", self.options["frozen_share"])
         refuse_bad_folds(self.options["threshold_folds"])
+        self.growth = growth(self.options["retune_growth"], self.options["retune_from"])
+        self.spreading = spreading(self.options["spread"], self.options["spread_until"])
 
     @cached_property
     def backbone(self) -> Backbone:
         """The pretrained encoder."""
         return Backbone(self._context.section)
 
-    @cached_property
-    def pool_features(self) -> TokenStore:
+    @property
+    def pool_features(self) -> PoolTokens:
         """Tokens of the pool, memory-mapped."""
-        pool = self._context.pool
-        return self.encode(pool.texts, pool.fingerprint)
+        return self._frozen.pool_tokens
 
     @cached_property
     def representation(self) -> FrozenRepresentation:
@@ -90,7 +106,7 @@ class TransformerFactory:
         return FrozenRepresentation(self._frozen)
 
     @property
-    def screening(self) -> FeatureStore:
+    def screening(self) -> PoolRows:
         """Features of the frozen encoder, by which a big pool is narrowed."""
         return self._frozen.pool
 
@@ -107,14 +123,14 @@ class TransformerFactory:
         return TransformerClassifier(self, seed)
 
     def save(self, classifier: TransformerClassifier) -> Tensors:
-        """The weights that training may change, and the head."""
-        return {**saved(trained_weights(classifier.encoder)), **classifier.head.tensors()}
+        """The weights that training may change, and the heads."""
+        return {**saved(trained_weights(classifier.encoder)), **classifier.heads.tensors()}
 
     def load(self, tensors: Tensors) -> TransformerClassifier:
         """The classifier with saved weights."""
         classifier = self.new(0)
-        restore(trained_weights(classifier.encoder), tensors)
-        classifier.head = from_tensors(tensors, self.num_classes)
+        restored(classifier.encoder, tensors)
+        classifier.heads = Heads.from_tensors(tensors, self.num_classes)
         return classifier
 
     def describe(self) -> str:
@@ -129,9 +145,10 @@ class TransformerFactory:
         """The settings of the fine-tuning."""
         names = ("epochs", "min_steps", "learning_rate", "batch_size", "dropout")
         steps = Recipe(*(self.options[name] for name in names))
+        steps = replace(steps, max_steps=self.options["max_steps"])
         return ContrastiveRecipe(steps, self.options["views"], self.options["temperature"])
 
-    def embedder(self, encoder: torch.nn.Module, tokens: TokenStore, what: str) -> Embedder:
+    def embedder(self, encoder: torch.nn.Module, tokens: Tokens, what: str) -> Embedder:
         """An encoder over tokens that reports and may be interrupted."""
         return Embedder(
             encoder,
@@ -140,6 +157,7 @@ class TransformerFactory:
             self.bf16,
             self._context.interrupt,
             lambda done, total: self._context.progress(what, done, total),
+            self.backbone.window,
         )
 
     @property
@@ -162,7 +180,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         seed: of training.
     """
 
-    head: LinearHead
+    heads: Heads
 
     def __init__(self, factory: TransformerFactory, seed: int, *, thresholds: bool = True) -> None:
         self._factory = factory
@@ -170,8 +188,23 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = trainable_encoder(
-            factory.backbone, freeze_embeddings=factory.options["freeze_embeddings"]
+            factory.backbone,
+            freeze_embeddings=factory.options["freeze_embeddings"],
+            frozen_share=factory.options["frozen_share"],
         )
+
+    @property
+    def head(self) -> LinearHead:
+        """The head by which strategies see the model."""
+        return self.heads.choosing
+
+    def as_predictor(self) -> TransformerClassifier:
+        """The model with its other head, over the same encoder; itself where it has but one."""
+        if not self.heads.differ:
+            return self
+        twin = copy.copy(self)
+        twin.heads = self.heads.of_predictor()
+        return twin
 
     @property
     def thresholds(self) -> NDArray[np.float32] | None:
@@ -199,17 +232,62 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
         torch.manual_seed(self._seed)
         fine_tune(embedder, self._factory.recipe(), texts, self._seed)
-        head = fit_head(
-            unit(embedder.embed(train_set.rows)),
-            train_set.y,
+        heads = self._heads_of(train_set, embedder, weights)
+        if several(y):
+            head = with_thresholds(
+                heads.choosing,
+                train_set,
+                self._bare,
+                folds=self._folds,
+                seed=self._seed,
+                weights=weights,
+            )
+            heads = Heads(head, head)
+        self.heads = heads
+        return self
+
+    def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
+        """Fit the heads anew on the encoder as it is, with vectors in bf16 where that pays.
+
+        The thresholds of several labels stay: they would cost fine-tuning.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
+        heads = self._heads_of(train_set, embedder, weights, bf16=self._factory.bf16)
+        if self.thresholds is not None:
+            head = replace(heads.choosing, thresholds=self.thresholds)
+            heads = Heads(head, head)
+        self.heads = heads
+
+    def _heads_of(
+        self,
+        train_set: IndexedDataset,
+        embedder: Embedder,
+        weights: Weights | None,
+        *,
+        bf16: bool = False,
+    ) -> Heads:
+        """The heads over the fine-tuned encoder; guesses need no more than bf16."""
+        spreading, tokens = self._factory.spreading, _tokens(train_set)
+
+        def others() -> Vectors:
+            rows = unlabelled(tokens.shape[0], train_set.taken, spreading.texts)
+            return unit(embedder.embed(rows, bf16=self._factory.bf16))
+
+        vectors = unit(embedder.embed(train_set.rows, bf16=bf16))
+        examples = Examples(vectors, train_set.y, weights)
+        return Heads.fitted(examples, others, spreading.weight(len(train_set)), self._head_of)
+
+    def _head_of(self, examples: Examples) -> LinearHead:
+        return fit_head(
+            examples.vectors,
+            examples.y,
             self.num_classes,
             c=self._factory.options["head_c"],
-            weights=weights,
+            weights=examples.weights,
         )
-        self.head = with_thresholds(
-            head, train_set, self._bare, folds=self._folds, seed=self._seed, weights=weights
-        )
-        return self
 
     def _bare(self, seed: int) -> TransformerClassifier:
         return TransformerClassifier(self._factory, seed, thresholds=False)
@@ -256,5 +334,5 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         return self.head.proba(self._vectors(data_set))
 
 
-def _tokens(data_set: IndexedDataset) -> TokenStore:
-    return cast("TokenStore", data_set.features)  # as ``encode`` made them
+def _tokens(data_set: IndexedDataset) -> Tokens:
+    return cast("Tokens", data_set.features)  # as ``encode`` made them

@@ -1,8 +1,9 @@
-"""Owns the features of texts under a frozen encoder, on disk once for each pool; must not train.
+"""Owns the features of texts under a frozen encoder, on disk once for each intake; must not train.
 
 One pass over the pool gives two things: the mean-pooled states of several layers, reduced to fewer
 dimensions, for a linear head; and the mean of the last layer, which represents a text wherever no
-label is involved. Torch is imported at the first use.
+label is involved. What is fitted to texts is fitted to the first intake: those that join later
+leave it as it is. Torch is imported at the first use.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.arrays import Options, Positions, Tick, Vectors
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.source import identity
+from loopd.learning.features.intakes import PoolRows, PoolTokens, intake_rows, intake_tokens
 from loopd.learning.features.projection import Projection, fitted, kept
 from loopd.learning.features.store import ROWS, FeatureStore, blocks, fill
 from loopd.learning.features.tokens import TokenStore, cached, tokenized
+from loopd.learning.features.windows import CUT
+from loopd.learning.unit_vectors import unit
 from loopd.storage.run_folder import FEATURES_FOLDER, TOKENS_FOLDER
 
 if TYPE_CHECKING:
@@ -31,7 +36,7 @@ if TYPE_CHECKING:
     from loopd.learning.classifiers.pooling import Embedder
 
 SAMPLE = 4096
-"""Texts of the pool on which the projection is fitted."""
+"""Texts of the first intake on which the projection is fitted."""
 
 VERSION = 1
 """Raised whenever the same settings begin to give other features."""
@@ -89,16 +94,28 @@ class FrozenFeatures:
         self._find_backbone = find_backbone
         self._options = options or FeatureOptions()
         self._whole: Vectors | None = None
+        """Of the first intake, between fitting to it and filling its files."""
+        self._tokens_by_intake: dict[str, TokenStore] = {}
 
     @cached_property
-    def pool(self) -> FeatureStore:
+    def pool(self) -> PoolRows:
         """Features (n, dimensions) of the pool."""
-        return self._stores[0]
+        return intake_rows([features for features, _ in self._stores])
 
     @cached_property
-    def last(self) -> FeatureStore:
+    def last(self) -> PoolRows:
         """Means of the last layer (n, d) of the pool, of length 1."""
-        return self._stores[1]
+        return intake_rows([last for _, last in self._stores])
+
+    @cached_property
+    def pool_tokens(self) -> PoolTokens:
+        """Tokens of the pool, for any classifier."""
+        return intake_tokens([self._tokens_of(intake) for intake in self.context.pool.pieces])
+
+    @property
+    def first(self) -> Pool:
+        """The first intake."""
+        return self.context.pool.pieces[0]
 
     @property
     def key(self) -> str:
@@ -125,7 +142,7 @@ class FrozenFeatures:
         tokens = self.tokens(texts)
         rows = np.arange(len(tokens))
         embedder = self._embedder(tokens, len(rows))
-        return _unit(embedder.embed(rows, [self._all_layers[-1]], bf16=self._bf16))
+        return unit(embedder.embed(rows, [self._all_layers[-1]], bf16=self._bf16))
 
     def tokens(self, texts: Sequence[str], fingerprint: str | None = None) -> TokenStore:
         """Tokens of texts; with a fingerprint they are kept on disk, for any classifier."""
@@ -137,29 +154,32 @@ class FrozenFeatures:
         if fingerprint is None:
             return make()
         key = f"{fingerprint}/{identity(self.context.section.model)}/{backbone.max_tokens}"
+        key = "/".join([key, *self._windows])
         return cached(self.context.cache / TOKENS_FOLDER, key, len(texts), make)
 
     @cached_property
-    def _stores(self) -> tuple[FeatureStore, FeatureStore]:
-        """Both files of the pool, filled in one pass."""
-        count = len(self.context.pool)
-        fingerprint = self.context.pool.fingerprint
+    def _stores(self) -> list[tuple[FeatureStore, FeatureStore]]:
+        """Both files of each intake, filled in one pass."""
+        return [self._filled(intake) for intake in self.context.pool.pieces]
+
+    def _filled(self, intake: Pool) -> tuple[FeatureStore, FeatureStore]:
+        count, fingerprint = len(intake), intake.fingerprint
         sample = self._projection  # made first: it may need the encoder too
         stores = (
             self._store(fingerprint, sample.digest, count, sample.width),
             self._store(fingerprint, "last", count, self._width),
         )
-        fill(stores, self._both, self._tick)
+        fill(stores, partial(self._both, intake), self._tick)
         self._whole = None
         return stores
 
-    def _both(self, rows: Positions) -> tuple[Vectors, Vectors]:
-        raw = self._raw(rows) if self._whole is None else self._whole[rows]
+    def _both(self, intake: Pool, rows: Positions) -> tuple[Vectors, Vectors]:
+        raw = self._raw(intake, rows) if self._whole is None else self._whole[rows]
         return self._projection.apply(raw[:, : -self._width]), raw[:, -self._width :]
 
-    def _raw(self, rows: Positions) -> Vectors:
-        """The layers of rows of the pool and behind them the last one, each of length 1."""
-        embedder = self._embedder(self._pool_tokens, len(self.context.pool), int(rows[0]))
+    def _raw(self, intake: Pool, rows: Positions) -> Vectors:
+        """The layers of rows of an intake and behind them the last one, each of length 1."""
+        embedder = self._embedder(self._tokens_of(intake), len(intake), int(rows[0]))
         return self._unit_layers(
             embedder.embed(rows, [*self._taken_layers, self._all_layers[-1]], bf16=self._bf16)
         )
@@ -170,33 +190,34 @@ class FrozenFeatures:
 
     def _unit_layers(self, raw: Vectors) -> Vectors:
         layered = raw.reshape(len(raw), -1, self._width)
-        return _unit(layered).reshape(len(raw), -1)
+        return unit(layered).reshape(len(raw), -1)
 
     @cached_property
     def _projection(self) -> Projection:
-        """What reduces the layers; fitted on a sample of the pool and kept beside the features."""
-        fingerprint = self.context.pool.fingerprint
+        """What reduces the layers; fitted on a sample and kept beside the features."""
+        fingerprint = self.first.fingerprint
         path = self.context.cache / FEATURES_FOLDER / f"{self._hash(fingerprint, 'projection')}.npy"
         return kept(path, self._fitted)
 
     def _fitted(self) -> Projection:
-        count, width = len(self.context.pool), self._width * len(self._taken_layers)
+        count, width = len(self.first), self._width * len(self._taken_layers)
         dimensions = self._options.dimensions
         if dimensions is None or dimensions >= min(count, width):
             return Projection.none(width)
         sample = np.random.default_rng(0).permutation(count)[:SAMPLE]
-        if count <= ROWS:  # the whole pool is one piece: it is embedded once
-            self._whole = self._raw(np.arange(count))
+        if count <= ROWS:  # the whole intake is one piece: it is embedded once
+            self._whole = self._raw(self.first, np.arange(count))
             sampled = self._whole[sample, :width]
         else:
-            sampled = self._layers(self._pool_tokens, np.sort(sample))
+            sampled = self._layers(self._tokens_of(self.first), np.sort(sample))
         self.context.interrupt()
         return fitted(sampled, dimensions)
 
-    @cached_property
-    def _pool_tokens(self) -> TokenStore:
-        pool = self.context.pool
-        return self.tokens(pool.texts, pool.fingerprint)
+    def _tokens_of(self, intake: Pool) -> TokenStore:
+        fingerprint = intake.fingerprint
+        if fingerprint not in self._tokens_by_intake:
+            self._tokens_by_intake[fingerprint] = self.tokens(intake.texts, fingerprint)
+        return self._tokens_by_intake[fingerprint]
 
     @cached_property
     def _all_layers(self) -> range:
@@ -234,6 +255,7 @@ class FrozenFeatures:
             self._bf16,
             self.context.interrupt,
             lambda done, _: progress(start + done, total),
+            self._find_backbone().window,
         )
 
     @cached_property
@@ -251,10 +273,16 @@ class FrozenFeatures:
         """Name of a file: whatever its content depends on."""
         backbone = self._find_backbone()
         parts: list[object] = [VERSION, fingerprint, identity(self.context.section.model)]
-        parts += [backbone.max_tokens, self._bf16, kind]
+        parts += [backbone.max_tokens, self._bf16, kind, *self._windows]
         if kind == "projection":
             parts += [self._taken_layers, self._options.dimensions]
         return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
+
+    @property
+    def _windows(self) -> list[str]:
+        """What the files' names say of windows: nothing where texts are cut, as ever."""
+        windows = self.context.section.windows
+        return [] if windows == CUT else [windows]
 
     def _tick(self, done: int, total: int) -> None:
         self._tick_of("encoding")(done, total)
@@ -294,13 +322,13 @@ class FrozenRepresentation:
     def joined(self, layers: Vectors, last: Vectors) -> Vectors:
         """The two views of some texts side by side."""
         of_layers, of_last = self._means
-        both = np.hstack([_unit(layers - of_layers), _unit(last - of_last)])
-        return _unit(both.astype(np.float32))
+        both = np.hstack([unit(layers - of_layers), unit(last - of_last)])
+        return unit(both.astype(np.float32))
 
     @cached_property
     def _means(self) -> tuple[Vectors, Vectors]:
-        """Means of the two views over a fixed part of the pool."""
-        count = len(self.features.last)
+        """Means of the two views over a fixed part of the first intake."""
+        count = len(self.features.first)
         sample = np.sort(np.random.default_rng(0).permutation(count)[:SAMPLE])
         return self.features.pool[sample].mean(axis=0), self.features.last[sample].mean(axis=0)
 
@@ -334,12 +362,6 @@ class JoinedVectors:
                 features.pool[rows[block]], features.last[rows[block]]
             )
         return vectors
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: Vectors = vectors / np.maximum(lengths, 1e-12)
-    return scaled
 
 
 def _whole(value: object) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,42 @@ TEXTS_AT_ONCE = 1000
 """Texts that the tokenizer gets in one call, so that a stop is noticed between calls."""
 
 Tokenize: TypeAlias = Callable[[Sequence[str]], Sequence[Sequence[int]]]
+
+
+class Tokens(Protocol):
+    """Token ids of n texts, wherever they lie."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n,)."""
+        ...
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each text (n,)."""
+        ...
+
+    def __getitem__(self, rows: Positions, /) -> list[NDArray[np.int32]]:
+        """Token ids of each of the rows."""
+        ...
+
+    def padded(self, rows: Positions, padding: int) -> tuple[Positions, Positions]:
+        """Token ids and attention mask (k, longest of the rows)."""
+        ...
+
+
+def padded(tokens: Tokens, rows: Positions, padding: int) -> tuple[Positions, Positions]:
+    """Token ids and attention mask (k, longest of the rows)."""
+    return stacked(tokens[rows], padding)
+
+
+def stacked(texts: Sequence[NDArray[np.int32]], padding: int) -> tuple[Positions, Positions]:
+    """Token ids and attention mask (k, longest of the texts)."""
+    lengths = np.array([len(text) for text in texts])
+    mask = np.arange(lengths.max())[None, :] < lengths[:, None]
+    ids = np.full(mask.shape, padding, dtype=np.int64)
+    ids[mask] = np.concatenate(texts)
+    return ids, mask.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -54,15 +90,9 @@ class TokenStore:
         """Tokens of each text (n,)."""
         return np.diff(self.offsets)
 
-    def padded(
-        self, rows: NDArray[np.int64], padding: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def padded(self, rows: Positions, padding: int) -> tuple[Positions, Positions]:
         """Token ids and attention mask (k, longest of the rows)."""
-        lengths = self.lengths[rows]
-        mask = np.arange(lengths.max())[None, :] < lengths[:, None]
-        ids = np.full(mask.shape, padding, dtype=np.int64)
-        ids[mask] = np.concatenate(self[rows])
-        return ids, mask.astype(np.int64)
+        return padded(self, rows, padding)
 
 
 def batches(lengths: NDArray[np.int64], budget: int, at_most: int = 512) -> list[NDArray[np.int64]]:

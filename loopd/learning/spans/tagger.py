@@ -20,7 +20,6 @@ from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.learning.arrays import Positions, Proba, TokenProba
 from loopd.learning.classifiers.fine_tuning import trainable_encoder
-from loopd.learning.classifiers.pooling import unit
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.protocols import ScoredSpans
 from loopd.learning.spans.alignment import atoms, checked, refined, spans_of, tagged, trimmed
@@ -28,6 +27,7 @@ from loopd.learning.spans.fitted import no_class
 from loopd.learning.spans.tokens import SpanTokens
 from loopd.learning.spans.training import TaggedTexts, fine_tune
 from loopd.learning.spans.viterbi import best_paths
+from loopd.learning.unit_vectors import unit
 from loopd.records import Span
 
 if TYPE_CHECKING:

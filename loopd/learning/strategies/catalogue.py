@@ -19,6 +19,8 @@ class Entry:
         cold: whether it can choose without a model.
         asks: whether it asks the model about each text, so that a pool that is too big for the
             model is narrowed to candidates first. A wrapper does as its base does.
+        labels: different answers that it needs, where descriptions of labels make a model without
+            any. It never gets fewer where they do not: 2.
         needs: what it needs: ``embed``, ``dropout`` or a ``representation`` of the classifier, the
             package ``hnswlib`` or ``cleanlab``.
         wraps: whether it narrows the pool for another strategy, named by its option ``base``.
@@ -34,6 +36,7 @@ class Entry:
     scores: bool = False
     cold: bool = False
     asks: bool = True
+    labels: int = 0
     needs: tuple[str, ...] = ()
     wraps: bool = False
     num_classes: bool = False
@@ -67,6 +70,7 @@ _ENTROPY = Entry(
 _CVIRS = Entry(
     f"{_OWN}.category_vectors:CategoryVectors",
     scores=True,
+    labels=1,
     kinds=_SEVERAL_LABELS,
     reason="unsure, and unlike the known sets of labels",
     numbers=("likeliest",),
@@ -145,6 +149,7 @@ STRATEGIES: Mapping[str, Entry] = {
     "activelab": Entry(
         "loopd.learning.second_opinion:ActiveLab",
         scores=True,
+        labels=2,
         needs=("cleanlab",),
         kinds=_ONE_LABEL,
         reason="its label is the least sure, new texts and answered ones on one scale",
@@ -192,6 +197,7 @@ STRATEGIES: Mapping[str, Entry] = {
         f"{_OWN}.committee:QueryByCommittee",
         scores=True,
         asks=False,
+        labels=2,
         needs=("representation",),
         reason="a committee of models disagrees about it",
         numbers=("likeliest",),
@@ -201,6 +207,13 @@ STRATEGIES: Mapping[str, Entry] = {
         scores=True,
         needs=("embed",),
         reason="unsure, and typical of other unsure texts",
+        numbers=("likeliest",),
+    ),
+    "uherding": Entry(
+        f"{_OWN}.uherding:UncertaintyHerding",
+        cold=True,
+        needs=("representation",),
+        reason="near to unsure texts that nothing known is like",
         numbers=("likeliest",),
     ),
     "cluster_margin": Entry(
@@ -255,6 +268,7 @@ STRATEGIES: Mapping[str, Entry] = {
     ),
     "discriminative_active_learning": Entry(
         f"{_OWN}.discriminative:EmbeddingDiscriminative",
+        labels=1,
         needs=("embed",),
         reason="unlike everything that has a label",
         numbers=("unlabelled",),
@@ -270,6 +284,7 @@ STRATEGIES: Mapping[str, Entry] = {
         "small_text:SEALS",
         seedable=False,
         scores=True,
+        labels=1,
         needs=("embed", "hnswlib"),
         wraps=True,
         reason="the best of the texts that are like labelled ones",
@@ -279,6 +294,7 @@ STRATEGIES: Mapping[str, Entry] = {
         "small_text:AnchorSubsampling",
         seedable=False,
         scores=True,
+        labels=1,
         needs=("embed", "hnswlib"),
         wraps=True,
         kinds=_ONE_LABEL,

@@ -100,6 +100,19 @@ def asks_the_model(section: StrategySection) -> bool:
     return entry is None or entry.asks
 
 
+def labels_needed(section: StrategySection) -> int:
+    """How many different answers people must have given before the strategy can choose.
+
+    A wrapper needs what its base needs, too. The user's own strategies and those of other packages
+    get what they have always got: two.
+    """
+    base = section.options.get("base", BASE)
+    names = [section.name]
+    if section.name in STRATEGIES and STRATEGIES[section.name].wraps:
+        names.append(str(base))
+    return max(STRATEGIES[name].labels if name in STRATEGIES else 2 for name in names)
+
+
 @runtime_checkable
 class Delegates(Protocol):
     """A strategy that has a choice of others."""

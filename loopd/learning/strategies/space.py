@@ -18,6 +18,7 @@ from loopd.learning.fitted import FittedClassifier
 from loopd.learning.frozen_classifier import FrozenClassifier
 from loopd.learning.protocols import StrategyModel
 from loopd.learning.strategies.scores import top
+from loopd.learning.unit_vectors import unit
 
 CANDIDATES = 50_000
 """A larger pool is narrowed to so many random records where time or memory need it."""
@@ -131,14 +132,6 @@ def at_positions(indices: Positions, positions: Positions, some: Positions) -> P
     """Those of the indices (k,) whose pool positions (k,) are some, in the order of these."""
     order = np.argsort(positions, kind="stable")
     return indices[order[np.searchsorted(positions[order], some)]]
-
-
-def unit(some: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows scaled to length 1."""
-    scaled: NDArray[np.float32] = some / np.maximum(
-        np.linalg.norm(some, axis=1, keepdims=True), 1e-12
-    )
-    return scaled
 
 
 def blocks(count: int) -> Iterator[slice]:

@@ -287,6 +287,17 @@ def facility_location_serves_the_most_first(name: str) -> None:
     assert World(APART, ignored=[2, 6]).named(name, 1) == [8]
 
 
+@pick("uherding")
+def herding_covers_doubt_that_nothing_known_is_near(name: str) -> None:
+    # Three heaps; the model is unsure in the second and in the third, a little less there.
+    proba = two(*[1.0] * 5, 0.5, 0.5, 0.5, 0.6)
+    assert World(APART, proba).named(name, 2) == [6, 8]
+    assert World(APART, proba, labelled={6: 0, 2: 1}).named(name, 1) == [8]
+    assert World(APART, proba, ignored=[6, 8]).named(name, 1) != [6]
+    # Without a model it stands for the pool, on the side where the other heap lies.
+    assert World(APART).ask(World(APART).build(name), 2) == [3, 6]
+
+
 @pick("diverse_margin")
 def diverse_margin_takes_the_middle_of_each_kind_of_doubt(name: str) -> None:
     # Of the six least certain, three are one heap with the middle 1 and three another with 4.

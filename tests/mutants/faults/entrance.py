@@ -112,8 +112,9 @@ ENTRANCE: tuple[Fault, ...] = (
     Fault(
         "the address is said before a record is open",
         "starting/announcing.py",
-        "if desk is None or not person.pending(desk):",
-        "if desk is None:",
+        "            if not is_open and not person.unfinished(desk):\n"
+        "                return None\n",
+        "",
         START,
     ),
     Fault(
@@ -126,8 +127,8 @@ ENTRANCE: tuple[Fault, ...] = (
     Fault(
         "a killed server is taken for one that runs",
         "server/home.py",
-        "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n            return None\n",
-        "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n            return False\n",
+        "            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n            return True\n",
         START,
     ),
 )

@@ -31,7 +31,7 @@ MACHINE: tuple[Fault, ...] = (
     Fault(
         "a run that is over cannot grow",
         "machine.py",
-        "Phase.DONE: {RunResumed: Phase.DECIDE, PoolChanged: Phase.DECIDE},",
+        "Phase.DONE: {RunResumed: Phase.DECIDE, **_grows(Phase.DECIDE)},",
         "Phase.DONE: {RunResumed: Phase.DECIDE},",
         MACHINE_TESTS,
     ),
@@ -101,8 +101,15 @@ MACHINE: tuple[Fault, ...] = (
     Fault(
         "rounds whose measures were lost do not count",
         "machine.py",
-        "return len(chose | set(self.evaluated))",
-        "return len(set(self.evaluated))",
+        "return sum(map(self.counts, chose | set(self.evaluated)))",
+        "return sum(map(self.counts, set(self.evaluated)))",
+        MACHINE_TESTS,
+    ),
+    Fault(
+        "a model of descriptions counts as a round",
+        "machine.py",
+        "return number != BEFORE and (closed",
+        "return (closed",
         MACHINE_TESTS,
     ),
     Fault(

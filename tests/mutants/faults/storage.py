@@ -25,15 +25,15 @@ STORAGE: tuple[Fault, ...] = (
     Fault(
         "a small file takes its name before it is on the disk",
         "storage/files.py",
-        "            os.fsync(file.fileno())\n",
+        "                os.fsync(file.fileno())\n",
         "",
         FILE_TESTS,
     ),
     Fault(
         "the renaming of a small file is not on the disk",
         "storage/files.py",
-        "        raise\n    sync_folder(path.parent)\n",
-        "        raise\n",
+        "            raise\n        sync_folder(path.parent)\n",
+        "            raise\n",
         FILE_TESTS,
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Owns the look-out for records that wait for people and that nobody can answer.
+"""Owns the check that records which wait for people can be answered, and mends those that cannot.
 
 Such a record is not in the search by which people's page finds it, or it is completed in Argilla
 without the answers for it: its document was lost, or an account was deleted. It is published again,
@@ -52,7 +52,7 @@ class _Attempts:
     not_before: float = float("-inf")
 
 
-class Lookout:
+class VisibilityCheck:
     """Remembers which records are hidden, and how often they were published again.
 
     Args:

@@ -1,0 +1,88 @@
+"""Owns what a model takes over from an earlier one: its fine-tuned encoder; must not train.
+
+With thousands of labels fine-tuning takes minutes, and a batch more changes little. A model may
+then keep the encoder of an earlier model and fit its head alone. Which one is told from outside:
+it must follow from the journal, never from what happens to be cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from loopd.errors import ModelError
+from loopd.learning.arrays import Weights
+from loopd.records import Targets
+
+if TYPE_CHECKING:
+    from loopd.learning.dataset import IndexedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A model that fine-tuned its encoder.
+
+    Attributes:
+        id: of the model.
+        round: in which it was trained.
+        targets: gives the targets on which it was; only called where it is in no cache.
+    """
+
+    id: str
+    round: int
+    targets: Callable[[], Targets] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """When an encoder is fine-tuned anew.
+
+    Attributes:
+        share: how much more labels there must be than at the last time; 0: none, every time.
+        least: number of labels below which it is every time.
+    """
+
+    share: float
+    least: int
+
+    def takes_over(self, labels: int, before: int) -> bool:
+        """Whether so many labels go with the encoder that was fine-tuned on ``before``.
+
+        Labels that were taken back count as those that came.
+        """
+        if self.share == 0 or min(labels, before) < self.least:
+            return False
+        return abs(labels - before) < self.share * before
+
+
+def growth(share: object, least: object) -> Growth:
+    """The settings of two options.
+
+    Raises:
+        ModelError: one of them cannot be meant.
+    """
+    if not isinstance(share, (int, float)) or isinstance(share, bool) or share < 0:
+        raise ModelError("classifier option retune_growth must be 0 or a number above it")
+    if not isinstance(least, int) or isinstance(least, bool) or least < 0:
+        raise ModelError("classifier option retune_from must be 0 or a whole number above it")
+    return Growth(float(share), least)
+
+
+@runtime_checkable
+class TakesOver(Protocol):
+    """A kind of classifier whose models may keep the encoder of an earlier one."""
+
+    @property
+    def growth(self) -> Growth:
+        """When they do not."""
+        ...
+
+
+@runtime_checkable
+class Refits(Protocol):
+    """A trained classifier that can be given another head."""
+
+    def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
+        """Fit the head anew on the encoder as it is."""
+        ...

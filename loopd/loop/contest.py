@@ -1,0 +1,76 @@
+"""Owns which classifier a round has where ``auto`` decides; what it says follows from the journal.
+
+Must not train, nor look at caches or clocks: a run that was killed decides as it did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from loopd.evaluation.contest import PairedCounts, better
+from loopd.learning.contenders import CHEAP, CONTENDERS, DEAR
+from loopd.learning.learner import Learner
+from loopd.machine import State
+from loopd.records import JsonValue
+
+if TYPE_CHECKING:
+    from loopd.loop.tools import Tools
+
+Figures = Mapping[str, JsonValue]
+
+NEXT = "next"
+"""Key of the figures of a comparison: the classifier of the rounds that follow."""
+
+Happened = TypeVar("Happened")
+
+
+def classifier_of(state: State, tools: Tools) -> str:
+    """Name of the classifier of the current round; empty where the configuration names one."""
+    return _in_use(state) if tools.learner.contenders else ""
+
+
+def learner_of(state: State, tools: Tools) -> Learner:
+    """The learner of the current round."""
+    return tools.learner.contenders.get(_in_use(state), tools.learner)
+
+
+def with_classifier(
+    step: Callable[[State, Tools], Happened],
+) -> Callable[[State, Tools], Happened]:
+    """The step, with the tools that hold the learner of the round."""
+    return lambda state, tools: step(state, tools.having(classifier_of(state, tools)))
+
+
+def decided(state: State, comparison: PairedCounts) -> str:
+    """The classifier of the rounds that follow one in which both were compared."""
+    before = [comparison_of(figures) for figures in _earlier(state)]
+    return better(_in_use(state), [*reversed(before), comparison], dear=DEAR, cheap=CHEAP)
+
+
+def labels_compared(state: State) -> int:
+    """Labels that were learned from when both were compared last, before the current round."""
+    last = next(_earlier(state), {})
+    return int(str(last.get("labels", 0)))
+
+
+def comparison_of(figures: Figures) -> PairedCounts:
+    """What the journal tells of a comparison."""
+    texts, dear, cheap = (int(str(figures[key])) for key in ("texts", *map(only, CONTENDERS)))
+    return PairedCounts(texts, dear, cheap)
+
+
+def only(name: str) -> str:
+    """Key of the number of texts that only this classifier had right."""
+    return f"only.{name}"
+
+
+def _in_use(state: State) -> str:
+    return str(next(_earlier(state), {}).get(NEXT, CONTENDERS[0]))
+
+
+def _earlier(state: State) -> Iterator[Figures]:
+    """Figures of the comparisons before the current round, the last one first."""
+    numbers = sorted((number for number in state.evaluated if number < state.round), reverse=True)
+    figures = (state.evaluated[number].classifiers for number in numbers)
+    return (told for told in figures if told)

@@ -1,0 +1,175 @@
+"""Owns the looks at the files of a pool that is followed: which are read, and when.
+
+A file that somebody is writing waits for the next look. Must not write down any text, nor decide
+which of them are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from loopd import log
+from loopd.config import Config
+from loopd.data.arrivals import arrivals
+from loopd.data.pool import Pool
+from loopd.data.pool_files import FileStamp, complete_bytes, look_at, shown_name
+from loopd.errors import DataError
+from loopd.loop.pool_source import columns, looks, read_file
+from loopd.records import Record
+from loopd.storage.source_log import SeenFile, SourceLog
+
+SETTLED = 2.0
+"""Seconds between two looks that must see a file alike before it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Texts that may join a pool.
+
+    Attributes:
+        records: in order.
+        source: what they came from.
+        duplicates, refused: rows that were left out before, and at no earlier look.
+        counted: how many of these duplicates are there because of a text of the pool.
+        clashing: how many of the rows were left out because their ids stand for other texts; those
+            that are left out at this look for the first time are among ``refused``.
+        done: called once the fact is in the journal, or nothing is new.
+    """
+
+    records: Sequence[Record]
+    source: str
+    duplicates: int
+    refused: int
+    counted: int = 0
+    clashing: int = 0
+    done: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadFile:
+    """A file that was read, and what is remembered of it."""
+
+    path: Path
+    pool: Pool
+    seen: SeenFile
+    was: SeenFile
+    twins: int
+    clashing: int
+
+    @property
+    def duplicates(self) -> int:
+        return max(0, self.seen.duplicates - self.was.duplicates)
+
+    @property
+    def refused(self) -> int:
+        return max(0, self.seen.refused - self.was.refused)
+
+
+@dataclass
+class FollowedFiles:
+    """The files of a pool, looked at at the pace of the configuration.
+
+    Attributes:
+        config: of the run.
+        monotonic: clock in seconds.
+    """
+
+    config: Config
+    monotonic: Callable[[], float]
+    _next: float = float("-inf")
+    _glanced: dict[Path, tuple[FileStamp, float]] = field(default_factory=dict)
+    _unusable: dict[Path, FileStamp] = field(default_factory=dict)
+    _is_restless: bool = False
+
+    def look(self, pool: Pool) -> Delivery | None:
+        """What changed files hold, if it is time to look; ``None`` where none can be read yet."""
+        pace, now = self.config.pool.pace, self.monotonic()
+        if pace is None or now < self._next:
+            return None
+        self._is_restless = False
+        sources = SourceLog(self.config.run.dir)
+        before = sources.read().files
+        try:
+            read = list(self._read(before, pool))
+        except DataError as error:  # of the folder
+            _say_unreadable(self.config.pool.path or Path(), error)
+            read = []
+        self._next = now + (min(SETTLED, pace) if self._is_restless else pace)
+        if not read:
+            return None
+        seen = {**before, **{str(one.path): one.seen for one in read}}
+        return Delivery(
+            [record for one in read for record in one.pool],
+            _names([one.path for one in read]),
+            sum(one.duplicates for one in read),
+            sum(one.refused for one in read),
+            sum(one.twins for one in read),
+            sum(one.clashing for one in read),
+            partial(sources.write, columns(self.config.pool), seen),
+        )
+
+    def _read(self, before: Mapping[str, SeenFile], pool: Pool) -> Iterator[_ReadFile]:
+        """The files that have changed, in the order of their names."""
+        for path, look in looks(self.config).items():
+            was = before.get(str(path), SeenFile(-1, -1))
+            is_same = FileStamp(was.size, was.changed) == look
+            if (is_same and was.whole) or self._unusable.get(path) == look:
+                continue
+            if not self._has_stayed(path, look, is_same=is_same):
+                continue
+            try:
+                one = self._read_one(path, look, was, pool=pool, whole=is_same)
+            except DataError as error:
+                self._unusable[path] = look
+                _say_unreadable(path, error)
+                continue
+            if look_at(path) == look:
+                yield one
+            else:
+                self._is_restless = True
+
+    def _has_stayed(self, path: Path, look: FileStamp, *, is_same: bool) -> bool:
+        """Whether a file was like this for long enough.
+
+        For a moment where it is new or has changed; where only its last line is left, which has no
+        end, for a whole pace.
+        """
+        now, pace = self.monotonic(), self.config.pool.pace or 0.0
+        before, since = self._glanced.get(path, (None, now))
+        if before != look:
+            since = now
+        self._glanced[path] = look, since
+        needed = pace if is_same else min(SETTLED, pace)
+        has_stayed = before == look and now - since >= needed
+        self._is_restless |= not has_stayed and not is_same
+        return has_stayed
+
+    def _read_one(
+        self, path: Path, look: FileStamp, was: SeenFile, *, pool: Pool, whole: bool
+    ) -> _ReadFile:
+        whole = whole or complete_bytes(path) == look.size
+        read, report = read_file(self.config, path, whole=whole)
+        arrived = arrivals(pool, read)
+        twins, clashing = arrived.duplicates, len(arrived.clashing)
+        counts = report.duplicates + twins, report.refused + clashing
+        seen = SeenFile(look.size, look.changed, whole, *counts)
+        return _ReadFile(path, read, seen, was, twins, clashing)
+
+
+def _names(paths: Sequence[Path]) -> str:
+    """How a fact calls the files."""
+    if len(paths) == 1:
+        return shown_name(paths[0])
+    return f"{shown_name(paths[0])} to {shown_name(paths[-1])}, {len(paths)} files"
+
+
+def _say_unreadable(path: Path, error: DataError) -> None:
+    log.get("data").warning(
+        "file_left_out",
+        file=shown_name(path),
+        problem=error.message,
+        hint="it is read once it changes",
+    )

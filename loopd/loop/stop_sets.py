@@ -1,0 +1,50 @@
+"""Owns which texts the stopping criteria look at, after each intake of the pool; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from loopd.data.pool import Pool
+from loopd.learning.seeding import hashed, rng
+from loopd.records import PoolId
+
+PURPOSE = "stop set"
+
+StopSets = tuple[tuple[PoolId, ...], ...]
+"""Pool ids by number of intakes, in the order of the pool; the last one is of the pool as it is."""
+
+
+def smallest_numbers(pool: Pool, size: int, seed: int) -> StopSets:
+    """So many texts with the smallest numbers, a hash of seed and id.
+
+    So a text that comes late is as likely to be among them as an early one. It takes the place of
+    one with a larger number.
+
+    Args:
+        pool: all texts.
+        size: ``stopping.stop_set_size``.
+        seed: of the run.
+    """
+    return tuple(_smallest(pool, size, seed))
+
+
+def _smallest(pool: Pool, size: int, seed: int) -> Iterator[tuple[PoolId, ...]]:
+    ids: list[PoolId] = []
+    numbers = np.empty(0)
+    for records in pool.parts:
+        ids += [record.id for record in records]
+        new = hashed(seed, PURPOSE, islice(ids, len(numbers), None))
+        numbers = np.concatenate([numbers, new])
+        kept = np.sort(np.argsort(numbers, kind="stable")[:size])
+        ids, numbers = [ids[row] for row in kept], numbers[kept]
+        yield tuple(ids)
+
+
+def of_the_beginning(pool: Pool, size: int, seed: int) -> StopSets:
+    """The same in runs that began before texts had numbers: of the first intake, whatever joins."""
+    ids = [record.id for record in pool.parts[0]]
+    rows = rng(seed, 0, PURPOSE).choice(len(ids), min(size, len(ids)), replace=False)
+    return (tuple(ids[row] for row in sorted(rows)),)

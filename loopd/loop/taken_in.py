@@ -1,0 +1,144 @@
+"""Owns which texts a run has: those that its folder keeps and its journal knows of.
+
+A run of an earlier version keeps none: they are read from where they came from, as it did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from loopd import log
+from loopd.config import Config
+from loopd.data.pool import Pool
+from loopd.data.pool_files import FileStamp, complete_bytes
+from loopd.data.report import ReadingReport
+from loopd.errors import DataError, StorageError
+from loopd.loop.pool_source import columns
+from loopd.machine import State
+from loopd.storage.pool_table import PoolTable
+from loopd.storage.source_log import SeenFile, SourceLog
+
+Read = Callable[[str], tuple[Pool, ReadingReport]]
+"""Reads the texts from where they came from; of several ways the one that gives a fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """The texts of a run.
+
+    Attributes:
+        pool: in the order in which they were taken in.
+        report: what to say of them.
+        is_kept: whether they came from the run's folder.
+    """
+
+    pool: Pool
+    report: ReadingReport
+    is_kept: bool = False
+
+
+def taken_in(config: Config, state: State | None, read: Read) -> TakenIn:
+    """The texts of a run; of one that has not begun what its files hold.
+
+    Raises:
+        StorageError: the folder does not hold the texts that the journal knows of, and nor does
+            what they were read from.
+        DataError: that cannot be read.
+    """
+    if state is None or state.started is None:
+        return TakenIn(*read(""))
+    try:
+        pool = kept(config, state.pool_fingerprint)
+    except StorageError as error:
+        return _again(read, state, error)
+    if pool is None:
+        if state.intakes:
+            raise _lost(config)
+        return TakenIn(*read(state.pool_fingerprint))
+    count, name = len(pool), f"{config.run.dir.name}/pool"
+    report = ReadingReport(name, count, count, duplicates=0, empty=0, refused=0, unlabeled=0)
+    return TakenIn(pool, report, is_kept=True)
+
+
+def kept(config: Config, fingerprint: str) -> Pool | None:
+    """The beginning of the table that has a fingerprint; ``None`` where there is no table.
+
+    Raises:
+        StorageError: no beginning of it has, or it cannot be read.
+    """
+    pool: Pool | None = None
+    for intake in PoolTable(config.run.dir).intakes():
+        pool = Pool(intake) if pool is None else pool.grown(intake)
+        if pool.fingerprint == fingerprint:
+            return pool
+    if pool is None:
+        return None
+    raise _lost(config)
+
+
+def all_kept(config: Config) -> Pool | None:
+    """All of the table, for whoever has lost the journal; ``None`` where there is none.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    pool: Pool | None = None
+    for intake in PoolTable(config.run.dir).intakes():
+        known = () if pool is None else pool
+        new = tuple(record for record in intake if record.id not in known)
+        pool = Pool(new) if pool is None else pool.grown(new)
+    return pool
+
+
+def keep_first(
+    config: Config, pool: Pool, seen: Mapping[Path, FileStamp], report: ReadingReport
+) -> None:
+    """Keep the first intake of a run, and what its files looked like.
+
+    Args:
+        config: of the run.
+        pool: its texts.
+        seen: what the files looked like before they were read.
+        report: of reading them.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    aside = PoolTable(config.run.dir).begin(pool.records, time.time())
+    if aside is not None:
+        log.get("data").warning(
+            "texts_moved_aside",
+            folder=str(aside),
+            hint="they are of another run: its journal needs them",
+        )
+    if report.kept == len(pool):  # else the files have more than an earlier version began with
+        counts = (report.duplicates, report.refused) if len(seen) == 1 else (0, 0)
+        files = {str(path): _seen(path, look, counts, config) for path, look in seen.items()}
+        SourceLog(config.run.dir).write(columns(config.pool), files)
+
+
+def _seen(path: Path, look: FileStamp, counts: tuple[int, int], config: Config) -> SeenFile:
+    whole = config.pool.pace is None
+    with suppress(DataError):  # gone since
+        whole = whole or complete_bytes(path) == look.size
+    return SeenFile(look.size, look.changed, whole, *counts)
+
+
+def _again(read: Read, state: State, error: StorageError) -> TakenIn:
+    """What the files hold, where it is what the folder should."""
+    with suppress(DataError):
+        read_again = TakenIn(*read(state.pool_fingerprint))
+        if read_again.pool.fingerprint == state.pool_fingerprint:
+            return read_again
+    raise error
+
+
+def _lost(config: Config) -> StorageError:
+    return StorageError(
+        f"{config.run.dir} does not hold the texts that this run has read",
+        "restore its folder `pool` from a backup, or move the journal away and use `loopd recover`",
+    )

@@ -1,0 +1,101 @@
+"""Owns the table of a run's texts: an Arrow file for each intake, in the run's folder.
+
+A file is written once and never changed, so a text keeps its position. Must not know which of the
+intakes have a fact in the journal: one behind those is replaced by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from loopd.errors import StorageError
+from loopd.records import Record
+from loopd.storage.arrow_records import read_notes, read_records, write_records
+from loopd.storage.replacing import keep_aside, stamp
+from loopd.storage.run_folder import POOL_FOLDER
+
+Intake = tuple[Record, ...]
+
+
+class PoolTable:
+    """The intakes of a run.
+
+    Args:
+        folder: ``run.dir``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / POOL_FOLDER
+
+    def intakes(self) -> Iterator[Intake]:
+        """The records of each intake, in order; none where the run keeps no table yet.
+
+        Raises:
+            StorageError: a file is damaged or cannot be read.
+            NewerError: a newer version wrote one.
+        """
+        return (read_records(path)[0] for path in self._paths())
+
+    def refuse_newer(self) -> None:
+        """Look at how the intakes begin.
+
+        Raises:
+            NewerError: a newer version wrote one.
+        """
+        for path in self._paths():
+            try:
+                read_notes(path)
+            except StorageError:  # said by whoever reads it
+                continue
+
+    def begin(self, records: Sequence[Record], wall: float) -> Path | None:
+        """Keep these as the first intake; those of another run are moved aside.
+
+        A journal that was moved away for a while may still need them.
+
+        Args:
+            records: of the intake.
+            wall: seconds since the epoch, for the name of what is moved aside.
+
+        Returns:
+            Where others are now.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        if self._begins_with(records):
+            return None
+        aside = keep_aside(self._folder, stamp(wall)) if self._paths() else None
+        self.put(0, records)
+        return aside
+
+    def put(self, number: int, records: Sequence[Record], source: str = "") -> None:
+        """Keep these as an intake, in the place of those without a fact: all of it or nothing.
+
+        Args:
+            number: from 0.
+            records: of the intake.
+            source: what they came from.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        for stale in reversed(self._paths()[number + 1 :]):
+            stale.unlink()
+        write_records(self._path(number), records, {"source": source})
+
+    def _begins_with(self, records: Sequence[Record]) -> bool:
+        try:
+            return next(iter(self.intakes()), None) == tuple(records)
+        except StorageError:
+            return False
+
+    def _paths(self) -> list[Path]:
+        count = 0
+        while self._path(count).exists():
+            count += 1
+        return [self._path(number) for number in range(count)]
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06d}.arrow"
