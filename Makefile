@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 COVERING := tests/annotation tests/integration tests/loop tests/unit tests/upgrade/test_newer.py
 
 # Hundreds of processes start in the tests: whoever has switched this off compiles loopd in each one.
-test check-full coverage: export PYTHONDONTWRITEBYTECODE =
+fast test check-full coverage soak: export PYTHONDONTWRITEBYTECODE =
 
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1

@@ -14,6 +14,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.exempt import AROUND, WITHOUT_GUESTS, reason
 from tests.faults.nursery import Nursery
 from tests.guard import GUARDS
 from tests.live import LiveArgilla
-from tests.long import is_long
+from tests.long import is_folder_of_long_ones, is_long
 from tests.servers import EMBEDDED, Server, server_of
 
 OWNER_KEY = pytest.StashKey[str]()
@@ -54,6 +55,14 @@ def chosen(config: pytest.Config) -> Server:
         except ValueError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[CHOSEN]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`make fast` does not import what it leaves out as a whole."""
+    if "not long" not in config.option.markexpr or not collection_path.is_dir():
+        return None
+    relative = collection_path.relative_to(config.rootpath).as_posix()
+    return is_folder_of_long_ones(f"{relative}/") or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

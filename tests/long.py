@@ -52,3 +52,12 @@ LONG = (
 def is_long(node_id: str) -> bool:
     """Whether `make fast` leaves a test out."""
     return node_id.startswith(LONG)
+
+
+def is_folder_of_long_ones(folder: str) -> bool:
+    """Whether all of a folder is left out, so that its modules need not be imported either.
+
+    Args:
+        folder: relative to the project, with a slash at its end.
+    """
+    return folder in LONG
