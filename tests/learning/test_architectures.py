@@ -83,7 +83,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
         folder: Path = tmp_path_factory.mktemp("model")
         config = getattr(transformers, f"{kind}Config")(vocab_size=len(tokenizer), **settings)
         torch.manual_seed(0)
-        transformers.AutoModel.from_config(config).save_pretrained(folder)
+        model: Any = transformers.AutoModel
+        model.from_config(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         section = ClassifierSection(
             model=os.fspath(folder), threads=1, options={**QUICK, **options}

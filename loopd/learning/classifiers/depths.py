@@ -9,7 +9,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -38,7 +38,7 @@ def weights_below(encoder: torch.nn.Module, ids: Sequence[int], layer: int) -> f
     return below if below < above else frozenset()
 
 
-def _behind(states: torch.Tensor, named: dict[str, torch.Tensor]) -> frozenset[str]:
+def _behind(states: torch.Tensor, named: Mapping[str, torch.Tensor]) -> frozenset[str]:
     """Names of the weights that these states depend on."""
     if not states.requires_grad:
         return frozenset()
