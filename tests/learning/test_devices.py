@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -201,3 +202,40 @@ def test_what_is_no_number_of_threads_limits_nothing(
     monkeypatch.setenv("OMP_NUM_THREADS", allowed)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
     assert backbone._cores() == 3
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "maker", "pays"),
+    [
+        (True, True, "GenuineIntel", True),
+        (True, False, "", True),
+        (False, True, "AuthenticAMD", True),
+        (False, True, "GenuineIntel", False),
+        (False, True, "", False),
+        (False, False, "AuthenticAMD", False),
+    ],
+)
+@pytest.mark.parametrize("has_file", [True, False])
+def test_bf16_pays_where_a_processor_gains_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    amx: bool,
+    avx512: bool,
+    maker: str,
+    pays: bool,
+    has_file: bool,
+) -> None:
+    listed = tmp_path / "cpuinfo"
+    if has_file:
+        listed.write_text(f"processor\t: 0\nvendor_id\t: {maker}\nmodel name\t: \u00e9\n")
+    said = "" if has_file else f"AMD64 Family 25 Model 17 Stepping 1, {maker}"
+    monkeypatch.setattr("loopd.learning.classifiers.backbone.PROCESSORS", listed)
+    monkeypatch.setattr("platform.processor", lambda: said)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert bf16_pays(torch.device("cpu")) is pays
+
+
+def test_bf16_does_not_pay_where_torch_does_not_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert not bf16_pays(torch.device("cpu"))

@@ -19,7 +19,7 @@ from transformers import (
 
 from loopd.learning.classifiers.contrastive import supervised_contrastive_loss
 from loopd.learning.classifiers.fine_tuning import Dropout
-from loopd.learning.classifiers.lean import BLOCK, LeanEncoder, flat, supports
+from loopd.learning.classifiers.lean import BLOCK, LeanEncoder, _attended, flat, supports
 from loopd.learning.classifiers.pooling import Embedder, flat_batches
 from loopd.learning.features.tokens import TokenStore
 
@@ -85,6 +85,25 @@ def test_gradients_are_the_modules_own() -> None:
     (whole * target).sum().backward()  # type: ignore[no-untyped-call]
     for name, weight in named:
         assert torch.allclose(found[name], weight.grad, atol=1e-3, rtol=1e-3), name
+
+
+@pytest.mark.parametrize("tokens", [1, 8, 9, 13, 16, 17, 40])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_keys_that_fill_up_are_not_seen(tokens: int, dtype: torch.dtype) -> None:
+    count, heads, size, behind = 5, 2, 16, 20
+    drawn = torch.Generator().manual_seed(tokens)
+    mixed = torch.randn(3 + count * tokens + behind, 3 * heads * size, generator=drawn).to(dtype)
+    end = 3 + count * tokens
+    run = mixed[3:end].view(count, tokens, 3, heads, size)
+    with torch.inference_mode():
+        among_others, alone = _attended(run, behind), _attended(run, 0)
+        mixed[end:] *= 1000
+        assert torch.equal(_attended(run, behind), among_others)
+    assert torch.equal(among_others, alone)
+    query, key, value = run.float().permute(2, 0, 3, 1, 4)
+    seen = (query @ key.transpose(2, 3) * size**-0.5).softmax(dim=-1) @ value
+    expected = seen.transpose(1, 2).reshape(count * tokens, -1)
+    assert torch.allclose(alone.float(), expected, atol=1e-5 if dtype == torch.float32 else 0.03)
 
 
 def test_bf16_is_near_and_not_equal() -> None:

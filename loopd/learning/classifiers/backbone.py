@@ -9,9 +9,11 @@ import contextlib
 import copy
 import logging
 import os
+import platform
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 
 import torch
 import transformers
@@ -29,6 +31,9 @@ FEWEST_TOKENS = 4
 
 ABSENT = "it must be an encoder with safetensors weights: `packaged`, a folder or a hub name"
 
+
+PROCESSORS = Path("/proc/cpuinfo")
+AMD = "AuthenticAMD"
 
 _REASONS = (
     (
@@ -149,15 +154,29 @@ class Backbone:
 
 
 def bf16_pays(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware."""
+    """Whether the device multiplies bf16 matrices faster than those in full precision."""
     if device.type == "cuda":
         return _cuda_has_bf16(device)
     if device.type != "cpu":
         return False
     try:
-        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+        amx = torch.cpu._is_amx_tile_supported()
+        avx512 = torch.cpu._is_avx512_bf16_supported()
     except AttributeError:  # private in torch; no is always right
         return False
+    return bool(amx or (avx512 and _is_amd()))
+
+
+def _is_amd() -> bool:
+    """Whether AMD made the processor.
+
+    AVX512-BF16 alone doubles the speed of oneDNN's products on AMD's (Zen 4), while Intel's with
+    AMX hidden by a hypervisor (Emerald Rapids) reach 0.6 of their speed in full precision.
+    """
+    try:
+        return AMD in PROCESSORS.read_text(encoding="ascii", errors="replace")
+    except OSError:  # not on macOS and Windows
+        return AMD in platform.processor()
 
 
 def _cuda_has_bf16(device: torch.device) -> bool:

@@ -248,9 +248,10 @@ class LeanEncoder:
             parts, start = [], 0
             with unplanned(self._device):
                 for count, tokens in runs:
-                    run = mixed[start : start + count * tokens]
-                    parts.append(_attended(run.view(count, tokens, 3, self._heads, size)))
-                    start += count * tokens
+                    end = start + count * tokens
+                    run = mixed[start:end].view(count, tokens, 3, self._heads, size)
+                    parts.append(_attended(run, len(mixed) - end))
+                    start = end
             parts.append(mixed.new_zeros(len(mixed) - start, self.width))
             return torch.cat(parts)
 
@@ -327,10 +328,15 @@ def _first_position(encoder: Transformer) -> int:
     return int(encoder.embeddings.padding_idx) + 1
 
 
-def _attended(run: torch.Tensor) -> torch.Tensor:
+def _attended(run: torch.Tensor, behind: int) -> torch.Tensor:
     """Attention over texts of one length: (n, tokens, 3, heads, size) to (n * tokens, width).
 
-    On a CPU the keys are filled up by repeating the last one behind a mask.
+    On a CPU the keys are filled up behind a mask: with those of the next text, which lie there
+    anyway, so that nothing is copied; with the last key of each text where nothing does.
+
+    Args:
+        run: part of an array of more tokens.
+        behind: tokens of it behind the run.
     """
     count, tokens = run.shape[:2]
     filled = -(-tokens // KEYS) * KEYS if run.device.type == "cpu" else tokens
@@ -338,8 +344,11 @@ def _attended(run: torch.Tensor) -> torch.Tensor:
     if filled == tokens or tokens <= KEYS // 2:
         seen = F.scaled_dot_product_attention(query, key, value)
         return seen.transpose(1, 2).reshape(count * tokens, -1)
-    indices = torch.arange(filled).clamp_(max=tokens - 1)
-    key, value = run[:, :, 1:].index_select(1, indices).permute(2, 0, 3, 1, 4)
+    if filled - tokens <= behind:
+        wide = run.as_strided((count, filled, *run.shape[2:]), run.stride(), run.storage_offset())
+    else:
+        wide = run.index_select(1, torch.arange(filled).clamp_(max=tokens - 1))
+    _, key, value = wide.permute(2, 0, 3, 1, 4)
     mask = torch.zeros(tokens, filled, dtype=run.dtype)
     mask[:, tokens:] = -torch.inf
     seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
