@@ -73,6 +73,16 @@ def test_trained_twice_and_loaded_are_equal_to_the_last_bit(factory_of: Build, p
     assert not np.array_equal(expected, third.token_proba(data_set)[0])
 
 
+def test_a_tagger_of_which_more_was_trained_is_read_whole(factory_of: Build, pool: Pool) -> None:
+    rows, asked = np.arange(8), np.arange(20, 26)
+    older = factory_of({**BRIEF, "freeze_embeddings": False})
+    tagger = older.new(1).fit(train_set(older, rows, gold(pool, rows)))
+    read = factory_of(BRIEF).load(older.save(tagger))
+    expected, _ = tagger.scored(older.pool_features, asked)
+    found, _ = read.scored(older.pool_features, asked)
+    assert np.array_equal(found, expected)
+
+
 def test_what_other_labels_saved_is_not_loaded(
     factory_of: Build, factory: SpanTaggerFactory, trained: SpanTagger
 ) -> None:
