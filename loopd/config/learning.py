@@ -11,6 +11,10 @@ from loopd.config.section import Section
 PACKAGED_MODEL = "packaged"
 """Name of the all-MiniLM-L6-v2 weights that the ``offline`` extra installs."""
 
+USUAL_CANDIDATES = 20_000
+USUAL_CANDIDATE_TOKENS = 64 * USUAL_CANDIDATES
+"""What goes to a slow classifier each round where nothing is said of it."""
+
 
 class ClassifierSection(Section):
     """The model that is trained each round."""
@@ -34,11 +38,18 @@ class ClassifierSection(Section):
         "beginning and its end (`head_tail`).",
     )
     candidates: int = Field(
-        20_000,
+        USUAL_CANDIDATES,
         ge=1000,
         le=10**9,
         description="From a larger pool, this many texts go to `transformer` or `setfit` each "
         "round: a random half, and those of which a student of the model is least sure.",
+    )
+    candidate_tokens: int | None = Field(
+        None,
+        ge=64_000,
+        le=10**12,
+        description="Those texts have about so many tokens at most, so that long texts are fewer; "
+        "empty: 1280000 (64 for each) with the usual `candidates`, no limit with another number.",
     )
     device: str = Field(
         "auto",
@@ -55,6 +66,12 @@ class ClassifierSection(Section):
         description="Further keyword arguments of the classifier; with `auto` those of either, by "
         "its name.",
     )
+
+    @property
+    def candidate_limit(self) -> int | None:
+        """Tokens of all candidates together; ``None``: as many as they have."""
+        usual = USUAL_CANDIDATE_TOKENS if self.candidates == USUAL_CANDIDATES else None
+        return usual if self.candidate_tokens is None else self.candidate_tokens
 
 
 class StrategySection(Section):

@@ -21,7 +21,7 @@ from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner
-from loopd.learning.preselect import Student, candidates, preselect
+from loopd.learning.preselect import Budget, Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
 from loopd.learning.strategies.catalogue import STRATEGIES
@@ -237,7 +237,13 @@ def test_the_student_learns_independent_probabilities() -> None:
 
 def test_a_big_pool_is_narrowed_to_where_any_label_is_unsure() -> None:
     found = preselect(
-        line(), ask, np.array([0]), size=80, seed=0, interrupt=lambda: None, multi_label=True
+        line(),
+        ask,
+        np.array([0]),
+        budget=Budget(80),
+        seed=0,
+        interrupt=lambda: None,
+        multi_label=True,
     )
     inside = np.isin(np.arange(200), found.positions)
     assert inside[45:55].all()  # around -0.5
