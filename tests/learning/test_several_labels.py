@@ -21,7 +21,7 @@ from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner
-from loopd.learning.preselect import Budget, Student, candidates, preselect
+from loopd.learning.preselect import ScoringLimit, Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
 from loopd.learning.strategies.catalogue import STRATEGIES
@@ -240,7 +240,7 @@ def test_a_big_pool_is_narrowed_to_where_any_label_is_unsure() -> None:
         line(),
         ask,
         np.array([0]),
-        budget=Budget(80),
+        limit=ScoringLimit(80),
         seed=0,
         interrupt=lambda: None,
         multi_label=True,
