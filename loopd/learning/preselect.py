@@ -65,7 +65,7 @@ class Preselection:
 
 
 @dataclass(frozen=True)
-class Budget:
+class ScoringLimit:
     """How much a slow classifier may look at in one round.
 
     Attributes:
@@ -85,7 +85,7 @@ class Budget:
         return self.tokens is None or self.tokens_of(rows) <= self.tokens
 
     def at_random(self, free: Positions) -> int:
-        """How many of the free positions (m,) are drawn: texts of half the budget on average.
+        """How many of the free positions (m,) are drawn: texts of half the limit on average.
 
         The number does not depend on what is drawn, so that the draws stay a plain random sample.
         """
@@ -159,8 +159,8 @@ def candidates(
         seed: of the random share.
         ask: the trained classifier.
     """
-    budget = _budget(factory, context)
-    if budget.holds(_free(len(context.pool), labelled)):
+    limit = _limit(factory, context)
+    if limit.holds(_free(len(context.pool), labelled)):
         return None
     features = factory.screening
     if features is None:
@@ -169,18 +169,18 @@ def candidates(
         features,
         ask,
         labelled,
-        budget=budget,
+        limit=limit,
         seed=seed,
         interrupt=context.interrupt,
         multi_label=context.multi_label,
     )
 
 
-def _budget(factory: ClassifierFactory, context: ClassifierContext) -> Budget:
+def _limit(factory: ClassifierFactory, context: ClassifierContext) -> ScoringLimit:
     section = context.section
     if section.candidate_limit is None or not isinstance(factory, CountsTokens):
-        return Budget(section.candidates)
-    return Budget(section.candidates, section.candidate_limit, factory.token_counts())
+        return ScoringLimit(section.candidates)
+    return ScoringLimit(section.candidates, section.candidate_limit, factory.token_counts())
 
 
 def _free(count: int, labelled: Positions) -> Positions:
@@ -194,7 +194,7 @@ def preselect(
     ask: Ask,
     labelled: Positions,
     *,
-    budget: Budget,
+    limit: ScoringLimit,
     seed: int,
     interrupt: Callable[[], None],
     multi_label: bool = False,
@@ -205,21 +205,21 @@ def preselect(
         features: (n, d) of the pool, any that an integer array can index.
         ask: the slow classifier; it is asked once, for the random share.
         labelled: positions (m,) that are no candidates.
-        budget: how many candidates, k.
+        limit: how many candidates, k.
         seed: of the random share.
         interrupt: called between blocks of rows; may raise.
         multi_label: whether the labels' probabilities are independent.
     """
     rng = np.random.default_rng(seed)
     free = _free(features.shape[0], labelled)
-    drawn = budget.at_random(free)
+    drawn = limit.at_random(free)
     sample = np.sort(rng.choice(free, size=drawn, replace=False))
     student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
     proba = _guessed(student, features, interrupt)
     rest = np.setdiff1d(free, sample, assume_unique=True)
     doubt = _doubts(proba[rest]) if multi_label else -_margins(proba[rest])
-    size = min(budget.texts, len(free)) - drawn
-    unsure = budget.fitting(rest[top(doubt, rest, size)], sample)
+    size = min(limit.texts, len(free)) - drawn
+    unsure = limit.fitting(rest[top(doubt, rest, size)], sample)
     return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 

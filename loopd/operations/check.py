@@ -10,16 +10,16 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
+from loopd.learning.auto_classifiers import AUTO, CHEAP
 from loopd.learning.classifiers.registry import WITH_WINDOWS, canonical
-from loopd.learning.contenders import AUTO, CHEAP
 from loopd.learning.strategies.catalogue import STRATEGIES
-from loopd.loop.choosing import PLAIN, losing_setup
-from loopd.loop.draws import folds_in_force
+from loopd.loop.audit_in_force import folds_in_force
 from loopd.loop.gates import GATES, Gate, in_order
 from loopd.loop.pool_source import HINT
-from loopd.loop.ports import can_listen
+from loopd.loop.random_fallback import PLAIN, losing_setup
 from loopd.operations.check_visit import CheckVisit
 from loopd.operations.label_names import sentence, undescribed
+from loopd.ports import can_listen
 from loopd.records import Span, Target
 from loopd.storage.files import free_bytes
 

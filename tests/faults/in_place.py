@@ -213,7 +213,9 @@ class InPlace:
             one = self._now.records[id_]
             if not marked(one):
                 raise RuntimeError(f"in the queue, and not of the run: {one}")
-            self._answer(id_, self._rng.choice(sorted(self.people.ids)), one)
+            # Whoever has a draft there would go on with it, and that is no first answer.
+            free = [name for name, user in self.people.ids.items() if user not in one.responses]
+            self._answer(id_, self._rng.choice(sorted(free)), one)
 
     def _meanwhile(self) -> None:
         """What has nothing to do with the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -50,8 +51,8 @@ def test_the_pool_is_a_dataset_of_others_in_which_nothing_of_theirs_is_changed(
     daemon = make_daemon(argilla, guests=False, **sections(scale))
     make_with_sdk(argilla, daemon.dataset, scale)
     story = InPlace(argilla, daemon, scale)
-    story.begin()
-    story.run()
-    lines = story.tell()
-    story.people.close()
+    with closing(story.people):
+        story.begin()
+        story.run()
+        lines = story.tell()
     assert not lines, "\n".join(lines)

@@ -16,7 +16,7 @@ from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import PoolScores
 from loopd.learning.learner import Learner
-from loopd.learning.preselect import RANDOM_SHARE, Budget, Preselection, candidates, preselect
+from loopd.learning.preselect import RANDOM_SHARE, Preselection, ScoringLimit, candidates, preselect
 from loopd.records import Targets
 from tests.learning.conftest import make_pool
 
@@ -36,7 +36,9 @@ def ask(rows: NDArray[np.int64]) -> NDArray[np.float32]:
 
 def narrow(seed: int = 0, size: int = 40) -> Preselection:
     labelled = np.array([0, 199, 1, 198])
-    return preselect(line(), ask, labelled, budget=Budget(size), seed=seed, interrupt=lambda: None)
+    return preselect(
+        line(), ask, labelled, limit=ScoringLimit(size), seed=seed, interrupt=lambda: None
+    )
 
 
 def test_a_random_half_and_the_unsure() -> None:
@@ -47,7 +49,7 @@ def test_a_random_half_and_the_unsure() -> None:
         return ask(rows)
 
     found = preselect(
-        line(), asking, np.array([0, 199]), budget=Budget(40), seed=0, interrupt=lambda: None
+        line(), asking, np.array([0, 199]), limit=ScoringLimit(40), seed=0, interrupt=lambda: None
     )
     assert len(asked) == 40 * RANDOM_SHARE
     assert len(found.positions) == 40
@@ -91,18 +93,18 @@ def idle() -> None:
 
 
 def within(tokens: int | None, texts: int = 100, seed: int = 0) -> Preselection:
-    budget = Budget(texts, tokens, lengths())
+    limit = ScoringLimit(texts, tokens, lengths())
     return preselect(
-        line(), ask, np.array([0, 199]), budget=budget, seed=seed, interrupt=lambda: None
+        line(), ask, np.array([0, 199]), limit=limit, seed=seed, interrupt=lambda: None
     )
 
 
 @pytest.mark.parametrize("tokens", [None, 10**6])
 def test_where_tokens_do_not_matter_the_choice_is_that_by_texts(tokens: int | None) -> None:
     by_texts = narrow(3).positions
-    budget = Budget(40, tokens, lengths())
+    limit = ScoringLimit(40, tokens, lengths())
     labelled = np.array([0, 199, 1, 198])
-    found = preselect(line(), ask, labelled, budget=budget, seed=3, interrupt=lambda: None)
+    found = preselect(line(), ask, labelled, limit=limit, seed=3, interrupt=lambda: None)
     assert np.array_equal(found.positions, by_texts)
 
 
@@ -119,8 +121,8 @@ def test_long_texts_are_fewer(tokens: int) -> None:
 
 def test_how_many_are_drawn_does_not_follow_from_the_draw() -> None:
     free = np.arange(1, 199)
-    budget = Budget(100, 3000, lengths())
-    assert budget.at_random(free) == int(1500 / lengths()[free].mean())
+    limit = ScoringLimit(100, 3000, lengths())
+    assert limit.at_random(free) == int(1500 / lengths()[free].mean())
     drawn = np.zeros(200)
     for seed in range(300):
         asked: list[int] = []
@@ -129,7 +131,7 @@ def test_how_many_are_drawn_does_not_follow_from_the_draw() -> None:
             asked.extend(rows.tolist())
             return ask(rows)
 
-        preselect(line(), asking, np.array([0, 199]), budget=budget, seed=seed, interrupt=idle)
+        preselect(line(), asking, np.array([0, 199]), limit=limit, seed=seed, interrupt=idle)
         drawn[asked] += 1
     assert chisquare(drawn[free], np.full(len(free), drawn.sum() / len(free))).pvalue > 1e-4
 
