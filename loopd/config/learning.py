@@ -18,7 +18,8 @@ class ClassifierSection(Section):
     name: str = Field(
         "transformer",
         description="`transformer`, `frozen-head`, `setfit`, `tfidf`, `auto` (the first or the "
-        "second, by evidence of the run), or the dotted path of a classifier factory.",
+        "second, as the run's own labels suggest), or the dotted path of a classifier "
+        "factory.",
     )
     model: str = Field(
         PACKAGED_MODEL,
@@ -37,8 +38,9 @@ class ClassifierSection(Section):
         20_000,
         ge=1000,
         le=10**9,
-        description="From a larger pool, this many texts go to `transformer` or `setfit` each "
-        "round: a random half, and those of which a student of the model is least sure.",
+        description="From a larger pool, `transformer` or `setfit` scores this many texts each "
+        "round: half of them random, half those of which a student of the model is "
+        "least sure.",
     )
     device: str = Field(
         "auto",
@@ -52,8 +54,8 @@ class ClassifierSection(Section):
     )
     options: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="Further keyword arguments of the classifier; with `auto` those of either, by "
-        "its name.",
+        description="Further keyword arguments of the classifier; with `auto`, those of each "
+        "classifier under its name.",
     )
 
 
@@ -69,8 +71,8 @@ class StrategySection(Section):
     )
     cold_start: str = Field(
         "facility_location",
-        description="The strategy that chooses as long as there is no model; "
-        "`random_sampling` draws at random.",
+        description="The strategy that chooses while there is no model; `random_sampling` draws "
+        "at random.",
     )
     cold_start_options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of the cold start."
