@@ -42,7 +42,7 @@ from loopd.data.pool import Pool
 from loopd.drawing import legend, new_figure, png, style
 from loopd.events import BatchPlanned, Event, RoundEvaluated
 from loopd.loop.run import Loop
-from loopd.loop.start import begin
+from loopd.loop.start_or_resume import begin
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold

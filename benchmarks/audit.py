@@ -42,8 +42,8 @@ from loopd.demo.sample_data import LABELS, POOL_FILE, TEST_FILE
 from loopd.evaluation.savings import FARTHEST, Head, Material
 from loopd.events import ModelTrained, RoundEvaluated
 from loopd.learning.learner import Model
-from loopd.loop.draws import set_aside
-from loopd.loop.start import begin
+from loopd.loop.audit_draws import set_aside
+from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools, read_data

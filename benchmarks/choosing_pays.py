@@ -325,7 +325,7 @@ def _named(setting: Setting) -> Row:
 
 def _counted(marks: Sequence[bool]) -> Row:
     """How many, and the exact 95 % interval of the share."""
-    from loopd.evaluation.audit import share_interval
+    from loopd.evaluation.audit_intervals import share_interval
 
     low, high = share_interval(sum(marks), len(marks))
     return {"count": sum(marks), "share_low": low, "share_high": high}

@@ -26,14 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
-from loopd.evaluation.audit import (
+from loopd.evaluation.audit_intervals import (
     Counted,
     share_interval,
     stratified_interval,
     stratified_share,
 )
 from loopd.events import HASHED, BatchCollected, BatchPlanned, BatchPublished, RunStarted
-from loopd.loop.draws import drawn, set_aside, unseen
+from loopd.loop.audit_draws import drawn, set_aside, unseen
 from loopd.loop.strata import strata
 from loopd.machine import State, apply
 from loopd.records import Batch, BatchItem, PoolId, Record

@@ -185,7 +185,7 @@ class Live:
         return reason_to_close(self.state, self.config, waiting, pool_size=pool_size, now=now)
 
     def _close(self) -> None:
-        from loopd.loop.waiting import figures
+        from loopd.loop.waiting_figures import figures
 
         # A state of its own, so that nothing is at hand that another time has worked out.
         id_ = self.state.batch.items[0].record_id

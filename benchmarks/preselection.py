@@ -35,7 +35,7 @@ from loopd.config import ClassifierSection, DataSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.learning.learner import Learner, Model
-from loopd.learning.preselect import preselect
+from loopd.learning.preselect import ScoringLimit, preselect
 from loopd.records import PoolId, Target, Targets
 
 RESULTS = machine.RESULTS / "preselection.json"
@@ -106,7 +106,7 @@ def recalls(
             features,
             model.scores.of,
             positions,
-            size=round(len(learner._pool) * share),
+            limit=ScoringLimit(round(len(learner._pool) * share)),
             seed=len(targets),
             interrupt=lambda: None,
         )

@@ -31,7 +31,7 @@ from scipy.stats import binomtest
 
 from loopd.config import Config, StrategySection
 from loopd.config_file import load_config
-from loopd.learning import choosing, seeding
+from loopd.learning import seeding, small_text_query
 from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner, Model
 from loopd.learning.problems.single_label import SingleLabelProblem
@@ -109,7 +109,7 @@ class Run:
         y = self._problem.encode([targets[records[place].id] for place in positions])
         section = StrategySection(name=strategy)
         with seeding.seeded(0):
-            chosen, _ = choosing.query(
+            chosen, _ = small_text_query.query(
                 registry.create(section, len(self._config.task.labels)),
                 FittedClassifier(scores, self._learner._background),
                 self._problem.pool(scores.features),

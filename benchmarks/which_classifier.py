@@ -6,9 +6,9 @@
 SETS holds a folder for each set, as ``make_sets.py`` writes them. Labels are drawn at random, more
 of them for each count, and both classifiers learn from the same ones. Of each round there are the
 accuracy on the test set, CPU seconds, and what a cross-validation of both says of the labelled
-texts. Then the rule of ``loopd.evaluation.contest`` goes through the rounds as a run does: it knows
-only the cross-validations before a round, and the dear classifier costs nothing where it is not
-trained.
+texts. Then the rule of ``loopd.evaluation.classifier_choice`` goes through the rounds as a run
+does: it knows only the cross-validations before a round, and the dear classifier costs nothing
+where it is not trained.
 
 With ``--layers`` both have only the lowest layers of the packaged encoder, which is quicker; with
 ``--texts`` the pool has no more texts than that. What is measured stays round by round in
@@ -37,9 +37,9 @@ from loopd.backtest.interval import IntervalEstimate, estimate
 from loopd.config import ClassifierSection, StrategySection
 from loopd.config.learning import PACKAGED_MODEL
 from loopd.data.pool import Pool
-from loopd.evaluation.contest import PairedCounts, better, is_due
+from loopd.evaluation.classifier_choice import PairedCounts, better, is_due
+from loopd.learning.auto_classifiers import CHEAP, CONTENDERS, DEAR
 from loopd.learning.classifiers.source import locate
-from loopd.learning.contenders import CHEAP, CONTENDERS, DEAR
 from loopd.learning.learner import Learner
 from loopd.records import Targets
 

@@ -15,8 +15,8 @@ from typing import Any
 import click
 
 from loopd import __version__
+from loopd.commands.add import add
 from loopd.commands.entrance import init, start
-from loopd.commands.growing import add
 from loopd.commands.page import page
 from loopd.commands.practice import demo, oracle, simulate
 from loopd.commands.results import export, predict

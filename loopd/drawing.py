@@ -67,7 +67,7 @@ def _quietly() -> Iterator[None]:
 
 
 def style(index: int) -> dict[str, Any]:
-    """Colour and marker of the line number ``place``."""
+    """Colour and marker of the line number ``index``."""
     return {
         "color": COLOURS[index % len(COLOURS)],
         "marker": MARKERS[index % len(MARKERS)],

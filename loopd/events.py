@@ -166,8 +166,8 @@ class BatchCollected:
 
     Or ``opening``: nothing need be answered, the rest of the first batch follows.
 
-    ``queue`` are flat numbers about how people waited for the batch (see ``loop.waiting``), empty
-    in journals of versions that had none.
+    ``queue`` are flat numbers about how people waited for the batch (see
+    ``loop.waiting_figures``), empty in journals of versions that had none.
     """
 
     at: float

@@ -44,7 +44,7 @@ from loopd.events import (
     RunStopped,
     SettingsAdopted,
 )
-from loopd.growing import growing
+from loopd.growing_map import growing
 from loopd.keeping import no_garbage
 from loopd.planned import Planned
 from loopd.records import Answer, Batch, ExternalId, PoolId, Targets, published_as, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loopd.growing import GrowingMap
+from loopd.growing_map import GrowingMap
 from loopd.records import Batch, ExternalId, PoolId
 
 

@@ -13,6 +13,7 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 # the time, and the last bits of sums are those of one thread, as in the daemons of the nursery.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_long(item.nodeid):
             item.add_marker(pytest.mark.long)
     workers.sort(items)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays to the end; to walk over it each time would cost seconds."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collected() -> Iterator[None]:
+    """A socket or a file that is left open fails its own file, and no later one."""
+    yield
+    gc.collect()
 
 
 @pytest.hookimpl(optionalhook=True)

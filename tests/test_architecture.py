@@ -31,8 +31,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"config"}),
     frozenset({"machine", "cleanlab_adapter", "key_text"}),
     frozenset({"safe_yaml", "planned", "events"}),
-    frozenset({"records", "printable", "growing", "derived", "drawing"}),
-    frozenset({"errors", "installation", "keeping", "__init__"}),
+    frozenset({"records", "printable", "growing_map", "derived", "drawing"}),
+    frozenset({"errors", "installation", "keeping", "ports", "__init__"}),
 )
 """From high to low."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark
-from loopd.annotation.page import shown
+from loopd.annotation.escaping import shown
 from loopd.config import PoolSection
 from loopd.data.parts import joined
 from loopd.records import JsonValue, Record

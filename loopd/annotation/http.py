@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -60,7 +61,7 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class ArgillaHttp:
-    """JSON requests to one Argilla server.
+    """JSON requests to one Argilla server, from any thread.
 
     Args:
         url: base address.
@@ -72,6 +73,9 @@ class ArgillaHttp:
     def __init__(self, url: str, api_key: str, timeout: float, front: Front | None = None) -> None:
         self.url = url
         self._client = make_client(url, api_key, timeout, front or Front())
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._closed = False
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer to a GET."""
@@ -87,7 +91,16 @@ class ArgillaHttp:
             NotFoundError, ConflictError, ArgillaError: other refusals of Argilla.
             ArgillaError: a certificate that does not verify.
         """
-        return send(self._client, method, path, **arguments)
+        with self._lock:
+            if self._closed:
+                raise TransientError(f"the connections to Argilla at {self.url} are closed")
+            self._under_way += 1
+        try:
+            return send(self._client, method, path, **arguments)
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._release()
 
     @property
     def is_fork(self) -> bool:
@@ -95,8 +108,17 @@ class ArgillaHttp:
         return FORK_KEY_HEADER in self._client.headers
 
     def close(self) -> None:
-        """Release the connections."""
-        self._client.close()
+        """Release the connections, once the requests of other threads are through.
+
+        httpx loses a connection that another thread opens while its client is closed.
+        """
+        with self._lock:
+            self._closed = True
+            self._release()
+
+    def _release(self) -> None:
+        if self._closed and not self._under_way:
+            self._client.close()
 
 
 def send(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:

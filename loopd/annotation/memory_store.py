@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from loopd.annotation import run_mark, schema
-from loopd.annotation.page import original
+from loopd.annotation.escaping import original
 from loopd.annotation.record_index import RecordIndex
 from loopd.annotation.schema import MetadataNames
 from loopd.annotation.store import (

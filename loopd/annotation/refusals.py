@@ -1,4 +1,4 @@
-"""Owns whose an answer is and what it means: Argilla's own words, or those of something before it.
+"""Owns whose an HTTP response is, Argilla's or of something before it, and which error it means.
 
 Must not send anything. Argilla 2 answers in JSON: with ``id``, ``items`` or ``users`` where it
 obeys, with ``version`` where it says what it is, and where it refuses with nothing but a ``detail``

@@ -1,4 +1,6 @@
-"""Owns the shape of the Argilla dataset: fields, metadata and records as JSON; pure."""
+"""Owns the shape of the Argilla dataset: its properties, and metadata, suggestions and answers of a
+record as JSON; pure. Fields are in ``field_layout``, whole records in ``record_writer``.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark
+from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
 from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.label_spelling import LabelSpelling
-from loopd.annotation.page import from_page, original, shown, to_page, unpadded
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, ExternalId, JsonValue, Suggestion
 from loopd.tasks.task import Task

@@ -24,7 +24,7 @@ from loopd.backtest.learning_curves import learning_curves
 from loopd.backtest.trial import Trial
 from loopd.config import StrategySection
 from loopd.errors import ConfigError
-from loopd.loop.start import versions
+from loopd.loop.start_or_resume import versions
 from loopd.machine import State
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import MEASURES, Row, Terms, effort_of, measure_name, metric_of

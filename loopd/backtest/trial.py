@@ -24,9 +24,10 @@ from loopd.events import (
     RoundEvaluated,
     RunStopped,
 )
-from loopd.loop.draws import draw_order, in_force
+from loopd.loop.audit_draws import draw_order
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.run import Loop
-from loopd.loop.start import begin, is_fresh, same_run
+from loopd.loop.start_or_resume import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS, begins_with_model
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, Tools, build_tools

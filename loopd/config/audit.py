@@ -51,5 +51,5 @@ class AuditSection(Section):
 
     @property
     def share(self) -> float:
-        """The share as a number; 0 where it is left open, see ``loop.draws.in_force``."""
+        """The share as a number; 0 where it is left open, see ``loop.audit_in_force.in_force``."""
         return self.random_share or 0.0

@@ -11,6 +11,10 @@ from loopd.config.section import Section
 PACKAGED_MODEL = "packaged"
 """Name of the all-MiniLM-L6-v2 weights that the ``offline`` extra installs."""
 
+USUAL_CANDIDATES = 20_000
+USUAL_CANDIDATE_TOKENS = 64 * USUAL_CANDIDATES
+"""What goes to a slow classifier each round where nothing is said of it."""
+
 
 class ClassifierSection(Section):
     """The model that is trained each round."""
@@ -35,12 +39,20 @@ class ClassifierSection(Section):
         "beginning and its end (`head_tail`).",
     )
     candidates: int = Field(
-        20_000,
+        USUAL_CANDIDATES,
         ge=1000,
         le=10**9,
         description="From a larger pool, `transformer` or `setfit` scores this many texts each "
         "round: half of them random, half those of which a student of the model is "
         "least sure.",
+    )
+    candidate_tokens: int | None = Field(
+        None,
+        ge=64_000,
+        le=10**12,
+        description="Those texts have at most about this many tokens, so there are fewer of them "
+        "if they are long; empty: 1280000 (64 per text) with the default "
+        "`candidates`, no limit with another number.",
     )
     device: str = Field(
         "auto",
@@ -57,6 +69,12 @@ class ClassifierSection(Section):
         description="Further keyword arguments of the classifier; with `auto`, those of each "
         "classifier under its name.",
     )
+
+    @property
+    def candidate_limit(self) -> int | None:
+        """Tokens of all candidates together; ``None``: as many as they have."""
+        usual = USUAL_CANDIDATE_TOKENS if self.candidates == USUAL_CANDIDATES else None
+        return usual if self.candidate_tokens is None else self.candidate_tokens
 
 
 class StrategySection(Section):

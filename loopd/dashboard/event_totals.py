@@ -20,7 +20,7 @@ from loopd.events import (
     RecordsReopened,
     RoundEvaluated,
 )
-from loopd.growing import growing
+from loopd.growing_map import growing
 from loopd.machine import joined
 from loopd.metrics_log.rows import number
 

@@ -16,7 +16,7 @@ from loopd.config import Config
 from loopd.dashboard.serving import FAREWELL, address, claimed, listening, web_server
 from loopd.dashboard.snapshot import PageSource, SnapshotHolder
 from loopd.errors import LoopdError, ServerError
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import Phase, State
 from loopd.operations.texts import texts_of

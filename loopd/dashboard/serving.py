@@ -19,8 +19,8 @@ from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.errors import LoopdError, ServerError, StorageError
 from loopd.events import Event
 from loopd.loop.observers import RunView
-from loopd.loop.ports import bound
 from loopd.machine import State
+from loopd.ports import bound
 from loopd.storage.files import write_atomic
 from loopd.storage.run_folder import PAGE_NAME
 

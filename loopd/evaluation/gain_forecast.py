@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.evaluation.audit import log_slope
+from loopd.evaluation.audit_intervals import log_slope
 
 AHEAD = 100
 """So many labels are looked ahead."""

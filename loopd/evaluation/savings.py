@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.evaluation.audit import log_slope
+from loopd.evaluation.audit_intervals import log_slope
 
 LEAST = 20
 """So many draws with a label there must be before anything is said."""

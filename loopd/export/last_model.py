@@ -10,7 +10,8 @@ from loopd.events import Event, ModelTrained
 from loopd.export.rows import consensus_of
 from loopd.learning.takeover import Tuned
 from loopd.learning.trainer import Model
-from loopd.loop.draws import training, with_share
+from loopd.loop.audit_draws import training
+from loopd.loop.audit_in_force import with_share
 from loopd.loop.tools import Tools
 from loopd.loop.tuning import labels_at
 from loopd.machine import State, fold

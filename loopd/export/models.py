@@ -11,8 +11,8 @@ from loopd.errors import ModelError
 from loopd.events import Event
 from loopd.export.figures import Figure, figures
 from loopd.export.last_model import last_model, last_trained
+from loopd.learning.auto_classifiers import CONTENDERS, section_of
 from loopd.learning.classifiers.contract import ClassifierContext, silent
-from loopd.learning.contenders import CONTENDERS, section_of
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.storage.run_folder import CACHE_FOLDER

@@ -12,8 +12,9 @@ from loopd.errors import RunError
 from loopd.events import Event
 from loopd.export.cache_view import apart
 from loopd.export.models import Progress
-from loopd.loop.draws import draw_order, in_force
-from loopd.loop.start import is_pool_of
+from loopd.loop.audit_draws import draw_order
+from loopd.loop.audit_in_force import in_force
+from loopd.loop.start_or_resume import is_pool_of
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import State

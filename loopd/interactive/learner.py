@@ -16,7 +16,7 @@ from loopd.config_file import parse_config
 from loopd.data.cells import Labels, Unusable, cells_of
 from loopd.errors import ConfigError, DataError
 from loopd.interactive.pool import Keys, TextPool
-from loopd.learning.contenders import AUTO
+from loopd.learning.auto_classifiers import AUTO
 from loopd.learning.strategies.registry import refuse_unfit
 from loopd.learning.trainer import Model
 from loopd.loop.tools import build_learner

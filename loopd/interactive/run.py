@@ -26,7 +26,7 @@ from loopd.export.rows import LabelledRow, consensus_of, labelled_rows
 from loopd.export.table import LABEL_KINDS
 from loopd.interactive import display
 from loopd.interactive.frames import Frame, frame
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.machine import State
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.status import read_status

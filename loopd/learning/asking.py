@@ -10,7 +10,7 @@ from collections.abc import Collection
 import numpy as np
 
 from loopd.config import StrategySection
-from loopd.learning import choosing, seeding
+from loopd.learning import seeding, small_text_query
 from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.frozen_classifier import FrozenClassifier
 from loopd.learning.pool_rows import PoolRows
@@ -54,7 +54,7 @@ def asked(
         unseen = np.union1d(unseen, classifier.outside(np.union1d(ignored, positions), size))
     strategy = strategies.create(section, context.num_classes, context.code_paths)
     with seeding.seeded(seeding.for_step(sets.seed, round, "query")):
-        indices, scores = choosing.query(
+        indices, scores = small_text_query.query(
             strategy,
             classifier,
             sets.problem.pool(features),

@@ -4,7 +4,8 @@ Half of what it may look at is drawn at random. A student, a linear map from cac
 from the probabilities that the classifier gives these; then it guesses those of the whole pool in
 seconds, and the texts it is least sure of are the other half. All other texts keep the student's
 probabilities and cannot be chosen in this round. ``benchmarks/preselection.py`` measures what that
-loses. (A head that is fitted on the labels instead, without asking the classifier, finds hardly
+loses. How much the classifier may look at is a number of texts and one of tokens: long texts cost
+more. (A head that is fitted on the labels instead, without asking the classifier, finds hardly
 more of the texts that the classifier is unsure of than chance does.)
 """
 
@@ -18,7 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.learning.arrays import Positions, Proba, Vectors
-from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory
+from loopd.learning.classifiers.contract import (
+    ClassifierContext,
+    ClassifierFactory,
+    CountsTokens,
+)
 from loopd.learning.features.store import blocks
 from loopd.learning.representation import Rows
 from loopd.learning.strategies.scores import top
@@ -57,6 +62,48 @@ class Preselection:
     def among(self, rows: Positions) -> Positions:
         """Indices of the candidates among the rows (m,), ascending."""
         return np.flatnonzero(np.isin(rows, self.positions))
+
+
+@dataclass(frozen=True)
+class ScoringLimit:
+    """How much a slow classifier may look at in one round.
+
+    Attributes:
+        texts: at most so many, k.
+        tokens: that they have at most, about; ``None``: no matter.
+        lengths: (n,) tokens of each text of the pool; ``None`` where nobody counts them.
+    """
+
+    texts: int
+    tokens: int | None = None
+    lengths: Positions | None = None
+
+    def holds(self, rows: Positions) -> bool:
+        """Whether the classifier may look at all of these positions (m,)."""
+        if len(rows) > self.texts:
+            return False
+        return self.tokens is None or self.tokens_of(rows) <= self.tokens
+
+    def at_random(self, free: Positions) -> int:
+        """How many of the free positions (m,) are drawn: texts of half the limit on average.
+
+        The number does not depend on what is drawn, so that the draws stay a plain random sample.
+        """
+        texts = int(min(self.texts, len(free)) * RANDOM_SHARE)
+        if self.tokens is not None and (all_tokens := self.tokens_of(free)):
+            texts = min(texts, int(self.tokens * RANDOM_SHARE * len(free) / all_tokens))
+        return max(1, texts)
+
+    def fitting(self, rows: Positions, beside: Positions) -> Positions:
+        """The first of the rows (m,) that fit beside others (k,) that are taken already."""
+        if self.tokens is None or self.lengths is None:
+            return rows
+        room = self.tokens - self.tokens_of(beside)
+        return rows[: int(np.searchsorted(self.lengths[rows].cumsum(), room, side="right"))]
+
+    def tokens_of(self, rows: Positions) -> int:
+        """Tokens of these positions (m,) together."""
+        return 0 if self.lengths is None else int(self.lengths[rows].sum())
 
 
 @dataclass(frozen=True)
@@ -107,13 +154,13 @@ def candidates(
 
     Args:
         factory: whose ``screening`` features narrow the pool; without them nothing is narrowed.
-        context: the pool and ``candidates``, the size up to which it is scored as a whole.
+        context: the pool, and up to how many texts and tokens it is scored as a whole.
         labelled: positions (m,).
         seed: of the random share.
         ask: the trained classifier.
     """
-    size = context.section.candidates
-    if len(context.pool) - len(labelled) <= size:
+    limit = _limit(factory, context)
+    if limit.holds(_free(len(context.pool), labelled)):
         return None
     features = factory.screening
     if features is None:
@@ -122,11 +169,24 @@ def candidates(
         features,
         ask,
         labelled,
-        size=size,
+        limit=limit,
         seed=seed,
         interrupt=context.interrupt,
         multi_label=context.multi_label,
     )
+
+
+def _limit(factory: ClassifierFactory, context: ClassifierContext) -> ScoringLimit:
+    section = context.section
+    if section.candidate_limit is None or not isinstance(factory, CountsTokens):
+        return ScoringLimit(section.candidates)
+    return ScoringLimit(section.candidates, section.candidate_limit, factory.token_counts())
+
+
+def _free(count: int, labelled: Positions) -> Positions:
+    free = np.ones(count, dtype=bool)
+    free[labelled] = False
+    return np.flatnonzero(free)
 
 
 def preselect(
@@ -134,7 +194,7 @@ def preselect(
     ask: Ask,
     labelled: Positions,
     *,
-    size: int,
+    limit: ScoringLimit,
     seed: int,
     interrupt: Callable[[], None],
     multi_label: bool = False,
@@ -145,23 +205,21 @@ def preselect(
         features: (n, d) of the pool, any that an integer array can index.
         ask: the slow classifier; it is asked once, for the random share.
         labelled: positions (m,) that are no candidates.
-        size: how many candidates, k.
+        limit: how many candidates, k.
         seed: of the random share.
         interrupt: called between blocks of rows; may raise.
         multi_label: whether the labels' probabilities are independent.
     """
     rng = np.random.default_rng(seed)
-    free = np.ones(features.shape[0], dtype=bool)
-    free[labelled] = False
-    size = min(size, int(free.sum()))
-    drawn = max(1, int(size * RANDOM_SHARE))
-    sample = np.sort(rng.choice(np.flatnonzero(free), size=drawn, replace=False))
+    free = _free(features.shape[0], labelled)
+    drawn = limit.at_random(free)
+    sample = np.sort(rng.choice(free, size=drawn, replace=False))
     student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
     proba = _guessed(student, features, interrupt)
-    free[sample] = False
-    rest = np.flatnonzero(free)
+    rest = np.setdiff1d(free, sample, assume_unique=True)
     doubt = _doubts(proba[rest]) if multi_label else -_margins(proba[rest])
-    unsure = rest[top(doubt, rest, size - drawn)]
+    size = min(limit.texts, len(free)) - drawn
+    unsure = limit.fitting(rest[top(doubt, rest, size)], sample)
     return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from loopd.annotation.consensus import is_given
 from loopd.derived import Kind
 from loopd.events import AnswersCollected, Event
-from loopd.growing import GrowingMap
+from loopd.growing_map import GrowingMap
 from loopd.loop.answer_times import changed_at, given_at
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId

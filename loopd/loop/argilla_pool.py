@@ -21,7 +21,7 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.machine import State
 from loopd.records import PoolId, Record
-from loopd.storage.intakes import Intakes
+from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.run_folder import POOL_FOLDER
 from loopd.tasks.registry import build_task
 

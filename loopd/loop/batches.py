@@ -14,11 +14,11 @@ from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
-from loopd.loop.choosing import with_fallback
-from loopd.loop.draws import drawn, mixed, placed, undrawn, unseen
+from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
 from loopd.loop.label_resolver import votes
 from loopd.loop.labelled_test import due, spare
 from loopd.loop.queue import lasting
+from loopd.loop.random_fallback import with_fallback
 from loopd.loop.reasons import explained, ranked_anew
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left

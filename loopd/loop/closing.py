@@ -1,4 +1,4 @@
-"""Owns when collecting for a batch ends; must not read answers."""
+"""Owns when collecting for a batch ends; must not fetch answers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Owns the daemon process: lock, journal, signals, and what is written beside the journal.
 
-Must not contain a step or a decision of the loop.
+A run that was killed is resumed like this: the journal is read and folded into a state
+(``machine.fold``), ``start_or_resume`` compares it with configuration and data, and ``run.Loop``
+does the step that the state asks for. Each step may be repeated (``steps``), so that it does not
+matter how far the last process came. Must not contain a step or a decision of the loop.
 """
 
 from __future__ import annotations
@@ -24,14 +27,15 @@ from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
 from loopd.learning.learner import Learner
 from loopd.loop.argilla_pool import PoolNow, keep
-from loopd.loop.draws import draw_order, in_force
+from loopd.loop.audit_draws import draw_order
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
 from loopd.loop.pool_source import HINT, looks
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.run import Loop, Result, patience
-from loopd.loop.start import first_event, is_fresh, other_dataset, pool_changed
+from loopd.loop.start_or_resume import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import (
@@ -52,8 +56,6 @@ from loopd.storage.lock import run_lock
 from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import RecordedRun
 from loopd.storage.run_folder import CURVE_NAME, JOURNAL_NAME
-
-"""Holds the address of the live page, as long as that is there."""
 
 
 def run_daemon(
@@ -109,7 +111,7 @@ class _Entering:
 
     Args:
         stack: holds what is taken until the process ends.
-        config, stop, progress, audience: as for :func:`run_daemon`.
+        config, stop, progress, observers: as for :func:`run_daemon`.
     """
 
     def __init__(

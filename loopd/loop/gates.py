@@ -14,9 +14,9 @@ from loopd.annotation.server_version import ServerVersion
 from loopd.config import Config
 from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
-from loopd.learning.contenders import check
+from loopd.learning.auto_classifiers import check
 from loopd.learning.learner import Learner
-from loopd.loop.start import check_extras, check_sinks, other_dataset, refuse_changes
+from loopd.loop.start_or_resume import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
 from loopd.storage.files import free_bytes, probe_atomic, probe_folder

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from loopd.annotation.consensus import Ballots, Consensus, ConsensusOptions, ballots, resolve
 from loopd.learning.seeding import for_step
-from loopd.loop.contest import learner_of
-from loopd.loop.draws import held_out
+from loopd.loop.audit_draws import held_out
+from loopd.loop.classifier_in_use import learner_of
 from loopd.machine import State
 from loopd.records import PoolId, Span, Target, Targets
 

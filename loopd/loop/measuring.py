@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from loopd.annotation.consensus import discarded
-from loopd.evaluation.audit import LEAST, f1_interval, hits
+from loopd.evaluation.audit_intervals import LEAST, f1_interval, hits
 from loopd.evaluation.metrics import Confusion, confusion, measure
 from loopd.learning.learner import Model
-from loopd.loop.draws import folds_in_force, training
+from loopd.loop.audit_draws import training
+from loopd.loop.audit_in_force import folds_in_force
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.metrics_log.measured import ASKED, CROSSED, TEST_BY, draws_suffice

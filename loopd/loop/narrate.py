@@ -24,7 +24,7 @@ from loopd.events import (
     SettingsAdopted,
 )
 from loopd.loop.obstacles import obstacle
-from loopd.loop.sizing import queue_limit, queue_sentence
+from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.audit import audit_sentence
 from loopd.metrics_log.measured import TEST, measured_in

@@ -14,7 +14,8 @@ from loopd.annotation.consensus import given, index_of, majorities, targets, unr
 from loopd.config import Config
 from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.problems.problem import problem_of
-from loopd.loop.draws import held_out, in_force, training
+from loopd.loop.audit_draws import held_out, training
+from loopd.loop.audit_in_force import in_force
 from loopd.machine import Phase, State
 from loopd.printable import one_line
 from loopd.records import AnswerStatus, ExternalId, Span, Target, Targets, published_as

@@ -17,9 +17,9 @@ from itertools import pairwise
 from statistics import median, median_low
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
-from loopd.evaluation.contest import is_due
+from loopd.evaluation.classifier_choice import is_due
 from loopd.loop.answer_moments import annotators_of, moments_of
-from loopd.loop.contest import labels_compared
+from loopd.loop.classifier_in_use import labels_compared
 from loopd.machine import State
 from loopd.records import ExternalId, text_of
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from loopd.learning.batch_choice import BatchChoice
-from loopd.learning.strategies import reasons
-from loopd.learning.strategies.reasons import Evidence
+from loopd.learning.strategies import reason_words
+from loopd.learning.strategies.reason_words import Evidence
 from loopd.learning.trainer import Model
 from loopd.loop.tools import Tools
 from loopd.records import BatchItem, PoolId
@@ -36,13 +36,13 @@ def explained(
     """
     strategy = choice.strategy
     asked = [item for item in choice.items if not item.draw and item.copy_id is None]
-    evidence = _evidence(asked, tools, model, reasons.numbers(strategy), labelled)
+    evidence = _evidence(asked, tools, model, reason_words.numbers(strategy), labelled)
     sentences = {
-        item.external_id: reasons.sentence(strategy, told, choice.reason)
+        item.external_id: reason_words.sentence(strategy, told, choice.reason)
         for item, told in zip(asked, evidence, strict=True)
     }
     sentences |= {
-        item.external_id: reasons.AGAIN for item in choice.items if item.copy_id is not None
+        item.external_id: reason_words.AGAIN for item in choice.items if item.copy_id is not None
     }
     items = [replace(item, reason=sentences.get(item.external_id, "")) for item in choice.items]
     return replace(choice, items=tuple(items))
@@ -53,7 +53,7 @@ def ranked_anew(items: Sequence[BatchItem], tools: Tools, model: Model) -> list[
     names = ("spans",) if tools.config.task.type == "spans" else ("likeliest",)
     evidence = _evidence(items, tools, model, names, ())
     return [
-        replace(item, reason=reasons.told(reasons.ANEW, names, told))
+        replace(item, reason=reason_words.told(reason_words.ANEW, names, told))
         for item, told in zip(items, evidence, strict=True)
     ]
 

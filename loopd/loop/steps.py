@@ -31,19 +31,19 @@ from loopd.events import (
     RunStopped,
 )
 from loopd.learning.learner import Model
-from loopd.loop.auditing import audited
+from loopd.loop.audit_draws import training
+from loopd.loop.audit_figures import audited
 from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch, lacks_test_set
+from loopd.loop.classifier_comparison import compared
+from loopd.loop.classifier_in_use import classifier_of, with_classifier
 from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
-from loopd.loop.comparing import compared
-from loopd.loop.contest import classifier_of, with_classifier
-from loopd.loop.draws import training
 from loopd.loop.measuring import measures
 from loopd.loop.opening import begins, cold_size, opening_size, was_opening
 from loopd.loop.tools import Tools
 from loopd.loop.tuning import encoder_of, encoder_round, tuned_in
 from loopd.loop.verdict import limit_reached, rules, stop_reason
-from loopd.loop.waiting import figures
+from loopd.loop.waiting_figures import figures
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import measured

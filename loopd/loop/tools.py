@@ -18,14 +18,14 @@ from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import DataError, Interrupted, ModelError
 from loopd.events import HASHED, SHUFFLED
+from loopd.learning.auto_classifiers import contending
 from loopd.learning.classifiers.contract import never_interrupted, silent
-from loopd.learning.contenders import contending
 from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
+from loopd.loop.audit_draws import draw_order, set_aside
 from loopd.loop.closing import Closing
-from loopd.loop.draws import draw_order, set_aside
 from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.labelled_test import reserved
 from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch

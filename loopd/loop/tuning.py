@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from loopd.events import Event, ModelTrained
 from loopd.learning.takeover import Tuned
-from loopd.loop.contest import classifier_of
-from loopd.loop.draws import training
+from loopd.loop.audit_draws import training
+from loopd.loop.classifier_in_use import classifier_of
 from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.tools import Tools
 from loopd.machine import State, fold

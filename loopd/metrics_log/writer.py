@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from loopd.events import BEFORE, BatchCollected, RoundEvaluated
 from loopd.machine import State
-from loopd.metrics_log.contest import contest_row
+from loopd.metrics_log.classifier_words import contest_row
 from loopd.metrics_log.measured import measured_in
 from loopd.records import JsonValue
 from loopd.storage.files import storage_error, write_atomic

@@ -12,11 +12,11 @@ from loopd.config import Config
 from loopd.data.pool_files import shown_name
 from loopd.errors import ConfigError, LockedError, RunError
 from loopd.events import PoolGrew
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.narrate import narrate
 from loopd.loop.pool_source import looks, read_file
 from loopd.loop.pool_watch import PoolWatch
-from loopd.loop.start import refuse_changes
+from loopd.loop.start_or_resume import refuse_changes
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import read_data
 from loopd.machine import State, apply, fold

@@ -10,15 +10,16 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.credentials import exposed
 from loopd.errors import LoopdError
+from loopd.learning.auto_classifiers import AUTO, CHEAP
 from loopd.learning.classifiers.registry import WITH_WINDOWS, canonical
-from loopd.learning.contenders import AUTO
-from loopd.loop.choosing import losing_setup
-from loopd.loop.draws import folds_in_force
+from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.loop.audit_in_force import folds_in_force
 from loopd.loop.gates import GATES, Gate, in_order
 from loopd.loop.pool_source import HINT
-from loopd.loop.ports import can_listen
+from loopd.loop.random_fallback import PLAIN, losing_setup
 from loopd.operations.check_visit import CheckVisit
 from loopd.operations.label_names import sentence, undescribed
+from loopd.ports import can_listen
 from loopd.records import Span, Target
 from loopd.storage.files import free_bytes
 
@@ -131,10 +132,25 @@ def _labels(visit: CheckVisit) -> Iterator[Finding]:
 
 
 def _setup(visit: CheckVisit) -> Iterator[Finding]:
-    """What has lost against random draws elsewhere."""
-    if text := losing_setup(visit.config):
+    """What has lost against random draws elsewhere, also where a run may come to it."""
+    if text := losing_setup(_in_usual_names(visit.config)):
+        may = f"{AUTO} may settle on {CHEAP}, and " if visit.config.classifier.name == AUTO else ""
         hint = "set strategy.name to auto, or a smaller queue.batch_size"
-        yield Finding("strategy", "warning", text, hint)
+        yield Finding("strategy", "warning", f"{may}{text}", hint)
+
+
+def _in_usual_names(config: Config) -> Config:
+    """The configuration in the usual names, and with the cheap one of ``auto``'s classifiers."""
+    classifier, strategy = canonical(config.classifier.name), config.strategy.name
+    same = (name for name in PLAIN if STRATEGIES[name] == STRATEGIES.get(strategy))
+    names = {
+        "classifier": CHEAP if classifier == AUTO else classifier,
+        "strategy": next(same, strategy),
+    }
+    sections = {
+        key: getattr(config, key).model_copy(update={"name": name}) for key, name in names.items()
+    }
+    return config.model_copy(update=sections)
 
 
 def _without_test_set(visit: CheckVisit) -> Finding:

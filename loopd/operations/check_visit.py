@@ -12,8 +12,8 @@ from loopd.annotation.webhooks import refuse_taken
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
-from loopd.loop.draws import in_force
-from loopd.loop.start import is_fresh
+from loopd.loop.audit_in_force import in_force
+from loopd.loop.start_or_resume import is_fresh
 from loopd.loop.tools import (
     DataSets,
     build_learner,

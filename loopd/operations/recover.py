@@ -18,11 +18,12 @@ from loopd.config.audit import USUAL_SHARE
 from loopd.errors import JournalError, NewerError, RunError, StorageError
 from loopd.events import HASHED, SHUFFLED, Event, RunRecovered, RunStarted
 from loopd.loop.argilla_pool import PoolNow, keep
+from loopd.loop.audit_draws import likely_order
+from loopd.loop.audit_in_force import with_share
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import report_data
-from loopd.loop.draws import likely_order, with_share
 from loopd.loop.narrate import narrate
-from loopd.loop.start import check_parts, started
+from loopd.loop.start_or_resume import check_parts, started
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import all_kept
 from loopd.loop.tools import (

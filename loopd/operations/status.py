@@ -7,10 +7,10 @@ from typing import Any
 
 from loopd.annotation.consensus import NOTHING, index_of, unresolved
 from loopd.config import Config
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.labelled_test import labelled_test
 from loopd.loop.obstacles import obstacle
-from loopd.loop.sizing import queue_limit, queue_sentence
+from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import ROW, Figures, judged_by, measured
 from loopd.operations.next_steps import next_steps

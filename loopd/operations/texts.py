@@ -5,7 +5,7 @@ from __future__ import annotations
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted, LoopdError
-from loopd.loop.start import is_pool_of
+from loopd.loop.start_or_resume import is_pool_of
 from loopd.loop.tools import read_data
 from loopd.machine import State
 

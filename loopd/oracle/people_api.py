@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loopd.annotation import schema
+from loopd.annotation.escaping import original
 from loopd.annotation.http import ArgillaHttp, ConflictError, Front, NotFoundError
-from loopd.annotation.page import original
 from loopd.annotation.schema import MetadataNames
 from loopd.errors import ArgillaError
 from loopd.records import JsonValue

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from loopd.annotation.page import to_page
+from loopd.annotation.escaping import to_page
 from loopd.annotation.schema import readings
 from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
-from loopd.loop.choosing import grounds
-from loopd.loop.draws import folds_in_force, in_force
+from loopd.loop.audit_in_force import folds_in_force, in_force
 from loopd.loop.obstacles import obstacle
-from loopd.loop.sizing import queue_limit
+from loopd.loop.queue_words import queue_limit
+from loopd.loop.random_fallback import grounds
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import number
 from loopd.overview.wording import moment

@@ -13,11 +13,11 @@ from typing import Any
 
 from loopd.config import Config
 from loopd.data.pool import Pool
-from loopd.learning.contenders import AUTO, CONTENDERS
-from loopd.loop.sizing import size_note
+from loopd.learning.auto_classifiers import AUTO, CONTENDERS
+from loopd.loop.queue_words import size_note
 from loopd.machine import State
 from loopd.metrics_log.audit import AUDIT_PREFIX, audit_findings, has_audit
-from loopd.metrics_log.contest import contest_sentence
+from loopd.metrics_log.classifier_words import contest_sentence
 from loopd.metrics_log.edge import edge_sentence
 from loopd.metrics_log.measured import Measured, measured
 from loopd.metrics_log.rows import Row, effort_of, metric_of, number
@@ -25,6 +25,7 @@ from loopd.operations.next_steps import NextStep, next_steps
 from loopd.operations.pool_size import pool_sentence
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
 from loopd.overview.cautions import Outage, cautions
+from loopd.overview.open_records import OpenRecord, open_records
 from loopd.overview.people import (
     AnnotatorSummary,
     OpenBatch,
@@ -33,7 +34,6 @@ from loopd.overview.people import (
     seconds_left,
     waiting,
 )
-from loopd.overview.reasons import OpenRecord, open_records
 from loopd.overview.run_status import RunStatus, run_status
 from loopd.overview.tested import (
     ClassScore,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.labelled_test import labelled_test
-from loopd.loop.sizing import queue_sentence
+from loopd.loop.queue_words import queue_sentence
 from loopd.machine import Phase, State
 from loopd.operations.pool_size import waits_for_texts
 from loopd.overview.people import waiting

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 
-from loopd.evaluation.audit import LEAST
+from loopd.evaluation.audit_intervals import LEAST
 from loopd.metrics_log.audit import UNKNOWN, has_audit
 from loopd.metrics_log.rows import Row, number
 from loopd.printable import one_line

@@ -12,7 +12,7 @@ from pathlib import Path
 from loopd.config import Config
 from loopd.dashboard.pictures import charts
 from loopd.errors import ConfigError
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.status import read_run
 from loopd.operations.texts import NO_POOL, texts_of

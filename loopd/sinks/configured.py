@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loopd.config import Config
-from loopd.loop.start import check_sinks
+from loopd.loop.start_or_resume import check_sinks
 from loopd.sinks.csv_file import CsvFile
 from loopd.sinks.mlflow_run import MlflowRun
 from loopd.sinks.sink_writer import SinkWriter

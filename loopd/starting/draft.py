@@ -39,6 +39,7 @@ class Draft:
         encoding: of the pool, where somebody has said it.
         url: of Argilla.
         key_file: of Argilla's key, from the folder of the configuration; ``None``: not in a file.
+        long_texts: what is to be said of texts that are longer than the model reads; may be empty.
     """
 
     command: str
@@ -54,11 +55,12 @@ class Draft:
     encoding: str | None = None
     url: str = "http://127.0.0.1:6900"
     key_file: str | None = None
+    long_texts: str = ""
 
     def yaml(self) -> str:
         """The file: every line that may be left out says what it is for."""
-        parts = (_head(self), _task(self), _pool(self), _argilla(self), _run(self))
-        return "\n".join("\n".join(part) + "\n" for part in parts)
+        parts = (_head(self), _task(self), _pool(self), _model(self), _argilla(self), _run(self))
+        return "\n".join("\n".join(lines) + "\n" for part in parts if (lines := list(part)))
 
 
 def scalar(text: str) -> str:
@@ -138,6 +140,14 @@ def _pool(draft: Draft) -> Iterator[str]:
     yield ""
     yield "# Labelled texts that the model is measured on."
     yield "# test: {path: test.csv, text: COLUMN, label: COLUMN}"
+
+
+def _model(draft: Draft) -> Iterator[str]:
+    """What of the model there is to decide; nothing where it reads all there is."""
+    if draft.long_texts:
+        yield f"# {draft.long_texts}."
+        yield "# To have the whole of them read, for more seconds to encode and to score:"
+        yield "# classifier: {windows: mean}"
 
 
 def _argilla(draft: Draft) -> Iterator[str]:

@@ -15,10 +15,12 @@ from pathlib import Path
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.looking import look_at
+from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError, StorageError
 from loopd.safe_yaml import decode_yaml
 from loopd.starting.drafting import Drafting
+from loopd.starting.long_texts import long_texts
 from loopd.starting.options import Asker, InitOptions, word_of
 
 CONFIGURATIONS = (".yaml", ".yml")
@@ -57,9 +59,9 @@ def write_configuration(
     draft = Drafting(options, look, out, asker).draft(command)
     if describe and asker is not None:
         draft = replace(draft, descriptions=_described(draft.labels, asker))
-    text = draft.yaml()
-    _try(text, options.data, path)
-    _write_new(path, text)
+    pool = _try(draft.yaml(), options.data, path)
+    draft = replace(draft, long_texts=_long_texts(draft.kind, pool, out))
+    _write_new(path, draft.yaml())
     out(f"wrote {path}")
     return path
 
@@ -119,7 +121,16 @@ def _whole(path: Path) -> Iterator[None]:
         raise
 
 
-def _try(text: str, data: Path, path: Path) -> None:
+def _long_texts(kind: str, pool: Pool, out: Callable[[str], None]) -> str:
+    """What is to be said of texts that are too long; of spans nothing, they are marked as read."""
+    seen = long_texts(pool.texts)
+    if kind == "spans" or not seen.many:
+        return ""
+    out(f"long texts: {seen}; see `classifier.windows` in what is written")
+    return str(seen)
+
+
+def _try(text: str, data: Path, path: Path) -> Pool:
     """Read what would be written, and the texts with it, as ``loopd check`` will.
 
     Raises:
@@ -136,7 +147,8 @@ def _try(text: str, data: Path, path: Path) -> None:
             f"the path of {data} cannot be written in a configuration", "rename file or folder"
         )
     task = config.task
-    read_pool(config.pool, labels=task.labels, kind=task.type, none_label=task.none_label)
+    pool, _ = read_pool(config.pool, labels=task.labels, kind=task.type, none_label=task.none_label)
+    return pool
 
 
 def _same(config: Config, data: Path) -> bool:

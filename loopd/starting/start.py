@@ -256,7 +256,7 @@ def warm_up(config: Config, stop: Stop) -> None:
         config: of the run.
         stop: set by whoever does not.
     """
-    from loopd.learning.contenders import check
+    from loopd.learning.auto_classifiers import check
     from loopd.loop import daemon  # noqa: F401  (the slowest part of loopd itself)
     from loopd.loop.tools import build_learner, read_data
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from loopd.errors import JournalError, NewerError, StorageError
-from loopd.storage.intakes import Intakes
+from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.names import SavedNames
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.recorded_run import RecordedRun, read_journal

@@ -163,7 +163,7 @@ def test_a_missing_extra(
 
     find: Callable[..., object] = importlib.util.find_spec
     monkeypatch.setattr(
-        "loopd.loop.start.find_spec",
+        "loopd.loop.start_or_resume.find_spec",
         lambda name, *more: None if name == package else find(name, *more),
     )
     hide(scene, package, f"{package}.multiannotator")

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from loopd.data.pool import Pool
-from loopd.evaluation.audit import (
+from loopd.evaluation.audit_intervals import (
     Counted,
     f1_interval,
     hits,
@@ -18,7 +18,7 @@ from loopd.evaluation.audit import (
 )
 from loopd.evaluation.gain_forecast import AHEAD, expected
 from loopd.evaluation.savings import Material, Savings, compare
-from loopd.loop.draws import set_aside
+from loopd.loop.audit_draws import set_aside
 from loopd.records import PoolId, Record, Span
 
 RUNS = 200

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.evaluation.contest import GROWTH, LEAST, TOLERATED, PairedCounts, better, is_due
+from loopd.evaluation.classifier_choice import (
+    GROWTH,
+    LEAST,
+    TOLERATED,
+    PairedCounts,
+    better,
+    is_due,
+)
 
 COUNTS = (30, 45, 68, 102, 153, 230)
 """Labels at which a run compares them."""

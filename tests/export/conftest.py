@@ -21,7 +21,7 @@ from loopd.events import (
     ModelTrained,
     RunStarted,
 )
-from loopd.loop.start import versions
+from loopd.loop.start_or_resume import versions
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data
 from loopd.machine import fold

@@ -20,7 +20,7 @@ from loopd.events import (
     RunStarted,
 )
 from loopd.learning.classifiers import registry
-from loopd.loop.start import versions
+from loopd.loop.start_or_resume import versions
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, published_as
 from loopd.storage.journal import Journal
 from tests.export.conftest import Run

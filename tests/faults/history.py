@@ -29,7 +29,7 @@ from loopd.learning.strategies import plugins
 from loopd.loop import daemon
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.run import Loop
-from loopd.loop.start import begin, is_fresh, same_run
+from loopd.loop.start_or_resume import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
 from loopd.loop.tools import DataSets, Tools, build_tools
 from loopd.machine import Phase, State, apply, fold

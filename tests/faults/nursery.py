@@ -22,7 +22,7 @@ HEAVY = (
     "loopd.cli",
     "loopd.loop.daemon",
     "loopd.learning.classifiers.tfidf",
-    "loopd.learning.choosing",
+    "loopd.learning.small_text_query",
     "loopd.learning.fitted",
     "loopd.learning.problems.single_label",
     "loopd.metrics_log.curve",

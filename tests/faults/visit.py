@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import httpx
 
-from loopd.annotation.page import shown
+from loopd.annotation.escaping import shown
 from loopd.config_file import parse_config
 from loopd.errors import LoopdError
 from loopd.loop.tools import read_data

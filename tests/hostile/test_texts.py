@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.page import original, shown
+from loopd.annotation.escaping import original, shown
 from loopd.config import ArgillaSection, DataSection, TaskSection
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool

@@ -164,8 +164,8 @@ def test_more_is_shown_than_an_index_pages_through(
     place: tuple[AnnotationStore, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if an index gave no more than four hits; each bulk has moments of its own."""
-    monkeypatch.setattr("loopd.annotation.page_search.PAGE", 2)
-    monkeypatch.setattr("loopd.annotation.page_search.WINDOW", 4)
+    monkeypatch.setattr("loopd.annotation.record_search.PAGE", 2)
+    monkeypatch.setattr("loopd.annotation.record_search.WINDOW", 4)
     store, people = place
     store.open(NO_POOL, fresh=True)
     batches = [batch(number, f"a{number}", f"b{number}", f"c{number}") for number in range(4)]

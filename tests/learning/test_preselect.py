@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from loopd.config import ClassifierSection
+from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import unlabeled
 from loopd.learning.fitted import PoolScores
 from loopd.learning.learner import Learner
-from loopd.learning.preselect import RANDOM_SHARE, Preselection, preselect
+from loopd.learning.preselect import RANDOM_SHARE, Preselection, ScoringLimit, candidates, preselect
 from loopd.records import Targets
 from tests.learning.conftest import make_pool
 
@@ -34,7 +36,9 @@ def ask(rows: NDArray[np.int64]) -> NDArray[np.float32]:
 
 def narrow(seed: int = 0, size: int = 40) -> Preselection:
     labelled = np.array([0, 199, 1, 198])
-    return preselect(line(), ask, labelled, size=size, seed=seed, interrupt=lambda: None)
+    return preselect(
+        line(), ask, labelled, limit=ScoringLimit(size), seed=seed, interrupt=lambda: None
+    )
 
 
 def test_a_random_half_and_the_unsure() -> None:
@@ -44,7 +48,9 @@ def test_a_random_half_and_the_unsure() -> None:
         asked.extend(rows.tolist())
         return ask(rows)
 
-    found = preselect(line(), asking, np.array([0, 199]), size=40, seed=0, interrupt=lambda: None)
+    found = preselect(
+        line(), asking, np.array([0, 199]), limit=ScoringLimit(40), seed=0, interrupt=lambda: None
+    )
     assert len(asked) == 40 * RANDOM_SHARE
     assert len(found.positions) == 40
     assert not set(found.positions) & {0, 199}
@@ -72,6 +78,109 @@ def test_more_than_there_are_is_all_that_is_free() -> None:
 def test_candidates_are_found_by_position() -> None:
     chosen = Preselection(np.array([3, 5, 9]), np.zeros((10, 2), np.float32))
     assert chosen.among(np.array([9, 0, 5, 4])).tolist() == [0, 2]
+
+
+LONG, SHORT = 200, 8
+"""Tokens of texts on the left and on the right half of the line."""
+
+
+def lengths() -> NDArray[np.int64]:
+    return np.where(line()[:, 0] < 0, LONG, SHORT)
+
+
+def idle() -> None:
+    """Nobody stops this run."""
+
+
+def within(tokens: int | None, texts: int = 100, seed: int = 0) -> Preselection:
+    limit = ScoringLimit(texts, tokens, lengths())
+    return preselect(
+        line(), ask, np.array([0, 199]), limit=limit, seed=seed, interrupt=lambda: None
+    )
+
+
+@pytest.mark.parametrize("tokens", [None, 10**6])
+def test_where_tokens_do_not_matter_the_choice_is_that_by_texts(tokens: int | None) -> None:
+    by_texts = narrow(3).positions
+    limit = ScoringLimit(40, tokens, lengths())
+    labelled = np.array([0, 199, 1, 198])
+    found = preselect(line(), ask, labelled, limit=limit, seed=3, interrupt=lambda: None)
+    assert np.array_equal(found.positions, by_texts)
+
+
+@pytest.mark.parametrize("tokens", [1500, 3000, 6000])
+def test_long_texts_are_fewer(tokens: int) -> None:
+    found = [within(tokens, seed=seed) for seed in range(40)]
+    spent = [int(lengths()[one.positions].sum()) for one in found]
+    assert max(len(one.positions) for one in found) < 100
+    assert 0.6 * tokens < np.mean(spent) < 1.1 * tokens  # what does not fit is left out
+    unsure = [np.abs(line()[one.positions, 0]).argsort()[:5] for one in found]
+    assert all(len(five) == 5 for five in unsure)
+    assert within(tokens).others().size + len(within(tokens).positions) == 200
+
+
+def test_how_many_are_drawn_does_not_follow_from_the_draw() -> None:
+    free = np.arange(1, 199)
+    limit = ScoringLimit(100, 3000, lengths())
+    assert limit.at_random(free) == int(1500 / lengths()[free].mean())
+    drawn = np.zeros(200)
+    for seed in range(300):
+        asked: list[int] = []
+
+        def asking(rows: NDArray[np.int64], asked: list[int] = asked) -> NDArray[np.float32]:
+            asked.extend(rows.tolist())
+            return ask(rows)
+
+        preselect(line(), asking, np.array([0, 199]), limit=limit, seed=seed, interrupt=idle)
+        drawn[asked] += 1
+    assert chisquare(drawn[free], np.full(len(free), drawn.sum() / len(free))).pvalue > 1e-4
+
+
+def test_a_budget_too_small_for_any_text_still_draws_one() -> None:
+    assert len(within(1).positions) == 1
+
+
+class Reading:
+    """A kind of classifier that counts its tokens, and is not asked for them without need."""
+
+    def __init__(self, each: int) -> None:
+        self.each, self.counted = each, 0
+        self.screening = line(90)
+
+    def token_counts(self) -> NDArray[np.int64]:
+        self.counted += 1
+        return np.full(90, self.each)
+
+
+@pytest.mark.parametrize(
+    ("settings", "each", "narrowed", "counted"),
+    [
+        ({}, 64, None, 1),
+        ({}, 10**6, 1, 1),
+        ({"candidates": 30}, 10**6, 30, 0),
+        ({"candidates": 200}, 10**6, None, 0),
+        ({"candidates": 200, "candidate_tokens": 900}, 10, None, 1),
+        ({"candidates": 200, "candidate_tokens": 800}, 10, 80, 1),
+        ({"candidates": 30, "candidate_tokens": 200}, 10, 20, 1),
+    ],
+)
+def test_a_pool_is_narrowed_by_its_texts_or_by_their_tokens(
+    settings: dict[str, int], each: int, narrowed: int | None, counted: int, tmp_path: Path
+) -> None:
+    usual = ClassifierSection(name="transformer").model_dump()
+    section = ClassifierSection.model_construct(**{**usual, **settings})
+    factory = Reading(each)
+    context = ClassifierContext(make_pool(90), 2, section, tmp_path)
+    found = candidates(factory, context, np.array([], dtype=np.int64), 0, ask)  # type: ignore[arg-type]
+    assert (found and len(found.positions)) == narrowed
+    assert factory.counted == counted
+
+
+def test_the_usual_limit_of_tokens_goes_with_the_usual_number_of_texts() -> None:
+    assert ClassifierSection().candidate_limit == 64 * ClassifierSection().candidates
+    assert ClassifierSection(candidates=5000).candidate_limit is None
+    assert ClassifierSection(candidates=5000, candidate_tokens=10**6).candidate_limit == 10**6
+    assert ClassifierSection(candidate_tokens=10**6).candidate_limit == 10**6
 
 
 class Counting:

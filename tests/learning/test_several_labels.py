@@ -15,13 +15,13 @@ from scipy.sparse import csr_matrix
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
-from loopd.learning import choosing
+from loopd.learning import small_text_query
 from loopd.learning.classifiers import registry
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner
-from loopd.learning.preselect import Student, candidates, preselect
+from loopd.learning.preselect import ScoringLimit, Student, candidates, preselect
 from loopd.learning.problems.problem import problem_of
 from loopd.learning.representation import Background
 from loopd.learning.strategies.catalogue import STRATEGIES
@@ -138,7 +138,7 @@ def test_strategies_choose_by_a_real_model(tmp_path: Path, name: str) -> None:
     scores = PoolScores(classifier, factory.pool_features, 3, multi_label=True)
     fitted = FittedClassifier(scores, background)
     everything = np.zeros((60, 3), dtype=np.int64)
-    chosen, _ = choosing.query(
+    chosen, _ = small_text_query.query(
         create(StrategySection(name=name), 3),
         fitted,
         IndexedDataset(factory.pool_features, csr_matrix(everything), np.arange(3)),
@@ -205,7 +205,7 @@ def test_dropout_samples_of_the_transformer_are_told_apart_label_by_label(tmp_pa
     pool, y = make_texts(30)
     factory = factory_of(tmp_path, "transformer", pool, threshold_folds=0, min_steps=1)
     scores = PoolScores(trained(factory, y, 15), factory.pool_features, 3, multi_label=True)
-    chosen, values = choosing.query(
+    chosen, values = small_text_query.query(
         create(StrategySection(name="bald", options={"dropout_samples": 3}), 3),
         FittedClassifier(scores),
         unlabeled(factory.pool_features, 3),
@@ -237,7 +237,13 @@ def test_the_student_learns_independent_probabilities() -> None:
 
 def test_a_big_pool_is_narrowed_to_where_any_label_is_unsure() -> None:
     found = preselect(
-        line(), ask, np.array([0]), size=80, seed=0, interrupt=lambda: None, multi_label=True
+        line(),
+        ask,
+        np.array([0]),
+        limit=ScoringLimit(80),
+        seed=0,
+        interrupt=lambda: None,
+        multi_label=True,
     )
     inside = np.isin(np.arange(200), found.positions)
     assert inside[45:55].all()  # around -0.5

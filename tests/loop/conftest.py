@@ -23,7 +23,7 @@ from loopd.events import Event
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
-from loopd.loop.start import begin
+from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Clock, DataSets, Tools, build_learner, interrupt_of

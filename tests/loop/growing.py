@@ -13,11 +13,11 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, PoolGrew
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.run import Loop
-from loopd.loop.start import first_event, is_fresh, refuse_changes
+from loopd.loop.start_or_resume import first_event, is_fresh, refuse_changes
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import Clock, Tools, build_tools, read_data, with_news

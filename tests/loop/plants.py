@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 import loopd.loop.gates
-import loopd.loop.start
+import loopd.loop.start_or_resume
 from loopd import cleanlab_adapter as multiannotator
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.server_version import ServerVersion
@@ -119,7 +119,7 @@ def setting(gate: str, name: str, *, live: bool = False, **sections: dict[str, A
 def lacking(site: Site, *packages: str) -> None:
     """These packages are not there."""
     site.patch.setattr(
-        loopd.loop.start, "find_spec", lambda name: None if name in packages else object()
+        loopd.loop.start_or_resume, "find_spec", lambda name: None if name in packages else object()
     )
 
 

@@ -21,15 +21,15 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError, DatasetError, RunError, StorageError
 from loopd.events import SHUFFLED, PoolChanged, RunStarted
 from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_options
+from loopd.loop.audit_draws import set_aside
 from loopd.loop.daemon import run_daemon
-from loopd.loop.draws import set_aside
 from loopd.loop.gates import GATES, in_order
-from loopd.loop.start import pool_changed, refuse_changes
+from loopd.loop.start_or_resume import pool_changed, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.operations.recover import run_recovery
 from loopd.records import PoolId, Record
-from loopd.storage.intakes import Intakes
+from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.run_folder import POOL_FOLDER
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())

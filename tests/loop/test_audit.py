@@ -11,8 +11,8 @@ import pytest
 
 from loopd.annotation.consensus import discarded, targets
 from loopd.events import HASHED, SHUFFLED, BatchPlanned, RoundEvaluated, RunStarted
-from loopd.loop.auditing import _news
-from loopd.loop.draws import set_aside
+from loopd.loop.audit_draws import set_aside
+from loopd.loop.audit_figures import _news
 from loopd.loop.steps import STEPS
 from loopd.loop.stop_sets import of_the_beginning
 from loopd.machine import Phase, State, fold

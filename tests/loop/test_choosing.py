@@ -9,8 +9,8 @@ import pytest
 
 from loopd.config import Config
 from loopd.events import BatchPlanned, RoundEvaluated
-from loopd.loop.choosing import REASON, grounds, losing_setup
 from loopd.loop.edge import fallen_back, selected_items
+from loopd.loop.random_fallback import REASON, grounds, losing_setup
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, apply
 from loopd.metrics_log.edge import edge_sentence

@@ -16,13 +16,13 @@ from loopd.config.learning import PACKAGED_MODEL
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError
-from loopd.evaluation import contest as rule
+from loopd.evaluation import classifier_choice as rule
 from loopd.events import Event, ModelTrained, RoundEvaluated
 from loopd.export.last_model import last_model
+from loopd.learning.auto_classifiers import AUTO, CHEAP, DEAR, section_of
 from loopd.learning.classifiers.source import locate
-from loopd.learning.contenders import AUTO, CHEAP, DEAR, section_of
-from loopd.loop import comparing, contest
-from loopd.loop.contest import classifier_of, labels_compared
+from loopd.loop import classifier_comparison, classifier_in_use
+from loopd.loop.classifier_in_use import classifier_of, labels_compared
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import build_learner, interrupt_of
@@ -192,7 +192,7 @@ def test_a_comparison_of_the_round_itself_decides_about_later_ones(
     make_bench: MakeBench, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench = begun(make_bench, encoder)
-    monkeypatch.setattr(contest, "_in_use", lambda state: CHEAP)
+    monkeypatch.setattr(classifier_in_use, "_in_use", lambda state: CHEAP)
     events = run(bench)
     trained = [event for event in events if isinstance(event, ModelTrained)]
     assert {event.classifier for event in trained} == {CHEAP}
@@ -204,7 +204,7 @@ def test_a_comparison_of_the_round_itself_decides_about_later_ones(
 def test_random_draws_compare_them_where_there_are_enough(
     make_bench: MakeBench, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "ENOUGH_DRAWS", 5)
+    monkeypatch.setattr(classifier_comparison, "ENOUGH_DRAWS", 5)
     bench = begun(make_bench, encoder, audit={"random_share": 0.5, "folds": 0})
     events = run(bench)
     compared = [
@@ -225,7 +225,7 @@ def test_random_draws_compare_them_where_there_are_enough(
 def test_a_test_set_that_people_label_never_compares_them(
     make_bench: MakeBench, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "ENOUGH_DRAWS", 1)
+    monkeypatch.setattr(classifier_comparison, "ENOUGH_DRAWS", 1)
     classifier = {"name": "auto", "model": str(encoder), "threads": 1, "options": OPTIONS}
     sections: Any = {"audit": {"folds": 2}, "test": {"ask": 20}, "stopping": {"max_rounds": 6}}
     events = run(make_bench(80, classifier=classifier, **sections))
@@ -237,7 +237,7 @@ def test_a_test_set_that_people_label_never_compares_them(
 def test_draws_that_train_do_not_compare_them(
     make_bench: MakeBench, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "ENOUGH_DRAWS", 1)
+    monkeypatch.setattr(classifier_comparison, "ENOUGH_DRAWS", 1)
     bench = begun(make_bench, encoder, audit={"random_share": 0.5, "folds": 2})
     run(bench)
     state = bench.state
@@ -245,7 +245,7 @@ def test_draws_that_train_do_not_compare_them(
     everything = dict(bench.tools.resolver.consensus(state, bench.tools).targets)
     assert drawn & everything.keys()
     later = replace(state, evaluated={})
-    figures = comparing.compared(later, everything, bench.tools)
+    figures = classifier_comparison.compared(later, everything, bench.tools)
     assert figures["by"] == "cross-validation"
 
 

@@ -29,7 +29,7 @@ from loopd.events import (
 from loopd.loop.closing import reason_to_close
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue import paces, runs_low
-from loopd.loop.waiting import figures
+from loopd.loop.waiting_figures import figures
 from loopd.machine import State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.overview.overview import overview

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopd.data.pool import Pool
-from loopd.evaluation.audit import Counted, stratified_interval, stratified_share
+from loopd.evaluation.audit_intervals import Counted, stratified_interval, stratified_share
 from loopd.events import (
     HASHED,
     SHUFFLED,
@@ -19,7 +19,7 @@ from loopd.events import (
     BatchPublished,
     RunStarted,
 )
-from loopd.loop.draws import drawn, likely_order, set_aside
+from loopd.loop.audit_draws import drawn, likely_order, set_aside
 from loopd.loop.stop_sets import of_the_beginning, smallest_numbers
 from loopd.loop.strata import strata
 from loopd.machine import State, apply

@@ -23,7 +23,7 @@ from loopd.events import (
 from loopd.loop.answer_moments import KEPT, LEAST, annotators_of, moments_of
 from loopd.loop.answer_times import moment
 from loopd.loop.queue import paces, runs_low
-from loopd.loop.waiting import waited
+from loopd.loop.waiting_figures import waited
 from loopd.machine import Phase, State, apply, fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Target
 from tests.annotation import walked

@@ -17,10 +17,10 @@ from loopd.annotation.consensus import discarded, targets
 from loopd.config_file import parse_config
 from loopd.errors import ConfigError, NewerError, RunError
 from loopd.events import BatchPlanned, RoundEvaluated, RunStarted
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.labelled_test import due, labelled_test, reserved, usable
 from loopd.loop.obstacles import obstacle
-from loopd.loop.start import refuse_changes
+from loopd.loop.start_or_resume import refuse_changes
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log

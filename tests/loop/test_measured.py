@@ -11,8 +11,9 @@ import pytest
 from loopd.config.audit import USUAL_FOLDS, USUAL_SHARE
 from loopd.config_file import parse_config
 from loopd.events import RoundEvaluated, RunStarted
-from loopd.loop.draws import folds_in_force, in_force, set_aside, with_share
-from loopd.loop.start import begin
+from loopd.loop.audit_draws import set_aside
+from loopd.loop.audit_in_force import folds_in_force, in_force, with_share
+from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log

@@ -30,8 +30,8 @@ from loopd.events import (
 )
 from loopd.loop.closing import reason_to_close
 from loopd.loop.queue import BATCHES_OUT, lasting
-from loopd.loop.sizing import queue_limit, queue_sentence
-from loopd.loop.waiting import figures
+from loopd.loop.queue_words import queue_limit, queue_sentence
+from loopd.loop.waiting_figures import figures
 from loopd.machine import State, apply
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId
 

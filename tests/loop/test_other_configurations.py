@@ -12,8 +12,8 @@ import pytest
 from loopd.config import StoppingSection
 from loopd.evaluation.gain_forecast import LEAST_DRAWS
 from loopd.events import ModelTrained, RoundEvaluated
-from loopd.loop.auditing import _foreseen
-from loopd.loop.draws import unseen
+from loopd.loop.audit_draws import unseen
+from loopd.loop.audit_figures import _foreseen
 from loopd.loop.verdict import stop_reason
 from loopd.machine import State
 from loopd.records import Batch, BatchItem, PoolId, Targets

@@ -13,7 +13,7 @@ from loopd.annotation.consensus import targets
 from loopd.errors import DatasetError, RunError, TransientError
 from loopd.events import BatchCollected, BatchPlanned, ModelTrained
 from loopd.loop import steps
-from loopd.loop.start import begin, same_run
+from loopd.loop.start_or_resume import begin, same_run
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log

@@ -25,7 +25,7 @@ from loopd.loop.queue import (
     runs_low,
     turnaround,
 )
-from loopd.loop.waiting import figures, waited
+from loopd.loop.waiting_figures import figures, waited
 from loopd.machine import Phase, State, apply
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, JsonValue, PoolId
 

@@ -10,7 +10,7 @@ import pytest
 from loopd.annotation import schema
 from loopd.learning.strategies.catalogue import STRATEGIES
 from loopd.machine import State, fold
-from loopd.overview.reasons import open_records
+from loopd.overview.open_records import open_records
 from loopd.records import Batch, BatchItem, Suggestion
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import Bench, MakeBench, gold

@@ -8,7 +8,7 @@ import pytest
 
 from loopd.annotation.consensus import ballots, targets, unresolved
 from loopd.events import AnswersCollected, BatchPlanned
-from loopd.loop.start import begin
+from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log

@@ -19,10 +19,10 @@ from loopd.dashboard.prometheus import Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.view import View
 from loopd.export.figures import SOURCES, figures
-from loopd.loop.draws import in_force
+from loopd.loop.audit_in_force import in_force
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
-from loopd.loop.start import begin
+from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data

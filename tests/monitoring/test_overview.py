@@ -15,8 +15,8 @@ from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event, 
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows
 from loopd.overview.cautions import Outage
+from loopd.overview.open_records import proposals
 from loopd.overview.overview import LiveContext, Overview, overview
-from loopd.overview.reasons import proposals
 from loopd.records import AnswerStatus, ExternalId, JsonValue, PoolId, Span, Suggestion
 from loopd.reports.report_page import report_html
 from tests.monitoring.story import (

@@ -19,7 +19,7 @@ from loopd.dashboard.observers import observers
 from loopd.errors import ConfigError
 from loopd.events import RunStopped
 from loopd.installation import add_extra
-from loopd.loop import start
+from loopd.loop import start_or_resume
 from loopd.loop.observers import RunView
 from loopd.metrics_log.rows import Row, number
 from loopd.sinks.csv_file import CsvFile
@@ -193,7 +193,9 @@ def test_the_model_is_offered_only_when_the_run_is_done(ran: Bench) -> None:
 
 
 def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "find_spec", lambda name: None if name == "tensorboard" else name)
+    monkeypatch.setattr(
+        start_or_resume, "find_spec", lambda name: None if name == "tensorboard" else name
+    )
     config = parse_config({**TASK, "sinks": {"tensorboard": "tb"}}, Path("/base"))
     with pytest.raises(ConfigError, match=r"sinks\.tensorboard needs tensorboard") as caught:
         list(observers(config))

@@ -11,7 +11,7 @@ from loopd.config import Config
 from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.dashboard.view import View
 from loopd.events import BatchCollected, BatchPlanned, Event
-from loopd.loop.sizing import size_note
+from loopd.loop.queue_words import size_note
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows
 from loopd.overview.overview import overview

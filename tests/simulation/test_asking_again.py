@@ -15,7 +15,7 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
 from loopd.loop.run import Loop
-from loopd.loop.start import begin
+from loopd.loop.start_or_resume import begin
 from loopd.loop.stop import Stop
 from loopd.loop.tools import DataSets, build_tools
 from loopd.machine import Phase, State, fold

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import strategies as st
 
-from loopd.growing import CHUNK, GrowingMap, growing
+from loopd.growing_map import CHUNK, GrowingMap, growing
 from tests.fuzz.properties import HOW_OFTEN, holds
 
 Pairs = list[tuple[int, int]]

@@ -29,8 +29,8 @@ from loopd.errors import JournalError, LoopdError, NewerError, StorageError
 from loopd.events import RunStarted, RunStopped
 from loopd.loop.tools import read_data
 from loopd.records import PoolId, Record
+from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.codec import decode, encode
-from loopd.storage.intakes import Intakes
 from loopd.storage.journal import Journal, events_at
 from loopd.storage.names import SavedNames
 from loopd.storage.newer import refuse_newer

@@ -24,7 +24,7 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, ModelTrained, RoundEvaluated
-from loopd.loop.start import first_event, refuse_changes
+from loopd.loop.start_or_resume import first_event, refuse_changes
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
 from loopd.loop.tools import Tools, build_tools, read_data

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from loopd.derived import Kind
 from loopd.events import AnswersCollected, BatchPlanned, Event, RunRecovered
-from loopd.growing import GrowingMap
+from loopd.growing_map import GrowingMap
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, published_as, text_of
 

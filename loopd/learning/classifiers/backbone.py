@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 from loopd.config import ClassifierSection
 from loopd.errors import LoopdError, ModelError
 from loopd.learning import seeding
+from loopd.learning.classifiers.depths import weights_below
 from loopd.learning.classifiers.source import locate
 from loopd.learning.features.windows import CUT, MEAN, Specials, all_windows, head_and_tail
 
@@ -39,6 +40,9 @@ _REASONS = (
 )
 """What transformers says, and what of it helps."""
 
+_COUNT_FROM_PADDING = ("roberta", "camembert", "longformer", "mpnet")
+"""Encoders whose first position is the one behind the padding's index."""
+
 
 class Backbone:
     """A pretrained encoder, loaded once; copies of it are fine-tuned.
@@ -52,6 +56,7 @@ class Backbone:
 
     def __init__(self, section: ClassifierSection) -> None:
         self.name, self._windows = section.model, section.windows
+        self._below: dict[int, frozenset[str]] = {}
         self.device = _device(section.device)
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
@@ -111,6 +116,13 @@ class Backbone:
         """Layers behind the word embeddings."""
         return int(self._pristine.config.num_hidden_layers)
 
+    def weights_below(self, layer: int) -> frozenset[str]:
+        """Names of all weights below a layer; empty where these cannot stay as they are alone."""
+        if layer not in self._below:
+            ids = self.tokenize(["a text"])[0]
+            self._below[layer] = weights_below(self._pristine, ids, layer)
+        return self._below[layer]
+
     def copy(self) -> torch.nn.Module:
         """An encoder of its own, with the pretrained weights, on the device."""
         encoder: torch.nn.Module = copy.deepcopy(self._pristine).to(self.device)
@@ -128,7 +140,8 @@ class Backbone:
             positions = self._pristine.config.max_position_embeddings or 10**6
         except AttributeError:  # relative positions have no end
             positions = 10**6
-        kept_back = 2 if "roberta" in str(self._pristine.config.model_type) else 0
+        kind = str(self._pristine.config.model_type)
+        kept_back = 2 if any(name in kind for name in _COUNT_FROM_PADDING) else 0
         most = int(min(self.tokenizer.model_max_length, positions - kept_back))
         if most < FEWEST_TOKENS:
             raise ValueError(f"it takes {most} tokens")

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
-from loopd.learning.arrays import Tensors
+from loopd.learning.arrays import Positions, Tensors
 from loopd.learning.protocols import Classifier, Features
 from loopd.learning.representation import Representation, Rows
 
@@ -127,6 +127,15 @@ class SaysWhetherItEmbeds(Protocol):
     @property
     def embeds(self) -> bool:
         """Whether its classifiers have embeddings."""
+        ...
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A kind of classifier that knows how long its texts are; what it costs follows from that."""
+
+    def token_counts(self) -> Positions:
+        """Tokens (n,) that it reads of each text of the pool; computed at the first call."""
         ...
 
 

@@ -5,8 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 from loopd.learning.arrays import Positions, Tensors, Tick
 from loopd.learning.classifiers.backbone import Backbone
+from loopd.learning.classifiers.lean import Transformer
 
 ENCODER = "encoder."
 """Prefix of the encoder's weights in the saved form."""
@@ -155,26 +155,25 @@ def trainable_encoder(
         backbone: gives the copy.
         freeze_embeddings: whether the word vectors stay as they are.
         frozen_share: share of the layers, from the lowest, that stay as they are, rounded; where
-            there is one, what lies below it stays too. The highest is always trained.
+            there is one, all that lies below them stays too. The highest is always trained. Layers
+            that share their weights are all trained, as none of them can stay alone.
     """
     encoder = backbone.copy()
-    weights = dict(encoder.named_parameters())
-    layers = max((_layer_of(name) for name in weights), default=-1) + 1
-    below = min(round(frozen_share * layers), max(0, layers - 1))
-    for name, weight in weights.items():
-        is_word = freeze_embeddings and "word_embeddings" in name
-        is_low = 0 <= _layer_of(name) < below or (below > 0 and name.startswith("embeddings."))
-        weight.requires_grad_(not (is_word or is_low))
+    below = min(round(frozen_share * backbone.layers), backbone.layers - 1)
+    low = backbone.weights_below(below) if below > 0 else frozenset()
+    words = {id(weight) for weight in _word_vectors(encoder)} if freeze_embeddings else set()
+    for name, weight in encoder.named_parameters():
+        is_word = freeze_embeddings and ("word_embeddings" in name or id(weight) in words)
+        weight.requires_grad_(not (is_word or name in low))
     return encoder
 
 
-_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
-
-
-def _layer_of(name: str) -> int:
-    """The layer that a weight is in, from 0; -1 where it is in none."""
-    match = _LAYER.search(name)
-    return -1 if match is None else int(match[1])
+def _word_vectors(encoder: Transformer) -> Iterator[torch.nn.Parameter]:
+    """Whatever an encoder calls them."""
+    try:
+        yield from encoder.get_input_embeddings().parameters()
+    except NotImplementedError:  # transformers finds none in it
+        return
 
 
 def trained_weights(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:

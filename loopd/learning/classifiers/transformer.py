@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
-from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
+from loopd.learning.arrays import Options, Positions, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, ContrastiveRecipe, fine_tune
@@ -109,6 +109,10 @@ class TransformerFactory:
     def screening(self) -> PoolRows:
         """Features of the frozen encoder, by which a big pool is narrowed."""
         return self._frozen.pool
+
+    def token_counts(self) -> Positions:
+        """Tokens (n,) that are read of each text of the pool."""
+        return self.pool_features.lengths
 
     @cached_property
     def _frozen(self) -> FrozenFeatures:

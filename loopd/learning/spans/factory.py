@@ -15,7 +15,13 @@ import torch
 from loopd.learning.arrays import Options, Tensors
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays, explained
 from loopd.learning.classifiers.contract import ClassifierContext
-from loopd.learning.classifiers.fine_tuning import Recipe, restore, saved, trained_weights
+from loopd.learning.classifiers.fine_tuning import (
+    Recipe,
+    restore,
+    restored,
+    saved,
+    trained_weights,
+)
 from loopd.learning.classifiers.options import refuse_bad_values
 from loopd.learning.classifiers.pooling import Embedder
 from loopd.learning.classifiers.source import identity
@@ -102,7 +108,8 @@ class SpanTaggerFactory:
             KeyError, ValueError: the arrays do not fit.
         """
         tagger = self.new(0)
-        restore(_weights(tagger), tensors)
+        restored(tagger.encoder, tensors)
+        restore(_head(tagger), tensors)
         return tagger
 
     def describe(self) -> str:
@@ -178,5 +185,8 @@ class SpanTaggerFactory:
 
 def _weights(tagger: SpanTagger) -> dict[str, torch.Tensor]:
     """By their names in the saved form."""
-    head = {"head.weight": tagger.head.weight, "head.bias": tagger.head.bias}
-    return {**trained_weights(tagger.encoder), **head}
+    return {**trained_weights(tagger.encoder), **_head(tagger)}
+
+
+def _head(tagger: SpanTagger) -> dict[str, torch.Tensor]:
+    return {"head.weight": tagger.head.weight, "head.bias": tagger.head.bias}

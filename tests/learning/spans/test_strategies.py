@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopd.config import StrategySection
 from loopd.errors import ModelError
-from loopd.learning import choosing
+from loopd.learning import small_text_query
 from loopd.learning.dataset import unlabeled
 from loopd.learning.representation import Background
 from loopd.learning.seeding import seeded
@@ -74,7 +74,7 @@ def ask(
     fitted = FittedTagger(TagScores(tagger, features, 2))
     known = np.array(labelled, dtype=np.int64)
     with seeded(seed):
-        return choosing.query(
+        return small_text_query.query(
             strategy,
             fitted,
             unlabeled(features, 2),
@@ -180,7 +180,7 @@ def fitted_on(factory: SpanTaggerFactory, tagger: SpanTagger) -> FittedTagger:
 
 def ask_real(factory: SpanTaggerFactory, fitted: FittedTagger, strategy: Any) -> Any:
     with seeded(5):
-        return choosing.query(
+        return small_text_query.query(
             strategy,
             fitted,
             unlabeled(factory.pool_features, 2),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from loopd.config import StrategySection
-from loopd.learning import choosing
+from loopd.learning import small_text_query
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.fitted import ColdClassifier, FittedClassifier, PoolScores
 from loopd.learning.representation import Background
@@ -132,7 +132,7 @@ class World:
     ) -> tuple[list[int], list[float] | None]:
         labelled = dict(sorted(self.labelled.items()))
         with seeded(seed):
-            chosen, scores = choosing.query(
+            chosen, scores = small_text_query.query(
                 strategy,
                 self.model(),
                 self.pool(),

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.learning.strategies import auto, reasons
+from loopd.learning.strategies import auto, reason_words
 from loopd.learning.strategies.catalogue import STRATEGIES, Entry
-from loopd.learning.strategies.reasons import Evidence, sentence, words
+from loopd.learning.strategies.reason_words import Evidence, sentence, words
 from loopd.learning.strategies.registry import own_reason
 
 INNER = [
@@ -109,4 +109,4 @@ def test_a_sentence_is_short_enough_for_metadata(
 ) -> None:
     told = sentence(name, Evidence((first, second), 20, unlabelled, (0.1,)))
     assert len(told) < 250
-    assert reasons.AGAIN
+    assert reason_words.AGAIN

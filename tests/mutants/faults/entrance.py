@@ -77,8 +77,8 @@ ENTRANCE: tuple[Fault, ...] = (
     Fault(
         "what is written is not tried",
         "starting/init.py",
-        "    _try(text, options.data, path)\n",
-        "",
+        "pool = _try(draft.yaml(), options.data, path)",
+        "pool = Pool(())",
         INIT,
     ),
     Fault(

@@ -17,7 +17,7 @@ EVALUATION: tuple[Fault, ...] = (
     ),
     Fault(
         "audit predictions of another configuration count",
-        "loop/auditing.py",
+        "loop/audit_figures.py",
         "if number in state.trained and event.config_digest == state.config_digest",
         "if number in state.trained",
         OTHER_CONFIGURATION_TESTS,
@@ -109,7 +109,7 @@ EVALUATION: tuple[Fault, ...] = (
     ),
     Fault(
         "an interval of few draws is the normal one",
-        "evaluation/audit.py",
+        "evaluation/audit_intervals.py",
         'method="exact"',
         'method="wilson"',
         (
@@ -119,7 +119,7 @@ EVALUATION: tuple[Fault, ...] = (
     ),
     Fault(
         "the interval of F1 is not widened for few texts",
-        "evaluation/audit.py",
+        "evaluation/audit_intervals.py",
         "x = np.concatenate([2 * right, [usual, usual, 0.0, 0.0]])",
         "x = np.concatenate([2 * right, [usual, usual, usual, usual]])",
         ("tests/evaluation/test_audit.py::test_f1_stays_between_none_and_all",),

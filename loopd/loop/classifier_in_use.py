@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from loopd.evaluation.contest import PairedCounts, better
-from loopd.learning.contenders import CHEAP, CONTENDERS, DEAR
+from loopd.evaluation.classifier_choice import PairedCounts, better
+from loopd.learning.auto_classifiers import CHEAP, CONTENDERS, DEAR
 from loopd.learning.learner import Learner
 from loopd.machine import State
 from loopd.records import JsonValue

@@ -8,7 +8,7 @@ from itertools import islice
 
 from loopd.annotation.consensus import index_of, is_given
 from loopd.data.pool import Pool
-from loopd.learning.strategies import reasons
+from loopd.learning.strategies import reason_words
 from loopd.machine import State
 from loopd.printable import one_line
 from loopd.records import Batch, BatchItem, ExternalId, Span, Suggestion
@@ -92,7 +92,7 @@ def why(item: BatchItem, strategy: str) -> str:
         return AT_RANDOM
     if item.reason:
         return one_line(item.reason)
-    return reasons.AGAIN if item.copy_id is not None else reasons.words(strategy)
+    return reason_words.AGAIN if item.copy_id is not None else reason_words.words(strategy)
 
 
 def proposals(suggestion: Suggestion | None, text: str) -> tuple[Proposal, ...]:

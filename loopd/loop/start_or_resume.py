@@ -1,4 +1,4 @@
-"""Owns the beginning of a process: is this the run that the journal is about?
+"""Owns how a process starts or resumes a run: is the journal about it, is what it needs installed?
 
 Must not do any step of the loop.
 """
@@ -19,8 +19,8 @@ from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.events import HASHED, Event, PoolChanged, RunResumed, RunStarted
 from loopd.installation import add_extra
-from loopd.learning.contenders import check
-from loopd.loop.draws import folds_in_force
+from loopd.learning.auto_classifiers import check
+from loopd.loop.audit_in_force import folds_in_force
 from loopd.loop.labelled_test import FINGERPRINT
 from loopd.loop.tools import DataSets, Tools
 from loopd.machine import Phase, State

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from loopd.annotation.consensus import discarded, outside
-from loopd.evaluation.audit import (
+from loopd.evaluation.audit_intervals import (
     LEAST,
     Counted,
     f1_interval,
@@ -27,7 +27,7 @@ from loopd.evaluation.gain_forecast import AHEAD, ROUNDS, expected
 from loopd.evaluation.savings import Head, Material, Savings, compare
 from loopd.learning.learner import Model
 from loopd.learning.seeding import for_step
-from loopd.loop.draws import PURPOSE
+from loopd.loop.audit_draws import PURPOSE
 from loopd.loop.edge import edge_figures, selected_items, signs
 from loopd.loop.measuring import predicted
 from loopd.loop.strata import Stratum, strata

@@ -10,7 +10,7 @@ from loopd.learning import seeding
 from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.random_draw import drawn_at_random
 from loopd.learning.trainer import Model
-from loopd.loop.draws import placed
+from loopd.loop.audit_draws import placed
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.metrics_log.edge import edge_sentence, is_behind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation.page import from_page, original, shown, to_page, unpadded
+from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
 from loopd.records import JsonValue
 
 TEXTS = st.text(st.one_of(st.sampled_from("<>&;#a b/!\U0001f389é\u05d0\u200d"), st.characters()))

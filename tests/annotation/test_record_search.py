@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation import page_search
-from loopd.annotation.page_search import PageSearch
+from loopd.annotation import record_search
+from loopd.annotation.record_search import PageSearch
 from loopd.errors import ArgillaError
 
-UNTOLD = page_search.WINDOW
+UNTOLD = record_search.WINDOW
 
 
 class Index:
@@ -40,7 +40,7 @@ class Index:
         self, body: dict[str, Any], *, with_answers: bool, limit: int, offset: int
     ) -> dict[str, Any]:
         assert not with_answers
-        if offset + limit > page_search.WINDOW:
+        if offset + limit > record_search.WINDOW:
             raise ArgillaError("Result window is too large")
         self.requests += 1
         assert body["sort"] == [
@@ -64,8 +64,8 @@ def found(index: Index, batch_ids: Sequence[str] = ("b0",)) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_search, "PAGE", 5)
-    monkeypatch.setattr(page_search, "WINDOW", 20)
+    monkeypatch.setattr(record_search, "PAGE", 5)
+    monkeypatch.setattr(record_search, "WINDOW", 20)
 
 
 GAPS = st.lists(st.integers(0, 2), max_size=120)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopd.config.audit import USUAL_FOLDS
-from loopd.evaluation.contest import PairedCounts, is_due
-from loopd.learning.contenders import CHEAP, DEAR
+from loopd.evaluation.classifier_choice import PairedCounts, is_due
+from loopd.learning.auto_classifiers import CHEAP, DEAR
 from loopd.learning.learner import Learner
-from loopd.loop.contest import NEXT, classifier_of, decided, labels_compared, only
-from loopd.loop.draws import folds_in_force
+from loopd.loop.audit_in_force import folds_in_force
+from loopd.loop.classifier_in_use import NEXT, classifier_of, decided, labels_compared, only
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.records import BatchItem, JsonValue, PoolId, Targets
