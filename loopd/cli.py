@@ -128,13 +128,13 @@ def main() -> None:
 @click.option(
     "--stay",
     is_flag=True,
-    help="When the run is done, keep its page and metrics up, and go on as soon as a limit is "
+    help="When the run is done, keep its page and metrics up, and continue as soon as a limit is "
     "raised in CONFIG.",
 )
 def run(config: Path, *, stay: bool) -> None:
     """Run the loop described in CONFIG until it is done or Ctrl-C.
 
-    Start it again at any time, after a crash too: it goes on where it was.
+    Start it again at any time, even after a crash: it picks up where it left off.
     """
     from loopd.config_file import load_config
     from loopd.dashboard.observers import observers
@@ -205,7 +205,7 @@ def _told(settings: Any, watching: Watching) -> int:
     is_flag=False,
     flag_value=2.0,
     metavar="[SECONDS]",
-    help="Look again every so many seconds (2), until Ctrl-C: drawn anew on a terminal, elsewhere "
+    help="Look again every this many seconds (2), until Ctrl-C: redrawn on a terminal, elsewhere "
     "a line for each change.",
 )
 def status(config: Path, *, as_json: bool, watch: float | None) -> None:
@@ -248,8 +248,8 @@ def _screen(settings: Any, state: Any, fields: dict[str, Any]) -> str:
 def recover(config: Path, *, dry_run: bool) -> None:
     """Rebuild the lost or damaged journal of the run of CONFIG from what Argilla holds.
 
-    Batches and labels come back, measures of earlier rounds do not. End a daemon that still works
-    on the run first. A journal that can be read is never replaced.
+    Batches and labels come back; measures of earlier rounds do not. First stop any daemon that
+    still works on the run. A readable journal is never replaced.
     """
     from loopd import log
     from loopd.config_file import load_config
@@ -265,10 +265,10 @@ def recover(config: Path, *, dry_run: bool) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder, or a file that ends with `.html` and comes without the PNGs; default: `run.dir` "
-    "with `-report` behind it.",
+    help="Folder, or a file that ends with `.html`, without the PNGs; default: `run.dir` with "
+    "`-report` appended.",
 )
-@click.option("--no-texts", is_flag=True, help="Leave out the texts of the records out now.")
+@click.option("--no-texts", is_flag=True, help="Leave out the texts of open records.")
 def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     """Write one HTML file that tells everything about the run of CONFIG, and its charts as PNGs.
 

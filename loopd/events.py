@@ -53,7 +53,7 @@ class BatchPlanned:
     """The next batch is chosen; written before Argilla is touched, so that ids are fixed.
 
     ``seconds`` is the time that choosing took. ``refreshed`` are the records of earlier batches
-    that nobody has touched, ranked anew with what the new model proposes; they stay where they are.
+    that nobody has touched, ranked again with the new model's suggestions; they do not move.
     ``fallback`` are pool ids of new texts of the batch that were drawn at random and train, because
     choosing was behind random draws; ``why`` says so with figures, empty where there are none.
     """
@@ -110,7 +110,7 @@ class RecordsReopened:
 
 @dataclass(frozen=True, slots=True)
 class SettingsAdopted:
-    """Somebody has changed in Argilla how many answers complete a record; the run goes on with it.
+    """Somebody has changed in Argilla how many answers complete a record; the run adopts it.
 
     ``min_submitted`` takes the place of ``queue.min_submitted`` from here on.
     """
@@ -121,7 +121,7 @@ class SettingsAdopted:
 
 @dataclass(frozen=True, slots=True)
 class PoolChanged:
-    """The pool is a dataset in Argilla, and its records are others than at the last start.
+    """The pool is a dataset in Argilla, and its records have changed since the last start.
 
     ``added`` texts joined the pool, which has ``pool_fingerprint`` since. ``gone`` are pool ids of
     texts that were never put into a batch and are not there any more, ``back`` those that are there
@@ -137,7 +137,7 @@ class PoolChanged:
 
 @dataclass(frozen=True, slots=True)
 class PoolGrew:
-    """Texts of a file joined the pool, behind all others; they lie in the run's folder by now.
+    """Texts of a file joined the pool, after all others; they are already in the run's folder.
 
     ``source`` is what they came from, ``fingerprint`` is of these texts, ``pool_fingerprint`` of
     the pool with them. The first of ``new`` texts has the position ``first``. ``duplicates`` are
@@ -250,7 +250,7 @@ class RunStopped:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """The configuration changed in a way that allows the run to go on."""
+    """The configuration changed in a way that allows the run to continue."""
 
     at: float
     config_digest: str

@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 
 from loopd import errors
 from loopd.cli import main
-from loopd.config import Config
+from loopd.config import NAME_PATTERN, Config
 from loopd.config.json_schema import schema_text
 from loopd.metrics_log.writer import KEYS
 
@@ -105,8 +105,8 @@ def _limits(constraint: Any) -> Iterator[str]:
             yield f"{word} {value}"
     if (least := getattr(constraint, "min_length", None)) is not None:
         yield "not empty" if least == 1 else f"at least {least}"
-    if getattr(constraint, "pattern", None) is not None:
-        yield "letters, digits, `-`, `_`"
+    if (pattern := getattr(constraint, "pattern", None)) is not None:
+        yield "no control characters" if pattern == NAME_PATTERN else "letters, digits, some marks"
 
 
 def default_words(field: FieldInfo) -> str:

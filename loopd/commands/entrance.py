@@ -51,8 +51,9 @@ def _about_data(command: Callable[..., Any]) -> Callable[..., Any]:
 def init(**options: Any) -> None:
     """Write a commented configuration for the texts in DATA.
 
-    DATA is a CSV, JSON Lines or Parquet file, or a folder made by `save_to_disk`. What is not said
-    is guessed from it; what cannot be guessed is asked for on a terminal. Nothing is overwritten.
+    DATA is a CSV, JSON Lines or Parquet file, or a folder made by `save_to_disk`. What you leave
+    out is guessed from it; on a terminal you are asked for what cannot be guessed. Nothing is
+    overwritten.
     """
     from loopd.starting.init import next_steps, write_configuration
 
@@ -74,8 +75,8 @@ def start(port: int | None, no_browser: bool, **options: Any) -> None:
     """Label the texts in DATA: configuration, Argilla and the loop in one command.
 
     DATA is a file of texts, or a configuration. The configuration is written beside the texts
-    unless it is there. Prints an address and a login as soon as records are open. Ctrl-C ends all
-    of it, and the same command goes on.
+    unless it exists. Prints an address and a login as soon as records are open. Ctrl-C stops
+    everything, and the same command resumes it.
     """
     from loopd.starting.start import Audience, StartOptions, run_start
 

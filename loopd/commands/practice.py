@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--error-rates",
     metavar="LIST",
-    help="The same for each person, such as `.05,.3,.1`, in the place of --error-rate.",
+    help="The same for each person, such as `.05,.3,.1`, instead of --error-rate.",
 )
 @click.option(
     "--discard-rate",
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     default=0.0,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of answers that are wrong first and corrected later.",
+    help="Share of answers that are wrong at first and corrected later.",
 )
 @click.option("--in-order", is_flag=True, help="Take records as the server lists them.")
 @click.option("--seed", default=0, show_default=True, help="Seed of their behaviour.")
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     "--idle-exit",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="End after so long with nothing to answer; default: never.",
+    help="End after this long with nothing to answer; default: never.",
 )
 def oracle(config: Path, gold: str, **options: Any) -> None:
     """Play annotators who know the right labels, on the Argilla of CONFIG.
@@ -110,7 +110,7 @@ def _rates(text: str | None) -> tuple[float, ...]:
     show_default=True,
     help="Folder of the demo; an earlier demo's is cleared, any other is refused.",
 )
-@click.option("--resume", is_flag=True, help="Go on in an earlier demo's folder.")
+@click.option("--resume", is_flag=True, help="Continue in an earlier demo's folder.")
 @click.option("--label-yourself", is_flag=True, help="No simulated people: you label in the UI.")
 @click.option(
     "--config",
@@ -142,7 +142,7 @@ def _rates(text: str | None) -> tuple[float, ...]:
     "sinks",
     multiple=True,
     type=click.Choice(["csv", "tensorboard", "mlflow"]),
-    help="Write the rounds there too, in the demo's folder; several times for several.",
+    help="Write the rounds there too, in the demo's folder; may be given several times.",
 )
 def demo(**options: Any) -> None:
     """Watch the whole loop: embedded Argilla, the daemon, and simulated people who label.
@@ -167,22 +167,23 @@ def demo(**options: Any) -> None:
 @click.option(
     "--strategies",
     metavar="NAMES",
-    help="Query strategies, with commas; default: the configuration's and `random_sampling`.",
+    help="Query strategies, separated by commas; default: the configuration's and "
+    "`random_sampling`.",
 )
 @click.option(
     "--classifiers",
     metavar="NAMES",
-    help="Classifiers, with commas; default: the configuration's.",
+    help="Classifiers, separated by commas; default: the configuration's.",
 )
 @click.option(
     "--models",
     metavar="NAMES",
-    help="Encoders, with commas: hub names or folders; default: the configuration's.",
+    help="Encoders, separated by commas: hub names or folders; default: the configuration's.",
 )
 @click.option(
     "--arms",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML file with a list of arms, each with options of its own.",
+    help="YAML file with a list of arms, each with its own options.",
 )
 @click.option(
     "--noise",
@@ -202,7 +203,7 @@ def demo(**options: Any) -> None:
 @click.option(
     "--targets",
     metavar="LIST",
-    help="Accuracies to reach, such as `.8,.9`; default: the highest that are reached.",
+    help="Accuracies to reach, such as `.8,.9`; default: the highest ones reached.",
 )
 @click.option(
     "--metric",
@@ -217,13 +218,13 @@ def demo(**options: Any) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the results; default: `run.dir` with `-simulated` behind it.",
+    help="Folder of the results; default: `run.dir` with `-simulated` appended.",
 )
 @click.option("--force", is_flag=True, help="Clear what an earlier backtest left in that folder.")
 def simulate(config: Path, **options: Any) -> None:
     """Compare strategies, classifiers and encoders with known labels: no Argilla, no people.
 
-    Killed or ended with Ctrl-C, it goes on where it was when it is started again.
+    After being killed or ended with Ctrl-C, it resumes where it was when started again.
     """
     from loopd.config_file import load_config
 

@@ -39,7 +39,7 @@ FOR_EXCEL = click.option(
 @click.option(
     "--model/--no-model",
     default=True,
-    help="Ask the last model where people have labelled nothing, or not; default: ask it.",
+    help="Whether the last model labels the rows that people have not; default: it does.",
 )
 @FOR_EXCEL
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
@@ -60,15 +60,15 @@ def predict(config: Path, **options: Any) -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write; default: `run.dir` with `-export` behind it.",
+    help="Folder to write; default: `run.dir` with `-export` appended.",
 )
 @click.option(
     "--format",
     "formats",
     multiple=True,
     type=click.Choice(["jsonl", "parquet", "dataset", "csv", "conll", "prodigy"]),
-    help="A format, several times for several; default: `jsonl`, `parquet`, `dataset` and `csv`, "
-    "which is the table that came in with people's labels.",
+    help="A format; may be given several times. Default: `jsonl`, `parquet`, `dataset` and `csv`, "
+    "which is the original table with people's labels.",
 )
 @click.option(
     "--model/--no-model",
@@ -80,8 +80,8 @@ def predict(config: Path, **options: Any) -> None:
 @click.option(
     "--push",
     metavar="REPO",
-    help="Send it to the Hugging Face hub too: to a data set of that name, and the model to a "
-    "model of that name; both private where they are new.",
+    help="Also send the export to the Hugging Face hub, as a data set and a model of that name; "
+    "new ones are private.",
 )
 def export(config: Path, **options: Any) -> None:
     """Write the labels of the run of CONFIG as a data set, and its last model.

@@ -35,7 +35,7 @@ _SOURCES = "may be `env:NAME`, `file:PATH` or `command:PROGRAM`"
 @click.option(
     "--annotators",
     metavar="NAMES",
-    help="Accounts to make, such as `ann,bo`, unless they exist; all become members.",
+    help="Accounts to create, such as `ann,bo`, unless they exist; all become members.",
 )
 @click.option(
     "--database",
@@ -54,7 +54,7 @@ _SOURCES = "may be `env:NAME`, `file:PATH` or `command:PROGRAM`"
 @click.option(
     "--new-secrets",
     is_flag=True,
-    help="Where the home has none, give the owner and annotator of --database new ones.",
+    help="If the home has no secrets, give the owner and annotator in --database new ones.",
 )
 def serve(**options: Any) -> None:
     """Start Argilla 2 with its UI on this machine: no Docker, no Elasticsearch, no Redis."""

@@ -51,7 +51,7 @@ def _place(command: Callable[..., Any]) -> Callable[..., Any]:
 def users() -> None:
     """List, make, renew and remove the accounts of people in Argilla.
 
-    Argilla's page has no place for it. An owner's API key is needed.
+    Argilla's UI cannot do this. An owner's API key is needed.
     """
 
 

@@ -22,24 +22,24 @@ class AuditSection(Section):
         ge=0,
         le=0.5,
         description="Share of the records that are drawn at random from the pool. Their labels "
-        "measure the model and never train it. 0: none; empty: 0.2 where there is no test set, "
-        "else none. A run goes on with the share it began with.",
+        "measure the model and never train it. 0: none; empty: 0.2 without a test "
+        "set, else none. A run keeps the share it began with.",
     )
     folds: int | None = Field(
         None,
         ge=0,
         le=20,
-        description="Parts of the cross-validation that measures the model where there is no test "
-        "set, as long as there are fewer than 20 labelled random draws. 0: none; empty: 5. A run "
-        "goes on with the number it began with.",
+        description="Parts of the cross-validation that measures the model without a test set, "
+        "while there are fewer than 20 labelled random draws. 0: none; empty: 5. A "
+        "run keeps the number it began with.",
     )
 
     fallback_share: float = Field(
         0.5,
         ge=0,
         le=0.9,
-        description="Share of what would be chosen that is drawn at random instead, and trains the "
-        "model, as long as random draws say that choosing is behind. 0: none.",
+        description="While random draws say that choosing is behind, the share of what would be "
+        "chosen that is drawn at random instead, and trains the model. 0: none.",
     )
 
     @field_validator("folds")

@@ -15,8 +15,8 @@ class DashboardSection(Section):
     enabled: bool = Field(True, description="Whether `loopd run` serves them.")
     host: str = Field(
         "127.0.0.1",
-        description="Address of this machine to listen on; with another one everybody who reaches "
-        "it can read the page, which knows no password.",
+        description="Address of this machine to listen on; with any other than the default, "
+        "everybody who can reach it can read the page, which has no password.",
     )
     port: int = Field(
         6901, ge=0, le=65535, description="Port; the next free one if it is taken; 0: any free one."
@@ -24,8 +24,8 @@ class DashboardSection(Section):
     allowed_hosts: tuple[str, ...] = Field(
         (),
         max_length=20,
-        description="Names under which browsers may ask for the page, besides `localhost` and IP "
-        "addresses: those of a reverse proxy.",
+        description="Host names under which browsers may ask for the page, in addition to "
+        "`localhost` and IP addresses, such as that of a reverse proxy.",
     )
 
     @field_validator("host")

@@ -40,9 +40,9 @@ class DataSection(Section):
 
     path: Path | None = Field(
         None,
-        description="CSV, JSONL or CoNLL (each also .gz), Excel (.xlsx), Parquet, or a folder made "
-        "by `save_to_disk`. Of the pool also a folder of such files, or a pattern such as "
-        "`tickets/*.csv`.",
+        description="CSV, JSONL or CoNLL (each also .gz), Excel (.xlsx), Parquet, or a folder "
+        "made by `save_to_disk`. For the pool also a folder of such files, or a "
+        "pattern such as `tickets/*.csv`.",
     )
     hub: str | None = Field(None, description="Name of a Hugging Face data set, instead of `path`.")
     hub_config: str | None = Field(None, description="Configuration of the hub data set.")
@@ -51,60 +51,62 @@ class DataSection(Section):
     )
     text: TextColumns = Field(
         "text",
-        description="Column of the texts. A list where a text has several parts, such as "
-        "`[subject, body]`: the model reads them together, people see a field for each.",
+        description="Column of the texts. A list if a text has several parts, such as `[subject, "
+        "body]`: the model reads them together, people see a field for each.",
     )
     id: str | None = Field(None, description="Column of the ids; empty: made from the content.")
     format: Literal[FORMATS] = Field(  # type: ignore[valid-type] # names of a tuple
         "auto",
-        description="What wrote the file, see [the formats](formats.md); `auto` finds out where "
-        "that is sure.",
+        description="What wrote the file, see [the formats](formats.md); `auto` finds out if that "
+        "is certain.",
     )
     label: Columns = Field(
         None,
         description="Column of known labels: needed for a test set and for `loopd oracle`. A list "
-        "where each label has a column of zeros and ones.",
+        "if each label has a column of zeros and ones.",
     )
     answers: Columns = Field(
         None,
-        description="Column, or question, of labels that people gave before: they are answers from "
-        "the start. A list, or a pattern such as `rater_*`, where each person has a column.",
+        description="Column, or question, of labels that people gave earlier: they count as "
+        "answers from the start. A list, or a pattern such as `rater_*`, if each "
+        "person has a column.",
     )
     annotator_column: str | None = Field(
         None,
         min_length=1,
-        description="Column of who gave the `answers`, in a table with a row for each text and "
-        "person; empty: by a usual name, such as `annotator` or `worker_id`.",
+        description="Column that says who gave the `answers`, in a table with a row for each text "
+        "and person; empty: one with a usual name, such as `annotator` or "
+        "`worker_id`.",
     )
     verdict_column: str | None = Field(
         None,
         min_length=1,
-        description="Column that says which labels were submitted and which rejected, discarded or "
-        "skipped; empty: by a usual name, where its words are verdicts.",
+        description="Column that says which labels were submitted and which rejected, discarded "
+        "or skipped; empty: one with a usual name that holds verdicts.",
     )
     annotator: str = Field(
         "imported",
         min_length=1,
         max_length=LONGEST_LABEL,
-        description="Who gave the `answers` whose cell does not name anybody.",
+        description="Who gave the `answers` in cells that name nobody.",
     )
     separator: str = Field(
         "|",
         min_length=1,
         max_length=5,
-        description="`multi_label`: what stands between the labels of a cell that is no list.",
+        description="`multi_label`: what separates the labels in a cell that is not a list.",
     )
     encoding: str | None = Field(
         None,
-        description="Encoding of a text file, such as `cp1252`; empty: Unicode, or a guess that is "
-        "said.",
+        description="Encoding of a text file, such as `cp1252`; empty: Unicode, or a guess that "
+        "loopd reports.",
     )
     tolerate: float | None = Field(
         None,
         ge=0,
         le=1,
         description="Share of the rows, of the answers and of the known labels that may be "
-        "unusable: more is an error; empty: 0.01 of the rows, 0.05 of the others.",
+        "unusable; more is an error; empty: 0.01 for rows, 0.05 for the others.",
     )
 
     @field_validator("text")
@@ -136,8 +138,9 @@ class HoldoutSection(DataSection):
     ask: int | None = Field(
         None,
         ge=20,
-        description="So many texts of the pool, drawn at random, are labelled by people before all "
-        "others and are the test set, instead of `path` and `hub`: no model learns from them.",
+        description="How many texts of the pool, drawn at random, people label before all others "
+        "to serve as the test set, instead of `path` and `hub`: no model learns from "
+        "them.",
     )
 
     @model_validator(mode="after")

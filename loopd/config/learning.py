@@ -22,7 +22,8 @@ class ClassifierSection(Section):
     name: str = Field(
         "transformer",
         description="`transformer`, `frozen-head`, `setfit`, `tfidf`, `auto` (the first or the "
-        "second, by evidence of the run), or the dotted path of a classifier factory.",
+        "second, as the run's own labels suggest), or the dotted path of a classifier "
+        "factory.",
     )
     model: str = Field(
         PACKAGED_MODEL,
@@ -41,15 +42,17 @@ class ClassifierSection(Section):
         USUAL_CANDIDATES,
         ge=1000,
         le=10**9,
-        description="From a larger pool, this many texts go to `transformer` or `setfit` each "
-        "round: a random half, and those of which a student of the model is least sure.",
+        description="From a larger pool, `transformer` or `setfit` scores this many texts each "
+        "round: half of them random, half those of which a student of the model is "
+        "least sure.",
     )
     candidate_tokens: int | None = Field(
         None,
         ge=64_000,
         le=10**12,
-        description="Those texts have about so many tokens at most, so that long texts are fewer; "
-        "empty: 1280000 (64 for each) with the usual `candidates`, no limit with another number.",
+        description="Those texts have at most about this many tokens, so there are fewer of them "
+        "if they are long; empty: 1280000 (64 per text) with the default "
+        "`candidates`, no limit with another number.",
     )
     device: str = Field(
         "auto",
@@ -63,8 +66,8 @@ class ClassifierSection(Section):
     )
     options: dict[str, JsonValue] = Field(
         default_factory=dict,
-        description="Further keyword arguments of the classifier; with `auto` those of either, by "
-        "its name.",
+        description="Further keyword arguments of the classifier; with `auto`, those of each "
+        "classifier under its name.",
     )
 
     @property
@@ -86,8 +89,8 @@ class StrategySection(Section):
     )
     cold_start: str = Field(
         "facility_location",
-        description="The strategy that chooses as long as there is no model; "
-        "`random_sampling` draws at random.",
+        description="The strategy that chooses while there is no model; `random_sampling` draws "
+        "at random.",
     )
     cold_start_options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of the cold start."

@@ -16,8 +16,8 @@ class QueueSection(Section):
         20,
         ge=1,
         le=500,
-        description="Records in a batch; the least where `low_watermark` is `auto` and people "
-        "answer more than that while a batch is being made.",
+        description="Records in a batch; the minimum if `low_watermark` is `auto` and people "
+        "answer more than that while a batch is being prepared.",
     )
     first_batch_size: int | None = Field(
         None, ge=1, le=10_000, description="Records in the first batch; empty: `batch_size`."
@@ -29,7 +29,7 @@ class QueueSection(Section):
         description="This many records of the first batch, drawn at random, go out immediately; "
         "the rest follows once the pool is encoded, which takes a while. Empty: all together.",
     )
-    min_submitted: int = Field(1, ge=1, description="Answers that one record needs.")
+    min_submitted: int = Field(1, ge=1, description="Answers that each record needs.")
     low_watermark: Annotated[int, Field(ge=0)] | Literal["auto"] = Field(
         "auto",
         description="The next batch is prepared once no more records than this are open; "
@@ -46,15 +46,15 @@ class QueueSection(Section):
     sweep_interval: float = Field(
         30.0,
         gt=0,
-        description="Seconds after which all answers are read whether or not any moved; longer "
-        "with more than 4,000 records in the dataset, and where reading them takes long. In "
+        description="Seconds after which all answers are read whether or not any have changed; "
+        "longer if the dataset has more than 4,000 records or reading takes long. In "
         "between only the open batches are read.",
     )
-    suggestions: bool = Field(True, description="Publish the model's proposal with each record.")
+    suggestions: bool = Field(True, description="Publish the model's suggestion with each record.")
     refresh: bool = Field(
         True,
-        description="Rank open records that nobody has touched anew when a new model is there, and "
-        "renew its proposals.",
+        description="When there is a new model, rank open records again that nobody has touched, "
+        "and renew their suggestions.",
     )
 
     @property
@@ -73,8 +73,9 @@ class PeopleSection(Section):
 
     keep_answers_of_deleted_accounts: bool = Field(
         True,
-        description="Whether the run keeps what it has read of people whose accounts are deleted "
-        "in Argilla, which deletes their answers too; `false`: their records are asked again.",
+        description="Whether the run keeps the answers that it has read from people whose "
+        "accounts are deleted in Argilla, which deletes their answers too; `false`: "
+        "their records are asked again.",
     )
 
 

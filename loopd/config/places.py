@@ -60,7 +60,7 @@ class ArgillaSection(Section):
     client_cert: Path | None = Field(
         None,
         description="PEM file of loopd's client certificate, if the server asks for one; it may "
-        "hold the key, too.",
+        "also hold the key.",
     )
     client_key: Path | None = Field(
         None, description="PEM file of the key of `client_cert`, without a password."
@@ -74,7 +74,7 @@ class ArgillaSection(Section):
         description="Name of the dataset.",
     )
     timeout: float = Field(
-        30.0, gt=0, le=LONGEST_WAIT, description="Seconds until one request is given up."
+        30.0, gt=0, le=LONGEST_WAIT, description="Seconds after which a request is given up."
     )
     max_backoff: float = Field(
         30.0,
@@ -103,7 +103,7 @@ class ArgillaSection(Section):
     webhook_url: str | None = Field(
         None,
         description="Address under which Argilla reaches that port; empty: `webhook_host`, or the "
-        "name of this machine where that is all of its addresses.",
+        "name of this machine if that means all addresses.",
     )
 
     @field_validator("headers")

@@ -48,6 +48,6 @@ class SinksSection(Section):
 
     csv: bool = Field(False, description="Write the metrics log as `metrics.csv` in `run.dir` too.")
     tensorboard: Path | None = Field(
-        None, description="Folder of TensorBoard's logs; the run gets a folder of its own in it."
+        None, description="Folder of TensorBoard's logs; each run gets its own folder in it."
     )
     mlflow: MlflowSection | None = Field(None, description="MLflow.")

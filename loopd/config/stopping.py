@@ -45,7 +45,9 @@ class StoppingSection(Section):
         description="Stopping criteria that are recorded each round.",
     )
     patience: int = Field(
-        2, ge=1, description="Rounds in a row that a criterion must hold before it ends the loop."
+        2,
+        ge=1,
+        description="Rounds in a row for which a criterion must hold before it ends the loop.",
     )
     label_budget: int | None = Field(None, ge=1, description="Stop at this many labels.")
     target_accuracy: float | None = Field(
@@ -62,7 +64,7 @@ class StoppingSection(Section):
         "batches before the first model do not count.",
     )
     stop_set_size: int = Field(
-        1000, ge=10, description="Fixed random texts of the pool on which the criteria look."
+        1000, ge=10, description="How many fixed random texts of the pool the criteria look at."
     )
 
     @field_validator("criteria")

@@ -44,15 +44,15 @@ class TaskSection(Section):
     )
     labels: tuple[str, ...] = Field(
         description="The labels, in the order in which they are shown; as many as the server "
-        "takes: Argilla itself 500 unless it is told otherwise.",
+        "allows (500 by default in Argilla).",
         min_length=1,
     )
     none_label: str | None = Field(
         None,
         min_length=1,
         max_length=LONGEST_LABEL,
-        description="`multi_label`: an option of its own for texts to which no label applies, such "
-        "as `None of these`; empty: each text has a label.",
+        description="`multi_label`: an extra option for texts to which no label applies, such as "
+        "`None of these`; empty: each text has a label.",
     )
     question: str = Field(
         "label",
@@ -75,8 +75,9 @@ class TaskSection(Section):
     guidelines: str = Field(
         "",
         max_length=10_000,
-        description="Annotation guidelines, Markdown; empty: what loopd does, and what the keys do."
-        " A change comes to Argilla when the run starts again, unless people edited them there.",
+        description="Annotation guidelines, Markdown; empty: what loopd does, and what the keys "
+        "do. A change reaches Argilla when the run starts again, unless people have "
+        "edited them there.",
     )
 
     descriptions: dict[str, tuple[str, ...]] = Field(

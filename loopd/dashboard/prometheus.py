@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 NAMES: Mapping[str, str] = {
     "loopd_info": "1, with what identifies the run as labels.",
-    "loopd_phase": "1 for the phase in which the loop is, 0 for the others.",
-    "loopd_queue_depth": "Records that wait for people.",
+    "loopd_phase": "1 for the phase that the loop is in, 0 for the others.",
+    "loopd_queue_depth": "Records that are waiting for people.",
     "loopd_batch_age_seconds": "Age of the oldest batch with an open record; 0 without one.",
-    "loopd_answers": "Answers that came, by status; an edited answer counts again.",
-    "loopd_records_published": "Records brought to Argilla, copies for second opinions included.",
+    "loopd_answers": "Answers received, by status; an edited answer counts again.",
+    "loopd_records_published": "Records published in Argilla, with copies for second opinions.",
     "loopd_records_reopened": "Records published again because nobody could answer them.",
-    "loopd_labels": "Records with a label; may fall when people take answers back.",
+    "loopd_labels": "Records with a label; may fall when people withdraw answers.",
     "loopd_records_discarded": "Records that people discarded and nobody labelled.",
     "loopd_records_deleted": "Published records that are gone from Argilla.",
     "loopd_annotators": "People who answered in this run.",
     "loopd_rounds": "Rounds that were measured.",
     "loopd_step_seconds": "Seconds of each step, and how often it was done; `collecting` is the "
     "time in which people work on a batch.",
-    "loopd_people_waiting_seconds": "Seconds in which people had nothing to do, summed over them.",
+    "loopd_people_waiting_seconds": "Seconds when people had nothing to do, summed over people.",
     "loopd_errors": "Errors by kind: those that were waited out, and those that ended a daemon.",
-    "loopd_argilla_up": "0 while an outage of Argilla is waited out, else 1.",
+    "loopd_argilla_up": "0 while loopd waits out an outage of Argilla, else 1.",
     "loopd_measured": "The accuracy of the last round, or the measure of the kind of task, as page "
     "and status show it.",
     "loopd_measured_low": "Lower end of its 95 % interval.",
@@ -51,7 +51,7 @@ NAMES: Mapping[str, str] = {
     "loopd_test_score": "Measures on the test set after the last round.",
     "loopd_audit": "Figures of the audit after the last round, by name.",
     "loopd_last_success_timestamp_seconds": "When the last step was done.",
-    "loopd_heartbeat_timestamp_seconds": "When the loop last gave a sign of life.",
+    "loopd_heartbeat_timestamp_seconds": "When the loop last showed a sign of life.",
 }
 """Every metric; counters end in ``_total`` and step seconds in ``_sum`` and ``_count``."""
 

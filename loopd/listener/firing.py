@@ -64,7 +64,7 @@ class Search:
 
 @dataclass(slots=True)
 class Context:
-    """What an action gets besides the records.
+    """What an action gets in addition to the records.
 
     Attributes:
         query_params: the parameters of filters and query. Change them to go on to other records:

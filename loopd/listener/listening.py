@@ -252,8 +252,8 @@ def listener(  # noqa: PLR0913 - keywords only, those of version 1 and where Arg
         refire: call at every look while the condition holds, as version 1 did.
         client: an ``rg.Argilla``.
         api_url, api_key: of a client to be made. Without all three it is the SDK's default one.
-        headers: sent by that client besides, such as the token of a private Space.
-        ca_file: PEM certificates that it trusts besides the public ones.
+        headers: also sent by that client, such as the token of a private Space.
+        ca_file: PEM certificates that it trusts in addition to the public ones.
         client_cert: PEM file of the certificate that it shows, with its key.
         query_params: the parameters, and whatever the action finds in ``ctx.query_params``.
 

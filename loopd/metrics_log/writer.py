@@ -22,8 +22,8 @@ from loopd.storage.run_folder import METRICS_NAME
 Row = dict[str, JsonValue]
 
 KEYS: dict[str, str] = {
-    "round": "Number of the round, from 0; -1 where labels are described and a model comes before "
-    "the first batch, of which the line has no keys.",
+    "round": "Number of the round, from 0; -1 if labels are described, so that there is a model "
+    "before the first batch; that line has no keys of a batch.",
     "batch_id": "The batch that the round published and collected.",
     "batch_size": "Records in that batch, copies for second opinions included.",
     "second_opinions": "Copies in that batch that ask for a second opinion.",
@@ -33,7 +33,7 @@ KEYS: dict[str, str] = {
     "open": "Records still unanswered when collecting ended.",
     "annotations": "Answers behind the labels so far; each person counts once for each text.",
     "annotators": "People who gave them.",
-    "consensus.agreement": "How alike two answers on one text are on average, from 0 to 1.",
+    "consensus.agreement": "How similar two answers on one text are on average, from 0 to 1.",
     "consensus.alpha": "Krippendorff's alpha: 1 for full agreement, 0 for chance; not for spans.",
     "consensus.disputed": "Texts on which two people differ.",
     "consensus.ties": "Texts on which a tie was settled by rule.",
@@ -45,22 +45,22 @@ KEYS: dict[str, str] = {
     "over all who were at work.",
     "waiting.p50": "Median of these seconds over the people.",
     "waiting.p95": "95th percentile of these seconds over the people.",
-    "turnaround": "Seconds from the last answer that the batch before needed to this batch being "
-    "shown to people.",
-    "staleness": "Answers, edited ones too, that came before this batch was out and that its model "
-    "had not seen.",
+    "turnaround": "Seconds from the last answer that the previous batch needed until this batch "
+    "was shown to people.",
+    "staleness": "Answers, including edited ones, that came before this batch was published but "
+    "that its model had not seen.",
     "labels.<label>": "Training records with this label.",
-    "measured": "The accuracy, or the measure of the kind of task (`metric`), by the best source "
-    "there is; page, status, report, stopping rules and Prometheus show the same. The five keys "
-    "are absent as long as nothing is known.",
+    "measured": "The accuracy, or the measure of the kind of task (`metric`), from the best "
+    "source there is; page, status, report, stopping rules and Prometheus use the "
+    "same. The five keys are absent while nothing is known.",
     "measured_low": "Lower end of its 95 % interval.",
     "measured_high": "Upper end of its 95 % interval.",
     "measured_by": "Where it comes from: `test`, `test-asked` (a test set that people label), "
     "`draws` (random draws) or `cross-validation`.",
     "measured_on": "Texts that it was measured on.",
-    "cross.accuracy": "By cross-validation: share of the training texts that models get right that "
-    "were not shown them. The `cross.*` keys are there without a test set, as long as there are "
-    "too few random draws.",
+    "cross.accuracy": "By cross-validation: share of the training texts that models get right "
+    "without having been shown them. The `cross.*` keys are there without a "
+    "test set, while there are too few random draws.",
     "cross.accuracy_low": "Lower end of its 95 % Wilson interval.",
     "cross.accuracy_high": "Upper end of its 95 % Wilson interval.",
     "cross.micro_f1": "The same as F1 over all pairs of text and label (several labels).",
@@ -69,15 +69,15 @@ KEYS: dict[str, str] = {
     "cross.f1": "The same as F1 over entities (spans); null while hardly any text is marked.",
     "cross.f1_low": "Lower end of its 95 % interval (Fieller) over texts.",
     "cross.f1_high": "Upper end of its 95 % interval.",
-    "cross.texts": "Training texts that were predicted; of many only some.",
+    "cross.texts": "Training texts that were predicted; only some if there are many.",
     "accuracy": "Share of the test set that the model gets right.",
     "accuracy_low": "Lower end of its 95 % Wilson interval.",
     "accuracy_high": "Upper end of its 95 % Wilson interval.",
-    "macro_f1": "Mean of the F1 of all classes on the test set; without a file of one the mean of "
-    "the `f1.<label>` that are there: on a test set that people label, or on the random draws once "
-    "they are enough.",
-    "f1.<label>": "F1 of one class likewise; absent where fewer than 5 of the texts that people "
-    "labelled have it, by people or by the model.",
+    "macro_f1": "Mean of the F1 of all classes on the test set; without a test file, the mean of "
+    "the `f1.<label>` that are there: on a test set that people label, or on the "
+    "random draws once there are enough.",
+    "f1.<label>": "F1 of one class, measured likewise; on texts that people labelled it is absent "
+    "if fewer than 5 have the label, by people or by the model.",
     "metric": "The measure by which the kind of task is judged; absent where it is `accuracy`.",
     "micro_f1": "F1 over all pairs of text and label (several labels).",
     "micro_f1_low": "Lower end of its 95 % bootstrap interval over texts.",
@@ -88,16 +88,17 @@ KEYS: dict[str, str] = {
     "f1_high": "Upper end of its 95 % bootstrap interval over texts.",
     "precision": "Share of the marked entities that are right (spans).",
     "recall": "Share of the known entities that are found (spans).",
-    "test_size": "Texts in the test set; of one that people label those that have a label.",
-    "test_by": "`test-asked` where people label the test set (`test.ask`); else absent.",
-    "test_open": "Texts of such a test set that wait for somebody.",
-    "test_discarded": "Texts of it that people discarded; others have taken their place.",
-    "audit.draws": "Random draws with a label so far; the `audit.*` keys are there where records "
-    "are drawn at random (`audit.random_share`).",
+    "test_size": "Texts in the test set; if people label it, those that have a label.",
+    "test_by": "`test-asked` if people label the test set (`test.ask`); else absent.",
+    "test_open": "Texts of such a test set that are waiting for somebody.",
+    "test_discarded": "Texts of it that people discarded and that others have replaced.",
+    "audit.draws": "Random draws with a label so far; the `audit.*` keys are there if records are "
+    "drawn at random (`audit.random_share`).",
     "audit.discarded": "Random draws that people discarded and nobody labelled.",
     "audit.open": "Random draws that nobody has answered yet.",
-    "audit.accuracy": "Share of the labelled draws that the model gets right: an unbiased estimate "
-    "of its accuracy on texts like the pool's. Null as long as there are fewer than 5.",
+    "audit.accuracy": "Share of the labelled draws that the model gets right: an unbiased "
+    "estimate of its accuracy on texts like the pool's. Null while there are "
+    "fewer than 5.",
     "audit.accuracy_low": "Lower end of its 95 % interval (Clopper-Pearson).",
     "audit.accuracy_high": "Upper end of its 95 % interval.",
     "audit.micro_f1": "F1 over all pairs of draw and label (several labels); absent while unknown.",
@@ -106,58 +107,61 @@ KEYS: dict[str, str] = {
     "audit.f1": "F1 over the draws' entities (spans); absent while unknown.",
     "audit.f1_low": "Lower end of its 95 % interval (Fieller) over draws.",
     "audit.f1_high": "Upper end of its 95 % interval.",
-    "audit.compared": "So many chosen labels are compared with as many random ones, by a cheap "
-    "head on fixed vectors (one label for each text only); null as long as there are too few.",
+    "audit.compared": "How many chosen labels are compared with as many random ones, by a cheap "
+    "head on fixed vectors (only with one label per text); null while there are "
+    "too few.",
     "audit.chosen_accuracy": "What that head reaches with the chosen ones, on the draws.",
     "audit.random_accuracy": "What it reaches with the random ones, cross-validated on the draws.",
-    "audit.gain": "The first minus the second.",
+    "audit.gain": "`audit.chosen_accuracy` minus `audit.random_accuracy`.",
     "audit.gain_low": "Lower end of its 95 % bootstrap interval.",
     "audit.gain_high": "Upper end of its 95 % bootstrap interval.",
     "audit.edge": "Accuracy of a cheap head with chosen labels minus that with as many random "
     "ones, draws judged only by what came before them. The `audit.edge*` keys are absent while no "
     "draw can be judged.",
     "audit.edge_low": "Lower end of its 90 % confidence sequence, which holds at all rounds at "
-    "once; above 0: choosing pays.",
-    "audit.edge_high": "Upper end of it; below 0: choosing is behind, and batches mix in random "
-    "texts (`audit.fallback_share`).",
+    "once; above 0, choosing pays.",
+    "audit.edge_high": "Upper end of it; below 0, choosing is behind, and random texts are mixed "
+    "into batches (`audit.fallback_share`).",
     "audit.edge_draws": "Draws that were judged for it.",
     "audit.chosen_right": "Share of the last 100 chosen texts whose label the model proposed when "
     "they were chosen; absent while fewer than 10 are known, as are the next three.",
     "audit.chosen_disputed": "Share of the chosen texts with several answers on which people "
     "differ.",
-    "audit.draws_disputed": "The same of the random draws.",
+    "audit.draws_disputed": "The same for the random draws.",
     "audit.class_distance": "Share of the chosen texts that would have to be of another class for "
     "the classes to be as frequent as among the draws (total variation).",
-    "audit.saved": "Labels saved: random labels that reach what `audit.compared` chosen ones do, "
-    "minus these; `audit.compared` means so many or more. Null while it cannot be known.",
+    "audit.saved": "Labels saved: how many random labels reach what `audit.compared` chosen ones "
+    "do, minus `audit.compared`. If it equals `audit.compared`, it means that many "
+    "or more. Null while unknown.",
     "audit.saved_low": "Lower end of its 95 % bootstrap interval.",
     "audit.saved_high": "Upper end of its 95 % bootstrap interval.",
-    "audit.next_labels": "So many further labels are looked ahead; null while nothing is known.",
-    "audit.next_gain": "Accuracy that they are expected to add.",
+    "audit.next_labels": "How many further labels the forecast looks ahead; null while nothing is "
+    "known.",
+    "audit.next_gain": "Accuracy that these labels are expected to add.",
     "audit.next_low": "Lower end of its 95 % bootstrap interval.",
     "audit.next_high": "Upper end of its 95 % bootstrap interval.",
-    "classifier": "The kind of the round's model; only where `classifier.name` is `auto`.",
+    "classifier": "The kind of the round's model; only if `classifier.name` is `auto`.",
     "contest.by": "Whether the two classifiers of `auto` were compared on `draws` or by "
     "`cross-validation`; the `contest.*` keys are there in rounds that compare them.",
     "contest.labels": "Labels that they learned from.",
     "contest.used": "The classifier of the round.",
     "contest.texts": "Texts on which they were compared, and from which neither had learned.",
-    "contest.right.<classifier>": "Of these the texts that it has right.",
-    "contest.only.<classifier>": "Of these the texts that it alone has right.",
+    "contest.right.<classifier>": "How many of these texts the classifier gets right.",
+    "contest.only.<classifier>": "How many of these texts only this classifier gets right.",
     "contest.next": "The classifier from the next round on.",
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
-    "stop.<criterion>.stop": "Whether it advises to stop, by itself and without patience.",
-    "seconds.choosing": "Choosing this round's batch, the pool being scored; "
-    "absent where a recovered journal does not know it.",
+    "stop.<criterion>.stop": "Whether it advises stopping, on its own and without patience.",
+    "seconds.choosing": "Choosing this round's batch from the scored pool; absent if a recovered "
+    "journal does not know it.",
     "seconds.publishing": "Publishing it; absent likewise.",
-    "seconds.waiting": "From published to collected: people at work.",
+    "seconds.waiting": "From published to collected, while people work.",
     "seconds.training": "Training on all labels so far.",
     "seconds.scoring": "Scoring the pool with the new model, for the criteria and the next choice.",
     "seconds.evaluation": "Measuring on the test set, and the stopping criteria.",
     "strategy": "Query strategy that chose this round's batch.",
     "model_id": "The model that was trained in this round.",
-    "config_digest": "Configuration in force.",
-    "at": "When the round was evaluated, seconds since 1970.",
+    "config_digest": "Digest of the configuration in force.",
+    "at": "When the round was evaluated, in seconds since 1970.",
 }
 
 TIMED = ("at", "seconds.", "waiting.", "turnaround", "staleness")
