@@ -309,6 +309,7 @@ def main() -> None:
     parser.add_argument("sets", type=Path)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--planted-runs", type=int, default=20)
+    parser.add_argument("--out", type=Path, help="folder of the figures")
     options = parser.parse_args()
     there = texts(options.sets)
     classes = [str(name) for name in np.unique(there.classes)]
@@ -329,7 +330,7 @@ def main() -> None:
     seconds, _ = machine.timed(lambda: newcomers(pool, sizes, 0))
     figures["seconds_of_a_million"] = seconds
     print(json.dumps(figures, indent=1))
-    print(machine.write("shift", figures))
+    print(machine.write("shift", figures, options.out))
 
 
 def _million(there: Texts) -> tuple[NDArray[np.float16], list[int]]:
