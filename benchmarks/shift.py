@@ -1,26 +1,42 @@
 """Whether new texts that are unlike the old are noticed, and how often others are called so.
 
-    python benchmarks/shift.py SETS [--runs 200]
+    python benchmarks/shift.py SETS [--runs 200] [--planted-runs 20]
 
-SETS holds ``trec`` and ``emoji`` as ``make_sets.py`` writes them. Vectors are the mean-pooled ones
-of all-MiniLM-L6-v2. Each run deals questions out at random as 15 daily intakes, the first of which
-the run begins with, and looks at each of the 14 others as loopd does:
+SETS holds ``trec``, ``goemotions`` and ``emoji`` as ``make_sets.py`` writes them. Vectors are the
+mean-pooled ones of all-MiniLM-L6-v2. A run takes in texts day by day, and looks after each intake
+as loopd does. Without a shift all texts come in random order, so any alarm in a run is a false one:
 
-- ``none``: as they come. Any alarm in a run is a false one.
-- ``emoji``: from day 8 on half of the texts are tweets.
-- a class, as ``HUM``: its questions come from day 8 on only, as often as they are in the whole set.
-  ``planted`` is their share.
+- ``trec``, ``goemotions``: 14 intakes of 20 to 400 texts (their logarithm is uniform) after 100
+  with which the run begins.
+- ``lumps``: the same, of questions of which one in twenty says nearly the same, as what machines
+  write.
+- ``twenties``: 14 intakes of 20 of these after 400.
+
+What is planted comes on day 8 of 15, of 357 questions each:
+
+- ``tweets``: half of the texts from then on; ``few tweets``: the same with 40 texts a day.
+- a class, as ``HUM``: its questions come from then on only, as often as they are in the whole set.
+- ``moods``: nothing is planted, but each day has its own shares of the six classes (from a
+  Dirichlet distribution around the whole set's, with a sum of 100).
 
 For the model, random draws are simulated: 40 before the first intake, then four late texts a day,
 by a model that gets 0.66 of the texts right on day 2 and 0.85 later; where something is planted, it
-gets 0.3 of the late ones right from day 8 on. Writes ``benchmarks/results/shift.json``.
+gets 0.3 of the late ones right from day 8 on.
+
+``normal`` tells why orders are drawn: how often, in relation to its level, a look would raise a
+false alarm that takes means of texts for normal ones, as an earlier version of this test did.
+
+Finished runs are kept in ``SETS/shift_runs.jsonl``: what was stopped goes on. Writes
+``benchmarks/results/shift.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import math
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +46,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.evaluation.drop import Judged, drop
-from loopd.evaluation.shift import Likeness, newcomers
+from loopd.evaluation.shift import FALSE_ALARMS, Likeness, level, newcomers
 
 DAYS, PLANTED = 15, 8
-TWEETS, KEPT_TWEETS = 0.5, 1_500
+SMALLEST, LARGEST, BEGINNING = 20, 400, 100
+TWEETS, LUMP, MOOD = 0.5, 0.05, 100
+MOST = {"trec": 6_000, "goemotions": 6_000, "emoji": 1_500}
+"""Texts of each set that are encoded."""
+
+CALM = ("trec", "goemotions", "lumps", "twenties")
+LEVELS = (1e-2, 1e-3, 1e-4, 1e-5)
 
 Row = dict[str, Any]
 Vectors = NDArray[np.float32]
@@ -41,27 +63,32 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Texts:
-    """Vectors of questions and their classes, and of tweets."""
+    """Vectors of the texts by set, and the classes of ``trec``."""
 
-    questions: Vectors
+    by_set: dict[str, Vectors]
     classes: NDArray[np.str_]
-    tweets: Vectors
+
+    def of(self, name: str) -> Vectors:
+        """The texts of a scenario without a shift."""
+        if name in self.by_set:
+            return self.by_set[name]
+        questions = self.by_set["trec"]
+        count = round(LUMP * len(questions))
+        noise = np.random.default_rng(0).normal(scale=0.005, size=(count, questions.shape[1]))
+        return np.concatenate([questions[count:], self.by_set["emoji"][0] + noise.astype("f4")])
 
 
 # -- vectors ---------------------------------------------------------------------------------------
 
 
 def texts(sets: Path) -> Texts:
-    """The vectors of both sets, encoded once and kept beside them."""
-    rows = {
-        name: [json.loads(line) for line in (sets / name / "pool.jsonl").open(encoding="utf-8")]
-        for name in ("trec", "emoji")
-    }
-    vectors = [
-        _encoded(sets / f"{name}-vectors.npy", [row["text"] for row in some])
-        for name, some in (("trec", rows["trec"]), ("emoji", rows["emoji"][:KEPT_TWEETS]))
-    ]
-    return Texts(vectors[0], np.array([row["label"] for row in rows["trec"]]), vectors[1])
+    """The vectors of all sets, encoded once and kept beside them."""
+    vectors, rows = {}, {}
+    for name, most in MOST.items():
+        lines = (sets / name / "pool.jsonl").read_text(encoding="utf-8").splitlines()
+        rows[name] = [json.loads(line) for line in lines[:most]]
+        vectors[name] = _encoded(sets / f"{name}-vectors.npy", [row["text"] for row in rows[name]])
+    return Texts(vectors, np.array([row["label"] for row in rows["trec"]]))
 
 
 def _encoded(path: Path, some: Sequence[str]) -> Vectors:
@@ -98,60 +125,142 @@ def _vectors(some: Sequence[str]) -> Vectors:
 # -- runs ------------------------------------------------------------------------------------------
 
 
-def dealt(there: Texts, planted: str, seed: int) -> list[Vectors]:
+def dealt(there: Texts, scenario: str, rng: np.random.Generator) -> list[Vectors]:
     """The vectors of each day."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(there.questions))
-    size = len(order) // DAYS
-    if planted == "none":
-        return [there.questions[order[day * size : (day + 1) * size]] for day in range(DAYS)]
-    if planted == "emoji":
-        new, share = there.tweets[rng.permutation(len(there.tweets))], TWEETS
-        rest = there.questions[order]
+    if scenario in CALM:
+        some = there.of(scenario)
+        span = math.log(SMALLEST), math.log(LARGEST)
+        sizes = [BEGINNING, *np.exp(rng.uniform(*span, DAYS - 1)).astype(int)]
+        if scenario == "twenties":
+            sizes = [LARGEST, *[SMALLEST] * (DAYS - 1)]
+        return np.split(some[rng.permutation(len(some))[: sum(sizes)]], np.cumsum(sizes)[:-1])
+    questions = there.by_set["trec"]
+    order = rng.permutation(len(questions))
+    size = 40 if scenario == "few tweets" else len(order) // DAYS
+    if scenario == "moods":
+        return _moods(questions[order], there.classes[order], size, rng)
+    if "tweets" in scenario:
+        new, rest, share = rng.permuted(there.by_set["emoji"], axis=0), questions[order], TWEETS
     else:
-        is_new = there.classes[order] == planted
-        new, rest = there.questions[order[is_new]], there.questions[order[~is_new]]
+        is_new = there.classes[order] == scenario
+        new, rest = questions[order[is_new]], questions[order[~is_new]]
         share = float(is_new.mean())
     days, used, taken = [], 0, 0
-    for day in range(PLANTED + 2):  # it is to be noticed by then
-        count = round(size * share) if day + 1 >= PLANTED else 0
+    for day in range(1, PLANTED + 2):  # it is to be noticed by then
+        count = round(size * share) if day >= PLANTED else 0
         days.append(np.concatenate([rest[used : used + size - count], new[taken : taken + count]]))
         used, taken = used + size - count, taken + count
     return days
 
 
-def looks(days: Sequence[Vectors], seed: int) -> list[Likeness | None]:
-    """What loopd says after each intake."""
+def _moods(
+    some: Vectors, classes: NDArray[np.str_], size: int, rng: np.random.Generator
+) -> list[Vectors]:
+    """Days each of which has its own shares of the classes."""
+    names, counts = np.unique(classes, return_counts=True)
+    piles = {name: list(np.flatnonzero(classes == name)) for name in names}
+    days = []
+    for _ in range(PLANTED + 1):
+        parts = rng.multinomial(size, rng.dirichlet(MOOD * counts / counts.sum()))
+        rows = [
+            piles[name].pop()
+            for name, part in zip(names, parts, strict=True)
+            for _ in range(min(part, len(piles[name])))
+        ]
+        days.append(some[rows])
+    return days
+
+
+def one_run(there: Texts, scenario: str, seed: int) -> Row:
+    """What is said after each intake, from day 2 to the first alarm."""
+    rng = np.random.default_rng([seed, zlib.crc32(scenario.encode())])
+    days = dealt(there, scenario, rng)
     pool, sizes = np.concatenate(days), [len(day) for day in days]
-    return [
-        newcomers(pool[: sum(sizes[: day + 1])], sizes[: day + 1], 1_000 * seed + day)
-        for day in range(1, len(days))
-    ]
-
-
-def first_alarm(said: Sequence[Likeness | None]) -> int | None:
-    """Day of the first alarm, from 1."""
-    return next((day for day, one in enumerate(said, start=2) if one and one.is_shift), None)
-
-
-def vectors(there: Texts, planted: str, runs: int) -> Row:
-    """Over runs: alarms before the plant, and how soon it is noticed."""
-    said = []
-    for seed in range(runs):
-        said.append(looks(dealt(there, planted, seed), seed))
-        print(planted, seed, first_alarm(said[-1]), flush=True)
-    days = [first_alarm(some) for some in said]
-    if planted == "none":
-        return {"runs": runs, "alarms": sum(day is not None for day in days), "intakes": DAYS - 1}
-    here = [some[PLANTED - 2] for some in said]
-    share = TWEETS if planted == "emoji" else float((there.classes == planted).mean())
+    looks: list[Likeness] = []
+    for day in range(2, len(days) + 1):
+        look = newcomers(pool[: sum(sizes[:day])], sizes[:day], 1_000 * seed + day)
+        if look is not None:
+            looks.append(look)
+            if look.is_shift:  # the first alarm is what counts
+                break
     return {
-        "runs": runs,
+        "sizes": sizes,
+        "p": [look.p for look in looks],
+        "level": [look.level for look in looks],
+        "auc": [round(look.auc, 4) for look in looks],
+        "first_alarm": len(looks) + 1 if looks[-1].is_shift else None,
+    }
+
+
+def finished(path: Path, there: Texts, wanted: Sequence[tuple[str, int]]) -> Iterator[Row]:
+    """All runs that are wanted; those that were not made before are made, and kept."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    known = {(row["scenario"], row["seed"]): row for row in map(json.loads, lines)}
+    for number, (scenario, seed) in enumerate(wanted, start=1):
+        if (scenario, seed) not in known:
+            row = {"scenario": scenario, "seed": seed, **one_run(there, scenario, seed)}
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            known[scenario, seed] = row
+            alarm = row["first_alarm"]
+            print(f"{number}/{len(wanted)} {scenario} {seed} first alarm: {alarm}", flush=True)
+        yield known[scenario, seed]
+
+
+def calm(rows: Sequence[Row]) -> Row:
+    """False alarms, and what there would be if every level were twenty times as large."""
+    return {
+        "runs": len(rows),
+        "alarms": sum(row["first_alarm"] is not None for row in rows),
+        "at_most": FALSE_ALARMS / 2 * len(rows),
+        "alarms_at_20_times_the_level": sum(
+            any(p <= 20 * border for p, border in zip(row["p"], row["level"], strict=True))
+            for row in rows
+        ),
+        "at_most_at_20_times": 20 * sum(level(intake) for intake in range(1, DAYS)) * len(rows),
+    }
+
+
+def planted(rows: Sequence[Row], share: float) -> Row:
+    """How soon it is noticed; ``before`` counts false alarms."""
+    days = [row["first_alarm"] for row in rows]
+    here = [row["auc"][PLANTED - 2] for row in rows if len(row["auc"]) >= PLANTED - 1]
+    return {
+        "runs": len(rows),
         "planted": share,
-        "auc": float(np.mean([one.auc for one in here if one])),
+        "auc": float(np.mean(here)),
         "before": sum(day is not None and day < PLANTED for day in days),
         "first_intake": sum(day == PLANTED for day in days),
         "within_two": sum(day is not None and PLANTED <= day <= PLANTED + 1 for day in days),
+    }
+
+
+# -- why orders are drawn --------------------------------------------------------------------------
+
+
+def normal(some: Vectors, new: int, old: int, draws: int = 60_000) -> Row:
+    """False alarms of a look that takes means for normal ones, in relation to its level.
+
+    The squared distance of the means is then a sum of squared normal variables weighted by the
+    eigenvalues of the covariance; a gamma distribution has its mean, variance and skewness.
+    """
+    from scipy.stats import pearson3
+
+    rng = np.random.default_rng(0)
+    x = some[rng.permutation(len(some))[: new + old]]
+    x = x - x.mean(axis=0)
+    covariance = (x.T @ x).astype(np.float64) * (1 / new + 1 / old) / (len(x) - 1)
+    mean, variance = float(np.trace(covariance)), 2 * float((covariance**2).sum())
+    skewness = 8 * float(((covariance @ covariance) * covariance).sum()) / variance**1.5
+    distances = []
+    for _ in range(draws // 500):
+        first = rng.random((500, len(x)), dtype=np.float32).argpartition(new, axis=1)[:, :new]
+        is_new = np.zeros((500, len(x)), dtype=np.float32)
+        np.put_along_axis(is_new, first, 1, axis=1)
+        distances.append((((is_new @ x) * (1 / new + 1 / old)) ** 2).sum(axis=1))
+    p = pearson3.sf((np.concatenate(distances) - mean) / math.sqrt(variance), skewness)
+    return {"new": new, "old": old} | {
+        f"{border:g}": round(float((p <= border).mean() / border), 2) for border in LEVELS
     }
 
 
@@ -200,23 +309,34 @@ def main() -> None:
     parser.add_argument("sets", type=Path)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--planted-runs", type=int, default=20)
+    parser.add_argument("--out", type=Path, help="folder of the figures")
     options = parser.parse_args()
     there = texts(options.sets)
+    classes = [str(name) for name in np.unique(there.classes)]
+    shares = {"tweets": TWEETS, "few tweets": TWEETS, "moods": 0.0} | {
+        name: float((there.classes == name).mean()) for name in classes
+    }
+    wanted = [(name, seed) for seed in range(options.planted_runs) for name in shares]
+    wanted += [(name, seed) for seed in range(options.runs) for name in CALM]
+    rows = list(finished(options.sets / "shift_runs.jsonl", there, wanted))
+    by_name = {name: [row for row in rows if row["scenario"] == name] for name in (*CALM, *shares)}
     figures: Row = {"machine": machine.described(), "model": model(options.runs)}
-    print(json.dumps(figures["model"]))
-    for planted in ("none", "emoji", "HUM", "ENTY", "LOC", "ABBR"):
-        runs = options.runs if planted == "none" else options.planted_runs
-        figures[planted] = vectors(there, planted, runs)
-        print(planted, json.dumps(figures[planted]), flush=True)
-    seconds, _ = machine.timed(lambda: newcomers(*_million(there), 0))
+    figures["calm"] = {name: calm(by_name[name]) for name in CALM}
+    figures["planted"] = {name: planted(by_name[name], share) for name, share in shares.items()}
+    figures["normal"] = {
+        name: [normal(there.of(name), new, 2_000) for new in (SMALLEST, 100)] for name in CALM[:3]
+    }
+    pool, sizes = _million(there)
+    seconds, _ = machine.timed(lambda: newcomers(pool, sizes, 0))
     figures["seconds_of_a_million"] = seconds
-    print(machine.write("shift", figures))
+    print(json.dumps(figures, indent=1))
+    print(machine.write("shift", figures, options.out))
 
 
-def _million(there: Texts) -> tuple[Vectors, list[int]]:
+def _million(there: Texts) -> tuple[NDArray[np.float16], list[int]]:
     """A pool of a million texts, half of them new."""
-    rows = np.random.default_rng(0).integers(0, len(there.questions), 1_000_000)
-    return there.questions[rows], [500_000, 500_000]
+    rows = np.random.default_rng(0).integers(0, len(there.classes), 1_000_000)
+    return there.by_set["trec"].astype(np.float16)[rows], [500_000, 500_000]
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 Two looks are taken after an intake: at the texts themselves, by their frozen vectors, and at how
 often the model is right about them, by random draws (``evaluation.drop``). A run has many intakes,
-so every look has a part of one budget, and all of them together are to raise a false alarm in at
-most 5 % of the runs. Intakes of a few dozen texts of rare kinds exceed their part: means of so few
-are not normal. No run takes these looks yet.
+so every look has a part of one budget, and all of them together raise a false alarm in at most 5 %
+of the runs in which texts come in random order. A day that has more of some kind of texts than
+others is a shift. No run takes these looks yet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,21 @@ MOST_NEW, MOST_OLD = 1_000, 2_000
 """So many texts of either side are looked at; of more a random part."""
 
 WINDOWS = 2
-"""An intake is looked at alone, and together with the one before."""
+"""Looks at an intake: at it alone, and together with the one before."""
+
+MOST_ORDERS = 50_000
+"""Random orders that a look compares with, at most; a smaller probability than one in so many
+cannot be told."""
+
+PER_LEVEL = 5
+"""An order as unlike as the real one may come so often before a look is given up; and so many are
+expected among all orders where the probability is the level itself."""
+
+AT_A_TIME = 256
+"""Orders that are drawn at a time; 12 MB of numbers."""
+
+DIRECTIONS = 256
+"""The directions of largest variance that are compared."""
 
 PARTS = 10
 """Of the cross-fitting."""
@@ -93,7 +107,14 @@ def newcomers(rows: Vectors, sizes: Sequence[int], seed: int) -> Likeness | None
     """Compare the last intake with all texts before, and the last two with those before them.
 
     What changes slowly, or in few texts, shows in two intakes sooner than in one. Each of the two
-    looks has half of the intake's level.
+    looks has half of the intake's level. Intakes of fewer than 20 texts are put together with the
+    next ones, and count as one.
+
+    After 80 intakes the level is smaller than what random orders can tell. From then on both
+    intakes must be unlike the others: the probabilities of the last and of the one before are
+    multiplied. Without a shift they are independent, as the first says nothing of the order of the
+    texts before, and the second depends on nothing else (Fisher 1932 for the product's own
+    probability).
 
     Args:
         rows: (n, d) frozen vectors of the pool, in its order.
@@ -101,25 +122,52 @@ def newcomers(rows: Vectors, sizes: Sequence[int], seed: int) -> Likeness | None
         seed: of the intake.
 
     Returns:
-        The look that chance explains least; ``None`` with too few texts, or before an intake.
+        The look that chance explains least; ``None`` as long as there are too few texts.
     """
-    looks = []
-    for intakes in range(1, min(WINDOWS, len(sizes) - 1) + 1):
-        begin = len(rows) - sum(sizes[-intakes:])
-        sides, allowed = (rows[begin:], rows[:begin]), level(len(sizes) - 1) / WINDOWS
-        if (look := likeness(*sides, allowed=allowed, seed=seed)) is not None:
-            looks.append(replace(look, intakes=intakes))
-    return min(looks, key=lambda look: look.p, default=None)
+    ends = _ends(sizes)
+    number = len(ends) - 1
+    if number < 1 or ends[-1] != len(sizes):
+        return None
+    borders = [sum(sizes[:end]) for end in ends]
+
+    def look(before: int, until: int, allowed: float) -> Likeness:
+        """At the texts between two places in ``borders``."""
+        new, old = rows[borders[before] : borders[until]], rows[: borders[before]]
+        found = _compared(new, old, allowed, np.random.default_rng([seed, before]))
+        return replace(found, intakes=ends[until] - ends[before])
+
+    allowed = level(number) / WINDOWS
+    alone = look(number - 1, number, allowed)
+    if number == 1:
+        return alone
+    if allowed * MOST_ORDERS >= 1:
+        return min(alone, look(number - 2, number, allowed), key=lambda look: look.p)
+    product = alone.p * look(number - 2, number - 1, allowed).p
+    return replace(alone, p=product * (1 - math.log(product)), level=level(number))
+
+
+def _ends(sizes: Sequence[int]) -> list[int]:
+    """Numbers of intakes after which 20 texts or more have come since the number before."""
+    ends, texts = [], 0
+    for intakes, size in enumerate(sizes, start=1):
+        texts += size
+        if texts >= LEAST:
+            ends.append(intakes)
+            texts = 0
+    return ends
 
 
 def likeness(new: Vectors, old: Vectors, *, allowed: float, seed: int) -> Likeness | None:
     """Compare new texts with those before by their vectors.
 
     Whether they are unlike is decided by the distance between the means of both sides (the
-    two-sample test of Gretton et al. 2012, "A kernel two-sample test", with a linear kernel). If
-    order means nothing, its square is a sum of squared normal variables weighted by the eigenvalues
-    of the texts' covariance, which a gamma distribution with its mean, variance and skewness
-    follows closely in the upper tail (Imhof 1961).
+    two-sample test of Gretton et al. 2012, "A kernel two-sample test", with a linear kernel). Each
+    principal direction is divided by the root of its standard deviation, halfway to Hotelling's
+    test, as kinds of texts differ in small directions too.
+
+    That distance is compared with those of random orders of the same texts (``_p``), so the level
+    holds whatever the texts are. A distribution for the means would not do: of a rare kind a small
+    intake has none or one text, and three or four more often than normal means allow.
 
     How unlike they are is told by a classifier (Lopez-Paz and Oquab 2017), which ranks texts along
     the line between the means: a logistic regression with the strongest regularisation, which does
@@ -133,44 +181,78 @@ def likeness(new: Vectors, old: Vectors, *, allowed: float, seed: int) -> Likene
         seed: of the random parts.
 
     Returns:
-        What was measured; ``None`` with fewer than 20 texts on a side. It takes a second or two
-        however many there are.
+        What was measured; ``None`` with fewer than 20 texts on a side. However many there are, it
+        takes a fraction of a second where they are alike and a few seconds where they are not.
     """
     if min(len(new), len(old)) < LEAST:
         return None
-    rng = np.random.default_rng(seed)
+    return _compared(new, old, allowed, np.random.default_rng(seed))
+
+
+def _compared(new: Vectors, old: Vectors, allowed: float, rng: np.random.Generator) -> Likeness:
     sides = [_some(new, MOST_NEW, rng), _some(old, MOST_OLD, rng)]
     x, order = np.concatenate(sides), rng.permutation(len(sides[0]) + len(sides[1]))
-    x, is_new = x[order] - x.mean(axis=0), order < len(sides[0])
+    x, is_new = _weighted(x[order]), order < len(sides[0])
     auc, error = _area(x, is_new)
     return Likeness(
         auc,
         max(0.0, auc - 1.96 * error),
         min(1.0, auc + 1.96 * error),
-        _p(x, is_new),
+        _p(x, is_new, allowed, rng),
         allowed,
         len(sides[0]),
         len(sides[1]),
     )
 
 
-def _p(x: NDArray[np.float32], is_new: NDArray[np.bool_]) -> float:
+def _weighted(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Centred vectors along their principal directions, each over the root of its deviation.
+
+    Args:
+        x: (n, d) vectors of both sides; which is which has no part in it.
+
+    Returns:
+        (n, min(d, 256)) vectors.
+    """
+    x = x - x.mean(axis=0)
+    variances, directions = np.linalg.eigh((x.T @ x).astype(np.float64) / len(x))
+    least = max(1e-3 * float(variances.mean()), 1e-12)  # what is left of vectors that are alike
+    kept = slice(None, -DIRECTIONS - 1, -1)
+    weights = np.maximum(variances[kept], least) ** -0.25
+    weighted: NDArray[np.float32] = x @ (directions[:, kept] * weights).astype(np.float32)
+    return weighted
+
+
+def _p(
+    x: NDArray[np.float32], is_new: NDArray[np.bool_], allowed: float, rng: np.random.Generator
+) -> float:
     """Probability of so large a distance between the means, if new texts were any of them.
+
+    The real order is compared with random ones until five of these are as unlike (Besag and
+    Clifford 1991, "Sequential Monte Carlo p-values"): if all orders are as likely, the probability
+    that the result is at most some value is at most that value, for any texts and any number of
+    them.
 
     Args:
         x: (n, d) centred vectors.
         is_new: (n,) which are new.
+        allowed: the probability that is to be told from larger ones.
+        rng: draws the orders.
     """
-    from scipy.stats import pearson3
-
-    new, old = x[is_new], x[~is_new]
-    distance = float(((new.mean(axis=0) - old.mean(axis=0)).astype(np.float64) ** 2).sum())
-    covariance = (x.T @ x).astype(np.float64) * (1 / len(new) + 1 / len(old)) / (len(x) - 1)
-    mean, variance = float(np.trace(covariance)), 2 * float((covariance**2).sum())
-    if variance <= 1e-30 or mean <= 1e-15:  # all texts have the same vector
-        return 1.0
-    third = 8 * float(((covariance @ covariance) * covariance).sum())
-    return float(pearson3.sf((distance - mean) / math.sqrt(variance), third / variance**1.5))
+    few = min(is_new.sum(), (~is_new).sum())  # the vectors add up to 0: either side tells
+    side = x[is_new] if len(x[is_new]) == few else x[~is_new]
+    real = float((side.sum(axis=0) ** 2).sum()) * (1 - 1e-4) - 1e-9  # what is alike is as unlike
+    most, drawn, beyond = min(MOST_ORDERS, math.ceil(PER_LEVEL / allowed)), 0, 0
+    while drawn < most:
+        count = min(AT_A_TIME, most - drawn)
+        first = rng.random((count, len(x)), dtype=np.float32).argpartition(few, axis=1)[:, :few]
+        is_first = np.zeros((count, len(x)), dtype=np.float32)
+        np.put_along_axis(is_first, first, 1, axis=1)
+        as_unlike = np.flatnonzero(((is_first @ x) ** 2).sum(axis=1) >= real)
+        if beyond + len(as_unlike) >= PER_LEVEL:
+            return PER_LEVEL / (drawn + int(as_unlike[PER_LEVEL - beyond - 1]) + 1)
+        drawn, beyond = drawn + count, beyond + len(as_unlike)
+    return (beyond + 1) / (drawn + 1)
 
 
 def _area(x: NDArray[np.float32], is_new: NDArray[np.bool_]) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from loopd.evaluation.shift import (
     AT_ONCE,
     FALSE_ALARMS,
     LEAST,
+    MOST_ORDERS,
     Side,
     fresh_share,
     level,
@@ -96,6 +97,68 @@ def test_what_comes_a_little_at_a_time_shows_in_two_intakes() -> None:
         picked.append(found.intakes)
     assert picked.count(2) > 8
     assert newcomers(pool[:300], sizes[:1], 0) is None
+
+
+def lumps(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Vectors of which a few lie together far from all others, as a rare kind of texts does."""
+    drawn = rows(rng, count)
+    drawn[rng.random(count) < 0.04, 0] += 30
+    return drawn
+
+
+def test_few_texts_with_rare_kinds_raise_no_more_alarms() -> None:
+    """Means of so few are not normal: taken for normal, six times as many are alarms."""
+    level, alarms = 0.001, 0
+    for seed in range(1_000):
+        rng = np.random.default_rng(seed)
+        found = likeness(lumps(rng, 20), lumps(rng, 300), allowed=level, seed=seed)
+        assert found is not None
+        alarms += found.is_shift
+    assert alarms <= 1_000 * level + 2.5 * math.sqrt(1_000 * level)
+
+
+def test_small_intakes_are_put_together() -> None:
+    rng = np.random.default_rng(3)
+    pool = rows(rng, 340)
+    assert newcomers(pool[:315], [300, 5, 5, 5], 0) is None
+    found = newcomers(pool[:320], [300, 5, 5, 5, 5], 0)
+    assert found is not None
+    assert (found.new, found.old, found.intakes) == (20, 300, 4)
+    assert found.level == level(1) / 2
+    assert newcomers(pool[:325], [300, 5, 5, 5, 5, 5], 0) is None
+    found = newcomers(pool, [300, 5, 5, 5, 5, 20], 0)
+    assert found is not None
+    assert found.level == level(2) / 2
+    assert newcomers(pool[:30], [10, 20], 0) is None  # nothing to compare them with
+    found = newcomers(pool[:50], [10, 10, 30], 0)
+    assert found is not None
+    assert (found.new, found.old, found.intakes) == (30, 20, 1)
+
+
+@pytest.mark.parametrize(("off", "is_noticed"), [((0, 0), False), ((0, 4), False), ((4, 4), True)])
+def test_after_many_intakes_two_of_them_tell(off: tuple[float, float], is_noticed: bool) -> None:
+    """One alone cannot: its level is smaller than what any number of orders tells."""
+    rng = np.random.default_rng(7)
+    sizes = [200, *[20] * 500]
+    assert level(500) / 2 < 1 / MOST_ORDERS
+    early = rows(rng, sum(sizes[:-2]))
+    pool = np.concatenate([early, *(rows(rng, 20, off=one) for one in off)])
+    found = newcomers(pool, sizes, 1)
+    assert found is not None
+    assert found.level == level(500)
+    assert found.is_shift == is_noticed
+
+
+def test_the_product_of_two_looks_is_no_smaller_than_chance() -> None:
+    p = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        found = newcomers(rows(rng, 2_600), [800, *[20] * 90], seed)
+        assert found is not None
+        p.append(found.p)
+    for border in (0.05, 0.2, 0.5):
+        error = math.sqrt(border * (1 - border) / 200)
+        assert np.mean(np.array(p) <= border) - border < 3 * error
 
 
 @pytest.mark.parametrize(("new", "old"), [(LEAST - 1, 500), (500, LEAST - 1), (0, 500)])

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.simulation.test_make_sets import write
@@ -53,3 +54,65 @@ def test_second_opinions_against_random(tmp_path: Path) -> None:
         answers = [row["annotations"] for row in run["rounds"]]
         assert answers == [2 * INITIAL, 2 * INITIAL + 25, 2 * INITIAL + 50]
         assert (run["rounds"][-1]["second_opinions"] > 0) == run["arm"].startswith("activelab")
+
+
+def written(folder: Path, texts: int) -> Path:
+    """A set as ``make_sets.py`` writes it, of texts that are easy to tell apart."""
+    rows = [
+        {"text": f"{WORDS[number % 2][number % 3]} text {number}", "label": "ab"[number % 2]}
+        for number in range(texts)
+    ]
+    write(folder / "pool.jsonl", rows)
+    write(folder / "test.jsonl", rows[:20])
+    columns = {"text": "text", "label": "label"}
+    settings = {
+        "task": {"type": "single_label", "labels": ["a", "b"]},
+        "pool": {"path": "pool.jsonl", **columns},
+        "test": {"path": "test.jsonl", **columns},
+    }
+    (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+def figures_of(tmp_path: Path, script: str, *options: str) -> dict[str, Any]:
+    """Run a benchmark's script to its end; it writes one file."""
+    words = [
+        sys.executable,
+        str(SCRIPT.with_name(script)),
+        *options,
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "out").glob("*.json")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.slow
+def test_daily_files_against_all_at_once(tmp_path: Path) -> None:
+    folder = written(tmp_path / "set", 600)
+    found = figures_of(
+        tmp_path, "daily_files.py", str(folder), "--seeds", "2", "--classifier", "tfidf"
+    )
+    assert found["batches_before_each_file"] == list(range(14))
+    assert found["chosen_before_they_came"] == 0
+    assert found["labels"][-1] == 400
+    assert len(found["daily"]) == len(found["at once"]) == len(found["labels"])
+    assert sum(found["chosen_of_each_file"]) == pytest.approx(400)
+
+
+@pytest.mark.slow
+def test_shifts_are_planted_and_noticed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("trec", 2_400), ("goemotions", 2_400), ("emoji", 300)):
+        folder = written(tmp_path / "sets" / name, count)
+        rows = rng.normal(size=(count, 8)) + (4 if name == "emoji" else 0)
+        np.save(folder.with_name(f"{name}-vectors.npy"), rows.astype(np.float32))
+    options = ("--runs", "2", "--planted-runs", "1")
+    found = figures_of(tmp_path, "shift.py", str(tmp_path / "sets"), *options)
+    assert found["planted"]["tweets"]["within_two"] == 1
+    assert found["planted"]["a"]["auc"] < 0.6  # nothing tells it from the other class
+    assert [found["calm"][name]["alarms"] for name in ("trec", "goemotions")] == [0, 0]
+    assert len((tmp_path / "sets" / "shift_runs.jsonl").read_text().splitlines()) == 13
