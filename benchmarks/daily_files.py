@@ -53,7 +53,7 @@ from loopd.events import BatchPlanned, Event, PoolGrew, RoundEvaluated, RunStart
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.run import Loop
-from loopd.loop.start import first_event
+from loopd.loop.start_or_resume import first_event
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import Clock, build_tools, read_data
