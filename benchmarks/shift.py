@@ -51,6 +51,7 @@ from loopd.evaluation.shift import FALSE_ALARMS, Likeness, level, newcomers
 DAYS, PLANTED = 15, 8
 SMALLEST, LARGEST, BEGINNING = 20, 400, 100
 TWEETS, LUMP, MOOD = 0.5, 0.05, 100
+MODEL_RUNS = 200
 MOST = {"trec": 6_000, "goemotions": 6_000, "emoji": 1_500}
 """Texts of each set that are encoded."""
 
@@ -320,7 +321,7 @@ def main() -> None:
     wanted += [(name, seed) for seed in range(options.runs) for name in CALM]
     rows = list(finished(options.sets / "shift_runs.jsonl", there, wanted))
     by_name = {name: [row for row in rows if row["scenario"] == name] for name in (*CALM, *shares)}
-    figures: Row = {"machine": machine.described(), "model": model(options.runs)}
+    figures: Row = {"machine": machine.described(), "model": model(MODEL_RUNS)}
     figures["calm"] = {name: calm(by_name[name]) for name in CALM}
     figures["planted"] = {name: planted(by_name[name], share) for name, share in shares.items()}
     figures["normal"] = {
