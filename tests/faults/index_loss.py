@@ -42,11 +42,6 @@ class LossyFront:
 
     def __init__(self, live: LiveArgilla) -> None:
         self._live = live
-        # a connection for each request: one that the server has just let go would lose its answer
-        fresh = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.Client(
-            base_url=live.url, timeout=_LONGEST, trust_env=False, limits=fresh
-        )
         self._lost: set[str] = set()
         self._shown_from: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -68,7 +63,6 @@ class LossyFront:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
-        self._client.close()
 
     def lose(self, dataset_id: str, record_ids: Collection[str]) -> None:
         """Delete these documents from the index; the records stay in the database."""
@@ -92,7 +86,10 @@ class LossyFront:
         fails = self.search_fails if is_search else self.writes_fail and method != "GET"
         if fails:
             return 500, b'{"detail": {"code": "argilla.api.errors::GenericServerError"}}'
-        response = self._client.request(method, path, headers=headers, content=body)
+        # A client for each request: a connection that the server has just let go would lose its
+        # answer, and one that another thread makes while its client is closed would never be.
+        with httpx.Client(base_url=self._live.url, timeout=_LONGEST, trust_env=False) as client:
+            response = client.request(method, path, headers=headers, content=body)
         status = response.status_code
         if status not in (200, 201) or not response.content:
             return status, response.content

@@ -29,7 +29,7 @@ class Hesitant(ThreadingHTTPServer):
     def __init__(self, target: str, seconds: float, obeys: str, patience: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.seconds, self.obeys, self.patience = seconds, obeys, patience
-        self.client = httpx.Client(base_url=target, timeout=60, trust_env=False)
+        self.target = target
         self.bulks: list[int] = []
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
 
@@ -47,7 +47,6 @@ class Hesitant(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
-        self.client.close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Whoever hangs up does so on purpose."""
@@ -86,7 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> httpx.Response:
         headers = {name: self.headers[name] for name in PASSED_ON if self.headers[name]}
-        return self.server.client.request(self.command, self.path, content=body, headers=headers)
+        # A client for each request: its server may be closed in the middle of one.
+        with httpx.Client(base_url=self.server.target, timeout=60, trust_env=False) as client:
+            return client.request(self.command, self.path, content=body, headers=headers)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
