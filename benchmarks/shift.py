@@ -141,7 +141,7 @@ def dealt(there: Texts, scenario: str, rng: np.random.Generator) -> list[Vectors
     if scenario == "moods":
         return _moods(questions[order], there.classes[order], size, rng)
     if "tweets" in scenario:
-        new, rest, share = rng.permuted(there.by_set["emoji"], axis=0), questions[order], TWEETS
+        new, rest, share = rng.permutation(there.by_set["emoji"]), questions[order], TWEETS
     else:
         is_new = there.classes[order] == scenario
         new, rest = questions[order[is_new]], questions[order[~is_new]]

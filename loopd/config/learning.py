@@ -50,8 +50,8 @@ class ClassifierSection(Section):
         None,
         ge=64_000,
         le=10**12,
-        description="Those texts have at most about this many tokens, so there are fewer of them "
-        "if they are long; empty: 1280000 (64 per text) with the default "
+        description="With `transformer` those texts have at most about this many tokens, so there "
+        "are fewer of them if they are long; empty: 1280000 (64 per text) with the default "
         "`candidates`, no limit with another number.",
     )
     device: str = Field(

@@ -319,8 +319,11 @@ class Learner:
         return model.predicting.of(self._rows(ids))
 
     def choosing_proba(self, model: Model, ids: Sequence[PoolId]) -> Proba:
-        """The same by the head that chooses: what query strategies see."""
-        return model.scores.of(self._rows(ids))
+        """The same by the head that chooses: what query strategies see of their candidates.
+
+        All of them are the model's own, also where other texts were its candidates.
+        """
+        return model.scores.own(self._rows(ids))
 
     def vectors(self, ids: Sequence[PoolId]) -> Vectors | None:
         """Vectors (n, d) of records of the pool that no label changes, of length 1.

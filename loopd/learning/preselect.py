@@ -25,6 +25,7 @@ from loopd.learning.classifiers.contract import (
     CountsTokens,
 )
 from loopd.learning.features.store import blocks
+from loopd.learning.features.windows import CUT
 from loopd.learning.representation import Rows
 from loopd.learning.strategies.scores import top
 
@@ -95,11 +96,18 @@ class ScoringLimit:
         return max(1, texts)
 
     def fitting(self, rows: Positions, beside: Positions) -> Positions:
-        """The first of the rows (m,) that fit beside others (k,) that are taken already."""
+        """Those of the rows (m,), in order, that fit beside others (k,) that are taken already.
+
+        A text that is too long for what is left is passed over: it must not keep out all others.
+        """
         if self.tokens is None or self.lengths is None:
             return rows
-        room = self.tokens - self.tokens_of(beside)
-        return rows[: int(np.searchsorted(self.lengths[rows].cumsum(), room, side="right"))]
+        room, fits = self.tokens - self.tokens_of(beside), []
+        for row, length in zip(rows.tolist(), self.lengths[rows].tolist(), strict=True):
+            if length <= room:
+                fits.append(row)
+                room -= length
+        return np.array(fits, dtype=rows.dtype)
 
     def tokens_of(self, rows: Positions) -> int:
         """Tokens of these positions (m,) together."""
@@ -177,10 +185,12 @@ def candidates(
 
 
 def _limit(factory: ClassifierFactory, context: ClassifierContext) -> ScoringLimit:
-    section = context.section
-    if section.candidate_limit is None or not isinstance(factory, CountsTokens):
+    section, limit = context.section, context.section.candidate_limit
+    if limit is None or not isinstance(factory, CountsTokens):
         return ScoringLimit(section.candidates)
-    return ScoringLimit(section.candidates, section.candidate_limit, factory.token_counts())
+    if section.windows == CUT and len(context.pool) * section.max_tokens <= limit:
+        return ScoringLimit(section.candidates)  # nobody need count
+    return ScoringLimit(section.candidates, limit, factory.token_counts())
 
 
 def _free(count: int, labelled: Positions) -> Positions:

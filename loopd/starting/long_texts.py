@@ -18,8 +18,14 @@ SAMPLE = 200
 """Texts that are looked at, evenly from all of the file."""
 
 BEGINNING = 10
-"""Characters of a text that are looked at for each token that is read: whatever is longer than them
-is too long. So a look takes half a second at most."""
+"""Characters of a text that are looked at first for each token that is read: of nearly all texts
+that are too long they have more tokens than are read. So a look takes half a second."""
+
+SPECIAL = 2
+"""Tokens at the beginning and the end of each text."""
+
+OF_A_CHARACTER = 3
+"""Tokens of one that is not ASCII, at most: Hangul is taken to pieces."""
 
 MANY = 0.05
 """Share of longer texts from which on it is worth a word."""
@@ -66,11 +72,19 @@ def long_texts(texts: Sequence[str], section: ClassifierSection | None = None) -
     most = section.max_tokens
     count = min(SAMPLE, len(texts))
     some = [texts[number * len(texts) // count] for number in range(count)]
-    # A token is a character at least.
-    doubtful = [text[: BEGINNING * most] for text in some if len(text) > most]
+    doubtful = [text for text in some if _most_tokens(text) > most]
     tokens_of = _counter(section.model) if doubtful else len
-    longer = sum(tokens_of(text) > most for text in doubtful)
+    longer = sum(_is_longer(" ".join(text.split()), most, tokens_of) for text in doubtful)
     return LongTexts(count, longer, most)
+
+
+def _most_tokens(text: str) -> int:
+    return len(text) * (1 if text.isascii() else OF_A_CHARACTER) + SPECIAL
+
+
+def _is_longer(text: str, most: int, tokens_of: Callable[[str], int]) -> bool:
+    begin = text[: BEGINNING * most]
+    return tokens_of(begin) > most or (len(begin) < len(text) and tokens_of(text) > most)
 
 
 def _counter(model: str) -> Callable[[str], int]:

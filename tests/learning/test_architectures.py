@@ -133,6 +133,17 @@ def test_what_is_under_the_trained_layers_stays(make: Make, kind: str) -> None:
     assert sum(weight.size for weight in factory.save(classifier).values()) < words
 
 
+def test_what_no_text_passes_through_is_neither_trained_nor_needed(make: Make) -> None:
+    """Earlier versions kept it as it was in the layers below, and did not save it."""
+    windows = {"attention_window": [4] * LAYERS, "max_position_embeddings": 70}
+    factory = make("Longformer", SIZES | windows | {"pad_token_id": 1})
+    classifier = trained(factory)
+    tensors = factory.save(classifier)
+    assert not [name for name in tensors if "global" in name]
+    assert [name for name in tensors if f"layer.{LAYERS - 1}." in name]
+    same_when_read_again(factory, classifier)
+
+
 @pytest.mark.parametrize("share", [1 / 3, 0.9])
 def test_layers_that_are_one_are_all_trained(make: Make, share: float) -> None:
     factory = make(*SHARED, frozen_share=share)

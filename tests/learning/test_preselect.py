@@ -136,7 +136,18 @@ def test_how_many_are_drawn_does_not_follow_from_the_draw() -> None:
     assert chisquare(drawn[free], np.full(len(free), drawn.sum() / len(free))).pvalue > 1e-4
 
 
-def test_a_budget_too_small_for_any_text_still_draws_one() -> None:
+def test_one_long_text_keeps_no_others_out() -> None:
+    """In the middle of the line, where the student is least sure, lies one that never fits."""
+    middle = int(np.abs(line()[:, 0]).argmin())
+    tokens = np.where(np.arange(200) == middle, 10**6, SHORT)
+    limit = ScoringLimit(100, 400, tokens)
+    assert limit.fitting(np.array([middle, 3, 4]), np.array([7])).tolist() == [3, 4]
+    assert limit.fitting(np.arange(90), np.array([middle])).size == 0
+    found = limit.fitting(np.arange(200), np.arange(20))
+    assert limit.tokens_of(found) == 400 - 20 * SHORT
+
+
+def test_a_limit_too_small_for_any_text_still_draws_one() -> None:
     assert len(within(1).positions) == 1
 
 
@@ -155,11 +166,13 @@ class Reading:
 @pytest.mark.parametrize(
     ("settings", "each", "narrowed", "counted"),
     [
-        ({}, 64, None, 1),
-        ({}, 10**6, 1, 1),
+        ({}, 64, None, 0),
+        ({"windows": "mean"}, 64, None, 1),
+        ({"windows": "mean"}, 10**6, 1, 1),
         ({"candidates": 30}, 10**6, 30, 0),
         ({"candidates": 200}, 10**6, None, 0),
-        ({"candidates": 200, "candidate_tokens": 900}, 10, None, 1),
+        ({"candidates": 200, "candidate_tokens": 900, "windows": "mean"}, 10, None, 1),
+        ({"candidates": 200, "candidate_tokens": 90 * 256}, 10, None, 0),
         ({"candidates": 200, "candidate_tokens": 800}, 10, 80, 1),
         ({"candidates": 30, "candidate_tokens": 200}, 10, 20, 1),
     ],
@@ -285,6 +298,18 @@ def test_what_is_no_candidate_is_not_taken_for_known_to_people(
     known = {learner._pool.positions[id_] for id_ in (*targets, *exclude)}
     assert {learner._pool.positions[item.record_id] for item in items} <= candidates - known
     assert set(embedded) <= candidates | known
+
+
+def test_members_of_an_ensemble_answer_for_themselves_about_candidates_of_another(
+    narrowed: Any, targets: Targets
+) -> None:
+    """Also where they have fewer candidates of their own than they are asked about."""
+    learner, model, counting = narrowed()
+    ids = [record.id for record in learner._pool.records[20:80]]
+    assert len(ids) > len(model.scores.preselection.positions)
+    assert np.array_equal(
+        learner.choosing_proba(model, ids), said_by(counting, model, np.arange(20, 80))
+    )
 
 
 def test_the_stop_set_is_judged_by_the_classifier_however_big_it_is(

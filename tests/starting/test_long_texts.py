@@ -63,6 +63,21 @@ def test_tokens_decide_and_not_characters() -> None:
     assert long_texts(["1234 " * 5], section).longer == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "体" * 255,
+        "한국어 문장입니다 " * 25,
+        " " * 4000 + "word " * 900,
+        "x" * 300 + " " * 3000 + "word " * 900,
+        ("x" * 300 + " ") * 20 + "word " * 700,
+    ],
+    ids=["two around it", "Hangul", "blanks first", "padded", "words that it cannot read first"],
+)
+def test_none_that_is_too_long_is_missed(text: str) -> None:
+    assert long_texts([text]).longer == 1
+
+
 def test_it_looks_at_all_parts_of_a_file() -> None:
     texts = ["short"] * 900 + ["word " * 300] * 100
     seen = long_texts(texts)

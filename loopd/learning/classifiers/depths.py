@@ -17,7 +17,8 @@ import torch
 def weights_below(encoder: torch.nn.Module, ids: Sequence[int], layer: int) -> frozenset[str]:
     """Names of all weights that the states under a layer depend on.
 
-    Empty where these cannot stay without more than the layers below staying too, as in an encoder
+    With them those that nothing depends on, such as Longformer's for global attention. Empty where
+    they cannot stay without more than the layers below staying too, as in an encoder
     whose layers share their weights (ALBERT, Lan et al. 2019, 1909.11942).
 
     Args:
@@ -34,8 +35,8 @@ def weights_below(encoder: torch.nn.Module, ids: Sequence[int], layer: int) -> f
         ).hidden_states
         if len(states) <= layer + 1:
             return frozenset()
-        below, above = (_behind(states[number], named) for number in (layer, layer + 1))
-    return below if below < above else frozenset()
+        below, above, last = (_behind(states[at], named) for at in (layer, layer + 1, -1))
+    return below | (named.keys() - last) if below < above else frozenset()
 
 
 def _behind(states: torch.Tensor, named: Mapping[str, torch.Tensor]) -> frozenset[str]:

@@ -23,7 +23,7 @@ from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
 from loopd.installation import add_extra
-from loopd.learning.arrays import Options, Positions, Proba, Tensors, Vectors, Weights
+from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.linear import LinearHead, fit_head, from_tensors
 from loopd.learning.classifiers.source import locate, refuse_code
@@ -113,10 +113,6 @@ class SetFitFactory:
     def screening(self) -> PoolRows:
         """Features of the frozen encoder, by which a big pool is narrowed."""
         return self._frozen.pool
-
-    def token_counts(self) -> Positions:
-        """Tokens (n,) that are read of each text of the pool."""
-        return self._frozen.pool_tokens.lengths
 
     @cached_property
     def _frozen(self) -> FrozenFeatures:
