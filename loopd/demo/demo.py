@@ -20,7 +20,7 @@ from loopd.config import DashboardSection
 from loopd.dashboard.serving import claimed
 from loopd.demo.demo_folder import DemoFolder, opened
 from loopd.demo.play import Play, Sections, config_play, merged, sample_play
-from loopd.errors import LoopdError, ServerError
+from loopd.errors import LoopdError
 from loopd.loop.stop import Stop, on_signals
 from loopd.metrics_log.curve import plot_learning_curve
 from loopd.metrics_log.measured import measured
@@ -33,7 +33,6 @@ from loopd.starting.parent_watch import ParentDeathWatch
 WATCH_SECONDS = 0.3
 """How often the demo looks for a new round."""
 
-POLL_SECONDS = 0.02
 
 DAEMON_STOP_SECONDS = 20.0
 """Time that the daemon has to end after SIGTERM."""
@@ -138,29 +137,18 @@ class Demo:
         """Start server, daemon and people; ``stack`` ends them in the opposite order."""
         self.out("Starting Argilla ...")
         home, workspace = self.folder.server_home, self.play.task.workspace
-        server = EmbeddedServer(home, self.options.port, workspace=workspace)
+        server = EmbeddedServer(
+            home, self.options.port, workspace=workspace, popen=self.parent_watch.popen
+        )
         stack.callback(server.stop)
-        holding = threading.Thread(target=self._hold_early, args=(server,), daemon=True)
-        holding.start()
         server.start()
-        holding.join()
         self._greet(server)
         self.folder.write_config(self._settings(server.url))
         self.daemon = self._spawn(server.owner.api_key)
         stack.callback(self._end_daemon)
-        self.parent_watch.hold(self.daemon.pid)
         if not self.options.label_yourself:
             self.people = People(server, self.play.task, self.options, self.out)
             stack.callback(self.people.go_home)
-
-    def _hold_early(self, server: EmbeddedServer) -> None:
-        """Hold the server as soon as it is born: it takes seconds until it is ready."""
-        while not self.stop.wait(POLL_SECONDS):
-            try:
-                self.parent_watch.hold(server.process.pid)
-            except ServerError:
-                continue  # not born yet
-            return
 
     def _greet(self, server: EmbeddedServer) -> None:
         account = server.annotator
@@ -194,10 +182,9 @@ class Demo:
     def _spawn(self, api_key: str) -> subprocess.Popen[bytes]:
         self.folder.page.unlink(missing_ok=True)  # of a daemon that was killed
         with self.folder.daemon_log.open("ab") as log:
-            return subprocess.Popen(
+            return self.parent_watch.popen(
                 [sys.executable, "-m", "loopd", "run", str(self.folder.config)],
                 cwd=self.play.folder,
-                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "ARGILLA_API_KEY": api_key},

@@ -319,10 +319,7 @@ class Learner:
         return model.predicting.of(self._rows(ids))
 
     def choosing_proba(self, model: Model, ids: Sequence[PoolId]) -> Proba:
-        """The same by the head that chooses: what query strategies see of their candidates.
-
-        All of them are the model's own, also where other texts were its candidates.
-        """
+        """The model's own by the head that chooses, whatever its candidates were."""
         return model.scores.own(self._rows(ids))
 
     def vectors(self, ids: Sequence[PoolId]) -> Vectors | None:

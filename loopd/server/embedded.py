@@ -33,7 +33,8 @@ class EmbeddedServer:
     start; `restart` keeps it. `arguments` are further options of `loopd serve`, `environment` is
     added to this process's own, for options that are secrets. Raises ServerError when the server
     ends before it is ready, or is not ready within `ready_within` seconds. `own_session`: Ctrl-C in
-    the terminal does not reach it, so that whoever started it can end other things first.
+    the terminal does not reach it, so that whoever started it can end other things first. `popen`
+    starts the process, with the arguments of `subprocess.Popen`.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class EmbeddedServer:
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         own_session: bool = False,
+        popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
         self.workspace = workspace
+        self._popen = popen
         self._own_session = own_session
         self._home = ServerHome(Path(home).absolute())
         self._port = port
@@ -162,7 +165,7 @@ class EmbeddedServer:
         # What a server that runs there has said must not be lost.
         with self._errors.open("ab" if is_locked(self._home) else "wb") as errors:
             # Standard output has the new accounts' secrets at first start: never to a file.
-            return subprocess.Popen(
+            return self._popen(
                 [*_COMMAND, *arguments, "--workspace", self.workspace, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -72,15 +72,16 @@ def argilla_in(
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise unusable(folder.path, error) from error
-    server = EmbeddedServer(home, port, workspace=workspace, own_session=True)
     with ParentDeathWatch() as parent_watch, Tenancy(folder, stop.is_set) as tenancy:
+        server = EmbeddedServer(
+            home, port, workspace=workspace, own_session=True, popen=parent_watch.popen
+        )
         started = False
         try:
             with exclusive(folder, stop.is_set):
                 if not is_locked(folder):
                     server.launch()
                     started = True
-                    parent_watch.hold(server.process.pid)
                     server.await_ready(stop.is_set)
             yield Argilla(_url(folder, stop), load_or_create_accounts(folder).annotator)
         finally:

@@ -1,4 +1,4 @@
-"""Owns that no child process outlives this one, however it ends; must not start the children.
+"""Owns that no child process outlives this one, however it ends; must not know what they are.
 
 A small watcher process holds the other end of a pipe. When this process dies, even by SIGKILL, the
 operating system closes the pipe, and the watcher ends the processes it was told of.
@@ -11,13 +11,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 GRACE_SECONDS = 15.0
 """Time that children have between SIGTERM and SIGKILL."""
 
 POLL_SECONDS = 0.1
+
+_GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")
+"""Becomes the command that follows once it reads a line, and ends where there is none to come."""
 
 
 class ParentDeathWatch:
@@ -49,6 +54,24 @@ class ParentDeathWatch:
         if self._watcher.stdin is not None:
             self._watcher.stdin.close()
         self._watcher.wait()
+
+    def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start a process and hold it: at no moment would it outlive us.
+
+        Its number is known only once it is there. So it does not begin before the watcher has been
+        told of it, and never if we die before that.
+
+        Args:
+            command: the program and its arguments; it reads nothing.
+            options: those of ``subprocess.Popen``.
+        """
+        process = subprocess.Popen([*_GATE, *command], **{**options, "stdin": subprocess.PIPE})
+        self.hold(process.pid)
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):  # somebody has ended it already
+                process.stdin.write(b"go\n")
+                process.stdin.close()
+        return process
 
     def hold(self, pid: int) -> None:
         """End this process if we die."""
