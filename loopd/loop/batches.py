@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
+from loopd.loop.fresh_share import with_new_texts
 from loopd.loop.label_resolver import votes
 from loopd.loop.labelled_test import due, spare
 from loopd.loop.queue import lasting
@@ -98,7 +99,9 @@ def chosen_batch(
     size = max(1, labels_left(tools.config.stopping, _spent(context), size))
     hidden = unseen(state, tools.hidden(state))
 
-    def choose(count: int) -> BatchChoice:
+    def choose(
+        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
+    ) -> BatchChoice:
         is_asked_again = tools.config.strategy.name == ACTIVELAB and not cold
         if is_asked_again and tools.learner.can_choose(context.targets):
             picked = BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
@@ -108,14 +111,15 @@ def chosen_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude=context.taken,
-            hidden=hidden,
+            exclude={*context.taken, *beside},
+            hidden={*hidden, *old},
             cold=cold,
         )
         return explained(choice, tools, model, context.targets)
 
     taken = {*context.taken, *context.targets, *hidden}
-    mixing = with_fallback(choose, state, tools, model, taken)
+    choosing = choose if cold else with_new_texts(choose, state, tools, taken)
+    mixing = with_fallback(choosing, state, tools, model, taken)
     planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
@@ -208,8 +212,9 @@ def _planned(
         items = tuple(replace(item, suggestion=None) for item in items)
     batch = Batch(f"b{context.number:04d}", context.number, choice.strategy, model_id, items)
     seconds = tools.clock.monotonic() - context.started
-    fallback, why = choice.fallback, choice.why
-    return BatchPlanned(tools.clock.wall(), batch, seconds, fallback=fallback, why=why)
+    fallback, why, fresh = choice.fallback, choice.why, choice.fresh
+    at = tools.clock.wall()
+    return BatchPlanned(at, batch, seconds, fallback=fallback, why=why, fresh=fresh)
 
 
 # -- second opinions -------------------------------------------------------------------------------
