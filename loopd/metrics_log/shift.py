@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from loopd.metrics_log.rows import number
 from loopd.records import JsonValue
 
+PREFIX = "shift."
+
 INTAKES, SINCE, SHARE = "shift.intakes", "shift.since", "shift.share"
 """Keys of what the run itself goes on with in later rounds."""
 
