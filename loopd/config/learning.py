@@ -106,5 +106,5 @@ class StrategySection(Section):
     @field_validator("fresh_share", mode="before")
     @classmethod
     def _off(cls, value: object) -> object:
-        """YAML takes a bare ``off`` for false."""
-        return "off" if value is False else value
+        """YAML takes a bare ``off`` for false, and Python a bare ``true`` for 1."""
+        return ("on" if value else "off") if isinstance(value, bool) else value
