@@ -7,9 +7,10 @@ that was killed says the same again. Must not choose anything; ``loop.fresh_shar
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect, bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import accumulate
 from typing import Any
 
@@ -25,7 +26,7 @@ from loopd.loop.audit_figures import Audit
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.metrics_log.rows import number
-from loopd.metrics_log.shift import INTAKES, SHARE, SINCE
+from loopd.metrics_log.shift import INTAKES, SHARE, SINCE, WEEK
 from loopd.records import JsonValue, PoolId, Target, Targets
 
 PURPOSE = "newcomers"
@@ -53,13 +54,14 @@ def compared_with_old(state: State, tools: Tools, audit: Audit) -> Figures:
     """
     if not state.intakes:
         return {}
-    before, intakes = figures_before(state), _intakes(state)
+    before, intakes, draws = figures_before(state), _intakes(state), _Draws.of(state, tools, audit)
     looks = list(_looks(state, tools, intakes))
     alarms = [(begin, look) for begin, look in looks if look.is_shift]
     shown = (alarms or looks)[-1][1] if looks else None
-    worse = _worse(state, tools, intakes, audit)
+    worse = _worse(state, intakes, draws)
     late, told = (0, None) if worse is None else (intakes.total - worse[0], worse[1])
-    row: Figures = {**before, **figures(shown, told, late), INTAKES: len(state.intakes)}
+    kept = {key: value for key, value in before.items() if not key.startswith(WEEK)}
+    row: Figures = {**kept, **figures(shown, told, late), INTAKES: len(state.intakes)}
     begins = [begin for begin, _ in alarms] if number(before, "shift.unlike") != 1 else []
     if worse is not None and worse[1].is_drop and number(before, "shift.worse") != 1:
         begins.append(worse[0])
@@ -68,7 +70,7 @@ def compared_with_old(state: State, tools: Tools, audit: Audit) -> Figures:
     if since is not None:
         row[SINCE] = since
     row[SHARE] = 0.0 if since is None else counted.share(since)
-    return row
+    return row | _by_week(state, intakes, draws)
 
 
 def figures_before(state: State) -> Mapping[str, JsonValue]:
@@ -170,17 +172,16 @@ class _PoolVectors:
 # -- the model -------------------------------------------------------------------------------------
 
 
-def _worse(state: State, tools: Tools, intakes: _Intakes, audit: Audit) -> tuple[int, Drop] | None:
+def _worse(state: State, intakes: _Intakes, draws: _Draws) -> tuple[int, Drop] | None:
     """Whether the model is worse on late draws, and from which position on they are late.
 
     Of the last intakes that with the best evidence where there is an alarm; else the first of them,
     from which on there are most draws.
     """
     found: list[tuple[int, Drop]] = []
-    judged = _Draws.of(state, tools, audit)
     for intake in range(max(0, len(state.intakes) - MOST) + 1, len(state.intakes) + 1):
         first = intakes.first(intake)
-        compared = drop(*judged.around(first, _seen_in(state, intake)), intake=intake)
+        compared = drop(*draws.around(first, _seen_in(state, intake)), intake=intake)
         if compared is not None:
             found.append((first, compared))
     alarms = [each for each in found if each[1].is_drop]
@@ -239,6 +240,29 @@ class _Draws:
             if by is not None and (by == seen_in or position >= first):
                 side.append(self.guesses[by][id_] == label)
         return Judged(sum(before), len(before)), Judged(sum(after), len(after))
+
+
+def _by_week(state: State, intakes: _Intakes, draws: _Draws) -> Figures:
+    """The accuracy of the round's model on draws by the week in which their texts joined."""
+    begun = 0.0 if state.started is None else state.started.at
+    names = [_week(at) for at in (begun, *(intake.at for intake in state.intakes))]
+    right: dict[str, list[bool]] = {}
+    for position, _, id_, label in draws.draws:
+        guess = draws.guesses[state.round].get(id_)
+        if guess is not None:
+            name = names[bisect(intakes.ends, position)]
+            right.setdefault(name, []).append(guess == label)
+    row: Figures = {}
+    for name in sorted(right):
+        row[f"{WEEK}{name}.accuracy"] = sum(right[name]) / len(right[name])
+        row[f"{WEEK}{name}.draws"] = len(right[name])
+    return row
+
+
+def _week(at: float) -> str:
+    """The week of a moment by ISO 8601, in UTC."""
+    year, week, _ = datetime.fromtimestamp(at, timezone.utc).isocalendar()
+    return f"{year:04d}-W{week:02d}"
 
 
 # -- what follows ----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from loopd.metrics_log.rows import number
 from loopd.records import JsonValue
@@ -11,6 +12,12 @@ PREFIX = "shift."
 
 INTAKES, SINCE, SHARE = "shift.intakes", "shift.since", "shift.share"
 """Keys of what the run itself goes on with in later rounds."""
+
+WEEK = "shift.week."
+"""How keys of a week begin; its name, such as ``2026-W48``, and ``.accuracy`` or ``.draws`` follow."""
+
+SHOWN = 8
+"""The last weeks that a sentence tells."""
 
 KEYS: Mapping[str, str] = {
     "shift.new": "Texts of the last intakes that were compared with those before.",
@@ -30,6 +37,9 @@ KEYS: Mapping[str, str] = {
     SINCE: "Position in the pool from which on texts count as new since the last alarm; absent "
     "before the first.",
     SHARE: "Share of what is chosen next that new texts get with `strategy.fresh_share: auto`.",
+    f"{WEEK}<week>.accuracy": "Accuracy of the round's model on random draws of the texts that "
+    "joined in a week (ISO 8601, UTC), such as `2026-W48`.",
+    f"{WEEK}<week>.draws": "Labelled random draws of these texts.",
 }
 """Figures of a round in a pool that grows, in their order."""
 
@@ -62,6 +72,45 @@ def newly_raised(row: Mapping[str, JsonValue], before: Mapping[str, JsonValue]) 
 def shift_sentence(row: Mapping[str, JsonValue]) -> str:
     """Whether new texts are unlike the old, in one or two sentences; empty without a comparison."""
     return " ".join(part for part in (_texts(row), _model(row)) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Texts that joined in one week.
+
+    Attributes:
+        name: of the week.
+        draws: labelled random draws of them.
+        accuracy: of the last model on these.
+    """
+
+    name: str
+    draws: int
+    accuracy: float
+
+
+def weeks(row: Mapping[str, JsonValue]) -> tuple[Week, ...]:
+    """All weeks with a labelled draw, oldest first."""
+    end, found = ".accuracy", []
+    for key in sorted(key for key in row if key.startswith(WEEK) and key.endswith(end)):
+        name = key[len(WEEK) : -len(end)]
+        accuracy, draws = number(row, key), number(row, f"{WEEK}{name}.draws")
+        if accuracy is not None and draws is not None:
+            found.append(Week(name, round(draws), accuracy))
+    return tuple(found)
+
+
+def weeks_sentence(row: Mapping[str, JsonValue]) -> str:
+    """The accuracy by week; empty where there are not two weeks to compare."""
+    shown = weeks(row)[-SHOWN:]
+    if len(shown) < 2:
+        return ""
+    unit = " random draws"
+    parts = [
+        f"{100 * week.accuracy:.0f} % ({week.name}, {week.draws}{'' if place else unit})"
+        for place, week in enumerate(shown)
+    ]
+    return f"By the week in which texts joined, the model is right about {', '.join(parts)}."
 
 
 def _texts(row: Mapping[str, JsonValue]) -> str:

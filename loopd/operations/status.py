@@ -13,7 +13,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import ROW, Figures, judged_by, measured
-from loopd.metrics_log.shift import PREFIX, is_alarm, shift_sentence
+from loopd.metrics_log.shift import PREFIX, is_alarm, shift_sentence, weeks_sentence
 from loopd.operations.next_steps import next_steps
 from loopd.operations.pool_size import pool_figures, waits_for_texts
 from loopd.storage.heartbeat import seconds_since
@@ -125,7 +125,8 @@ def _new_texts(state: State) -> dict[str, Any] | None:
     if not told:
         return None
     figures = {key.removeprefix(PREFIX): value for key, value in told.items()}
-    return {"sentence": shift_sentence(told), "alarm": is_alarm(told), **figures}
+    says = " ".join(part for part in (shift_sentence(told), weeks_sentence(told)) if part)
+    return {"sentence": says, "alarm": is_alarm(told), **figures}
 
 
 def _accuracy(figures: Figures) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from loopd.metrics_log.classifier_words import contest_sentence
 from loopd.metrics_log.edge import edge_sentence
 from loopd.metrics_log.measured import Measured, measured
 from loopd.metrics_log.rows import Row, effort_of, metric_of, number
-from loopd.metrics_log.shift import shift_sentence
+from loopd.metrics_log.shift import shift_sentence, weeks_sentence
 from loopd.operations.next_steps import NextStep, next_steps
 from loopd.operations.pool_size import pool_sentence
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
@@ -112,7 +112,8 @@ class Overview:
         choosing: whether choosing pays, in one sentence; empty while nothing can be said.
         contest: which classifier `auto` uses and why, in one sentence; empty without `auto`.
         shift: whether texts that joined are unlike those before, and whether the model is worse on
-            them; empty where none have joined, and where one of the cautions says it.
+            them, unless one of the cautions says it; and the accuracy by week. Empty where none
+            have joined.
         next: what can be done now that the run is over, as commands; empty before.
         rows: the metrics log.
     """
@@ -220,7 +221,8 @@ def _contest(state: State, config: Config) -> str:
 def _shift(last: Row | None, warnings: Sequence[str]) -> str:
     """What the last round says of texts that joined, unless a warning says it."""
     said = shift_sentence(last or {})
-    return "" if any(warning.startswith(said) for warning in warnings) else said
+    told = "" if any(warning.startswith(said) for warning in warnings) else said
+    return " ".join(part for part in (told, weeks_sentence(last or {})) if part)
 
 
 def _settings(config: Config) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Texts that join a run are compared with those before, and get a share of the batch if they differ."""
+"""Texts that join a run are compared with those before; they get a share if they differ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ from loopd.loop.new_texts import _Counted, _Draws, _since
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer
 from loopd.metrics_log.rows import number
-from loopd.metrics_log.shift import INTAKES, KEYS, SHARE, SINCE, is_alarm
+from loopd.metrics_log.shift import (
+    INTAKES,
+    KEYS,
+    SHARE,
+    SINCE,
+    WEEK,
+    is_alarm,
+    weeks,
+    weeks_sentence,
+)
 from loopd.operations.status import describe
 from loopd.overview.cautions import cautions
 from loopd.records import JsonValue, PoolId, Record
@@ -44,9 +53,8 @@ def questions(first: int, count: int, seed: int = 0) -> list[Row]:
     for row in range(first, first + count):
         thing = THINGS[5 * (row % 2) + rng.integers(5)]
         place, day = rng.choice(PLACES), rng.integers(1, 30)
-        text = (
-            f"where is the {thing} that was in the {place} on day {day}, case {rng.integers(9999)}?"
-        )
+        case = rng.integers(9999)
+        text = f"where is the {thing} that was in the {place} on day {day}, case {case}?"
         some.append((f"r{row:03d}", text, LABELS[row % 2]))
     return some
 
@@ -145,12 +153,17 @@ def test_what_was_found_is_told_everywhere(tmp_path: Path) -> None:
     assert status["alarm"] is False
     assert status["sentence"].startswith("The newest texts (30) are like those before")
     joins(run, tweets(150, 30))
-    (warning,) = cautions(run.state, run.tools.config, None, "")
-    assert warning.startswith("The newest texts (30) are unlike those before")
+    warnings = cautions(run.state, run.tools.config, None, "")
+    (warning,) = (said for said in warnings if said.startswith("The newest texts ("))
+    assert "are unlike those before" in warning
     assert "So 50% of what is chosen next comes from the new texts." in warning
     row = writer.last_row(run.state)
     assert row["shift.unlike"] == 1
-    assert {key for key in row if key.startswith("shift.")} <= set(KEYS)
+    keys = {key for key in row if key.startswith("shift.")}
+    assert {key for key in keys if not key.startswith(WEEK)} <= set(KEYS)
+    assert {key for key in keys if key.startswith(WEEK)} <= {
+        f"{WEEK}1970-W01.{name}" for name in ("accuracy", "draws")
+    }
 
 
 def test_a_run_that_has_not_grown_says_nothing(tmp_path: Path) -> None:
@@ -197,12 +210,14 @@ def test_no_such_share(tmp_path: Path, value: object) -> None:
 
 def test_the_default_is_left_out_of_the_digest(tmp_path: Path) -> None:
     usual, named = _config(tmp_path, {}), _config(tmp_path, {"fresh_share": "auto"})
-    assert usual.digest == named.digest != _config(tmp_path, {"fresh_share": "off"}).digest
+    assert usual.digest() == named.digest()
+    assert usual.digest() != _config(tmp_path, {"fresh_share": "off"}).digest()
 
 
 def _config(folder: Path, strategy: dict[str, object]) -> Any:
     return parse_config(
         {
+            "run": {"dir": "run", "seed": 1},
             "argilla": {"dataset": "d"},
             "task": {"labels": ["a", "b"]},
             "pool": {"path": "pool.csv"},
@@ -234,9 +249,9 @@ def history(run: GrowingRun, restart: Callable[[GrowingRun], GrowingRun]) -> lis
     """What is said and chosen while texts join and differ, with restarts after each event."""
     arrivals = {2: questions(120, 30), 3: tweets(150, 30), 5: tweets(180, 25)}
     while len(run.state.batches) < 9:
-        if run.state.phase is Phase.COLLECT and (
-            some := arrivals.pop(len(run.state.batches), None)
-        ):
+        is_time = run.state.phase is Phase.COLLECT
+        some = arrivals.pop(len(run.state.batches), None) if is_time else None
+        if some is not None:
             records = [Record(PoolId(id_), text, label) for id_, text, label in some]
             Inbox(run.config.run.dir).leave(records, "added.csv", duplicates=0, refused=0)
         if run.turn() is not None:
@@ -247,7 +262,7 @@ def history(run: GrowingRun, restart: Callable[[GrowingRun], GrowingRun]) -> lis
             facts.append(dict(event.shift))
         if isinstance(event, BatchPlanned):
             facts.append((event.batch.record_ids, event.fresh))
-    assert fold(map(lambda event: decode(*encode(event)), run.events)) == run.state
+    assert fold(decode(*encode(event)) for event in run.events) == run.state
     return facts
 
 
@@ -304,6 +319,24 @@ def test_a_model_that_is_worse_on_late_draws_is_noticed(tmp_path: Path) -> None:
     assert number(told, "shift.late") == 60
 
 
+def test_accuracy_is_told_by_the_week_in_which_texts_joined(tmp_path: Path) -> None:
+    run = begun(tmp_path, audit={"random_share": 0.5, "folds": 0}, queue={"batch_size": 20})
+    run.now[0] += 8 * 86_400
+    joins(run, questions(120, 60))
+    run.run_until(lambda state: len(weeks(_last(state))) == 2)
+    first, second = weeks(_last(run.state))
+    assert (first.name, second.name) == ("1970-W01", "1970-W02")
+    assert first.draws > second.draws > 0
+    assert 0.5 < first.accuracy <= 1
+    row = {f"{WEEK}{week.name}.draws": 5 for week in (first, second)}
+    assert weeks_sentence({**row, f"{WEEK}1970-W01.accuracy": 0.8}) == ""
+    row |= {f"{WEEK}1970-W01.accuracy": 0.8, f"{WEEK}1970-W02.accuracy": 0.6}
+    assert weeks_sentence(row) == (
+        "By the week in which texts joined, the model is right about 80 % (1970-W01, 5 random "
+        "draws), 60 % (1970-W02, 5)."
+    )
+
+
 ONE, TWO = PoolId("one"), PoolId("two")
 
 
@@ -344,7 +377,7 @@ def test_a_share_ends_when_new_texts_have_caught_up(known: set[int], since: int)
     counted = _Counted(sorted(known), 300)
     late, share = sum(each >= since for each in known), counted.share(since)
     assert share == 0 or share >= 0.5
-    if late == 300 - since or (late >= 50 and late / len(known) >= (300 - since) / 300):
+    if late == 300 - since or (late >= 50 and late * 300 > (300 - since) * len(known)):
         assert share == 0
     if late < 50 and late < 300 - since:
         assert share > 0
