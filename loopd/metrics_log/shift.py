@@ -28,7 +28,7 @@ KEYS: Mapping[str, str] = {
     "shift.unlike": "1 where the new texts are unlike the old beyond luck, else 0.",
     "shift.late": "Texts that joined since the intake from which on draws are counted as new.",
     "shift.draws": "Labelled random draws of these texts.",
-    "shift.accuracy": "Share of them that the model got right in the round in which they were drawn.",
+    "shift.accuracy": "Share of them that the model got right in the round that drew them.",
     "shift.accuracy_low": "Lower end of an interval of it that holds at all times together.",
     "shift.accuracy_high": "Upper end of it.",
     "shift.accuracy_before": "The model's accuracy on draws of the texts before, at the intake.",
