@@ -235,7 +235,7 @@ class _Draws:
         rounds = [each for each in sorted(self.guesses) if each >= seen_in]
         before, after = [], []
         for position, batch, id_, label in self.draws:
-            side, since = (before, seen_in) if position < first else (after, max(batch, seen_in))
+            side, since = (before, seen_in) if position < first else (after, batch)
             by = next((n for n in rounds if n >= since and id_ in self.guesses[n]), None)
             if by is not None and (by == seen_in or position >= first):
                 side.append(self.guesses[by][id_] == label)
