@@ -118,7 +118,9 @@ def chosen_batch(
         return explained(choice, tools, model, context.targets)
 
     taken = {*context.taken, *context.targets, *hidden}
-    choosing = choose if cold else with_new_texts(choose, state, tools, taken)
+    choosing: Callable[[int], BatchChoice] = choose
+    if not cold:
+        choosing = with_new_texts(choose, state, tools, taken)
     mixing = with_fallback(choosing, state, tools, model, taken)
     planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
