@@ -16,8 +16,9 @@ from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, RoundEvaluated
 from loopd.learning.strategies.reason_words import AMONG_NEW
 from loopd.loop import new_texts
+from loopd.loop.narrate import narrate
 from loopd.loop.new_texts import _Counted, _Draws, _since
-from loopd.machine import Phase, State, fold
+from loopd.machine import Phase, State, apply, fold
 from loopd.metrics_log import writer
 from loopd.metrics_log.rows import number
 from loopd.metrics_log.shift import (
@@ -105,18 +106,27 @@ def chosen(event: BatchPlanned) -> list[int]:
     return [int(item.record_id[1:]) for item in event.batch.items if not item.draw]
 
 
+def logged(run: GrowingRun) -> list[str]:
+    """The names of the log's lines so far."""
+    state = State()
+    with capture_logs() as logs:
+        for event in run.events:
+            state = apply(state, event)
+            narrate(event, state)
+    return [line["event"] for line in logs]
+
+
 def planted_shift_is_noticed(run: GrowingRun) -> None:
     """Tweets come after two calm days: they are noticed, and half of the next batch is theirs."""
-    with capture_logs() as logs:
-        for day in (0, 1):
-            told = joins(run, questions(120 + 30 * day, 30))
-            assert not is_alarm(told), told
-            assert number(told, SHARE) == 0
-            assert next_batch(run).fresh == 0
-        told = joins(run, [*questions(180, 15), *tweets(195, 25)])
+    for day in (0, 1):
+        told = joins(run, questions(120 + 30 * day, 30))
+        assert not is_alarm(told), told
+        assert number(told, SHARE) == 0
+        assert next_batch(run).fresh == 0
+    told = joins(run, [*questions(180, 15), *tweets(195, 25)])
     assert is_alarm(told)
     assert (number(told, SINCE), number(told, SHARE)) in ((180, 0.5), (150, 0.5))
-    names = [line["event"] for line in logs]
+    names = logged(run)
     assert names.count("new_texts_differ") == 1
     assert names.count("new_texts_compared") == 2
     event = next_batch(run)
