@@ -56,6 +56,8 @@ class BatchPlanned:
     that nobody has touched, ranked again with the new model's suggestions; they do not move.
     ``fallback`` are pool ids of new texts of the batch that were drawn at random and train, because
     choosing was behind random draws; ``why`` says so with figures, empty where there are none.
+    ``fresh`` new texts of the batch were chosen among those that joined late, which had a share of
+    it; 0 in older journals.
     """
 
     at: float
@@ -64,6 +66,7 @@ class BatchPlanned:
     refreshed: tuple[Batch, ...] = ()
     fallback: tuple[PoolId, ...] = ()
     why: str = ""
+    fresh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,9 @@ class RoundEvaluated:
     (second); pairs that never occur are left out. It is empty without either, where texts have
     several labels or spans, and in older journals. ``classifiers`` are flat figures of both
     classifiers of ``auto`` on the same texts, and which one the next round has; empty in rounds
-    that do not compare them.
+    that do not compare them. ``shift`` are flat numbers about texts that joined the pool: whether
+    they are unlike the others, and the share of what is chosen next that is theirs; empty while
+    none have joined, and in older journals.
     """
 
     at: float
@@ -238,6 +243,7 @@ class RoundEvaluated:
     predicted: Mapping[PoolId, Target] = field(default_factory=dict)
     predicted_since: int | None = None
     classifiers: Mapping[str, JsonValue] = field(default_factory=dict)
+    shift: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

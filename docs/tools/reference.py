@@ -16,7 +16,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 import yaml
@@ -91,7 +91,13 @@ def _kind(annotation: Any) -> str:
         return " or ".join(f"`{each}`" for each in parts)
     if origin in (Union, types.UnionType):
         kinds = [_kind(each) for each in parts if each is not type(None)]
-        return " or ".join(kinds) if "list of texts" in kinds else kinds[0]
+        is_choice = any(get_origin(each) is Literal for each in parts)
+        return " or ".join(kinds) if is_choice or "list of texts" in kinds else kinds[0]
+    if origin is Annotated:
+        limits = [
+            words for about in parts[1:] for each in about.metadata for words in _limits(each)
+        ]
+        return ", ".join([_kind(parts[0]), *limits])
     if origin is tuple:
         return "list of sections" if inner_section(annotation) else "list of texts"
     return "section" if inner_section(annotation) else "mapping"

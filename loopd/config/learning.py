@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from loopd.config.section import Section
 
@@ -95,3 +95,16 @@ class StrategySection(Section):
     cold_start_options: dict[str, JsonValue] = Field(
         default_factory=dict, description="Keyword arguments of the cold start."
     )
+    fresh_share: Annotated[float, Field(ge=0, le=1)] | Literal["auto", "off"] = Field(
+        "auto",
+        description="Share of what is chosen that comes from texts that joined the pool late. "
+        "`auto`: none, until new texts are unlike the others or the model is worse on them; then "
+        "half, until enough of them are labelled. A number: always that share, of the texts that "
+        "joined last. `off`: none.",
+    )
+
+    @field_validator("fresh_share", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        """YAML takes a bare ``off`` for false, and Python a bare ``true`` for 1."""
+        return ("on" if value else "off") if isinstance(value, bool) else value

@@ -19,6 +19,7 @@ from loopd.machine import Phase
 from loopd.metrics_log.audit import AUDIT_PREFIX
 from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import number
+from loopd.metrics_log.shift import METRICS, gauges
 from loopd.overview.people import open_batches, waiting
 from loopd.records import AnswerStatus, JsonValue
 
@@ -50,6 +51,7 @@ NAMES: Mapping[str, str] = {
     "loopd_measured_texts": "Texts that it was measured on.",
     "loopd_test_score": "Measures on the test set after the last round.",
     "loopd_audit": "Figures of the audit after the last round, by name.",
+    **METRICS,
     "loopd_last_success_timestamp_seconds": "When the last step was done.",
     "loopd_heartbeat_timestamp_seconds": "When the loop last showed a sign of life.",
 }
@@ -138,6 +140,8 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
     yield _gauge("test_score", _figures(moment.last_row, "measure", tested))
     audit = [key for key in moment.last_row if key.startswith(AUDIT_PREFIX)]
     yield _gauge("audit", _figures(moment.last_row, "figure", audit))
+    for name, value in gauges(moment.last_row).items():
+        yield _gauge(name.removeprefix("loopd_"), {(): value})
 
 
 def _measured(row: Mapping[str, JsonValue]) -> Iterator[Metric]:

@@ -129,10 +129,15 @@ def _likelihood(judged: Judged, accuracy: float) -> float:
     return sum(count * math.log(share) for count, share in counts if count)
 
 
-def figures(look: Likeness | None, drop: Drop | None) -> dict[str, JsonValue]:
+def figures(look: Likeness | None, drop: Drop | None, late: int = 0) -> dict[str, JsonValue]:
     """What was measured after an intake, as flat numbers; what is unknown is left out.
 
     ``metrics_log.shift.KEYS`` describes them.
+
+    Args:
+        look: at the vectors of the newest texts.
+        drop: of the model's accuracy.
+        late: texts for which its later draws stand.
     """
     told: dict[str, JsonValue] = {}
     if look is not None:
@@ -145,6 +150,7 @@ def figures(look: Likeness | None, drop: Drop | None) -> dict[str, JsonValue]:
         }
     if drop is not None:
         told |= {
+            "shift.late": late,
             "shift.draws": drop.after.total,
             "shift.accuracy": drop.after.share,
             "shift.accuracy_low": drop.interval[0],

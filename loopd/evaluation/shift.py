@@ -4,7 +4,7 @@ Two looks are taken after an intake: at the texts themselves, by their frozen ve
 often the model is right about them, by random draws (``evaluation.drop``). A run has many intakes,
 so every look has a part of one budget, and all of them together raise a false alarm in at most 5 %
 of the runs in which texts come in random order. A day that has more of some kind of texts than
-others is a shift. No run takes these looks yet.
+others is a shift.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +55,24 @@ AT_ONCE = 0.5
 CAUGHT_UP = 50
 """Labels of new texts up to which they get that share, at least."""
 
-Vectors = NDArray[np.floating[Any]]
 Floats = NDArray[np.float64]
+
+
+class Rows(Protocol):
+    """Vectors (n, d) of which parts can be taken; they may lie on disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+        ...
+
+    def __len__(self) -> int:
+        """n."""
+        ...
+
+    def __getitem__(self, rows: Any, /) -> Any:  # numpy's own answer depends on the argument
+        """Of a slice the same kind again; of positions (k,) an array (k, d)."""
+        ...
 
 
 def level(intake: int) -> float:
@@ -103,7 +119,7 @@ class Likeness:
         return self.p <= self.level
 
 
-def newcomers(rows: Vectors, sizes: Sequence[int], seed: int) -> Likeness | None:
+def newcomers(rows: Rows, sizes: Sequence[int], seed: int) -> Likeness | None:
     """Compare the last intake with all texts before, and the last two with those before them.
 
     What changes slowly, or in few texts, shows in two intakes sooner than in one. Each of the two
@@ -157,7 +173,7 @@ def _ends(sizes: Sequence[int]) -> list[int]:
     return ends
 
 
-def likeness(new: Vectors, old: Vectors, *, allowed: float, seed: int) -> Likeness | None:
+def likeness(new: Rows, old: Rows, *, allowed: float, seed: int) -> Likeness | None:
     """Compare new texts with those before by their vectors.
 
     Whether they are unlike is decided by the distance between the means of both sides (the
@@ -189,7 +205,7 @@ def likeness(new: Vectors, old: Vectors, *, allowed: float, seed: int) -> Likene
     return _compared(new, old, allowed, np.random.default_rng(seed))
 
 
-def _compared(new: Vectors, old: Vectors, allowed: float, rng: np.random.Generator) -> Likeness:
+def _compared(new: Rows, old: Rows, allowed: float, rng: np.random.Generator) -> Likeness:
     sides = [_some(new, MOST_NEW, rng), _some(old, MOST_OLD, rng)]
     x, order = np.concatenate(sides), rng.permutation(len(sides[0]) + len(sides[1]))
     x, is_new = _weighted(x[order]), order < len(sides[0])
@@ -280,7 +296,7 @@ def _area(x: NDArray[np.float32], is_new: NDArray[np.bool_]) -> tuple[float, flo
     return float(shares[0].mean()), math.sqrt(2 * variance)
 
 
-def _some(rows: Vectors, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _some(rows: Rows, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Rows in random order, all or a part; of a large array no others are read."""
     picked = rng.choice(len(rows), min(most, len(rows)), replace=False)
     order = np.argsort(picked)  # a file on disk is read from front to back

@@ -16,6 +16,7 @@ from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.asked_once import asked_once
 from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
+from loopd.loop.fresh_share import with_new_texts
 from loopd.loop.label_resolver import votes
 from loopd.loop.labelled_test import due, spare
 from loopd.loop.queue import lasting
@@ -67,13 +68,15 @@ def cold_batch(
 ) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained; ``at_random`` where it must be quick."""
 
-    def choose(count: int, besides: Collection[PoolId] = ()) -> BatchChoice:
+    def choose(
+        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
+    ) -> BatchChoice:
         choice = tools.learner.first_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude=context.taken.union(besides),
-            hidden=hidden,
+            exclude={*context.taken, *beside},
+            hidden={*hidden, *old},
             at_random=at_random,
         )
         return explained(choice, tools, None, context.targets)
@@ -100,10 +103,12 @@ def chosen_batch(
     size = max(1, labels_left(tools.config.stopping, _spent(context), size))
     hidden = unseen(state, tools.hidden(state))
 
-    def choose(count: int, besides: Collection[PoolId]) -> BatchChoice:
+    def choose(
+        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
+    ) -> BatchChoice:
         is_asked_again = tools.config.strategy.name == ACTIVELAB and not cold
         if is_asked_again and tools.learner.can_choose(context.targets):
-            items = _with_second_opinions(context, tools, model, count, besides)
+            items = _with_second_opinions(context, tools, model, count, beside)
             picked = BatchChoice(items, ACTIVELAB)
             return explained(picked, tools, model, context.targets)
         choice = tools.learner.choose(
@@ -111,15 +116,16 @@ def chosen_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude=context.taken.union(besides),
-            hidden=hidden,
+            exclude={*context.taken, *beside},
+            hidden={*hidden, *old},
             cold=cold,
         )
         return explained(choice, tools, model, context.targets)
 
     once = asked_once(choose, state, tools, context.targets)
     taken = {*context.taken, *context.targets, *hidden}
-    mixing = with_fallback(once, state, tools, model, taken)
+    fresh = once if cold else with_new_texts(once, state, tools, taken)
+    mixing = with_fallback(fresh, state, tools, model, taken)
     planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
@@ -212,18 +218,19 @@ def _planned(
         items = tuple(replace(item, suggestion=None) for item in items)
     batch = Batch(f"b{context.number:04d}", context.number, choice.strategy, model_id, items)
     seconds = tools.clock.monotonic() - context.started
-    fallback, why = choice.fallback, choice.why
-    return BatchPlanned(tools.clock.wall(), batch, seconds, fallback=fallback, why=why)
+    fallback, why, fresh = choice.fallback, choice.why, choice.fresh
+    at = tools.clock.wall()
+    return BatchPlanned(at, batch, seconds, fallback=fallback, why=why, fresh=fresh)
 
 
 # -- second opinions -------------------------------------------------------------------------------
 
 
 def _with_second_opinions(
-    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
+    context: SelectionContext, tools: Tools, model: Model, size: int, beside: Collection[PoolId]
 ) -> tuple[BatchItem, ...]:
     """New texts and copies of answered ones, most informative first."""
-    picks = _picks(context, tools, model, size, besides)
+    picks = _picks(context, tools, model, size, beside)
     pool = tools.data.pool
     copies = copy_ids(context.state, [each.record_id for each in picks if each.again], pool)
     items = [
@@ -236,13 +243,13 @@ def _with_second_opinions(
 
 
 def _picks(
-    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
+    context: SelectionContext, tools: Tools, model: Model, size: int, beside: Collection[PoolId]
 ) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, context.state
     hidden = tools.hidden(state)
-    taken = state.planned_ids.union(outside(state), context.targets, hidden, besides)
+    taken = state.planned_ids.union(outside(state), context.targets, hidden, beside)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))

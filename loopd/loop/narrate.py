@@ -28,6 +28,8 @@ from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.audit import audit_sentence
 from loopd.metrics_log.measured import TEST, measured_in
+from loopd.metrics_log.rows import number
+from loopd.metrics_log.shift import INTAKES, newly_raised, shift_sentence
 from loopd.records import AnswerStatus, JsonValue
 
 
@@ -44,6 +46,7 @@ def narrate(event: Event, state: State) -> None:
                 records=len(batch.items),
                 second_opinions=sum(item.copy_id is not None for item in batch.items),
                 strategy=batch.strategy,
+                **({"from_new_texts": event.fresh} if event.fresh else {}),
             )
         case BatchPublished():
             seconds = round(event.seconds or 0.0, 2)
@@ -71,6 +74,7 @@ def narrate(event: Event, state: State) -> None:
             )
         case RoundEvaluated():
             _evaluated(event, state)
+            _compared(event, state)
         case RunStopped():
             logger.info("run_stopped", reason=event.reason)
         case RunResumed():
@@ -176,6 +180,18 @@ def _evaluated(event: RoundEvaluated, state: State) -> None:
         rounded = {name: _rounded(value) for name, value in figures.items() if value is not None}
         says = audit_sentence({**event.audit, **_metric(event)})
         log.get("loop").info("round_audited", round=event.round, **rounded, says=says)
+
+
+def _compared(event: RoundEvaluated, state: State) -> None:
+    """What was found about new texts: once for each intake, and as a warning once for an alarm."""
+    earlier = [each for each in state.evaluated if each < event.round]
+    before = state.evaluated[max(earlier)].shift if earlier else {}
+    says, logger = shift_sentence(event.shift), log.get("loop").bind(round=event.round)
+    if newly_raised(event.shift, before):
+        hint = "look at some of the new texts: guidelines and labels may have to say more"
+        logger.warning("new_texts_differ", says=says, hint=hint)
+    elif says and number(event.shift, INTAKES) != number(before, INTAKES):
+        logger.info("new_texts_compared", says=says)
 
 
 def _metric(event: RoundEvaluated) -> dict[str, JsonValue]:

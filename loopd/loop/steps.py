@@ -39,6 +39,7 @@ from loopd.loop.classifier_in_use import classifier_of, with_classifier
 from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.measuring import measures
+from loopd.loop.new_texts import compared_with_old
 from loopd.loop.opening import begins, cold_size, opening_size, was_opening
 from loopd.loop.tools import Tools
 from loopd.loop.tuning import encoder_of, encoder_round, tuned_in
@@ -211,6 +212,7 @@ def evaluate(state: State, tools: Tools) -> Event:
     audit = audited(state, tools, model)
     told = measures(state, model, audit.figures, tools)
     contest = compared(state, labels, tools)
+    newcomers = compared_with_old(state, tools, audit)
     history = [state.evaluated[number].stop_set for number in sorted(state.evaluated)]
     stopping, stop_set = evaluate_criteria(
         tools.config.stopping.criteria, history, proba, stop_sets
@@ -235,6 +237,7 @@ def evaluate(state: State, tools: Tools) -> Event:
         predicted=audit.predicted,
         predicted_since=audit.since,
         classifiers=contest,
+        shift=newcomers,
     )
 
 

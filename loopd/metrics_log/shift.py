@@ -1,14 +1,23 @@
-"""Owns what is said of texts that joined a pool, from flat figures; must not measure anything.
-
-No run says it yet: see ``evaluation.shift``.
-"""
+"""Owns what is said of texts that joined a pool, from flat figures; must not measure anything."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from loopd.metrics_log.rows import number
 from loopd.records import JsonValue
+
+PREFIX = "shift."
+
+INTAKES, SINCE, SHARE = "shift.intakes", "shift.since", "shift.share"
+"""Keys of what the run itself goes on with in later rounds."""
+
+WEEK = "shift.week."
+"""How keys of a week begin; ``2026-W48.accuracy`` or ``2026-W48.draws`` follow, for example."""
+
+SHOWN = 8
+"""The last weeks that a sentence tells."""
 
 KEYS: Mapping[str, str] = {
     "shift.new": "Texts of the last intakes that were compared with those before.",
@@ -17,14 +26,22 @@ KEYS: Mapping[str, str] = {
     "shift.auc_low": "Lower end of its 95 % interval.",
     "shift.auc_high": "Upper end of its 95 % interval.",
     "shift.unlike": "1 where the new texts are unlike the old beyond luck, else 0.",
-    "shift.draws": "Labelled random draws of the new texts.",
-    "shift.accuracy": "Share of them that the model got right when their labels came.",
+    "shift.late": "Texts that joined since the intake from which on draws are counted as new.",
+    "shift.draws": "Labelled random draws of these texts.",
+    "shift.accuracy": "Share of them that the model got right in the round that drew them.",
     "shift.accuracy_low": "Lower end of an interval of it that holds at all times together.",
     "shift.accuracy_high": "Upper end of it.",
     "shift.accuracy_before": "The model's accuracy on draws of the texts before, at the intake.",
     "shift.worse": "1 where the model is worse on the new texts beyond luck, else 0.",
+    INTAKES: "Intakes that had joined by this round; the `shift.*` keys are there once one has.",
+    SINCE: "Position in the pool from which on texts count as new since the last alarm; absent "
+    "before the first.",
+    SHARE: "Share of what is chosen next that new texts get with `strategy.fresh_share: auto`.",
+    f"{WEEK}<week>.accuracy": "Accuracy of the round's model on random draws of the texts that "
+    "joined in a week (ISO 8601, UTC), such as `2026-W48`.",
+    f"{WEEK}<week>.draws": "Labelled random draws of these texts.",
 }
-"""Figures of an intake, in their order (``evaluation.shift.figures``)."""
+"""Figures of a round in a pool that grows, in their order."""
 
 METRICS: Mapping[str, str] = {
     "loopd_shift_auc": "How well a classifier tells the newest texts from others; 0.5: alike.",
@@ -46,9 +63,54 @@ def gauges(row: Mapping[str, JsonValue]) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def newly_raised(row: Mapping[str, JsonValue], before: Mapping[str, JsonValue]) -> bool:
+    """Whether there is an alarm of a kind that there was not a round before."""
+    names = ("shift.unlike", "shift.worse")
+    return any(number(row, name) == 1 and number(before, name) != 1 for name in names)
+
+
 def shift_sentence(row: Mapping[str, JsonValue]) -> str:
     """Whether new texts are unlike the old, in one or two sentences; empty without a comparison."""
     return " ".join(part for part in (_texts(row), _model(row)) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Texts that joined in one week.
+
+    Attributes:
+        name: of the week.
+        draws: labelled random draws of them.
+        accuracy: of the last model on these.
+    """
+
+    name: str
+    draws: int
+    accuracy: float
+
+
+def weeks(row: Mapping[str, JsonValue]) -> tuple[Week, ...]:
+    """All weeks with a labelled draw, oldest first."""
+    end, found = ".accuracy", []
+    for key in sorted(key for key in row if key.startswith(WEEK) and key.endswith(end)):
+        name = key[len(WEEK) : -len(end)]
+        accuracy, draws = number(row, key), number(row, f"{WEEK}{name}.draws")
+        if accuracy is not None and draws is not None:
+            found.append(Week(name, round(draws), accuracy))
+    return tuple(found)
+
+
+def weeks_sentence(row: Mapping[str, JsonValue]) -> str:
+    """The accuracy by week; empty where there are not two weeks to compare."""
+    shown = weeks(row)[-SHOWN:]
+    if len(shown) < 2:
+        return ""
+    unit = " random draws"
+    parts = [
+        f"{100 * week.accuracy:.0f} % ({week.name}, {week.draws}{'' if place else unit})"
+        for place, week in enumerate(shown)
+    ]
+    return f"By the week in which texts joined, the model is right about {', '.join(parts)}."
 
 
 def _texts(row: Mapping[str, JsonValue]) -> str:
@@ -63,14 +125,14 @@ def _texts(row: Mapping[str, JsonValue]) -> str:
 
 
 def _model(row: Mapping[str, JsonValue]) -> str:
-    names = ("draws", "accuracy", "accuracy_low", "accuracy_high", "accuracy_before")
-    draws, share, low, high, before = (number(row, f"shift.{name}") for name in names)
-    if draws is None or share is None or low is None or high is None or before is None:
+    names = ("late", "draws", "accuracy", "accuracy_low", "accuracy_high", "accuracy_before")
+    values = [value for name in names if (value := number(row, f"shift.{name}")) is not None]
+    if len(values) < len(names):
         return ""
-    told = (
-        f"right about {100 * share:.0f} % of {draws:.0f} random draws of them "
-        f"({100 * low:.0f} % to {100 * high:.0f} %), and about {100 * before:.0f} % before"
-    )
+    late, draws, share, low, high, before = values
+    told = f"({100 * low:.0f} % to {100 * high:.0f} %), and about {100 * before:.0f} % before"
+    right = f"right about {100 * share:.0f} % of {draws:.0f} random draws of"
     if number(row, "shift.worse") == 1:
-        return f"The model is worse on them: it was {told}."
-    return f"The model was {told}; that is no certain difference."
+        return f"The model is worse on the last {late:,.0f} texts: it was {right} them {told}."
+    texts = f"the last {late:,.0f} texts"
+    return f"The model was {right} {texts} {told}; that is no certain difference."

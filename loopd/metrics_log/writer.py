@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from loopd.events import BEFORE, BatchCollected, RoundEvaluated
 from loopd.machine import State
+from loopd.metrics_log import shift
 from loopd.metrics_log.classifier_words import contest_row
 from loopd.metrics_log.measured import measured_in
 from loopd.records import JsonValue
@@ -149,6 +150,7 @@ KEYS: dict[str, str] = {
     "contest.right.<classifier>": "How many of these texts the classifier gets right.",
     "contest.only.<classifier>": "How many of these texts only this classifier gets right.",
     "contest.next": "The classifier from the next round on.",
+    **shift.KEYS,
     "stop.<criterion>.value": "Value of a stopping criterion or rule; null if not known yet.",
     "stop.<criterion>.stop": "Whether it advises stopping, on its own and without patience.",
     "seconds.choosing": "Choosing this round's batch from the scored pool; absent if a recovered "
@@ -243,6 +245,7 @@ def _row(state: State, number: int) -> Row:
         **evaluated.audit,
         **_measured(evaluated),
         **contest_row(evaluated.classifiers),
+        **evaluated.shift,
         **{f"labels.{label}": count for label, count in trained.label_counts.items()},
     }
     for name, verdict in evaluated.stopping.items():

@@ -13,6 +13,7 @@ from loopd.loop.obstacles import obstacle
 from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import ROW, Figures, judged_by, measured
+from loopd.metrics_log.shift import PREFIX, is_alarm, shift_sentence, weeks_sentence
 from loopd.operations.next_steps import next_steps
 from loopd.operations.pool_size import pool_figures, waits_for_texts
 from loopd.storage.heartbeat import seconds_since
@@ -68,6 +69,7 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "obstacle": _obstacle(state, config),
         "queue": queue_sentence(state, config) or None,
         "queue_limit": _queue_limit(state, config),
+        "new_texts": _new_texts(state),
         **_last_round(state),
         "next": [{"what": step.what, "command": step.command} for step in steps],
     }
@@ -115,6 +117,16 @@ def _last_round(state: State) -> dict[str, Any]:
         "advice": advice,
         **_accuracy({**last.metrics, **last.audit}),
     }
+
+
+def _new_texts(state: State) -> dict[str, Any] | None:
+    """What the last round says of texts that joined; ``None`` where it says nothing."""
+    told = state.evaluated[max(state.evaluated)].shift if state.evaluated else {}
+    if not told:
+        return None
+    figures = {key.removeprefix(PREFIX): value for key, value in told.items()}
+    says = " ".join(part for part in (shift_sentence(told), weeks_sentence(told)) if part)
+    return {"sentence": says, "alarm": is_alarm(told), **figures}
 
 
 def _accuracy(figures: Figures) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import index_of
 from loopd.config import Config
 from loopd.loop.audit_in_force import folds_in_force, in_force
+from loopd.loop.fresh_share import due
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue_words import queue_limit
 from loopd.loop.random_fallback import grounds
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import number
+from loopd.metrics_log.shift import is_alarm, shift_sentence
 from loopd.overview.wording import moment
 from loopd.printable import one_line
 
@@ -48,6 +50,7 @@ def cautions(state: State, config: Config, outage: Outage | None, failure: str) 
         *_disagreeing(state),
         *_unmeasured(state, config),
         *_behind(state, config),
+        *_unlike(state, config),
     )
 
 
@@ -127,3 +130,14 @@ def _behind(state: State, config: Config) -> Iterator[str]:
         yield f"{said} So {share:.0%} of what is chosen next is drawn at random and trains."
     elif said:
         yield f"{said} What would help: set `audit.fallback_share: 0.5`, and start again."
+
+
+def _unlike(state: State, config: Config) -> Iterator[str]:
+    """That new texts are unlike the others, as long as anything is still chosen."""
+    told = state.evaluated[max(state.evaluated)].shift if state.evaluated else {}
+    if state.phase is Phase.DONE or not is_alarm(told):
+        return
+    share, _ = due(state, config)
+    rest = "What would help: look at some of them; guidelines and labels may have to say more."
+    given = f"So {share:.0%} of what is chosen next comes from the new texts. " if share else ""
+    yield f"{shift_sentence(told)} {given}{rest}"

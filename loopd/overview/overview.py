@@ -21,6 +21,7 @@ from loopd.metrics_log.classifier_words import contest_sentence
 from loopd.metrics_log.edge import edge_sentence
 from loopd.metrics_log.measured import Measured, measured
 from loopd.metrics_log.rows import Row, effort_of, metric_of, number
+from loopd.metrics_log.shift import shift_sentence, weeks_sentence
 from loopd.operations.next_steps import NextStep, next_steps
 from loopd.operations.pool_size import pool_sentence
 from loopd.overview.advice import Budget, Criterion, budget, criteria, sentence
@@ -110,6 +111,9 @@ class Overview:
         findings: what they say, in two sentences.
         choosing: whether choosing pays, in one sentence; empty while nothing can be said.
         contest: which classifier `auto` uses and why, in one sentence; empty without `auto`.
+        shift: whether texts that joined are unlike those before, and whether the model is worse on
+            them, unless one of the cautions says it; and the accuracy by week. Empty where none
+            have joined.
         next: what can be done now that the run is over, as commands; empty before.
         rows: the metrics log.
     """
@@ -149,6 +153,7 @@ class Overview:
     findings: tuple[str, ...]
     choosing: str
     contest: str
+    shift: str
     next: tuple[NextStep, ...]
     rows: tuple[Row, ...]
 
@@ -177,6 +182,7 @@ def overview(
     last = rows[-1] if rows else None
     crowd = people(state, last, context.names, now)
     verdicts = criteria(rows, config.stopping)
+    warnings = cautions(state, config, context.outage, context.failure)
     return Overview(
         at=now,
         **_settings(config),
@@ -185,7 +191,7 @@ def overview(
         **_figures(rows),
         address=context.address,
         standing=run_status(state, config),
-        cautions=(*cautions(state, config, context.outage, context.failure), *context.notes),
+        cautions=(*warnings, *context.notes),
         criteria=verdicts,
         advice=sentence(state, verdicts),
         budget=budget(state, config.stopping),
@@ -199,6 +205,7 @@ def overview(
         out=open_records(state, pool, open_ids),
         people=crowd,
         contest=_contest(state, config),
+        shift=_shift(last, warnings),
         next=next_steps(state, config),
     )
 
@@ -209,6 +216,13 @@ def _contest(state: State, config: Config) -> str:
         return ""
     told = (state.evaluated[number].classifiers for number in sorted(state.evaluated, reverse=True))
     return contest_sentence(next((figures for figures in told if figures), {}), CONTENDERS[0])
+
+
+def _shift(last: Row | None, warnings: Sequence[str]) -> str:
+    """What the last round says of texts that joined, unless a warning says it."""
+    said = shift_sentence(last or {})
+    told = "" if any(warning.startswith(said) for warning in warnings) else said
+    return " ".join(part for part in (told, weeks_sentence(last or {})) if part)
 
 
 def _settings(config: Config) -> dict[str, Any]:

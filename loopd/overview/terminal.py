@@ -95,7 +95,7 @@ def _lines(seen: Overview, alive: Mapping[str, Any], look: Look) -> Iterator[str
         yield from (look.painted(line, "warn") for line in wrapped(f"! {caution}", look))
     # Some of them are the same at the end.
     said = (seen.standing.sentence, seen.size_note, seen.advice, _choosing(seen), seen.contest)
-    for sentence in dict.fromkeys(said):
+    for sentence in dict.fromkeys((*said, seen.shift)):
         yield from wrapped(sentence, look)
     yield ""
     for name, value, colour in _facts(seen, alive, look):

@@ -16,6 +16,9 @@ AGAIN = "asks for a second opinion"
 ANEW = "ranked anew: the model is unsure of its proposal"
 """Why a record that waits stands where it does, after a newer model has ranked it."""
 
+AMONG_NEW = "one of the new texts, which get a share of the batch"
+"""Why a record was chosen before others that the strategy may have wanted more."""
+
 FOREIGN = ("likeliest",)
 """The numbers behind the choice of a strategy that is not loopd's."""
 
@@ -63,6 +66,11 @@ def sentence(strategy: str, evidence: Evidence, own: str = "") -> str:
         own: words of a strategy that is not loopd's.
     """
     return told(words(strategy) or own, numbers(strategy), evidence)
+
+
+def among_new(reason: str) -> str:
+    """Why a record was chosen among the new texts, and why it and no other of these."""
+    return "; ".join(part for part in (AMONG_NEW, reason) if part)
 
 
 def told(reason: str, names: tuple[str, ...], evidence: Evidence) -> str:

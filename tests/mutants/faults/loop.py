@@ -39,6 +39,27 @@ LOOP: tuple[Fault, ...] = (
         ("tests/loop/test_audit.py::test_a_run_goes_on_in_the_order_it_began_with",),
     ),
     Fault(
+        "new texts have a share of which nothing is theirs",
+        "loop/fresh_share.py",
+        "new = choose(max(1, round(share * count)), (), old)",
+        "new = choose(max(1, round(share * count)), (), ())",
+        ("tests/loop/test_new_texts.py",),
+    ),
+    Fault(
+        "an alarm takes the newest texts alone for new ones",
+        "loop/new_texts.py",
+        "    return min(begins)\n",
+        "    return max(begins)\n",
+        ("tests/loop/test_new_texts.py",),
+    ),
+    Fault(
+        "late draws are judged by the newest model",
+        "loop/new_texts.py",
+        "by = next((n for n in rounds if n >= since and id_ in self.guesses[n]), None)",
+        "by = next((n for n in reversed(rounds) if id_ in self.guesses[n]), None)",
+        ("tests/loop/test_new_texts.py",),
+    ),
+    Fault(
         "draws of late texts count like all others",
         "loop/strata.py",
         "if joined and (both := joined[-1].joined(stratum)).is_even:",
