@@ -233,7 +233,8 @@ class _Draws:
         so each has one verdict, whatever label it gets and whenever that comes.
         """
         rounds = [each for each in sorted(self.guesses) if each >= seen_in]
-        before, after = [], []
+        before: list[bool] = []
+        after: list[bool] = []
         for position, batch, id_, label in self.draws:
             side, since = (before, seen_in) if position < first else (after, batch)
             by = next((n for n in rounds if n >= since and id_ in self.guesses[n]), None)

@@ -182,7 +182,7 @@ def test_only_a_part_of_many_texts_is_read() -> None:
             return rows(np.random.default_rng(0), len(index))
 
     new, old = Counting(), Counting()
-    found = likeness(new, old, allowed=0.01, seed=0)  # type: ignore[arg-type]
+    found = likeness(new, old, allowed=0.01, seed=0)
     assert found is not None
     assert (found.new, found.old) == (new.taken, old.taken) == (1_000, 2_000)
 

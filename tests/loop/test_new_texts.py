@@ -338,7 +338,7 @@ def test_accuracy_is_told_by_the_week_in_which_texts_joined(tmp_path: Path) -> N
     assert (first.name, second.name) == ("1970-W01", "1970-W02")
     assert first.draws > second.draws > 0
     assert 0.5 < first.accuracy <= 1
-    row = {f"{WEEK}{week.name}.draws": 5 for week in (first, second)}
+    row: dict[str, JsonValue] = {f"{WEEK}{week.name}.draws": 5 for week in (first, second)}
     assert weeks_sentence({**row, f"{WEEK}1970-W01.accuracy": 0.8}) == ""
     row |= {f"{WEEK}1970-W01.accuracy": 0.8, f"{WEEK}1970-W02.accuracy": 0.6}
     assert weeks_sentence(row) == (

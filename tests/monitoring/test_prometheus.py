@@ -88,7 +88,8 @@ def test_a_run_that_has_not_begun_has_no_measures(tmp_path: Path) -> None:
 
 def test_every_metric_is_described_and_every_description_is_of_a_metric(tmp_path: Path) -> None:
     events = story(3, 1)
-    row = {**rows(fold(events))[-1], "audit.accuracy": 0.5}
+    new_texts = {f"shift.{name}": 0.5 for name in ("auc", "unlike", "accuracy", "worse")}
+    row = {**rows(fold(events))[-1], "audit.accuracy": 0.5, **new_texts}
     snapshot = Snapshot(state=fold(events), sums=totals(events))
     text = exposition(Moment(snapshot, settings(tmp_path), START, START, row))[0].decode()
     families = [
