@@ -21,7 +21,7 @@ from loopd.events import (
     RoundEvaluated,
 )
 from loopd.growing_map import growing
-from loopd.machine import joined
+from loopd.folding import joined
 from loopd.metrics_log.rows import number
 
 

@@ -27,7 +27,8 @@ from loopd.events import (
     RunStopped,
     SettingsAdopted,
 )
-from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
+from loopd.folding import joined
+from loopd.machine import TRANSITIONS, Phase, State, apply, fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Targets
 
 STARTED = RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {})
