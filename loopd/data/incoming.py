@@ -117,7 +117,7 @@ def of_columns(
 def with_others(table: Incoming, pool: Pool, section: PoolSection) -> Incoming:
     """The table, and behind its rows those texts of a pool that it lacks, with their ids."""
     shown = {line.text for line in table.lines}
-    others = [record for record in pool if record.text not in shown]
+    others = [record for record in pool if record.text and record.text not in shown]
     if not others:
         return table
     first = table.lines[-1].number + 1 if table.lines else 1
@@ -166,12 +166,14 @@ def _told(source: Source, section: PoolSection, kind: str, labels: tuple[str, ..
 def of_pool(pool: Pool) -> Incoming:
     """The table that a pool in Argilla amounts to: ids and texts."""
 
+    records = [record for record in pool if record.text]
+
     def read(names: Collection[str] | None) -> Iterator[SourceRow]:
         del names
-        for number, record in enumerate(pool, start=1):
+        for number, record in enumerate(records, start=1):
             yield SourceRow(number, {"id": record.id, "text": record.text})
 
-    lines = tuple(Line(number, record.text) for number, record in enumerate(pool, start=1))
+    lines = tuple(Line(number, record.text) for number, record in enumerate(records, start=1))
     source = Source("the pool", "record", ("id", "text"), (), (), read)
     return Incoming(source, source.columns, lines)
 

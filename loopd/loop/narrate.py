@@ -22,6 +22,7 @@ from loopd.events import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+    TextsWithdrawn,
 )
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue_words import queue_limit, queue_sentence
@@ -59,6 +60,9 @@ def narrate(event: Event, state: State) -> None:
             _pool_changed(event, state)
         case PoolGrew():
             _pool_grew(event, state)
+        case TextsWithdrawn():
+            some = list(event.ids[:5])
+            logger.warning("texts_withdrawn", count=len(event.ids), records=some)
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():
