@@ -282,18 +282,6 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
-for _command in (
-    start,
-    init,
-    add,
-    remove,
-    page,
-    predict,
-    export,
-    oracle,
-    demo,
-    simulate,
-    serve,
-    users,
-):
+_MORE = (start, init, add, remove, page, predict, export, oracle, demo, simulate, serve, users)
+for _command in _MORE:
     main.add_command(_command)

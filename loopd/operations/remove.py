@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from loopd.annotation.consensus import given
 from loopd.config import Config
@@ -141,11 +142,12 @@ def _remove(config: Config, say: Callable[[str], None]) -> None:
         if config.pool.argilla is None and not data.is_kept:
             keep_first(config, pool, seen, data.reports["pool"])
         watch = RemovalWatch(config, journal=journal)
+        left: list[Path] = []
         while (event := watch.requested(state, pool)) is not None:
             state, pool = _recorded(event, state, journal), watch.pool
-            watch.erase(state)
-        erased = watch.erase(state)
-        for path in erased.left:
+            left += watch.erase(state).left
+        left += watch.erase(state).left  # of what was interrupted
+        for path in left:
             say(f"  {path} holds one of the texts: loopd has not made it, remove it yourself")
         _take_from_argilla(config, state, pool, watch, say)
     say(f"removed: {_texts(len(state.withdrawn))} of the run are withdrawn by now")
@@ -160,9 +162,8 @@ def _take_from_argilla(
             store.reach(pool)
             others = watch.take_from(store, state)
     except LoopdError as error:
-        say(
-            f"  their records are still in Argilla ({error.message}): the next `loopd run` sees to it"
-        )
+        say(f"  their records are still in Argilla ({error.message})")
+        say("  the next `loopd run` takes them from there")
         return
     if others:
         some = ", ".join(sorted(others)[:SHOWN])

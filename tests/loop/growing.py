@@ -16,6 +16,7 @@ from loopd.events import BatchPlanned, Event, PoolGrew
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
+from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import first_event, is_fresh, refuse_changes
 from loopd.loop.stop import Stop
@@ -91,7 +92,10 @@ class GrowingRun:
         refuse_changes(self.state, config, data)
         clock = Clock(wall=lambda: self.now[0], monotonic=lambda: self.now[0])
         watch = PoolWatch(config, clock.monotonic, clock.wall)
-        tools = build_tools(config, data, Stop(), store=self.store, clock=clock, watch=watch)
+        removals = self.removals(config, clock)
+        tools = build_tools(
+            config, data, Stop(), store=self.store, clock=clock, watch=watch, removals=removals
+        )
         self.store.open(data.pool, fresh=is_fresh(self.state))
         if not data.is_kept:
             keep_first(config, data.pool, seen, data.reports["pool"])
@@ -100,9 +104,13 @@ class GrowingRun:
         if first is not None:
             self.record(first)
 
+    def removals(self, config: Config, clock: Clock) -> RemovalWatch | None:
+        """What looks for texts that are to leave."""
+        return RemovalWatch(config, clock.wall)
+
     def started_again(self) -> GrowingRun:
         """Another process on what is left of this one."""
-        again = GrowingRun(
+        again = type(self)(
             self.folder,
             self.sections,
             list(self.events),
