@@ -100,6 +100,9 @@ def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, 
     )
     if joined(before).size_at(state.pool_fingerprint) is not None:
         return before
+    number = read_withdrawn(config.run.dir).before.get(state.pool_fingerprint)
+    if number is not None:  # the journal is older than the files, from a backup
+        return before[:number]
     if not before and listed.fingerprint == state.pool_fingerprint:
         return ()
     raise StorageError(
