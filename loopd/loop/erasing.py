@@ -78,8 +78,16 @@ def erase(config: Config, state: State, journal: Journal | None = None) -> Erase
     if journal is not None:
         redact(journal, state)
     _blank(config.run.dir, lambda record: blanked(record) if record.id in ids else record)
-    left = holding(files_below(config.run.dir), forms(pieces))
+    left = holding(_others(config.run.dir), forms(pieces))
     return Erased(len(present), tuple(left))
+
+
+def _others(folder: Path) -> Iterator[Path]:
+    """All files but those with texts one by one: there it may be part of another text."""
+    places = (POOL_FOLDER, INBOX_FOLDER, *(aside.name for aside in folder.glob(ASIDE)))
+    for path in files_below(folder):
+        if path.parent.name not in places or path.suffix not in (".arrow", ".jsonl"):
+            yield path
 
 
 def raw_pool(config: Config) -> Pool:

@@ -15,19 +15,15 @@ SHORTEST = 8
 
 
 def forms(texts: Iterable[str]) -> frozenset[bytes]:
-    """How texts may stand in a file: as UTF-8 and UTF-16, and as JSON of either kind writes them.
-
-    In a file of lines a long text may be broken: each line of it counts for itself.
-    """
+    """How texts may stand in a file: as UTF-8 and UTF-16, and as JSON of either kind writes them."""
     found: set[bytes] = set()
     for text in texts:
-        for piece in {text, *text.splitlines()}:
-            plain = json.dumps(piece, ensure_ascii=False)[1:-1]
-            found.update(
-                form.encode(encoding, "surrogatepass")
-                for form in (piece, plain, json.dumps(piece)[1:-1])
-                for encoding in ("utf-8", "utf-16-le")
-            )
+        plain = json.dumps(text, ensure_ascii=False)[1:-1]
+        found.update(
+            form.encode(encoding, "surrogatepass")
+            for form in (text, plain, json.dumps(text)[1:-1])
+            for encoding in ("utf-8", "utf-16-le")
+        )
     return frozenset(form for form in found if len(form) >= SHORTEST)
 
 

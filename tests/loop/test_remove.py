@@ -48,28 +48,28 @@ def removed(run: GrowingRun, *ids: str, yes: bool = True, **options: Any) -> lis
 
 
 def test_without_a_daemon_they_are_erased_at_once(run: GrowingRun) -> None:
-    folder, texts = run.config.run.dir, [TEXTS["r001"], TEXTS["r002"]]
+    folder, texts = run.config.run.dir, [TEXTS["r011"], TEXTS["r012"]]
     assert holders(folder, texts) == ["pool/000000.arrow"]
-    lines = removed(run, "r001", "r002", "nobody")
+    lines = removed(run, "r011", "r012", "nobody")
     assert lines[0] == "  no text of the run: nobody"
     assert lines[1] == "  2 texts: 0 in batches, with 0 answers"
     assert "pool.csv is only read: take them out there yourself" in lines[2]
     assert "their records are still in Argilla" in lines[-3]
     assert lines[-1] == "removed: 2 texts of the run are withdrawn by now"
     assert holders(folder, texts) == []
-    assert read_withdrawn(folder).in_argilla == {"r001", "r002"}
+    assert read_withdrawn(folder).in_argilla == {"r011", "r012"}
     state = recorded_run(folder).state
-    assert (state.withdrawn, state.texts) == ({"r001", "r002"}, 40)
-    assert removed(run, "r001")[0] == "  withdrawn before: r001"
+    assert (state.withdrawn, state.texts) == ({"r011", "r012"}, 40)
+    assert removed(run, "r011")[0] == "  withdrawn before: r011"
     assert recorded_run(folder).state == state
 
 
 def test_beside_a_daemon_they_wait_in_the_inbox(run: GrowingRun) -> None:
     with run_lock(run.config.run.dir):
-        assert "removes them after this step" in removed(run, "r001")[-1]
+        assert "removes them after this step" in removed(run, "r011")[-1]
     run.run_until(lambda state: bool(state.withdrawn))
     run.turn()
-    assert [e.ids for e in run.events if isinstance(e, TextsWithdrawn)] == [(PoolId("r001"),)]
+    assert [e.ids for e in run.events if isinstance(e, TextsWithdrawn)] == [(PoolId("r011"),)]
     assert not RemovalRequests(run.config.run.dir).waiting()
 
 
@@ -77,17 +77,17 @@ def test_what_was_interrupted_is_finished_by_the_next_command(run: GrowingRun) -
     folder = run.config.run.dir
     with Journal(folder / JOURNAL_NAME) as journal:
         journal.read()
-        without = run.tools.data.pool.without_texts([PoolId("r003")])
-        journal.append(TextsWithdrawn(2.0, (PoolId("r003"),), without.fingerprint))
-    assert holders(folder, [TEXTS["r003"]])
-    assert removed(run, "r003", yes=False)[0] == "  withdrawn before: r003"
-    assert holders(folder, [TEXTS["r003"]]) == []
+        without = run.tools.data.pool.without_texts([PoolId("r013")])
+        journal.append(TextsWithdrawn(2.0, (PoolId("r013"),), without.fingerprint))
+    assert holders(folder, [TEXTS["r013"]])
+    assert removed(run, "r013", yes=False)[0] == "  withdrawn before: r013"
+    assert holders(folder, [TEXTS["r013"]]) == []
 
 
 def test_a_dry_run_and_a_no_change_nothing(run: GrowingRun) -> None:
     before = recorded_run(run.config.run.dir).state
-    assert removed(run, "r001", dry_run=True)[-1].startswith("nothing was removed: leave --dry-run")
-    assert removed(run, "r001", yes=False)[-1] == "nothing was removed"
+    assert removed(run, "r011", dry_run=True)[-1].startswith("nothing was removed: leave --dry-run")
+    assert removed(run, "r011", yes=False)[-1] == "nothing was removed"
     with pytest.raises(DataError, match="no text of the run"):
         removed(run, "nobody")
     assert recorded_run(run.config.run.dir).state == before
@@ -99,7 +99,7 @@ def test_there_must_be_a_run(run: GrowingRun, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run in"):
         run_remove(
             run.config.model_copy(update={"run": elsewhere}),
-            RemoveOptions(("r001",)),
+            RemoveOptions(("r011",)),
             print,
             lambda _: True,
         )
@@ -128,13 +128,13 @@ def said(config: Path, *words: str, text: str = "") -> Result:
 
 
 def test_ids_come_from_words_files_and_pipes(run: GrowingRun, config: Path) -> None:
-    (run.folder / "ids.txt").write_text("r001\n\n r002 \nr001\n", encoding="utf-8-sig")
-    told = said(config, "--ids", "r003, r004,", "--ids-from", str(run.folder / "ids.txt"), "--yes")
+    (run.folder / "ids.txt").write_text("r011\n\n r012 \nr011\n", encoding="utf-8-sig")
+    told = said(config, "--ids", "r013, r014,", "--ids-from", str(run.folder / "ids.txt"), "--yes")
     assert told.exit_code == 0, told.output
-    assert recorded_run(run.config.run.dir).state.withdrawn == {"r001", "r002", "r003", "r004"}
-    told = said(config, "--ids-from", "-", "--yes", text="r005\n")
+    assert recorded_run(run.config.run.dir).state.withdrawn == {"r011", "r012", "r013", "r014"}
+    told = said(config, "--ids-from", "-", "--yes", text="r015\n")
     assert told.exit_code == 0, told.output
-    assert "r005" in recorded_run(run.config.run.dir).state.withdrawn
+    assert "r015" in recorded_run(run.config.run.dir).state.withdrawn
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_ids_come_from_words_files_and_pipes(run: GrowingRun, config: Path) -> N
         ((), "no ids were given"),
         (("--ids", " , "), "no ids were given"),
         (("--ids-from", "absent.txt"), "cannot read absent.txt"),
-        (("--ids", "r001"), "say --yes"),
+        (("--ids", "r011"), "say --yes"),
         (("--ids-from", "-"), "say --yes"),
     ],
 )
 def test_what_the_command_refuses(
     run: GrowingRun, config: Path, words: tuple[str, ...], problem: str
 ) -> None:
-    told = said(config, *words, text="r001\n")
+    told = said(config, *words, text="r011\n")
     assert told.exit_code != 0
     shown = f"{told.output} {told.exception} {getattr(told.exception, 'hint', '')}"
     assert problem in shown

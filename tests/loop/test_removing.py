@@ -42,11 +42,9 @@ ODD = 'a "quoted" äpple,\nnext line \\ of the text with é and 🍎 number'
 
 
 def all_rows() -> list[Row]:
-    some = rows(0, 40)
-    return [
-        (id_, f"{ODD} {id_}" if n % 5 == 0 else text, lab)
-        for n, (id_, text, lab) in enumerate(some)
-    ]
+    """No text is part of another."""
+    some = enumerate(rows(0, 40))
+    return [(id_, f"{ODD if n % 5 == 0 else text} {id_}", label) for n, (id_, text, label) in some]
 
 
 @pytest.fixture
