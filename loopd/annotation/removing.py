@@ -12,9 +12,9 @@ from typing import Any
 
 from loopd.annotation import run_mark, schema
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
-from loopd.annotation.http import NotFoundError
 from loopd.annotation.record_index import COPY_ID
 from loopd.annotation.record_writer import spoils_bulks
+from loopd.errors import ArgillaError
 from loopd.records import ExternalId
 
 Json = dict[str, Any]
@@ -99,13 +99,13 @@ def _delete(dataset: ArgillaDataset, records: Sequence[Json]) -> None:
 
 def _take_back(dataset: ArgillaDataset, record: Json) -> None:
     """Remove loopd's metadata and suggestions; responses and all else stay."""
-    with suppress(NotFoundError):  # somebody has deleted it meanwhile
+    with suppress(ArgillaError):  # it is gone meanwhile, or not taken back: its name is told
         if ids := ",".join(_proposals(record)):
             path = f"records/{record['id']}/suggestions"
             dataset.api.http.request("DELETE", path, params={"ids": ids})
-    if not spoils_bulks(record):
-        body = {"id": record["id"], "metadata": dataset.names.theirs(_metadata(record))}
-        dataset.api.request("PUT", "/records/bulk", json={"items": [body]})
+        if not spoils_bulks(record):
+            body = {"id": record["id"], "metadata": dataset.names.theirs(_metadata(record))}
+            dataset.api.request("PUT", "/records/bulk", json={"items": [body]})
 
 
 def _proposals(record: Json) -> Iterator[str]:

@@ -65,8 +65,10 @@ def erase(config: Config, state: State, journal: Journal | None = None) -> Erase
         StorageError: a file is damaged, or cannot be written.
     """
     ids = state.withdrawn
+    if not ids:
+        return Erased(0)
     raw = raw_pool(config)
-    present = [record for record in raw if record.id in ids and record.text] if ids else []
+    present = [record for record in raw if record.id in ids and record.text]
     if not present:
         return Erased(0)
     whole = {record.text for record in present}

@@ -135,8 +135,8 @@ class Tools:
 
     def withdraw(self, state: State) -> None:
         """Work without the texts that have just been withdrawn, and erase them."""
+        self._work_with(self.data.pool.without_texts(state.withdrawn))
         if self.removals is not None:
-            self._work_with(self.removals.pool)
             self.removals.erase(state)
 
     def _work_with(self, pool: Pool) -> None:

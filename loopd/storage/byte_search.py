@@ -15,7 +15,7 @@ SHORTEST = 8
 
 
 def forms(texts: Iterable[str]) -> frozenset[bytes]:
-    """How texts may stand in a file: as UTF-8 and UTF-16, and as JSON of either kind writes them."""
+    """How texts may stand in a file: as UTF-8 or UTF-16, and as JSON of either kind has them."""
     found: set[bytes] = set()
     for text in texts:
         plain = json.dumps(text, ensure_ascii=False)[1:-1]
