@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from loopd.config import Config
 from loopd.errors import ModelError
-from loopd.events import Event, ModelTrained
+from loopd.events import Event, ModelTrained, TextsWithdrawn
 from loopd.export.rows import consensus_of
 from loopd.learning.takeover import Tuned
 from loopd.learning.trainer import Model
@@ -50,8 +50,8 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
         stored = tools.learner.stored(trained.model_id, trained.round, labels)
         if stored is not None:
             return stored
-    is_without = is_unchanged and not before.withdrawn <= fold(events[:at]).withdrawn
-    if name != trained.model_id and not is_without:
+    is_without = any(isinstance(event, TextsWithdrawn) for event in events[at:])
+    if name != trained.model_id and not (is_without and is_unchanged):
         raise ModelError(
             f"the model {trained.model_id} is not in the cache and cannot be made again: the "
             "configuration changed since, or loopd trains in another way now",
