@@ -61,8 +61,7 @@ def narrate(event: Event, state: State) -> None:
         case PoolGrew():
             _pool_grew(event, state)
         case TextsWithdrawn():
-            some = list(event.ids[:5])
-            logger.warning("texts_withdrawn", count=len(event.ids), records=some)
+            logger.warning("texts_withdrawn", count=len(event.ids), records=list(event.ids[:5]))
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():

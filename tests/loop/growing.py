@@ -16,13 +16,13 @@ from loopd.events import BatchPlanned, Event, PoolGrew
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
-from loopd.loop.removal_watch import RemovalWatch
+from loopd.loop.removal_watch import RemovalWatch, overdue
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import first_event, is_fresh, refuse_changes
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import Clock, Tools, build_tools, read_data, with_news
-from loopd.machine import Phase, State, fold
+from loopd.machine import Phase, State, apply, fold
 from loopd.records import text_of
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, gold_of, make_pool
@@ -89,6 +89,9 @@ class GrowingRun:
         config = in_force(self.config, self.state)
         seen = looks(config)
         data = with_news(config, read_data(config, self.state))
+        if (event := overdue(self.state, data.pool, self.now[0])) is not None:
+            self.journal_append(event)
+            self.state = apply(self.state, event)
         refuse_changes(self.state, config, data)
         clock = Clock(wall=lambda: self.now[0], monotonic=lambda: self.now[0])
         watch = PoolWatch(config, clock.monotonic, clock.wall)
@@ -142,7 +145,7 @@ class GrowingRun:
         """People answer what is open, unless they rest."""
         if self.people_rest:
             return
-        for id_ in sorted(self.state.external_ids):
+        for id_ in sorted(self.state.external_ids - self.state.deleted):
             if not any(key[0] == id_ for key in self.state.answers):
                 number = int(str(text_of(id_))[-3:])
                 self.store.submit(id_, "ann", gold_of(number))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.events import Event
-from loopd.loop.removal_watch import RemovalWatch, overdue
+from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.tools import Clock
 from loopd.machine import State
 from loopd.records import PoolId
@@ -37,9 +37,6 @@ class RemovingRun(GrowingRun):
         self.journal = Journal(self.run_dir / JOURNAL_NAME)
         self.events = self.journal.read()
         super().start()
-        event = overdue(self.state, self.tools.data.pool, self.now[0])
-        if event is not None:
-            self.record(event)
 
     def end(self) -> None:
         """The process is gone."""

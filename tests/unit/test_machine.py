@@ -265,7 +265,7 @@ def test_a_withdrawn_text_leaves_nothing_but_its_id() -> None:
         Answer(ExternalId(id_), "ann", AnswerStatus.SUBMITTED, "a", "t")
         for id_ in ("x", "x#2", "z", "never asked")
     )
-    begun = [replace(STARTED, texts=4), BatchPlanned(2.0, batch, 0.1)]
+    begun: list[Event] = [replace(STARTED, texts=4), BatchPlanned(2.0, batch, 0.1)]
     state = fold([*begun, BatchPublished(3.0, "b0000", 0.1), AnswersCollected(4.0, given)])
     ids = (PoolId("x"), PoolId("never asked"))
     after = apply(state, TextsWithdrawn(5.0, ids, "w"))
