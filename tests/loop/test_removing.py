@@ -25,7 +25,7 @@ from loopd.loop.tools import Tools
 from loopd.machine import Phase, fold
 from loopd.operations.recover import recovered
 from loopd.operations.remove import sorted_out
-from loopd.records import ExternalId, PoolId, Record, published_as
+from loopd.records import ExternalId, PoolId, Record, published_as, text_of
 from loopd.storage.inbox import Inbox
 from loopd.storage.journal import Journal
 from loopd.storage.pool_table import PoolTable
