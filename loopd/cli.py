@@ -19,6 +19,7 @@ from loopd.commands.add import add
 from loopd.commands.entrance import init, start
 from loopd.commands.page import page
 from loopd.commands.practice import demo, oracle, simulate
+from loopd.commands.remove import remove
 from loopd.commands.results import export, predict
 from loopd.commands.server import serve
 from loopd.commands.shared import (
@@ -39,7 +40,7 @@ from loopd.printable import one_line, printable
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Begin", ("start", "init", "demo")),
-    ("Run", ("check", "run", "add", "status", "page", "recover")),
+    ("Run", ("check", "run", "add", "remove", "status", "page", "recover")),
     ("Get out what is in it", ("predict", "export", "report")),
     ("Argilla and people", ("serve", "users")),
     ("Try out without people", ("simulate", "oracle")),
@@ -281,5 +282,6 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
-for _command in (start, init, add, page, predict, export, oracle, demo, simulate, serve, users):
+_MORE = (start, init, add, remove, page, predict, export, oracle, demo, simulate, serve, users)
+for _command in _MORE:
     main.add_command(_command)

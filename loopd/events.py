@@ -164,6 +164,19 @@ class PoolGrew:
 
 
 @dataclass(frozen=True, slots=True)
+class TextsWithdrawn:
+    """Somebody wants these texts out of the run: nobody is asked for them, and nothing learns.
+
+    ``ids`` are pool ids; nothing else of the texts is written down. They keep their positions, with
+    an empty text, and the pool has ``pool_fingerprint`` since.
+    """
+
+    at: float
+    ids: tuple[PoolId, ...]
+    pool_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class BatchCollected:
     """Enough of the queue is answered. ``reason``: ``complete``, ``watermark`` or ``patience``.
 
@@ -294,6 +307,7 @@ Event: TypeAlias = (
     | SettingsAdopted
     | PoolChanged
     | PoolGrew
+    | TextsWithdrawn
     | BatchCollected
     | ModelTrained
     | RoundEvaluated

@@ -17,10 +17,9 @@ answer already; it lives in Argilla under an id of its own. Answers carry these 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from itertools import chain, groupby
 from typing import TypeVar
 
 from loopd.derived import Derived, Kind
@@ -43,7 +42,9 @@ from loopd.events import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+    TextsWithdrawn,
 )
+from loopd.folding import allowed, changed, joined, predictions, records_of, without
 from loopd.growing_map import growing
 from loopd.keeping import no_garbage
 from loopd.planned import Planned
@@ -75,7 +76,7 @@ Fact = TypeVar("Fact")
 
 
 def _grows(target: Phase) -> dict[type, Phase]:
-    return {PoolChanged: target, PoolGrew: target}
+    return {PoolChanged: target, PoolGrew: target, TextsWithdrawn: target}
 
 
 TRANSITIONS: dict[Phase, dict[type, Phase]] = {
@@ -127,7 +128,8 @@ TRANSITIONS: dict[Phase, dict[type, Phase]] = {
         **_grows(Phase.DECIDE),
     },
     # Back to COLLECT or SEED instead where the last round was never evaluated: see `apply`.
-    Phase.DONE: {RunResumed: Phase.DECIDE, **_grows(Phase.DECIDE)},
+    # What is withdrawn wakes nothing.
+    Phase.DONE: {RunResumed: Phase.DECIDE, **_grows(Phase.DECIDE), TextsWithdrawn: Phase.DONE},
 }
 
 
@@ -141,7 +143,8 @@ class State:
         config_digest: of the configuration now in force.
         batches: all planned batches in order; the last one is current.
         answers: the present answer by (external id, annotator).
-        deleted: external ids of published records that are gone from Argilla.
+        deleted: external ids of published records that are gone from Argilla, and of texts that
+            are withdrawn.
         departed: annotators whose accounts are gone from Argilla; what the run has of their answers
             is no longer there.
         reopened: how many records were published again because nobody could answer them.
@@ -154,8 +157,10 @@ class State:
         derived: what was worked out from the state; no part of it.
         grown: fingerprint of the pool since it grew, empty before.
         gone: pool ids of texts of a pool in Argilla that are not there any more, and that nobody
-            was asked for.
+            was asked for; and of all that are withdrawn.
         intakes: what joined the pool from files after the run began, in order.
+        withdrawn: pool ids of texts that were withdrawn; nothing is left of them.
+        rewritten: fingerprint of the pool without their texts, empty where it has grown since.
     """
 
     phase: Phase = Phase.NEW
@@ -178,6 +183,8 @@ class State:
     grown: str = ""
     gone: frozenset[PoolId] = frozenset()
     intakes: tuple[PoolGrew, ...] = ()
+    withdrawn: frozenset[PoolId] = frozenset()
+    rewritten: str = ""
 
     @property
     def texts(self) -> int:
@@ -188,7 +195,14 @@ class State:
     @property
     def pool_fingerprint(self) -> str:
         """Of the pool as the run last took it over, empty before it began."""
-        return self.grown or (self.started.pool_fingerprint if self.started is not None else "")
+        begun = self.started.pool_fingerprint if self.started is not None else ""
+        return self.rewritten or self.grown or begun
+
+    def is_withdrawn(self, external_id: ExternalId) -> bool:
+        """Whether a record, or a copy of it, is of a text that was withdrawn."""
+        if not self.withdrawn:
+            return False
+        return self.originals.get(external_id, text_of(external_id)) in self.withdrawn
 
     def answers_needed(self, configured: int) -> int:
         """Answers that one record needs; ``configured`` is ``queue.min_submitted``."""
@@ -276,9 +290,11 @@ def apply(state: State, event: Event) -> State:
         # Every event has a digest: the journal is not damaged.
         name, phase = type(event).__name__, state.phase.value
         raise NewerError(f"a newer loopd wrote this: {name} is not allowed in phase {phase}")
-    if state.phase is Phase.DONE and state.round not in state.evaluated:
+    if state.phase is Phase.DONE is not target and state.round not in state.evaluated:
         # It ended without a model: look whether people answered since.
         target = Phase.COLLECT if state.batches else Phase.SEED
+    if isinstance(event, AnswersCollected) and state.withdrawn:
+        event = allowed(event, state.is_withdrawn)
     after = replace(_fold(state, event), phase=target)
     after.derived.follow(state.derived, event)
     return after
@@ -291,23 +307,6 @@ def fold(events: Iterable[Event]) -> State:
         for event in joined(events):
             state = apply(state, event)
     return state
-
-
-def joined(events: Iterable[Event]) -> Iterator[Event]:
-    """The same facts in fewer events: answers that came one after the other come at once."""
-    for only_answers, some in groupby(events, _is_only_answers):
-        if only_answers:
-            facts = [event for event in some if isinstance(event, AnswersCollected)]
-            answers = tuple(chain.from_iterable(fact.answers for fact in facts))
-            yield AnswersCollected(max(fact.at for fact in facts), answers)
-        else:
-            yield from some
-
-
-def _is_only_answers(event: Event) -> bool:
-    return isinstance(event, AnswersCollected) and event == AnswersCollected(
-        event.at, event.answers
-    )
 
 
 def _fold(state: State, event: Event) -> State:
@@ -328,9 +327,13 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, min_submitted=event.min_submitted)
         case PoolChanged():
             gone = (state.gone | set(event.gone)) - set(event.back)
-            return replace(state, stopped=None, grown=event.pool_fingerprint, gone=gone)
+            grown = event.pool_fingerprint
+            return replace(state, stopped=None, grown=grown, rewritten="", gone=gone)
         case PoolGrew(pool_fingerprint=grown):
-            return replace(state, stopped=None, grown=grown, intakes=(*state.intakes, event))
+            intakes = (*state.intakes, event)
+            return replace(state, stopped=None, grown=grown, rewritten="", intakes=intakes)
+        case TextsWithdrawn():
+            return _fold_withdrawn(state, event)
         case BatchCollected():
             number = _round_of(state, event.batch_id)
             return replace(state, collected=_with(state.collected, number, event))
@@ -360,24 +363,23 @@ def _round_of(state: State, batch_id: str) -> int:
 
 
 def _fold_answers(state: State, event: AnswersCollected) -> State:
-    deleted = state.deleted
-    if event.deleted or event.restored:
-        deleted = deleted.union(event.deleted).difference(event.restored)
-    departed = state.departed
-    if event.departed or event.returned:
-        departed = departed.union(event.departed).difference(event.returned)
+    deleted = changed(state.deleted, event.deleted, event.restored)
+    departed = changed(state.departed, event.departed, event.returned)
     facts = (((answer.external_id, answer.annotator), answer) for answer in event.answers)
     answers = growing(state.answers).updated(facts)
     return replace(state, answers=answers, deleted=deleted, departed=departed)
 
 
+def _fold_withdrawn(state: State, event: TextsWithdrawn) -> State:
+    ids, rewritten = state.withdrawn.union(event.ids), event.pool_fingerprint
+    records = records_of(ids, state.originals)
+    answers, deleted = without(state.answers, records), state.deleted | records
+    after = replace(state, withdrawn=ids, rewritten=rewritten, answers=answers)
+    return replace(after, deleted=deleted, gone=state.gone | ids)
+
+
 def _fold_evaluated(state: State, event: RoundEvaluated) -> State:
-    before: Targets = {}
-    if event.predicted_since is not None:
-        if event.predicted_since not in state.predicted:
-            raise JournalError(f"the journal holds no round {event.predicted_since}")
-        before = state.predicted[event.predicted_since]
-    predicted = growing(before).updated(event.predicted.items())
+    predicted = predictions(event, state.predicted)
     return replace(
         state,
         evaluated=_with(state.evaluated, event.round, event),

@@ -64,7 +64,7 @@ class Record:
 
     Attributes:
         id: stable identifier, unique in its set.
-        text: the text itself, never empty.
+        text: the text itself; empty where it was withdrawn, and only there.
         gold: the known target (test set, simulation) or ``None``.
         answers: what people said before the run, as (annotator, value as Argilla would give it).
         parts: of a text of several columns, each part that is not empty by its column; ``text`` is
@@ -78,6 +78,14 @@ class Record:
     answers: tuple[tuple[str, JsonValue], ...] = ()
     parts: tuple[tuple[str, str], ...] = ()
     shown: tuple[tuple[str, str], ...] = ()
+
+
+def blanked(record: Record) -> Record:
+    """What is left of a record whose text is withdrawn: its id, and whether answers came with it.
+
+    Which texts are drawn at random depends on the latter.
+    """
+    return Record(record.id, "", answers=(("", None),) if record.answers else ())
 
 
 class AnswerStatus(str, Enum):

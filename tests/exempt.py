@@ -15,6 +15,8 @@ WITHOUT_GUESTS: Mapping[str, str] = {
     "tests/integration/test_argilla_facts.py": "counts what Argilla answers; nothing of loopd runs",
     "tests/integration/test_guest_contract.py": "has guests of its own, and compares all of them",
     "tests/integration/test_guest_records.py": "has guests of its own, and compares all of them",
+    "tests/integration/test_removed_records.py": "has guests of its own, and compares all of them",
+    "tests/acceptance/test_removing_live.py": "records with notes of others would stay",
     f"{CONTRACT}::test_what_is_published_is_listed": "compares the list of all records",
     f"{CONTRACT}::test_more_records_than_a_page": "compares the list of all records",
     f"{CONTRACT}::test_what_a_record_carries": "compares all metadata of a record",

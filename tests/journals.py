@@ -19,6 +19,7 @@ from loopd.events import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+    TextsWithdrawn,
 )
 from loopd.loop.answer_times import moment
 from loopd.machine import Phase, State, apply, fold
@@ -58,7 +59,7 @@ def _next(state: State, at: int) -> st.SearchStrategy[Event]:
         Phase.DECIDE: [*[_planned(state, at)] * 3, st.just(RunStopped(at, "end"))],
         Phase.DONE: [st.just(RunResumed(float(at), "e", "on"))],
     }
-    return st.one_of(kinds[state.phase])
+    return st.one_of(*kinds[state.phase] * 4, _withdrawn(at))
 
 
 def _answers(state: State, at: int) -> st.SearchStrategy[Event]:
@@ -132,6 +133,12 @@ def _recovered(at: int) -> st.SearchStrategy[Event]:
 
 def _adopted(at: int) -> st.SearchStrategy[Event]:
     return st.integers(1, 3).map(lambda needed: SettingsAdopted(float(at), needed))
+
+
+def _withdrawn(at: int) -> st.SearchStrategy[Event]:
+    """Of any text: asked, answered, drawn or never heard of, withdrawn before or not."""
+    ids = st.lists(st.sampled_from(POOL), min_size=1, max_size=2, unique=True)
+    return ids.map(lambda some: TextsWithdrawn(float(at), tuple(map(PoolId, some)), f"p{at}"))
 
 
 def _collected(state: State, at: int) -> st.SearchStrategy[Event]:

@@ -30,6 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"log", "progress", "config_file", "credentials"}),
     frozenset({"config"}),
     frozenset({"machine", "cleanlab_adapter", "key_text"}),
+    frozenset({"folding"}),
     frozenset({"safe_yaml", "planned", "events"}),
     frozenset({"records", "printable", "growing_map", "derived", "drawing"}),
     frozenset({"errors", "installation", "keeping", "ports", "__init__"}),

@@ -388,7 +388,8 @@ class ArgillaDataset:
     def _refuse_other_text(self, record: Json) -> None:
         record_id, task, pool = record["external_id"], self._plan.task, self.index.pool
         text = self._plan.layout.text_in(record["fields"])
-        if record_id in pool and not schema.shows_text(task, text, pool[record_id].text):
+        is_known = record_id in pool and pool[record_id].text  # else it was withdrawn
+        if is_known and not schema.shows_text(task, text, pool[record_id].text):
             raise DatasetError(
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",

@@ -21,6 +21,7 @@ from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooL
 from loopd.annotation.pool_texts import PoolOptions, texts_of
 from loopd.annotation.record_search import PageSearch
 from loopd.annotation.refusals import FrontError
+from loopd.annotation.removing import removed
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
 from loopd.config import ArgillaSection
@@ -54,6 +55,7 @@ class ArgillaStore:
 
     def __init__(self, section: ArgillaSection, api_key: str, plan: DatasetPlan) -> None:
         self._section = section
+        self._plan = plan
         self._task = plan.task
         self._in_place = plan.in_place
         self._layout = plan.layout
@@ -253,6 +255,23 @@ class ArgillaStore:
             for response in record.get("responses") or ():
                 if str(response["user_id"]) in annotators and response["status"] == "submitted":
                     self._discard(response)
+
+    def reach(self, pool: Pool) -> None:
+        """Find the dataset that the run holds, for a process that does not open it.
+
+        Raises:
+            DatasetError: there is none, or another run holds it.
+        """
+        self._dataset.connect(pool)
+        self._dataset.hold()
+
+    def remove(
+        self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
+    ) -> frozenset[str]:
+        """See :meth:`AnnotationStore.remove`."""
+        return self._persistently(
+            lambda: removed(self._dataset, self._plan, external_ids, is_withdrawn)
+        )
 
     def describe(self) -> str:
         """Address of the dataset's annotation page.

@@ -5,7 +5,7 @@ Must behave as the real one does; both pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,9 +85,8 @@ class MemoryStore:
             raise DatasetError("the dataset is gone")
         records = self._records or {}
         for id_, stored in records.items():
-            if id_ in pool and not schema.shows_text(
-                self._task, stored.field_value, pool[text_of(id_)].text
-            ):
+            text = pool[text_of(id_)].text if id_ in pool else ""  # of what is withdrawn, too
+            if text and not schema.shows_text(self._task, stored.field_value, text):
                 raise DatasetError(f"the dataset has another text under the id `{id_}`")
         if fresh and any(schema.is_batch(NAMES.ours(one.metadata)) for one in records.values()):
             raise DatasetError(
@@ -214,6 +213,25 @@ class MemoryStore:
             present = stored and stored.answers.get(answer.annotator)
             if present and present.status in (AnswerStatus.SUBMITTED, AnswerStatus.INVALID):
                 self._put(answer.external_id, answer.annotator, AnswerStatus.DISCARDED, None)
+
+    def remove(
+        self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
+    ) -> frozenset[str]:
+        """Delete the run's own records; of those of others loopd's metadata and proposals go."""
+        records = self._dataset()
+        is_own = all(run_mark.PROPERTY in stored.metadata for stored in records.values())
+        others = set()
+        for id_, stored in list(records.items()):
+            readings = schema.readings(self._task, stored.field_value)
+            if id_ not in external_ids and not any(map(is_withdrawn, readings)):
+                continue
+            if is_own and id_ in external_ids and not NAMES.theirs(stored.metadata):
+                del records[id_]
+                continue
+            others.add(str(id_))
+            if run_mark.PROPERTY in stored.metadata:
+                stored.metadata, stored.suggestion = NAMES.theirs(stored.metadata), None
+        return frozenset(others)
 
     def describe(self) -> str:
         """There is no address."""

@@ -150,7 +150,7 @@ class RecordIndex:
         if not isinstance(field_value, str):
             return None
         if self._ids_by_text is None:  # only datasets with records of others need it
-            self._ids_by_text = {record.text: record.id for record in self.pool}
+            self._ids_by_text = {record.text: record.id for record in self.pool if record.text}
         texts = schema.readings(self.task, field_value)
         return next((self._ids_by_text[text] for text in texts if text in self._ids_by_text), None)
 

@@ -217,6 +217,19 @@ class AnnotationStore(Protocol):
         What is not submitted any more is left alone.
         """
 
+    def remove(
+        self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
+    ) -> frozenset[str]:
+        """Delete the run's own records of some texts; take what it has put into those of others.
+
+        Args:
+            external_ids: of the texts, and of their copies.
+            is_withdrawn: whether a text is one of them.
+
+        Returns:
+            Names of the records of others that stay, with their texts.
+        """
+
     def describe(self) -> str:
         """The address at which people answer."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts
@@ -125,6 +125,12 @@ class OracleStore:
     def set_aside(self, answers: Collection[Answer]) -> None:
         """Turn submitted answers into discards; nobody here gives any that would have to be."""
         self._memory.set_aside(answers)
+
+    def remove(
+        self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
+    ) -> frozenset[str]:
+        """Nobody withdraws any."""
+        return self._memory.remove(external_ids, is_withdrawn)
 
     def describe(self) -> str:
         """There is no address."""

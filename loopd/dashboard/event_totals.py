@@ -20,8 +20,8 @@ from loopd.events import (
     RecordsReopened,
     RoundEvaluated,
 )
+from loopd.folding import joined
 from loopd.growing_map import growing
-from loopd.machine import joined
 from loopd.metrics_log.rows import number
 
 

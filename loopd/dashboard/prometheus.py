@@ -126,7 +126,7 @@ def _gauges(moment: Moment) -> Iterator[Metric]:
         "batch_age_seconds": max(0.0, moment.now - min(published)) if published else 0.0,
         "labels": index.labelled,
         "records_discarded": index.discarded,
-        "records_deleted": len(state.deleted),
+        "records_deleted": sum(not state.is_withdrawn(id_) for id_ in state.deleted),
         "annotators": sum(answers > 0 for answers in index.people.values()),
         "argilla_up": 0.0 if snapshot.outage is not None else 1.0,
     }

@@ -17,7 +17,8 @@ class Arrivals:
         new: records whose id and text the pool lacks, in order, each text once.
         duplicates: how many have a text of the pool, or of one of these, under another id.
         clashing: ids that stand for another text in the pool, or for two among these.
-        shared: how many are records of the pool: the same text under the same id.
+        shared: how many are records of the pool: the same text under the same id, or one whose
+            text was withdrawn.
     """
 
     new: tuple[Record, ...]
@@ -35,7 +36,9 @@ def arrivals(pool: Pool, records: Iterable[Record]) -> Arrivals:
     for record in records:
         twin = pool[record.id] if record.id in pool else new.get(record.id)
         if twin is not None:
-            if twin.text != record.text:
+            if not twin.text:  # it was withdrawn
+                shared += 1
+            elif twin.text != record.text:
                 clashing[record.id] = None
             elif record.id not in new:
                 shared += 1

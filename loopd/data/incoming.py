@@ -5,7 +5,7 @@ What a pool leaves out is here all the same, with the reason; must not write or 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,9 @@ from loopd.data.tokens import token_rows
 from loopd.data.usable import id_trouble, text_in, text_trouble
 from loopd.errors import DataError
 from loopd.records import Record
+
+WITHDRAWN = "the text was withdrawn from the run"
+"""Why a row gets no label."""
 
 
 class Line(NamedTuple):
@@ -117,7 +120,7 @@ def of_columns(
 def with_others(table: Incoming, pool: Pool, section: PoolSection) -> Incoming:
     """The table, and behind its rows those texts of a pool that it lacks, with their ids."""
     shown = {line.text for line in table.lines}
-    others = [record for record in pool if record.text not in shown]
+    others = [record for record in pool if record.text and record.text not in shown]
     if not others:
         return table
     first = table.lines[-1].number + 1 if table.lines else 1
@@ -127,6 +130,15 @@ def with_others(table: Incoming, pool: Pool, section: PoolSection) -> Incoming:
     source = replace(table.source, read=lambda names: chain(read(names), more))
     lines = (Line(row.number, record.text) for row, record in zip(more, others, strict=True))
     return Incoming(source, table.columns, (*table.lines, *lines))
+
+
+def without(table: Incoming, is_withdrawn: Callable[[str], bool]) -> Incoming:
+    """The table, in which rows of texts that were withdrawn cannot be used."""
+    lines = tuple(
+        Line(line.number, "", WITHDRAWN) if line.text and is_withdrawn(line.text) else line
+        for line in table.lines
+    )
+    return replace(table, lines=lines)
 
 
 def _row_of(record: Record, number: int, columns: Sequence[str], section: PoolSection) -> SourceRow:
@@ -166,12 +178,14 @@ def _told(source: Source, section: PoolSection, kind: str, labels: tuple[str, ..
 def of_pool(pool: Pool) -> Incoming:
     """The table that a pool in Argilla amounts to: ids and texts."""
 
+    records = [record for record in pool if record.text]
+
     def read(names: Collection[str] | None) -> Iterator[SourceRow]:
         del names
-        for number, record in enumerate(pool, start=1):
+        for number, record in enumerate(records, start=1):
             yield SourceRow(number, {"id": record.id, "text": record.text})
 
-    lines = tuple(Line(number, record.text) for number, record in enumerate(pool, start=1))
+    lines = tuple(Line(number, record.text) for number, record in enumerate(records, start=1))
     source = Source("the pool", "record", ("id", "text"), (), (), read)
     return Incoming(source, source.columns, lines)
 

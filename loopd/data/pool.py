@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Protocol
 
-from loopd.records import PoolId, Record, Target
+from loopd.records import PoolId, Record, Target, blanked
 
 
 class Digest(Protocol):
@@ -33,7 +33,7 @@ class Pool:
     Positions are the learner's private language: outside ``learning`` only ids are used.
 
     Attributes:
-        records: the records; ids and texts are distinct.
+        records: the records; ids and texts are distinct, but for texts that were withdrawn.
         intakes: of a pool that grows, how many of the records each intake brought, in order; empty
             where all came at once.
     """
@@ -91,6 +91,13 @@ class Pool:
         after.__dict__["_hashes"] = (*self._hashes, _hashed(self._hashes[-1], records))
         return after
 
+    def without_texts(self, ids: Collection[PoolId]) -> Pool:
+        """The pool in which these records have no text; nothing moves. Itself if there are none."""
+        if not any(self[id_].text for id_ in ids if id_ in self):
+            return self
+        records = (blanked(record) if record.id in ids else record for record in self.records)
+        return Pool(tuple(records), self.intakes)
+
     def size_at(self, fingerprint: str) -> int | None:
         """How many records it had when its fingerprint was this; ``None``: it never was."""
         ends = tuple(accumulate(self.intakes)) or (len(self.records),)
@@ -105,6 +112,11 @@ class Pool:
             if _short(digest) == fingerprint:
                 return Pool(self.records[:number])
         return None
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the pool as it was behind each intake."""
+        return tuple(map(_short, self._hashes))
 
     @property
     def fingerprint(self) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from loopd.config import Config
 from loopd.errors import ModelError
-from loopd.events import Event, ModelTrained
+from loopd.events import Event, ModelTrained, TextsWithdrawn
 from loopd.export.rows import consensus_of
 from loopd.learning.takeover import Tuned
 from loopd.learning.trainer import Model
 from loopd.loop.audit_draws import training
 from loopd.loop.audit_in_force import with_share
 from loopd.loop.tools import Tools
-from loopd.loop.tuning import labels_at
+from loopd.loop.tuning import known_at, labels_at
 from loopd.machine import State, fold
 
 
@@ -26,7 +26,8 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
     """A model that the journal tells of: from the cache, under the name that it has there.
 
     If it is gone it is trained again, from what was known then. A version of another recipe would
-    give it another name, so that only the journal's own leads to it.
+    give it another name, so that only the journal's own leads to it. Where texts were withdrawn
+    since, it is another one, which was not shown them.
 
     Args:
         events: of the journal.
@@ -38,16 +39,19 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
             configuration.
         Interrupted: a stop was asked for.
     """
-    before = fold(events[: max(index for index, event in enumerate(events) if event is trained)])
+    at = max(index for index, event in enumerate(events) if event is trained)
+    before = known_at(events, at)
     share = tools.config.audit.share
     labels = training(consensus_of(before, tools).targets, before, share)
     encoder = _encoder(events, trained, tools)
     name = tools.learner.model_id(trained.round, labels, encoder=encoder)
-    if name == trained.model_id or _is_unchanged(tools.config, before):
+    is_unchanged = _is_unchanged(tools.config, before)
+    if name == trained.model_id or is_unchanged:
         stored = tools.learner.stored(trained.model_id, trained.round, labels)
         if stored is not None:
             return stored
-    if name != trained.model_id:
+    is_without = any(isinstance(event, TextsWithdrawn) for event in events[at:])
+    if name != trained.model_id and not (is_without and is_unchanged):
         raise ModelError(
             f"the model {trained.model_id} is not in the cache and cannot be made again: the "
             "configuration changed since, or loopd trains in another way now",

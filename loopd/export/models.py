@@ -31,7 +31,7 @@ class ModelCard:
     """What was exported.
 
     Attributes:
-        id: of the model, as the journal has it.
+        id: of the model, as the journal has it unless texts were withdrawn since.
         round: in which it was trained.
         labels: on so many.
         pipeline: which pipeline of ``transformers`` opens it.
@@ -85,8 +85,8 @@ def export_model(
     tools = tools.having(trained.classifier)
     exporter = _exporter(tools, trained.classifier, progress or silent)
     exporter.refuse_without_stock_form()
-    last_model(events, trained, tools)
-    classifier = exporter.stored(trained.model_id)
+    model = last_model(events, trained, tools)
+    classifier = exporter.stored(model.id)
     portable = exporter.portable(classifier)
     portable.save(folder)
     comparison = exporter.compare(classifier, folder)
@@ -97,7 +97,7 @@ def export_model(
             "please report it, with the name of the encoder",
         )
     return ModelCard(
-        id=trained.model_id,
+        id=model.id,
         round=trained.round,
         labels=trained.labels - trained.held_out,
         pipeline=portable.pipeline,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loopd.config import Config, PoolSection
-from loopd.data.incoming import Incoming, another, incoming, of_pool, with_others
+from loopd.data.incoming import Incoming, another, incoming, of_pool, with_others, without
 from loopd.data.outgoing import Column, holds_lists, refuse_other_names, write_table
 from loopd.data.pool_files import is_many
 from loopd.data.unwritable import TEXT, Tally, Written
@@ -36,6 +36,7 @@ from loopd.learning.classifiers.contract import silent
 from loopd.loop.tools import Tools
 from loopd.records import PoolId
 from loopd.storage.files import storage_error
+from loopd.storage.withdrawn_texts import read_withdrawn
 
 NO_MODEL = "no model was trained yet"
 
@@ -236,9 +237,16 @@ def _refuse_taken(config: Config, options: PredictOptions) -> None:
 def table_of(config: Config, tools: Tools, path: Path | None) -> Incoming:
     """The table of a run's pool, or another one like it, in which ids are columns as any others.
 
+    Rows of texts that were withdrawn are there, and get no label.
+
     Raises:
         DataError: it cannot be read.
     """
+    table, known = _table_of(config, tools, path), read_withdrawn(config.run.dir)
+    return without(table, known.holds) if known.digests else table
+
+
+def _table_of(config: Config, tools: Tools, path: Path | None) -> Incoming:
     pool, task = config.pool, config.task
     if path is None and not _is_one_table(pool):
         return of_pool(tools.data.pool)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from loopd.annotation.consensus import is_given
 from loopd.derived import Kind
-from loopd.events import AnswersCollected, Event
+from loopd.events import AnswersCollected, Event, TextsWithdrawn
 from loopd.growing_map import GrowingMap
 from loopd.loop.answer_times import changed_at, given_at
 from loopd.machine import State
@@ -104,6 +104,8 @@ def _moments(answer: Answer) -> Moments:
 
 
 def _advance(before: AnswerMoments, events: Sequence[Event], state: State) -> AnswerMoments | None:
+    if any(isinstance(event, TextsWithdrawn) for event in events):
+        return None
     news = [event for event in events if isinstance(event, AnswersCollected)]
     first_times: dict[ExternalId, dict[str, float]] = {}
     people: dict[str, _Tally] = {}

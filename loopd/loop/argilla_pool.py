@@ -20,9 +20,10 @@ from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.machine import State
-from loopd.records import PoolId, Record
+from loopd.records import PoolId, Record, blanked
 from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.run_folder import POOL_FOLDER
+from loopd.storage.withdrawn_texts import read_withdrawn, write_withdrawn
 from loopd.tasks.registry import build_task
 
 SHOWN = 5
@@ -82,6 +83,9 @@ def look(
         StorageError: what the run has taken in is damaged or gone from its folder.
     """
     listed, report = store.texts(pool_options(config), progress)
+    known = read_withdrawn(config.run.dir)
+    if known.digests:
+        listed = Pool(tuple(record for record in listed if not known.holds(record.text)))
     if state.started is None:
         return compared((), listed, (), report)
     before = _intakes(config, state, listed)
@@ -90,9 +94,15 @@ def look(
 
 def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, ...], ...]:
     """What the run has taken in; where it is lost, and nothing has changed since, what is there."""
-    before = Intakes(config.run.dir).read()
+    before = tuple(
+        tuple(blanked(each) if each.id in state.withdrawn else each for each in intake)
+        for intake in Intakes(config.run.dir).read()
+    )
     if joined(before).size_at(state.pool_fingerprint) is not None:
         return before
+    number = read_withdrawn(config.run.dir).before.get(state.pool_fingerprint)
+    if number is not None:  # the journal is older than the files, from a backup
+        return before[:number]
     if not before and listed.fingerprint == state.pool_fingerprint:
         return ()
     raise StorageError(
@@ -120,7 +130,8 @@ def compared(
     added = tuple(
         record for record in listed if record.text not in texts and record.id not in kept.positions
     )
-    lost = [each.id for each in kept if each.text not in shown and each.id not in planned]
+    asked = (each for each in kept if each.text and each.id not in planned)
+    lost = [each.id for each in asked if each.text not in shown]
     edited = tuple(id_ for id_ in lost if id_ in listed.positions)
     pool = joined((*before, added)) if added else kept
     return PoolNow(pool, added, frozenset(lost), edited, report)
@@ -144,7 +155,10 @@ def keep(config: Config, state: State, now: PoolNow, wall: float) -> Path | None
     """
     intakes, aside = Intakes(config.run.dir), None
     if state.started is None:
+        known = read_withdrawn(config.run.dir)
         aside = intakes.begin(now.added, wall)
+        if known.digests:
+            write_withdrawn(config.run.dir, known)  # they must not come back from the dataset
     elif now.added:
         intakes.add(now.added)
     _say(now, aside)

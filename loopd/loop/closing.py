@@ -121,7 +121,8 @@ def is_last(state: State, config: Config, waiting: frozenset[ExternalId], pool_s
 def _all_are_taken(state: State, pool_size: int) -> bool:
     """Whether no text is left that nobody was asked for."""
     index = index_of(state)
-    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in state.gone)
+    never_asked = state.gone - state.planned_ids
+    gone = sum(not index.records.get(id_, NOTHING).unplanned for id_ in never_asked)
     return len(state.planned_ids) + index.unplanned + gone >= pool_size
 
 

@@ -51,7 +51,8 @@ def changes(
         ),
     ]
     deleted = tuple(sorted(missing - state.deleted))
-    restored = () if sweep.is_partial else tuple(sorted(state.deleted - missing))
+    back = () if sweep.is_partial else state.deleted - missing
+    restored = tuple(sorted(id_ for id_ in back if not state.is_withdrawn(id_)))
     if not (changed or deleted or restored or left ^ state.departed):
         return None
     return AnswersCollected(
@@ -70,7 +71,8 @@ def _taken_over(state: State, sweep: Sweep) -> Iterator[Answer]:
     for key, answer in present.items():
         before = state.answers.get(key)
         is_doubtful = sweep.is_partial and _is_doubtful(state, before, answer)
-        if _differs(before, answer) and not is_doubtful:
+        is_ignored = is_doubtful or state.is_withdrawn(answer.external_id)
+        if _differs(before, answer) and not is_ignored:
             yield _dated(before, answer)
 
 
@@ -121,7 +123,10 @@ def _withdrawn(answer: Answer) -> Answer:
 
 
 def _refuse_emptied(state: State, sweep: Sweep) -> None:
-    if len(state.external_ids) > 1 and state.external_ids <= set(sweep.missing):
+    expected = state.external_ids
+    if state.withdrawn:
+        expected = frozenset(id_ for id_ in expected if not state.is_withdrawn(id_))
+    if len(expected) > 1 and expected <= set(sweep.missing):
         raise DatasetError(
             "the Argilla dataset was emptied: none of the run's records is left",
             "restore it; the journal still holds every answer that was read",

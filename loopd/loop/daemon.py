@@ -34,6 +34,7 @@ from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
 from loopd.loop.pool_source import HINT, looks
 from loopd.loop.pool_watch import PoolWatch
+from loopd.loop.removal_watch import RemovalWatch, overdue
 from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start_or_resume import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, on_signals
@@ -48,7 +49,7 @@ from loopd.loop.tools import (
     with_news,
 )
 from loopd.loop.tuning import in_use
-from loopd.machine import Phase, State, fold
+from loopd.machine import Phase, State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.journal import Journal
@@ -167,6 +168,16 @@ class _Entering:
         else:
             self.datasets = self._patiently(self._read_from_argilla)
         report_data(self.datasets)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Write down what the table of texts knows to be withdrawn, and a journal of before not."""
+        event = overdue(self.state, self.datasets.pool, time.time())
+        if event is not None:
+            self._journal.append(event)
+            self._events.append(event)
+            self.state = apply(self.state, event)
+            narrate(event, self.state)
 
     def _read_from_argilla(self) -> DataSets:
         """Look at the dataset; what joins the pool is written down later."""
@@ -202,6 +213,7 @@ class _Entering:
             self._progress,
             store=self._store,
             watch=PoolWatch(self.config) if self.config.pool.argilla is None else None,
+            removals=RemovalWatch(self.config, journal=self._journal),
             beat=self._heart.beat,
             order=draw_order(self.state),
         )

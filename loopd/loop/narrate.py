@@ -22,6 +22,7 @@ from loopd.events import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+    TextsWithdrawn,
 )
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue_words import queue_limit, queue_sentence
@@ -62,6 +63,8 @@ def narrate(event: Event, state: State) -> None:
             _pool_changed(event, state)
         case PoolGrew():
             _pool_grew(event, state)
+        case TextsWithdrawn():
+            logger.warning("texts_withdrawn", count=len(event.ids), records=list(event.ids[:5]))
         case BatchCollected():
             logger.info("batch_collected", batch=event.batch_id, reason=event.reason)
         case ModelTrained():

@@ -19,6 +19,7 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError
 from loopd.storage.run_folder import POOL_FOLDER
 from loopd.storage.source_log import SeenFile, SourceLog, Sources
+from loopd.storage.withdrawn_texts import read_withdrawn
 
 SCRATCH = ".reading"
 """Folder, in that of the pool, for what is complete of a file that somebody is writing."""
@@ -166,10 +167,12 @@ def pool_news(config: Config, pool: Pool) -> PoolNews:
         return PoolNews(problem=error.message)
     if not read:
         return PoolNews()
-    records = [record for some in read for record in some]
+    known = read_withdrawn(config.run.dir)
+    records = [record for some in read for record in some if not known.holds(record.text)]
     found, is_one = arrivals(pool, records), config.pool.path in now
     shown = {record.text for record in records}
-    gone = sum(record.text not in shown for record in pool.parts[0]) if is_one else 0
+    first = (record.text for record in pool.parts[0] if record.text)
+    gone = sum(text not in shown for text in first) if is_one else 0
     is_other = not (shown & pool.text_set) and (is_one or not is_same)
     may_be = config.pool.pace is not None and is_same
     return PoolNews(len(found.new), gone, len(found.clashing), is_other and not may_be)

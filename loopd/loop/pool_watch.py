@@ -24,6 +24,7 @@ from loopd.machine import Phase, State
 from loopd.records import PoolId
 from loopd.storage.inbox import Inbox, Parcel
 from loopd.storage.pool_table import PoolTable
+from loopd.storage.withdrawn_texts import read_withdrawn
 from loopd.tasks.registry import build_task
 
 JOINS_IN = (Phase.SEED, Phase.COLLECT, Phase.TRAIN)
@@ -87,7 +88,8 @@ class PoolWatch:
         Raises:
             StorageError: it cannot be written.
         """
-        found = arrivals(pool, delivery.records)
+        known = read_withdrawn(self.config.run.dir)
+        found = arrivals(pool, (one for one in delivery.records if not known.holds(one.text)))
         refused = delivery.refused + max(0, len(found.clashing) - delivery.clashing)
         if refused:
             _say_clashes(found.clashing, delivery.source)

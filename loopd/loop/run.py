@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
-from loopd.events import Event, PoolGrew, RunStopped
+from loopd.events import Event, PoolGrew, RunStopped, TextsWithdrawn
 from loopd.loop.batches import EXHAUSTED
 from loopd.loop.observers import Observers
 from loopd.loop.retry_loop import RetryLoop
@@ -63,9 +63,8 @@ class Loop:
 
     def run(self, state: State) -> State:
         """Step until the run is done or a stop is asked for; returns the state then."""
-        event = self._left_over() if state.phase is Phase.DONE else None
-        if event is not None:
-            state = self.record(state, event)
+        if state.phase is Phase.DONE:
+            state = self._at_rest(state)
         while state.phase is not Phase.DONE and not self.stop.is_set():
             self.beat()
             try:
@@ -77,6 +76,13 @@ class Loop:
             else:
                 self._rest()
         return state
+
+    def _at_rest(self, state: State) -> State:
+        """A run that is over: texts may have joined, and be withdrawn without waking it."""
+        while (event := self.patiently(partial(self._leaving, state))) is not None:
+            state = self.record(state, event)
+        event = self._left_over()
+        return state if event is None else self.record(state, event)
 
     def leave(self, state: State) -> State:
         """Read once more what people have answered, so that the journal of a stopped run has it.
@@ -110,6 +116,8 @@ class Loop:
         self.write(event, after)
         if isinstance(event, PoolGrew):
             self.tools.grow()
+        elif isinstance(event, TextsWithdrawn):
+            self.tools.withdraw(after)
         self.observers.saw(event, after)
         return after
 
@@ -125,9 +133,15 @@ class Loop:
         return self.patiently(attempt)
 
     def _joining(self, state: State) -> Event | None:
-        """Texts that join the pool now, before anything else is done."""
+        """Texts that join the pool now, or leave it, before anything else is done."""
         watch = self.tools.watch
-        return None if watch is None else watch.look(state, self.tools.data.pool)
+        joining = None if watch is None else watch.look(state, self.tools.data.pool)
+        return joining or self._leaving(state)
+
+    def _leaving(self, state: State) -> Event | None:
+        """Texts that somebody wants to be withdrawn; what was withdrawn before is seen to."""
+        removals, tools = self.tools.removals, self.tools
+        return None if removals is None else removals.look(state, tools.data.pool, tools.store)
 
     def _left_over(self) -> Event | None:
         """Texts that somebody has added while the run came to its end."""

@@ -73,7 +73,7 @@ def is_pool_of(state: State, pool: Pool) -> bool:
 
 def pool_changed(state: State, data: DataSets, now: float) -> PoolChanged | None:
     """What has become of a pool in Argilla since the run looked last, ``None`` for nothing."""
-    pool, gone = data.pool, data.gone
+    pool, gone = data.pool, data.gone | state.withdrawn
     added = len(pool) - (pool.size_at(state.pool_fingerprint) or 0)
     if not added and gone == state.gone:
         return None

@@ -17,6 +17,7 @@ from loopd.loop.observers import Observer
 from loopd.loop.run import LONGEST_SILENCE, Loop
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import State
+from loopd.storage.removal_requests import RemovalRequests
 
 
 def run_and_stay(
@@ -78,7 +79,11 @@ class Rest:
         pause = min(self._config.queue.poll_interval, LONGEST_SILENCE)
         while self.news is None and not loop.stop.wait(pause):
             loop.beat()
-            self.news = self._look()
+            self.news = self._look() or self._asked()
+
+    def _asked(self) -> Config | None:
+        """The configuration as it is, where somebody wants texts out of the run."""
+        return self._config if RemovalRequests(self._config.run.dir).waiting() else None
 
     def _look(self) -> Config | None:
         """The configuration, if it has changed in what shapes the run, and can be used."""

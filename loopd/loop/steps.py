@@ -8,6 +8,7 @@ batch are fixed before Argilla hears of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from loopd import log
 from loopd.annotation.consensus import (
@@ -103,8 +104,9 @@ def publish(state: State, tools: Tools) -> Event:
     what is missing is looked for while answers are collected.
     """
     started = tools.clock.monotonic()
-    batch = state.batch
-    refreshed = state.planned[state.round].refreshed
+    batch = _without_withdrawn(state, state.batch)
+    parts = state.planned[state.round].refreshed
+    refreshed = [_without_withdrawn(state, part) for part in parts]
     ids = [id_ for part in (batch, *refreshed) for id_ in part.record_ids]
     texts = {record_id: tools.data.pool[record_id].text for record_id in ids}
     left_out = tools.store.publish(batch, texts)
@@ -114,6 +116,14 @@ def publish(state: State, tools: Tools) -> Event:
         tools.interrupt()
         tools.store.refresh((part,), texts)
     return BatchPublished(tools.clock.wall(), batch.id, seconds, unseen=len(unseen))
+
+
+def _without_withdrawn(state: State, batch: Batch) -> Batch:
+    """The batch without records whose texts are withdrawn."""
+    if state.withdrawn.isdisjoint(batch.record_ids):
+        return batch
+    items = tuple(item for item in batch.items if item.record_id not in state.withdrawn)
+    return replace(batch, items=items)
 
 
 def collect(state: State, tools: Tools) -> Event | None:

@@ -124,6 +124,17 @@ def on_signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def interrupt_of(stop: Stop, beat: Callable[[], None] = lambda: None) -> Callable[[], None]:
+    """What a long step calls now and then: it beats, and raises once a stop is asked for."""
+
+    def interrupt() -> None:
+        beat()
+        if stop.is_set():
+            raise Interrupted("a stop was asked for")
+
+    return interrupt
+
+
 def _handler(number: int) -> Handler:
     """What handles a signal now; what no Python code has set cannot be set again."""
     handler = signal.getsignal(number)

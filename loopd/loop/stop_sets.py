@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 import numpy as np
@@ -29,6 +29,13 @@ def smallest_numbers(pool: Pool, size: int, seed: int) -> StopSets:
         seed: of the run.
     """
     return tuple(_smallest(pool, size, seed))
+
+
+def without(sets: StopSets, ids: Collection[PoolId]) -> StopSets:
+    """The sets without some texts; criteria begin afresh where one of these was in the last."""
+    if not ids:
+        return sets
+    return tuple(tuple(id_ for id_ in some if id_ not in ids) for some in sets)
 
 
 def _smallest(pool: Pool, size: int, seed: int) -> Iterator[tuple[PoolId, ...]]:

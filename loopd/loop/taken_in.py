@@ -6,7 +6,7 @@ A run of an earlier version keeps none: they are read from where they came from,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,10 @@ from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
 from loopd.loop.pool_source import columns
 from loopd.machine import State
+from loopd.records import PoolId, blanked
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.source_log import SeenFile, SourceLog
+from loopd.storage.withdrawn_texts import read_withdrawn
 
 Read = Callable[[str], tuple[Pool, ReadingReport]]
 """Reads the texts from where they came from; of several ways the one that gives a fingerprint."""
@@ -52,28 +54,38 @@ def taken_in(config: Config, state: State | None, read: Read) -> TakenIn:
     if state is None or state.started is None:
         return TakenIn(*read(""))
     try:
-        pool = kept(config, state.pool_fingerprint)
+        pool = kept(config, state.pool_fingerprint, state.withdrawn)
     except StorageError as error:
         return _again(read, state, error)
     if pool is None:
         if state.intakes:
             raise _lost(config)
-        return TakenIn(*read(state.pool_fingerprint))
+        return _without(state, *read(state.pool_fingerprint))
     count, name = len(pool), f"{config.run.dir.name}/pool"
     report = ReadingReport(name, count, count, duplicates=0, empty=0, refused=0, unlabeled=0)
     return TakenIn(pool, report, is_kept=True)
 
 
-def kept(config: Config, fingerprint: str) -> Pool | None:
+def kept(
+    config: Config, fingerprint: str, withdrawn: Collection[PoolId] = frozenset()
+) -> Pool | None:
     """The beginning of the table that has a fingerprint; ``None`` where there is no table.
+
+    Args:
+        config: of the run.
+        fingerprint: of the pool without the texts that are withdrawn.
+        withdrawn: pool ids of these; they need not be erased yet.
 
     Raises:
         StorageError: no beginning of it has, or it cannot be read.
     """
     pool: Pool | None = None
-    for intake in PoolTable(config.run.dir).intakes():
-        pool = Pool(intake) if pool is None else pool.grown(intake)
-        if pool.fingerprint == fingerprint:
+    before = read_withdrawn(config.run.dir).before
+    for number, intake in enumerate(PoolTable(config.run.dir).intakes(), start=1):
+        records = tuple(blanked(each) if each.id in withdrawn else each for each in intake)
+        pool = Pool(records) if pool is None else pool.grown(records)
+        # The journal may be older than the table, from a backup.
+        if pool.fingerprint == fingerprint or before.get(fingerprint) == number:
             return pool
     if pool is None:
         return None
@@ -131,10 +143,15 @@ def _seen(path: Path, look: FileStamp, counts: tuple[int, int], config: Config) 
 def _again(read: Read, state: State, error: StorageError) -> TakenIn:
     """What the files hold, where it is what the folder should."""
     with suppress(DataError):
-        read_again = TakenIn(*read(state.pool_fingerprint))
+        read_again = _without(state, *read(state.pool_fingerprint))
         if read_again.pool.fingerprint == state.pool_fingerprint:
             return read_again
     raise error
+
+
+def _without(state: State, pool: Pool, report: ReadingReport) -> TakenIn:
+    """What was read from where it came from, but for what is withdrawn."""
+    return TakenIn(pool.without_texts(state.withdrawn), report)
 
 
 def _lost(config: Config) -> StorageError:

@@ -17,7 +17,7 @@ from loopd.config import ClassifierSection, Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
-from loopd.errors import DataError, Interrupted, ModelError
+from loopd.errors import DataError, ModelError
 from loopd.events import HASHED, SHUFFLED
 from loopd.learning.auto_classifiers import contending
 from loopd.learning.classifiers.contract import never_interrupted, silent
@@ -31,9 +31,10 @@ from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.labelled_test import reserved
 from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch
 from loopd.loop.pool_watch import PoolWatch
+from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.settings_watch import SettingsWatch
-from loopd.loop.stop import Stop
-from loopd.loop.stop_sets import StopSets, of_the_beginning, smallest_numbers
+from loopd.loop.stop import Stop, interrupt_of
+from loopd.loop.stop_sets import StopSets, of_the_beginning, smallest_numbers, without
 from loopd.loop.taken_in import taken_in
 from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import State
@@ -117,6 +118,8 @@ class Tools:
     visibility: VisibilityCheck = field(default_factory=VisibilityCheck)
     watch: PoolWatch | None = None
     """Looks for new texts; ``None`` where no others can join."""
+    removals: RemovalWatch | None = None
+    """Looks for texts that are to be withdrawn; ``None`` where nobody can ask for that."""
     relearn: Callable[[DataSets], Learner] = field(default=_no_learner)
     """Makes the learner over data that have grown."""
     _by_classifier: dict[str, Tools] = field(default_factory=dict, init=False, repr=False)
@@ -142,9 +145,17 @@ class Tools:
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
-        if self.watch is None or self.watch.pool is self.data.pool:
-            return
-        self.data = replace(self.data, pool=self.watch.pool)
+        if self.watch is not None and self.watch.pool is not self.data.pool:
+            self._work_with(self.watch.pool)
+
+    def withdraw(self, state: State) -> None:
+        """Work without the texts that have just been withdrawn, and erase them."""
+        self._work_with(self.data.pool.without_texts(state.withdrawn))
+        if self.removals is not None:
+            self.removals.erase(state)
+
+    def _work_with(self, pool: Pool) -> None:
+        self.data = replace(self.data, pool=pool)
         self.learner = self.relearn(self.data)
         self.store.grow(self.data.pool)
         self._by_classifier.clear()
@@ -153,7 +164,8 @@ class Tools:
 
     def stop_sets(self, state: State) -> StopSets:
         """Random pool ids on which the stopping criteria look, after each intake of the pool."""
-        return self._stop_sets if draw_order(state) == HASHED else self._first_stop_sets
+        sets = self._stop_sets if draw_order(state) == HASHED else self._first_stop_sets
+        return without(sets, state.withdrawn)
 
     @cached_property
     def _stop_sets(self) -> StopSets:
@@ -206,7 +218,9 @@ def read_data(config: Config, state: State | None = None) -> DataSets:
     """
     begun = state.started if state is not None else None
     if config.pool.argilla is not None:
-        return with_test(config, DataSets(kept_pool(config), None, {}))
+        withdrawn = frozenset[PoolId]() if state is None else state.withdrawn
+        pool = kept_pool(config).without_texts(withdrawn)
+        return with_test(config, DataSets(pool, None, {}))
     texts = taken_in(config, state, partial(_read, config))
     test = begun.test_fingerprint if begun is not None else ""
     data = DataSets(texts.pool, None, {"pool": texts.report}, is_kept=texts.is_kept)
@@ -343,6 +357,7 @@ def build_tools(  # noqa: PLR0913 (all parts; what a live run does not need is b
     store: AnnotationStore | None = None,
     clock: Clock | None = None,
     watch: PoolWatch | None = None,
+    removals: RemovalWatch | None = None,
     beat: Callable[[], None] = lambda: None,
     order: str = HASHED,
 ) -> Tools:
@@ -375,16 +390,6 @@ def build_tools(  # noqa: PLR0913 (all parts; what a live run does not need is b
         ),
         accounts=AccountWatch(store, SavedNames(config.run.dir), keep=keep),
         watch=watch,
+        removals=removals,
         visibility=VisibilityCheck(store, config.queue.sweep_interval, clock.monotonic),
     )
-
-
-def interrupt_of(stop: Stop, beat: Callable[[], None] = lambda: None) -> Callable[[], None]:
-    """What a long step calls now and then: it beats, and raises once a stop is asked for."""
-
-    def interrupt() -> None:
-        beat()
-        if stop.is_set():
-            raise Interrupted("a stop was asked for")
-
-    return interrupt

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from loopd.events import Event, ModelTrained
+from loopd.events import Event, ModelTrained, TextsWithdrawn
 from loopd.learning.takeover import Tuned
 from loopd.loop.audit_draws import training
 from loopd.loop.classifier_in_use import classifier_of
@@ -67,9 +67,15 @@ def labels_at(events: Sequence[Event], number: int, tools: Tools) -> Targets:
         tools: the parts of the loop.
     """
     trainings = (index for index, event in enumerate(events) if _trains(event, number))
-    before = fold(events[: max(trainings)])
+    before = known_at(events, max(trainings))
     targets = LabelResolver().consensus(before, tools).targets
     return training(targets, before, tools.config.audit.share)
+
+
+def known_at(events: Sequence[Event], index: int) -> State:
+    """What was known before an event, but for texts that were withdrawn since."""
+    later = (event for event in events[index:] if isinstance(event, TextsWithdrawn))
+    return fold([*events[:index], *later])
 
 
 def in_use(state: State, count: int) -> list[str]:

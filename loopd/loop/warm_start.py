@@ -19,6 +19,7 @@ def imported(state: State, pool: Pool, task: Task, now: float) -> AnswersCollect
     answers = tuple(
         answer
         for record in pool
+        if record.text  # not withdrawn
         for answer in _answers(record, task)
         if (answer.external_id, answer.annotator) not in state.answers
     )

@@ -19,7 +19,8 @@ def pool_sentence(state: State) -> str:
     if not state.texts:
         return ""
     more = f", {added(state):,} added" if state.intakes else ""
-    return f"{state.texts:,} texts{more}"
+    less = f", {len(state.withdrawn):,} withdrawn" if state.withdrawn else ""
+    return f"{state.texts:,} texts{more}{less}"
 
 
 def pool_figures(state: State) -> dict[str, Any] | None:
@@ -30,7 +31,8 @@ def pool_figures(state: State) -> dict[str, Any] | None:
         "duplicates": sum(intake.duplicates for intake in state.intakes),
         "refused": sum(intake.refused for intake in state.intakes),
     }
-    return {"texts": state.texts, "added": added(state), **left_out, "intakes": len(state.intakes)}
+    counts = {"texts": state.texts, "added": added(state), **left_out}
+    return {**counts, "intakes": len(state.intakes), "withdrawn": len(state.withdrawn)}
 
 
 def waits_for_texts(state: State, config: Config) -> bool:

@@ -114,6 +114,8 @@ def _found(
         if item.external_id is None:  # loopd gives every record one
             continue
         number, record_id = _number(item.metadata), _original(item.external_id, item, pool)
+        if record_id is not None and not pool[record_id].text:
+            continue  # it was withdrawn, and somebody keeps its record
         if record_id is not None:
             fits = item.field is None or schema.shows_text(task, item.field, pool[record_id].text)
             # A copy that says nothing of itself is known by its text as well.

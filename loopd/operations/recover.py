@@ -23,6 +23,7 @@ from loopd.loop.audit_in_force import with_share
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import report_data
 from loopd.loop.narrate import narrate
+from loopd.loop.removal_watch import overdue
 from loopd.loop.start_or_resume import check_parts, started
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import all_kept
@@ -132,6 +133,8 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
         *([] if given is None else [given]),
         RunRecovered(now, found.batches, _published(found, now), found.notes),
     ]
+    if (withdrawn := overdue(fold(events), tools.data.pool, now)) is not None:
+        events.append(withdrawn)
     state = fold(events)
     news = changes(state, tools.store.sweep(state.external_ids), now)
     if news is not None:

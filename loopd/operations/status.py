@@ -63,7 +63,7 @@ def describe(state: State, config: Config) -> dict[str, Any]:
         "discarded": index_of(state).discarded,
         "open": len(waiting),
         "test_set": _test_set(state, config),
-        "deleted": len(state.deleted),
+        "deleted": sum(not state.is_withdrawn(id_) for id_ in state.deleted),
         "reopened": state.reopened,
         "stopped": state.stopped.reason if state.stopped else None,
         "obstacle": _obstacle(state, config),

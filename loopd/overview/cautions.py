@@ -78,7 +78,7 @@ def _limited(state: State, config: Config) -> Iterator[str]:
 
 
 def _deleted(state: State) -> Iterator[str]:
-    if count := len(state.deleted):
+    if count := sum(not state.is_withdrawn(id_) for id_ in state.deleted):
         gone = "1 published record is" if count == 1 else f"{count} published records are"
         yield f"{gone} gone from Argilla, and not asked for any more."
 

@@ -7,7 +7,7 @@ moves no text from its position. Must not know where the texts came from.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,10 +26,11 @@ class Intakes:
 
     Args:
         folder: ``run.dir``.
+        name: of the folder in it; another one where it was moved aside.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / POOL_FOLDER
+    def __init__(self, folder: Path, name: str = POOL_FOLDER) -> None:
+        self._folder = folder / name
 
     def read(self) -> tuple[tuple[Record, ...], ...]:
         """The records of all intakes, in order; none before the first.
@@ -77,10 +78,19 @@ class Intakes:
         Raises:
             StorageError: they cannot be written.
         """
-        lines: list[dict[str, object]] = [{"version": VERSION, "records": len(records)}]
-        lines += [{"id": record.id, "text": record.text} for record in records]
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_atomic(self._path(len(self._paths())), text)
+        _write(self._path(len(self._paths())), records)
+
+    def rewrite(self, changed: Callable[[Record], Record]) -> None:
+        """Write anew each intake of which a record is to be another; positions stay.
+
+        Raises:
+            StorageError: a file is damaged, or cannot be written.
+        """
+        for path in self._paths():
+            records = _read(path)
+            after = tuple(map(changed, records))
+            if after != records:
+                _write(path, after)
 
     def _holds(self, records: Sequence[Record]) -> bool:
         try:
@@ -100,6 +110,12 @@ class Intakes:
 
 _HEAD, _LINE = frozenset(("version", "records")), frozenset(("id", "text"))
 """Keys of the first line, and of all others."""
+
+
+def _write(path: Path, records: Sequence[Record]) -> None:
+    lines: list[dict[str, object]] = [{"version": VERSION, "records": len(records)}]
+    lines += [{"id": record.id, "text": record.text} for record in records]
+    write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
 def _read(path: Path) -> tuple[Record, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loopd.errors import NewerError, StorageError
 from loopd.records import Record
 from loopd.storage.arrow_records import read_records, write_records
 from loopd.storage.run_folder import INBOX_FOLDER
@@ -69,6 +70,22 @@ class Inbox:
         records, notes = read_records(path)
         counts = (int(notes.get(name, "0")) for name in ("duplicates", "refused"))
         return Parcel(path, records, notes.get("source", ""), *counts)
+
+    def rewrite(self, is_kept: Callable[[Record], bool]) -> None:
+        """Take records out of what waits; a file that cannot be read stays as it is.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
+        for path in self.waiting():
+            try:
+                records, notes = read_records(path)
+            except (StorageError, NewerError):
+                continue
+            left = tuple(filter(is_kept, records))
+            if len(left) < len(records):
+                told = {name: notes.get(name, "") for name in ("source", "duplicates", "refused")}
+                write_records(path, left, told)
 
     @staticmethod
     def take_out(parcel: Parcel) -> None:

@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -109,6 +110,34 @@ class Journal:
             raise JournalError(f"the journal {self.path} is damaged at event {seq}", _DAMAGED)
         self._last = (seq, digest)
         return decode(name, payload)
+
+    def rewrite(self, events: Sequence[Event]) -> None:
+        """Put events in the place of all that there are, and leave no byte of those.
+
+        Raises:
+            JournalError, StorageError: as for ``append``; then all is as it was.
+        """
+        before = self._last
+        with _translated(self.path):
+            self._db.execute("PRAGMA secure_delete=ON")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("DELETE FROM events")
+                self._last = (0, "")
+                for event in events:
+                    self.append(event)
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                self._last = before
+                raise
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Leave no byte of what was written once and is not there any more."""
+        with _translated(self.path):
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @property
     def last(self) -> tuple[int, str]:

@@ -6,7 +6,7 @@ intakes have a fact in the journal: one behind those is replaced by the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from loopd.errors import StorageError
@@ -23,10 +23,11 @@ class PoolTable:
 
     Args:
         folder: ``run.dir``.
+        name: of the folder in it; another one where it was moved aside.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / POOL_FOLDER
+    def __init__(self, folder: Path, name: str = POOL_FOLDER) -> None:
+        self._folder = folder / name
 
     def intakes(self) -> Iterator[Intake]:
         """The records of each intake, in order; none where the run keeps no table yet.
@@ -84,6 +85,18 @@ class PoolTable:
         for stale in reversed(self._paths()[number + 1 :]):
             stale.unlink()
         write_records(self._path(number), records, {"source": source})
+
+    def rewrite(self, changed: Callable[[Record], Record]) -> None:
+        """Write anew each intake of which a record is to be another; positions stay.
+
+        Raises:
+            StorageError: a file is damaged, or cannot be written.
+        """
+        for path in self._paths():
+            records, notes = read_records(path)
+            after = tuple(map(changed, records))
+            if after != records:
+                write_records(path, after, {"source": notes.get("source", "")})
 
     def _begins_with(self, records: Sequence[Record]) -> bool:
         try:

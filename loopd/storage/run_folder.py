@@ -29,6 +29,9 @@ INBOX_FOLDER = "inbox"
 SOURCES_NAME = "sources.json"
 """In ``pool``: which files the texts were read from, and what these looked like."""
 
+WITHDRAWN_NAME = "withdrawn.json"
+"""In ``pool``: by what texts are known again that were withdrawn."""
+
 CACHE_FOLDER = "cache"
 """Models and features, which can be made again, in the folders below."""
 

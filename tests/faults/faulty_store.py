@@ -74,6 +74,15 @@ class FaultyStore:
     def show_only(self, external_ids: Collection[ExternalId]) -> None:
         self._store.show_only(external_ids)
 
+    def remove(
+        self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
+    ) -> frozenset[str]:
+        def effect() -> frozenset[str]:
+            return self._store.remove(external_ids, is_withdrawn)
+
+        others: frozenset[str] = self._call("remove", effect)
+        return others
+
     def visible(
         self, batches: Sequence[Batch], *, open_only: bool = False
     ) -> frozenset[ExternalId]:

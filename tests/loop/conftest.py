@@ -25,8 +25,8 @@ from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
-from loopd.loop.stop import Stop
-from loopd.loop.tools import Clock, DataSets, Tools, build_learner, interrupt_of
+from loopd.loop.stop import Stop, interrupt_of
+from loopd.loop.tools import Clock, DataSets, Tools, build_learner
 from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import Phase, State
 from loopd.records import JsonValue, PoolId, Record

@@ -16,12 +16,13 @@ from loopd.events import BatchPlanned, Event, PoolGrew
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
+from loopd.loop.removal_watch import RemovalWatch, overdue
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import first_event, is_fresh, refuse_changes
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import Clock, Tools, build_tools, read_data, with_news
-from loopd.machine import Phase, State, fold
+from loopd.machine import Phase, State, apply, fold
 from loopd.records import text_of
 from loopd.tasks.registry import build_task
 from tests.loop.conftest import LABELS, gold_of, make_pool
@@ -88,10 +89,16 @@ class GrowingRun:
         config = in_force(self.config, self.state)
         seen = looks(config)
         data = with_news(config, read_data(config, self.state))
+        if (event := overdue(self.state, data.pool, self.now[0])) is not None:
+            self.journal_append(event)
+            self.state = apply(self.state, event)
         refuse_changes(self.state, config, data)
         clock = Clock(wall=lambda: self.now[0], monotonic=lambda: self.now[0])
         watch = PoolWatch(config, clock.monotonic, clock.wall)
-        tools = build_tools(config, data, Stop(), store=self.store, clock=clock, watch=watch)
+        removals = self.removals(config, clock)
+        tools = build_tools(
+            config, data, Stop(), store=self.store, clock=clock, watch=watch, removals=removals
+        )
         self.store.open(data.pool, fresh=is_fresh(self.state))
         if not data.is_kept:
             keep_first(config, data.pool, seen, data.reports["pool"])
@@ -100,9 +107,13 @@ class GrowingRun:
         if first is not None:
             self.record(first)
 
+    def removals(self, config: Config, clock: Clock) -> RemovalWatch | None:
+        """What looks for texts that are to leave."""
+        return RemovalWatch(config, clock.wall)
+
     def started_again(self) -> GrowingRun:
         """Another process on what is left of this one."""
-        again = GrowingRun(
+        again = type(self)(
             self.folder,
             self.sections,
             list(self.events),
@@ -134,7 +145,7 @@ class GrowingRun:
         """People answer what is open, unless they rest."""
         if self.people_rest:
             return
-        for id_ in sorted(self.state.external_ids):
+        for id_ in sorted(self.state.external_ids - self.state.deleted):
             if not any(key[0] == id_ for key in self.state.answers):
                 number = int(str(text_of(id_))[-3:])
                 self.store.submit(id_, "ann", gold_of(number))

@@ -24,8 +24,8 @@ from loopd.learning.classifiers.source import locate
 from loopd.loop import classifier_comparison, classifier_in_use
 from loopd.loop.classifier_in_use import classifier_of, labels_compared
 from loopd.loop.steps import STEPS
-from loopd.loop.stop import Stop
-from loopd.loop.tools import build_learner, interrupt_of
+from loopd.loop.stop import Stop, interrupt_of
+from loopd.loop.tools import build_learner
 from loopd.machine import Phase, apply, fold
 from loopd.metrics_log import writer
 from loopd.overview.overview import overview

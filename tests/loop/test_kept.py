@@ -19,13 +19,24 @@ from loopd.events import (
     RoundEvaluated,
     RunRecovered,
     RunResumed,
+    TextsWithdrawn,
 )
 from loopd.loop.answer_moments import KEPT, LEAST, annotators_of, moments_of
 from loopd.loop.answer_times import moment
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting_figures import waited
 from loopd.machine import Phase, State, apply, fold
-from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Target
+from loopd.records import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchItem,
+    ExternalId,
+    PoolId,
+    Target,
+    published_as,
+    text_of,
+)
 from tests.annotation import walked
 from tests.fuzz.properties import HOW_OFTEN, holds
 from tests.journals import journals
@@ -41,11 +52,27 @@ def step_by_step(events: Sequence[Event]) -> dict[str, Any]:
     deleted: set[ExternalId] = set()
     predicted: dict[int, dict[PoolId, Target]] = {}
     batches: list[Any] = []
+    withdrawn: set[PoolId] = set()
+
+    def is_left(id_: ExternalId) -> bool:
+        items = {item.external_id: item.record_id for batch in batches for item in batch.items}
+        return items.get(id_, text_of(id_)) not in withdrawn
+
     for event in events:
         match event:
             case AnswersCollected():
-                answers |= {(one.external_id, one.annotator): one for one in event.answers}
-                deleted = (deleted | set(event.deleted)) - set(event.restored)
+                some = [one for one in event.answers if is_left(one.external_id)]
+                answers |= {(one.external_id, one.annotator): one for one in some}
+                deleted |= {id_ for id_ in event.deleted if is_left(id_)}
+                deleted -= {id_ for id_ in event.restored if is_left(id_)}
+            case TextsWithdrawn():
+                withdrawn |= set(event.ids)
+                items = {item.external_id for batch in batches for item in batch.items}
+                gone = {id_ for id_ in items if not is_left(id_)} | set(
+                    map(published_as, withdrawn)
+                )
+                deleted |= gone
+                answers = {key: one for key, one in answers.items() if key[0] not in gone}
             case BatchPlanned():
                 batches.append(event.batch)
             case RunRecovered():
@@ -56,14 +83,14 @@ def step_by_step(events: Sequence[Event]) -> dict[str, Any]:
                 predicted[event.round] = {**before, **event.predicted}
             case _:
                 pass
-    items = [item for batch in batches for item in batch.items]
+    all_items = [item for batch in batches for item in batch.items]
     return {
         "answers": answers,
         "deleted": deleted,
         "predicted": predicted,
-        "originals": {item.external_id: item.record_id for item in items},
-        "external_ids": {item.external_id for item in items},
-        "planned_ids": {item.record_id for item in items if item.copy_id is None},
+        "originals": {item.external_id: item.record_id for item in all_items},
+        "external_ids": {item.external_id for item in all_items},
+        "planned_ids": {item.record_id for item in all_items if item.copy_id is None},
         "draws": {
             item.record_id: batch.round for batch in batches for item in batch.items if item.draw
         },
@@ -87,7 +114,7 @@ def same_as_walked(state: State) -> None:
     index = consensus.index_of(state)
     assert consensus.labelled(state) == walked.labelled(state)
     assert consensus.discarded(state) == walked.discarded(state)
-    assert consensus.outside(state) == walked.outside(state)
+    assert consensus.outside(state) == walked.outside(state) | state.withdrawn
     assert consensus.repeats(state) == walked.repeats(state)
     assert consensus.to_set_aside(state) == walked.to_set_aside(state)
     assert dict(consensus.reactions(state)) == dict(walked.reactions(state))

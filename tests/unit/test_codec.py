@@ -20,6 +20,7 @@ from loopd.events import (
     RoundEvaluated,
     RunRecovered,
     SettingsAdopted,
+    TextsWithdrawn,
 )
 from loopd.records import (
     Answer,
@@ -57,6 +58,7 @@ EVENTS = pytest.mark.parametrize(
         SettingsAdopted(2.5, 3),
         PoolChanged(2.6, 4, "f", (PoolId("r1"),), (PoolId("r2"), PoolId("r3"))),
         PoolGrew(2.7, "tickets/2026-11-28.csv", "i", "f", 60, 4, 2, 1),
+        TextsWithdrawn(2.8, (PoolId("r1"), PoolId("r3")), "f"),
         RunRecovered(3.0, (Batch("b", 0, "s", None, ITEMS),) * 2, (2.5, None), ("a note",)),
         RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2, (("a", "b", 3), ("b", "b", 1))),
         RoundEvaluated(

@@ -26,8 +26,10 @@ from loopd.events import (
     RunStarted,
     RunStopped,
     SettingsAdopted,
+    TextsWithdrawn,
 )
-from loopd.machine import TRANSITIONS, Phase, State, apply, fold, joined
+from loopd.folding import joined
+from loopd.machine import TRANSITIONS, Phase, State, apply, fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Targets
 
 STARTED = RunStarted(1.0, "c", 1, ("a", "b"), "p", "t", "d", {})
@@ -46,6 +48,7 @@ EVENTS: dict[type[Event], Event] = {
     SettingsAdopted: SettingsAdopted(4.5, 2),
     PoolChanged: PoolChanged(4.6, 2, "q", gone=(PoolId("y"),)),
     PoolGrew: PoolGrew(4.7, "new.csv", "i", "p", 3, 2, 1, 0),
+    TextsWithdrawn: TextsWithdrawn(4.8, (PoolId("y"),), "w"),
     BatchCollected: COLLECTED,
     ModelTrained: TRAINED,
     RoundEvaluated: EVALUATED,
@@ -67,10 +70,12 @@ seed      RunRecovered      collect
 seed      RunResumed        seed
 seed      PoolChanged       seed
 seed      PoolGrew          seed
+seed      TextsWithdrawn    seed
 publish   BatchPublished    collect
 publish   RunResumed        publish
 publish   PoolChanged       publish
 publish   PoolGrew          publish
+publish   TextsWithdrawn    publish
 collect   AnswersCollected  collect
 collect   RecordsReopened   collect
 collect   SettingsAdopted   collect
@@ -78,6 +83,7 @@ collect   BatchCollected    train
 collect   RunResumed        collect
 collect   PoolChanged       collect
 collect   PoolGrew          collect
+collect   TextsWithdrawn    collect
 train     AnswersCollected  train
 train     ModelTrained      evaluate
 train     BatchPlanned      publish
@@ -85,20 +91,24 @@ train     RunStopped        done
 train     RunResumed        train
 train     PoolChanged       train
 train     PoolGrew          train
+train     TextsWithdrawn    train
 evaluate  AnswersCollected  train
 evaluate  RoundEvaluated    decide
 evaluate  RunResumed        train
 evaluate  PoolChanged       train
 evaluate  PoolGrew          train
+evaluate  TextsWithdrawn    train
 decide    AnswersCollected  decide
 decide    BatchPlanned      publish
 decide    RunStopped        done
 decide    RunResumed        decide
 decide    PoolChanged       decide
 decide    PoolGrew          decide
+decide    TextsWithdrawn    decide
 done      RunResumed        decide
 done      PoolChanged       decide
 done      PoolGrew          decide
+done      TextsWithdrawn    done
 """
 """Phase, event and the phase after it, written out once more: the machine must not judge itself."""
 
@@ -245,6 +255,35 @@ def test_a_pool_that_grows_tells_its_size_and_wakes_a_run_that_is_over() -> None
     assert (again.texts, len(again.intakes)) == (9, 2)
     woken = apply(replace(again, phase=Phase.DONE, stopped=STOPPED), EVENTS[PoolGrew])
     assert (woken.phase, woken.stopped) == (Phase.SEED, None)
+
+
+def test_a_withdrawn_text_leaves_nothing_but_its_id() -> None:
+    item, other = (BatchItem(PoolId(name)) for name in ("x", "z"))
+    copy = BatchItem(PoolId("x"), copy_id=ExternalId("x#2"))
+    batch = Batch("b0000", 0, "s", None, (item, other, copy))
+    given = tuple(
+        Answer(ExternalId(id_), "ann", AnswerStatus.SUBMITTED, "a", "t")
+        for id_ in ("x", "x#2", "z", "never asked")
+    )
+    begun: list[Event] = [replace(STARTED, texts=4), BatchPlanned(2.0, batch, 0.1)]
+    state = fold([*begun, BatchPublished(3.0, "b0000", 0.1), AnswersCollected(4.0, given)])
+    ids = (PoolId("x"), PoolId("never asked"))
+    after = apply(state, TextsWithdrawn(5.0, ids, "w"))
+    assert {key[0] for key in after.answers} == {"z"}
+    assert after.withdrawn == after.gone == set(ids)
+    assert after.deleted == {"x", "x#2", "never asked"}
+    assert (after.pool_fingerprint, after.texts, after.phase) == ("w", 4, state.phase)
+    again = apply(after, AnswersCollected(6.0, given, restored=(ExternalId("x"),)))
+    assert (set(again.answers), again.deleted) == (set(after.answers), after.deleted)
+    grown = apply(again, PoolGrew(7.0, "new.csv", "i", "q", 4, 1))
+    assert (grown.pool_fingerprint, grown.texts) == ("q", 5)
+
+
+def test_a_run_that_is_over_stays_so_when_texts_are_withdrawn() -> None:
+    for evaluated in ({}, {0: EVALUATED}):
+        state = State(phase=Phase.DONE, stopped=STOPPED, evaluated=evaluated)
+        after = apply(state, TextsWithdrawn(5.0, (PoolId("x"),), "w"))
+        assert (after.phase, after.stopped) == (Phase.DONE, STOPPED)
 
 
 def test_every_phase_is_reachable_and_leads_on() -> None:

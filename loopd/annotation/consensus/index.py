@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TypeVar
 
 from loopd.derived import Kind
-from loopd.events import AnswersCollected, BatchPlanned, Event, RunRecovered
+from loopd.events import AnswersCollected, BatchPlanned, Event, RunRecovered, TextsWithdrawn
 from loopd.growing_map import GrowingMap
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, published_as, text_of
@@ -198,7 +198,7 @@ def _open_ids(
 
 def _advance(index: AnswerIndex, events: Sequence[Event], state: State) -> AnswerIndex | None:
     """The index after these events, ``None`` where records became others."""
-    if any(isinstance(event, RunRecovered) for event in events):
+    if any(isinstance(event, (RunRecovered, TextsWithdrawn)) for event in events):
         return None
     planned = [event.batch for event in events if isinstance(event, BatchPlanned)]
     items = [item for batch in planned for item in batch.items]

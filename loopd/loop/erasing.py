@@ -1,0 +1,173 @@
+"""Owns how withdrawn texts leave the files of a run; must not decide which texts these are.
+
+The fact is in the journal before anything of this begins, and the table of texts is written anew
+last: it alone knows what is to be looked for. Whatever is interrupted before is done again at the
+next start, and what was done before does no harm.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from loopd.config import Config
+from loopd.data.pool import Pool
+from loopd.errors import NewerError, StorageError
+from loopd.events import AnswersCollected, Event
+from loopd.loop.argilla_pool import joined
+from loopd.loop.pool_source import scratch
+from loopd.machine import State
+from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, Record, blanked
+from loopd.storage.argilla_intakes import Intakes
+from loopd.storage.byte_search import files_below, forms, holding
+from loopd.storage.files import storage_error
+from loopd.storage.inbox import Inbox
+from loopd.storage.journal import Journal
+from loopd.storage.pool_table import PoolTable
+from loopd.storage.run_folder import (
+    CACHE_FOLDER,
+    INBOX_FOLDER,
+    POOL_FOLDER,
+    REPORT_NAME,
+)
+from loopd.storage.withdrawn_texts import read_withdrawn, write_withdrawn
+
+ASIDE = f"{POOL_FOLDER}-before-*"
+"""Folders with the texts of an earlier run, which were moved aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What became of the files.
+
+    Attributes:
+        texts: how many were there and are not any more.
+        left: files of the run's folder that hold one of them all the same.
+    """
+
+    texts: int
+    left: tuple[Path, ...] = ()
+
+
+def erase(config: Config, state: State, journal: Journal | None = None) -> Erased:
+    """Erase what is left of withdrawn texts in the run's folder.
+
+    Args:
+        config: of the run, whose lock the process holds.
+        state: what the journal says.
+        journal: open to append; without it what people have typed stays in it.
+
+    Raises:
+        StorageError: a file is damaged, or cannot be written.
+    """
+    ids = state.withdrawn
+    if not ids:
+        return Erased(0)
+    raw = raw_pool(config)
+    present = [record for record in raw if record.id in ids and record.text]
+    if not present:
+        return Erased(0)
+    whole = {record.text for record in present}
+    known = read_withdrawn(config.run.dir)
+    in_argilla = [record.id for record in present]
+    write_withdrawn(config.run.dir, known.plus(whole, raw.fingerprints, in_argilla))
+    pieces = {piece for record in present for piece in _pieces(record)}
+    _forget(config, partial(_is_one, ids, whole), forms(pieces))
+    if journal is not None:
+        redact(journal, state)
+    _blank(config.run.dir, lambda record: blanked(record) if record.id in ids else record)
+    left = holding(_others(config.run.dir), forms(pieces))
+    return Erased(len(present), tuple(left))
+
+
+def _others(folder: Path) -> Iterator[Path]:
+    """All files but those with texts one by one: there it may be part of another text."""
+    places = (POOL_FOLDER, INBOX_FOLDER, *(aside.name for aside in folder.glob(ASIDE)))
+    for path in files_below(folder):
+        if path.parent.name not in places or path.suffix not in (".arrow", ".jsonl"):
+            yield path
+
+
+def raw_pool(config: Config) -> Pool:
+    """All texts that lie in the run's folder, those that are withdrawn included.
+
+    Raises:
+        StorageError: a file is damaged or cannot be read.
+    """
+    if config.pool.argilla is not None:
+        return joined(Intakes(config.run.dir).read())
+    intakes = tuple(PoolTable(config.run.dir).intakes())
+    records = tuple(record for intake in intakes for record in intake)
+    return Pool(records, tuple(map(len, intakes)))
+
+
+def redact(journal: Journal, state: State) -> None:
+    """Take what people have typed on withdrawn texts, and the task does not know, from the journal.
+
+    Labels and spans stay: they hold nothing of a text. What was typed may be the text itself.
+    """
+    events = journal.read()
+    after = [_redacted(event, state.is_withdrawn) for event in events]
+    if after != events:
+        journal.rewrite(after)
+
+
+def _redacted(event: Event, is_withdrawn: Callable[[ExternalId], bool]) -> Event:
+    if not isinstance(event, AnswersCollected):
+        return event
+    answers = tuple(_bare(one) if is_withdrawn(one.external_id) else one for one in event.answers)
+    return event if answers == event.answers else replace(event, answers=answers)
+
+
+def _bare(answer: Answer) -> Answer:
+    return replace(answer, value=None) if answer.status is AnswerStatus.INVALID else answer
+
+
+def _pieces(record: Record) -> Iterator[str]:
+    """A text, the columns that it was put together from, and what people saw beside it."""
+    yield record.text
+    yield from (part for _, part in record.parts)
+
+
+def _is_one(ids: Collection[PoolId], texts: Collection[str], record: Record) -> bool:
+    return record.id in ids or record.text in texts
+
+
+def _forget(config: Config, is_gone: Callable[[Record], bool], needles: Collection[bytes]) -> None:
+    """Remove whatever was made from the texts, or holds them until they join."""
+    folder = config.run.dir
+    try:
+        _empty(folder / CACHE_FOLDER)
+        _empty(scratch(config))
+        unfinished = (*folder.glob(f"{POOL_FOLDER}/.*.*"), *folder.glob(f"{INBOX_FOLDER}/.*"))
+        for path in holding((*unfinished, folder / REPORT_NAME), needles):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    Inbox(folder).rewrite(lambda record: not is_gone(record))
+    for aside in sorted(folder.glob(ASIDE)):
+        with suppress(StorageError, NewerError):  # what cannot be read is searched all the same
+            _blank(folder, lambda one: blanked(one) if is_gone(one) else one, aside.name)
+
+
+def _blank(folder: Path, changed: Callable[[Record], Record], name: str = POOL_FOLDER) -> None:
+    """Write the table of a run anew, whichever kind it is; or one that was moved aside."""
+    PoolTable(folder, name).rewrite(changed)
+    Intakes(folder, name).rewrite(changed)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder; the folder itself may be a link that somebody has made."""
+    for child in _children(folder):
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink(missing_ok=True)
+
+
+def _children(folder: Path) -> Iterable[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else ()

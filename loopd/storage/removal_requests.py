@@ -1,0 +1,55 @@
+"""Owns the ids that ``loopd remove`` leaves for a daemon; must not know what becomes of them."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from loopd.records import PoolId
+from loopd.storage.files import write_atomic
+from loopd.storage.run_folder import INBOX_FOLDER
+
+PATTERN = "[0-9]*.remove.json"
+
+
+class RemovalRequests:
+    """The requests that wait in the inbox of a run.
+
+    Args:
+        folder: ``run.dir``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / INBOX_FOLDER
+
+    def leave(self, ids: Iterable[PoolId]) -> None:
+        """Ask for these texts to be withdrawn: all of them or none.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.remove.json"
+        write_atomic(self._folder / name, json.dumps(sorted(ids)) + "\n")
+
+    def waiting(self) -> list[Path]:
+        """The files of what waits, what has waited longest first."""
+        return sorted(self._folder.glob(PATTERN))
+
+    @staticmethod
+    def ids(paths: Sequence[Path]) -> frozenset[PoolId]:
+        """What some of them ask for; nothing of one that is damaged or gone."""
+        ids: set[PoolId] = set()
+        for path in paths:
+            with suppress(OSError, ValueError, TypeError, RecursionError):
+                ids.update(map(PoolId, json.loads(path.read_bytes())))
+        return frozenset(ids)
+
+    @staticmethod
+    def take_out(paths: Sequence[Path]) -> None:
+        """Remove what the journal has by now."""
+        for path in paths:
+            path.unlink(missing_ok=True)

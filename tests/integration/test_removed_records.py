@@ -1,0 +1,137 @@
+"""Records of texts that are withdrawn: loopd's own go, those of others stay as they were."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.run_mark import PROPERTY, UnsavedIdentity
+from loopd.errors import DatasetError
+from loopd.records import BatchItem, ExternalId, PoolId
+from tests.integration.conftest import Api, item
+from tests.integration.test_guest_contract import POOL, TASK, batch, proposing, put
+from tests.live import LiveArgilla
+
+pytestmark = pytest.mark.integration
+
+MakeStore = Callable[..., ArgillaStore]
+
+
+@pytest.fixture
+def make_store(argilla: LiveArgilla) -> Iterator[MakeStore]:
+    """Stores of one and the same run."""
+    stores: list[ArgillaStore] = []
+    run = UnsavedIdentity()
+
+    def make(dataset: str, *, in_place: bool = False) -> ArgillaStore:
+        section = argilla.section(dataset)
+        plan = DatasetPlan(TASK, "", 1, run, in_place=in_place)
+        stores.append(ArgillaStore(section, argilla.owner_key, plan))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"removed-{uuid.uuid4().hex[:8]}"
+
+
+def is_one(*ids: str) -> Callable[[str], bool]:
+    texts = {POOL[PoolId(id_)].text for id_ in ids}
+    return lambda text: text in texts
+
+
+def names(*ids: str) -> list[ExternalId]:
+    return list(map(ExternalId, ids))
+
+
+def test_its_own_records_go_with_their_answers_and_copies(
+    argilla: LiveArgilla, make_store: MakeStore, name: str
+) -> None:
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r2", "r3")))
+    put(store, batch(1, BatchItem(PoolId("r2"), copy_id=ExternalId("r2#2"))))
+    people = argilla.people(name)
+    people.submit("r1", "ann", "fruit")
+    again = make_store(name)
+    again.reach(POOL.without_texts([PoolId("r1"), PoolId("r2")]))
+    assert again.remove(names("r1", "r2", "r2#2"), is_one("r1", "r2")) == frozenset()
+    assert [record["external_id"] for record in people.records()] == ["r3"]
+    assert again.remove(names("r1", "r2", "r2#2"), is_one("r1", "r2")) == frozenset()
+    sweep = store.sweep(names("r1", "r2", "r2#2", "r3"))
+    assert (sweep.missing, sweep.answers) == (("r1", "r2", "r2#2"), ())
+    people.close()
+
+
+def test_records_of_others_lose_only_what_loopd_has_written(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    dataset = api.dataset(name=name, topic="terms")
+    kept = {"topic": "trees"}
+    api.upsert(dataset, item("sdk", "an apple", metadata=kept), item("r3", "a pear"))
+    api.upsert(dataset, item("never", "a spade", metadata=kept))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r2", "r3")))
+    put(store, batch(1, BatchItem(PoolId("r3"), copy_id=ExternalId("r3#2"))))
+    api.answer(dataset, "sdk", "fruit")
+    assert api.record(dataset, "sdk")["suggestions"]
+    ids = names("r1", "r3", "r3#2", "r4")
+    assert store.remove(ids, is_one("r1", "r3", "r4")) == {"sdk", "r3", "never"}
+    sdk = api.record(dataset, "sdk")
+    assert (sdk["metadata"], sdk["suggestions"], len(sdk["responses"])) == (kept, [], 1)
+    assert api.record(dataset, "r3")["metadata"] in (None, {})
+    assert api.record(dataset, "never")["metadata"] == kept
+    there = {record["external_id"] for record in api.listed(dataset)}
+    assert there == {"sdk", "r3", "never", "r2"}
+    assert api.record(dataset, "r2")["metadata"]["batch_id"] == "b0000"
+
+
+def test_a_note_on_a_record_of_the_run_makes_it_stay(
+    api: Api, argilla: LiveArgilla, make_store: MakeStore, name: str
+) -> None:
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r2")))
+    found = {each["name"]: each["id"] for each in api.call("GET", "me/datasets")["items"]}
+    people = argilla.people(name)
+    record = people.record("r1")
+    noted = {**record["metadata"], "note": "ask Ann"}
+    body = {"items": [{"id": record["id"], "metadata": noted}]}
+    api.call("PUT", f"datasets/{found[name]}/records/bulk", body)
+    assert store.remove(names("r1", "r2"), is_one("r1", "r2")) == {"r1"}
+    (left,) = people.records()
+    assert (left["metadata"], left["suggestions"]) == ({"note": "ask Ann"}, [])
+    people.close()
+
+
+def test_a_pool_in_argilla_keeps_its_records(api: Api, make_store: MakeStore, name: str) -> None:
+    dataset = api.dataset(name=name)
+    api.upsert(dataset, *(item(record.id, record.text) for record in POOL))
+    store = make_store(name, in_place=True)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r2")))
+    assert store.remove(names("r1"), is_one("r1")) == {"r1"}
+    assert len(api.listed(dataset)) == len(POOL)
+    assert PROPERTY not in (api.record(dataset, "r1")["metadata"] or {})
+    assert PROPERTY in api.record(dataset, "r2")["metadata"]
+
+
+def test_a_dataset_of_another_run_is_left_alone(
+    argilla: LiveArgilla, make_store: MakeStore, name: str
+) -> None:
+    make_store(name).open(POOL, fresh=True)
+    plan = DatasetPlan(TASK, "", 1, UnsavedIdentity())
+    plan.run.keep("0" * 16)
+    other = ArgillaStore(argilla.section(name), argilla.owner_key, replace(plan))
+    with pytest.raises(DatasetError, match="belongs to another run"):
+        other.reach(POOL)
+    other.close()
