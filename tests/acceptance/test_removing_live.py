@@ -9,15 +9,19 @@ import pytest
 
 from loopd.annotation.consensus import targets
 from loopd.machine import fold
+from loopd.records import PoolId
 from loopd.storage.journal import Journal
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import answer_all, collecting
+from tests.integration.conftest import Api, item
+from tests.integration.conftest import api as api  # noqa: PLC0414 - a fixture
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
 from tests.loop.removing import holders
 
 pytestmark = [pytest.mark.integration, pytest.mark.acceptance, pytest.mark.timeout(300)]
 
+GOLD = {record.id: record.gold for record in make_pool(60)}
 TEXTS = {record.id: record.text for record in make_pool(60)}
 """Of those up to `r009` some are the beginning of another."""
 
@@ -71,4 +75,43 @@ def test_texts_are_gone_beside_a_daemon_and_without_one(
     rows = Path(daemon.folder / "out.csv").read_text(encoding="utf-8").splitlines()
     assert len(rows) == len(TEXTS) + 1
     assert sum("the text was withdrawn from the run" in row for row in rows) == 3
+    people.close()
+
+
+def test_a_pool_in_argilla_keeps_its_records_and_the_run_forgets_the_texts(
+    argilla: LiveArgilla, api: Api, make_daemon: MakeDaemon
+) -> None:
+    daemon = make_daemon(argilla, guests=False, queue={"batch_size": 6, "low_watermark": 0})
+    made = api.dataset(name=daemon.dataset)
+    api.upsert(made, *(item(id_, text) for id_, text in TEXTS.items()))
+    there = {"workspace": argilla.server.workspace, "dataset": daemon.dataset}
+    daemon.settings["pool"] = {"argilla": there}
+    daemon.settings["queue"] |= {"poll_interval": 0.1, "sweep_interval": 1.0}
+    daemon.save()
+    people = argilla.people(daemon.dataset)
+    daemon.start()
+    state = daemon.wait(collecting)
+    open_id = next(id_ for id_ in state.batch.record_ids if id_ >= "r010")
+    never = max(id_ for id_ in TEXTS if id_ not in state.planned_ids)
+    gone = [TEXTS[open_id], TEXTS[never]]
+    assert holders(daemon.run_dir, gone) == ["pool/000000.jsonl"]
+    done = daemon.loopd("remove", "--ids", f"{open_id},{never}", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "the pool is in Argilla: delete their records there yourself" in done.stdout
+    daemon.wait_log("texts_left_in_argilla")
+    assert holders(daemon.run_dir, gone) == []
+    assert "loopd_run" not in (people.record(open_id)["metadata"] or {})
+    for id_ in state.batch.record_ids:
+        people.submit(id_, "ann", GOLD[PoolId(id_)])
+    after = daemon.wait(lambda state: collecting(state) and state.round == 1)
+    assert not {key[0] for key in after.answers} & {open_id, never}
+    daemon.kill()
+    daemon.start()
+    daemon.wait_log("annotate_here")
+    for id_ in after.batch.record_ids:
+        people.submit(id_, "ann", GOLD[PoolId(id_)])
+    last = daemon.wait(lambda state: collecting(state) and state.round == 2)
+    assert last.withdrawn == {open_id, never}
+    assert not (last.planned_ids - state.planned_ids) & last.withdrawn
+    assert holders(daemon.run_dir, gone) == []
     people.close()

