@@ -28,6 +28,7 @@ LONG = (
     "tests/loop/test_labelled_test.py",
     "tests/loop/test_measured.py",
     "tests/loop/test_measured_spans.py",
+    "tests/loop/test_new_texts.py",
     "tests/loop/test_nobody_waits.py",
     "tests/loop/test_opening.py",
     "tests/loop/test_people.py",

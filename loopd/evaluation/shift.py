@@ -58,7 +58,7 @@ CAUGHT_UP = 50
 Floats = NDArray[np.float64]
 
 
-class Rows(Protocol):
+class VectorRows(Protocol):
     """Vectors (n, d) of which parts can be taken; they may lie on disk."""
 
     @property
@@ -119,7 +119,7 @@ class Likeness:
         return self.p <= self.level
 
 
-def newcomers(rows: Rows, sizes: Sequence[int], seed: int) -> Likeness | None:
+def newcomers(rows: VectorRows, sizes: Sequence[int], seed: int) -> Likeness | None:
     """Compare the last intake with all texts before, and the last two with those before them.
 
     What changes slowly, or in few texts, shows in two intakes sooner than in one. Each of the two
@@ -173,7 +173,7 @@ def _ends(sizes: Sequence[int]) -> list[int]:
     return ends
 
 
-def likeness(new: Rows, old: Rows, *, allowed: float, seed: int) -> Likeness | None:
+def likeness(new: VectorRows, old: VectorRows, *, allowed: float, seed: int) -> Likeness | None:
     """Compare new texts with those before by their vectors.
 
     Whether they are unlike is decided by the distance between the means of both sides (the
@@ -205,7 +205,9 @@ def likeness(new: Rows, old: Rows, *, allowed: float, seed: int) -> Likeness | N
     return _compared(new, old, allowed, np.random.default_rng(seed))
 
 
-def _compared(new: Rows, old: Rows, allowed: float, rng: np.random.Generator) -> Likeness:
+def _compared(
+    new: VectorRows, old: VectorRows, allowed: float, rng: np.random.Generator
+) -> Likeness:
     sides = [_some(new, MOST_NEW, rng), _some(old, MOST_OLD, rng)]
     x, order = np.concatenate(sides), rng.permutation(len(sides[0]) + len(sides[1]))
     x, is_new = _weighted(x[order]), order < len(sides[0])
@@ -296,7 +298,7 @@ def _area(x: NDArray[np.float32], is_new: NDArray[np.bool_]) -> tuple[float, flo
     return float(shares[0].mean()), math.sqrt(2 * variance)
 
 
-def _some(rows: Rows, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _some(rows: VectorRows, most: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Rows in random order, all or a part; of a large array no others are read."""
     picked = rng.choice(len(rows), min(most, len(rows)), replace=False)
     order = np.argsort(picked)  # a file on disk is read from front to back

@@ -143,6 +143,7 @@ def test_a_planted_shift_is_noticed_and_gets_a_share(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_the_same_with_vectors_of_a_real_encoder(tmp_path: Path) -> None:
     planted_shift_is_noticed(begun(tmp_path, classifier={"name": "frozen-head"}))
 
