@@ -17,6 +17,7 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, complete_bytes
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
+from loopd.loop.large_pool import is_large, on_disk
 from loopd.loop.pool_source import columns
 from loopd.machine import State
 from loopd.storage.pool_table import PoolTable
@@ -67,11 +68,19 @@ def taken_in(config: Config, state: State | None, read: Read) -> TakenIn:
 def kept(config: Config, fingerprint: str) -> Pool | None:
     """The beginning of the table that has a fingerprint; ``None`` where there is no table.
 
+    A large one stays on disk.
+
     Raises:
         StorageError: no beginning of it has, or it cannot be read.
     """
-    pool: Pool | None = None
-    for intake in PoolTable(config.run.dir).intakes():
+    table = PoolTable(config.run.dir)
+    if is_large(table):
+        pool = on_disk(table, fingerprint)
+        if pool is None:
+            raise _lost(config)
+        return pool
+    pool = None
+    for intake in table.intakes():
         pool = Pool(intake) if pool is None else pool.grown(intake)
         if pool.fingerprint == fingerprint:
             return pool
@@ -108,7 +117,7 @@ def keep_first(
     Raises:
         StorageError: the folder cannot be written.
     """
-    aside = PoolTable(config.run.dir).begin(pool.records, time.time())
+    aside = PoolTable(config.run.dir).begin(pool.records, time.time(), pool.fingerprint)
     if aside is not None:
         log.get("data").warning(
             "texts_moved_aside",

@@ -127,9 +127,12 @@ class Tools:
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
-        if self.watch is None or self.watch.pool is self.data.pool:
-            return
-        self.data = replace(self.data, pool=self.watch.pool)
+        if self.watch is not None and self.watch.pool is not self.data.pool:
+            self.work_with(self.watch.pool)
+
+    def work_with(self, pool: Pool) -> None:
+        """Work with these texts from now on: the same ones with others behind them, or on disk."""
+        self.data = replace(self.data, pool=pool)
         self.learner = self.relearn(self.data)
         self.store.grow(self.data.pool)
         self._by_classifier.clear()
