@@ -232,7 +232,7 @@ class _Joined:
 
 
 class _View(Sequence[Item], Generic[Item]):
-    """Something of each record, in order; slices are tuples.
+    """Something of each record, in order; slices are in memory.
 
     Args:
         joined: the intakes.
@@ -254,8 +254,8 @@ class _View(Sequence[Item], Generic[Item]):
         if isinstance(index, slice):
             asked = range(*index.indices(len(self)))
             if asked.step == 1:
-                return tuple(self._range(asked.start, max(asked.start, asked.stop)))
-            return tuple(self._one(position) for position in asked)
+                return self._sliced(self._range(asked.start, max(asked.start, asked.stop)))
+            return self._sliced(self._one(position) for position in asked)
         position = int(index)
         position += len(self) if position < 0 else 0
         if not 0 <= position < len(self):
@@ -274,6 +274,9 @@ class _View(Sequence[Item], Generic[Item]):
 
     __hash__ = None  # type: ignore[assignment] # as other sequences that are not tuples
 
+    def _sliced(self, items: Iterable[Item]) -> Sequence[Item]:
+        return list(items)
+
     def _one(self, position: int) -> Item:
         raise NotImplementedError
 
@@ -282,6 +285,9 @@ class _View(Sequence[Item], Generic[Item]):
 
 
 class _Records(_View[Record]):
+    def _sliced(self, items: Iterable[Record]) -> Sequence[Record]:
+        return tuple(items)
+
     def _one(self, position: int) -> Record:
         intake, row = self._joined.at(position)
         return intake.record(row)

@@ -163,7 +163,7 @@ def test_nothing_is_read_before_it_is_asked_for(
     assert read == []
     assert view.records[7] == pool.records[7]
     assert read == [1]
-    assert view.find(["r3"]) == [3]
+    assert view.find([PoolId("r3")]) == [3]
     read.clear()
     again = on_disk(table, pool.fingerprint)
     assert again is not None
@@ -176,7 +176,7 @@ def test_an_index_that_is_not_whole_is_made_again(tmp_path: Path, damage: str) -
     pool, table = made(40, tmp_path)
     whole = on_disk(table, pool.fingerprint)
     assert whole is not None
-    assert whole.find(["r3", "r30"]) == [3, 30]
+    assert whole.find([PoolId("r3"), PoolId("r30")]) == [3, 30]
     rng = random.Random(0)
     for file in sorted(tmp_path.rglob("*.index/*")):
         content = bytearray(file.read_bytes())
