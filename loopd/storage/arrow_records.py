@@ -88,6 +88,7 @@ def read_notes(path: Path) -> Mapping[str, str]:
     with _explained(path):
         with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as file:
             schema = file.schema
+        names = set(schema.names)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
     notes = {
         key.removeprefix(_PREFIX): value
@@ -97,7 +98,7 @@ def read_notes(path: Path) -> Mapping[str, str]:
     version = notes.get("version", "")
     if not version.isdecimal():
         raise damaged(path)
-    if int(version) > VERSION or set(schema.names) - set(COLUMNS):
+    if int(version) > VERSION or names - set(COLUMNS):
         raise NewerError(f"a newer loopd wrote {path}")
     return notes
 
