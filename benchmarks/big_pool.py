@@ -88,8 +88,13 @@ def random_model(folder: Path) -> Path:
 
     if not (folder / "config.json").exists():
         tokenizer = AutoTokenizer.from_pretrained(locate("packaged"))
-        sizes = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
-        config = BertConfig(len(tokenizer), num_hidden_layers=1, **sizes)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            num_hidden_layers=1,
+            hidden_size=32,
+            num_attention_heads=2,
+            intermediate_size=64,
+        )
         BertModel(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder

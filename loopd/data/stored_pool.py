@@ -121,11 +121,11 @@ class StoredPool(Pool):
 
     def find(self, ids: Iterable[PoolId]) -> Sequence[int]:
         """Position of each of the ids; -1 where it is not there."""
-        return self._joined.find(ids, lambda intake: intake.find_ids).tolist()
+        return list(self._joined.find(ids, lambda intake: intake.find_ids).tolist())
 
     def find_texts(self, texts: Iterable[str]) -> Sequence[int]:
         """Position of the record with each of the texts; -1 where there is none."""
-        return self._joined.find(texts, lambda intake: intake.find_texts).tolist()
+        return list(self._joined.find(texts, lambda intake: intake.find_texts).tolist())
 
     def ids_at(self, positions: Iterable[int]) -> list[PoolId]:
         """Ids of the records at these positions."""

@@ -50,8 +50,8 @@ def set_aside(pool: Pool, share: float, seed: int, order: str = HASHED) -> tuple
     numbers = hashed(seed, PURPOSE, pool.ids)
     numbers[list(pool.answered)] = 1.0
     below = np.flatnonzero(numbers < share)
-    order = below[np.argsort(numbers[below], kind="stable")]
-    return tuple(pool.ids_at(order.tolist()))
+    ordered = below[np.argsort(numbers[below], kind="stable")]
+    return tuple(pool.ids_at(ordered.tolist()))
 
 
 def likely_order(asides: Mapping[str, Sequence[PoolId]], draws: Collection[PoolId]) -> str:

@@ -72,7 +72,7 @@ class IntakeIndex:
         at = np.asarray(rows, dtype=np.int64)
         ends, content = self.arrays["id_ends"], self.arrays["id_bytes"]
         starts, stops = ends[at].tolist(), ends[at + 1].tolist()
-        raw = memoryview(content)
+        raw = content.data
         return [
             PoolId(str(raw[start:stop], "utf-8")) for start, stop in zip(starts, stops, strict=True)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def record(number: int, text: str | None = None) -> Record:
     return Record(PoolId(f"r{number}"), text or f"text {number}")
 
 
-def after(now: PoolNow) -> tuple[tuple[Record, ...], ...]:
+def after(now: PoolNow) -> tuple[Sequence[Record], ...]:
     return now.pool.parts
 
 
