@@ -4,11 +4,10 @@
         [--work DIR] [--model packaged] [--rounds 3]
 
 SOURCE are JSON Lines files with a ``text``, as for ``scale.py``, which makes the texts from them:
-all different, in a table with an id, a text and a made-up label for each.
+all different, in a table with an id, a text and its number of words modulo four as a label.
 
 Steps are the live loop's own, over a store in memory that answers at once. Each of these is a
-process of its own, and its peak the largest resident set (``ru_maxrss``), pages of mapped files
-included:
+process of its own, and its peak the largest resident set, pages of mapped files included:
 
 - ``first start``: read the table, keep it in the run's folder, first batch (drawn at random);
 - ``start``: read what the folder keeps, down to the point at which the loop would take its first
@@ -28,7 +27,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -54,7 +52,7 @@ STEPS = ("first start", "start", "rounds", "later rounds", "status", "page")
 def rows(sources: list[Path], count: int) -> Iterator[tuple[str, str, str]]:
     """Id, text and label of each."""
     for number, row in enumerate(recombined(halves(sources), count)):
-        yield f"r{number:08d}", row["text"], row["label"]
+        yield f"r{number:08d}", row["text"], str(len(row["text"].split()) % LABELS)
 
 
 def make_table(path: Path, sources: list[Path], count: int) -> None:
@@ -189,8 +187,9 @@ class Process:
 
 
 def peak() -> int:
-    """Largest resident set so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    """Largest resident set of this program so far, MiB; ``ru_maxrss`` counts its parent's, too."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 
 def measure(step: str, config: Any, rounds: int) -> dict[str, Any]:
