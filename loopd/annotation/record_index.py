@@ -53,7 +53,6 @@ class RecordIndex:
     completed_ids: set[str] = field(default_factory=set)
     moved: int = 0
     layout: FieldLayout | None = None
-    _ids_by_text: dict[str, PoolId] | None = None
 
     def name(self, record: Json) -> ExternalId | None:
         """The external id by which loopd knows a record, ``None`` where it has no use for it."""
@@ -84,7 +83,7 @@ class RecordIndex:
 
     def grow(self, pool: Pool) -> None:
         """Know more texts; records that show them are told by the next listing."""
-        self.pool, self._ids_by_text = pool, None
+        self.pool = pool
 
     @property
     def total(self) -> int:
@@ -149,10 +148,9 @@ class RecordIndex:
     def _by_text(self, field_value: object) -> PoolId | None:
         if not isinstance(field_value, str):
             return None
-        if self._ids_by_text is None:  # only datasets with records of others need it
-            self._ids_by_text = {record.text: record.id for record in self.pool if record.text}
+        known = self.pool.ids_by_text  # only datasets with records of others need it
         texts = schema.readings(self.task, field_value)
-        return next((self._ids_by_text[text] for text in texts if text in self._ids_by_text), None)
+        return next((known[text] for text in texts if text in known), None)
 
 
 def keys_of(records: Iterable[Json]) -> Counter[str]:

@@ -14,7 +14,7 @@ from loopd.dashboard.error_counts import ErrorCounts
 from loopd.dashboard.event_totals import EventTotals, totals
 from loopd.data.pool import Pool
 from loopd.errors import LoopdError
-from loopd.events import Event, PoolGrew, TextsWithdrawn
+from loopd.events import Event
 from loopd.loop.observers import RunView
 from loopd.loop.tools import Tools
 from loopd.machine import State
@@ -104,9 +104,10 @@ class SnapshotHolder:
 
     def saw(self, event: Event, state: State) -> None:
         """One event further; texts that joined are shown, too."""
-        moves = isinstance(event, (PoolGrew, TextsWithdrawn))
-        if moves and self.source is not None and self._tools is not None:
-            self.source = replace(self.source, pool=self._tools.data.pool)
+        if self.source is not None and self._tools is not None:
+            pool = self._tools.data.pool
+            if self.source.pool is not pool:  # it grew, or lies on disk now
+                self.source = replace(self.source, pool=pool)
         self._move(state=state, sums=self.snapshot.sums.after(event))
 
     def waits(self, failure: LoopdError) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from loopd.data.pool import Pool
 from loopd.records import PoolId, Record
+
+AT_ONCE = 2**16
+"""Records that are looked up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +37,26 @@ def arrivals(pool: Pool, records: Iterable[Record]) -> Arrivals:
     new_texts: set[str] = set()
     clashing: dict[PoolId, None] = {}
     duplicates = shared = 0
-    for record in records:
-        twin = pool[record.id] if record.id in pool else new.get(record.id)
-        if twin is not None:
-            if not twin.text:  # it was withdrawn
+    for record, own, other in _placed(pool, records):
+        if own >= 0:
+            if own == other or pool.records[own].text in (record.text, ""):  # "": withdrawn
                 shared += 1
-            elif twin.text != record.text:
+            else:
                 clashing[record.id] = None
-            elif record.id not in new:
-                shared += 1
-        elif record.text in pool.text_set or record.text in new_texts:
+        elif record.id in new:
+            if new[record.id].text != record.text:
+                clashing[record.id] = None
+        elif other >= 0 or record.text in new_texts:
             duplicates += 1
         else:
             new[record.id] = record
             new_texts.add(record.text)
     return Arrivals(tuple(new.values()), duplicates, tuple(clashing), shared)
+
+
+def _placed(pool: Pool, records: Iterable[Record]) -> Iterator[tuple[Record, int, int]]:
+    """Each record, and the positions of its id and of its text in the pool, -1 for none."""
+    rest = iter(records)
+    while some := list(islice(rest, AT_ONCE)):
+        ids = pool.find(record.id for record in some)
+        yield from zip(some, ids, pool.find_texts(record.text for record in some), strict=True)

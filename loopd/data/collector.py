@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -67,11 +68,11 @@ class Collector:
     options: ReadingOptions
     records: list[Record] = field(default_factory=list)
     texts: dict[str, int] = field(default_factory=dict)
-    """Line or row of each kept text."""
-    numbers: dict[str, int] = field(default_factory=dict)
     """Number of each kept text among the records."""
     ids: dict[str, int] = field(default_factory=dict)
-    """Line or row of each kept id."""
+    """Number of the record of each id."""
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    """Line or row of each record."""
     counts: Counter[str] = field(default_factory=Counter)
     said: Ledger = field(default_factory=Ledger)
     known: Ledger = field(default_factory=Ledger)
@@ -124,7 +125,7 @@ class Collector:
         if earlier_id is not None and earlier_id != earlier_text:
             raise DataError(
                 f"{self.source.name}: id {record_id[:60]!r} stands for two texts, "
-                f"on {self.source.unit}s {earlier_id} and {number}",
+                f"on {self.source.unit}s {self.lines[earlier_id]} and {number}",
                 "ids must be unique; leave `id` empty to have them made from the texts",
             )
         if earlier_text is None:
@@ -141,9 +142,8 @@ class Collector:
             if self.options.require_gold:
                 self._leave_answers(row)
                 return
-        self.ids[record_id] = row.number
-        self.texts[text] = row.number
-        self.numbers[text] = len(self.records)
+        self.ids[record_id] = self.texts[text] = len(self.records)
+        self.lines.append(row.number)
         answers = self._new(row, text, ()) if row.answers else ()
         parts = row.text.texts if isinstance(row.text, Parts) else ()
         shown = shown_texts(row.shown) if row.shown else ()
@@ -152,7 +152,7 @@ class Collector:
     def _merge(self, row: ParsedRow, text: str) -> None:
         """Give what other people answered on a row that repeats a text to the first one."""
         self.counts["duplicates"] += 1
-        number = self.numbers[text]
+        number = self.texts[text]
         first = self.records[number]
         before = self.said.counts["read"], self.said.counts["unusable"]
         answers = self._new(row, text, first.answers)
@@ -175,7 +175,7 @@ class Collector:
         return label == gold
 
     def _where(self, text: str) -> str:
-        return f"{self.source.unit} {self.texts[text]}"
+        return f"{self.source.unit} {self.lines[self.texts[text]]}"
 
     def _gold(self, row: ParsedRow, text: str) -> Target | None:
         """The known label; one that cannot be used is counted."""

@@ -1,10 +1,14 @@
-"""Owns the pool and the test set in memory, by record id; must not know where they came from."""
+"""Owns the pool and the test set, by record id; must not know where they came from.
+
+Here they are in memory; ``data.stored_pool`` has the same of a pool that stays on disk.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -38,7 +42,7 @@ class Pool:
             where all came at once.
     """
 
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     intakes: tuple[int, ...] = ()
 
     def __len__(self) -> int:
@@ -68,15 +72,47 @@ class Pool:
         return [record.text for record in self.records]
 
     @cached_property
-    def text_set(self) -> frozenset[str]:
-        """All texts, to ask whether one is there."""
-        return frozenset(record.text for record in self.records)
+    def ids(self) -> Sequence[PoolId]:
+        """All ids in order."""
+        return [record.id for record in self.records]
 
     @property
-    def parts(self) -> tuple[tuple[Record, ...], ...]:
+    def text_set(self) -> AbstractSet[str]:
+        """All texts, to ask whether one is there."""
+        return self.ids_by_text.keys()
+
+    @cached_property
+    def ids_by_text(self) -> Mapping[str, PoolId]:
+        """The id of each text that is not withdrawn."""
+        return {record.text: record.id for record in self.records if record.text}
+
+    @cached_property
+    def answered(self) -> Sequence[int]:
+        """Positions of records that came with answers, in order."""
+        return [position for position, record in enumerate(self.records) if record.answers]
+
+    def find(self, ids: Iterable[PoolId]) -> Sequence[int]:
+        """Position of each of the ids; -1 where it is not there."""
+        return [self.positions.get(id_, -1) for id_ in ids]
+
+    def find_texts(self, texts: Iterable[str]) -> Sequence[int]:
+        """Position of a record with each of the texts; -1 where there is none."""
+        ids = (self.ids_by_text.get(text) for text in texts)
+        return [-1 if id_ is None else self.positions[id_] for id_ in ids]
+
+    def ids_at(self, positions: Iterable[int]) -> list[PoolId]:
+        """Ids of the records at these positions."""
+        return [self.records[position].id for position in positions]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Position behind each intake."""
+        return tuple(accumulate(self.intakes)) or (len(self.records),)
+
+    @property
+    def parts(self) -> tuple[Sequence[Record], ...]:
         """The records of each intake."""
-        ends = tuple(accumulate(self.intakes)) or (len(self.records),)
-        return tuple(self.records[begin:end] for begin, end in pairwise((0, *ends)))
+        return tuple(self.records[begin:end] for begin, end in pairwise((0, *self.ends)))
 
     @cached_property
     def pieces(self) -> tuple[Pool, ...]:
@@ -88,7 +124,7 @@ class Pool:
         before = self.intakes or (len(self.records),)
         after = Pool((*self.records, *records), (*before, len(records)))
         after.__dict__["pieces"] = (*self.pieces, Pool(tuple(records)))
-        after.__dict__["_hashes"] = (*self._hashes, _hashed(self._hashes[-1], records))
+        after.__dict__["_hashes"] = (*self._hashes, hashed(self._hashes[-1], records))
         return after
 
     def without_texts(self, ids: Collection[PoolId]) -> Pool:
@@ -100,34 +136,33 @@ class Pool:
 
     def size_at(self, fingerprint: str) -> int | None:
         """How many records it had when its fingerprint was this; ``None``: it never was."""
-        ends = tuple(accumulate(self.intakes)) or (len(self.records),)
-        sizes = zip(reversed(ends), reversed(self._hashes), strict=True)
-        return next((size for size, digest in sizes if _short(digest) == fingerprint), None)
+        sizes = zip(reversed(self.ends), reversed(self._hashes), strict=True)
+        return next((size for size, digest in sizes if short(digest) == fingerprint), None)
 
     def beginning(self, fingerprint: str) -> Pool | None:
         """The first records whose fingerprint is this; ``None`` where there are none such."""
         digest: Digest = hashlib.sha256()
         for number, record in enumerate(self.records, start=1):
-            digest = _hashed(digest, (record,))
-            if _short(digest) == fingerprint:
+            digest = hashed(digest, (record,))
+            if short(digest) == fingerprint:
                 return Pool(self.records[:number])
         return None
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Of the pool as it was behind each intake."""
-        return tuple(map(_short, self._hashes))
+        return tuple(map(short, self._hashes))
 
     @property
     def fingerprint(self) -> str:
         """Hash of all ids, texts, targets and given answers in order: 16 hexadecimal digits."""
-        return _short(self._hashes[-1])
+        return short(self._hashes[-1])
 
     @cached_property
     def _hashes(self) -> tuple[Digest, ...]:
         """Of the pool as it was behind each intake."""
         start: Digest = hashlib.sha256()
-        return tuple(accumulate(self.parts, _hashed, initial=start))[1:]
+        return tuple(accumulate(self.parts, hashed, initial=start))[1:]
 
 
 def content_id(text: str) -> PoolId:
@@ -137,7 +172,7 @@ def content_id(text: str) -> PoolId:
     return PoolId(f"t-{digest[:16]}")
 
 
-def _hashed(before: Digest, records: Iterable[Record]) -> Digest:
+def hashed(before: Digest, records: Iterable[Record]) -> Digest:
     """A hash that goes on with these records."""
     digest = before.copy()
     for record in records:
@@ -148,7 +183,8 @@ def _hashed(before: Digest, records: Iterable[Record]) -> Digest:
     return digest
 
 
-def _short(digest: Digest) -> str:
+def short(digest: Digest) -> str:
+    """What a fingerprint shows of it: 16 hexadecimal digits."""
     return digest.hexdigest()[:16]
 
 

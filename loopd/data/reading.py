@@ -155,7 +155,8 @@ def _remarks(source: Source, remarks: dict[int, str]) -> tuple[str, ...]:
 def leaks(pool: Pool, test: Pool) -> tuple[PoolId, ...]:
     """Ids of pool texts that also occur in the test set, whatever their case and white space."""
     pool_texts = {_normal(text) for text in test.texts}
-    return tuple(record.id for record in pool if _normal(record.text) in pool_texts)
+    texts = zip(pool.ids, pool.texts, strict=True)
+    return tuple(id_ for id_, text in texts if _normal(text) in pool_texts)
 
 
 def _normal(text: str) -> str:

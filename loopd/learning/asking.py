@@ -63,6 +63,6 @@ def asked(
             ignored=ignored,
             hidden=unseen,
         )
-    ids = [context.pool.records[position].id for position in indices]
+    ids = context.pool.ids_at(indices)
     items = tuple(map(BatchItem, ids, scores) if scores else map(BatchItem, ids))
     return BatchChoice(items, strategies.used(section, strategy), strategies.own_reason(strategy))

@@ -217,7 +217,7 @@ class Learner:
             raise ModelError("spans have no probability of a text", "use another consensus")
         training_set = self._sets.of(round, targets, member)
         proba = self._trainer.out_of_fold(training_set, folds)
-        ids = [self._pool.records[position].id for position in training_set.positions]
+        ids = self._pool.ids_at(training_set.positions.tolist())
         return dict(zip(ids, proba, strict=True))
 
     def cross_predicted(self, round: int, targets: Targets, folds: int) -> Targets:  # noqa: A002
@@ -225,10 +225,10 @@ class Learner:
 
         Of many records only some are predicted, see ``cross_validation``. Raises as ``fit`` does.
         """
-        training_set, records = self._sets.of(round, targets), self._pool.records
+        training_set = self._sets.of(round, targets)
         _, in_order = PoolRows(self._pool).aligned(targets)
         guesses = self._trainer.cross_predicted(training_set, in_order, folds)
-        return {records[position].id: guess for position, guess in guesses.items()}
+        return dict(zip(self._pool.ids_at(guesses), guesses.values(), strict=True))
 
     def choose(
         self,

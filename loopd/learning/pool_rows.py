@@ -25,8 +25,8 @@ class PoolRows:
 
     def of(self, ids: Collection[PoolId]) -> Positions:
         """Positions (k,) of the ids in their order; those that the pool lacks are left out."""
-        positions = self.pool.positions
-        return np.array([positions[id_] for id_ in ids if id_ in positions], dtype=np.int64)
+        found = np.array(self.pool.find(ids), dtype=np.int64)
+        return found[found >= 0]
 
     def aligned(self, targets: Targets) -> tuple[Positions, list[Target]]:
         """Positions and targets in the order of the pool: labels meet texts by id.
@@ -34,8 +34,9 @@ class PoolRows:
         Raises:
             ModelError: an id that the pool does not hold.
         """
-        unknown = next((id_ for id_ in sorted(targets) if id_ not in self.pool), None)
-        if unknown is not None:
-            raise ModelError(f"not a record of the pool: {unknown!r}")
-        positions = np.sort(self.of(targets))
-        return positions, [targets[self.pool.records[position].id] for position in positions]
+        ids = sorted(targets)
+        found = np.array(self.pool.find(ids), dtype=np.int64)
+        if len(found) and found.min() < 0:
+            raise ModelError(f"not a record of the pool: {ids[int(np.argmin(found))]!r}")
+        order = np.argsort(found)
+        return found[order], [targets[ids[number]] for number in order]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numpy as np
 from numpy.random import Generator
 
 from loopd.data.pool import Pool
@@ -24,5 +25,8 @@ def drawn_at_random(
         taken: ids that are not drawn.
         rng: decides.
     """
-    free = [record.id for record in pool if record.id not in taken]
-    return tuple(BatchItem(free[index]) for index in rng.permutation(len(free))[:size])
+    free = np.ones(len(pool), dtype=bool)
+    free[[position for position in pool.find(taken) if position >= 0]] = False
+    positions = np.flatnonzero(free)
+    drawn = positions[rng.permutation(len(positions))[:size]]
+    return tuple(map(BatchItem, pool.ids_at(drawn.tolist())))

@@ -102,7 +102,8 @@ def _backbone(section: ClassifierSection, factory: ClassifierFactory) -> Backbon
 def _sample(texts: Sequence[str]) -> Iterator[list[str]]:
     """Some of the texts in random order, a few at a time."""
     order = np.random.default_rng(0).permutation(len(texts))[:SAMPLE].tolist()
-    ends = np.cumsum([len(texts[row]) for row in order])
+    read = {row: texts[row] for row in sorted(order)}  # in order, as they may lie on disk
+    ends = np.cumsum([len(read[row]) for row in order])
     taken = order[: max(1, int(np.searchsorted(ends, CHARACTERS, side="right")))]
     for start in range(0, len(taken), AT_ONCE):
-        yield [texts[row] for row in taken[start : start + AT_ONCE]]
+        yield [read[row] for row in taken[start : start + AT_ONCE]]

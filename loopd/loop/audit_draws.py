@@ -10,7 +10,8 @@ came late have fewer of them, each part of the pool has its own (``loop.strata``
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from loopd.annotation.consensus import outside
 from loopd.data.pool import Pool
 from loopd.events import HASHED, SHUFFLED
 from loopd.learning.seeding import for_step, hashed, rng
+from loopd.loop.labelled_test import unanswered
 from loopd.machine import State
 from loopd.records import BatchItem, PoolId, Targets
 
@@ -45,10 +47,11 @@ def set_aside(pool: Pool, share: float, seed: int, order: str = HASHED) -> tuple
         return ()
     if order == SHUFFLED:
         return _shuffled(pool, share, seed)
-    free = [record.id for record in pool if not record.answers]
-    numbers = hashed(seed, PURPOSE, free)
+    numbers = hashed(seed, PURPOSE, pool.ids)
+    numbers[list(pool.answered)] = 1.0
     below = np.flatnonzero(numbers < share)
-    return tuple(free[row] for row in below[np.argsort(numbers[below], kind="stable")])
+    ordered = below[np.argsort(numbers[below], kind="stable")]
+    return tuple(pool.ids_at(ordered.tolist()))
 
 
 def likely_order(asides: Mapping[str, Sequence[PoolId]], draws: Collection[PoolId]) -> str:
@@ -65,12 +68,13 @@ def likely_order(asides: Mapping[str, Sequence[PoolId]], draws: Collection[PoolI
 def _shuffled(pool: Pool, share: float, seed: int) -> tuple[PoolId, ...]:
     """The same in runs that began before texts had numbers: the first of a random order."""
     before, rows = 0, []
-    for number, records in enumerate(pool.parts):
-        free = [record.id for record in records if not record.answers]
+    for number in range(len(pool.ends)):
+        free = unanswered(pool, number)
         size = _whole(share * (before + len(free))) - _whole(share * before)
         order = rng(seed, number, PURPOSE).permutation(len(free))[:size]
+        ids = pool.ids_at([free[at] for at in order])
         # What comes later takes its places among the others: draws stay a sample of all.
-        rows += [((rank + 0.5) / len(free), number, free[at]) for rank, at in enumerate(order)]
+        rows += [((rank + 0.5) / len(free), number, id_) for rank, id_ in enumerate(ids)]
         before += len(free)
     return tuple(record_id for _, _, record_id in sorted(rows))
 
@@ -88,13 +92,17 @@ def drawn(state: State, aside: Sequence[PoolId], share: float, size: int) -> tup
         return ()
     before = sum(len(batch.items) for batch in state.batches)
     due = _whole(share * (before + size)) - _whole(share * before)
-    return undrawn(state, aside)[:due]
+    return tuple(islice(_left(state, aside), due))
 
 
 def undrawn(state: State, aside: Sequence[PoolId]) -> tuple[BatchItem, ...]:
     """What is left of what was set aside, as draws in their order."""
+    return tuple(_left(state, aside))
+
+
+def _left(state: State, aside: Sequence[PoolId]) -> Iterator[BatchItem]:
     taken = state.planned_ids | outside(state)
-    return tuple(BatchItem(id_, draw=True) for id_ in aside if id_ not in taken)
+    return (BatchItem(id_, draw=True) for id_ in aside if id_ not in taken)
 
 
 def unseen(state: State, aside: Sequence[PoolId]) -> frozenset[PoolId]:

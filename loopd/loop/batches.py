@@ -250,7 +250,7 @@ def _picks(
     config, state = tools.config, context.state
     hidden = tools.hidden(state)
     taken = state.planned_ids.union(outside(state), context.targets, hidden, beside)
-    free = [record.id for record in tools.data.pool if record.id not in taken]
+    free = [id_ for id_ in tools.data.pool.ids if id_ not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))
     out_of_fold = [

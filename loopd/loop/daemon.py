@@ -8,9 +8,11 @@ matter how far the last process came. Must not contain a step or a decision of t
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.gates import GATES, in_order
+from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.narrate import ObstacleNotes, narrate
 from loopd.loop.observers import Observer, Observers, RunView
 from loopd.loop.pool_source import HINT, looks
@@ -172,7 +175,7 @@ class _Entering:
 
     def _catch_up(self) -> None:
         """Write down what the table of texts knows to be withdrawn, and a journal of before not."""
-        event = overdue(self.state, self.datasets.pool, time.time())
+        event = overdue(self.config.run.dir, self.state, self.datasets.pool, time.time())
         if event is not None:
             self._journal.append(event)
             self._events.append(event)
@@ -198,6 +201,15 @@ class _Entering:
             keep(self.config, self.state, self._joining, time.time())
         elif self.config.pool.argilla is None and not data.is_kept:
             keep_first(self.config, data.pool, self._looks, data.reports["pool"])
+            self._leave_memory()
+
+    def _leave_memory(self) -> None:
+        """Work with a large pool as it is on disk now."""
+        pool = moved_to_disk(self.config, self.datasets.pool)
+        if pool is not self.datasets.pool:
+            self.datasets = replace(self.datasets, pool=pool)
+            self.loop.tools.work_with(pool)
+            gc.collect()  # parts that know each other would hold the texts for long
 
     def take_key(self) -> None:
         """Make the line to Argilla, and with it all parts of the loop."""

@@ -55,9 +55,8 @@ def with_new_texts(
         return choose
 
     def mixed_in(count: int) -> BatchChoice:
-        records = tools.data.pool.records
         known = frozenset(taken)
-        old = {record.id for record in records[:first] if record.id not in known}
+        old = {id_ for id_ in tools.data.pool.ids_at(range(first)) if id_ not in known}
         new = choose(max(1, round(share * count)), (), old)
         fresh = [replace(item, reason=among_new(item.reason)) for item in new.items]
         if len(fresh) == count:

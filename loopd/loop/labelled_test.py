@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from loopd.annotation.consensus import NOTHING, discarded, index_of, outside
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError
@@ -42,7 +44,7 @@ def reserved(pool: Pool, ask: int, seed: int) -> tuple[PoolId, ...]:
     """
     if not ask:
         return ()
-    free = [record.id for record in pool.parts[0] if not record.answers]
+    free = unanswered(pool, 0)
     if 2 * ask > len(free):
         raise ConfigError(
             f"test.ask: {ask} of {len(free):,} texts that have no answer leaves too few to train "
@@ -51,7 +53,16 @@ def reserved(pool: Pool, ask: int, seed: int) -> tuple[PoolId, ...]:
         )
     size = min(ask + max(LEAST_SPARE, ask // SPARE), len(free) // 2)
     order = rng(seed, 0, PURPOSE).permutation(len(free))[: max(ask, size)]
-    return tuple(free[index] for index in order)
+    return tuple(pool.ids_at([free[index] for index in order]))
+
+
+def unanswered(pool: Pool, number: int) -> Sequence[int]:
+    """Positions of an intake's texts that came without an answer."""
+    end = pool.ends[number]
+    is_free = np.ones(end, dtype=bool)
+    is_free[: pool.ends[number - 1] if number else 0] = False
+    is_free[[position for position in pool.answered if position < end]] = False
+    return np.flatnonzero(is_free).tolist()
 
 
 def due(state: State, reserve: Sequence[PoolId], ask: int, size: int) -> tuple[BatchItem, ...]:

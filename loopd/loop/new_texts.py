@@ -150,7 +150,7 @@ class _PoolVectors:
     @classmethod
     def of(cls, tools: Tools) -> _PoolVectors | None:
         """Of the whole pool; ``None`` where the classifier has none."""
-        one = tools.learner.vectors([tools.data.pool.records[0].id])
+        one = tools.learner.vectors(tools.data.pool.ids_at([0]))
         return None if one is None else cls(tools, range(len(tools.data.pool)), one.shape[1])
 
     @property
@@ -164,8 +164,8 @@ class _PoolVectors:
     def __getitem__(self, rows: Any, /) -> Any:  # as of an array
         if isinstance(rows, slice):
             return _PoolVectors(self.tools, self.positions[rows], self.width)
-        records = self.tools.data.pool.records
-        ids = [records[self.positions[row]].id for row in np.asarray(rows).tolist()]
+        positions = [self.positions[row] for row in np.asarray(rows).tolist()]
+        ids = self.tools.data.pool.ids_at(positions)
         return self.tools.learner.vectors(ids)
 
 

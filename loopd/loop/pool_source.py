@@ -173,7 +173,7 @@ def pool_news(config: Config, pool: Pool) -> PoolNews:
     shown = {record.text for record in records}
     first = (record.text for record in pool.parts[0] if record.text)
     gone = sum(text not in shown for text in first) if is_one else 0
-    is_other = not (shown & pool.text_set) and (is_one or not is_same)
+    is_other = max(pool.find_texts(shown), default=-1) < 0 and (is_one or not is_same)
     may_be = config.pool.pace is not None and is_same
     return PoolNews(len(found.new), gone, len(found.clashing), is_other and not may_be)
 

@@ -19,11 +19,11 @@ from loopd.data.pool import Pool
 from loopd.errors import StorageError
 from loopd.events import AnswersCollected, PoolGrew
 from loopd.loop.followed_files import Delivery, FollowedFiles
+from loopd.loop.large_pool import grown
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State
 from loopd.records import PoolId
 from loopd.storage.inbox import Inbox, Parcel
-from loopd.storage.pool_table import PoolTable
 from loopd.storage.withdrawn_texts import read_withdrawn
 from loopd.tasks.registry import build_task
 
@@ -96,8 +96,8 @@ class PoolWatch:
         if not found.new:
             delivery.done()
             return None
-        PoolTable(self.config.run.dir).put(len(pool.parts), found.new, delivery.source)
-        self.pool, self._pending, self._answers_due = pool.grown(found.new), delivery, True
+        self.pool = grown(self.config, pool, found.new, delivery.source)
+        self._pending, self._answers_due = delivery, True
         return PoolGrew(
             self.wall(),
             delivery.source,
@@ -120,7 +120,7 @@ class PoolWatch:
         if not self._answers_due or state.phase is Phase.SEED:  # it takes them over by itself
             return None
         self._answers_due = False
-        later = [record for part in pool.parts[1:] for record in part if record.answers]
+        later = [pool.records[at] for at in pool.answered if at >= pool.ends[0]]
         task = build_task(self.config.task)
         return imported(state, Pool(tuple(later)), task, self.wall()) if later else None
 

@@ -109,7 +109,7 @@ def _unlabelled(
     """How many similar texts were looked at for each, and how many of them have no label."""
     pool = tools.data.pool
     step = max(1, -(-len(pool) // LOOKED_AT))
-    others = [record.id for record in pool.records[::step]]
+    others = pool.ids_at(range(0, len(pool), step))
     vectors = tools.learner.vectors(others)
     own = tools.learner.vectors(ids)
     count = min(SIMILAR, len(others) - 1)

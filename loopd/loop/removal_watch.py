@@ -15,6 +15,7 @@ from loopd import log
 from loopd.annotation.store import AnnotationStore
 from loopd.config import Config
 from loopd.data.pool import Pool
+from loopd.data.stored_pool import StoredPool
 from loopd.events import TextsWithdrawn
 from loopd.folding import records_of
 from loopd.loop.erasing import Erased, erase
@@ -118,11 +119,19 @@ class RemovalWatch:
         return others
 
 
-def overdue(state: State, pool: Pool, now: float) -> TextsWithdrawn | None:
+def overdue(folder: Path, state: State, pool: Pool, now: float) -> TextsWithdrawn | None:
     """What the table of texts has lost, and the journal does not say; ``None`` for nothing.
 
     So it is with a journal from a backup, and with one that is rebuilt.
+
+    Args:
+        folder: ``run.dir``.
+        state: what the journal says.
+        pool: the texts of the run.
+        now: seconds since the epoch.
     """
+    if isinstance(pool, StoredPool) and not read_withdrawn(folder).digests:
+        return None  # it is not read for nothing
     ids = tuple(each.id for each in pool if not each.text and each.id not in state.withdrawn)
     if state.started is None or not ids:
         return None

@@ -39,19 +39,19 @@ def without(sets: StopSets, ids: Collection[PoolId]) -> StopSets:
 
 
 def _smallest(pool: Pool, size: int, seed: int) -> Iterator[tuple[PoolId, ...]]:
-    ids: list[PoolId] = []
-    numbers = np.empty(0)
-    for records in pool.parts:
-        ids += [record.id for record in records]
-        new = hashed(seed, PURPOSE, islice(ids, len(numbers), None))
+    positions, numbers, begin = np.empty(0, dtype=np.int64), np.empty(0), 0
+    ids = iter(pool.ids)
+    for end in pool.ends:
+        new = hashed(seed, PURPOSE, islice(ids, end - begin))
         numbers = np.concatenate([numbers, new])
+        positions = np.concatenate([positions, np.arange(begin, end)])
         kept = np.sort(np.argsort(numbers, kind="stable")[:size])
-        ids, numbers = [ids[row] for row in kept], numbers[kept]
-        yield tuple(ids)
+        positions, numbers, begin = positions[kept], numbers[kept], end
+        yield tuple(pool.ids_at(positions.tolist()))
 
 
 def of_the_beginning(pool: Pool, size: int, seed: int) -> StopSets:
     """The same in runs that began before texts had numbers: of the first intake, whatever joins."""
-    ids = [record.id for record in pool.parts[0]]
-    rows = rng(seed, 0, PURPOSE).choice(len(ids), min(size, len(ids)), replace=False)
-    return (tuple(ids[row] for row in sorted(rows)),)
+    count = pool.ends[0]
+    rows = rng(seed, 0, PURPOSE).choice(count, min(size, count), replace=False)
+    return (tuple(pool.ids_at(sorted(rows.tolist()))),)

@@ -8,9 +8,10 @@ draws have come equally far. Must not know what the draws say.
 from __future__ import annotations
 
 from bisect import bisect
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
 
 from loopd.annotation.consensus import outside
 from loopd.data.pool import Pool
@@ -57,7 +58,7 @@ def strata(state: State, pool: Pool, aside: Sequence[PoolId]) -> tuple[Stratum, 
         pool: all texts.
         aside: what ``draws.set_aside`` gave.
     """
-    if len(pool.parts) == 1:
+    if len(pool.ends) == 1:
         return (Stratum(len(pool), frozenset(state.draws), 0, len(aside)),)
     joined: list[Stratum] = []
     for stratum in _by_intake(state, pool, aside):
@@ -74,7 +75,7 @@ def _by_intake(state: State, pool: Pool, aside: Sequence[PoolId]) -> Iterator[St
     A draw without a rank was set aside under a larger share, or for the test set that people label:
     no intake that came later has had that share, so it counts as the very last.
     """
-    ends, nobody = tuple(accumulate(len(records) for records in pool.parts)), outside(state)
+    ends, nobody = pool.ends, outside(state)
     draws: list[list[PoolId]] = [[] for _ in ends]
     drawn, waiting = [-1] * len(ends), [len(aside)] * len(ends)
     rank_by_id = {id_: rank for rank, id_ in enumerate(aside)}
@@ -82,10 +83,13 @@ def _by_intake(state: State, pool: Pool, aside: Sequence[PoolId]) -> Iterator[St
         number = bisect(ends, pool.positions[id_])
         draws[number].append(id_)
         drawn[number] = max(drawn[number], rank_by_id.get(id_, len(aside)))
-    for rank, id_ in enumerate(aside):
-        if id_ not in state.planned_ids and id_ not in nobody:
-            number = bisect(ends, pool.positions[id_])
-            waiting[number] = min(waiting[number], rank)
-    for number, records in enumerate(pool.parts):
-        texts = sum(not record.answers and record.id not in nobody for record in records)
+    ranks = [
+        rank for rank, id_ in enumerate(aside) if id_ not in state.planned_ids and id_ not in nobody
+    ]
+    for rank, position in zip(ranks, pool.find(aside[rank] for rank in ranks), strict=True):
+        number = bisect(ends, position)
+        waiting[number] = min(waiting[number], rank)
+    without = Counter(bisect(ends, at) for at in {*pool.answered, *pool.find(nobody)} if at >= 0)
+    for number, (begin, end) in enumerate(pairwise((0, *ends))):
+        texts = end - begin - without[number]
         yield Stratum(texts, frozenset(draws[number]), drawn[number], waiting[number])

@@ -17,6 +17,7 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, complete_bytes
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
+from loopd.loop.large_pool import is_large, on_disk
 from loopd.loop.pool_source import columns
 from loopd.machine import State
 from loopd.records import PoolId, blanked
@@ -71,6 +72,8 @@ def kept(
 ) -> Pool | None:
     """The beginning of the table that has a fingerprint; ``None`` where there is no table.
 
+    A large one stays on disk.
+
     Args:
         config: of the run.
         fingerprint: of the pool without the texts that are withdrawn.
@@ -79,9 +82,16 @@ def kept(
     Raises:
         StorageError: no beginning of it has, or it cannot be read.
     """
-    pool: Pool | None = None
+    table = PoolTable(config.run.dir)
     before = read_withdrawn(config.run.dir).before
-    for number, intake in enumerate(PoolTable(config.run.dir).intakes(), start=1):
+    if is_large(table):
+        pool = on_disk(table, fingerprint)
+        if pool is not None:
+            return pool
+        if not withdrawn and fingerprint not in before:
+            raise _lost(config)
+    pool = None
+    for number, intake in enumerate(table.intakes(), start=1):
         records = tuple(blanked(each) if each.id in withdrawn else each for each in intake)
         pool = Pool(records) if pool is None else pool.grown(records)
         # The journal may be older than the table, from a backup.
@@ -120,7 +130,7 @@ def keep_first(
     Raises:
         StorageError: the folder cannot be written.
     """
-    aside = PoolTable(config.run.dir).begin(pool.records, time.time())
+    aside = PoolTable(config.run.dir).begin(pool.records, time.time(), pool.fingerprint)
     if aside is not None:
         log.get("data").warning(
             "texts_moved_aside",

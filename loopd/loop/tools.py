@@ -141,20 +141,21 @@ class Tools:
         """How near the texts are to those that were asked."""
         from loopd.learning.near_duplicates import Nearness
 
-        return Nearness([record.id for record in self.data.pool], self.learner.vectors)
+        return Nearness(self.data.pool.ids, self.learner.vectors)
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
         if self.watch is not None and self.watch.pool is not self.data.pool:
-            self._work_with(self.watch.pool)
+            self.work_with(self.watch.pool)
 
     def withdraw(self, state: State) -> None:
         """Work without the texts that have just been withdrawn, and erase them."""
-        self._work_with(self.data.pool.without_texts(state.withdrawn))
+        self.work_with(self.data.pool.without_texts(state.withdrawn))
         if self.removals is not None:
             self.removals.erase(state)
 
-    def _work_with(self, pool: Pool) -> None:
+    def work_with(self, pool: Pool) -> None:
+        """Work with these texts from now on: others joined them, or left, or they are on disk."""
         self.data = replace(self.data, pool=pool)
         self.learner = self.relearn(self.data)
         self.store.grow(self.data.pool)

@@ -18,7 +18,7 @@ def imported(state: State, pool: Pool, task: Task, now: float) -> AnswersCollect
     """The answers of the pool that the journal does not hold yet, ``None`` without any."""
     answers = tuple(
         answer
-        for record in pool
+        for record in map(pool.records.__getitem__, pool.answered)
         if record.text  # not withdrawn
         for answer in _answers(record, task)
         if (answer.external_id, answer.annotator) not in state.answers

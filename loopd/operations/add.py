@@ -71,7 +71,7 @@ def _take_in(config: Config, say: Callable[[str], None]) -> None:
         config = in_force(config, state)
         seen = looks(config)
         data = read_data(config.model_copy(update={"test": None}), state)
-        if (event := overdue(state, data.pool, time.time())) is not None:
+        if (event := overdue(config.run.dir, state, data.pool, time.time())) is not None:
             state = _recorded(event, state, journal)
         refuse_changes(state, config, data, but=("the test set",))
         if not data.is_kept:

@@ -133,7 +133,7 @@ def recovered(tools: Tools, listing: Published) -> Recovery:
         *([] if given is None else [given]),
         RunRecovered(now, found.batches, _published(found, now), found.notes),
     ]
-    if (withdrawn := overdue(fold(events), tools.data.pool, now)) is not None:
+    if (withdrawn := overdue(tools.config.run.dir, fold(events), tools.data.pool, now)) is not None:
         events.append(withdrawn)
     state = fold(events)
     news = changes(state, tools.store.sweep(state.external_ids), now)

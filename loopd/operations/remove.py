@@ -136,7 +136,7 @@ def _remove(config: Config, say: Callable[[str], None]) -> None:
         seen = looks(config)
         data = read_data(config.model_copy(update={"test": None}), state)
         pool = data.pool
-        if (event := overdue(state, pool, time.time())) is not None:
+        if (event := overdue(config.run.dir, state, pool, time.time())) is not None:
             state = _recorded(event, state, journal)
         refuse_changes(state, config, data, but=("the test set",))
         if config.pool.argilla is None and not data.is_kept:

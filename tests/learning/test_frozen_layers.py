@@ -39,7 +39,7 @@ def factory_of(cache: Path, **options: Any) -> TransformerFactory:
 
 
 def trained(factory: TransformerFactory) -> TransformerClassifier:
-    y = np.array([LABELS.index(str(POOL.records[row].gold)) for row in ROWS])
+    y = np.array([LABELS.index(str(POOL.records[int(row)].gold)) for row in ROWS])
     everything = np.arange(len(LABELS))
     return factory.new(5).fit(IndexedDataset(factory.pool_features, y, everything, rows=ROWS))
 

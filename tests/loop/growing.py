@@ -89,7 +89,7 @@ class GrowingRun:
         config = in_force(self.config, self.state)
         seen = looks(config)
         data = with_news(config, read_data(config, self.state))
-        if (event := overdue(self.state, data.pool, self.now[0])) is not None:
+        if (event := overdue(config.run.dir, self.state, data.pool, self.now[0])) is not None:
             self.journal_append(event)
             self.state = apply(self.state, event)
         refuse_changes(self.state, config, data)

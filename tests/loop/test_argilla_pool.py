@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def record(number: int, text: str | None = None) -> Record:
     return Record(PoolId(f"r{number}"), text or f"text {number}")
 
 
-def after(now: PoolNow) -> tuple[tuple[Record, ...], ...]:
+def after(now: PoolNow) -> tuple[Sequence[Record], ...]:
     return now.pool.parts
 
 
@@ -67,7 +67,7 @@ def test_positions_never_move_and_what_is_shown_is_what_can_be_asked(
 ) -> None:
     """Whatever people do between the starts of a run."""
     shown: dict[str, str] = {"r0": "text 0"}
-    intakes: tuple[tuple[Record, ...], ...] = ((record(0),),)
+    intakes: tuple[Sequence[Record], ...] = ((record(0),),)
     for what, number in (*deeds, ("look", 0)):
         id_ = f"r{number}"
         if what == "add":
