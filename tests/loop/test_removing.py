@@ -21,12 +21,14 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.data.pool import Pool
 from loopd.events import ModelTrained, TextsWithdrawn
 from loopd.export.last_model import last_model, last_trained
+from loopd.loop import large_pool
 from loopd.loop.taken_in import kept
 from loopd.loop.tools import Tools
 from loopd.machine import Phase, fold
 from loopd.operations.recover import recovered
 from loopd.operations.remove import sorted_out
 from loopd.records import ExternalId, PoolId, Record, published_as, text_of
+from loopd.storage import intake_index
 from loopd.storage.inbox import Inbox
 from loopd.storage.journal import Journal
 from loopd.storage.pool_table import PoolTable
@@ -49,10 +51,22 @@ def all_rows() -> list[Row]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[RemovingRun]:
+def run(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RemovingRun]:
+    """A run, of which the pool may stay on disk, with an index beside it."""
+    if getattr(request, "param", "") == ON_DISK:
+        monkeypatch.setattr(large_pool, "ON_DISK_FROM", 1)
+        monkeypatch.setattr(intake_index, "KEPT_FROM", 1)
     run = begun(tmp_path)
+    run.tools.work_with(large_pool.moved_to_disk(run.config, run.tools.data.pool))
     yield run
     run.end()
+
+
+ON_DISK = "on disk"
+
+wherever_the_pool_is = pytest.mark.parametrize("run", ["in memory", ON_DISK], indirect=True)
 
 
 def begun(folder: Path) -> RemovingRun:
@@ -90,6 +104,7 @@ def make_traces(run: RemovingRun, id_: PoolId) -> None:
     Inbox(folder).leave([record, Record(PoolId("n1"), "new")], "a.csv", duplicates=0, refused=0)
 
 
+@wherever_the_pool_is
 def test_no_file_of_the_folder_holds_a_text_that_is_withdrawn(run: RemovingRun) -> None:
     ids = kinds(run)
     texts = [TEXTS[id_] for id_ in ids.values()]
@@ -111,12 +126,13 @@ def test_no_file_of_the_folder_holds_a_text_that_is_withdrawn(run: RemovingRun) 
     assert holders(run.run_dir, texts) == []
 
 
+@wherever_the_pool_is
 def test_replay_says_the_same_and_the_run_goes_on_without_them(run: RemovingRun) -> None:
     ids = kinds(run)
     run.remove(*ids.values())
     again = run.started_again()
     assert again.state == run.state == fold(again.events)
-    assert again.tools.data.pool == run.tools.data.pool
+    assert again.tools.data.pool.records == run.tools.data.pool.records
     assert [again.tools.data.pool[id_].text for id_ in ids.values()] == [""] * 4
     before = again.state.planned_ids
     again.run_until(lambda _: False)
@@ -138,15 +154,19 @@ def test_the_stop_set_is_without_them(run: RemovingRun) -> None:
     assert id_ not in run.tools.stop_sets(run.state)[-1]
 
 
+@wherever_the_pool_is
 def test_positions_draws_and_fingerprint_are_kept(run: RemovingRun) -> None:
     pool, aside = run.tools.data.pool, run.tools.aside(run.state)
     run.remove(*kinds(run).values())
     after = run.tools.data.pool
     assert [record.id for record in after] == [record.id for record in pool]
     assert run.tools.aside(run.state) == aside
-    assert kept(run.config, run.state.pool_fingerprint) == after
+    again = kept(run.config, run.state.pool_fingerprint)
+    assert again is not None
+    assert (again.records, again.fingerprint) == (after.records, after.fingerprint)
 
 
+@wherever_the_pool_is
 def test_a_source_that_still_has_a_text_does_not_bring_it_back(run: RemovingRun) -> None:
     ids = kinds(run)
     run.remove(*ids.values())
@@ -230,6 +250,7 @@ def files_of(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
+@wherever_the_pool_is
 def test_a_journal_of_before_learns_from_the_table_what_is_withdrawn(run: RemovingRun) -> None:
     run.end()
     backup = run.folder / "backup.sqlite"
