@@ -148,6 +148,21 @@ def test_replay_says_the_same_and_the_run_goes_on_without_them(run: RemovingRun)
     again.end()
 
 
+@pytest.mark.parametrize("phase", [Phase.PUBLISH, Phase.TRAIN, Phase.EVALUATE, Phase.DECIDE])
+def test_texts_may_leave_in_any_phase(run: RemovingRun, phase: Phase) -> None:
+    run.run_until(lambda state: state.phase is phase)
+    planned, answered = run.state.batch.record_ids[0], run.state.batches[0].record_ids[-1]
+    run.ask_to_remove(planned, answered)
+    event = run.turn()
+    assert isinstance(event, TextsWithdrawn)
+    number = len(run.state.batches)
+    run.run_until(lambda state: len(state.batches) > number)
+    assert run.state.withdrawn == {planned, answered}
+    assert not any(run.store.holds(published_as(id_)) for id_ in (planned, answered))
+    assert not {key[0] for key in run.state.answers} & {planned, answered}
+    assert holders(run.run_dir, [TEXTS[planned], TEXTS[answered]]) == []
+
+
 def test_the_stop_set_is_without_them(run: RemovingRun) -> None:
     id_ = run.tools.stop_sets(run.state)[-1][0]
     run.remove(id_)
@@ -170,9 +185,10 @@ def test_positions_draws_and_fingerprint_are_kept(run: RemovingRun) -> None:
 def test_a_source_that_still_has_a_text_does_not_bring_it_back(run: RemovingRun) -> None:
     ids = kinds(run)
     run.remove(*ids.values())
-    again = [("copy", TEXTS[ids["open"]], "fruit"), ("new", "a text that is new", "tool")]
-    write_rows(run.folder / "tickets" / "day1.csv", [*all_rows(), *again])
-    write_rows(run.folder / "tickets" / "day2.csv", [(ids["open"], "edited meanwhile", "fruit")])
+    new = ("new", "a text that is new", "tool")
+    write_rows(run.folder / "tickets" / "day1.csv", [*all_rows(), new])
+    copies = [("copy", TEXTS[ids["answered"]], "fruit"), (ids["open"], "edited", "fruit")]
+    write_rows(run.folder / "tickets" / "day2.csv", copies)
     run.now[0] += 60
     run.people_rest = True
     run.run_until(lambda state: bool(state.intakes))
