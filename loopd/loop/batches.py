@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
 from loopd.learning.strategies.registry import RANDOM
+from loopd.loop.asked_once import asked_once
 from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
 from loopd.loop.label_resolver import votes
 from loopd.loop.labelled_test import due, spare
@@ -66,21 +67,22 @@ def cold_batch(
 ) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained; ``at_random`` where it must be quick."""
 
-    def choose(count: int) -> BatchChoice:
+    def choose(count: int, besides: Collection[PoolId] = ()) -> BatchChoice:
         choice = tools.learner.first_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude=context.taken,
+            exclude=context.taken.union(besides),
             hidden=hidden,
             at_random=at_random,
         )
         return explained(choice, tools, None, context.targets)
 
+    once = choose if at_random else asked_once(choose, context.state, tools, context.targets)
     hidden = unseen(context.state, tools.hidden(context.state))
     spent = max(context.labels, _spent(context))
     size = max(1, labels_left(tools.config.stopping, spent, size))
-    return _planned(context, tools, _with_draws(context, tools, size, choose), None)
+    return _planned(context, tools, _with_draws(context, tools, size, once), None)
 
 
 def chosen_batch(
@@ -98,24 +100,26 @@ def chosen_batch(
     size = max(1, labels_left(tools.config.stopping, _spent(context), size))
     hidden = unseen(state, tools.hidden(state))
 
-    def choose(count: int) -> BatchChoice:
+    def choose(count: int, besides: Collection[PoolId]) -> BatchChoice:
         is_asked_again = tools.config.strategy.name == ACTIVELAB and not cold
         if is_asked_again and tools.learner.can_choose(context.targets):
-            picked = BatchChoice(_with_second_opinions(context, tools, model, count), ACTIVELAB)
+            items = _with_second_opinions(context, tools, model, count, besides)
+            picked = BatchChoice(items, ACTIVELAB)
             return explained(picked, tools, model, context.targets)
         choice = tools.learner.choose(
             model,
             count,
             round=context.number,
             targets=context.targets,
-            exclude=context.taken,
+            exclude=context.taken.union(besides),
             hidden=hidden,
             cold=cold,
         )
         return explained(choice, tools, model, context.targets)
 
+    once = asked_once(choose, state, tools, context.targets)
     taken = {*context.taken, *context.targets, *hidden}
-    mixing = with_fallback(choose, state, tools, model, taken)
+    mixing = with_fallback(once, state, tools, model, taken)
     planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
@@ -216,10 +220,10 @@ def _planned(
 
 
 def _with_second_opinions(
-    context: SelectionContext, tools: Tools, model: Model, size: int
+    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
 ) -> tuple[BatchItem, ...]:
     """New texts and copies of answered ones, most informative first."""
-    picks = _picks(context, tools, model, size)
+    picks = _picks(context, tools, model, size, besides)
     pool = tools.data.pool
     copies = copy_ids(context.state, [each.record_id for each in picks if each.again], pool)
     items = [
@@ -231,11 +235,14 @@ def _with_second_opinions(
     return tuple(replace(item, suggestion=proposals.get(item.record_id)) for item in items)
 
 
-def _picks(context: SelectionContext, tools: Tools, model: Model, size: int) -> list[Pick]:
+def _picks(
+    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
+) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, context.state
-    taken = state.planned_ids.union(outside(state), context.targets, tools.hidden(state))
+    hidden = tools.hidden(state)
+    taken = state.planned_ids.union(outside(state), context.targets, hidden, besides)
     free = [record.id for record in tools.data.pool if record.id not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))
