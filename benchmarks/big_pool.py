@@ -43,7 +43,7 @@ from scale import halves, recombined
 RESULTS = Path(__file__).parent / "results" / "big_pool.json"
 LABELS = 4
 BATCH = 20
-STEPS = ("first start", "start", "rounds", "later rounds", "status", "page")
+STEPS = ("first start", "start", "status", "page", "rounds", "later rounds")
 
 
 # -- tables ----------------------------------------------------------------------------------------
@@ -268,7 +268,8 @@ def main() -> None:
     if not arguments.sources:
         parser.error("name at least one source")
     work.mkdir(parents=True, exist_ok=True)
-    if arguments.model == "random":
+    name = arguments.model
+    if name == "random":
         arguments.model = str(random_model(work / "random-bert"))
     found: dict[str, Any] = {}
     for number, suffix in enumerate(arguments.formats):
@@ -285,7 +286,7 @@ def main() -> None:
             print(f"{suffix:>8} {step:>13}: {json.dumps(found[suffix][step])}", flush=True)
     known = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
     known |= {"machine": machine.described()}
-    known.setdefault("texts", {})[str(arguments.texts)] = {"model": arguments.model, **found}
+    known.setdefault("texts", {})[str(arguments.texts)] = {"model": name, **found}
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     arguments.results.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 

@@ -11,6 +11,7 @@ from loopd.data.stored_pool import StoredPool
 from loopd.errors import StorageError
 from loopd.events import PoolGrew
 from loopd.loop import large_pool
+from loopd.loop.daemon import _Entering
 from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.taken_in import kept
 from loopd.operations.texts import texts_of
@@ -49,6 +50,20 @@ def went_on(run: GrowingRun, *, again: bool) -> GrowingRun:
     run = run.started_again() if again else run
     run.run_until(lambda _: False)
     return run
+
+
+def test_a_daemon_leaves_memory_once_the_texts_are_kept(tmp_path: Path, on_disk: None) -> None:
+    write_rows(tmp_path / "tickets" / "day1.csv", rows(0, 40))
+    run = GrowingRun(tmp_path)
+    run.start()
+    before = run.tools.data.pool
+    entering = object.__new__(_Entering)
+    entering.config, entering.datasets, entering.loop = run.config, run.tools.data, run.loop
+    entering._leave_memory()
+    assert isinstance(run.tools.data.pool, StoredPool)
+    assert run.tools.data.pool is entering.datasets.pool is run.tools.learner._pool
+    assert run.tools.data.pool.fingerprint == before.fingerprint
+    assert not isinstance(before, StoredPool)
 
 
 @pytest.mark.parametrize("again", [True, False])
