@@ -177,7 +177,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 LONGEST_PACE = 7 * UNITS["d"]
 
-FOR_ARGILLA = ("argilla", "text", "label", "separator", "tolerate")
+FOR_ARGILLA = ("argilla", "label", "near_duplicates", "separator", "text", "tolerate")
 """What may be set of a pool in Argilla; the rest is for files."""
 
 
@@ -196,6 +196,15 @@ class PoolSection(DataSection):
         None,
         description="How often the run looks for new texts at `path`, such as `10m`, `1h` or a "
         "number of seconds; empty: never, only `loopd add` adds texts.",
+    )
+
+    near_duplicates: float | None = Field(
+        None,
+        ge=0.5,
+        le=1.0,
+        description="Texts whose frozen vectors have this cosine, or a larger one, are nearly the "
+        "same: the strategy asks for one of them, and `loopd predict` gives its label to the "
+        "others. 0.95 is a good start; empty: all may be asked.",
     )
 
     @field_validator("follow")

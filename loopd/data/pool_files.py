@@ -55,9 +55,13 @@ class FileStamp:
 def is_many(path: Path) -> bool:
     """Whether a path stands for files: a folder with some that can be read, or a pattern."""
     if is_there(path, Path.is_dir):
-        is_saved = any((path / name).exists() for name in SAVED)
-        return not is_saved and bool(_finished(path))
+        return not is_saved(path) and bool(_finished(path))
     return has_magic(str(path)) and not is_there(path)
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a path is a folder that ``save_to_disk`` has made, which is read as one file is."""
+    return any(is_there(path / name) for name in SAVED)
 
 
 def pool_files(path: Path) -> tuple[Path, ...]:
@@ -92,12 +96,19 @@ def _finished(path: Path) -> tuple[Path, ...]:
 
 
 def look_at(path: Path) -> FileStamp | None:
-    """What a file looks like now; ``None`` where it is gone."""
+    """What a file looks like now; ``None`` where it is gone.
+
+    Of a folder that ``save_to_disk`` has made: what all files in it look like together.
+    """
     try:
-        found = path.stat()
+        found = [file.stat() for file in (_inside(path) if is_saved(path) else (path,))]
     except OSError:
         return None
-    return FileStamp(found.st_size, found.st_mtime_ns)
+    return FileStamp(sum(file.st_size for file in found), max(file.st_mtime_ns for file in found))
+
+
+def _inside(folder: Path) -> tuple[Path, ...]:
+    return tuple(path for path in folder.rglob("*") if path.is_file())
 
 
 def complete_bytes(path: Path) -> int:
@@ -112,7 +123,7 @@ def complete_bytes(path: Path) -> int:
     look = look_at(path)
     if look is None:
         raise DataError(f"cannot read {path}: it is gone", "see whether somebody moves files away")
-    if path.suffix.lower() not in LINES or not look.size:
+    if path.suffix.lower() not in LINES or not look.size or is_saved(path):
         return look.size
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:

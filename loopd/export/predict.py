@@ -6,7 +6,7 @@ The file appears at once, or not at all. Argilla is not asked, and a daemon may 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +22,19 @@ from loopd.export.models import Progress
 from loopd.export.quiet import Glance, looking
 from loopd.export.rows import consensus_of
 from loopd.export.table import LabelCells, free_names, rows
-from loopd.export.text_labels import MODEL, NOBODY, PERSON, Asking, TextLabel, TextLabels
+from loopd.export.text_labels import (
+    MODEL,
+    NOBODY,
+    PERSON,
+    TWIN,
+    Asking,
+    TextLabel,
+    TextLabels,
+    Twins,
+)
 from loopd.learning.classifiers.contract import silent
 from loopd.loop.tools import Tools
+from loopd.records import PoolId
 from loopd.storage.files import storage_error
 
 NO_MODEL = "no model was trained yet"
@@ -120,7 +130,22 @@ def _text_labels(look: Glance, *, model: bool, progress: Progress | None) -> Tex
     asking = None if last is None else Asking(tools.learner, last, progress or silent)
     consensus = consensus_of(look.state, look.tools)
     reason = NO_MODEL if model else NOBODY
-    return TextLabels(look.tools.data.pool, look.state, consensus, asking, reason)
+    twins = _twins(tools)
+    return TextLabels(look.tools.data.pool, look.state, consensus, asking, reason, twins)
+
+
+def _twins(tools: Tools) -> Twins:
+    """Finds texts that are nearly the same, if the configuration says from when on they are."""
+    least = tools.config.pool.near_duplicates
+
+    def find(ids: Sequence[PoolId], others: Sequence[PoolId]) -> Mapping[PoolId, PoolId]:
+        if least is None or not ids or not others:
+            return {}
+        from loopd.learning.near_duplicates import twins
+
+        return twins(ids, others, tools.nearness.vectors, least)
+
+    return find
 
 
 def run_predict(
@@ -244,6 +269,8 @@ def _lines(out: Path, known: LabelledTable, look: Glance, options: PredictOption
     refused = len(table.lines) - len(told)
     yield f"{len(table.lines):,} rows in {out}"
     yield f"  {counts[PERSON]:,} labelled by people, {counts[MODEL]:,} by the model"
+    if counts[TWIN]:
+        yield f"  {counts[TWIN]:,} nearly the same as one that people labelled, with its label"
     if refused:
         yield f"  {refused:,} that cannot be used; `{_reason(table)}` says why"
     if counts[""]:

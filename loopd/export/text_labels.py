@@ -5,8 +5,8 @@ What people have said counts; of all other texts the last model says what they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from loopd.annotation.consensus import Consensus, discarded
@@ -17,11 +17,14 @@ from loopd.learning.trainer import Model
 from loopd.machine import State
 from loopd.records import PoolId, Target
 
-PERSON, MODEL = "person", "model"
-"""Whose a label is."""
+PERSON, MODEL, TWIN = "person", "model", "near duplicate"
+"""Whose a label is: of people, of a model, or of people who labelled nearly the same text."""
 
 DISCARDED = "people discarded it"
 NOBODY = "nobody has labelled it"
+
+Twins = Callable[[Sequence[PoolId], Sequence[PoolId]], Mapping[PoolId, PoolId]]
+"""Gives, for those of the first texts that are nearly the same as one of the second, that one."""
 
 AT_ONCE = 5_000
 """Texts that a model is asked about together."""
@@ -33,7 +36,7 @@ class TextLabel:
 
     Attributes:
         target: the label; several; spans; ``None`` for none.
-        source: ``PERSON``, ``MODEL``, or empty without a label.
+        source: ``PERSON``, ``MODEL``, ``TWIN``, or empty without a label.
         confidence: of people how sure their consensus is, of a model its probability, one of each
             where there are several labels; ``None`` where there is none.
         second: a model's next likely label.
@@ -82,6 +85,10 @@ def _parts(texts: Iterable[str]) -> Iterable[list[str]]:
         yield some
 
 
+def _no_twins(*_: Sequence[PoolId]) -> Mapping[PoolId, PoolId]:
+    return {}
+
+
 @dataclass(frozen=True)
 class TextLabels:
     """Labels by text.
@@ -92,6 +99,7 @@ class TextLabels:
         consensus: of people's answers.
         asking: the model; ``None`` where nobody asks one.
         no_model: why there is no model, for people.
+        twins: gives for texts those of others that are nearly the same.
     """
 
     pool: Pool
@@ -99,6 +107,7 @@ class TextLabels:
     consensus: Consensus
     asking: Asking | None = None
     no_model: str = NOBODY
+    twins: Twins = _no_twins
     _ids: dict[str, PoolId] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,10 +122,20 @@ class TextLabels:
         told = {} if self.asking is None else self.asking.answers(open_)
         refused = discarded(self.state)
         labels = {text: self._of_people(id_) for text, id_ in labelled.items()}
+        nobodys = [id_ for id_ in open_.values() if id_ is not None and id_ not in refused]
+        twins = self.twins(nobodys, list(self.consensus.targets))
         for text, id_ in open_.items():
             reason = DISCARDED if id_ in refused else ""
-            labels[text] = self._of_model(told.get(text), reason)
+            twin = None if id_ is None else twins.get(id_)
+            if twin is not None:
+                labels[text] = self._of_twin(twin)
+            else:
+                labels[text] = self._of_model(told.get(text), reason)
         return labels
+
+    def _of_twin(self, id_: PoolId) -> TextLabel:
+        label = self._of_people(id_)
+        return replace(label, source=TWIN, reason=f"nearly the same as {id_}")
 
     def _of_people(self, id_: PoolId) -> TextLabel:
         quality = self.consensus.quality.get(id_)

@@ -17,7 +17,6 @@ class BatchChoice:
         reason: why that chooses a record, in the words of one that is not loopd's; empty otherwise.
         fallback: pool ids of records among them that were drawn at random instead, and do train.
         why: why they were; empty where there are none.
-        fresh: how many were chosen among the texts that joined late, as these have a share.
     """
 
     items: tuple[BatchItem, ...]
@@ -25,4 +24,3 @@ class BatchChoice:
     reason: str = ""
     fallback: tuple[PoolId, ...] = ()
     why: str = ""
-    fresh: int = 0

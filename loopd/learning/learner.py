@@ -127,7 +127,7 @@ class Learner:
         """
         labelled = targets or {}
         taken = {*labelled, *exclude, *hidden}
-        section = None if at_random else strategies.cold_start(self._strategy, self._represents)
+        section = None if at_random else strategies.cold_start(self._strategy, self.represents)
         if section is None or section.name == strategies.RANDOM:
             items = drawn_at_random(self._pool, size, taken, seeding.rng(self._seed, round, FIRST))
             return BatchChoice(items, strategies.RANDOM)
@@ -330,6 +330,10 @@ class Learner:
         represented = self._representation
         return None if represented is None else represented.pool[self._rows(ids)]
 
+    def represents(self) -> bool:
+        """Whether ``vectors`` gives any."""
+        return self._representation is not None
+
     def decisions(self, model: Model, ids: Sequence[PoolId]) -> Proba:
         """Probabilities (m, k) of all decisions about records of the pool.
 
@@ -358,7 +362,7 @@ class Learner:
             self._strategy,
             context.num_classes,
             context.code_paths,
-            represented=self._represents(),
+            represented=self.represents(),
             embeds=embeds(self._trainer.factory),
             kind=context.kind,
         )
@@ -373,9 +377,6 @@ class Learner:
     @property
     def _representation(self) -> Representation | None:
         return self._trainer.factory.representation
-
-    def _represents(self) -> bool:
-        return self._representation is not None
 
     @cached_property
     def _background(self) -> Background:

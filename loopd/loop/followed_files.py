@@ -7,7 +7,7 @@ which of them are new.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from loopd import log
 from loopd.config import Config
 from loopd.data.arrivals import arrivals
 from loopd.data.pool import Pool
-from loopd.data.pool_files import FileStamp, complete_bytes, look_at, shown_name
+from loopd.data.pool_files import LINES, FileStamp, complete_bytes, look_at, shown_name
 from loopd.errors import DataError
 from loopd.loop.pool_source import columns, looks, read_file
 from loopd.records import Record
@@ -68,6 +68,21 @@ class _ReadFile:
         return max(0, self.seen.refused - self.was.refused)
 
 
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What a file looked like at the last look.
+
+    Attributes:
+        stamp: of it.
+        alike_since: when it was first seen like this.
+        growing_since: when it was first seen of those looks of which each saw it longer.
+    """
+
+    stamp: FileStamp
+    alike_since: float
+    growing_since: float
+
+
 @dataclass
 class FollowedFiles:
     """The files of a pool, looked at at the pace of the configuration.
@@ -80,7 +95,7 @@ class FollowedFiles:
     config: Config
     monotonic: Callable[[], float]
     _next: float = float("-inf")
-    _glanced: dict[Path, tuple[FileStamp, float]] = field(default_factory=dict)
+    _glanced: dict[Path, _Glance] = field(default_factory=dict)
     _unusable: dict[Path, FileStamp] = field(default_factory=dict)
     _is_restless: bool = False
 
@@ -118,7 +133,10 @@ class FollowedFiles:
             is_same = FileStamp(was.size, was.changed) == look
             if (is_same and was.whole) or self._unusable.get(path) == look:
                 continue
-            if not self._has_stayed(path, look, is_same=is_same):
+            is_settled = self._is_settled(path, look, is_same=is_same)
+            is_appended = not is_settled and not is_same and self._is_appended(path)
+            if not is_settled and not is_appended:
+                self._is_restless |= not is_same
                 continue
             try:
                 one = self._read_one(path, look, was, pool=pool, whole=is_same)
@@ -126,26 +144,39 @@ class FollowedFiles:
                 self._unusable[path] = look
                 _say_unreadable(path, error)
                 continue
-            if look_at(path) == look:
+            after = look_at(path)
+            if after == look or (is_appended and after is not None and after.size > look.size):
                 yield one
             else:
                 self._is_restless = True
 
-    def _has_stayed(self, path: Path, look: FileStamp, *, is_same: bool) -> bool:
+    def _is_settled(self, path: Path, look: FileStamp, *, is_same: bool) -> bool:
         """Whether a file was like this for long enough.
 
         For a moment where it is new or has changed; where only its last line is left, which has no
         end, for a whole pace.
         """
         now, pace = self.monotonic(), self.config.pool.pace or 0.0
-        before, since = self._glanced.get(path, (None, now))
-        if before != look:
-            since = now
-        self._glanced[path] = look, since
+        before = self._glanced.get(path, _Glance(FileStamp(-1, -1), now, now))
+        is_alike, is_longer = before.stamp == look, before.stamp.size < look.size
+        self._glanced[path] = _Glance(
+            look,
+            before.alike_since if is_alike else now,
+            before.growing_since if is_longer else now,
+        )
         needed = pace if is_same else min(SETTLED, pace)
-        has_stayed = before == look and now - since >= needed
-        self._is_restless |= not has_stayed and not is_same
-        return has_stayed
+        return is_alike and now - before.alike_since >= needed
+
+    def _is_appended(self, path: Path) -> bool:
+        """Whether a file of lines has grown from look to look, for a whole pace.
+
+        It may never settle. What is complete of it is read, once a pace.
+        """
+        glance, pace = self._glanced[path], self.config.pool.pace or 0.0
+        if path.suffix.lower() not in LINES or self.monotonic() - glance.growing_since < pace:
+            return False
+        self._glanced[path] = replace(glance, growing_since=self.monotonic())
+        return glance.alike_since > glance.growing_since
 
     def _read_one(
         self, path: Path, look: FileStamp, was: SeenFile, *, pool: Pool, whole: bool

@@ -16,6 +16,7 @@ from loopd.errors import AuthError, StorageError
 from loopd.evaluation.stopping import check_criteria
 from loopd.learning.auto_classifiers import check
 from loopd.learning.learner import Learner
+from loopd.loop.asked_once import refuse_without_vectors
 from loopd.loop.start_or_resume import check_extras, check_sinks, other_dataset, refuse_changes
 from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
@@ -174,6 +175,7 @@ def _packages(visit: Visit) -> str:
 
 
 def _model(visit: Visit) -> str:
+    refuse_without_vectors(visit.config, visit.learner)
     return check(visit.learner) if visit.is_new else ""
 
 

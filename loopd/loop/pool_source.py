@@ -13,7 +13,7 @@ from pathlib import Path
 from loopd.config import Config, PoolSection
 from loopd.data.arrivals import arrivals
 from loopd.data.pool import Pool
-from loopd.data.pool_files import FileStamp, is_many, is_there, look_at, pool_files
+from loopd.data.pool_files import FileStamp, is_many, is_saved, is_there, look_at, pool_files
 from loopd.data.reading import open_source, read_pool
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError
@@ -82,9 +82,13 @@ def looks(config: Config) -> Mapping[Path, FileStamp]:
     """
     if config.pool.path is None:
         return {}
-    files = (path for path in pool_files(config.pool.path) if is_there(path, Path.is_file))
+    files = (path for path in pool_files(config.pool.path) if _is_readable(path))
     seen = ((path, look_at(path)) for path in files)
     return {path: look for path, look in seen if look is not None}
+
+
+def _is_readable(path: Path) -> bool:
+    return is_there(path, Path.is_file) or is_saved(path)
 
 
 def changed(looks_now: Mapping[Path, FileStamp], sources: Sources) -> dict[Path, SeenFile | None]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.field_layout import layout_of
@@ -43,6 +44,9 @@ from loopd.storage.run_id import SavedIdentity
 from loopd.tasks.guidelines import guidelines_of
 from loopd.tasks.registry import build_task
 from loopd.tasks.task import Task
+
+if TYPE_CHECKING:
+    from loopd.learning.near_duplicates import Nearness
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ def _no_learner(data: DataSets) -> Learner:
     raise ModelError(f"nothing can learn from {len(data.pool)} texts")
 
 
+OVER_POOL = ("_stop_sets", "_first_stop_sets", "_hashed_aside", "_shuffled_aside", "nearness")
+"""What tools keep that depends on the pool."""
+
+
 @dataclass
 class Tools:
     """Everything a step may use; only :meth:`grow` changes it, between two steps."""
@@ -125,6 +133,13 @@ class Tools:
             self._by_classifier[classifier] = replace(self, learner=learner)
         return self._by_classifier[classifier]
 
+    @cached_property
+    def nearness(self) -> Nearness:
+        """How near the texts are to those that were asked."""
+        from loopd.learning.near_duplicates import Nearness
+
+        return Nearness([record.id for record in self.data.pool], self.learner.vectors)
+
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
         if self.watch is None or self.watch.pool is self.data.pool:
@@ -133,7 +148,7 @@ class Tools:
         self.learner = self.relearn(self.data)
         self.store.grow(self.data.pool)
         self._by_classifier.clear()
-        for name in ("_stop_sets", "_first_stop_sets", "_hashed_aside", "_shuffled_aside"):
+        for name in OVER_POOL:
             self.__dict__.pop(name, None)
 
     def stop_sets(self, state: State) -> StopSets:

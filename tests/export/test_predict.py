@@ -191,6 +191,31 @@ def test_a_discarded_text_says_so(table: Table) -> None:
     assert (cells[4][6], cells[4][9]) == ("model", "people discarded it")
 
 
+@pytest.mark.parametrize("least", [None, 0.9999])
+def test_what_is_nearly_the_same_gets_the_label_of_people(
+    tmp_path: Path, least: float | None
+) -> None:
+    rows = body_rows()[:12]
+    rows += [[f"t{number}", rows[number][1], rows[number][2].title(), "", ""] for number in (1, 4)]
+    made = Table(
+        tmp_path,
+        SHAPES["comma"].write(tmp_path, HEADER, rows),
+        pool={"near_duplicates": least, "id": "ref"},
+    )
+    made.answered({0: "animal", 1: "food", 2: "animal", 3: "food"}, discarded=4)
+    made.run.train()
+    _, cells = made.out("out.csv")
+    told = [row[5:10] for row in cells]
+    assert told[13][1] == "model", "nobody has labelled its twin"
+    if least is None:
+        assert told[12][1] == "model"
+        return
+    assert told[12] == ["food", "near duplicate", "1.0", "", "nearly the same as r1"]
+    assert [row[1] for row in told[4:12]] == ["model"] * 8
+    said = made.predict("again.csv").output
+    assert "1 nearly the same as one that people labelled, with its label" in said
+
+
 def test_another_table_gets_labels_too(table: Table) -> None:
     rows = [
         ["about cat", "z", "the cat and a cat 0\nGrüße, Käthe"], ["", "z", "a horse"], ["", "", ""],

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from structlog.testing import capture_logs
 
@@ -213,6 +214,61 @@ def test_a_file_that_changes_between_two_looks_waits(run: GrowingRun) -> None:
     assert run.grown == []
     idle(run, 4)
     assert [fact.new for fact in run.grown] == [5]
+
+
+def test_a_file_that_is_appended_to_without_a_pause_is_read_once_a_pace(run: GrowingRun) -> None:
+    run.run_until(batches(1))
+    path = run.folder / "tickets" / "day2.csv"
+    write_rows(path, rows(40, 1))
+    run.now[0] += 60
+    for number in range(41, 101):
+        with path.open("a") as file:
+            id_, text, label = rows(number, 1)[0]
+            file.write(f"{id_},{text},{label}\nr{number + 1:03d},half of a")  # no end
+        idle(run, 2)
+        with path.open("r+") as file:
+            file.truncate(path.stat().st_size - len(f"r{number + 1:03d},half of a"))
+    assert 1 <= len(run.grown) <= 2
+    found = run.tools.data.pool.records[40:]
+    assert [(record.id, record.text) for record in found] == [
+        row[:2] for row in rows(40, len(found))
+    ]
+    idle(run, 66)
+    assert len(run.tools.data.pool) == 101
+
+
+def test_a_file_that_is_written_anew_all_the_time_is_not_read(run: GrowingRun) -> None:
+    run.run_until(batches(1))
+    path = run.folder / "tickets" / "day2.csv"
+    run.now[0] += 60
+    for number in range(60):
+        write_rows(path, rows(40, 1 + number % 2))
+        idle(run, 2)
+    assert run.grown == []
+
+
+def test_a_folder_of_save_to_disk_is_followed(tmp_path: Path) -> None:
+    columns = ("id", "text", "label")
+    folder = tmp_path / "saved"
+
+    def save(count: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        table = [dict(zip(columns, row, strict=True)) for row in rows(0, count)]
+        datasets.Dataset.from_list(table).save_to_disk(str(folder))
+
+    save(20)
+    run = GrowingRun(tmp_path, {"pool": {"path": "saved", "id": "id", "follow": "60s"}})
+    run.start()
+    run.run_until(batches(1))
+    idle(run, 66)
+    assert run.grown == []
+    save(23)
+    (folder / "state.json").rename(tmp_path / "state.json")
+    idle(run, 66)
+    assert run.grown == []
+    (tmp_path / "state.json").rename(folder / "state.json")
+    idle(run, 66)
+    assert [(fact.source, fact.new) for fact in run.grown] == [("saved", 3)]
 
 
 def test_half_a_last_line_waits_for_a_whole_pace(run: GrowingRun) -> None:

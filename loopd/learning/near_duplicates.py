@@ -1,0 +1,124 @@
+"""Owns which texts are nearly the same as others, by the cosine of their frozen vectors.
+
+Must not know why some of them have been asked already, nor what becomes of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopd.errors import ModelError
+from loopd.learning.arrays import Vectors
+from loopd.learning.strategies.space import nearest_similarity
+from loopd.records import PoolId
+
+AT_ONCE = 4_096
+"""Texts whose vectors are in memory together, and compared with as many: 64 MB of cosines."""
+
+OfIds = Callable[[Sequence[PoolId]], Vectors]
+"""Gives the vectors (k, d) of texts, each of length 1."""
+
+
+class Nearness:
+    """How near each text of a pool is to the nearest of some that were asked.
+
+    It keeps one number for each text, and compares those that were asked since with it; what it
+    says depends on its arguments alone.
+
+    Args:
+        ids: of the pool, in its order.
+        vectors: gives those of texts, each of length 1; ``None``: there are none.
+    """
+
+    def __init__(
+        self, ids: Sequence[PoolId], vectors: Callable[[Sequence[PoolId]], Vectors | None]
+    ) -> None:
+        self._ids, self._found = ids, vectors
+        self._compared: frozenset[PoolId] = frozenset()
+        self._cosines = self._nothing_near()
+
+    def vectors(self, ids: Sequence[PoolId]) -> Vectors:
+        """Those (k, d) of texts, each of length 1.
+
+        Raises:
+            ModelError: there are none.
+        """
+        found = self._found(ids)
+        if found is None:
+            raise ModelError("the classifier has no vectors of texts", "leave near_duplicates out")
+        return found
+
+    def near(self, asked: Collection[PoolId], least: float) -> frozenset[PoolId]:
+        """Ids of texts that are nearly the same as one that was asked, and are none of these.
+
+        Args:
+            asked: ids of the pool.
+            least: cosine from which on two texts are nearly the same.
+        """
+        asked = frozenset(asked)
+        if not self._compared <= asked:
+            self._compared, self._cosines = frozenset(), self._nothing_near()
+        new = sorted(asked - self._compared)
+        for some in _parts(new):
+            self._compare(self.vectors(some))
+        self._compared = asked
+        rows = np.flatnonzero(self._cosines >= least).tolist()
+        return frozenset(self._ids[row] for row in rows) - asked
+
+    def _nothing_near(self) -> NDArray[np.float32]:
+        return np.full(len(self._ids), -np.inf, dtype=np.float32)
+
+    def _compare(self, others: Vectors) -> None:
+        for start in range(0, len(self._ids), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            found = nearest_similarity(self.vectors(self._ids[rows]), others)
+            self._cosines[rows] = np.maximum(self._cosines[rows], found)
+
+
+def first_of_each(ids: Sequence[PoolId], vectors: OfIds, least: float) -> list[PoolId]:
+    """Those that are not nearly the same as one before them that is kept.
+
+    Args:
+        ids: of texts; at most some thousands.
+        vectors: of texts by their ids.
+        least: cosine from which on two texts are nearly the same.
+    """
+    if not ids:
+        return []
+    found, kept = vectors(ids), [0]
+    for number in range(1, len(ids)):
+        if (found[kept] @ found[number]).max() < least:
+            kept.append(number)
+    return [ids[number] for number in kept]
+
+
+def twins(
+    ids: Sequence[PoolId], others: Sequence[PoolId], vectors: OfIds, least: float
+) -> Mapping[PoolId, PoolId]:
+    """For each text that is nearly the same as one of the others, the nearest of these.
+
+    Args:
+        ids, others: of texts.
+        vectors: of texts by their ids.
+        least: cosine from which on two texts are nearly the same.
+    """
+    nearest = np.full(len(ids), -1)
+    best = np.full(len(ids), -np.inf, dtype=np.float32)
+    for first in range(0, len(others), AT_ONCE):
+        some = vectors(others[first : first + AT_ONCE])
+        for start in range(0, len(ids), AT_ONCE):
+            rows = slice(start, start + AT_ONCE)
+            cosines = vectors(ids[rows]) @ some.T
+            found, cosine = cosines.argmax(axis=1), cosines.max(axis=1)
+            is_nearer = cosine > best[rows]
+            nearest[rows][is_nearer] = first + found[is_nearer]
+            best[rows][is_nearer] = cosine[is_nearer]
+    rows_of_twins = np.flatnonzero(best >= least).tolist()
+    return {ids[row]: others[nearest[row]] for row in rows_of_twins}
+
+
+def _parts(ids: Sequence[PoolId]) -> list[Sequence[PoolId]]:
+    return [ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]

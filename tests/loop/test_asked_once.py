@@ -1,0 +1,131 @@
+"""Of texts that are nearly the same one is asked, and the others get its label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from loopd.errors import ConfigError
+from loopd.events import BatchPlanned, RunStopped
+from loopd.loop.asked_once import refuse_without_vectors
+from loopd.machine import Phase
+from loopd.records import PoolId
+from tests.loop.growing import GrowingRun, Row, write_rows
+
+WORDS = ["red", "sweet", "ripe", "rusty", "sharp", "heavy", "cheap", "broken", "fresh", "old"]
+THINGS = {"fruit": ("apple", "pear", "plum"), "tool": ("hammer", "saw", "drill")}
+
+OWN = """
+class Guesses:
+    def __init__(self, num_classes):
+        pass
+
+    def new(self):
+        raise NotImplementedError
+"""
+"""A classifier of somebody's own, without vectors of texts."""
+
+pytestmark = pytest.mark.whatever_the_store
+
+
+def texts(count: int) -> list[Row]:
+    """Rows of which each second one is the one before in capitals, which the encoder cannot see."""
+    rows: list[Row] = []
+    for number in range(count):
+        label = ("fruit", "tool")[number % 2]
+        thing, word = THINGS[label][number % 3], WORDS[number % len(WORDS)]
+        text = f"the {thing} on shelf {number * 37} was {word}, said customer {number * 11}"
+        rows.append((f"r{2 * number:03d}", text, label))
+        rows.append((f"r{2 * number + 1:03d}", text.upper(), label))
+    return rows
+
+
+def begun(folder: Path, least: float | None = 0.995, **sections: dict[str, Any]) -> GrowingRun:
+    write_rows(folder / "tickets" / "day1.csv", texts(20))
+    defaults: dict[str, dict[str, Any]] = {
+        "pool": {"near_duplicates": least, "follow": None},
+        "classifier": {"name": "frozen-head"},
+        "audit": {"random_share": 0.0, "folds": 0},
+        "queue": {"batch_size": 6, "low_watermark": 0, "opening_size": None},
+    }
+    run = GrowingRun(folder, {**defaults, **sections})
+    run.start()
+    return run
+
+
+def pairs(ids: list[PoolId]) -> list[int]:
+    """The number of the pair of each text."""
+    return sorted(int(str(id_)[1:]) // 2 for id_ in ids)
+
+
+def asked(run: GrowingRun) -> list[PoolId]:
+    return [PoolId(id_) for batch in run.batches for id_ in batch]
+
+
+def answer(run: GrowingRun) -> None:
+    """People know the label of each text."""
+    gold = {PoolId(id_): label for id_, _, label in texts(20)}
+    for id_ in sorted(run.state.external_ids):
+        if not any(key[0] == id_ for key in run.state.answers):
+            run.store.submit(id_, "ann", gold[PoolId(str(id_))])
+
+
+@pytest.fixture(autouse=True)
+def people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GrowingRun, "answer", answer)
+
+
+def test_one_of_each_pair_is_asked_until_the_pool_is_exhausted(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    with capture_logs() as lines:
+        run.run_until(lambda _: False)
+    assert pairs(asked(run)) == list(range(20))
+    assert all(len(batch) == 6 for batch in run.batches[:3])
+    assert isinstance(run.events[-1], RunStopped)
+    assert (run.state.phase, run.events[-1].reason) == (Phase.DONE, "pool_exhausted")
+    counts = [line["count"] for line in lines if line["event"] == "near_duplicates_left_out"]
+    assert counts[-1] == 20
+
+
+def test_without_the_setting_both_are_asked(tmp_path: Path) -> None:
+    run = begun(tmp_path, None, stopping={"max_rounds": None})
+    run.run_until(lambda _: False)
+    assert len(asked(run)) == 40
+
+
+def test_the_same_batches_after_each_start(tmp_path: Path) -> None:
+    whole = begun(tmp_path / "whole")
+    whole.run_until(lambda _: False)
+    run = begun(tmp_path / "again")
+    while run.state.phase is not Phase.DONE:
+        planned = len(run.batches)
+        run.run_until(lambda _, run=run, planned=planned: len(run.batches) > planned)  # type: ignore[misc]
+        run = run.started_again()
+    assert run.batches == whole.batches
+
+
+def test_random_draws_come_from_all_texts(tmp_path: Path) -> None:
+    run = begun(tmp_path, audit={"random_share": 0.3, "folds": 0}, stopping={"max_rounds": None})
+    run.run_until(lambda _: False)
+    planned = [event.batch for event in run.events if isinstance(event, BatchPlanned)]
+    chosen = [item.record_id for batch in planned for item in batch.items if not item.draw]
+    drawn = [item.record_id for batch in planned for item in batch.items if item.draw]
+    assert len(set(pairs(chosen))) == len(chosen)
+    assert set(pairs(drawn)) & set(pairs(chosen)), "a draw is not kept from a twin"
+    at_first = {id_ for batch in planned[:1] for id_ in batch.record_ids}
+    assert at_first
+
+
+def test_a_classifier_without_vectors_is_refused(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    refuse_without_vectors(run.config, run.tools.learner)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "guesses.py").write_text(OWN)
+    own = begun(tmp_path / "own", None, classifier={"name": "guesses:Guesses"})
+    refuse_without_vectors(own.config, own.tools.learner)
+    own.sections["pool"] = {"near_duplicates": 0.95, "follow": None}
+    with pytest.raises(ConfigError, match="near_duplicates: classifier `guesses:Guesses` has no"):
+        refuse_without_vectors(own.config, own.tools.learner)
