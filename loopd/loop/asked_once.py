@@ -5,13 +5,13 @@ Random draws are drawn from all texts, or they would not be like the pool. Must 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from loopd import log
 from loopd.config import Config
 from loopd.errors import ConfigError
-from loopd.learning.batch_choice import BatchChoice, Choose
+from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.learner import Learner
 from loopd.loop.tools import Tools
 from loopd.machine import State
@@ -19,6 +19,9 @@ from loopd.records import BatchItem, PoolId, Targets
 
 ROUNDS = 5
 """So often the strategy is asked again in the place of what it chose twice, at most."""
+
+ChooseBesides = Callable[[int, Collection[PoolId]], BatchChoice]
+"""Gives so many records, or fewer where fewer are left, and none of these ids."""
 
 
 def refuse_without_vectors(config: Config, learner: Learner) -> None:
@@ -35,7 +38,9 @@ def refuse_without_vectors(config: Config, learner: Learner) -> None:
         )
 
 
-def asked_once(choose: Choose, state: State, tools: Tools, targets: Targets) -> Choose:
+def asked_once(
+    choose: ChooseBesides, state: State, tools: Tools, targets: Targets
+) -> Callable[[int], BatchChoice]:
     """What chooses, without texts that are nearly the same as others that were asked, or as another
     of the batch; the strategy is asked again in their place.
 
@@ -47,37 +52,29 @@ def asked_once(choose: Choose, state: State, tools: Tools, targets: Targets) -> 
     """
     least = tools.config.pool.near_duplicates
     if least is None:
-        return choose
+        return lambda count: choose(count, ())
 
-    def chosen(
-        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
-    ) -> BatchChoice:
-        near = tools.nearness.near(state.planned_ids.union(targets), least)
-        if near and not beside:
-            log.get("loop").info("near_duplicates_left_out", count=len(near))
-        left_out = {*near, *beside}
-        choice = choose(count, left_out, old)
+    def chosen(count: int) -> BatchChoice:
+        besides = set(tools.nearness.near(state.planned_ids.union(targets), least))
+        if besides:
+            log.get("loop").info("near_duplicates_left_out", count=len(besides))
+        choice = choose(count, besides)
         items = choice.items
         for _ in range(ROUNDS):
-            kept = _different(items, beside, tools, least)
+            kept = _different(items, tools, least)
             if len(kept) == len(items):
                 break
-            left_out.update(item.record_id for item in items)
-            items = (*kept, *choose(count - len(kept), left_out, old).items)
+            besides.update(item.record_id for item in items)
+            items = (*kept, *choose(count - len(kept), besides).items)
         return replace(choice, items=items)
 
     return chosen
 
 
-def _different(
-    items: tuple[BatchItem, ...], beside: Collection[PoolId], tools: Tools, least: float
-) -> tuple[BatchItem, ...]:
-    """Those that are not nearly the same as one before them, or beside them in the batch.
-
-    Second opinions are wanted as they are.
-    """
+def _different(items: tuple[BatchItem, ...], tools: Tools, least: float) -> tuple[BatchItem, ...]:
+    """Those that are not nearly the same as one before; second opinions are wanted as they are."""
     from loopd.learning.near_duplicates import first_of_each
 
     new = [item.record_id for item in items if item.copy_id is None]
-    kept = frozenset(first_of_each([*beside, *new], tools.nearness.vectors, least))
+    kept = frozenset(first_of_each(new, tools.nearness.vectors, least))
     return tuple(item for item in items if item.copy_id or item.record_id in kept)

@@ -13,6 +13,7 @@ from loopd.config import ACTIVELAB
 from loopd.events import BatchPlanned, RunStopped
 from loopd.learning.learner import BatchChoice, Model
 from loopd.learning.seeding import for_step
+from loopd.learning.strategies.reason_words import is_among_new
 from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.asked_once import asked_once
 from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
@@ -68,15 +69,13 @@ def cold_batch(
 ) -> BatchPlanned | RunStopped:
     """The next batch as long as no model can be trained; ``at_random`` where it must be quick."""
 
-    def choose(
-        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
-    ) -> BatchChoice:
+    def choose(count: int, besides: Collection[PoolId] = ()) -> BatchChoice:
         choice = tools.learner.first_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude={*context.taken, *beside},
-            hidden={*hidden, *old},
+            exclude=context.taken.union(besides),
+            hidden=hidden,
             at_random=at_random,
         )
         return explained(choice, tools, None, context.targets)
@@ -104,11 +103,11 @@ def chosen_batch(
     hidden = unseen(state, tools.hidden(state))
 
     def choose(
-        count: int, beside: Collection[PoolId] = (), old: Collection[PoolId] = ()
+        count: int, besides: Collection[PoolId], old: Collection[PoolId] = ()
     ) -> BatchChoice:
         is_asked_again = tools.config.strategy.name == ACTIVELAB and not cold
         if is_asked_again and tools.learner.can_choose(context.targets):
-            items = _with_second_opinions(context, tools, model, count, beside)
+            items = _with_second_opinions(context, tools, model, count, besides)
             picked = BatchChoice(items, ACTIVELAB)
             return explained(picked, tools, model, context.targets)
         choice = tools.learner.choose(
@@ -116,16 +115,16 @@ def chosen_batch(
             count,
             round=context.number,
             targets=context.targets,
-            exclude={*context.taken, *beside},
-            hidden={*hidden, *old},
+            exclude=context.taken.union(besides),
+            hidden=hidden.union(old),
             cold=cold,
         )
         return explained(choice, tools, model, context.targets)
 
-    once = asked_once(choose, state, tools, context.targets)
     taken = {*context.taken, *context.targets, *hidden}
-    fresh = once if cold else with_new_texts(once, state, tools, taken)
-    mixing = with_fallback(fresh, state, tools, model, taken)
+    shared = with_new_texts(choose, state, tools, taken, cold=cold)
+    once = asked_once(shared, state, tools, context.targets)
+    mixing = with_fallback(once, state, tools, model, taken)
     planned = _planned(context, tools, _with_draws(context, tools, size, mixing), model.id)
     if isinstance(planned, RunStopped) or not section.refresh:
         return planned
@@ -218,8 +217,8 @@ def _planned(
         items = tuple(replace(item, suggestion=None) for item in items)
     batch = Batch(f"b{context.number:04d}", context.number, choice.strategy, model_id, items)
     seconds = tools.clock.monotonic() - context.started
-    fallback, why, fresh = choice.fallback, choice.why, choice.fresh
-    at = tools.clock.wall()
+    fallback, why = choice.fallback, choice.why
+    at, fresh = tools.clock.wall(), sum(is_among_new(item.reason) for item in items)
     return BatchPlanned(at, batch, seconds, fallback=fallback, why=why, fresh=fresh)
 
 
@@ -227,10 +226,10 @@ def _planned(
 
 
 def _with_second_opinions(
-    context: SelectionContext, tools: Tools, model: Model, size: int, beside: Collection[PoolId]
+    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
 ) -> tuple[BatchItem, ...]:
     """New texts and copies of answered ones, most informative first."""
-    picks = _picks(context, tools, model, size, beside)
+    picks = _picks(context, tools, model, size, besides)
     pool = tools.data.pool
     copies = copy_ids(context.state, [each.record_id for each in picks if each.again], pool)
     items = [
@@ -243,13 +242,13 @@ def _with_second_opinions(
 
 
 def _picks(
-    context: SelectionContext, tools: Tools, model: Model, size: int, beside: Collection[PoolId]
+    context: SelectionContext, tools: Tools, model: Model, size: int, besides: Collection[PoolId]
 ) -> list[Pick]:
     from loopd.learning.second_opinion import Answered, Unanswered, pick
 
     config, state = tools.config, context.state
     hidden = tools.hidden(state)
-    taken = state.planned_ids.union(outside(state), context.targets, hidden, beside)
+    taken = state.planned_ids.union(outside(state), context.targets, hidden, besides)
     free = [id_ for id_ in tools.data.pool.ids if id_ not in taken]
     new = tools.learner.candidates(model, free, size)
     members = range(_members(config.strategy.options))

@@ -73,6 +73,11 @@ def among_new(reason: str) -> str:
     return "; ".join(part for part in (AMONG_NEW, reason) if part)
 
 
+def is_among_new(reason: str) -> bool:
+    """Whether a record with this reason was chosen among the new texts."""
+    return reason.startswith(AMONG_NEW)
+
+
 def told(reason: str, names: tuple[str, ...], evidence: Evidence) -> str:
     """A reason with those of the numbers that there are."""
     parts = [part for name in names if (part := _WORDS[name](evidence))]

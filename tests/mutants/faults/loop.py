@@ -86,8 +86,8 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "new texts have a share of which nothing is theirs",
         "loop/fresh_share.py",
-        "new = choose(max(1, round(share * count)), (), old)",
-        "new = choose(max(1, round(share * count)), (), ())",
+        "new = choose(max(1, round(share * count)), besides, old)",
+        "new = choose(max(1, round(share * count)), besides, ())",
         ("tests/loop/test_new_texts.py",),
     ),
     Fault(
