@@ -40,15 +40,8 @@ def narrate(event: Event, state: State) -> None:
     match event:
         case RunStarted():
             logger.info("run_started", config=event.config_digest, classes=len(event.labels))
-        case BatchPlanned(batch=batch):
-            logger.info(
-                "batch_planned",
-                batch=batch.id,
-                records=len(batch.items),
-                second_opinions=sum(item.copy_id is not None for item in batch.items),
-                strategy=batch.strategy,
-                **({"from_new_texts": event.fresh} if event.fresh else {}),
-            )
+        case BatchPlanned():
+            _planned(event, state)
         case BatchPublished():
             seconds = round(event.seconds or 0.0, 2)
             logger.info("batch_published", batch=event.batch_id, seconds=seconds)
@@ -120,6 +113,18 @@ class ObstacleNotes:
             logger.warning("queue_limited", says=limit[0], hint=limit[1])
         elif sentence:
             logger.info("queue_sized", says=sentence)
+
+
+def _planned(event: BatchPlanned, state: State) -> None:
+    batch = event.batch
+    log.get("loop").bind(round=state.round).info(
+        "batch_planned",
+        batch=batch.id,
+        records=len(batch.items),
+        second_opinions=sum(item.copy_id is not None for item in batch.items),
+        strategy=batch.strategy,
+        **({"from_new_texts": event.fresh} if event.fresh else {}),
+    )
 
 
 def _answers(event: AnswersCollected, state: State) -> None:
