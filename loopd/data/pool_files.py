@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import has_magic
@@ -34,6 +35,10 @@ SAVED = ("state.json", "dataset_info.json", "dataset_dict.json")
 """What is in a folder that ``save_to_disk`` has made."""
 
 BLOCK = 2**20
+
+AT_REST = 60.0
+"""Seconds after which a file is hardly written any more. Until then a copy of it is read: what is
+appended meanwhile may be half a line."""
 
 _OPENING = re.compile(rb'(?:\A(?:\xef\xbb\xbf)?|[,;|\t\r\n])"')
 """A quote at the beginning of a cell."""
@@ -176,8 +181,8 @@ def complete(path: Path | None, scratch: Path | None) -> Iterator[Path | None]:
     if path is None or scratch is None or not is_there(path, Path.is_file):
         yield path
         return
-    size = complete_bytes(path)
-    if size == path.stat().st_size:
+    size, look = complete_bytes(path), path.stat()
+    if size == look.st_size and time.time() - look.st_mtime > AT_REST:
         yield path
         return
     shutil.rmtree(scratch, ignore_errors=True)  # of a process that was killed

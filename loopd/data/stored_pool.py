@@ -10,7 +10,7 @@ import hashlib
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain, islice
 from typing import Generic, Protocol, TypeVar, overload
 
@@ -25,6 +25,9 @@ Item = TypeVar("Item")
 
 AT_ONCE = 2**16
 """Ids or texts that are looked up at once."""
+
+LOOKED_UP = 2**16
+"""Ids whose places are remembered: those of the records in Argilla are asked for at each look."""
 
 
 class Intake(Protocol):
@@ -215,6 +218,8 @@ class _Joined:
             found = np.full(len(some), -1, dtype=np.int64)
             for intake, start in zip(self.intakes, self.starts, strict=True):
                 open_ = np.flatnonzero(found < 0)
+                if not len(open_):
+                    break
                 rows = lookup(intake)([some[number] for number in open_])
                 found[open_] = np.where(rows < 0, -1, rows + start)
             parts.append(found)
@@ -326,12 +331,16 @@ class _Ids(_View[PoolId]):
 class _PositionsById(Mapping[PoolId, int]):
     def __init__(self, joined: _Joined) -> None:
         self._joined = joined
+        self._position = lru_cache(LOOKED_UP)(self._look_up)
 
     def __getitem__(self, id_: PoolId, /) -> int:
-        found = self._joined.find([id_], lambda intake: intake.find_ids)[0] if _is(id_) else -1
+        found = self._position(id_) if _is(id_) else -1
         if found < 0:
             raise KeyError(id_)
-        return int(found)
+        return found
+
+    def _look_up(self, id_: PoolId) -> int:
+        return int(self._joined.find([id_], lambda intake: intake.find_ids)[0])
 
     def __len__(self) -> int:
         return self._joined.total

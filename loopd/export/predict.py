@@ -140,7 +140,8 @@ def _twins(tools: Tools) -> Twins:
     least = tools.config.pool.near_duplicates
 
     def find(ids: Sequence[PoolId], others: Sequence[PoolId]) -> Mapping[PoolId, PoolId]:
-        if least is None or not ids or not others:
+        # The offsets of spans are those of one text.
+        if least is None or not ids or not others or tools.config.task.type == "spans":
             return {}
         from loopd.learning.near_duplicates import twins
 

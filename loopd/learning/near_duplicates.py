@@ -15,6 +15,13 @@ from loopd.learning.arrays import Vectors
 from loopd.learning.strategies.space import nearest_similarity
 from loopd.records import PoolId
 
+ROUNDING = 1e-5
+"""By which a cosine may be smaller: that of a vector with itself is often a little less than 1."""
+
+FEWEST = 8
+"""Texts that others are compared with at once, at least: of fewer the last digits come out
+differently, and a process that was started again would compare them together with others."""
+
 AT_ONCE = 4_096
 """Texts whose vectors are in memory together, and compared with as many: 64 MB of cosines."""
 
@@ -63,19 +70,32 @@ class Nearness:
             self._compared, self._cosines = frozenset(), self._nothing_near()
         new = sorted(asked - self._compared)
         for some in _parts(new):
-            self._compare(self.vectors(some))
+            self._compare(self.vectors(some), self._cosines)
         self._compared = asked
-        rows = np.flatnonzero(self._cosines >= least).tolist()
-        return frozenset(self._ids[row] for row in rows) - asked
+        return self._ids_where(self._cosines, least) - asked
+
+    def near_to(self, some: Sequence[PoolId], least: float) -> frozenset[PoolId]:
+        """Ids of texts that are nearly the same as one of some, with these; nothing is kept."""
+        cosines = self._nothing_near()
+        for part in _parts(some):
+            self._compare(self.vectors(part), cosines)
+        return self._ids_where(cosines, least)
+
+    def _ids_where(self, cosines: NDArray[np.float32], least: float) -> frozenset[PoolId]:
+        rows = np.flatnonzero(cosines >= least - ROUNDING).tolist()
+        return frozenset(self._ids[row] for row in rows)
 
     def _nothing_near(self) -> NDArray[np.float32]:
         return np.full(len(self._ids), -np.inf, dtype=np.float32)
 
-    def _compare(self, others: Vectors) -> None:
+    def _compare(self, others: Vectors, cosines: NDArray[np.float32]) -> None:
+        """Raise cosines (n,) to those with any of the others (k, d)."""
+        if len(others) < FEWEST:
+            others = np.concatenate([others, np.repeat(others[:1], FEWEST - len(others), axis=0)])
         for start in range(0, len(self._ids), AT_ONCE):
             rows = slice(start, start + AT_ONCE)
             found = nearest_similarity(self.vectors(self._ids[rows]), others)
-            self._cosines[rows] = np.maximum(self._cosines[rows], found)
+            cosines[rows] = np.maximum(cosines[rows], found)
 
 
 def first_of_each(ids: Sequence[PoolId], vectors: OfIds, least: float) -> list[PoolId]:
@@ -90,7 +110,7 @@ def first_of_each(ids: Sequence[PoolId], vectors: OfIds, least: float) -> list[P
         return []
     found, kept = vectors(ids), [0]
     for number in range(1, len(ids)):
-        if (found[kept] @ found[number]).max() < least:
+        if (found[kept] @ found[number]).max() < least - ROUNDING:
             kept.append(number)
     return [ids[number] for number in kept]
 
@@ -116,7 +136,7 @@ def twins(
             is_nearer = cosine > best[rows]
             nearest[rows][is_nearer] = first + found[is_nearer]
             best[rows][is_nearer] = cosine[is_nearer]
-    rows_of_twins = np.flatnonzero(best >= least).tolist()
+    rows_of_twins = np.flatnonzero(best >= least - ROUNDING).tolist()
     return {ids[row]: others[nearest[row]] for row in rows_of_twins}
 
 

@@ -55,17 +55,21 @@ def asked_once(
         return lambda count: choose(count, ())
 
     def chosen(count: int) -> BatchChoice:
-        besides = set(tools.nearness.near(state.planned_ids.union(targets), least))
+        asked = state.planned_ids.union(targets) - state.withdrawn
+        besides = set(tools.nearness.near(asked, least) - state.withdrawn)
         if besides:
             log.get("loop").info("near_duplicates_left_out", count=len(besides))
         choice = choose(count, besides)
-        items = choice.items
+        items = _different(choice.items, tools, least)
         for _ in range(ROUNDS):
-            kept = _different(items, tools, least)
-            if len(kept) == len(items):
-                break
-            besides.update(item.record_id for item in items)
-            items = (*kept, *choose(count - len(kept), besides).items)
+            if len(items) == len(choice.items):
+                return replace(choice, items=items)
+            shown = [item.record_id for item in items]
+            besides.update(shown, (item.record_id for item in choice.items))
+            besides |= tools.nearness.near_to(shown, least)
+            more = choose(count - len(items), besides)
+            choice = replace(choice, items=(*items, *more.items))
+            items = _different(choice.items, tools, least)
         return replace(choice, items=items)
 
     return chosen

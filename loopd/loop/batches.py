@@ -264,7 +264,8 @@ def _picks(
     answered = Answered(
         votes=taught,
         labels={id_: str(context.targets[id_]) for id_ in taught},
-        askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel),
+        askable=askable(state, state.answers_needed(config.queue.min_submitted), config.relabel)
+        - frozenset(besides),
         proba=out_of_fold,
     )
     others = (tools.learner.fit(model.round, context.targets, member) for member in members[1:])

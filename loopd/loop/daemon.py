@@ -62,6 +62,10 @@ from loopd.storage.recorded_run import RecordedRun
 from loopd.storage.run_folder import CURVE_NAME, JOURNAL_NAME
 
 
+MANY_FILES = 2**16
+"""File descriptors that a daemon may have, at most."""
+
+
 def run_daemon(
     config: Config,
     progress: Callable[[str, int, int], None] | None = None,
@@ -90,6 +94,7 @@ def run_daemon(
     """
     stop = stop or Stop()
     stop.at_once = True
+    open_more_files()
     try:
         with ExitStack() as stack:
             group = Observers(observers)
@@ -108,6 +113,19 @@ def run_daemon(
             raise
         log.get("loop").info("stopped", phase="start", hint="start again to go on")
         return State()  # nothing of the loop had begun
+
+
+def open_more_files() -> None:
+    """Take more file descriptors, if they are granted: a pool of many intakes maps many files."""
+    try:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(MANY_FILES, hard)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ImportError, OSError, ValueError):  # then it goes on with those that it has
+        return
 
 
 class _Entering:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from loopd.config import Config
@@ -30,11 +31,29 @@ from loopd.storage.journal import Journal
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.run_folder import (
     CACHE_FOLDER,
+    CSV_NAME,
+    GUIDELINES_NAME,
     INBOX_FOLDER,
+    JOURNAL_NAME,
+    METRICS_NAME,
+    PEOPLE_NAME,
     POOL_FOLDER,
     REPORT_NAME,
+    RUN_ID_NAME,
+    SOURCES_NAME,
 )
 from loopd.storage.withdrawn_texts import read_withdrawn, write_withdrawn
+
+NEEDED = (
+    *(CSV_NAME, GUIDELINES_NAME, JOURNAL_NAME, METRICS_NAME, PEOPLE_NAME, RUN_ID_NAME),
+    SOURCES_NAME,
+)
+"""How files begin that a run needs, and that hold no text but by chance: a short one may be a
+label, a name, or some words of the guidelines."""
+
+LONG = 32
+"""Characters of a part of a text that is looked for by itself: a shorter one, such as a name of a
+product, stands in many places."""
 
 ASIDE = f"{POOL_FOLDER}-before-*"
 """Folders with the texts of an earlier run, which were moved aside."""
@@ -52,6 +71,11 @@ class Erased:
     texts: int
     left: tuple[Path, ...] = ()
 
+    @property
+    def to_see_to(self) -> tuple[Path, ...]:
+        """Those of them that loopd does not need: people may remove them."""
+        return tuple(path for path in self.left if not path.name.startswith(NEEDED))
+
 
 def erase(config: Config, state: State, journal: Journal | None = None) -> Erased:
     """Erase what is left of withdrawn texts in the run's folder.
@@ -67,10 +91,10 @@ def erase(config: Config, state: State, journal: Journal | None = None) -> Erase
     ids = state.withdrawn
     if not ids:
         return Erased(0)
-    raw = raw_pool(config)
-    present = [record for record in raw if record.id in ids and record.text]
+    present = [record for record in _stored(config) if record.id in ids and record.text]
     if not present:
         return Erased(0)
+    raw = raw_pool(config)
     whole = {record.text for record in present}
     known = read_withdrawn(config.run.dir)
     in_argilla = [record.id for record in present]
@@ -90,6 +114,17 @@ def _others(folder: Path) -> Iterator[Path]:
     for path in files_below(folder):
         if path.parent.name not in places or path.suffix not in (".arrow", ".jsonl"):
             yield path
+
+
+def _stored(config: Config) -> Iterator[Record]:
+    """The records of all intakes, one by one.
+
+    Raises:
+        StorageError: a file is damaged or cannot be read.
+    """
+    if config.pool.argilla is not None:
+        return chain.from_iterable(Intakes(config.run.dir).read())
+    return chain.from_iterable(one.records() for one in PoolTable(config.run.dir).stored())
 
 
 def raw_pool(config: Config) -> Pool:
@@ -130,7 +165,8 @@ def _bare(answer: Answer) -> Answer:
 def _pieces(record: Record) -> Iterator[str]:
     """A text, the columns that it was put together from, and what people saw beside it."""
     yield record.text
-    yield from (part for _, part in record.parts)
+    beside = (*record.parts, *record.shown)
+    yield from (part for _, part in beside if len(part) >= LONG)
 
 
 def _is_one(ids: Collection[PoolId], texts: Collection[str], record: Record) -> bool:
@@ -148,6 +184,7 @@ def _forget(config: Config, is_gone: Callable[[Record], bool], needles: Collecti
             path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
+    PoolTable(folder).drop_unfinished()
     Inbox(folder).rewrite(lambda record: not is_gone(record))
     for aside in sorted(folder.glob(ASIDE)):
         with suppress(StorageError, NewerError):  # what cannot be read is searched all the same

@@ -139,7 +139,9 @@ class FollowedFiles:
                 self._is_restless |= not is_same
                 continue
             try:
-                one = self._read_one(path, look, was, pool=pool, whole=is_same)
+                one = self._read_one(
+                    path, look, was, pool=pool, whole=is_same, is_growing=is_appended
+                )
             except DataError as error:
                 self._unusable[path] = look
                 _say_unreadable(path, error)
@@ -179,10 +181,17 @@ class FollowedFiles:
         return glance.alike_since > glance.growing_since
 
     def _read_one(
-        self, path: Path, look: FileStamp, was: SeenFile, *, pool: Pool, whole: bool
+        self,
+        path: Path,
+        look: FileStamp,
+        was: SeenFile,
+        *,
+        pool: Pool,
+        whole: bool,
+        is_growing: bool,
     ) -> _ReadFile:
         whole = whole or complete_bytes(path) == look.size
-        read, report = read_file(self.config, path, whole=whole)
+        read, report = read_file(self.config, path, whole=whole and not is_growing)
         arrived = arrivals(pool, read)
         twins, clashing = arrived.duplicates, len(arrived.clashing)
         counts = report.duplicates + twins, report.refused + clashing

@@ -8,13 +8,14 @@ that was killed says the same again. Must not choose anything; ``loop.fresh_shar
 from __future__ import annotations
 
 from bisect import bisect, bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopd.config import Config
 from loopd.evaluation.drop import Drop, Judged, drop, figures
@@ -117,15 +118,16 @@ def _looks(state: State, tools: Tools, intakes: _Intakes) -> Iterator[tuple[int,
     pool, seed = tools.data.pool, tools.config.run.seed
     if len(pool) != intakes.total or not _is_encoded(tools.config):
         return
-    rows = _PoolVectors.of(tools)
+    rows = _PoolVectors.of(tools, state.withdrawn)
     if rows is None:
         return
     seen = int(number(figures_before(state), INTAKES) or 0)
     for intake in range(max(seen, len(state.intakes) - MOST) + 1, len(state.intakes) + 1):
         tools.interrupt()
         sizes = intakes.sizes[: intake + 1]
-        part = rows[: intakes.ends[intake]]
-        look = newcomers(part, sizes, for_step(seed, intake, PURPOSE))
+        ends = [bisect_left(rows.positions, end) for end in intakes.ends[: intake + 1]]
+        present = [end - start for start, end in pairwise((0, *ends))]
+        look = newcomers(rows[: ends[-1]], present, for_step(seed, intake, PURPOSE))
         if look is not None:
             yield sum(sizes[: -look.intakes]), look
 
@@ -144,14 +146,19 @@ class _PoolVectors:
     """The vectors of a part of the pool, of which only those are read that are asked for."""
 
     tools: Tools
-    positions: range
+    positions: range | NDArray[np.int64]
     width: int
 
     @classmethod
-    def of(cls, tools: Tools) -> _PoolVectors | None:
-        """Of the whole pool; ``None`` where the classifier has none."""
-        one = tools.learner.vectors(tools.data.pool.ids_at([0]))
-        return None if one is None else cls(tools, range(len(tools.data.pool)), one.shape[1])
+    def of(cls, tools: Tools, withdrawn: Collection[PoolId]) -> _PoolVectors | None:
+        """Of all texts but those; ``None`` where the classifier has none."""
+        pool = tools.data.pool
+        one = tools.learner.vectors(pool.ids_at([0]))
+        if one is None:
+            return None
+        every = range(len(pool))
+        present = np.setdiff1d(every, pool.find(withdrawn)) if withdrawn else every
+        return cls(tools, present, one.shape[1])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -275,18 +282,22 @@ class _Counted:
 
     known: Sequence[int]
     total: int
+    withdrawn: Sequence[int] = ()
 
     @classmethod
     def of(cls, state: State, tools: Tools) -> _Counted:
         """Those of a run."""
         ids = state.planned_ids.union(tools.resolver.consensus(state, tools).targets)
-        positions = tools.data.pool.positions
-        return cls(sorted(positions[id_] for id_ in ids if id_ in positions), len(positions))
+        pool, gone = tools.data.pool, state.withdrawn
+        known = sorted(position for position in pool.find(ids - gone) if position >= 0)
+        return cls(known, len(pool), sorted(pool.find(gone)))
 
     def share(self, since: int) -> float:
         """The share of what is chosen next that texts from a position on get."""
         late = len(self.known) - bisect_left(self.known, since)
-        new, old = Side(self.total - since, late), Side(since, len(self.known) - late)
+        before = since - bisect_left(self.withdrawn, since)
+        total = self.total - len(self.withdrawn)
+        new, old = Side(total - before, late), Side(before, len(self.known) - late)
         return fresh_share(new, old, alarm=True)
 
 

@@ -45,6 +45,7 @@ class RemovalWatch:
     journal: Journal | None = None
     pool: Pool = field(default_factory=lambda: Pool(()))
     _pending: list[Path] = field(default_factory=list)
+    _unreadable: set[Path] = field(default_factory=set)
     _settled: frozenset[PoolId] = frozenset()
 
     def look(self, state: State, pool: Pool, store: AnnotationStore) -> TextsWithdrawn | None:
@@ -68,16 +69,28 @@ class RemovalWatch:
     def requested(self, state: State, pool: Pool) -> TextsWithdrawn | None:
         """What is asked for, as an event; ``None`` where nothing of it is new."""
         requests = RemovalRequests(self.config.run.dir)
-        waiting = requests.waiting()
+        waiting = requests.readable()
+        self._say_unreadable(set(requests.waiting()) - set(waiting))
         if not waiting or state.started is None:
             return None
-        asked = requests.ids(waiting)
+        asked = frozenset[PoolId]().union(*waiting.values())
         ids = tuple(sorted(id_ for id_ in asked if id_ in pool and id_ not in state.withdrawn))
         if not ids:
             requests.take_out(waiting)
             return None
-        self.pool, self._pending = pool.without_texts(ids), waiting
+        self.pool, self._pending = pool.without_texts(ids), list(waiting)
         return TextsWithdrawn(self.wall(), ids, self.pool.fingerprint)
+
+    def _say_unreadable(self, paths: set[Path]) -> None:
+        """They stay where they are: somebody waits for what they ask for."""
+        for path in sorted(paths - self._unreadable):
+            self._unreadable.add(path)
+            log.get("data").warning(
+                "removal_left_out",
+                file=str(path),
+                hint="let loopd's account read the file and start again, or remove it and use "
+                "`loopd remove` once more",
+            )
 
     def erase(self, state: State) -> Erased:
         """Erase the texts in the run's folder, once the fact is durable.
@@ -88,10 +101,10 @@ class RemovalWatch:
         erased = erase(self.config, state, self.journal)
         if erased.texts:
             log.get("data").info("texts_erased", count=erased.texts)
-        if erased.left:
+        if erased.to_see_to:
             log.get("data").warning(
                 "texts_left_in_files",
-                files=[str(path) for path in erased.left[:SHOWN]],
+                files=[str(path) for path in erased.to_see_to[:SHOWN]],
                 hint="loopd has not made these files, or cannot write them: remove them yourself",
             )
         RemovalRequests.take_out(self._pending)

@@ -83,7 +83,7 @@ class Rest:
 
     def _asked(self) -> Config | None:
         """The configuration as it is, where somebody wants texts out of the run."""
-        return self._config if RemovalRequests(self._config.run.dir).waiting() else None
+        return self._config if RemovalRequests(self._config.run.dir).readable() else None
 
     def _look(self) -> Config | None:
         """The configuration, if it has changed in what shapes the run, and can be used."""

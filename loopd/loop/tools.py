@@ -29,6 +29,7 @@ from loopd.loop.audit_draws import draw_order, set_aside
 from loopd.loop.closing import Closing
 from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.labelled_test import reserved
+from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.removal_watch import RemovalWatch
@@ -153,6 +154,7 @@ class Tools:
         self.work_with(self.data.pool.without_texts(state.withdrawn))
         if self.removals is not None:
             self.removals.erase(state)
+            self.work_with(moved_to_disk(self.config, self.data.pool))
 
     def work_with(self, pool: Pool) -> None:
         """Work with these texts from now on: others joined them, or left, or they are on disk."""

@@ -145,8 +145,8 @@ def _remove(config: Config, say: Callable[[str], None]) -> None:
         left: list[Path] = []
         while (event := watch.requested(state, pool)) is not None:
             state, pool = _recorded(event, state, journal), watch.pool
-            left += watch.erase(state).left
-        left += watch.erase(state).left  # of what was interrupted
+            left += watch.erase(state).to_see_to
+        left += watch.erase(state).to_see_to  # of what was interrupted
         for path in left:
             say(f"  {path} holds one of the texts: loopd has not made it, remove it yourself")
         _take_from_argilla(config, state, pool, watch, say)

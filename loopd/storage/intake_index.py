@@ -32,6 +32,9 @@ VERSION = 1
 KEPT_FROM = 5000
 """Records from which an index is kept on disk: one of fewer is made in no time."""
 
+MAPPED_FROM = 50_000
+"""Records from which an index is mapped: each array of it takes a file descriptor then."""
+
 AT_ONCE = 2**16
 """Ids or texts that are hashed or looked up at once."""
 
@@ -175,9 +178,10 @@ def _read(path: Path, stamp: str, count: int) -> IntakeIndex | None:
         files = {name: path / f"{name}.npy" for name in _NAMES}
         if about["files"] != {name: _checksum(file) for name, file in files.items()}:
             return None
+        is_mapped = count >= MAPPED_FROM
         return IntakeIndex(
             {
-                name: np.load(file, mmap_mode="r" if name != "answered" else None)
+                name: np.load(file, mmap_mode="r" if is_mapped and name != "answered" else None)
                 for name, file in files.items()
             }
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from loopd.errors import StorageError
 from loopd.records import Record
 from loopd.storage.arrow_records import read_notes, read_records, write_records
+from loopd.storage.files import storage_error
 from loopd.storage.replacing import keep_aside, stamp
 from loopd.storage.run_folder import POOL_FOLDER
 from loopd.storage.stored_intake import BEFORE, BEHIND, FINGERPRINT, StoredIntake, index_path
@@ -132,7 +133,7 @@ class PoolTable:
             records, notes = read_records(path)
             after = tuple(map(changed, records))
             if after != records:
-                shutil.rmtree(index_path(path), ignore_errors=True)
+                _drop(index_path(path))
                 write_records(path, after, {"source": notes.get("source", "")})
 
     def _begins_with(self, records: Sequence[Record]) -> bool:
@@ -150,5 +151,22 @@ class PoolTable:
             count += 1
         return [self._path(number) for number in range(count)]
 
+    def drop_unfinished(self) -> None:
+        """Remove what a process that was killed has left of an index: it has hashes of texts.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        for folder in self._folder.glob(".*.index.*"):
+            _drop(folder)
+
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06d}.arrow"
+
+
+def _drop(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from loopd.records import PoolId
-from loopd.storage.files import write_atomic
+from loopd.storage.files import storage_error, write_atomic
 from loopd.storage.run_folder import INBOX_FOLDER
 
 PATTERN = "[0-9]*.remove.json"
@@ -39,17 +39,23 @@ class RemovalRequests:
         """The files of what waits, what has waited longest first."""
         return sorted(self._folder.glob(PATTERN))
 
-    @staticmethod
-    def ids(paths: Sequence[Path]) -> frozenset[PoolId]:
-        """What some of them ask for; nothing of one that is damaged or gone."""
-        ids: set[PoolId] = set()
-        for path in paths:
+    def readable(self) -> Mapping[Path, frozenset[PoolId]]:
+        """What those ask for that can be read, by their files, in order."""
+        found: dict[Path, frozenset[PoolId]] = {}
+        for path in self.waiting():
             with suppress(OSError, ValueError, TypeError, RecursionError):
-                ids.update(map(PoolId, json.loads(path.read_bytes())))
-        return frozenset(ids)
+                found[path] = frozenset(map(PoolId, json.loads(path.read_bytes())))
+        return found
 
     @staticmethod
-    def take_out(paths: Sequence[Path]) -> None:
-        """Remove what the journal has by now."""
+    def take_out(paths: Iterable[Path]) -> None:
+        """Remove what the journal has by now.
+
+        Raises:
+            StorageError: one cannot be removed.
+        """
         for path in paths:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(path, error) from error

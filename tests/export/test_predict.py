@@ -19,6 +19,7 @@ from loopd.events import (
     BatchPublished,
     RunStarted,
 )
+from loopd.export.predict import _twins
 from loopd.learning.classifiers import registry
 from loopd.loop.start_or_resume import versions
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, published_as
@@ -214,6 +215,20 @@ def test_what_is_nearly_the_same_gets_the_label_of_people(
     assert [row[1] for row in told[4:12]] == ["model"] * 8
     said = made.predict("again.csv").output
     assert "1 nearly the same as one that people labelled, with its label" in said
+
+
+def test_spans_are_those_of_one_text(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = table.run.tools
+    config = tools.config
+    sections = {
+        "pool": config.pool.model_copy(update={"near_duplicates": 0.5}),
+        "task": config.task.model_copy(update={"type": "spans"}),
+    }
+    ids = list(table.pool.positions)
+    for section in ({"pool": sections["pool"]}, sections):
+        monkeypatch.setattr(tools, "config", config.model_copy(update=section))
+        found = _twins(tools)(ids[:6], ids[6:])
+        assert bool(found) is ("task" not in section)
 
 
 def test_another_table_gets_labels_too(table: Table) -> None:

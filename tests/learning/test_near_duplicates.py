@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loopd.errors import ModelError
 from loopd.learning import near_duplicates
 from loopd.learning.arrays import Vectors
-from loopd.learning.near_duplicates import Nearness, first_of_each, twins
+from loopd.learning.near_duplicates import ROUNDING, Nearness, first_of_each, twins
 from loopd.learning.unit_vectors import unit
 from loopd.records import PoolId
 
@@ -36,7 +36,7 @@ class Texts:
 
     def near(self, some: PoolId, others: Sequence[PoolId]) -> bool:
         cosines = self.vectors([some])[0] @ self.vectors(others).T
-        return bool(len(others) and cosines.max() >= LEAST)
+        return bool(len(others) and cosines.max() >= LEAST - ROUNDING)
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.data())
@@ -86,6 +86,25 @@ def test_the_nearest_of_the_others_is_the_twin(seed: int, count: int) -> None:
     for id_, twin in found.items():
         cosines = texts.vectors([id_])[0] @ texts.vectors(others).T
         assert cosines[others.index(twin)] == pytest.approx(cosines.max(), abs=1e-6)
+
+
+@given(st.integers(0, 1000), st.integers(1, 40), st.data())
+def test_near_to_some_keeps_nothing(seed: int, count: int, data: st.DataObject) -> None:
+    texts = Texts(seed, count)
+    nearness = Nearness(texts.ids, texts.vectors)
+    before = nearness.near(texts.ids[:1], LEAST)
+    some = data.draw(st.lists(st.sampled_from(texts.ids), unique=True))
+    assert nearness.near_to(some, LEAST) == {id_ for id_ in texts.ids if texts.near(id_, some)}
+    assert nearness.near(texts.ids[:1], LEAST) == before
+
+
+def test_a_text_is_as_near_as_can_be_to_itself() -> None:
+    rng = np.random.default_rng(3)
+    rows = unit(rng.normal(size=(400, 384)).astype(np.float32))
+    rows = np.concatenate([rows, rows])
+    ids = [PoolId(f"r{number}") for number in range(800)]
+    nearness = Nearness(ids, lambda some: rows[[int(id_[1:]) for id_ in some]])
+    assert nearness.near(ids[:400], 1.0) == set(ids[400:])
 
 
 def test_twins_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

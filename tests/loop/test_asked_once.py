@@ -65,12 +65,14 @@ def asked(run: GrowingRun) -> list[PoolId]:
     return [PoolId(id_) for batch in run.batches for id_ in batch]
 
 
+GOLD = {PoolId(id_): label for id_, _, label in texts(20)}
+
+
 def answer(run: GrowingRun) -> None:
     """People know the label of each text."""
-    gold = {PoolId(id_): label for id_, _, label in texts(20)}
     for id_ in sorted(run.state.external_ids):
         if not any(key[0] == id_ for key in run.state.answers):
-            run.store.submit(id_, "ann", gold[PoolId(str(id_))])
+            run.store.submit(id_, "ann", GOLD[PoolId(str(id_))])
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +107,23 @@ def test_the_same_batches_after_each_start(tmp_path: Path) -> None:
         run.run_until(lambda _, run=run, planned=planned: len(run.batches) > planned)  # type: ignore[misc]
         run = run.started_again()
     assert run.batches == whole.batches
+
+
+@pytest.mark.parametrize("least", [0.995, 1.0])
+def test_a_crowd_of_letters_that_are_alike_does_not_fill_a_batch(
+    tmp_path: Path, least: float
+) -> None:
+    """The same letter 60 times, each time with other capitals, and a few other texts."""
+    letter = "dear customer, your parcel has been sent and will be with you soon"
+    crowd = [
+        (f"r{100 + n:03d}", letter[:n].upper() + letter[n:], "tool") for n in range(1, len(letter))
+    ]
+    write_rows(tmp_path / "tickets" / "day0.csv", crowd)
+    run = begun(tmp_path, least, stopping={"max_rounds": None})
+    GOLD.update({PoolId(id_): label for id_, _, label in crowd})
+    run.run_until(lambda _: False)
+    assert sum(int(str(id_)[1:]) >= 100 for id_ in asked(run)) == 1
+    assert len(asked(run)) == 20 + 1
 
 
 def test_random_draws_come_from_all_texts(tmp_path: Path) -> None:

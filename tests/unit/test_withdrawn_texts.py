@@ -48,16 +48,17 @@ def test_damage_is_no_reason_to_forget(tmp_path: Path, content: bytes) -> None:
         read_withdrawn(tmp_path)
 
 
-def test_requests_wait_in_order_and_damaged_ones_ask_for_nothing(tmp_path: Path) -> None:
+def test_requests_wait_in_order_and_damaged_ones_stay(tmp_path: Path) -> None:
     requests = RemovalRequests(tmp_path)
     requests.leave([PoolId("r2"), PoolId("r1")])
     requests.leave([PoolId("r3")])
     (tmp_path / "inbox" / "0-damaged.remove.json").write_text("{[")
-    waiting = requests.waiting()
-    assert len(waiting) == 3
-    assert requests.ids(waiting) == {"r1", "r2", "r3"}
-    requests.take_out([*waiting, waiting[0]])
-    assert requests.waiting() == []
+    assert len(requests.waiting()) == 3
+    found = requests.readable()
+    assert list(found.values()) == [{"r1", "r2"}, {"r3"}]
+    requests.take_out([*found, *found])
+    (left,) = requests.waiting()
+    assert left.name == "0-damaged.remove.json"
 
 
 # -- bytes -----------------------------------------------------------------------------------------
