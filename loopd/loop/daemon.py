@@ -61,7 +61,6 @@ from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import RecordedRun
 from loopd.storage.run_folder import CURVE_NAME, JOURNAL_NAME
 
-
 MANY_FILES = 2**16
 """File descriptors that a daemon may have, at most."""
 
