@@ -178,15 +178,15 @@ def _read(path: Path, stamp: str, count: int) -> IntakeIndex | None:
         files = {name: path / f"{name}.npy" for name in _NAMES}
         if about["files"] != {name: _checksum(file) for name, file in files.items()}:
             return None
-        is_mapped = count >= MAPPED_FROM
-        return IntakeIndex(
-            {
-                name: np.load(file, mmap_mode="r" if is_mapped and name != "answered" else None)
-                for name, file in files.items()
-            }
-        )
+        return IntakeIndex({name: _loaded(name, file, count) for name, file in files.items()})
     except (OSError, ValueError, EOFError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _loaded(name: str, path: Path, count: int) -> NDArray[Any]:
+    is_mapped = count >= MAPPED_FROM and name != "answered"
+    array: NDArray[Any] = np.load(path, mmap_mode="r" if is_mapped else None, allow_pickle=False)
+    return array
 
 
 def _write(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]) -> None:
