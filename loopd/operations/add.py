@@ -5,25 +5,16 @@ They go into the run's inbox first. A daemon takes them from there; without one 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from loopd.config import Config
 from loopd.data.pool_files import shown_name
 from loopd.errors import ConfigError, LockedError, RunError
-from loopd.events import Event
-from loopd.loop.audit_in_force import in_force
-from loopd.loop.narrate import narrate
-from loopd.loop.pool_source import looks, read_file
+from loopd.loop.pool_source import read_file
 from loopd.loop.pool_watch import PoolWatch
-from loopd.loop.removal_watch import overdue
-from loopd.loop.start_or_resume import refuse_changes
-from loopd.loop.taken_in import keep_first
-from loopd.loop.tools import read_data
-from loopd.machine import State, apply, fold
+from loopd.operations.resting_run import resting_run
 from loopd.storage.inbox import Inbox
-from loopd.storage.journal import Journal
 from loopd.storage.lock import holder, run_lock
 from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import recorded_run
@@ -66,28 +57,13 @@ def run_add(config: Config, path: Path, say: Callable[[str], None]) -> None:
 
 def _take_in(config: Config, say: Callable[[str], None]) -> None:
     """Empty the inbox of a run that no daemon works on."""
-    with Journal(config.run.dir / JOURNAL_NAME) as journal:
-        state = fold(journal.read())
-        config = in_force(config, state)
-        seen = looks(config)
-        data = read_data(config.model_copy(update={"test": None}), state)
-        if (event := overdue(config.run.dir, state, data.pool, time.time())) is not None:
-            state = _recorded(event, state, journal)
-        refuse_changes(state, config, data, but=("the test set",))
-        if not data.is_kept:
-            keep_first(config, data.pool, seen, data.reports["pool"])
-        watch, pool, before = PoolWatch(config), data.pool, len(data.pool)
-        while (grown := watch.added(pool)) is not None:
-            state, pool = _recorded(grown, state, journal), watch.pool
-            watch.settle(state)
-        say(_sentence(len(pool) - before, len(pool)))
-
-
-def _recorded(event: Event, state: State, journal: Journal) -> State:
-    after = apply(state, event)
-    journal.append(event)
-    narrate(event, after)
-    return after
+    with resting_run(config) as run:
+        watch, before = PoolWatch(run.config), len(run.pool)
+        while (grown := watch.added(run.pool)) is not None:
+            run.record(grown)
+            run.pool = watch.pool
+            watch.settle(run.state)
+        say(_sentence(len(run.pool) - before, len(run.pool)))
 
 
 def _sentence(added: int, total: int) -> str:

@@ -6,7 +6,6 @@ here. Must not erase anything before it was said what that is.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,18 +16,12 @@ from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
 from loopd.errors import DataError, LockedError, LoopdError, RunError
-from loopd.events import Event
 from loopd.folding import records_of
-from loopd.loop.audit_in_force import in_force
-from loopd.loop.narrate import narrate
-from loopd.loop.pool_source import looks
-from loopd.loop.removal_watch import RemovalWatch, overdue
-from loopd.loop.start_or_resume import refuse_changes
-from loopd.loop.taken_in import keep_first
+from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.tools import build_store, read_data
-from loopd.machine import State, apply, fold
+from loopd.machine import State
+from loopd.operations.resting_run import RestingRun, resting_run
 from loopd.records import PoolId, published_as
-from loopd.storage.journal import Journal
 from loopd.storage.lock import holder, run_lock
 from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import recorded_run
@@ -130,37 +123,26 @@ def sorted_out(ids: tuple[str, ...], state: State, pool: Pool) -> Found:
 
 def _remove(config: Config, say: Callable[[str], None]) -> None:
     """Do what is asked for, in a run that no daemon works on."""
-    with Journal(config.run.dir / JOURNAL_NAME) as journal:
-        state = fold(journal.read())
-        config = in_force(config, state)
-        seen = looks(config)
-        data = read_data(config.model_copy(update={"test": None}), state)
-        pool = data.pool
-        if (event := overdue(config.run.dir, state, pool, time.time())) is not None:
-            state = _recorded(event, state, journal)
-        refuse_changes(state, config, data, but=("the test set",))
-        if config.pool.argilla is None and not data.is_kept:
-            keep_first(config, pool, seen, data.reports["pool"])
-        watch = RemovalWatch(config, journal=journal)
+    with resting_run(config) as run:
+        watch = RemovalWatch(run.config, journal=run.journal)
         left: list[Path] = []
-        while (event := watch.requested(state, pool)) is not None:
-            state, pool = _recorded(event, state, journal), watch.pool
-            left += watch.erase(state).to_see_to
-        left += watch.erase(state).to_see_to  # of what was interrupted
+        while (event := watch.requested(run.state, run.pool)) is not None:
+            run.record(event)
+            run.pool = watch.pool
+            left += watch.erase(run.state).to_see_to
+        left += watch.erase(run.state).to_see_to  # of what was interrupted
         for path in left:
             say(f"  {path} holds one of the texts: loopd has not made it, remove it yourself")
-        _take_from_argilla(config, state, pool, watch, say)
-    say(f"removed: {_texts(len(state.withdrawn))} of the run are withdrawn by now")
+        _take_from_argilla(run, watch, say)
+        say(f"removed: {_texts(len(run.state.withdrawn))} of the run are withdrawn by now")
 
 
-def _take_from_argilla(
-    config: Config, state: State, pool: Pool, watch: RemovalWatch, say: Callable[[str], None]
-) -> None:
+def _take_from_argilla(run: RestingRun, watch: RemovalWatch, say: Callable[[str], None]) -> None:
     """Take their records from there, or say that the next start does."""
     try:
-        with closing(build_store(config, state.min_submitted)) as store:
-            store.reach(pool)
-            others = watch.take_from(store, state)
+        with closing(build_store(run.config, run.state.min_submitted)) as store:
+            store.reach(run.pool)
+            others = watch.take_from(store, run.state)
     except LoopdError as error:
         say(f"  their records are still in Argilla ({error.message})")
         say("  the next `loopd run` takes them from there")
@@ -168,13 +150,6 @@ def _take_from_argilla(
     if others:
         some = ", ".join(sorted(others)[:SHOWN])
         say(f"  records that others have made stay in Argilla, delete them there: {some}")
-
-
-def _recorded(event: Event, state: State, journal: Journal) -> State:
-    after = apply(state, event)
-    journal.append(event)
-    narrate(event, after)
-    return after
 
 
 # -- words -----------------------------------------------------------------------------------------

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
@@ -46,6 +50,36 @@ def write_rows(path: Path, some: Sequence[Row]) -> None:
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+@contextmanager
+def killed_at(point: int, *calls: tuple[Any, str]) -> Iterator[list[str]]:
+    """Whatever touches a file counts, and these calls do; at this point the process is gone.
+
+    Args:
+        point: number of a call's beginning or end, from 1.
+        calls: owners and names of functions.
+    """
+    passed: list[str] = []
+
+    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            for when in ("before", "after"):
+                passed.append(f"{when} {name}")
+                if len(passed) == point:
+                    raise Killed
+                if when == "before":
+                    result = real(*args, **named)
+            return result
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in ((Path, "replace"), (os, "fsync"), *calls):
+            wrapped = counted(name, getattr(owner, name))
+            is_static = isinstance(vars(owner).get(name), staticmethod)
+            patch.setattr(owner, name, staticmethod(wrapped) if is_static else wrapped)
+        yield passed
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from loopd.records import PoolId, Record
 from loopd.storage.inbox import Inbox
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.source_log import SourceLog
-from tests.loop.growing import GrowingRun, Killed, rows, write_rows
+from tests.loop.growing import GrowingRun, Killed, killed_at, rows, write_rows
 
 pytestmark = pytest.mark.whatever_the_store
 
@@ -92,39 +92,19 @@ def scene(folder: Path) -> GrowingRun:
     return run
 
 
-@contextmanager
-def killed_at(point: int) -> Iterator[list[str]]:
-    """Whatever touches a file, and the journal, counts; at this point the process is gone."""
-    passed: list[str] = []
-
-    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            for when in ("before", "after"):
-                passed.append(f"{when} {name}")
-                if len(passed) == point:
-                    raise Killed
-                if when == "before":
-                    result = real(*args, **named)
-            return result
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in (
-            (Path, "replace"),
-            (os, "fsync"),
-            (Tools, "grow"),
-            (Inbox, "waiting"),
-            (Inbox, "take_out"),
-            (SourceLog, "write"),
-            (loopd.loop.pool_watch, "arrivals"),
-            (loopd.loop.followed_files, "read_file"),
-            (loopd.storage.pool_table, "write_records"),
-            (GrowingRun, "journal_append"),
-        ):
-            wrapped = counted(f"{name}", getattr(owner, name))
-            patch.setattr(owner, name, staticmethod(wrapped) if name == "take_out" else wrapped)
-        yield passed
+def killed_in_intake(point: int) -> AbstractContextManager[list[str]]:
+    """The process of a run is gone at a point of an intake."""
+    return killed_at(
+        point,
+        (Tools, "grow"),
+        (Inbox, "waiting"),
+        (Inbox, "take_out"),
+        (SourceLog, "write"),
+        (loopd.loop.pool_watch, "arrivals"),
+        (loopd.loop.followed_files, "read_file"),
+        (loopd.storage.pool_table, "write_records"),
+        (GrowingRun, "journal_append"),
+    )
 
 
 def take_in_all(run: GrowingRun) -> None:
@@ -141,7 +121,7 @@ def every_point(step: int, folder: Path) -> None:
         shutil.rmtree(there)
         shutil.copytree(saved, there)
         run = before.started_again()
-        with killed_at(point) as passed, suppress(Killed):
+        with killed_in_intake(point) as passed, suppress(Killed):
             take_in_all(run)
         if point:
             run = run.started_again()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from loopd.storage.pool_table import PoolTable
 from loopd.storage.removal_requests import RemovalRequests
 from loopd.storage.run_folder import JOURNAL_NAME
 from loopd.storage.withdrawn_texts import read_withdrawn
-from tests.loop.growing import Killed, Row, rows, write_rows
+from tests.loop.growing import Killed, Row, killed_at, rows, write_rows
 from tests.loop.removing import RemovingRun, holders
 
 pytestmark = pytest.mark.whatever_the_store
@@ -315,38 +314,19 @@ def test_records_of_others_stay_and_lose_what_loopd_wrote(tmp_path: Path) -> Non
 # -- killed ----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def killed_at(point: int) -> Iterator[list[str]]:
-    """Whatever touches a file, the journal or the store counts; then the process is gone."""
-    passed: list[str] = []
-
-    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            for when in ("before", "after"):
-                passed.append(f"{when} {name}")
-                if len(passed) == point:
-                    raise Killed
-                if when == "before":
-                    result = real(*args, **named)
-            return result
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in (
-            (Path, "replace"),
-            (Path, "unlink"),
-            (os, "fsync"),
-            (shutil, "rmtree"),
-            (Tools, "withdraw"),
-            (MemoryStore, "remove"),
-            (Journal, "rewrite"),
-            (loopd.loop.erasing, "write_withdrawn"),
-            (loopd.storage.pool_table, "write_records"),
-            (RemovingRun, "journal_append"),
-        ):
-            patch.setattr(owner, name, counted(name, getattr(owner, name)))
-        yield passed
+def killed_in_removal(point: int) -> AbstractContextManager[list[str]]:
+    """The process of a run is gone at a point of a removal."""
+    return killed_at(
+        point,
+        (Path, "unlink"),
+        (shutil, "rmtree"),
+        (Tools, "withdraw"),
+        (MemoryStore, "remove"),
+        (Journal, "rewrite"),
+        (loopd.loop.erasing, "write_withdrawn"),
+        (loopd.storage.pool_table, "write_records"),
+        (RemovingRun, "journal_append"),
+    )
 
 
 def every_point(step: int, folder: Path) -> None:
@@ -368,7 +348,7 @@ def every_point(step: int, folder: Path) -> None:
         shutil.rmtree(there)
         shutil.copytree(saved, there)
         run = before.started_again()
-        with killed_at(point) as passed, suppress(Killed):
+        with killed_in_removal(point) as passed, suppress(Killed):
             settle(run)
         if point:
             run = run.started_again()
