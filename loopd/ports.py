@@ -6,8 +6,8 @@ import errno
 import socket
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that holds the port, and refuses connections until it listens.
 
     Args:
         host: an address of this machine, or ``localhost``.
@@ -18,11 +18,23 @@ def bound(host: str, port: int) -> socket.socket:
     """
     name = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends the parts of an answer at once only where the protocol is given (otherwise 0).
+    # On connections that are kept each answer would wait 40 ms for the other side's delayed ACK.
+    holding = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # A daemon that starts again need not wait for the connections of the one before.
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((name, port))
+        holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holding.bind((name, port))
+    except OSError:
+        holding.close()
+        raise
+    return holding
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there; arguments and errors as of ``bind``."""
+    listening = bind(host, port)
+    try:
         listening.listen(128)
     except OSError:
         listening.close()

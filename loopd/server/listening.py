@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from loopd.errors import ServerError
+from loopd.ports import bind
 
 _BACKLOG = 2048
 
@@ -19,14 +20,11 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
     ServerError when the port is taken or the host is not one of this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        # Else a restart would have to wait for the old connections' time to run out.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-        except OSError as error:
-            raise _cannot_bind(host, port, error) from error
+    try:
+        listener = bind(host, port)
+    except OSError as error:
+        raise _cannot_bind(host, port, error) from error
+    with listener:
         yield listener
 
 
