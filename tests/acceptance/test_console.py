@@ -117,6 +117,7 @@ def test_a_plain_terminal_gets_plain_lines(daemon: Daemon, env: dict[str, str]) 
         assert any("annotate_here" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_backtest_on_a_terminal_and_its_table_in_a_file(tmp_path: Path) -> None:
     config = write_set(tmp_path, classifier={"threads": 1}, stopping={"max_rounds": 2})
     table = tmp_path / "table.txt"

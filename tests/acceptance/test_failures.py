@@ -49,7 +49,7 @@ def fails(daemon: Daemon, code: int, *words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "mode", ["error", slowly("cut"), "hole", slowly("garbage"), slowly("truncate")]
+    "mode", ["error", slowly("cut"), slowly("hole"), slowly("garbage"), slowly("truncate")]
 )
 def test_an_argilla_that_fails_is_waited_out(
     argilla: LiveArgilla, make_daemon: MakeDaemon, mode: str

@@ -78,6 +78,7 @@ def test_texts_are_gone_beside_a_daemon_and_without_one(
     people.close()
 
 
+@pytest.mark.slow
 def test_a_pool_in_argilla_keeps_its_records_and_the_run_forgets_the_texts(
     argilla: LiveArgilla, api: Api, make_daemon: MakeDaemon
 ) -> None:

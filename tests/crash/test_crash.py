@@ -32,7 +32,7 @@ from tests.people import ArgillaPeople
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.crash,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),  # dozens of processes start one after the other
 ]
 
 ROUNDS = 4
@@ -168,7 +168,6 @@ def test_kills_change_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 def test_kills_change_nothing_with_a_transformer(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:

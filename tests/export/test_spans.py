@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 NAMES, TOWNS = ("Ann", "Bo", "Cy", "Dora"), ("Rome", "Oslo", "Kyoto", "Lima")
-LEARNING = {**QUICK, "options": {"epochs": 3, "min_steps": 45, "batch_size": 8}}
+LEARNING = {**QUICK, "options": {"epochs": 3, "min_steps": 24, "batch_size": 8}}
 
 
 def span(text: str, word: str, label: str) -> dict[str, Any]:

@@ -287,7 +287,8 @@ def test_the_search_lags(tell: Tell, seconds: float) -> None:
     assert not story.said("batch_not_shown")
 
 
-@pytest.mark.parametrize("keeps", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.slow
+@pytest.mark.parametrize("keeps", [True, False])
 def test_an_account_is_deleted(tell: Tell, keeps: bool) -> None:
     """Half of the records were its own; it was not the last to answer."""
     story = tell(12, people={"keep_answers_of_deleted_accounts": keeps})

@@ -95,6 +95,7 @@ def assert_aligned(make_bench: MakeBench, order: str) -> None:
     ]
 
 
+@pytest.mark.whatever_the_store
 @pytest.mark.parametrize(
     "order",
     [
@@ -211,6 +212,7 @@ def test_a_withdrawn_answer_leaves_the_training_set(make_bench: MakeBench) -> No
     assert targets(bench.state)[record_id] == gold(bench.tools.data.pool, record_id)
 
 
+@pytest.mark.whatever_the_store
 def test_a_second_opinion_is_kept_and_the_majority_counts(make_bench: MakeBench) -> None:
     bench = make_bench()
     bench.run_until(trained(0), lambda: answer_all(bench))
@@ -324,6 +326,7 @@ def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -
     assert len(ids) == len(set(ids)) == 18
 
 
+@pytest.mark.whatever_the_store
 def test_what_is_left_of_a_batch_is_ranked_anew(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
 
@@ -388,6 +391,7 @@ def test_two_answers_for_each_record(make_bench: MakeBench) -> None:
     assert {answer.status.value for answer in state.answers.values()} == {"submitted", "discarded"}
 
 
+@pytest.mark.whatever_the_store
 def test_a_tie_goes_to_the_answer_that_was_there_first(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "min_submitted": 2})
     bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)
@@ -497,6 +501,7 @@ def test_a_finished_run_goes_on_with_a_larger_budget(make_bench: MakeBench) -> N
     assert len(state.evaluated) == 3
 
 
+@pytest.mark.whatever_the_store
 def test_another_pool_is_refused(make_bench: MakeBench) -> None:
     bench = make_bench()
     other = make_bench(size=59)
@@ -576,6 +581,7 @@ def test_a_stop_ends_the_waiting(make_bench: MakeBench) -> None:
     assert bench.loop.patiently(down) is None
 
 
+@pytest.mark.whatever_the_store
 def test_giving_up_after_the_configured_outage(make_bench: MakeBench) -> None:
     bench = make_bench(argilla={"max_backoff": 0.01, "give_up_after": 5})
 
@@ -587,6 +593,7 @@ def test_giving_up_after_the_configured_outage(make_bench: MakeBench) -> None:
         bench.loop.patiently(down)
 
 
+@pytest.mark.whatever_the_store
 def test_a_batch_is_planned_before_it_is_published(make_bench: MakeBench) -> None:
     bench = make_bench()
     state = bench.run_until(lambda state: state.phase is Phase.PUBLISH, lambda: None)

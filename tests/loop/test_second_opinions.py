@@ -140,6 +140,7 @@ def settle(bench: Bench, looks: int = 40) -> None:
     assert bench.state.phase is Phase.COLLECT
 
 
+@pytest.mark.whatever_the_store
 def test_the_same_person_again_does_not_count_and_the_copy_stays_open(
     make_bench: MakeBench,
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_record_that_needs_fewer_answers_now_is_not_waited_for(make_bench: Mak
     assert state.collected[0].reason == "complete"
 
 
+@pytest.mark.whatever_the_store
 def test_a_dataset_that_always_asked_for_more_is_not_waited_for(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "sweep_interval": 1})
     change_needed(bench, 3)

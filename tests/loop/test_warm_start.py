@@ -49,6 +49,7 @@ def test_a_model_chooses_the_first_batch(make_bench: MakeBench) -> None:
     assert fold(bench.events) == state
 
 
+@pytest.mark.whatever_the_store
 def test_too_few_answers_are_known_to_the_cold_start(make_bench: MakeBench) -> None:
     bench = make_bench(answers=right(1))
     state = bench.run_until(lambda state: bool(state.trained), lambda: answer_all(bench))
@@ -57,6 +58,7 @@ def test_too_few_answers_are_known_to_the_cold_start(make_bench: MakeBench) -> N
     assert state.trained[0].labels == 7
 
 
+@pytest.mark.whatever_the_store
 def test_values_that_the_task_does_not_know(make_bench: MakeBench) -> None:
     bench = make_bench(size=8, answers={"r000": (("old", "zebra"),)}, queue={"batch_size": 8})
     state = bench.run_until(lambda state: state.phase is Phase.COLLECT, lambda: None)

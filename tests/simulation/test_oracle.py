@@ -8,6 +8,7 @@ import pytest
 from loopd.errors import AuthError, ConfigError, DatasetError
 from loopd.oracle.behaviour import behave
 from loopd.oracle.oracle import OracleOptions, OracleTask
+from tests.acceptance.conftest import slowly
 from tests.faults.proxy import FaultProxy
 from tests.live import LiveArgilla
 from tests.simulation.conftest import GOLD, TASK, Board, start
@@ -84,7 +85,7 @@ def who(board: Board) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("restarted", [slowly(False), True])
 def test_a_second_opinion_is_left_to_somebody_else(
     argilla: LiveArgilla, board: Board, restarted: bool
 ) -> None:
@@ -175,7 +176,9 @@ def test_a_discard_is_left_alone_by_the_others(argilla: LiveArgilla, board: Boar
     assert report.submitted + report.discarded == len(IDS)
 
 
-@pytest.mark.parametrize("mode", ["error", "cut", "hole", "garbage", "truncate"])
+@pytest.mark.parametrize(
+    "mode", [slowly("error"), "cut", slowly("hole"), "garbage", slowly("truncate")]
+)
 def test_outages_are_waited_out_and_nothing_is_answered_twice(
     argilla: LiveArgilla, board: Board, mode: str
 ) -> None:

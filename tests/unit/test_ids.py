@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from loopd.records import BatchItem, ExternalId, PoolId, published_as, text_of
 
 CLONE = Path(__file__).parents[2]
@@ -56,6 +58,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 def test_mixing_them_is_an_error_that_mypy_finds(tmp_path: Path) -> None:
     lines = (*RIGHT, *WRONG)
     planted = tmp_path / "planted.py"
