@@ -161,6 +161,8 @@ class State:
         intakes: what joined the pool from files after the run began, in order.
         withdrawn: pool ids of texts that were withdrawn; nothing is left of them.
         rewritten: fingerprint of the pool without their texts, empty where it has grown since.
+        contenders: digest of the two classifiers between which ``auto`` decides now; empty where
+            the configuration names one, or was last taken up by a version that wrote none.
     """
 
     phase: Phase = Phase.NEW
@@ -185,6 +187,7 @@ class State:
     intakes: tuple[PoolGrew, ...] = ()
     withdrawn: frozenset[PoolId] = frozenset()
     rewritten: str = ""
+    contenders: str = ""
 
     @property
     def texts(self) -> int:
@@ -312,7 +315,8 @@ def fold(events: Iterable[Event]) -> State:
 def _fold(state: State, event: Event) -> State:
     match event:
         case RunStarted():
-            return replace(state, started=event, config_digest=event.config_digest)
+            digest, contenders = event.config_digest, event.contenders
+            return replace(state, started=event, config_digest=digest, contenders=contenders)
         case BatchPlanned(batch=batch):
             planned = _with(state.planned, batch.round, event)
             return replace(state, batches=(*state.batches, batch), planned=planned)
@@ -345,8 +349,8 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, stopped=event)
         case RunResumed():
             # What was adopted before may be what the new configuration says.
-            digest = event.config_digest
-            return replace(state, stopped=None, config_digest=digest, min_submitted=None)
+            after = replace(state, stopped=None, config_digest=event.config_digest)
+            return replace(after, min_submitted=None, contenders=event.contenders)
         case RunRecovered():
             return replace(state, batches=event.batches, published=event.by_round())
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 
 from loopd.config.audit import USUAL_FOLDS
 from loopd.evaluation.classifier_choice import PairedCounts, is_due
-from loopd.learning.auto_classifiers import CHEAP, DEAR
+from loopd.learning.auto_classifiers import CHEAP, DEAR, contenders_digest
 from loopd.learning.learner import Learner
 from loopd.loop.audit_in_force import folds_in_force
-from loopd.loop.classifier_in_use import NEXT, classifier_of, decided, labels_compared, only
+from loopd.loop.classifier_in_use import NEXT, OF, classifier_of, decided, labels_compared, only
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.records import BatchItem, JsonValue, PoolId, Targets
@@ -61,6 +61,7 @@ def compared(state: State, trains: Targets, tools: Tools) -> dict[str, JsonValue
         "by": "draws" if by_draws else "cross-validation",
         "labels": len(trains),
         "used": classifier_of(state, tools),
+        OF: contenders_digest(tools.config.classifier, tools.config.task.descriptions),
         **_counts(state, guesses, labels_by_id),
     }
 
