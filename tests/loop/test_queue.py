@@ -59,6 +59,7 @@ def make_state(
         for n, ids in enumerate(batches)
     )
     return State(
+        config_digest="d",
         batches=planned,
         answers={(answer.external_id, answer.annotator): answer for answer in answers},
         planned={n: BatchPlanned(0.0, planned[n], step) for n in whole},
