@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from loopd.evaluation.classifier_choice import PairedCounts, better
+from loopd.evaluation.classifier_choice import PairedCounts, better, is_due
 from loopd.events import RoundEvaluated
 from loopd.learning.auto_classifiers import CHEAP, CONTENDERS, DEAR
 from loopd.learning.learner import Learner
@@ -50,6 +50,16 @@ def decided(state: State, comparison: PairedCounts) -> str:
     """The classifier of the rounds that follow one in which both were compared."""
     before = [comparison_of(figures) for figures in _earlier(state)]
     return better(_in_use(state), [*reversed(before), comparison], dear=DEAR, cheap=CHEAP)
+
+
+def compares(state: State, labels: int) -> bool:
+    """Whether the current round compares both, its model having learned from so many labels.
+
+    The first round that is measured does not: people wait for it in any case, and only when it has
+    shown how long training takes can later ones be begun so early that nobody waits.
+    """
+    later = any(number < state.round for number in state.evaluated)
+    return later and is_due(labels, labels_compared(state))
 
 
 def labels_compared(state: State) -> int:
