@@ -94,8 +94,9 @@ def test_a_comparison_of_classifiers_counts_when_another_is_due(
     labels: int, seconds: float
 ) -> None:
     state = make_state([[name] for name in "abcdefg"], [])
-    auto = {"labels": 61, "classifier": "transformer"}
-    trained = {n: replace(event, **auto) for n, event in state.trained.items()}
+    trained = {
+        n: replace(event, labels=61, classifier="transformer") for n, event in state.trained.items()
+    }
     told: dict[str, JsonValue] = {"labels": labels, "next": "transformer"}
     slow = replace(state.evaluated[1], seconds=404.0, classifiers=told)
     evaluated = {**state.evaluated, 1: slow}
