@@ -109,7 +109,7 @@ class Learned:
     """A judge whose verdict depends on all that was learned, and on what is tested."""
 
     def right(self, learned: NDArray[np.int64], tested: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return (tested * 7 + int(learned.sum())) % 3 == 0
+        return np.asarray((tested * 7 + int(learned.sum())) % 3 == 0, dtype=np.bool_)
 
 
 def in_batches(count: int) -> State:
@@ -153,7 +153,7 @@ def test_labels_that_come_late_change_nothing_that_was_said(seed: int) -> None:
 def test_a_record_that_nobody_answers_is_not_waited_for_for_ever() -> None:
     whole = in_batches(12)
     open_id = whole.batches[2].external_ids[0]
-    rows = {id_: int(id_) for id_ in whole.planned_ids if id_ != open_id}
+    rows = {id_: int(id_) for id_ in whole.planned_ids if str(id_) != str(open_id)}
     for count in range(3, 12):
         state = replace(whole, batches=whole.batches[:count])
         told = list(settled_batches(state, rows, [open_id]))
