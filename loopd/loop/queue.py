@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median, median_low
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
 from loopd.config.audit import USUAL_FOLDS
 from loopd.evaluation.classifier_choice import is_due
+from loopd.events import BEFORE
 from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.loop.classifier_in_use import labels_compared
 from loopd.machine import State
@@ -210,8 +210,8 @@ def _usual_rounds(state: State) -> list[float]:
 
     The first round is often a slow one: a model is loaded, and all texts are encoded.
     """
-    plain = [number for number, event in state.evaluated.items() if not event.classifiers]
-    last = nlargest(ROUNDS, plain or state.evaluated)
+    plain = (number for number in _latest(state) if not state.evaluated[number].classifiers)
+    last = [*islice(plain, ROUNDS)] or islice(_latest(state), ROUNDS)
     return [took for number in last if (took := _took(state, number)) is not None]
 
 
@@ -225,14 +225,14 @@ def _comparing(state: State, more: int = 0) -> float | None:
         state: what the journal says.
         more: records that will be out besides those that are.
     """
-    number = max(state.evaluated, default=None)
+    number = next(_latest(state), None)
     if number is None or not state.trained[number].classifier:
         return None
-    if not is_due(_labels_soon(state) + more, labels_compared(state)):
+    if not is_due(_labels_soon(state, number) + more, labels_compared(state)):
         return None
-    compared = [number for number, event in state.evaluated.items() if event.classifiers]
-    if compared:
-        return _took(state, max(compared))
+    compared = (each for each in _latest(state) if state.evaluated[each].classifiers)
+    if (last := next(compared, None)) is not None:
+        return _took(state, last)
     took = _took(state, number)
     if took is None or any(name.startswith(CROSSED) for name in state.evaluated[number].metrics):
         return took
@@ -240,11 +240,15 @@ def _comparing(state: State, more: int = 0) -> float | None:
     return took + (folds or USUAL_FOLDS) * state.trained[number].seconds
 
 
-def _labels_soon(state: State) -> int:
-    """Labels that the next model has, if everything that is out is answered."""
-    number = max(state.evaluated)
+def _latest(state: State) -> Iterator[int]:
+    """Numbers of the rounds that were measured, the last one first."""
+    return (number for number in range(state.round, BEFORE - 1, -1) if number in state.evaluated)
+
+
+def _labels_soon(state: State, number: int) -> int:
+    """Labels that the model after that of a round has, if everything that is out is answered."""
     closed = state.collected.get(number)
-    later = sum(len(batch.items) for batch in state.batches if batch.round > number)
+    later = sum(len(batch.items) for batch in state.batches[number + 1 :])
     left = 0 if closed is None else closed.open_records
     return state.trained[number].labels + left + later
 
