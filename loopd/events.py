@@ -31,7 +31,9 @@ class RunStarted:
     parts of its cross-validation, likewise; where it is ``None``, the version had one if there is a
     share, and none otherwise. ``draw_order`` says how texts are drawn at random: ``hashed``, by a
     hash of seed and id, or ``shuffled``, by an order of the whole pool, as in older journals.
-    ``texts`` are those of the pool, 0 in older journals.
+    ``texts`` are those of the pool, 0 in older journals. ``contenders`` is a digest of the two
+    classifiers between which ``auto`` decides; empty where the configuration names one, and in
+    older journals.
     """
 
     at: float
@@ -46,6 +48,7 @@ class RunStarted:
     folds: int | None = None
     draw_order: str = SHUFFLED
     texts: int = 0
+    contenders: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +240,10 @@ class RoundEvaluated:
     often texts of the test set, or random draws, with one label (first) were taken for another
     (second); pairs that never occur are left out. It is empty without either, where texts have
     several labels or spans, and in older journals. ``classifiers`` are flat figures of both
-    classifiers of ``auto`` on the same texts, and which one the next round has; empty in rounds
-    that do not compare them. ``shift`` are flat numbers about texts that joined the pool: whether
-    they are unlike the others, and the share of what is chosen next that is theirs; empty while
-    none have joined, and in older journals.
+    classifiers of ``auto`` on the same texts, which one the next round has, and ``of`` which two
+    they are (not in older journals); empty in rounds that do not compare them. ``shift`` are flat
+    numbers about texts that joined the pool: whether they are unlike the others, and the share of
+    what is chosen next that is theirs; empty while none have joined, and in older journals.
     """
 
     at: float
@@ -269,11 +272,15 @@ class RunStopped:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """The configuration changed in a way that allows the run to continue."""
+    """The configuration changed in a way that allows the run to continue.
+
+    ``contenders`` as for ``RunStarted``.
+    """
 
     at: float
     config_digest: str
     note: str
+    contenders: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ class State:
         intakes: what joined the pool from files after the run began, in order.
         withdrawn: pool ids of texts that were withdrawn; nothing is left of them.
         rewritten: fingerprint of the pool without their texts, empty where it has grown since.
+        contenders: digest of the two classifiers of ``auto`` now; empty without, or not written.
     """
 
     phase: Phase = Phase.NEW
@@ -185,6 +186,7 @@ class State:
     intakes: tuple[PoolGrew, ...] = ()
     withdrawn: frozenset[PoolId] = frozenset()
     rewritten: str = ""
+    contenders: str = ""
 
     @property
     def texts(self) -> int:
@@ -311,8 +313,8 @@ def fold(events: Iterable[Event]) -> State:
 
 def _fold(state: State, event: Event) -> State:
     match event:
-        case RunStarted():
-            return replace(state, started=event, config_digest=event.config_digest)
+        case RunStarted(config_digest=digest, contenders=contenders):
+            return replace(state, started=event, config_digest=digest, contenders=contenders)
         case BatchPlanned(batch=batch):
             planned = _with(state.planned, batch.round, event)
             return replace(state, batches=(*state.batches, batch), planned=planned)
@@ -343,10 +345,10 @@ def _fold(state: State, event: Event) -> State:
             return _fold_evaluated(state, event)
         case RunStopped():
             return replace(state, stopped=event)
-        case RunResumed():
+        case RunResumed(config_digest=digest, contenders=contenders):
             # What was adopted before may be what the new configuration says.
-            digest = event.config_digest
-            return replace(state, stopped=None, config_digest=digest, min_submitted=None)
+            after = replace(state, config_digest=digest, contenders=contenders)
+            return replace(after, stopped=None, min_submitted=None)
         case RunRecovered():
             return replace(state, batches=event.batches, published=event.by_round())
 

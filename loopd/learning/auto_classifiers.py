@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
+from loopd.learning.classifiers.registry import identity
 from loopd.learning.learner import Learner
 from loopd.learning.spelling import refuse_unknown_options
 
@@ -53,6 +56,27 @@ def section_of(section: ClassifierSection, name: str) -> ClassifierSection:
             f"write `options: {{{name}: {{...}}}}`",
         )
     return section.model_copy(update={"name": name, "options": dict(options)})
+
+
+def contenders_digest(
+    section: ClassifierSection, descriptions: Mapping[str, tuple[str, ...]]
+) -> str:
+    """What decides which models both classifiers give, the data aside: 16 hexadecimal digits.
+
+    Encoder, options and recipe, as in a model's own name, and what labels are described by. Empty
+    where the settings name a classifier.
+
+    Raises:
+        ModelError: options of ``auto`` that belong to none.
+    """
+    if section.name != AUTO:
+        return ""
+    what = [
+        *(identity(section_of(section, name)) for name in CONTENDERS),
+        sorted(descriptions.items()),
+    ]
+    text = json.dumps(what, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def check(learner: Learner) -> str:

@@ -3,10 +3,14 @@
 With thousands of labels fine-tuning takes minutes, and a batch more changes little. A model may
 then keep the encoder of an earlier model and fit its head alone. Which one is told from outside:
 it must follow from the journal, never from what happens to be cached.
+
+Members of an ensemble and the models of a cross-validation take nothing over: an encoder that has
+learned from the texts held out would flatter what is said of them.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -86,3 +90,35 @@ class Refits(Protocol):
     def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
         """Fit the head anew on the encoder as it is."""
         ...
+
+
+def refit(classifier: object, train_set: IndexedDataset, weights: Weights | None = None) -> None:
+    """Give a trained classifier another head.
+
+    Args:
+        classifier: of any kind.
+        train_set: what the head learns from.
+        weights: (k,) how much each of its rows counts; left out where ``refit`` takes none, as in
+            ``fit``.
+
+    Raises:
+        ModelError: it has no ``refit``, or one that is called in another way.
+    """
+    kind = type(classifier).__name__
+    if not isinstance(classifier, Refits) or not callable(classifier.refit):
+        raise ModelError(f"the classifier {kind} cannot be given another head: no `refit`", _HINT)
+    signature = inspect.signature(classifier.refit)
+    takes_weights = weights is not None and "weights" in signature.parameters
+    some = {"weights": weights} if takes_weights else {}
+    try:
+        signature.bind(train_set, **some)
+    except TypeError as error:
+        raise ModelError(
+            f"the classifier {kind} cannot be given another head: `refit{signature}` is called "
+            f"with a training set{' and weights' if some else ''} ({error})",
+            _HINT,
+        ) from None
+    classifier.refit(train_set, **some)
+
+
+_HINT = "write `refit(train_set, weights=None)`, or set `retune_growth: 0`"

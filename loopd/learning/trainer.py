@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
-from loopd.learning.takeover import Refits, TakesOver
+from loopd.learning.takeover import TakesOver, refit
 from loopd.records import Target
 from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
@@ -254,9 +254,11 @@ class Trainer:
             labelled = self._dataset(training_set)
             before = self._taken_over(training_set)
             classifier = before or self._new(seed)
-            train = classifier.fit if before is None else cast("Refits", before).refit
             with calling("training the classifier"):
-                train(labelled, **some)
+                if before is None:
+                    classifier.fit(labelled, **some)
+                else:
+                    refit(before, labelled, weights)
             classifier = trained(classifier)
         tensors = self.factory.save(classifier)
         if tensors is not None:

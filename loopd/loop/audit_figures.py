@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from loopd.annotation.consensus import discarded, outside
+from loopd.annotation.consensus import discarded, outside, unresolved
 from loopd.evaluation.audit_intervals import (
     LEAST,
     Counted,
@@ -186,7 +186,9 @@ def _compared(state: State, tools: Tools, gold: Targets, labels_by_id: Targets) 
     material = Material(vectors.astype(np.float64), y, *rows)
     savings = compare(material, _seed(state, tools))
     row_by_id = {id_: len(free) + row for row, id_ in enumerate(ids[len(free) :])}
-    ahead = edge_figures(state, Head(material), row_by_id, tools.config.run.seed)
+    needed = state.answers_needed(tools.config.queue.min_submitted)
+    waits = unresolved(state, needed, another_person=tools.config.relabel.another_person)
+    ahead = edge_figures(state, Head(material), row_by_id, waits, tools.config.run.seed)
     return ahead if savings is None else ahead | _comparison(savings)
 
 

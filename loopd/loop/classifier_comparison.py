@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopd.config.audit import USUAL_FOLDS
-from loopd.evaluation.classifier_choice import PairedCounts, is_due
-from loopd.learning.auto_classifiers import CHEAP, DEAR
+from loopd.evaluation.classifier_choice import PairedCounts
+from loopd.learning.auto_classifiers import CHEAP, DEAR, contenders_digest
 from loopd.learning.learner import Learner
 from loopd.loop.audit_in_force import folds_in_force
-from loopd.loop.classifier_in_use import NEXT, classifier_of, decided, labels_compared, only
+from loopd.loop.classifier_in_use import NEXT, OF, classifier_of, compares, decided, only
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.records import BatchItem, JsonValue, PoolId, Targets
@@ -35,14 +35,14 @@ def compared(state: State, trains: Targets, tools: Tools) -> dict[str, JsonValue
         tools: the parts of the loop, with the learner of the round.
 
     Returns:
-        Flat figures; empty where the configuration names a classifier, or as long as labels have
-        grown too little since the last comparison.
+        Flat figures; empty where the configuration names a classifier, in the first round, or as
+        long as labels have grown too little since the last comparison.
 
     Raises:
         ModelError, Interrupted: as training does.
     """
     contenders = tools.learner.contenders
-    if not contenders or not is_due(len(trains), labels_compared(state)):
+    if not contenders or not compares(state, len(trains)):
         return {}
     labels_by_id = tools.resolver.consensus(state, tools).targets
     judges = state.draws.keys() - trains.keys() - state.tests
@@ -61,6 +61,7 @@ def compared(state: State, trains: Targets, tools: Tools) -> dict[str, JsonValue
         "by": "draws" if by_draws else "cross-validation",
         "labels": len(trains),
         "used": classifier_of(state, tools),
+        OF: contenders_digest(tools.config.classifier, tools.config.task.descriptions),
         **_counts(state, guesses, labels_by_id),
     }
 

@@ -13,9 +13,12 @@ from loopd.learning.seeding import for_step
 from loopd.loop.label_resolver import votes
 from loopd.loop.tools import Tools
 from loopd.machine import State
-from loopd.records import Batch, BatchItem, JsonValue, PoolId, Targets
+from loopd.records import Batch, BatchItem, ExternalId, JsonValue, PoolId, Targets
 
 PURPOSE = "edge"
+
+WAITED_FOR = 5
+"""Batches after which one is judged although some of its records still wait for an answer."""
 
 LEAST, LAST = 10, 100
 """Texts from which on a share is told, and the last chosen texts that the model's share is of."""
@@ -23,16 +26,24 @@ LEAST, LAST = 10, 100
 Figures = dict[str, JsonValue]
 
 
-def edge_figures(state: State, judge: Judge, row_by_id: Mapping[PoolId, int], seed: int) -> Figures:
+def edge_figures(
+    state: State,
+    judge: Judge,
+    row_by_id: Mapping[PoolId, int],
+    waiting: Collection[ExternalId],
+    seed: int,
+) -> Figures:
     """How far chosen labels are ahead of random ones; empty while no draw can be judged.
 
     Args:
         state: what the journal says.
         judge: fits heads on rows.
         row_by_id: of the chosen texts and draws that have a label; others are left out.
+        waiting: external ids that wait for an answer.
         seed: of the run.
     """
-    ahead = edge(judge, list(_batches(state, row_by_id)), for_step(seed, 0, PURPOSE))
+    batches = list(settled_batches(state, row_by_id, waiting))
+    ahead = edge(judge, batches, for_step(seed, 0, PURPOSE))
     if ahead is None:
         return {}
     return {
@@ -63,10 +74,20 @@ def signs(state: State, tools: Tools, labels_by_id: Targets) -> Figures:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _batches(state: State, row_by_id: Mapping[PoolId, int]) -> Iterator[BatchRows]:
-    """The rows of each batch, those left out that a fall-back has drawn."""
-    at_random = fallen_back(state)
-    for batch in state.batches:
+def settled_batches(
+    state: State, row_by_id: Mapping[PoolId, int], waiting: Collection[ExternalId]
+) -> Iterator[BatchRows]:
+    """The rows of each batch that is answered, those left out that a fall-back has drawn.
+
+    They end before the first one of which a record waits for an answer: its label would change what
+    was said of earlier draws, while a bet stands only if what was judged stays as it is. A record
+    that nobody answers is waited for as long as ``WAITED_FOR`` later batches take.
+    """
+    at_random, still_open = fallen_back(state), frozenset(waiting)
+    for number, batch in enumerate(state.batches):
+        is_recent = number + WAITED_FOR >= len(state.batches)
+        if is_recent and not still_open.isdisjoint(batch.external_ids):
+            return
         draws = [item.record_id for item in batch.items if item.draw]
         selected = [item.record_id for item in _chosen(batch, at_random)]
         yield BatchRows(_rows(selected, row_by_id), _rows(draws, row_by_id))

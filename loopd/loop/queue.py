@@ -10,17 +10,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median, median_low
 
 from loopd.annotation.consensus import NOTHING, index_of, reacted
+from loopd.config.audit import USUAL_FOLDS
 from loopd.evaluation.classifier_choice import is_due
+from loopd.events import BEFORE
 from loopd.loop.answer_moments import annotators_of, moments_of
 from loopd.loop.classifier_in_use import labels_compared
 from loopd.machine import State
+from loopd.metrics_log.measured import CROSSED
 from loopd.records import ExternalId, text_of
 
 MARGIN = 1.5
@@ -104,16 +106,20 @@ def has_room(state: State, waiting: int, needed: int, size: int) -> bool:
 def lasting(state: State, needed: int, size: int) -> int:
     """Records that the next batch needs so that it lasts until the one after it is there.
 
+    Where ``auto`` may compare classifiers before that, it has to last for so long.
+
     Args:
         state: what the journal says.
         needed: answers that complete a record.
         size: the configured size, which is the least.
     """
-    rounds = _last_rounds(state)
+    rounds = _usual_rounds(state)
     seconds = median_low(rounds) if rounds else 0.0
     fastest = max(_falling(paces(state), needed).values(), default=0.0)
     fastest = max(fastest, _rate_of_last_batch(state) / needed)
-    return max(size, min(math.ceil(fastest * seconds * MARGIN), LARGEST_BATCH))
+    lasts = max(size, min(math.ceil(fastest * seconds * MARGIN), LARGEST_BATCH))
+    comparing = _comparing(state, lasts) or 0.0
+    return max(lasts, min(math.ceil(fastest * comparing * MARGIN), LARGEST_BATCH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,23 +200,57 @@ def turnaround(state: State) -> float | None:
 
 
 def _last_rounds(state: State) -> list[float]:
-    """Seconds of the steps of the last rounds.
+    """Seconds of the steps of the last rounds, and of one that compares where that is due."""
+    comparing = _comparing(state)
+    return [*_usual_rounds(state), *([] if comparing is None else [comparing])]
 
-    The first round is often a slow one: a model is loaded, and all texts are encoded. A round in
-    which ``auto`` compares classifiers is one, too: the last such counts when another is due.
+
+def _usual_rounds(state: State) -> list[float]:
+    """Seconds of the steps of the last rounds in which ``auto`` compared nothing, if any.
+
+    The first round is often a slow one: a model is loaded, and all texts are encoded.
     """
-    last = nlargest(ROUNDS, state.evaluated)
-    compared = [number for number, event in state.evaluated.items() if event.classifiers]
-    if compared and is_due(_labels_soon(state), labels_compared(state)):
-        last.append(max(compared))
+    plain = (number for number in _latest(state) if not state.evaluated[number].classifiers)
+    last = [*islice(plain, ROUNDS)] or islice(_latest(state), ROUNDS)
     return [took for number in last if (took := _took(state, number)) is not None]
 
 
-def _labels_soon(state: State) -> int:
-    """Labels that the next model has, if everything that is out is answered."""
-    number = max(state.evaluated)
-    later = (batch for batch in state.batches if batch.round > number)
-    return state.trained[number].labels + sum(len(batch.items) for batch in later)
+def _comparing(state: State, more: int = 0) -> float | None:
+    """Seconds of a round in which ``auto`` compares classifiers; ``None`` where none may come now.
+
+    As long as the last such round took. Before the first one it is foreseen: another training for
+    each part of a cross-validation, unless rounds are cross-validated anyway.
+
+    Args:
+        state: what the journal says.
+        more: records that will be out besides those that are.
+    """
+    number = next(_latest(state), None)
+    if number is None or not state.trained[number].classifier:
+        return None
+    if not is_due(_labels_soon(state, number) + more, labels_compared(state)):
+        return None
+    compared = (each for each in _latest(state) if state.evaluated[each].classifiers)
+    if (last := next(compared, None)) is not None:
+        return _took(state, last)
+    took = _took(state, number)
+    if took is None or any(name.startswith(CROSSED) for name in state.evaluated[number].metrics):
+        return took
+    folds = state.started.folds if state.started is not None else None
+    return took + (folds or USUAL_FOLDS) * state.trained[number].seconds
+
+
+def _latest(state: State) -> Iterator[int]:
+    """Numbers of the rounds that were measured, the last one first."""
+    return (number for number in range(state.round, BEFORE - 1, -1) if number in state.evaluated)
+
+
+def _labels_soon(state: State, number: int) -> int:
+    """Labels that the model after that of a round has, if everything that is out is answered."""
+    closed = state.collected.get(number)
+    later = sum(len(batch.items) for batch in state.batches[number + 1 :])
+    left = 0 if closed is None else closed.open_records
+    return state.trained[number].labels + left + later
 
 
 def _took(state: State, number: int) -> float | None:

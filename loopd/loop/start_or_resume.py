@@ -19,7 +19,7 @@ from loopd.errors import ConfigError, ModelError, RunError
 from loopd.evaluation.stopping import check_criteria
 from loopd.events import HASHED, Event, PoolChanged, RunResumed, RunStarted
 from loopd.installation import add_extra
-from loopd.learning.auto_classifiers import check
+from loopd.learning.auto_classifiers import check, contenders_digest
 from loopd.loop.audit_in_force import folds_in_force
 from loopd.loop.labelled_test import FINGERPRINT
 from loopd.loop.tools import DataSets, Tools
@@ -107,12 +107,23 @@ def begin(state: State, tools: Tools, dataset_id: str) -> Event | None:
 
 def first_event(state: State, tools: Tools, dataset_id: str) -> Event | None:
     """The event with which a process begins that was let in, ``None`` when it simply goes on."""
-    digest = tools.config.digest()
-    if digest == state.config_digest:
+    digest, contenders = tools.config.digest(), _contenders(tools)
+    is_same = digest == state.config_digest
+    if is_same and not _has_other_contenders(state, contenders):
         return None
     if state.started is None:
         return started(tools, dataset_id)
-    return RunResumed(tools.clock.wall(), digest, "the configuration changed")
+    note = "an encoder or a recipe changed" if is_same else "the configuration changed"
+    return RunResumed(tools.clock.wall(), digest, note, contenders)
+
+
+def _contenders(tools: Tools) -> str:
+    return contenders_digest(tools.config.classifier, tools.config.task.descriptions)
+
+
+def _has_other_contenders(state: State, contenders: str) -> bool:
+    """Whether a run that goes on has other classifiers to compare, by the same configuration."""
+    return state.phase is not Phase.DONE and state.contenders not in ("", contenders)
 
 
 def other_dataset() -> RunError:
@@ -197,6 +208,7 @@ def started(tools: Tools, dataset_id: str) -> RunStarted:
         folds=folds_in_force(tools.config, State()),
         texts=len(tools.data.pool),
         draw_order=HASHED,
+        contenders=_contenders(tools),
     )
 
 

@@ -277,7 +277,12 @@ def _decision(state: State, tools: Tools) -> BatchPlanned | RunStopped:
 
 
 def answers_meanwhile(state: State, tools: Tools) -> AnswersCollected | None:
-    """What people have answered while the loop was busy, for a run that is stopped."""
+    """What people have answered while the loop was busy, for a run that is stopped.
+
+    The model that was trained meanwhile does not know it. So the next process trains once more than
+    an undisturbed run: before it measures, or before it chooses, then with no new measures. What it
+    does follows from the journal, however often it is killed.
+    """
     busy = (Phase.COLLECT, Phase.TRAIN, Phase.EVALUATE, Phase.DECIDE)
     if state.phase not in busy or not state.batches:
         return None

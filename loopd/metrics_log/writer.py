@@ -146,6 +146,7 @@ KEYS: dict[str, str] = {
     "`cross-validation`; the `contest.*` keys are there in rounds that compare them.",
     "contest.labels": "Labels that they learned from.",
     "contest.used": "The classifier of the round.",
+    "contest.of": "Digest of both classifiers: only comparisons of the same two count.",
     "contest.texts": "Texts on which they were compared, and from which neither had learned.",
     "contest.right.<classifier>": "How many of these texts the classifier gets right.",
     "contest.only.<classifier>": "How many of these texts only this classifier gets right.",

@@ -14,6 +14,7 @@ from typing import Any
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.learning.auto_classifiers import AUTO, CONTENDERS
+from loopd.loop.classifier_in_use import comparisons
 from loopd.loop.queue_words import size_note
 from loopd.machine import State
 from loopd.metrics_log.audit import AUDIT_PREFIX, audit_findings, has_audit
@@ -214,8 +215,8 @@ def _contest(state: State, config: Config) -> str:
     """What the last comparison of the two classifiers says."""
     if config.classifier.name != AUTO:
         return ""
-    told = (state.evaluated[number].classifiers for number in sorted(state.evaluated, reverse=True))
-    return contest_sentence(next((figures for figures in told if figures), {}), CONTENDERS[0])
+    last = next((figures for _, figures in comparisons(state)), {})
+    return contest_sentence(last, CONTENDERS[0])
 
 
 def _shift(last: Row | None, warnings: Sequence[str]) -> str:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from loopd.config import ClassifierSection, StrategySection
 from loopd.errors import ModelError
+from loopd.learning.classifiers.described import DescribedClassifier, Descriptions
+from loopd.learning.dataset import IndexedDataset
 from loopd.learning.learner import Learner, Model
-from loopd.learning.takeover import Growth, Tuned
+from loopd.learning.takeover import Growth, Tuned, refit
 from loopd.records import Targets
 from tests.learning.conftest import LABELS, all_scores, gold, make_pool
 
@@ -138,3 +140,47 @@ def test_a_run_to_20_000_labels_fine_tunes_seldom() -> None:
         if not growth.takes_over(labels, last):
             tuned, last = tuned + 1, labels
     assert tuned < 35
+
+
+class Head:
+    """A classifier that can be given another head, in a way of its own."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+
+class Weighted(Head):
+    def refit(self, train_set: Any, weights: Any = None) -> None:
+        self.seen.append((len(train_set), None if weights is None else len(weights)))
+
+
+class Unweighted(Head):
+    def refit(self, train_set: Any) -> None:
+        self.seen.append((len(train_set), None))
+
+
+class Positional(Head):
+    def refit(self, x: Any, y: Any) -> None:
+        raise AssertionError((x, y))
+
+
+def described(inner: Head) -> DescribedClassifier:
+    texts = np.eye(3, dtype=np.float32)
+    return DescribedClassifier(inner, Descriptions(texts, np.arange(3)))  # type: ignore[arg-type]
+
+
+ROWS = IndexedDataset(np.ones((5, 3), dtype=np.float32), np.zeros(5, dtype=np.int64), np.arange(3))
+
+
+@pytest.mark.parametrize(("kind", "weights"), [(Weighted, 8), (Unweighted, None)])
+def test_a_new_head_learns_from_the_descriptions_too(kind: type[Head], weights: int | None) -> None:
+    inner = kind()
+    refit(described(inner), ROWS)
+    assert inner.seen == [(8, weights)]
+
+
+@pytest.mark.parametrize("kind", [Head, Positional])
+def test_a_head_that_cannot_be_fitted_so_is_refused_in_a_sentence(kind: type[Head]) -> None:
+    for classifier in (kind(), described(kind())):
+        with pytest.raises(ModelError, match=f"{kind.__name__} cannot be given another head"):
+            refit(classifier, ROWS)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from loopd.config import Config
+from loopd.evaluation.edge import differences
 from loopd.events import BatchPlanned, RoundEvaluated
-from loopd.loop.edge import fallen_back, selected_items
+from loopd.loop.edge import WAITED_FOR, fallen_back, selected_items, settled_batches
 from loopd.loop.random_fallback import REASON, grounds, losing_setup
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State, apply
 from loopd.metrics_log.edge import edge_sentence
 from loopd.overview.cautions import cautions
+from loopd.records import Batch, BatchItem, PoolId
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import Bench, MakeBench
 from tests.loop.test_recover import diligent
@@ -99,6 +103,62 @@ def test_an_old_event_has_no_fall_back() -> None:
     event = decode("BatchPlanned", text)
     assert isinstance(event, BatchPlanned)
     assert (event.fallback, event.why) == ((), "")
+
+
+class Learned:
+    """A judge whose verdict depends on all that was learned, and on what is tested."""
+
+    def right(self, learned: NDArray[np.int64], tested: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.asarray((tested * 7 + int(learned.sum())) % 3 == 0, dtype=np.bool_)
+
+
+def in_batches(count: int) -> State:
+    """Batches of eight chosen texts and two draws."""
+    batches = tuple(
+        Batch(
+            f"b{n}",
+            n,
+            "x",
+            None,
+            tuple(BatchItem(PoolId(f"{10 * n + k}"), draw=k > 7) for k in range(10)),
+        )
+        for n in range(count)
+    )
+    return State(batches=batches)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_that_come_late_change_nothing_that_was_said(seed: int) -> None:
+    """A third of each batch is answered while up to three later ones are out."""
+    rng = np.random.default_rng(seed)
+    whole = in_batches(24)
+    comes = {
+        id_: batch.round + (int(rng.integers(1, 4)) if rng.random() < 0.3 else 0)
+        for batch in whole.batches
+        for id_ in batch.record_ids
+    }
+    said, counts = np.empty(0), []
+    for number in range(len(whole.batches)):
+        state = replace(whole, batches=whole.batches[: number + 1])
+        rows = {id_: int(id_) for id_ in state.planned_ids if comes[id_] <= number}
+        waiting = [id_ for id_ in state.external_ids if comes[PoolId(id_)] > number]
+        told = differences(Learned(), list(settled_batches(state, rows, waiting)), 1)
+        assert np.array_equal(told[: len(said)], said)
+        said = told
+        counts.append(len(told))
+    assert counts[-1] >= 24
+    assert len(set(counts)) > 10
+
+
+def test_a_record_that_nobody_answers_is_not_waited_for_for_ever() -> None:
+    whole = in_batches(12)
+    open_id = whole.batches[2].external_ids[0]
+    rows = {id_: int(id_) for id_ in whole.planned_ids if str(id_) != str(open_id)}
+    for count in range(3, 12):
+        state = replace(whole, batches=whole.batches[:count])
+        told = list(settled_batches(state, rows, [open_id]))
+        assert len(told) == (2 if count <= 2 + WAITED_FOR else count)
+    assert [len(batch.selected) for batch in told] == [8, 8, 7, *[8] * 8]
 
 
 def test_a_run_measures_it_round_by_round(make_bench: MakeBench) -> None:

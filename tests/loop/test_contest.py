@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 import loopd
-from loopd.config import ClassifierSection
+from loopd.config import ClassifierSection, Config
 from loopd.config.learning import PACKAGED_MODEL
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ConfigError, ModelError
 from loopd.evaluation import classifier_choice as rule
-from loopd.events import Event, ModelTrained, RoundEvaluated
+from loopd.events import Event, ModelTrained, RoundEvaluated, RunResumed, RunStarted, RunStopped
 from loopd.export.last_model import last_model
 from loopd.learning.auto_classifiers import AUTO, CHEAP, DEAR, section_of
 from loopd.learning.classifiers.source import locate
 from loopd.loop import classifier_comparison, classifier_in_use
-from loopd.loop.classifier_in_use import classifier_of, labels_compared
+from loopd.loop.classifier_in_use import OF, classifier_of, labels_compared
+from loopd.loop.start_or_resume import first_event, started
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop, interrupt_of
 from loopd.loop.tools import build_learner
@@ -89,16 +90,17 @@ def test_a_run_that_switches(make_bench: MakeBench, encoder: Path) -> None:
     trained = [event for event in events if isinstance(event, ModelTrained)]
     evaluated = [event for event in events if isinstance(event, RoundEvaluated)]
     compared = [event.classifiers for event in evaluated]
-    assert [bool(figures) for figures in compared] == [True, True, True, False]  # 6, 12, 18, 24
-    assert [figures["next"] for figures in compared[:3]] == [DEAR, CHEAP, CHEAP]
-    assert [event.classifier for event in trained] == [DEAR, DEAR, CHEAP, CHEAP]
+    assert [bool(figures) for figures in compared] == [False, True, True, False]  # 6, 12, 18, 24
+    assert [figures["next"] for figures in compared[1:3]] == [DEAR, CHEAP]
+    assert [event.classifier for event in trained] == [DEAR, DEAR, DEAR, CHEAP]
     assert_figures_add_up(compared[1])
     assert_a_reader_gets_the_same(events)
     assert_each_model_is_told_by_the_journal(bench, events)
     assert_a_killed_process_decides_alike(bench, events)
     assert_people_are_told(bench, events)
+    assert_others_begin_anew(bench, events)
     rows = writer.rows(fold(events))
-    assert [row["classifier"] for row in rows] == [DEAR, DEAR, CHEAP, CHEAP]
+    assert [row["classifier"] for row in rows] == [DEAR, DEAR, DEAR, CHEAP]
     assert "contest.texts" in rows[1]
     assert "contest.texts" not in rows[3]
 
@@ -157,6 +159,66 @@ def assert_people_are_told(bench: Bench, events: list[Event]) -> None:
 
     assert seen(events[:2]).startswith(f"`auto` uses {DEAR}: it has not been compared")
     assert seen(events).startswith(f"`auto` uses {CHEAP}: of 18 labelled texts that neither had")
+
+
+def assert_others_begin_anew(bench: Bench, events: list[Event]) -> None:
+    """What the comparisons say of one encoder is not said of another, and not forgotten."""
+    journal = events[: max(i for i, each in enumerate(events) if isinstance(each, RoundEvaluated))]
+
+    def resumed(config: Config) -> tuple[str, int]:
+        tools = replace(bench.tools, config=config)
+        event = first_event(fold(journal), tools, "dataset")
+        assert isinstance(event, RunResumed)
+        journal.append(decode(*encode(event)))
+        state = fold(journal)
+        assert first_event(state, tools, "dataset") is None
+        return classifier_of(state, tools), labels_compared(state)
+
+    own = bench.tools.config
+    assert (classifier_of(fold(journal), bench.tools), labels_compared(fold(journal))) == (
+        CHEAP,
+        18,
+    )
+    options = {**OPTIONS, CHEAP: {"c": 7.0}}
+    others = (
+        {"classifier": own.classifier.model_copy(update={"model": PACKAGED_MODEL})},
+        {"classifier": own.classifier.model_copy(update={"options": options})},
+        {"task": own.task.model_copy(update={"descriptions": {"tool": ("what one holds",)}})},
+    )
+    for other in others:
+        assert resumed(own.model_copy(update=other)) == (DEAR, 0)
+    longer = own.stopping.model_copy(update={"max_rounds": 9})
+    assert resumed(own.model_copy(update={"stopping": longer})) == (CHEAP, 18)
+    older = [before_digests(each) for each in journal[: -len(others) - 1]]
+    assert (classifier_of(fold(older), bench.tools), labels_compared(fold(older))) == (CHEAP, 18)
+    changed = RunResumed(1.0, "other", "the configuration changed", fold(journal).contenders)
+    assert labels_compared(fold([*older, changed])) == 0, "it may have been another encoder"
+    assert labels_compared(fold([*older, replace(changed, contenders="")])) == 0
+
+
+def before_digests(event: Event) -> Event:
+    """As an older journal has it, which does not say what was compared."""
+    if isinstance(event, RunStarted):
+        return replace(event, contenders="")
+    if isinstance(event, RoundEvaluated):
+        figures = {key: value for key, value in event.classifiers.items() if key != OF}
+        return replace(event, classifiers=figures)
+    return event
+
+
+def test_an_encoder_that_changes_in_its_folder_is_another(
+    make_bench: MakeBench, encoder: Path, tmp_path: Path
+) -> None:
+    own = shutil.copytree(encoder, tmp_path / "own")
+    tools = begun(make_bench, own).tools
+    state = fold([started(tools, "dataset")])
+    assert first_event(state, tools, "dataset") is None
+    (own / "config.json").write_text((own / "config.json").read_text() + "\n")
+    event = first_event(state, tools, "dataset")
+    assert isinstance(event, RunResumed)
+    assert event.contenders not in ("", state.contenders)
+    ended = fold([started(tools, "dataset"), RunStopped(2.0, "label_budget")])
+    assert first_event(replace(ended, contenders="another"), tools, "dataset") is None
 
 
 ALIVE = {"run_dir": "run", "daemon": None, "seen": None, "discarded": 0}
@@ -244,7 +306,8 @@ def test_draws_that_train_do_not_compare_them(
     drawn = set(state.draws)
     everything = dict(bench.tools.resolver.consensus(state, bench.tools).targets)
     assert drawn & everything.keys()
-    later = replace(state, evaluated={})
+    evaluated = {number: replace(each, classifiers={}) for number, each in state.evaluated.items()}
+    later = replace(state, evaluated=evaluated)
     figures = classifier_comparison.compared(later, everything, bench.tools)
     assert figures["by"] == "cross-validation"
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from loopd.annotation.store import Sweep
 from loopd.errors import TransientError
-from loopd.events import AnswersCollected
+from loopd.events import AnswersCollected, BatchPlanned
 from loopd.loop import run
+from loopd.loop.steps import STEPS
+from loopd.loop.tools import build_learner
 from loopd.machine import Phase, State, fold
 from loopd.records import Batch
+from loopd.storage.run_folder import CACHE_FOLDER
 from tests.loop.conftest import Bench, MakeBench, gold
 
 
@@ -57,6 +62,35 @@ def test_what_was_answered_meanwhile_is_in_the_journal(bench: Bench, phase: Phas
     assert end.phase is Phase.DONE
     assert fold(bench.events) == end, "a replay gives the same"
     assert end.trained[max(end.trained)].labels == len(end.answers)
+
+
+@pytest.mark.whatever_the_store
+def test_a_stop_before_the_choice_lets_a_model_choose_that_knows_the_last_answers(
+    bench: Bench,
+) -> None:
+    """It trains once more than an undisturbed run; a kill after that chooses the same batch."""
+    bench.run_until(lambda state: state.phase is Phase.DECIDE, lambda: void(answer(bench, 3)))
+    measured = bench.state.trained[bench.state.round].model_id
+    undisturbed = planned(bench, bench.state)
+    assert undisturbed.batch.model_id == measured
+    assert answer(bench)
+    left = bench.loop.leave(bench.state)
+    assert left.phase is Phase.DECIDE
+    chosen = planned(bench, left)
+    assert chosen.batch.model_id != measured
+    cache = bench.tools.config.run.dir / CACHE_FOLDER
+    shutil.rmtree(cache, ignore_errors=True)
+    learner = build_learner(bench.tools.config, bench.tools.data.pool)
+    bench.tools = replace(bench.tools, learner=learner)
+    assert planned(bench, fold(bench.events)).batch == chosen.batch
+    assert planned(bench, fold(bench.events[:-1])).batch == undisturbed.batch
+
+
+def planned(bench: Bench, state: State) -> BatchPlanned:
+    """What is chosen in this state."""
+    event = STEPS[Phase.DECIDE](state, bench.tools)
+    assert isinstance(event, BatchPlanned)
+    return event
 
 
 @pytest.mark.whatever_the_store

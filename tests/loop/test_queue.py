@@ -59,6 +59,7 @@ def make_state(
         for n, ids in enumerate(batches)
     )
     return State(
+        config_digest="d",
         batches=planned,
         answers={(answer.external_id, answer.annotator): answer for answer in answers},
         planned={n: BatchPlanned(0.0, planned[n], step) for n in whole},
@@ -93,12 +94,38 @@ def test_a_comparison_of_classifiers_counts_when_another_is_due(
     labels: int, seconds: float
 ) -> None:
     state = make_state([[name] for name in "abcdefg"], [])
-    trained = {n: replace(event, labels=61) for n, event in state.trained.items()}
+    trained = {
+        n: replace(event, labels=61, classifier="transformer") for n, event in state.trained.items()
+    }
     told: dict[str, JsonValue] = {"labels": labels, "next": "transformer"}
     slow = replace(state.evaluated[1], seconds=404.0, classifiers=told)
     evaluated = {**state.evaluated, 1: slow}
     compared = replace(state, trained=trained, evaluated=evaluated)
     assert turnaround(compared) == seconds
+
+
+@pytest.mark.parametrize(
+    ("classifier", "labels", "metrics", "seconds", "size"),
+    [
+        ("transformer", 28, {}, 40.0, 120),  # five more trainings
+        ("transformer", 25, {}, 20.0, 120),  # too few labels until the next batch is out
+        ("", 28, {}, 20.0, 60),  # the configuration names a classifier
+        ("transformer", 28, {"cross.accuracy": 0.5}, 20.0, 60),  # they are trained anyway
+    ],
+)
+def test_the_first_comparison_of_classifiers_is_foreseen(
+    classifier: str, labels: int, metrics: dict[str, JsonValue], seconds: float, size: int
+) -> None:
+    answers = steady("r", "ann", 20, 0.5)
+    state = make_state([["a"], ["b"], ["c"], ["d"], ids("r", 2)], answers)
+    trained = {
+        n: replace(event, labels=labels, classifier=classifier)
+        for n, event in state.trained.items()
+    }
+    evaluated = {n: replace(event, metrics=metrics) for n, event in state.evaluated.items()}
+    soon = replace(state, trained=trained, evaluated=evaluated)
+    assert turnaround(soon) == seconds
+    assert lasting(soon, 1, 1) == size
 
 
 def test_the_turnaround_of_a_round_whose_batch_is_not_out_yet() -> None:

@@ -21,7 +21,7 @@ from loopd.learning.features.joined import joined
 from loopd.learning.labels import Labels, several
 from loopd.learning.predictor import predictor
 from loopd.learning.protocols import Classifier, Features
-from loopd.learning.takeover import Refits
+from loopd.learning.takeover import refit
 
 HEAVIEST = 4.0
 """Weight of a description against a labelled text as long as there is hardly any."""
@@ -83,10 +83,13 @@ class DescribedClassifier:
         return self
 
     def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
-        """Fit the head of a trained classifier anew, on the rows and the descriptions."""
+        """Fit the head of a trained classifier anew, on the rows and the descriptions.
+
+        Raises:
+            ModelError: the classifier itself cannot be fitted so.
+        """
         both, each = self._descriptions.added_to(train_set, weights)
-        if isinstance(self.inner, Refits):
-            self.inner.refit(both, weights=each)
+        refit(self.inner, both, each)
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """As the classifier itself."""

@@ -332,8 +332,29 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "a new configuration is not written down",
         "loop/start_or_resume.py",
-        "    if digest == state.config_digest:\n        return None\n",
+        "    if is_same and not _has_other_contenders(state, contenders):\n        return None\n",
         "    if state.started is not None:\n        return None\n",
         ("tests/loop/test_people.py::test_a_finished_run_goes_on_with_a_larger_budget",),
+    ),
+    Fault(
+        "what one encoder's comparison said is said of another",
+        "loop/classifier_in_use.py",
+        "return compared == state.contenders",
+        "return True",
+        ("tests/loop/test_contest.py::test_a_run_that_switches",),
+    ),
+    Fault(
+        "the first comparison is a surprise",
+        "loop/queue.py",
+        "return took + (folds or USUAL_FOLDS) * state.trained[number].seconds",
+        "return None",
+        QUEUE_TESTS,
+    ),
+    Fault(
+        "a late label changes what was said of earlier draws",
+        "loop/edge.py",
+        "if is_recent and not still_open.isdisjoint(batch.external_ids):",
+        "if False:",
+        ("tests/loop/test_choosing.py",),
     ),
 )

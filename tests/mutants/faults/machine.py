@@ -108,15 +108,15 @@ MACHINE: tuple[Fault, ...] = (
     Fault(
         "a resumed run keeps the old configuration",
         "machine.py",
-        "return replace(state, stopped=None, config_digest=digest, min_submitted=None)",
-        "return replace(state, stopped=None, min_submitted=None)",
+        "after = replace(state, config_digest=digest, contenders=contenders)",
+        "after = replace(state, contenders=contenders)",
         MACHINE_TESTS,
     ),
     Fault(
         "a new configuration keeps the number of answers adopted before",
         "machine.py",
-        "return replace(state, stopped=None, config_digest=digest, min_submitted=None)",
-        "return replace(state, stopped=None, config_digest=digest)",
+        "return replace(after, stopped=None, min_submitted=None)",
+        "return replace(after, stopped=None)",
         (*MACHINE_TESTS, "tests/loop/test_settings.py::test_a_new_configuration_counts_again"),
     ),
     Fault(
