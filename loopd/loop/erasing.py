@@ -24,7 +24,7 @@ from loopd.loop.pool_source import scratch
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, Record, blanked
 from loopd.storage.argilla_intakes import Intakes
-from loopd.storage.byte_search import files_below, forms, holding
+from loopd.storage.byte_search import FileSearch, files_below, forms, holding
 from loopd.storage.files import storage_error
 from loopd.storage.inbox import Inbox
 from loopd.storage.journal import Journal
@@ -55,6 +55,9 @@ LONG = 32
 """Characters of a part of a text that is looked for by itself: a shorter one, such as a name of a
 product, stands in many places."""
 
+ROUNDS = 5
+"""Times that what loopd has made is removed at most, where it comes again."""
+
 ASIDE = f"{POOL_FOLDER}-before-*"
 """Folders with the texts of an earlier run, which were moved aside."""
 
@@ -66,10 +69,12 @@ class Erased:
     Attributes:
         texts: how many were there and are not any more.
         left: files of the run's folder that hold one of them all the same.
+        unread: files of it that could not be searched.
     """
 
     texts: int
     left: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
     @property
     def to_see_to(self) -> tuple[Path, ...]:
@@ -99,13 +104,32 @@ def erase(config: Config, state: State, journal: Journal | None = None) -> Erase
     known = read_withdrawn(config.run.dir)
     in_argilla = [record.id for record in present]
     write_withdrawn(config.run.dir, known.plus(whole, raw.fingerprints, in_argilla))
-    pieces = {piece for record in present for piece in _pieces(record)}
-    _forget(config, partial(_is_one, ids, whole), forms(pieces))
+    needles = forms({piece for record in present for piece in _pieces(record)})
     if journal is not None:
         redact(journal, state)
+    search = FileSearch(partial(_others, config.run.dir), needles)
+    for _ in range(ROUNDS):
+        _forget(config, partial(_is_one, ids, whole), needles)
+        if not _can_go(config, search.look().holders):
+            break  # else somebody has written it meanwhile
     _blank(config.run.dir, lambda record: blanked(record) if record.id in ids else record)
-    left = holding(_others(config.run.dir), forms(pieces))
-    return Erased(len(present), tuple(left))
+    found = search.look()
+    return Erased(len(present), found.holders, found.unread)
+
+
+def _can_go(config: Config, holders: Iterable[Path]) -> bool:
+    """Whether one of the files is there to be removed, and can be made again."""
+    folder = config.run.dir
+    places = (folder / CACHE_FOLDER, scratch(config))
+    names = (folder / REPORT_NAME, *_unfinished(folder))
+    return any(
+        path in names or any(path.is_relative_to(place) for place in places) for path in holders
+    )
+
+
+def _unfinished(folder: Path) -> tuple[Path, ...]:
+    """What processes that were killed have left, or others are writing."""
+    return (*folder.glob(f"{POOL_FOLDER}/.*.*"), *folder.glob(f"{INBOX_FOLDER}/.*"))
 
 
 def _others(folder: Path) -> Iterator[Path]:
@@ -179,8 +203,7 @@ def _forget(config: Config, is_gone: Callable[[Record], bool], needles: Collecti
     try:
         _empty(folder / CACHE_FOLDER)
         _empty(scratch(config))
-        unfinished = (*folder.glob(f"{POOL_FOLDER}/.*.*"), *folder.glob(f"{INBOX_FOLDER}/.*"))
-        for path in holding((*unfinished, folder / REPORT_NAME), needles):
+        for path in holding((*_unfinished(folder), folder / REPORT_NAME), needles):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error

@@ -107,6 +107,13 @@ class RemovalWatch:
                 files=[str(path) for path in erased.to_see_to[:SHOWN]],
                 hint="loopd has not made these files, or cannot write them: remove them yourself",
             )
+        if erased.unread:
+            log.get("data").warning(
+                "files_not_searched",
+                files=[str(path) for path in erased.unread[:SHOWN]],
+                hint="they could not be read, or somebody wrote them all the while: see for "
+                "yourself whether they hold one of the texts",
+            )
         RemovalRequests.take_out(self._pending)
         self._pending = []
         return erased

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from loopd.annotation.consensus import given
 from loopd.config import Config
@@ -17,6 +16,7 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
+from loopd.loop.erasing import Erased
 from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.tools import build_store, read_data
 from loopd.machine import State
@@ -125,14 +125,16 @@ def _remove(config: Config, say: Callable[[str], None]) -> None:
     """Do what is asked for, in a run that no daemon works on."""
     with resting_run(config) as run:
         watch = RemovalWatch(run.config, journal=run.journal)
-        left: list[Path] = []
+        erased: list[Erased] = []
         while (event := watch.requested(run.state, run.pool)) is not None:
             run.record(event)
             run.pool = watch.pool
-            left += watch.erase(run.state).to_see_to
-        left += watch.erase(run.state).to_see_to  # of what was interrupted
-        for path in left:
+            erased.append(watch.erase(run.state))
+        erased.append(watch.erase(run.state))  # of what was interrupted
+        for path in (path for one in erased for path in one.to_see_to):
             say(f"  {path} holds one of the texts: loopd has not made it, remove it yourself")
+        for path in (path for one in erased for path in one.unread):
+            say(f"  {path} could not be searched: see for yourself whether it holds one of them")
         _take_from_argilla(run, watch, say)
         say(f"removed: {_texts(len(run.state.withdrawn))} of the run are withdrawn by now")
 

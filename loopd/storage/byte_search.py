@@ -4,14 +4,86 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 CHUNK = 1 << 22
 """Bytes that are read at once."""
 
 SHORTEST = 8
 """Bytes of a form that is looked for: a shorter one stands in some file by chance."""
+
+LOOKS = 20
+"""Times that a folder is listed at most, until nothing in it is other than it was."""
+
+Stamp = tuple[int, int, int]
+"""Inode, size in bytes and time of change in nanoseconds of a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search of files has come to.
+
+    Attributes:
+        holders: files in which one of the needles stands.
+        unread: files that cannot be read, or that were other ones at each of many looks.
+    """
+
+    holders: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
+
+
+class FileSearch:
+    """A search of files that may come, change and be renamed meanwhile.
+
+    Each look searches what is new or other since the last one, and lists the files again until
+    nothing is.
+
+    Args:
+        files: lists them.
+        needles: bytes that are looked for.
+    """
+
+    def __init__(self, files: Callable[[], Iterable[Path]], needles: Collection[bytes]) -> None:
+        self._files, self._needles = files, needles
+        self._searched: dict[Path, Stamp] = {}
+        self._holders: set[Path] = set()
+        self._unread: set[Path] = set()
+
+    def look(self) -> Searched:
+        """Search until nothing has changed; at most ``LOOKS`` times."""
+        changed: Mapping[Path, Stamp] = {}
+        for _ in range(LOOKS):
+            changed = self._changed()
+            if not changed:
+                break
+            for path, stamp in changed.items():
+                self._search(path)
+                self._searched[path] = stamp
+        return Searched(tuple(sorted(self._holders)), tuple(sorted(self._unread.union(changed))))
+
+    def _changed(self) -> Mapping[Path, Stamp]:
+        """The files that were not searched as they are now."""
+        listed = ((path, _stamp(path)) for path in self._files())
+        now = {path: stamp for path, stamp in listed if stamp is not None}
+        for path in self._searched.keys() - now.keys():
+            del self._searched[path]
+        self._holders &= now.keys()
+        self._unread &= now.keys()
+        return {path: stamp for path, stamp in now.items() if self._searched.get(path) != stamp}
+
+    def _search(self, path: Path) -> None:
+        self._holders.discard(path)
+        self._unread.discard(path)
+        try:
+            if _holds(path, self._needles):
+                self._holders.add(path)
+        except FileNotFoundError:  # gone; under another name it is found by the next listing
+            return
+        except OSError:
+            self._unread.add(path)
 
 
 def forms(texts: Iterable[str]) -> frozenset[bytes]:
@@ -41,6 +113,17 @@ def files_below(folder: Path) -> Iterator[Path]:
     """All files in a folder and those below it, links to folders aside."""
     for place, _, names in os.walk(folder):
         yield from (Path(place) / name for name in sorted(names))
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """``None`` for what is no file, is gone, or has nothing in it."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    if not S_ISREG(seen.st_mode) or not seen.st_size:
+        return None
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def _holds(path: Path, needles: Collection[bytes]) -> bool:
