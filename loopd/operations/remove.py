@@ -11,11 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from loopd.annotation.consensus import given
+from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
+from loopd.learning.classifiers.contract import silent
 from loopd.loop.erasing import Erased
 from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.tools import build_store, read_data
@@ -70,6 +72,7 @@ def run_remove(
     options: RemoveOptions,
     say: Callable[[str], None],
     is_wanted: Callable[[str], bool],
+    progress: Progress = silent,
 ) -> None:
     """Withdraw texts from a run, and erase them from its folder.
 
@@ -78,6 +81,7 @@ def run_remove(
         options: which texts.
         say: is told what becomes of them.
         is_wanted: asks whether to do it.
+        progress: called with (what, done, total) while texts are erased.
 
     Raises:
         RunError: there is no run, or it is another than the configuration's.
@@ -107,7 +111,7 @@ def run_remove(
     RemovalRequests(folder).leave((*found.known, *found.before))
     try:
         with run_lock(folder):
-            _remove(config, say)
+            _remove(config, say, progress)
     except LockedError:
         say(f"process {holder(folder)} works on the run, and removes them after this step")
 
@@ -121,10 +125,10 @@ def sorted_out(ids: tuple[str, ...], state: State, pool: Pool) -> Found:
     return Found(known, before, unknown)
 
 
-def _remove(config: Config, say: Callable[[str], None]) -> None:
+def _remove(config: Config, say: Callable[[str], None], progress: Progress) -> None:
     """Do what is asked for, in a run that no daemon works on."""
     with resting_run(config) as run:
-        watch = RemovalWatch(run.config, journal=run.journal)
+        watch = RemovalWatch(run.config, journal=run.journal, tick=progress)
         erased: list[Erased] = []
         while (event := watch.requested(run.state, run.pool)) is not None:
             run.record(event)

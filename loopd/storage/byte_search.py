@@ -12,11 +12,17 @@ from stat import S_ISREG
 CHUNK = 1 << 22
 """Bytes that are read at once."""
 
+NEEDLES_AT_ONCE = 64
+"""So many are looked for in a chunk between two ticks: some milliseconds each at most."""
+
 SHORTEST = 8
 """Bytes of a form that is looked for: a shorter one stands in some file by chance."""
 
 LOOKS = 20
 """Times that a folder is listed at most, until nothing in it is other than it was."""
+
+Tick = Callable[[int, int], None]
+"""Called with (done, total) in bytes during a long search; may raise."""
 
 Stamp = tuple[int, int, int]
 """Inode, size in bytes and time of change in nanoseconds of a file."""
@@ -52,16 +58,19 @@ class FileSearch:
         self._holders: set[Path] = set()
         self._unread: set[Path] = set()
 
-    def look(self) -> Searched:
+    def look(self, tick: Tick = lambda *_: None) -> Searched:
         """Search until nothing has changed; at most ``LOOKS`` times."""
         changed: Mapping[Path, Stamp] = {}
         for _ in range(LOOKS):
             changed = self._changed()
             if not changed:
                 break
+            done, total = 0, sum(size for _, size, _ in changed.values())
             for path, stamp in changed.items():
-                self._search(path)
+                self._search(path, _behind(done, total, tick))
                 self._searched[path] = stamp
+                done += stamp[1]
+            tick(total, total)
         return Searched(tuple(sorted(self._holders)), tuple(sorted(self._unread.union(changed))))
 
     def _changed(self) -> Mapping[Path, Stamp]:
@@ -74,11 +83,11 @@ class FileSearch:
         self._unread &= now.keys()
         return {path: stamp for path, stamp in now.items() if self._searched.get(path) != stamp}
 
-    def _search(self, path: Path) -> None:
+    def _search(self, path: Path, tick: Callable[[int], None]) -> None:
         self._holders.discard(path)
         self._unread.discard(path)
         try:
-            if _holds(path, self._needles):
+            if _holds(path, self._needles, tick):
                 self._holders.add(path)
         except FileNotFoundError:  # gone; under another name it is found by the next listing
             return
@@ -99,11 +108,13 @@ def forms(texts: Iterable[str]) -> frozenset[bytes]:
     return frozenset(form for form in found if len(form) >= SHORTEST)
 
 
-def holding(paths: Iterable[Path], needles: Collection[bytes]) -> Iterator[Path]:
+def holding(
+    paths: Iterable[Path], needles: Collection[bytes], tick: Tick = lambda *_: None
+) -> Iterator[Path]:
     """Those of some files in which one of the needles stands; what is gone meanwhile has none."""
     for path in paths:
         try:
-            if _holds(path, needles):
+            if _holds(path, needles, _behind(0, 0, tick)):
                 yield path
         except OSError:
             continue
@@ -126,14 +137,22 @@ def _stamp(path: Path) -> Stamp | None:
     return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
-def _holds(path: Path, needles: Collection[bytes]) -> bool:
+def _behind(before: int, total: int, tick: Tick) -> Callable[[int], None]:
+    """What is called with the bytes of one file that were searched."""
+    return lambda done: tick(before + done, max(total, before + done))
+
+
+def _holds(path: Path, needles: Collection[bytes], tick: Callable[[int], None]) -> bool:
     if not needles or not path.is_file():
         return False
-    overlap, rest = max(map(len, needles)) - 1, b""
+    some, read, rest = list(needles), 0, b""
+    overlap = max(map(len, needles)) - 1
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             window = rest + chunk
-            if any(needle in window for needle in needles):
-                return True
-            rest = window[-overlap:] if overlap else b""
+            for first in range(0, len(some), NEEDLES_AT_ONCE):
+                tick(read)
+                if any(needle in window for needle in some[first : first + NEEDLES_AT_ONCE]):
+                    return True
+            rest, read = window[-overlap:] if overlap else b"", read + len(chunk)
     return False

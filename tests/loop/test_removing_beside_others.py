@@ -1,4 +1,4 @@
-"""Texts leave a run while other processes read it, and write into its folder."""
+"""Texts leave a run while others read it and write into its folder, or ask it to stop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from loopd.export.quiet import looking
 from loopd.loop import large_pool
 from loopd.loop.erasing import Erased, erase
 from loopd.loop.pool_source import read_file
+from loopd.loop.stop import interrupt_of
 from loopd.loop.tools import read_data
-from loopd.machine import Phase
+from loopd.machine import Phase, fold
 from loopd.operations import add
 from loopd.operations.add import run_add
-from loopd.records import Record
+from loopd.records import PoolId, Record
 from loopd.storage import byte_search, intake_index
 from loopd.storage.inbox import Inbox
 from loopd.storage.intake_index import hashes_of
@@ -49,7 +50,7 @@ def kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def removed_while(run: RemovingRun, monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> str:
     """Remove a text; somebody acts once caches, inbox and unfinished files have been seen to."""
-    real, acted = loopd.loop.erasing._forget, []
+    real, acted = loopd.loop.erasing._forget, list[Any]()
 
     def forget(*args: Any) -> None:
         real(*args)
@@ -161,6 +162,77 @@ def test_a_table_that_is_added_after_it_is_read_before_does_not_either(
     assert holders(run.run_dir, [TEXTS["r011"]]) == []
 
 
+# -- a stop ----------------------------------------------------------------------------------------
+
+
+class Stopping:
+    """Asks a run to stop at one of the ticks of a removal."""
+
+    def __init__(self, run: RemovingRun, at: int) -> None:
+        self.told: list[str] = []
+        self._run, self._at = run, at
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        assert 0 <= done <= total
+        self.told.append(what)
+        if len(self.told) == self._at:
+            self._run.loop.stop.set()
+        interrupt_of(self._run.loop.stop)()
+
+
+def stopped_at(folder: Path, point: int) -> list[str]:
+    """Stop at a tick of a removal; what is left is done by the next process."""
+    write_rows(folder / "tickets" / "day1.csv", rows(0, 40))
+    run = RemovingRun(folder, people_rest=True)
+    run.start()
+    run.run_until(lambda state: len(state.batches) == 1 and state.phase is Phase.COLLECT)
+    Inbox(run.run_dir).leave(
+        [Record(PoolId("copy"), TEXTS["r011"])], "a.csv", duplicates=0, refused=0
+    )
+    (run.run_dir / "report.html").write_text(TEXTS["r011"])
+    assert run.tools.removals is not None
+    run.tools.removals.tick = tick = Stopping(run, point)
+    run.ask_to_remove("r011")
+    if point:
+        state = run.loop.run(run.state)
+        assert run.loop.stop.is_set()
+        assert state.withdrawn == {"r011"}
+        assert state == fold(run.events)
+        run = run.started_again()
+        run.run_until(lambda _: run.is_settled)
+    else:
+        run.run_until(lambda _: run.is_settled and bool(run.state.withdrawn))
+    assert holders(run.run_dir, [TEXTS["r011"]]) == [], tick.told
+    run.end()
+    return tick.told
+
+
+def test_a_stop_is_noticed_all_along_and_the_next_process_does_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loopd.loop.erasing, "TICK", 15)
+    told = stopped_at(tmp_path / "whole", 0)
+    assert {"reading texts", "searching files", "erasing texts"} == set(told)
+    for point in sorted({told.index(what) + 1 for what in told} | {2, len(told)}):
+        stopped_at(tmp_path / str(point), point)
+
+
+def test_a_stop_in_a_run_that_is_over_loses_nothing(run: RemovingRun) -> None:
+    run.people_rest = False
+    run.run_until(lambda _: False)
+    assert run.tools.removals is not None
+    run.tools.removals.tick = Stopping(run, 2)
+    run.ask_to_remove("r011")
+    state = run.loop.run(run.state)
+    assert state.phase is Phase.DONE
+    assert state.withdrawn == {"r011"}
+    assert holders(run.run_dir, [TEXTS["r011"]])
+    again = run.started_again()
+    again.loop.run(again.state)
+    assert holders(again.run_dir, [TEXTS["r011"]]) == []
+    again.end()
+
+
 # -- the search ------------------------------------------------------------------------------------
 
 
@@ -169,6 +241,25 @@ def search(folder: Path, needle: str = "a withdrawn text") -> byte_search.FileSe
         return byte_search.files_below(folder)
 
     return byte_search.FileSearch(files, byte_search.forms([needle]))
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_long_search_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Of long files, and of many texts."""
+    monkeypatch.setattr(byte_search, "CHUNK", 10)
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("x" * 100)
+    needles = byte_search.forms(f"withdrawn text {number}" for number in range(count))
+    one = byte_search.FileSearch(lambda: byte_search.files_below(tmp_path), needles)
+    told: list[tuple[int, int]] = []
+    one.look(lambda *so_far: told.append(so_far))
+    assert told == sorted(told)
+    assert {total for _, total in told} == {200}
+    assert {done for done, _ in told} == {*range(0, 201, 10)}
+    groups = -(-len(needles) // byte_search.NEEDLES_AT_ONCE)
+    assert len(told) == 20 * groups + 1
 
 
 def while_searching(monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], Any]) -> None:
