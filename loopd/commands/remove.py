@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from loopd.commands.shared import CONFIG
+from loopd.commands.shared import CONFIG, progress
 from loopd.errors import ConfigError
 
 STDIN = "-"
@@ -35,6 +35,7 @@ def remove(config: Path, ids: str | None, ids_from: str | None, yes: bool, dry_r
     """
     from loopd import log
     from loopd.config_file import load_config
+    from loopd.learning.classifiers.contract import silent
     from loopd.operations.remove import RemoveOptions, run_remove
 
     settings = load_config(config)
@@ -48,7 +49,7 @@ def remove(config: Path, ids: str | None, ids_from: str | None, yes: bool, dry_r
             raise ConfigError("nothing was removed", "say --yes: nobody can be asked here")
         return click.confirm(question, err=True)
 
-    run_remove(settings, options, click.echo, is_wanted)
+    run_remove(settings, options, click.echo, is_wanted, progress() or silent)
 
 
 def _listed(ids: str | None, ids_from: str | None) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from loopd.data.formats.registry import TOOLS, format_of, notes
 from loopd.data.json_files import json_source
 from loopd.data.pool import Pool, content_id
 from loopd.data.pool_files import complete, is_many
-from loopd.data.report import EXAMPLES, Limits, ReadingReport
+from loopd.data.report import EXAMPLES, NOTHING_BEFORE, Limits, ReadBefore, ReadingReport
 from loopd.data.several_files import read_files
 from loopd.data.source import Source, SourceRow
 from loopd.data.tables import hub_source, parquet_source, saved_source
@@ -39,7 +39,7 @@ from loopd.records import PoolId
 __all__ = ["LONGEST_TEXT", "ReadingReport", "content_id", "leaks", "open_source", "read_pool"]
 
 
-def read_pool(
+def read_pool(  # noqa: PLR0913 (what to read, by keyword)
     section: DataSection,
     *,
     labels: tuple[str, ...] | None,
@@ -49,6 +49,7 @@ def read_pool(
     require_gold: bool = False,
     legacy: bool = False,
     scratch: Path | None = None,
+    before: ReadBefore = NOTHING_BEFORE,
 ) -> tuple[Pool, ReadingReport]:
     """Read a set of texts: of a folder or a pattern what all of its files hold together.
 
@@ -64,6 +65,7 @@ def read_pool(
             texts of several parts of which nothing can be seen: for runs that they began.
         scratch: where what is complete of a file is copied to, whose last line has no end yet;
             ``None`` to read all of it.
+        before: what was read of the pool before, where this is one more file of it.
 
     Raises:
         DataError: missing, broken or empty source, missing column, one id for two texts, labels
@@ -78,12 +80,13 @@ def read_pool(
         require_gold=require_gold,
         legacy=legacy,
         scratch=scratch,
+        before=before,
     )
     is_one = section.path is None or not is_many(section.path)
     return read(section) if is_one else read_files(section, read)
 
 
-def _read_one(
+def _read_one(  # noqa: PLR0913 (as read_pool)
     section: DataSection,
     *,
     labels: tuple[str, ...] | None,
@@ -93,6 +96,7 @@ def _read_one(
     require_gold: bool,
     legacy: bool,
     scratch: Path | None,
+    before: ReadBefore,
 ) -> tuple[Pool, ReadingReport]:
     """The texts of one file or data set; see :func:`read_pool`."""
     columns = columns_of(section, gold_column)
@@ -105,7 +109,7 @@ def _read_one(
         section.annotator,
         labels,
         require_gold,
-        Limits(name, section.tolerate),
+        Limits(name, section.tolerate, before),
         legacy,
     )
     request = request_of(section, columns, labels=labels, kind=kind, is_test=require_gold)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from loopd.errors import DataError
 
@@ -143,20 +144,40 @@ class ReadingReport:
         return (f"{name}: {', '.join(counts)}", *(f"  {line}" for line in more))
 
 
+class ReadBefore(NamedTuple):
+    """What was read of a pool before one more file of it.
+
+    Attributes:
+        rows: of its texts.
+        refused: rows that cannot be used.
+    """
+
+    rows: int = 0
+    refused: int = 0
+
+
+NOTHING_BEFORE = ReadBefore()
+"""Of whatever is read first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much of a source may be lost before it is refused.
 
-    A small file has no room of its own: one answer of ten is as much as ten of a hundred.
+    A small file has no room of its own: one answer of ten is as much as ten of a hundred. One that
+    joins what was read before has the room of both together, unless most of it is lost: then its
+    columns or its encoding are others.
 
     Attributes:
         section: of the configuration, for the hint: ``pool`` or ``test``.
         tolerate: share of the rows, of the answers and of the labels; ``None``:
             :data:`MOST_REFUSED` and :data:`MOST_UNUSABLE`.
+        before: what the source joins.
     """
 
     section: str = "pool"
     tolerate: float | None = None
+    before: ReadBefore = NOTHING_BEFORE
 
     def check(self, report: ReadingReport, examples: dict[str, list[str]]) -> None:
         """Refuse a source of which too much is lost.
@@ -175,13 +196,18 @@ class Limits:
             (said.unusable, said.read + said.unusable, "answers", MOST_UNUSABLE),
         ):
             limit = most if self.tolerate is None else self.tolerate
-            if lost and lost > limit * of:
+            if lost > limit * of and not self._have_room(lost, of, limit, what):
                 nouns = "rows" if what == "refused" else what
                 raise DataError(
                     f"{report.source}: {lost:,} of {of:,} {nouns} cannot be used, more than "
                     f"{percent(limit)}: {'; '.join(examples.get(what, ()))}",
                     self._hint(lost / of, examples.get(what, ())),
                 )
+
+    def _have_room(self, lost: int, of: int, limit: float, what: str) -> bool:
+        """Whether rows, answers or labels are few together with what was read before."""
+        before = self.before.refused if what == "refused" else 0
+        return 2 * lost <= of and lost + before <= limit * (max(of, self.before.rows) + before)
 
     def nothing_left(self, report: ReadingReport, text: str | tuple[str, ...]) -> DataError:
         """The error for a source without any record: the first lines say why, or what may be wrong.

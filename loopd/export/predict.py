@@ -145,7 +145,7 @@ def _twins(tools: Tools) -> Twins:
             return {}
         from loopd.learning.near_duplicates import twins
 
-        return twins(ids, others, tools.nearness.vectors, least)
+        return twins(ids, others, tools.nearness.vectors, least, tools.nearness.tick)
 
     return find
 

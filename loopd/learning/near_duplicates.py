@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning.arrays import Vectors
+from loopd.learning.arrays import Tick, Vectors
 from loopd.learning.strategies.space import nearest_similarity
 from loopd.records import PoolId
 
@@ -25,8 +25,16 @@ differently, and a process that was started again would compare them together wi
 AT_ONCE = 4_096
 """Texts whose vectors are in memory together, and compared with as many: 64 MB of cosines."""
 
+BETWEEN_TICKS = 64
+"""Texts that are compared one after the other between two ticks."""
+
 OfIds = Callable[[Sequence[PoolId]], Vectors]
 """Gives the vectors (k, d) of texts, each of length 1."""
+
+
+def unnoticed(done: int, total: int) -> None:
+    """Nobody wants to know how far it is."""
+    del done, total
 
 
 class Nearness:
@@ -38,12 +46,16 @@ class Nearness:
     Args:
         ids: of the pool, in its order.
         vectors: gives those of texts, each of length 1; ``None``: there are none.
+        tick: called with (done, total) at least every few seconds; may raise.
     """
 
     def __init__(
-        self, ids: Sequence[PoolId], vectors: Callable[[Sequence[PoolId]], Vectors | None]
+        self,
+        ids: Sequence[PoolId],
+        vectors: Callable[[Sequence[PoolId]], Vectors | None],
+        tick: Tick = unnoticed,
     ) -> None:
-        self._ids, self._found = ids, vectors
+        self._ids, self._found, self.tick = ids, vectors, tick
         self._compared: frozenset[PoolId] = frozenset()
         self._cosines = self._nothing_near()
 
@@ -69,17 +81,24 @@ class Nearness:
         if not self._compared <= asked:
             self._compared, self._cosines = frozenset(), self._nothing_near()
         new = sorted(asked - self._compared)
-        for some in _parts(new):
-            self._compare(self.vectors(some), self._cosines)
+        self._cosines = self._nearest(new, self._cosines)
         self._compared = asked
         return self._ids_where(self._cosines, least) - asked
 
     def near_to(self, some: Sequence[PoolId], least: float) -> frozenset[PoolId]:
         """Ids of texts that are nearly the same as one of some, with these; nothing is kept."""
-        cosines = self._nothing_near()
-        for part in _parts(some):
-            self._compare(self.vectors(part), cosines)
-        return self._ids_where(cosines, least)
+        return self._ids_where(self._nearest(some, self._nothing_near()), least)
+
+    def _nearest(self, some: Sequence[PoolId], before: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines (n,) raised to those with any of some; those before stay as they are."""
+        cosines, parts, count = before.copy(), _parts(some), len(self._ids)
+        for number, part in enumerate(parts):
+
+            def tick(done: int, before: int = number * count) -> None:
+                self.tick(before + done, len(parts) * count)
+
+            self._compare(self.vectors(part), cosines, tick)
+        return cosines
 
     def _ids_where(self, cosines: NDArray[np.float32], least: float) -> frozenset[PoolId]:
         rows = np.flatnonzero(cosines >= least - ROUNDING).tolist()
@@ -88,35 +107,49 @@ class Nearness:
     def _nothing_near(self) -> NDArray[np.float32]:
         return np.full(len(self._ids), -np.inf, dtype=np.float32)
 
-    def _compare(self, others: Vectors, cosines: NDArray[np.float32]) -> None:
+    def _compare(
+        self, others: Vectors, cosines: NDArray[np.float32], tick: Callable[[int], None]
+    ) -> None:
         """Raise cosines (n,) to those with any of the others (k, d)."""
         if len(others) < FEWEST:
             others = np.concatenate([others, np.repeat(others[:1], FEWEST - len(others), axis=0)])
         for start in range(0, len(self._ids), AT_ONCE):
+            tick(start)
             rows = slice(start, start + AT_ONCE)
             found = nearest_similarity(self.vectors(self._ids[rows]), others)
             cosines[rows] = np.maximum(cosines[rows], found)
+        tick(len(self._ids))
 
 
-def first_of_each(ids: Sequence[PoolId], vectors: OfIds, least: float) -> list[PoolId]:
+def first_of_each(
+    ids: Sequence[PoolId], vectors: OfIds, least: float, tick: Tick = unnoticed
+) -> list[PoolId]:
     """Those that are not nearly the same as one before them that is kept.
 
     Args:
         ids: of texts; at most some thousands.
         vectors: of texts by their ids.
         least: cosine from which on two texts are nearly the same.
+        tick: called with (done, total) now and then; may raise.
     """
     if not ids:
         return []
     found, kept = vectors(ids), [0]
     for number in range(1, len(ids)):
+        if number % BETWEEN_TICKS == 0:
+            tick(number, len(ids))
         if (found[kept] @ found[number]).max() < least - ROUNDING:
             kept.append(number)
+    tick(len(ids), len(ids))
     return [ids[number] for number in kept]
 
 
 def twins(
-    ids: Sequence[PoolId], others: Sequence[PoolId], vectors: OfIds, least: float
+    ids: Sequence[PoolId],
+    others: Sequence[PoolId],
+    vectors: OfIds,
+    least: float,
+    tick: Tick = unnoticed,
 ) -> Mapping[PoolId, PoolId]:
     """For each text that is nearly the same as one of the others, the nearest of these.
 
@@ -124,18 +157,22 @@ def twins(
         ids, others: of texts.
         vectors: of texts by their ids.
         least: cosine from which on two texts are nearly the same.
+        tick: called with (done, total) at least every few seconds; may raise.
     """
+    total = len(ids) * -(-len(others) // AT_ONCE)
     nearest = np.full(len(ids), -1)
     best = np.full(len(ids), -np.inf, dtype=np.float32)
     for first in range(0, len(others), AT_ONCE):
         some = vectors(others[first : first + AT_ONCE])
         for start in range(0, len(ids), AT_ONCE):
+            tick(first // AT_ONCE * len(ids) + start, total)
             rows = slice(start, start + AT_ONCE)
             cosines = vectors(ids[rows]) @ some.T
             found, cosine = cosines.argmax(axis=1), cosines.max(axis=1)
             is_nearer = cosine > best[rows]
             nearest[rows][is_nearer] = first + found[is_nearer]
             best[rows][is_nearer] = cosine[is_nearer]
+    tick(total, total)
     rows_of_twins = np.flatnonzero(best >= least - ROUNDING).tolist()
     return {ids[row]: others[nearest[row]] for row in rows_of_twins}
 

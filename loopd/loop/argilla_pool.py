@@ -23,7 +23,7 @@ from loopd.machine import State
 from loopd.records import PoolId, Record, blanked
 from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.run_folder import POOL_FOLDER
-from loopd.storage.withdrawn_texts import read_withdrawn, write_withdrawn
+from loopd.storage.withdrawn_texts import carried_over, read_withdrawn
 from loopd.tasks.registry import build_task
 
 SHOWN = 5
@@ -155,10 +155,8 @@ def keep(config: Config, state: State, now: PoolNow, wall: float) -> Path | None
     """
     intakes, aside = Intakes(config.run.dir), None
     if state.started is None:
-        known = read_withdrawn(config.run.dir)
-        aside = intakes.begin(now.added, wall)
-        if known.digests:
-            write_withdrawn(config.run.dir, known)  # they must not come back from the dataset
+        with carried_over(config.run.dir):  # withdrawn texts must not come back from the dataset
+            aside = intakes.begin(now.added, wall)
     elif now.added:
         intakes.add(now.added)
     _say(now, aside)

@@ -79,6 +79,7 @@ def _different(items: tuple[BatchItem, ...], tools: Tools, least: float) -> tupl
     """Those that are not nearly the same as one before; second opinions are wanted as they are."""
     from loopd.learning.near_duplicates import first_of_each
 
+    nearness = tools.nearness
     new = [item.record_id for item in items if item.copy_id is None]
-    kept = frozenset(first_of_each(new, tools.nearness.vectors, least))
+    kept = frozenset(first_of_each(new, nearness.vectors, least, nearness.tick))
     return tuple(item for item in items if item.copy_id or item.record_id in kept)

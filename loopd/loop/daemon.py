@@ -27,6 +27,7 @@ from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
 from loopd.events import BatchPublished, Event, RoundEvaluated, RunStopped
+from loopd.learning.classifiers.contract import silent
 from loopd.learning.learner import Learner
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.audit_draws import draw_order
@@ -40,7 +41,7 @@ from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.removal_watch import RemovalWatch, overdue
 from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start_or_resume import first_event, is_fresh, other_dataset, pool_changed
-from loopd.loop.stop import Alarm, Stop, on_signals
+from loopd.loop.stop import Alarm, Stop, interrupt_of, on_signals, ticking
 from loopd.loop.taken_in import keep_first
 from loopd.loop.tools import (
     DataSets,
@@ -235,6 +236,8 @@ class _Entering:
 
     def open_door(self) -> None:
         """Listen, and let those look on who do: all parts are together now."""
+        beating = interrupt_of(self._stop, self._heart.beat)
+        tick = ticking(beating, self._progress or silent)
         tools = build_tools(
             self.config,
             self.datasets,
@@ -242,7 +245,7 @@ class _Entering:
             self._progress,
             store=self._store,
             watch=PoolWatch(self.config) if self.config.pool.argilla is None else None,
-            removals=RemovalWatch(self.config, journal=self._journal),
+            removals=RemovalWatch(self.config, journal=self._journal, tick=tick),
             beat=self._heart.beat,
             order=draw_order(self.state),
         )

@@ -15,16 +15,18 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.errors import NewerError, StorageError
 from loopd.events import AnswersCollected, Event
+from loopd.learning.classifiers.contract import silent
 from loopd.loop.argilla_pool import joined
 from loopd.loop.pool_source import scratch
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, Record, blanked
 from loopd.storage.argilla_intakes import Intakes
-from loopd.storage.byte_search import files_below, forms, holding
+from loopd.storage.byte_search import FileSearch, files_below, forms, holding
 from loopd.storage.files import storage_error
 from loopd.storage.inbox import Inbox
 from loopd.storage.journal import Journal
@@ -55,6 +57,12 @@ LONG = 32
 """Characters of a part of a text that is looked for by itself: a shorter one, such as a name of a
 product, stands in many places."""
 
+TICK = 1_000
+"""Records between two ticks."""
+
+ROUNDS = 5
+"""Times that what loopd has made is removed at most, where it comes again."""
+
 ASIDE = f"{POOL_FOLDER}-before-*"
 """Folders with the texts of an earlier run, which were moved aside."""
 
@@ -66,10 +74,12 @@ class Erased:
     Attributes:
         texts: how many were there and are not any more.
         left: files of the run's folder that hold one of them all the same.
+        unread: files of it that could not be searched.
     """
 
     texts: int
     left: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
     @property
     def to_see_to(self) -> tuple[Path, ...]:
@@ -77,35 +87,62 @@ class Erased:
         return tuple(path for path in self.left if not path.name.startswith(NEEDED))
 
 
-def erase(config: Config, state: State, journal: Journal | None = None) -> Erased:
+def erase(
+    config: Config, state: State, journal: Journal | None = None, tick: Progress = silent
+) -> Erased:
     """Erase what is left of withdrawn texts in the run's folder.
+
+    Where it is interrupted the table still has some of them: the next process does all of it.
 
     Args:
         config: of the run, whose lock the process holds.
         state: what the journal says.
         journal: open to append; without it what people have typed stays in it.
+        tick: called with (what, done, total) at least every few seconds; may raise.
 
     Raises:
         StorageError: a file is damaged, or cannot be written.
     """
-    ids = state.withdrawn
+    ids, reading = state.withdrawn, partial(tick, "reading texts")
     if not ids:
         return Erased(0)
-    present = [record for record in _stored(config) if record.id in ids and record.text]
+    stored = _counted(_stored(config), reading, state.texts)
+    present = [record for record in stored if record.id in ids and record.text]
     if not present:
         return Erased(0)
     raw = raw_pool(config)
+    reading(0, len(raw))
     whole = {record.text for record in present}
     known = read_withdrawn(config.run.dir)
     in_argilla = [record.id for record in present]
     write_withdrawn(config.run.dir, known.plus(whole, raw.fingerprints, in_argilla))
-    pieces = {piece for record in present for piece in _pieces(record)}
-    _forget(config, partial(_is_one, ids, whole), forms(pieces))
+    needles = forms({piece for record in present for piece in _pieces(record)})
     if journal is not None:
         redact(journal, state)
-    _blank(config.run.dir, lambda record: blanked(record) if record.id in ids else record)
-    left = holding(_others(config.run.dir), forms(pieces))
-    return Erased(len(present), tuple(left))
+    search, is_gone = FileSearch(partial(_others, config.run.dir), needles), _is_one(ids, whole)
+    for _ in range(ROUNDS):
+        _forget(config, is_gone, needles, tick)
+        if not _can_go(config, search.look(partial(tick, "searching files")).holders):
+            break  # else somebody has written it meanwhile
+    count = _Counter(partial(tick, "erasing texts"), len(raw))
+    _blank(config.run.dir, lambda record: _blanked(count(record), record.id in ids))
+    found = search.look()  # at what has changed since, and to the end
+    return Erased(len(present), found.holders, found.unread)
+
+
+def _can_go(config: Config, holders: Iterable[Path]) -> bool:
+    """Whether one of the files is there to be removed, and can be made again."""
+    folder = config.run.dir
+    places = (folder / CACHE_FOLDER, scratch(config))
+    names = (folder / REPORT_NAME, *_unfinished(folder))
+    return any(
+        path in names or any(path.is_relative_to(place) for place in places) for path in holders
+    )
+
+
+def _unfinished(folder: Path) -> tuple[Path, ...]:
+    """What processes that were killed have left, or others are writing."""
+    return (*folder.glob(f"{POOL_FOLDER}/.*.*"), *folder.glob(f"{INBOX_FOLDER}/.*"))
 
 
 def _others(folder: Path) -> Iterator[Path]:
@@ -169,26 +206,60 @@ def _pieces(record: Record) -> Iterator[str]:
     yield from (part for _, part in beside if len(part) >= LONG)
 
 
-def _is_one(ids: Collection[PoolId], texts: Collection[str], record: Record) -> bool:
-    return record.id in ids or record.text in texts
+def _is_one(ids: Collection[PoolId], texts: Collection[str]) -> Callable[[Record], bool]:
+    return lambda record: record.id in ids or record.text in texts
 
 
-def _forget(config: Config, is_gone: Callable[[Record], bool], needles: Collection[bytes]) -> None:
+def _blanked(record: Record, is_gone: bool) -> Record:
+    return blanked(record) if is_gone else record
+
+
+class _Counter:
+    """Passes records on and counts them, for somebody who wants to know how far it is.
+
+    Args:
+        tick: called with (done, total) now and then; may raise.
+        total: how many are expected.
+    """
+
+    def __init__(self, tick: Callable[[int, int], None], total: int) -> None:
+        self._tick, self._total, self._done = tick, total, 0
+
+    def __call__(self, record: Record) -> Record:
+        if self._done % TICK == 0:
+            self._tick(self._done, max(self._total, self._done))
+        self._done += 1
+        return record
+
+
+def _counted(
+    records: Iterable[Record], tick: Callable[[int, int], None], total: int
+) -> Iterator[Record]:
+    return map(_Counter(tick, total), records)
+
+
+def _forget(
+    config: Config,
+    is_gone: Callable[[Record], bool],
+    needles: Collection[bytes],
+    tick: Progress = silent,
+) -> None:
     """Remove whatever was made from the texts, or holds them until they join."""
     folder = config.run.dir
     try:
         _empty(folder / CACHE_FOLDER)
         _empty(scratch(config))
-        unfinished = (*folder.glob(f"{POOL_FOLDER}/.*.*"), *folder.glob(f"{INBOX_FOLDER}/.*"))
-        for path in holding((*unfinished, folder / REPORT_NAME), needles):
+        suspects = (*_unfinished(folder), folder / REPORT_NAME)
+        for path in holding(suspects, needles, partial(tick, "searching files")):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(folder, error) from error
     PoolTable(folder).drop_unfinished()
-    Inbox(folder).rewrite(lambda record: not is_gone(record))
+    count = _Counter(partial(tick, "reading texts"), 0)
+    Inbox(folder).rewrite(lambda record: not is_gone(count(record)))
     for aside in sorted(folder.glob(ASIDE)):
         with suppress(StorageError, NewerError):  # what cannot be read is searched all the same
-            _blank(folder, lambda one: blanked(one) if is_gone(one) else one, aside.name)
+            _blank(folder, lambda one: _blanked(count(one), is_gone(one)), aside.name)
 
 
 def _blank(folder: Path, changed: Callable[[Record], Record], name: str = POOL_FOLDER) -> None:

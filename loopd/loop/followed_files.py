@@ -16,6 +16,7 @@ from loopd.config import Config
 from loopd.data.arrivals import arrivals
 from loopd.data.pool import Pool
 from loopd.data.pool_files import LINES, FileStamp, complete_bytes, look_at, shown_name
+from loopd.data.report import ReadBefore, ReadingReport
 from loopd.errors import DataError
 from loopd.loop.pool_source import columns, looks, read_file
 from loopd.records import Record
@@ -54,6 +55,7 @@ class _ReadFile:
 
     path: Path
     pool: Pool
+    report: ReadingReport
     seen: SeenFile
     was: SeenFile
     twins: int
@@ -115,6 +117,8 @@ class FollowedFiles:
         self._next = now + (min(SETTLED, pace) if self._is_restless else pace)
         if not read:
             return None
+        for one in read:
+            _say_what_is_lost(one)
         seen = {**before, **{str(one.path): one.seen for one in read}}
         return Delivery(
             [record for one in read for record in one.pool],
@@ -139,8 +143,12 @@ class FollowedFiles:
                 self._is_restless |= not is_same
                 continue
             try:
+                refused = sum(seen.refused for name, seen in before.items() if name != str(path))
                 one = self._read_one(
-                    path, look, was, pool=pool, whole=is_same, is_growing=is_appended
+                    *(path, look, was, ReadBefore(len(pool), refused)),
+                    pool=pool,
+                    whole=is_same,
+                    is_growing=is_appended,
                 )
             except DataError as error:
                 self._unusable[path] = look
@@ -185,18 +193,20 @@ class FollowedFiles:
         path: Path,
         look: FileStamp,
         was: SeenFile,
+        others: ReadBefore,
         *,
         pool: Pool,
         whole: bool,
         is_growing: bool,
     ) -> _ReadFile:
         whole = whole or complete_bytes(path) == look.size
-        read, report = read_file(self.config, path, whole=whole and not is_growing)
+        whole_file = whole and not is_growing
+        read, report = read_file(self.config, path, whole=whole_file, before=others)
         arrived = arrivals(pool, read)
         twins, clashing = arrived.duplicates, len(arrived.clashing)
         counts = report.duplicates + twins, report.refused + clashing
         seen = SeenFile(look.size, look.changed, whole, *counts)
-        return _ReadFile(path, read, seen, was, twins, clashing)
+        return _ReadFile(path, read, report, seen, was, twins, clashing)
 
 
 def _names(paths: Sequence[Path]) -> str:
@@ -204,6 +214,15 @@ def _names(paths: Sequence[Path]) -> str:
     if len(paths) == 1:
         return shown_name(paths[0])
     return f"{shown_name(paths[0])} to {shown_name(paths[-1])}, {len(paths)} files"
+
+
+def _say_what_is_lost(one: _ReadFile) -> None:
+    """As a start says it of what it reads, where it was not said at an earlier look."""
+    report, is_new = one.report, one.was.size < 0
+    unusable = report.unusable_answers + report.known.unusable
+    if (report.refused and one.refused) or (is_new and unusable):
+        for line in report.lines():
+            log.get("data").warning("reading", set="pool", detail=line.strip())
 
 
 def _say_unreadable(path: Path, error: DataError) -> None:

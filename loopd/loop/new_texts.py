@@ -60,13 +60,13 @@ def compared_with_old(state: State, tools: Tools, audit: Audit) -> Figures:
     alarms = [(begin, look) for begin, look in looks if look.is_shift]
     shown = (alarms or looks)[-1][1] if looks else None
     worse = _worse(state, intakes, draws)
-    late, told = (0, None) if worse is None else (intakes.total - worse[0], worse[1])
+    counted = _Counted.of(state, tools)
+    late, told = (0, None) if worse is None else (counted.late(worse[0]), worse[1])
     kept = {key: value for key, value in before.items() if not key.startswith(WEEK)}
     row: Figures = {**kept, **figures(shown, told, late), INTAKES: len(state.intakes)}
     begins = [begin for begin, _ in alarms] if number(before, "shift.unlike") != 1 else []
     if worse is not None and worse[1].is_drop and number(before, "shift.worse") != 1:
         begins.append(worse[0])
-    counted = _Counted.of(state, tools)
     since = _since(before, begins, counted)
     if since is not None:
         row[SINCE] = since
@@ -292,12 +292,16 @@ class _Counted:
         known = sorted(position for position in pool.find(ids - gone) if position >= 0)
         return cls(known, len(pool), sorted(pool.find(gone)))
 
+    def late(self, since: int) -> int:
+        """Texts from a position on that are not withdrawn."""
+        gone = len(self.withdrawn) - bisect_left(self.withdrawn, since)
+        return self.total - since - gone
+
     def share(self, since: int) -> float:
         """The share of what is chosen next that texts from a position on get."""
         late = len(self.known) - bisect_left(self.known, since)
         before = since - bisect_left(self.withdrawn, since)
-        total = self.total - len(self.withdrawn)
-        new, old = Side(total - before, late), Side(before, len(self.known) - late)
+        new, old = Side(self.late(since), late), Side(before, len(self.known) - late)
         return fresh_share(new, old, alarm=True)
 
 

@@ -15,7 +15,7 @@ from loopd.data.arrivals import arrivals
 from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, is_many, is_saved, is_there, look_at, pool_files
 from loopd.data.reading import open_source, read_pool
-from loopd.data.report import ReadingReport
+from loopd.data.report import NOTHING_BEFORE, ReadBefore, ReadingReport
 from loopd.errors import DataError
 from loopd.storage.run_folder import POOL_FOLDER
 from loopd.storage.source_log import SeenFile, SourceLog, Sources
@@ -102,7 +102,9 @@ def changed(looks_now: Mapping[Path, FileStamp], sources: Sources) -> dict[Path,
     }
 
 
-def read_file(config: Config, path: Path, *, whole: bool = True) -> tuple[Pool, ReadingReport]:
+def read_file(
+    config: Config, path: Path, *, whole: bool = True, before: ReadBefore = NOTHING_BEFORE
+) -> tuple[Pool, ReadingReport]:
     """The texts of one file in the columns of the pool.
 
     It need not have the columns of labels and answers: new texts come without.
@@ -111,6 +113,8 @@ def read_file(config: Config, path: Path, *, whole: bool = True) -> tuple[Pool, 
         config: of the run.
         path: of the file.
         whole: take its last line even where nothing says that it is complete.
+        before: what was read of the pool before; how much of the file may be lost is judged with
+            that.
 
     Raises:
         DataError: it cannot be read or used.
@@ -124,6 +128,7 @@ def read_file(config: Config, path: Path, *, whole: bool = True) -> tuple[Pool, 
         kind=task.type,
         none_label=task.none_label,
         scratch=None if whole else scratch(config),
+        before=before,
     )
     try:
         return read(there)

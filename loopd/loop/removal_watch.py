@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loopd import log
-from loopd.annotation.store import AnnotationStore
+from loopd.annotation.store import AnnotationStore, Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.stored_pool import StoredPool
 from loopd.events import TextsWithdrawn
 from loopd.folding import records_of
+from loopd.learning.classifiers.contract import silent
 from loopd.loop.erasing import Erased, erase
 from loopd.machine import State
 from loopd.records import PoolId
@@ -37,12 +38,14 @@ class RemovalWatch:
         config: of the run, whose lock the process holds.
         wall: clock in seconds.
         journal: of the run, open to append; ``None`` where it is kept elsewhere.
+        tick: called with (what, done, total) while texts are erased; may raise.
         pool: that without the texts, after :meth:`requested` has returned an event.
     """
 
     config: Config
     wall: Callable[[], float] = time.time
     journal: Journal | None = None
+    tick: Progress = silent
     pool: Pool = field(default_factory=lambda: Pool(()))
     _pending: list[Path] = field(default_factory=list)
     _unreadable: set[Path] = field(default_factory=set)
@@ -97,8 +100,9 @@ class RemovalWatch:
 
         Raises:
             StorageError: a file is damaged, or cannot be written.
+            Interrupted: a stop was asked for; the next process begins anew.
         """
-        erased = erase(self.config, state, self.journal)
+        erased = erase(self.config, state, self.journal, self.tick)
         if erased.texts:
             log.get("data").info("texts_erased", count=erased.texts)
         if erased.to_see_to:
@@ -106,6 +110,13 @@ class RemovalWatch:
                 "texts_left_in_files",
                 files=[str(path) for path in erased.to_see_to[:SHOWN]],
                 hint="loopd has not made these files, or cannot write them: remove them yourself",
+            )
+        if erased.unread:
+            log.get("data").warning(
+                "files_not_searched",
+                files=[str(path) for path in erased.unread[:SHOWN]],
+                hint="they could not be read, or somebody wrote them all the while: see for "
+                "yourself whether they hold one of the texts",
             )
         RemovalRequests.take_out(self._pending)
         self._pending = []

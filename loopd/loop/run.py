@@ -79,8 +79,11 @@ class Loop:
 
     def _at_rest(self, state: State) -> State:
         """A run that is over: texts may have joined, and be withdrawn without waking it."""
-        while (event := self.patiently(partial(self._leaving, state))) is not None:
-            state = self.record(state, event)
+        try:
+            while (event := self.patiently(partial(self._leaving, state))) is not None:
+                state = self.record(state, event)
+        except Interrupted:
+            return state
         event = self._left_over()
         return state if event is None else self.record(state, event)
 
@@ -117,7 +120,8 @@ class Loop:
         if isinstance(event, PoolGrew):
             self.tools.grow()
         elif isinstance(event, TextsWithdrawn):
-            self.tools.withdraw(after)
+            with suppress(Interrupted):  # the fact is there: the next process erases the rest
+                self.tools.withdraw(after)
         self.observers.saw(event, after)
         return after
 

@@ -135,6 +135,18 @@ def interrupt_of(stop: Stop, beat: Callable[[], None] = lambda: None) -> Callabl
     return interrupt
 
 
+def ticking(
+    interrupt: Callable[[], None], progress: Callable[[str, int, int], None]
+) -> Callable[[str, int, int], None]:
+    """What a long step calls with (what, done, total): it tells how far it is, and interrupts."""
+
+    def tick(what: str, done: int, total: int) -> None:
+        interrupt()
+        progress(what, done, total)
+
+    return tick
+
+
 def _handler(number: int) -> Handler:
     """What handles a signal now; what no Python code has set cannot be set again."""
     handler = signal.getsignal(number)

@@ -34,7 +34,7 @@ from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.settings_watch import SettingsWatch
-from loopd.loop.stop import Stop, interrupt_of
+from loopd.loop.stop import Stop, interrupt_of, ticking
 from loopd.loop.stop_sets import StopSets, of_the_beginning, smallest_numbers, without
 from loopd.loop.taken_in import taken_in
 from loopd.loop.visibility import VisibilityCheck
@@ -113,6 +113,8 @@ class Tools:
     """Waits so many seconds, or until a stop is asked for; whether it is."""
     interrupt: Callable[[], None] = field(default=lambda: None)
     """Says that the process is alive; raises ``Interrupted`` once a stop is asked for."""
+    tick: Callable[[str, int, int], None] = field(default=silent)
+    """The same with (what, done, total), for whoever wants to know how far a step is."""
     closing: Closing = field(default_factory=Closing)
     settings: SettingsWatch = field(default_factory=SettingsWatch)
     accounts: AccountWatch = field(default_factory=AccountWatch)
@@ -142,7 +144,8 @@ class Tools:
         """How near the texts are to those that were asked."""
         from loopd.learning.near_duplicates import Nearness
 
-        return Nearness(self.data.pool.ids, self.learner.vectors)
+        tick = partial(self.tick, "comparing texts")
+        return Nearness(self.data.pool.ids, self.learner.vectors, tick)
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
@@ -364,10 +367,7 @@ def build_tools(  # noqa: PLR0913 (all parts; what a live run does not need is b
     beat: Callable[[], None] = lambda: None,
     order: str = HASHED,
 ) -> Tools:
-    """All parts of the loop; live unless another store and clock are given.
-
-    ``order`` is how the run draws texts at random.
-    """
+    """All parts of the loop; live unless store and clock are given; ``order`` is that of draws."""
     store = store or build_store(config)
     clock = clock or Clock()
     interrupt = interrupt_of(stop, beat)
@@ -388,6 +388,7 @@ def build_tools(  # noqa: PLR0913 (all parts; what a live run does not need is b
         clock=clock,
         pause=stop.wait,
         interrupt=interrupt,
+        tick=ticking(interrupt, progress or silent),
         settings=SettingsWatch(
             store, config.queue.min_submitted, config.queue.sweep_interval, clock.monotonic
         ),

@@ -26,7 +26,8 @@ KEYS: Mapping[str, str] = {
     "shift.auc_low": "Lower end of its 95 % interval.",
     "shift.auc_high": "Upper end of its 95 % interval.",
     "shift.unlike": "1 where the new texts are unlike the old beyond luck, else 0.",
-    "shift.late": "Texts that joined since the intake from which on draws are counted as new.",
+    "shift.late": "Texts that joined since the intake from which on draws are counted as new, "
+    "without those that were withdrawn.",
     "shift.draws": "Labelled random draws of these texts.",
     "shift.accuracy": "Share of them that the model got right in the round that drew them.",
     "shift.accuracy_low": "Lower end of an interval of it that holds at all times together.",

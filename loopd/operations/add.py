@@ -19,6 +19,7 @@ from loopd.storage.lock import holder, run_lock
 from loopd.storage.newer import refuse_newer
 from loopd.storage.recorded_run import recorded_run
 from loopd.storage.run_folder import JOURNAL_NAME
+from loopd.storage.withdrawn_texts import read_withdrawn
 
 
 def run_add(config: Config, path: Path, say: Callable[[str], None]) -> None:
@@ -47,7 +48,11 @@ def run_add(config: Config, path: Path, say: Callable[[str], None]) -> None:
     for line in report.lines():
         say(line)
     counts = {"duplicates": report.duplicates, "refused": report.refused}
-    Inbox(config.run.dir).leave(pool.records, shown_name(path), **counts)
+    inbox = Inbox(config.run.dir)
+    inbox.leave(pool.records, shown_name(path), **counts)
+    known = read_withdrawn(config.run.dir)
+    if known.digests:  # read only now: a removal that goes on has looked into the inbox before
+        inbox.rewrite(lambda record: not known.holds(record.text))
     try:
         with run_lock(config.run.dir):
             _take_in(config, say)

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 from loopd.annotation.consensus import given
+from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
+from loopd.learning.classifiers.contract import silent
+from loopd.loop.erasing import Erased
 from loopd.loop.removal_watch import RemovalWatch
 from loopd.loop.tools import build_store, read_data
 from loopd.machine import State
@@ -70,6 +72,7 @@ def run_remove(
     options: RemoveOptions,
     say: Callable[[str], None],
     is_wanted: Callable[[str], bool],
+    progress: Progress = silent,
 ) -> None:
     """Withdraw texts from a run, and erase them from its folder.
 
@@ -78,6 +81,7 @@ def run_remove(
         options: which texts.
         say: is told what becomes of them.
         is_wanted: asks whether to do it.
+        progress: called with (what, done, total) while texts are erased.
 
     Raises:
         RunError: there is no run, or it is another than the configuration's.
@@ -107,7 +111,7 @@ def run_remove(
     RemovalRequests(folder).leave((*found.known, *found.before))
     try:
         with run_lock(folder):
-            _remove(config, say)
+            _remove(config, say, progress)
     except LockedError:
         say(f"process {holder(folder)} works on the run, and removes them after this step")
 
@@ -121,18 +125,20 @@ def sorted_out(ids: tuple[str, ...], state: State, pool: Pool) -> Found:
     return Found(known, before, unknown)
 
 
-def _remove(config: Config, say: Callable[[str], None]) -> None:
+def _remove(config: Config, say: Callable[[str], None], progress: Progress) -> None:
     """Do what is asked for, in a run that no daemon works on."""
     with resting_run(config) as run:
-        watch = RemovalWatch(run.config, journal=run.journal)
-        left: list[Path] = []
+        watch = RemovalWatch(run.config, journal=run.journal, tick=progress)
+        erased: list[Erased] = []
         while (event := watch.requested(run.state, run.pool)) is not None:
             run.record(event)
             run.pool = watch.pool
-            left += watch.erase(run.state).to_see_to
-        left += watch.erase(run.state).to_see_to  # of what was interrupted
-        for path in left:
+            erased.append(watch.erase(run.state))
+        erased.append(watch.erase(run.state))  # of what was interrupted
+        for path in (path for one in erased for path in one.to_see_to):
             say(f"  {path} holds one of the texts: loopd has not made it, remove it yourself")
+        for path in (path for one in erased for path in one.unread):
+            say(f"  {path} could not be searched: see for yourself whether it holds one of them")
         _take_from_argilla(run, watch, say)
         say(f"removed: {_texts(len(run.state.withdrawn))} of the run are withdrawn by now")
 

@@ -15,7 +15,7 @@ from loopd.loop.argilla_pool import pool_options
 from loopd.loop.stop import Stop, on_signals
 from loopd.loop.tools import build_store
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
-from loopd.records import Target
+from loopd.oracle.right_labels import RightLabels
 from loopd.tasks.registry import build_task
 
 
@@ -48,15 +48,16 @@ def play_people(
 
 def oracle_task(config: Config, gold_column: str | tuple[str, ...]) -> OracleTask:
     """What the people of a configuration are asked, and what is right."""
-    task, pool = build_task(config.task), _pool(config, gold_column)
-    gold: dict[str, Target] = {record.id: record.gold for record in pool if record.gold is not None}
-    if not gold:
+    task, known = build_task(config.task), RightLabels(config, gold_column)
+    if not known.learn(_pool(config, gold_column)):
         raise DataError(
             f"column `{gold_column}` of the pool holds none of the labels",
             f"the labels are {', '.join(task.labels[:6])}",
         )
-    ids = {record.text: record.id for record in pool}
-    return OracleTask(config.argilla.workspace, config.argilla.dataset, task, gold, ids)
+    argilla, look_again = config.argilla, known.look_again
+    return OracleTask(
+        argilla.workspace, argilla.dataset, task, known.gold, known.ids, look_again=look_again
+    )
 
 
 def refuse_argilla(config: Config) -> None:

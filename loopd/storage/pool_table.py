@@ -135,6 +135,7 @@ class PoolTable:
             if after != records:
                 _drop(index_path(path))
                 write_records(path, after, {"source": notes.get("source", "")})
+                _drop(index_path(path))  # one that somebody has made of what was there before
 
     def _begins_with(self, records: Sequence[Record]) -> bool:
         try:

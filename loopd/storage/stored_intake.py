@@ -5,6 +5,7 @@ Nothing is read before it is asked for. Must not know which run it belongs to.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -52,6 +53,7 @@ class StoredIntake:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._stamp = _stamp(path)
         notes = read_notes(path)
         count = notes.get("records", "")
         if not count.isdecimal():
@@ -110,7 +112,10 @@ class StoredIntake:
     @cached_property
     def _index(self) -> IntakeIndex:
         stamp = self.fingerprint or f"size {self._path.stat().st_size}"
-        return index_of(index_path(self._path), stamp, self._count, self.records())
+        index = index_of(index_path(self._path), stamp, self._count, self.records())
+        if _stamp(self._path) != self._stamp:  # texts were erased: their hashes must not come back
+            shutil.rmtree(index_path(self._path), ignore_errors=True)
+        return index
 
     def _look_up(self, row: int) -> Record:
         return one_record(self._block(row // ROWS), row % ROWS)
@@ -120,6 +125,15 @@ class StoredIntake:
         if block.num_rows != min(ROWS, self._count - number * ROWS):
             raise damaged(self._path)
         return block
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Changes when the file is written anew; ``None`` where it is gone."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_mtime_ns
 
 
 def index_path(path: Path) -> Path:

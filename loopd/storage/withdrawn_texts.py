@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 from loopd.errors import StorageError
 from loopd.records import PoolId
-from loopd.storage.files import storage_error, write_atomic
+from loopd.storage.files import storage_error, sync_folder, write_atomic
 from loopd.storage.run_folder import POOL_FOLDER, WITHDRAWN_NAME
 
 VERSION = 1
@@ -68,6 +69,8 @@ def read_withdrawn(folder: Path) -> WithdrawnTexts:
         StorageError: it is damaged or cannot be read: without it texts might come back.
     """
     path = _path(folder)
+    if not path.exists() and _carried(folder).exists():  # a process was killed in `carried_over`
+        path = _carried(folder)
     try:
         content = json.loads(path.read_bytes())
         return WithdrawnTexts(
@@ -93,6 +96,36 @@ def write_withdrawn(folder: Path, texts: WithdrawnTexts) -> None:
     Raises:
         StorageError: it cannot be written.
     """
+    _write(_path(folder), texts)
+
+
+@contextmanager
+def carried_over(folder: Path) -> Iterator[None]:
+    """Remember it still when the folder of texts is moved aside in this block.
+
+    Meanwhile a copy lies beside that folder: whoever reads after a process was killed finds it.
+
+    Args:
+        folder: ``run.dir``.
+
+    Raises:
+        StorageError: it is damaged, or cannot be written.
+    """
+    texts, copy = read_withdrawn(folder), _carried(folder)
+    if not texts.digests:
+        yield
+        return
+    _write(copy, texts)
+    yield
+    write_withdrawn(folder, texts)
+    try:
+        sync_folder(folder)  # the new folder of texts has its name before the copy is gone
+        copy.unlink()
+    except OSError as error:
+        raise storage_error(copy, error) from error
+
+
+def _write(path: Path, texts: WithdrawnTexts) -> None:
     content = {
         "version": VERSION,
         "key": texts.key,
@@ -100,8 +133,12 @@ def write_withdrawn(folder: Path, texts: WithdrawnTexts) -> None:
         "before": dict(texts.before),
         "in_argilla": sorted(texts.in_argilla),
     }
-    write_atomic(_path(folder), json.dumps(content) + "\n")
+    write_atomic(path, json.dumps(content) + "\n")
 
 
 def _path(folder: Path) -> Path:
     return folder / POOL_FOLDER / WITHDRAWN_NAME
+
+
+def _carried(folder: Path) -> Path:
+    return folder / f".{WITHDRAWN_NAME}"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.errors import ModelError
+from loopd.errors import Interrupted, ModelError
 from loopd.learning import near_duplicates
 from loopd.learning.arrays import Vectors
 from loopd.learning.near_duplicates import ROUNDING, Nearness, first_of_each, twins
@@ -120,3 +120,58 @@ def test_no_vectors() -> None:
     nearness = Nearness([PoolId("a"), PoolId("b")], lambda _: None)
     with pytest.raises(ModelError, match="no vectors"):
         nearness.near([PoolId("a")], LEAST)
+
+
+# -- long work -------------------------------------------------------------------------------------
+
+
+class Ticks:
+    """Notes how far somebody is, and stops at one of the ticks."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.told: list[tuple[int, int]] = []
+        self._stop_at = stop_at
+
+    def __call__(self, done: int, total: int) -> None:
+        self.told.append((done, total))
+        if len(self.told) == self._stop_at:
+            raise Interrupted("a stop was asked for")
+
+
+def all_of_it(texts: Texts, tick: Ticks, what: str) -> object:
+    if what == "near":
+        return Nearness(texts.ids, texts.vectors, tick).near(texts.ids[:20], LEAST)
+    if what == "near to":
+        return Nearness(texts.ids, texts.vectors, tick).near_to(texts.ids[:20], LEAST)
+    if what == "first":
+        return first_of_each(texts.ids, texts.vectors, LEAST, tick)
+    return twins(texts.ids[20:], texts.ids[:20], texts.vectors, LEAST, tick)
+
+
+@pytest.mark.parametrize("what", ["near", "near to", "first", "twins"])
+def test_long_work_says_how_far_it_is_and_can_be_stopped(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 7)
+    monkeypatch.setattr(near_duplicates, "BETWEEN_TICKS", 5)
+    texts, tick = Texts(1, 50), Ticks()
+    all_of_it(texts, tick, what)
+    done = [number for number, _ in tick.told]
+    assert done == sorted(done)
+    assert len({total for _, total in tick.told}) == 1
+    assert done[-1] == tick.told[-1][1]
+    assert len(done) >= 50 / 7
+    for stop_at in range(1, len(done) + 1):
+        with pytest.raises(Interrupted):
+            all_of_it(texts, Ticks(stop_at), what)
+
+
+def test_what_was_stopped_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_duplicates, "AT_ONCE", 7)
+    texts, tick = Texts(1, 50), Ticks(stop_at=12)
+    nearness = Nearness(texts.ids, texts.vectors, tick)
+    with pytest.raises(Interrupted):
+        nearness.near(texts.ids[:20], LEAST)
+    assert nearness.near(texts.ids[30:], LEAST) == Nearness(texts.ids, texts.vectors).near(
+        texts.ids[30:], LEAST
+    )

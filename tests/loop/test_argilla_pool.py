@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import loopd.storage.files
 from loopd.annotation.pool_texts import texts_of
 from loopd.annotation.schema import MetadataNames
 from loopd.annotation.server_version import ServerVersion, version_of
@@ -31,6 +34,8 @@ from loopd.operations.recover import run_recovery
 from loopd.records import PoolId, Record
 from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.run_folder import POOL_FOLDER
+from loopd.storage.withdrawn_texts import read_withdrawn, write_withdrawn
+from tests.loop.growing import Killed, killed_at
 
 REPORT = ReadingReport("x", 0, 0, 0, 0, 0, 0, ())
 
@@ -267,6 +272,40 @@ def test_a_start_that_is_refused_loses_nothing(
         begin(config)
     assert intakes.read() == ((record(0), record(1)), (record(2),))
     assert not list(config.run.dir.glob(f"{POOL_FOLDER}-*"))
+
+
+def test_withdrawn_texts_stay_away_wherever_a_fresh_start_is_killed(tmp_path: Path) -> None:
+    """The journal was moved away, and the dataset still shows a text that was withdrawn."""
+
+    def begun_again(folder: Path, point: int) -> list[str]:
+        config = settings(folder)
+        where = config.run.dir
+        Intakes(where).begin((record(0), replace(record(1), text="")), 1.0)
+        write_withdrawn(where, read_withdrawn(where).plus(["text 1"], ["f"], [PoolId("r1")]))
+        known, before = read_withdrawn(where), contents(where / POOL_FOLDER)
+        dataset: Any = Listing(0, 1, 2)
+        with killed_at(point, *AT_A_START) as passed, suppress(Killed):
+            keep(config, State(), look(config, State(), dataset), 1.0)
+        now = look(config, State(), dataset)
+        keep(config, State(), now, 2.0)
+        assert [each.id for each in now.pool] == ["r0", "r2"], passed[point - 1 :]
+        assert Intakes(where).read() == ((record(0), record(2)),), passed[point - 1 :]
+        assert read_withdrawn(where) == known, passed[point - 1 :]
+        assert before in [contents(aside) for aside in where.glob(f"{POOL_FOLDER}-before-*")]
+        assert [path.name for path in where.iterdir() if path.is_file()] == []
+        return passed
+
+    points = len(begun_again(tmp_path / "whole", 0))
+    assert points >= 12
+    for point in range(1, points + 1):
+        begun_again(tmp_path / str(point), point)
+
+
+AT_A_START: tuple[tuple[Any, str], ...] = (
+    (Path, "rename"),
+    (Path, "unlink"),
+    (loopd.storage.files, "sync_folder"),
+)
 
 
 def test_a_pool_of_other_texts_is_refused(tmp_path: Path) -> None:

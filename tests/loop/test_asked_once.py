@@ -148,3 +148,59 @@ def test_a_classifier_without_vectors_is_refused(tmp_path: Path) -> None:
     own.sections["pool"] = {"near_duplicates": 0.95, "follow": None}
     with pytest.raises(ConfigError, match="near_duplicates: classifier `guesses:Guesses` has no"):
         refuse_without_vectors(own.config, own.tools.learner)
+
+
+# -- second opinions -------------------------------------------------------------------------------
+
+
+def answer_twice(run: GrowingRun) -> None:
+    """Ann answers new texts, every third one wrongly; Bob is right, and answers the first text and
+    copies of the others, and Ann the copy of that.
+    """
+    for id_ in sorted(run.state.external_ids - run.state.deleted):
+        if any(key[0] == id_ for key in run.state.answers):
+            continue
+        original = str(run.state.originals[id_])
+        number, right = int(original[1:]), GOLD[PoolId(original)]
+        wrong = "tool" if right == "fruit" else "fruit"
+        answered = {str(key[0]): key[1] for key in run.state.answers}
+        first = not answered and original == str(min(run.state.external_ids))
+        if str(id_) == original and not first:
+            run.store.submit(id_, "ann", wrong if number % 3 == 0 else right)
+        else:
+            run.store.submit(id_, "ann" if answered.get(original) == "bob" else "bob", right)
+
+
+@pytest.mark.parametrize("started_again", [False, True])
+def test_second_opinions_are_asked_for_and_twins_of_the_texts_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started_again: bool
+) -> None:
+    monkeypatch.setattr(GrowingRun, "answer", answer_twice)
+    sections: dict[str, Any] = {
+        "strategy": {"name": "activelab", "cold_start": "random_sampling"},
+        "consensus": {"folds": 3},
+        "stopping": {"max_rounds": 7},
+    }
+    whole = begun(tmp_path / "whole", **sections)
+    whole.run_until(lambda _: False)
+    items = [
+        item
+        for event in whole.events
+        if isinstance(event, BatchPlanned)
+        for item in event.batch.items
+    ]
+    copies = [item for item in items if item.copy_id is not None]
+    new = [item.record_id for item in items if item.copy_id is None]
+    assert copies, "nobody was asked again"
+    assert len(set(pairs(new))) == len(new), "both of a pair were asked"
+    assert {item.record_id for item in copies} <= set(new)
+    batches = [event.batch for event in whole.events if isinstance(event, BatchPlanned)]
+    assert [len(batch.items) for batch in batches[:4]] == [6] * 4
+    if not started_again:
+        return
+    run = begun(tmp_path / "again", **sections)
+    while run.state.phase is not Phase.DONE:
+        planned = len(run.batches)
+        run.run_until(lambda _, run=run, planned=planned: len(run.batches) > planned)  # type: ignore[misc]
+        run = run.started_again()
+    assert run.batches == whole.batches

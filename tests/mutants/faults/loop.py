@@ -43,9 +43,9 @@ LOOP: tuple[Fault, ...] = (
     Fault(
         "the table is written anew before all else is erased",
         "loop/erasing.py",
-        "    _forget(config, partial(_is_one, ids, whole), forms(pieces))\n",
+        "    for _ in range(ROUNDS):\n",
         "    _blank(config.run.dir, lambda one: blanked(one) if one.id in ids else one)\n"
-        "    _forget(config, partial(_is_one, ids, whole), forms(pieces))\n",
+        "    for _ in range(ROUNDS):\n",
         REMOVING_TESTS,
     ),
     Fault(
