@@ -43,6 +43,8 @@ from big_pool import BATCH, LABELS, Process, make_table, peak, random_model
 NAME = "plan_check"
 SAMPLE = 5000
 LATER_ROUNDS = 2
+LABELS_AT_THE_END = 100
+"""Of the plan, whose later rounds are those at half of it; the measured ones have 40 and 60."""
 TOGETHER = {"first batch": ("index", "encode"), "index": ("index",)}
 """Which steps of a plan one lap takes; any other is a step."""
 
@@ -141,7 +143,7 @@ def workload(table: Path, count: int, arguments: argparse.Namespace) -> dict[str
         "encoder": asdict(shape_of(arguments.model)) | {"name": arguments.named},
         "classifier": arguments.classifier,
         "classes": LABELS,
-        "labels": BATCH * (LATER_ROUNDS + 1),
+        "labels": LABELS_AT_THE_END,
         "batch": BATCH,
         "format": table.suffix[1:],
     }
@@ -167,6 +169,13 @@ def compared(entry: dict[str, Any]) -> Iterator[tuple[str, str, float, float]]:
         steps = [plan.step(name) for name in TOGETHER.get(lap, (lap,))]
         yield lap, "seconds", measured["seconds"], sum(step.seconds for step in steps)
         yield lap, "memory", measured["memory"], max(step.memory for step in steps) / MIB
+
+
+HEADING = (
+    "| texts | table | classifier, encoder | step | CPU seconds (planned over measured) | "
+    "memory (planned over measured) |",
+    "| --- | --- | --- | --- | --- | --- |",
+)
 
 
 def table_of(entries: list[dict[str, Any]]) -> list[str]:

@@ -64,8 +64,8 @@ class Seconds:
     number_written: float = 11e-9
     number_read: float = 3.3e-9
     row_scored: float = 1.9e-6
-    round: float = 0.4
-    step_parameter: float = 2e-9
+    round: float = 0.35
+    step_parameter: float = 4e-9
     serial_share: float = 0.2
     engine: float = 1.17
 
@@ -79,6 +79,7 @@ class Memory:
         row_read: a row while a table is read, beside its text and id, by format.
         row_opened: a text of a run that is open.
         row_indexed: a text while the index is made.
+        index: beside the table, while its index is made.
         learner: the learner's libraries, in a round.
         encoding: the same while texts are encoded.
         row_encoded: a text of the intake that is encoded, beside its tokens.
@@ -95,6 +96,7 @@ class Memory:
     )
     row_opened: float = 20
     row_indexed: float = 40
+    index: float = 20 * MIB
     learner: float = 415 * MIB
     encoding: float = 475 * MIB
     row_encoded: float = 150

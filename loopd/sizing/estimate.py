@@ -33,7 +33,7 @@ KEPT_MODELS = 2
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStep:
     """What a run does, and what that takes.
 
     Attributes:
@@ -66,12 +66,12 @@ class Plan:
     workload: Workload
     machines: Machines
     speed: Speed
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
     disk: dict[str, float]
     node_memory: float | None
     gpu_memory: float | None
 
-    def step(self, name: str) -> Step:
+    def step(self, name: str) -> PlannedStep:
         """The step of a name."""
         return next(step for step in self.steps if step.name == name)
 
@@ -117,18 +117,18 @@ def projection_seconds(workload: Workload, threads: int) -> float:
     return _Seconds(workload, Machines(threads=threads), REFERENCE).projecting
 
 
-def _steps(sums: _Seconds, sizes: _Bytes) -> Iterator[Step]:
+def _steps(sums: _Seconds, sizes: _Bytes) -> Iterator[PlannedStep]:
     work = sums.work
-    indexed = max(sizes.reading, sizes.opened + work.texts * MEMORY.row_indexed)
+    indexed = max(sizes.reading, sizes.opened + work.texts * MEMORY.row_indexed) + MEMORY.index
     # Where the first process encodes as well, it has read the table before.
     encoded = max(indexed, sizes.encoding)
-    yield Step("read", sums.reading, sizes.reading)
-    yield Step("index", sums.rows(SECONDS.row_indexed), indexed)
-    yield Step("encode", sums.encoding, encoded)
-    yield Step("open", SECONDS.start + sums.rows(SECONDS.row_opened), sizes.opened)
+    yield PlannedStep("read", sums.reading, sizes.reading)
+    yield PlannedStep("index", sums.rows(SECONDS.row_indexed), indexed)
+    yield PlannedStep("encode", sums.encoding, encoded)
+    yield PlannedStep("open", SECONDS.start + sums.rows(SECONDS.row_opened), sizes.opened)
     first = SECONDS.learner + sums.rows(SECONDS.row_drawn) + sums.round_at(work.batch)
-    yield Step("first round", first, sizes.round)
-    yield Step("later round", sums.round, sizes.round, max(1, work.rounds - 1))
+    yield PlannedStep("first round", first, sizes.round)
+    yield PlannedStep("later round", sums.round, sizes.round, max(1, work.rounds - 1))
 
 
 class _Seconds:
@@ -300,7 +300,13 @@ def _disk(work: Workload) -> dict[str, float]:
     model = 4.0 * work.encoder.parameters if work.classifier == "transformer" else 0.0
     return {
         "pool": work.texts * (work.text_bytes + work.id_bytes + DISK.row + index),
-        "features": work.texts * numbers * DISK.number,
+        "features": work.texts * numbers * DISK.number + _projection(work),
         "tokens": work.texts * (DISK.offset + work.tokens * DISK.token),
         "models": KEPT_MODELS * model,
     }
+
+
+def _projection(work: Workload) -> float:
+    """Bytes of what reduces the features, where something does."""
+    states, kept = work.encoder.states, work.feature_width
+    return 4.0 * states * (kept + 1) if kept < states else 0.0
