@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tables import page, table
 
 from loopd.cli import main
+from loopd.sizing.costs import MIB
 from loopd.sizing.encoder_shape import of_shape
 from loopd.sizing.estimate import Plan, planned
 from loopd.sizing.spelling import amount, duration
@@ -56,12 +57,19 @@ ROWS = (
 def scale() -> str:
     """`docs/scale.md`."""
     shown = CliRunner().invoke(main, shlex.split(EXAMPLE)[1:], catch_exceptions=False)
+    five = planned(Workload(5_000_000, text_bytes=71.7, id_bytes=9, format="jsonl"), Machines())
     return page(
         "scale",
         example=f"```bash\n{EXAMPLE}\n```\n\n```text\n{shown.output.rstrip()}\n```",
         fits=_fits(),
+        read_five=_mib(five, "read"),
+        open_five=_mib(five, "open"),
         checked="\n".join([*plan_check.HEADING, *plan_check.table_of(plan_check.last())]),
     )
+
+
+def _mib(plan: Plan, step: str) -> str:
+    return f"{plan.step(step).memory / MIB:,.0f} MiB"
 
 
 def _fits() -> str:

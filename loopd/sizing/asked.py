@@ -10,6 +10,7 @@ from itertools import islice
 from loopd.config import ClassifierSection, Config
 from loopd.data.reading import read_pool
 from loopd.errors import ConfigError
+from loopd.learning.features.windows import MEAN
 from loopd.sizing.encoder_shape import of_shape, shape_of
 from loopd.sizing.workload import (
     CLASSIFIERS,
@@ -88,8 +89,9 @@ def workload_of(options: PlanOptions, config: Config | None = None) -> Workload:
     work = replace(work, encoder=_encoder(options, work.encoder))
     if options.words is not None or options.tokens is not None:
         tokens = options.tokens or tokens_of_words(options.words or 0)
-        longest = (config.classifier if config is not None else ClassifierSection()).max_tokens
-        work = replace(work, tokens=min(tokens, longest), text_bytes=bytes_of_tokens(tokens))
+        section = config.classifier if config is not None else ClassifierSection()
+        read = _read(tokens, section)
+        work = replace(work, tokens=read, text_bytes=bytes_of_tokens(tokens))
     if options.candidates is not None:
         work = replace(work, candidates=options.candidates, candidate_tokens=None)
     said = {
@@ -110,6 +112,10 @@ def _encoder(options: PlanOptions, configured: Encoder) -> Encoder:
 
 def _configured(config: Config, options: PlanOptions) -> Workload:
     section = config.classifier
+    if config.task.type == "spans":
+        raise ConfigError(
+            "what spans cost has not been measured", "ask without a configuration: `--texts 1e6`"
+        )
     named = options.classifier or {"auto": "transformer"}.get(section.name, section.name)
     if named not in CLASSIFIERS:
         raise ConfigError(
@@ -135,7 +141,12 @@ def _configured(config: Config, options: PlanOptions) -> Workload:
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in sample) / len(sample)
     tokens = tokens_of_words(sum(len(text.split()) for text in sample) / len(sample))
     work = replace(work, texts=options.texts or count)
-    return replace(work, text_bytes=size, tokens=min(tokens, section.max_tokens))
+    return replace(work, text_bytes=size, tokens=_read(tokens, section))
+
+
+def _read(tokens: float, section: ClassifierSection) -> float:
+    """Tokens that the model reads of a text of so many."""
+    return tokens if section.windows == MEAN else min(tokens, section.max_tokens)
 
 
 def texts_of(config: Config) -> tuple[int, Sequence[str]]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from loopd.config import ClassifierSection
+from loopd.errors import ConfigError
 from loopd.sizing import measuring
+from loopd.sizing.asked import cores
 from loopd.sizing.costs import SECONDS, Speed
 from loopd.sizing.estimate import pass_seconds, projection_seconds
 from loopd.sizing.workload import Machines, Workload
@@ -31,14 +33,16 @@ def measured_speed(work: Workload, machines: Machines, folder: Path, tell: Tell)
 
     Args:
         work: whose encoder and lengths of texts are measured.
-        machines: whose threads the encoder gets; a GPU is measured where there is one and some
-            are planned with.
+        machines: whose threads the encoder gets, as far as there are as many here; a GPU is
+            measured where some are planned with.
         folder: on the disk that is measured; nothing is left there.
         tell: is told what comes next.
 
     Raises:
         ModelError: the model cannot be loaded.
+        ConfigError: GPUs are planned with, and there is none here.
     """
+    machines = replace(machines, threads=min(machines.threads, cores()))
     with tempfile.TemporaryDirectory(dir=folder, prefix="loopd-plan-") as name:
         place = Path(name)
         tell("writes to the disk")
@@ -64,11 +68,12 @@ def _encoding(work: Workload, machines: Machines) -> float:
         device="auto" if machines.gpus else "cpu",
     )
     encoder = measuring.EncoderPass(section)
+    if machines.gpus and not encoder.on_gpu:
+        raise ConfigError("there is no GPU here to be measured", "leave out --measure or --gpus")
     words = max(1, round(work.tokens - measuring.SPECIAL_TOKENS))
     some = measuring.made_up(FEWEST, words)
     each = encoder.encoding(some) / FEWEST
     texts = measuring.made_up(int(min(MOST, max(FEWEST, LONGEST_PASS / each))), words)
     tokens = encoder.tokens_of(texts) / len(texts)
     asked = replace(work, tokens=tokens)
-    on_this = replace(machines, gpus=int(encoder.on_gpu))
-    return encoder.encoding(texts) / pass_seconds(asked, on_this, len(texts))
+    return encoder.encoding(texts) / pass_seconds(asked, machines, len(texts))

@@ -182,7 +182,8 @@ class _Seconds:
         if work.classifier == "frozen-head":
             return SECONDS.round + looks
         folds = FOLDS if labels * DRAWN_SHARE < DRAWS_INSTEAD else 0
-        narrowed = looks if work.texts > work.scored else 0.0
+        narrows = work.texts > work.scored
+        narrowed = looks + self.rows(SECONDS.row_narrowed) if narrows else 0.0
         scored = self._divided(work.scored * self.passing(1))
         return SECONDS.round + narrowed + scored + (1 + folds) * self._fit(labels)
 
@@ -194,7 +195,7 @@ class _Seconds:
         encoder, passes = self.work.encoder, seen * epochs * 3 * TRAINED_SHARE
         if self.machines.gpus:
             flop = passes * encoder.flop(self.work.tokens)
-            return flop * GPU.fit * self.speed.encoding
+            return (GPU.fit_start + flop * GPU.fit) * self.speed.encoding
         steps = epochs * in_epoch * encoder.parameters * SECONDS.step_parameter
         return self.passing(passes) + steps
 

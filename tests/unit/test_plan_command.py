@@ -11,6 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from loopd.cli import main
+from loopd.errors import ConfigError
 from loopd.sizing import measuring
 from loopd.sizing.asked import PlanOptions, machines_of, texts_of, workload_of
 from loopd.sizing.calibrating import measured_speed
@@ -152,6 +153,23 @@ def test_a_classifier_whose_costs_nobody_measured(config: Path) -> None:
     assert plan(str(config), "--classifier", "frozen-head").exit_code == 0
 
 
+def test_what_spans_cost_has_not_been_measured(config: Path) -> None:
+    content = yaml.safe_load(config.read_text())
+    content["task"]["type"] = "spans"
+    content["classifier"] = {"name": "transformer"}
+    config.write_text(yaml.safe_dump(content))
+    assert "what spans cost has not been measured" in plan(str(config)).stderr
+
+
+def test_texts_that_are_read_in_windows_are_read_whole(config: Path) -> None:
+    content = yaml.safe_load(config.read_text())
+    said = (str(config), "--texts", "1e5", "--tokens", "5000")
+    for windows, tokens in (("none", 256), ("head_tail", 256), ("mean", 5000)):
+        content["classifier"]["windows"] = windows
+        config.write_text(yaml.safe_dump(content))
+        assert plan_as_json(*said)["tokens"] == tokens
+
+
 def test_memory_and_threads_are_this_machine_s_unless_said() -> None:
     usual = machines_of(PlanOptions())
     assert usual.threads >= 1
@@ -204,6 +222,10 @@ def test_measuring_compares_this_machine_with_the_reference(
     assert (speed.disk, speed.measured, REFERENCE.measured) == (42e6, True, False)
     assert len(told) == 4
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="no GPU here"):
+        measured_speed(work, Machines(gpus=1), tmp_path, told.append)
+    many = measured_speed(work, Machines(threads=10**6), tmp_path, told.append)
+    assert many.encoding <= 2.0 / SECONDS.serial_share
 
 
 @pytest.mark.slow
