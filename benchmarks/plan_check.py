@@ -97,14 +97,17 @@ def laps(step: str, config: Any) -> dict[str, dict[str, float]]:
     return found
 
 
-def in_a_process(step: str, table: Path, folder: Path, arguments: argparse.Namespace) -> Any:
+def in_a_process(
+    step: str, table: Path, folder: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """The laps of a fresh interpreter, so that the peak is its own."""
     command = [sys.executable, __file__, "--step", step, "--table", str(table)]
     command += ["--work", str(folder), "--model", arguments.model]
     command += ["--classifier", arguments.classifier]
     command += ["--without-encoding"] if arguments.without_encoding else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def on_disk(run: Path) -> dict[str, float]:
@@ -191,9 +194,9 @@ def table_of(entries: list[dict[str, Any]]) -> list[str]:
             digits = 1 if what == "seconds" and measured < 100 else 0
             shown = f"{measured:,.{digits}f} {unit} ({plan / measured:.2f})"
             figures.setdefault(lap, {})[what] = shown
-        for lap, shown in figures.items():
-            if "disk" not in shown:
-                lines.append(f"| {name} | {lap} | {shown['seconds']} | {shown['memory']} |")
+        for lap, cells in figures.items():
+            if "disk" not in cells:
+                lines.append(f"| {name} | {lap} | {cells['seconds']} | {cells['memory']} |")
     return lines
 
 

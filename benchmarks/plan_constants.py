@@ -75,9 +75,9 @@ def encoder_rows(folder: Path) -> list[dict[str, Any]]:
             tokens = encoder.tokens_of(texts)
             tries = [encoder.encoding(texts, time.process_time) for _ in range(TURNS)]
             tokenising = encoder.tokenising(texts, time.process_time)
-            row = {"layers": shape[0], "width": shape[1], "inner": shape[2], "words": words}
-            row |= {"texts": len(texts), "tokens": tokens, "seconds": tries}
-            rows.append(row | {"tokenising": tokenising})
+            row: dict[str, Any] = {"layers": shape[0], "width": shape[1], "inner": shape[2]}
+            row |= {"words": words, "texts": len(texts), "tokens": tokens}
+            rows.append(row | {"seconds": tries, "tokenising": tokenising})
             print(rows[-1], flush=True)
     return rows
 
@@ -92,9 +92,9 @@ def main() -> None:
         figures: dict[str, Any] = {"machine": machine.described()}
         figures["encoders"] = encoder_rows(folder)
         figures["projecting"] = [
-            {"width": width, "dimensions": 512, "rows": 4096}
-            | {"seconds": measuring.projecting(4096, width, 512, time.process_time)}
+            {"width": width, "dimensions": 512, "rows": 4096, "seconds": seconds}
             for width in (2688, 2688, 9984)
+            for seconds in [measuring.projecting(4096, width, 512, time.process_time)]
         ]
         figures["storing"] = []
         for width in (96, 896):
@@ -102,9 +102,9 @@ def main() -> None:
             figures["storing"].append({"width": width, "rows": 65536, "seconds": both})
         measuring.taking_in(folder, 1000, 12)
         figures["taking in"] = [
-            {"rows": 20_000, "words": words}
-            | {"seconds": measuring.taking_in(folder, 20_000, words, time.process_time)}
+            {"rows": 20_000, "words": words, "seconds": seconds}
             for words in (12, 12, 250)
+            for seconds in [measuring.taking_in(folder, 20_000, words, time.process_time)]
         ]
         figures["disk, bytes a second"] = measuring.disk_speed(folder)
         print({name: each for name, each in figures.items() if name != "encoders"})

@@ -64,6 +64,7 @@ def scale() -> str:
         fits=_fits(),
         read_five=_mib(five, "read"),
         open_five=_mib(five, "open"),
+        read_five_seconds=f"{five.step('read').seconds:.0f} s",
         checked="\n".join([*plan_check.HEADING, *plan_check.table_of(plan_check.last())]),
     )
 

@@ -13,30 +13,28 @@ import click
 from loopd.commands.shared import Watching
 
 
-class Count(click.ParamType):
-    """A whole number above 0 that may be written as `100e6` or `1,000,000`."""
+def number(text: str) -> int:
+    """A whole number above 0 that may be written as `100e6` or `1,000,000`.
 
-    name = "number"
+    Raises:
+        click.BadParameter: it is none.
+    """
+    try:
+        value = float(text.replace(",", "").replace("_", ""))
+        whole = int(value)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is no number, such as 100e6") from None
+    if whole != value or whole < 1:
+        raise click.BadParameter(f"{text} is no whole number above 0")
+    return whole
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; a usage error where it is none."""
-        try:
-            number = float(str(value).replace(",", "").replace("_", ""))
-            whole = int(number)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no number, such as 100e6", param, ctx)
-        if whole != number or whole < 1:
-            self.fail(f"{value} is no whole number above 0", param, ctx)
-        return whole
 
-
-COUNT = Count()
 SOME = click.IntRange(1, 10**6)
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False), required=False)
-@click.option("--texts", type=COUNT, help="Texts of the pool; default: those of CONFIG.")
+@click.option("--texts", type=number, help="Texts of the pool; default: those of CONFIG.")
 @click.option("--words", type=click.FloatRange(1, 10**6), help="Words of a text, on average; "
               "default: as in CONFIG, or 13.")  # fmt: skip
 @click.option("--tokens", type=click.FloatRange(3, 10**6), help="Tokens of a text instead, as the "
@@ -47,10 +45,10 @@ SOME = click.IntRange(1, 10**6)
 @click.option("--width", type=SOME, help="Its hidden size, such as 768.")
 @click.option("--classifier", type=click.Choice(["frozen-head", "transformer"]),
               help="Default: as in CONFIG, or `transformer`.")  # fmt: skip
-@click.option("--candidates", type=COUNT, help="Texts that `transformer` looks at each round; "
+@click.option("--candidates", type=number, help="Texts that `transformer` looks at each round; "
               "default: as in CONFIG, or 20000.")  # fmt: skip
-@click.option("--labels", type=COUNT, help="Labels at the end of the run; default: 500.")
-@click.option("--batch", type=COUNT, help="Labels of a round; default: as in CONFIG, or 20.")
+@click.option("--labels", type=number, help="Labels at the end of the run; default: 500.")
+@click.option("--batch", type=number, help="Labels of a round; default: as in CONFIG, or 20.")
 @click.option("--format", type=click.Choice(["csv", "jsonl", "parquet"]),
               help="Of the table; default: as in CONFIG, or `csv`.")  # fmt: skip
 @click.option("--nodes", default=1, show_default=True, type=SOME,

@@ -49,10 +49,7 @@ def measured_speed(work: Workload, machines: Machines, folder: Path, tell: Tell)
         disk = measuring.disk_speed(place)
         tell("takes in a table")
         measuring.taking_in(place, ROWS // 20, WORDS)
-        row = SECONDS.row_read["csv"] + SECONDS.row_indexed
-        rows = measuring.taking_in(place, ROWS, WORDS) / (
-            ROWS * (row + 5 * WORDS * SECONDS.byte_read)
-        )
+        rows = measuring.taking_in(place, ROWS, WORDS) / (ROWS * SECONDS.row_measured)
     tell("reduces features")
     products = measuring.projecting(
         PROJECTED, work.encoder.states, min(work.feature_width, work.encoder.states)

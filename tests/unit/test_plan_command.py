@@ -189,7 +189,6 @@ def test_measuring_compares_this_machine_with_the_reference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a machine that takes twice as long for everything."""
-    from loopd.sizing import calibrating
     from loopd.sizing.costs import SECONDS
     from loopd.sizing.estimate import pass_seconds, projection_seconds
 
@@ -207,11 +206,11 @@ def test_measuring_compares_this_machine_with_the_reference(
         def encoding(self, texts: list[str]) -> float:
             return 2 * pass_seconds(work, machines, len(texts))
 
-    row = SECONDS.row_read["csv"] + SECONDS.row_indexed
-    each = row + 5 * calibrating.WORDS * SECONDS.byte_read
     monkeypatch.setattr(measuring, "EncoderPass", Pass)
     monkeypatch.setattr(measuring, "disk_speed", lambda folder: 42e6)
-    monkeypatch.setattr(measuring, "taking_in", lambda folder, rows, words: 2 * rows * each)
+    monkeypatch.setattr(
+        measuring, "taking_in", lambda folder, rows, words: 2 * rows * SECONDS.row_measured
+    )
     monkeypatch.setattr(
         measuring, "projecting",
         lambda rows, width, dimensions: 2 * rows * projection_seconds(work, 1),
