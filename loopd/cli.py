@@ -18,6 +18,7 @@ from loopd import __version__
 from loopd.commands.add import add
 from loopd.commands.entrance import init, start
 from loopd.commands.page import page
+from loopd.commands.plan import plan
 from loopd.commands.practice import demo, oracle, simulate
 from loopd.commands.remove import remove
 from loopd.commands.results import export, predict
@@ -39,7 +40,7 @@ from loopd.installation import confusion
 from loopd.printable import one_line, printable
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Begin", ("start", "init", "demo")),
+    ("Begin", ("start", "init", "demo", "plan")),
     ("Run", ("check", "run", "add", "remove", "status", "page", "recover")),
     ("Get out what is in it", ("predict", "export", "report")),
     ("Argilla and people", ("serve", "users")),
@@ -282,6 +283,8 @@ def report(config: Path, *, out: Path | None, no_texts: bool) -> None:
     run_report(load_config(config), out, click.echo, texts=not no_texts)
 
 
-_MORE = (start, init, add, remove, page, predict, export, oracle, demo, simulate, serve, users)
+_MORE = (
+    start, init, plan, add, remove, page, predict, export, oracle, demo, simulate, serve, users,
+)  # fmt: skip
 for _command in _MORE:
     main.add_command(_command)

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"dashboard", "backtest", "console"}),
     frozenset({"sinks"}),
     frozenset({"overview"}),
-    frozenset({"oracle", "export", "listener", "operations"}),
+    frozenset({"oracle", "export", "listener", "operations", "sizing"}),
     frozenset({"loop"}),
     frozenset({"annotation", "learning", "evaluation", "server", "metrics_log"}),
     frozenset({"tasks"}),

@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # also where a test loads this f
 import loop_picture
 import page_api
 import page_events
+import page_scale
 from tables import WORDS, code, doc, inline, page, table
 
 ROOT = Path(__file__).parents[2]
@@ -302,6 +303,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/events.md": page_events.events,
     "docs/api.md": page_api.api,
     "docs/exit-codes.md": exit_codes,
+    "docs/scale.md": page_scale.scale,
     "docs/images/loop.svg": loop_picture.svg,
     "configs/full.yaml": full_config,
     "loopd/config/schema.json": schema_text,

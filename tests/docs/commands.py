@@ -51,6 +51,7 @@ RULES = (
     Rule(r"loopd predict my\.yaml --input .*", Way.SHAPE, "tests/export labels other tables"),
     Rule(r"loopd add my\.yaml new\.csv", Way.SHAPE, "tests/loop/test_add.py runs it"),
     Rule(r"loopd remove my\.yaml --ids .*", Way.SHAPE, "tests/loop/test_remove.py runs it"),
+    Rule(r"loopd plan .*", Way.SHAPE, "tests/unit/test_plan_command.py runs it"),
     Rule(rf"loopd {VERBS} {CONFIGS}( .*)?", Way.STORY),
     Rule(r"HF_TOKEN=\S+ loopd export .* --push \S+", Way.SHAPE, "tests/export has a hub for it"),
     Rule(r"loopd start .*", Way.SHAPE, "until Ctrl-C; tests/starting/test_start.py"),
