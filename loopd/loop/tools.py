@@ -13,6 +13,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.field_layout import layout_of
 from loopd.annotation.store import AnnotationStore, Progress
 from loopd.annotation.watcher import AnswerWatcher
+from loopd.compute.ray_engine import engine_of
 from loopd.config import ClassifierSection, Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool
@@ -346,6 +347,7 @@ def build_learner(
             apart=apart,
             interrupt=interrupt,
             progress=progress or silent,
+            engine=engine_of(config.compute, section.threads, section.device),
         )
 
     return contending(build, config.classifier)
