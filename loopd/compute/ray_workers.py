@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from loopd.compute.schedule import Outcome
+from loopd.compute.schedule import PieceOutcome
 from loopd.compute.shard_worker import Failure, ShardWorker, WorkerFacts, facts
 from loopd.errors import ConfigError, ModelError, UnexpectedError
 from loopd.installation import add_extra
@@ -117,7 +117,7 @@ class RayWorkers:
                 return True
         return False
 
-    def finished(self, seconds: float) -> list[Outcome[object]]:
+    def finished(self, seconds: float) -> list[PieceOutcome[object]]:
         """What has become of pieces.
 
         Raises:
@@ -168,7 +168,7 @@ class RayWorkers:
         found: list[WorkerFacts] = ray.get(answers, timeout=PATIENCE)
         return found
 
-    def _heard(self, worker: WorkerHandle, reference: Reference) -> Outcome[object] | None:
+    def _heard(self, worker: WorkerHandle, reference: Reference) -> PieceOutcome[object] | None:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
@@ -186,9 +186,9 @@ class RayWorkers:
         worker.task = None
         if isinstance(result, Failure):
             raise result.error()
-        return Outcome(task[0] if task else 0, result)
+        return PieceOutcome(task[0] if task else 0, result)
 
-    def _lost(self, worker: WorkerHandle, error: Exception) -> Outcome[object] | None:
+    def _lost(self, worker: WorkerHandle, error: Exception) -> PieceOutcome[object] | None:
         self._workers.remove(worker)
         if worker.task is None:
             reason = _reason(error)
@@ -199,7 +199,7 @@ class RayWorkers:
                 )
             return None
         self.recruit()
-        return Outcome(worker.task[0], lost=_reason(error))
+        return PieceOutcome(worker.task[0], lost=_reason(error))
 
     def _refuse_none(self) -> None:
         """Somebody must begin within a while.
@@ -254,14 +254,14 @@ def _started(node: str, resources: dict[str, float], threads: int) -> WorkerHand
             **resources,
             max_restarts=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
-            runtime_env={"env_vars": _environment(threads)},
+            runtime_env={"env_vars": worker_environment(threads)},
         )
         .remote(str(Path.cwd()))
     )
     return WorkerHandle(actor, node, actor.facts.remote())
 
 
-def _environment(threads: int) -> dict[str, str]:
+def worker_environment(threads: int) -> dict[str, str]:
     """Variables of a worker: its threads, and where loopd lies if it is not installed."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = dict.fromkeys(names, str(threads))

@@ -25,7 +25,7 @@ AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[Result]):
+class PieceOutcome(Generic[Result]):
     """What became of a piece.
 
     Attributes:
@@ -51,7 +51,7 @@ class WorkerGroup(Protocol[Result]):
         """Hand out a piece; whether somebody was free to take it."""
         ...
 
-    def finished(self, seconds: float) -> list[Outcome[Result]]:
+    def finished(self, seconds: float) -> list[PieceOutcome[Result]]:
         """What has become of pieces; waits so long for the first news.
 
         Raises:

@@ -6,7 +6,7 @@ it keeps in memory or on disk is computed again when it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
-from loopd.learning.arrays import Proba, Vectors
+from loopd.learning.arrays import Floats, Proba, Vectors
 from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.described_labels import DescribedLabels
@@ -164,10 +164,7 @@ class Learner:
         *,
         encoder: Tuned | None = None,
     ) -> str:
-        """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
-
-        The order of the targets does not matter.
-        """
+        """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap."""
         return self._sets.model_id(round, targets, member, encoder)
 
     def fit(
@@ -330,6 +327,12 @@ class Learner:
         """
         represented = self._representation
         return None if represented is None else represented.pool[self._rows(ids)]
+
+    def similarities(self, others: Vectors, at_once: int) -> Iterator[Floats] | None:
+        """Largest cosine of each text with any of the others, by workers; ``None`` without any."""
+        from loopd.learning.shards.nearness import similarities
+
+        return similarities(self._context, self._representation, others, at_once)
 
     def represents(self) -> bool:
         """Whether ``vectors`` gives any."""

@@ -5,13 +5,13 @@ Must not know why some of them have been asked already, nor what becomes of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning.arrays import Vectors
+from loopd.learning.arrays import Floats, Vectors
 from loopd.learning.strategies.space import nearest_similarity
 from loopd.records import PoolId
 
@@ -38,12 +38,17 @@ class Nearness:
     Args:
         ids: of the pool, in its order.
         vectors: gives those of texts, each of length 1; ``None``: there are none.
+        elsewhere: gives for each text of the pool in its order, some at once, the largest cosine
+            with any of some vectors, where other processes compute it.
     """
 
     def __init__(
-        self, ids: Sequence[PoolId], vectors: Callable[[Sequence[PoolId]], Vectors | None]
+        self,
+        ids: Sequence[PoolId],
+        vectors: Callable[[Sequence[PoolId]], Vectors | None],
+        elsewhere: Callable[[Vectors, int], Iterator[Floats] | None] = lambda *_: None,
     ) -> None:
-        self._ids, self._found = ids, vectors
+        self._ids, self._found, self._elsewhere = ids, vectors, elsewhere
         self._compared: frozenset[PoolId] = frozenset()
         self._cosines = self._nothing_near()
 
@@ -92,9 +97,11 @@ class Nearness:
         """Raise cosines (n,) to those with any of the others (k, d)."""
         if len(others) < FEWEST:
             others = np.concatenate([others, np.repeat(others[:1], FEWEST - len(others), axis=0)])
-        for start in range(0, len(self._ids), AT_ONCE):
-            rows = slice(start, start + AT_ONCE)
-            found = nearest_similarity(self.vectors(self._ids[rows]), others)
+        parts = [slice(start, start + AT_ONCE) for start in range(0, len(self._ids), AT_ONCE)]
+        compared = self._elsewhere(others, AT_ONCE) if len(parts) > 1 else None
+        if compared is None:
+            compared = (nearest_similarity(self.vectors(self._ids[rows]), others) for rows in parts)
+        for rows, found in zip(parts, compared, strict=True):
             cosines[rows] = np.maximum(cosines[rows], found)
 
 

@@ -143,7 +143,7 @@ class Tools:
         """How near the texts are to those that were asked."""
         from loopd.learning.near_duplicates import Nearness
 
-        return Nearness(self.data.pool.ids, self.learner.vectors)
+        return Nearness(self.data.pool.ids, self.learner.vectors, self.learner.similarities)
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""

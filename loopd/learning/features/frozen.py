@@ -340,16 +340,20 @@ class FrozenRepresentation:
 
     def joined(self, layers: Vectors, last: Vectors) -> Vectors:
         """The two views of some texts side by side."""
-        of_layers, of_last = self._means
-        both = np.hstack([unit(layers - of_layers), unit(last - of_last)])
-        return unit(both.astype(np.float32))
+        return joined_views(layers, last, self.means)
 
     @cached_property
-    def _means(self) -> tuple[Vectors, Vectors]:
+    def means(self) -> tuple[Vectors, Vectors]:
         """Means of the two views over a fixed part of the first intake."""
         count = len(self.features.first)
         sample = np.sort(np.random.default_rng(0).permutation(count)[:SAMPLE])
         return self.features.pool[sample].mean(axis=0), self.features.last[sample].mean(axis=0)
+
+
+def joined_views(layers: Vectors, last: Vectors, means: tuple[Vectors, Vectors]) -> Vectors:
+    """The two views of some texts, with these means, side by side."""
+    both = np.hstack([unit(layers - means[0]), unit(last - means[1])])
+    return unit(both.astype(np.float32))
 
 
 @dataclass(frozen=True)
