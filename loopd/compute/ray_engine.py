@@ -135,7 +135,7 @@ def connect(address: str) -> None:
         raise ConfigError(problem, add_extra("ray")) from None
     if ray.is_initialized():
         return
-    own = {"include_dashboard": False, "_node_ip_address": LOOPBACK}
+    own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": LOOPBACK}  # Ray's
     try:
         ray.init(
             address=head or "local",

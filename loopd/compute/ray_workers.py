@@ -174,12 +174,12 @@ class RayWorkers:
 
         task, is_first = worker.task, worker.task is None
         try:
-            result = ray.get(reference)
+            result: object = ray.get(reference)
         except RayTaskError as error:
             raise UnexpectedError(f"a worker of the Ray cluster: {_reason(error)}") from error
         except RayError as error:
             return self._lost(worker, error)
-        if is_first:
+        if is_first and isinstance(result, WorkerFacts):
             _refuse_unlike(result)
             worker.ready = None
             return None

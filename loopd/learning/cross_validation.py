@@ -65,9 +65,8 @@ class CrossPredictor:
         """
         part = self._parts(labelled, folds)
         numbers = self._needed(part)
-        guessed = (self._of_part(labelled, targets, part, number) for number in numbers)
-        if elsewhere is not None:
-            guessed = elsewhere(numbers)
+        here = (self._of_part(labelled, targets, part, number) for number in numbers)
+        guessed = here if elsewhere is None else elsewhere(numbers)
         by_row: dict[int, Target] = {}
         for number, guesses in zip(numbers, guessed, strict=True):
             by_row |= dict(zip(np.flatnonzero(part == number).tolist(), guesses, strict=True))

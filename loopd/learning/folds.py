@@ -57,7 +57,7 @@ def out_of_fold(
     """
     parts = FoldParts.of(train_set, folds=folds, seed=seed, weights=weights, always=always)
     proba = np.empty((len(train_set), parts.labels), dtype=np.float32)
-    of_each = (parts.proba(number, make) for number in parts.numbers)
+    of_each: Iterator[Proba] = (parts.proba(number, make) for number in parts.numbers)
     if elsewhere is not None:
         of_each = elsewhere(parts.numbers)
     for number, part in zip(parts.numbers, of_each, strict=True):

@@ -25,8 +25,7 @@ from loopd.learning.classifiers.contract import (
     ClassifierFactory,
     CountsTokens,
 )
-from loopd.learning.features.intakes import IntakeRows
-from loopd.learning.features.store import FeatureStore, blocks
+from loopd.learning.features.store import blocks
 from loopd.learning.features.windows import CUT
 from loopd.learning.representation import Rows
 from loopd.learning.strategies.scores import top
@@ -243,13 +242,14 @@ def _guessed(
 ) -> Proba:
     everything = np.arange(features.shape[0])
     proba = np.empty((len(everything), len(student.bias)), dtype=np.float32)
-    if engine.spreads and isinstance(features, (FeatureStore, IntakeRows)):
-        from loopd.learning.shards.scoring import HeadOnRows, all_proba
+    if engine.spreads:
+        from loopd.learning.shards.scoring import HeadOnRows, all_proba, on_disk
 
-        model = HeadOnRows(student, features, len(student.bias))
-        for block, part in all_proba(engine, model, everything, interrupt):
-            proba[block] = part
-        return proba
+        if on_disk(features):
+            model = HeadOnRows(student, features, len(student.bias))
+            for block, part in all_proba(engine, model, everything, interrupt):
+                proba[block] = part
+            return proba
     for block in blocks(everything):
         interrupt()
         proba[block] = student.proba(features[everything[block]])

@@ -191,7 +191,7 @@ class Trainer:
                     folds=folds,
                     seed=seed,
                     weights=self._weights(training_set),
-                    elsewhere=spread and spread.proba(training_set, folds),
+                    elsewhere=None if spread is None else spread.proba(training_set, folds),
                 )
             stored = {"proba": np.asarray(proba, dtype=np.float32)}
             self._folds.put(name, stored)
@@ -261,7 +261,7 @@ class Trainer:
                 self._dataset(training_set),
                 targets,
                 folds,
-                spread and spread.targets(training_set, targets, folds),
+                None if spread is None else spread.targets(training_set, targets, folds),
             )
         guesses = {int(training_set.positions[row]): guess for row, guess in by_row.items()}
         self._last_crossed = name, guesses

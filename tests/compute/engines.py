@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from loopd.compute.schedule import PieceOutcome, in_order
-from loopd.errors import LoopdError
+from loopd.compute.schedule import MOST_LOSSES, PieceOutcome, in_order
 from loopd.compute.shard_worker import Failure
+from loopd.errors import LoopdError
 
 
 class UnreliableWorkers:
@@ -20,11 +21,18 @@ class UnreliableWorkers:
         seed: of what happens to them.
         size: how many there are.
         loss: how often one is lost.
+        most: how many are lost over one piece.
     """
 
     def __init__(
-        self, do: Callable[[int], Any], seed: int = 0, size: int = 3, loss: float = 0.0
+        self,
+        do: Callable[[int], Any],
+        seed: int = 0,
+        size: int = 3,
+        loss: float = 0.0,
+        most: int = MOST_LOSSES,
     ) -> None:
+        self._losses, self._most = Counter[int](), most
         self.size = size
         self.given: list[int] = []
         self.abandoned = False
@@ -49,7 +57,8 @@ class UnreliableWorkers:
         self.abandoned = True
 
     def _outcomes(self, number: int) -> list[PieceOutcome[Any]]:
-        if self._rng.random() < self._loss:
+        if self._rng.random() < self._loss and self._losses[number] < self._most:
+            self._losses[number] += 1
             return [PieceOutcome(number, lost="its machine is gone")]
         times = 2 if self._rng.random() < self._loss else 1
         return [PieceOutcome(number, self._do(number)) for _ in range(times)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.compute.schedule import AHEAD, MOST_LOSSES, PieceOutcome, in_order
+from loopd.compute.schedule import AHEAD, PieceOutcome, in_order
 from loopd.errors import Interrupted, ModelError
 from tests.compute.engines import UnreliableWorkers
 
@@ -19,20 +19,15 @@ def nothing() -> None:
 
 @given(st.integers(0, 10_000), st.integers(0, 40), st.integers(1, 5))
 def test_results_are_in_order(seed: int, count: int, size: int) -> None:
-    workers = UnreliableWorkers(lambda number: number * number, seed, size, loss=0.1)
-    try:
-        found = list(in_order(workers, count, nothing))
-    except ModelError as error:  # by chance one piece lost too many
-        assert "over the same piece" in error.message
-        assert max(map(workers.given.count, workers.given)) > MOST_LOSSES
-    else:
-        assert found == [number * number for number in range(count)]
+    workers = UnreliableWorkers(lambda number: number * number, seed, size, loss=0.3)
+    found = list(in_order(workers, count, nothing))
+    assert found == [number * number for number in range(count)]
     assert workers.abandoned
 
 
 def test_a_piece_that_costs_every_worker_ends_the_work() -> None:
-    workers = UnreliableWorkers(lambda number: number, loss=1.0)
-    with pytest.raises(ModelError, match="4 workers .* its machine is gone"):
+    workers = UnreliableWorkers(lambda number: number, loss=1.0, most=99)
+    with pytest.raises(ModelError, match=r"4 workers .* its machine is gone"):
         list(in_order(workers, 5, nothing))
     assert workers.abandoned
 

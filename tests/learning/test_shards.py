@@ -181,7 +181,7 @@ def test_a_worker_that_does_not_share_the_folder(
     from loopd.learning.features.frozen import FrozenFeatures
 
     monkeypatch.setattr(FrozenFeatures, "encode_piece", lambda *_: None)
-    with pytest.raises(ModelError, match="features .* are not in") as error:
+    with pytest.raises(ModelError, match=r"features .* are not in") as error:
         learner(UnreliableEngine(), tmp_path, "frozen-head").vectors(growing_pool().ids)
     assert "share" in error.value.hint
 

@@ -245,10 +245,10 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
 
     def _elsewhere(self, data_set: IndexedDataset) -> HeadOnRows | None:
         """What workers need to score the rows; ``None`` where this process does it."""
-        few = len(data_set) <= ROWS
-        if few or not self._context.engine.spreads or not on_disk(data_set.features):
+        features, engine = data_set.features, self._context.engine
+        if len(data_set) <= ROWS or not engine.spreads or not on_disk(features):
             return None
-        return HeadOnRows(self.head, data_set.features, self.num_classes)
+        return HeadOnRows(self.head, features, self.num_classes)
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None

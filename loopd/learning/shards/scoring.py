@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def best_of(model: HeadOnRows, piece: tuple[Positions, int]) -> tuple[Positions,
     return rows[best], values[best]
 
 
-def on_disk(features: object) -> bool:
+def on_disk(features: object) -> TypeGuard[PoolRows]:
     """Whether features are files that a worker can read."""
     return isinstance(features, (FeatureStore, IntakeRows))
 
