@@ -9,9 +9,12 @@ import ipaddress
 import itertools
 import logging
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -137,18 +140,31 @@ def connect(address: str) -> None:
         return
     own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": LOOPBACK}  # Ray's
     try:
-        ray.init(
-            address=head or "local",
-            log_to_driver=False,
-            configure_logging=False,
-            logging_level=logging.ERROR,
-            **({} if head else own),
-        )
+        with _signals_kept():
+            ray.init(
+                address=head or "local",
+                log_to_driver=False,
+                configure_logging=False,
+                logging_level=logging.ERROR,
+                **({} if head else own),
+            )
     # Ray has no class for what goes wrong here: ConnectionError, RuntimeError, ValueError and more.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         where = f"the Ray cluster at {head}" if head else "a Ray cluster on this machine"
         raise ConfigError(f"cannot use {where}: {reason[:200]}", HOW_TO) from error
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What a stop does stays as it is: Ray has SIGTERM end the process there and then."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _head(address: str) -> str:

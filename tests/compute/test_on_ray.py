@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,17 @@ def batches(built: Learner, rounds: int) -> list[Any]:
         chosen.append([(item.record_id, item.score, item.suggestion) for item in batch.items])
         targets |= gold(texts, [item.record_id for item in batch.items])
     return chosen
+
+
+def test_a_stop_means_what_it_meant(address: str) -> None:
+    def handler(number: int, _: object) -> None: ...
+
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        RayEngine(address, WorkerNeeds(1)).describe()
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize("name", ["frozen-head", "transformer"])
