@@ -133,11 +133,14 @@ def connect(address: str) -> None:
         os.environ.setdefault(ONLY_HERE, "0")
     try:
         import ray
+        from ray._private import ray_constants
     except ImportError:
         problem = "compute.engine is ray, and the package ray is not installed"
         raise ConfigError(problem, add_extra("ray")) from None
     if ray.is_initialized():
         return
+    if os.environ.get(ONLY_HERE) == "0":  # too late where somebody has imported Ray before
+        ray_constants.ENABLE_RAY_CLUSTER = False
     own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": LOOPBACK}  # Ray's
     try:
         with _signals_kept():

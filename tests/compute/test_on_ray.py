@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
+from loopd.records import PoolId, Record
 from tests.compute.clusters import cluster, kill_one_at_work, loopd
-from tests.learning.conftest import LABELS, gold, make_pool
+from tests.learning.conftest import FILLERS, LABELS, WORDS, gold
 from tests.simulation.sets import write_set
 
-pytest.importorskip("ray")
-
 pytestmark = [
+    # Not ``importorskip``: Ray reads variables when it is imported.
+    pytest.mark.skipif(find_spec("ray") is None, reason="the extra `ray` is not installed"),
     pytest.mark.slow,
     pytest.mark.integration,
     pytest.mark.timeout(1800),
@@ -52,9 +54,18 @@ def engine(address: str) -> RayEngine:
     return RayEngine(address, WorkerNeeds(1))
 
 
+def record_of(number: int) -> Record:
+    """A text of two words of its class, and how often that was said."""
+    label = LABELS[number % 3]
+    words = WORDS[label]
+    first, second = words[number % 8], words[number // 8 % 8]
+    text = f"{FILLERS[number % 5]} {first} and {second}, {number} times"
+    return Record(PoolId(f"id-{number:04d}"), text, label)
+
+
 def pool() -> Pool:
     """Texts of several intakes, so that each is a piece of what is encoded."""
-    records = make_pool(TEXTS).records
+    records = [record_of(number) for number in range(TEXTS)]
     parts = Pool(tuple(records[:300]))
     for start in range(300, TEXTS, 250):
         parts = parts.grown(records[start : start + 250])

@@ -76,7 +76,8 @@ def learner(engine: Engine, cache: Path, name: str, **more: Any) -> Learner:
 
 def run(built: Learner) -> list[Any]:
     """All that a run of two rounds says."""
-    pool, said = growing_pool(), []
+    pool = growing_pool()
+    said: list[Any] = []
     batch = built.first_batch(12, round=0, exclude=())
     targets = gold(pool, [item.record_id for item in batch.items])
     for number in range(1, ROUNDS + 1):
