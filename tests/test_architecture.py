@@ -27,7 +27,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"annotation", "learning", "evaluation", "server", "metrics_log"}),
     frozenset({"tasks"}),
     frozenset({"storage", "data"}),
-    frozenset({"log", "progress", "config_file", "credentials"}),
+    frozenset({"log", "progress", "config_file", "credentials", "compute"}),
     frozenset({"config"}),
     frozenset({"machine", "cleanlab_adapter", "key_text"}),
     frozenset({"folding"}),
@@ -51,13 +51,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "sqlite3": ("storage", "server"),
     "cleanlab": ("cleanlab_adapter.py",),
     "mlflow": ("sinks",),
+    "ray": ("compute",),
     "tensorboard": ("sinks",),
 }
 """Which parts may import a package."""
 
 HEAVY = (
     "torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server",
-    "argilla",
+    "argilla", "ray",
 )  # fmt: skip
 """Must not be imported at the top of a module outside ``learning`` and ``server``."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from loopd import log
@@ -16,7 +17,9 @@ from loopd.backtest.forecast import Forecast, planned_rounds
 from loopd.backtest.luck import refuse_untrained
 from loopd.backtest.results import cores, write_results
 from loopd.backtest.trial import Trial
-from loopd.backtest.worker_pool import Message, WorkItem, run_tasks
+from loopd.backtest.worker_pool import WORKER, Message, WorkItem, local_worker, run_tasks
+from loopd.compute.processes import LineProcess
+from loopd.compute.ray_processes import ClusterPlaces
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.loop.daemon import report_data
@@ -95,7 +98,9 @@ def run_backtest(
     data = read_checked(base)
     report_data(data)
     folder = (options.out or _beside(config.run.dir)).absolute()
-    jobs = options.jobs or cores()
+    places = _places(base)
+    jobs = min(options.jobs or len(places.nodes), len(places.nodes)) if places else options.jobs
+    jobs = jobs or cores()
     stop = Stop(second_kills=True)
     with on_signals(stop), opened(folder, force=options.force) as before:
         experiment = Experiment(
@@ -109,7 +114,7 @@ def run_backtest(
             fingerprints=fingerprints(data),
         )
         settle(experiment, before)
-        Backtest(experiment, jobs, stop, tell).run()
+        Backtest(experiment, jobs, stop, tell, places).run()
         if stop.is_set():
             log.get("simulate").info("stopped", phase="simulate", hint="start again to go on")
             return INTERRUPTED
@@ -137,6 +142,20 @@ def _share(config: Config, jobs: int) -> int:
     """Threads of each of so many processes."""
     share = max(1, cores() // jobs)
     return min(config.classifier.threads or share, share)
+
+
+def _places(config: Config) -> ClusterPlaces | None:
+    """Where runs are done on a cluster, one thread each; ``None``: on this machine.
+
+    Raises:
+        ConfigError: the cluster cannot be used, or has no CPU.
+    """
+    if config.compute.engine == "local":
+        return None
+    places = ClusterPlaces.of(config.compute.address, config.classifier.threads or 1)
+    if not places.nodes:
+        raise ConfigError("no machine of the Ray cluster has a CPU for a run")
+    return places
 
 
 def _beside(run_dir: Path) -> Path:
@@ -212,6 +231,7 @@ class Backtest:
         jobs: runs at the same time.
         stop: the wish to end.
         tell: takes what is logged of each round.
+        places: where the runs are done; ``None``: on this machine.
     """
 
     def __init__(
@@ -220,8 +240,10 @@ class Backtest:
         jobs: int,
         stop: Stop,
         tell: Callable[[Mapping[str, object]], None] = lambda _: None,
+        places: ClusterPlaces | None = None,
     ) -> None:
         self._experiment, self._tell = experiment, tell
+        self._places = places
         self._jobs = jobs
         self._stop = stop
         self._trials = experiment.trials()
@@ -235,10 +257,10 @@ class Backtest:
         tasks = [self._task(trial) for trial in waiting]
         if self._jobs > 1 and first:
             # One process with all threads: it also fills the caches that the runs share.
-            self._do(first, 1, self._jobs * self._experiment.threads)
+            self._do(first, 1, self._jobs_here * self._experiment.threads, None)
             first = []
         if tasks and not self._stop.is_set():
-            self._do([*first, *tasks], self._jobs, self._experiment.threads)
+            self._do([*first, *tasks], self._jobs, self._experiment.threads, self._places)
 
     def _known(self, trial: Trial, state: State) -> bool:
         """Count what an earlier process did; returns whether the run is finished."""
@@ -251,15 +273,26 @@ class Backtest:
 
     def _first_batches(self) -> list[WorkItem]:
         missing = [
-            replace(trial, config=_threads(trial.config, self._jobs))
+            replace(trial, config=_threads(trial.config, self._jobs_here))
             for trial in self._experiment.first_batches()
             if trial.first is not None and not trial.first.exists()
         ]
         message = {"kind": "first", "trials": [trial.to_json() for trial in missing]}
         return [WorkItem("the first batches", message, lambda _: None)] if missing else []
 
-    def _do(self, tasks: Sequence[WorkItem], jobs: int, threads: int) -> None:
-        run_tasks(tasks, jobs, threads, self._experiment.folder / WORKER_LOG, self._stop)
+    @property
+    def _jobs_here(self) -> int:
+        """How many runs this machine would do at the same time."""
+        return self._jobs if self._places is None else min(self._jobs, cores())
+
+    def _do(
+        self, tasks: Sequence[WorkItem], jobs: int, threads: int, places: ClusterPlaces | None
+    ) -> None:
+        log_file = self._experiment.folder / WORKER_LOG
+        start: Callable[[], LineProcess] = partial(local_worker, threads, log_file)
+        if places is not None:
+            start = places.starter(WORKER, threads, log_file)
+        run_tasks(tasks, jobs, log_file, self._stop, start)
 
     def _task(self, trial: Trial) -> WorkItem:
         return WorkItem(

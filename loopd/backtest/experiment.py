@@ -12,7 +12,7 @@ from typing import Any
 
 from loopd.backtest.arms import Arm, seedless
 from loopd.backtest.trial import Trial
-from loopd.config import Config
+from loopd.config import ComputeSection, Config
 from loopd.errors import ConfigError, JournalError, NewerError, RunError, StorageError
 from loopd.loop.tools import DataSets
 from loopd.storage.files import write_atomic
@@ -109,7 +109,9 @@ def placed(config: Config, folder: Path, seed: int, threads: int) -> Config:
     run = config.run.model_copy(update={"dir": folder, "seed": seed, "keep_models": 1})
     share = min(config.classifier.threads or threads, threads)
     classifier = config.classifier.model_copy(update={"threads": share})
-    return config.model_copy(update={"run": run, "classifier": classifier})
+    # A run is a piece of work itself: it does not cut its own into further ones.
+    here = ComputeSection()
+    return config.model_copy(update={"run": run, "classifier": classifier, "compute": here})
 
 
 def fingerprints(data: DataSets) -> tuple[str, str]:

@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from loopd import errors
+from loopd.compute.processes import LineProcess, LocalProcess
+from loopd.compute.schedule import MOST_LOSSES
 from loopd.errors import LoopdError, UnexpectedError
 from loopd.loop.stop import Stop
 
@@ -29,6 +31,9 @@ LOOK_SECONDS = 0.1
 """How often the wish to end is looked at."""
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+WORKER = ("-m", "loopd.backtest.worker")
+"""What Python is told to run."""
 
 Message = dict[str, Any]
 
@@ -49,23 +54,30 @@ class WorkItem:
 
 
 def run_tasks(
-    tasks: Sequence[WorkItem], jobs: int, threads: int, log_file: Path, stop: Stop
+    tasks: Sequence[WorkItem],
+    jobs: int,
+    log_file: Path,
+    stop: Stop,
+    start: Callable[[], LineProcess],
 ) -> None:
     """Do all tasks in parallel processes; returns early when a stop is asked for.
+
+    A task whose machine is lost goes to another one.
 
     Args:
         tasks: in the order in which they are begun.
         jobs: processes at the same time.
-        threads: CPU threads of each.
         log_file: takes what the workers write on standard error.
         stop: the wish to end.
+        start: starts a process.
 
     Raises:
         LoopdError: a task failed; the others were stopped, and what they finished is kept.
     """
     waiting = deque(tasks)
     inbox: queue.SimpleQueue[tuple[_Worker, Message | None]] = queue.SimpleQueue()
-    workers = [_Worker(threads, log_file, inbox) for _ in range(min(jobs, len(tasks)))]
+    workers = [_Worker(start(), log_file, inbox) for _ in range(min(jobs, len(tasks)))]
+    losses = Counter[str]()
     try:
         for worker in workers:
             worker.give(waiting.popleft())
@@ -74,7 +86,13 @@ def run_tasks(
                 worker, message = inbox.get(timeout=LOOK_SECONDS)
             except queue.Empty:
                 continue
-            if worker.heard(message) and waiting:
+            if message is None and worker.is_lost(losses):
+                again = _Worker(start(), log_file, inbox)
+                workers[workers.index(worker)] = again
+                if worker.task is not None:
+                    again.give(worker.task)
+                worker.end(0.0)
+            elif worker.heard(message) and waiting:
                 worker.give(waiting.popleft())
     finally:
         _end(workers)
@@ -84,32 +102,31 @@ class _Worker:
     """One process; ``task`` is what it works on, ``None`` when it is idle."""
 
     def __init__(
-        self, threads: int, log_file: Path, inbox: queue.SimpleQueue[tuple[_Worker, Message | None]]
+        self,
+        process: LineProcess,
+        log_file: Path,
+        inbox: queue.SimpleQueue[tuple[_Worker, Message | None]],
     ) -> None:
         self.task: WorkItem | None = None
         self._inbox = inbox
         self._log_file = log_file
-        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
-        with log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "loopd.backtest.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=environment,
-            )
+        self._process = process
         threading.Thread(target=self._listen, daemon=True).start()
 
     def give(self, task: WorkItem) -> None:
         """Begin a task."""
         self.task = task
-        pipe = self._process.stdin
-        if pipe is not None:
-            try:
-                pipe.write(f"{json.dumps(task.message)}\n".encode())
-                pipe.flush()
-            except BrokenPipeError:
-                return  # it died: its output ends too, and says so
+        try:
+            self._process.write(json.dumps(task.message))
+        except BrokenPipeError:
+            return  # it died: its output ends too, and says so
+
+    def is_lost(self, losses: Counter[str]) -> bool:
+        """Whether its machine is gone, and its task has not cost too many of them."""
+        if self.task is None or not self._process.is_lost:
+            return False
+        losses[self.task.name] += 1
+        return losses[self.task.name] <= MOST_LOSSES
 
     def heard(self, message: Message | None) -> bool:
         """Take a message; returns whether the worker is free now.
@@ -131,11 +148,7 @@ class _Worker:
 
     def let_go(self) -> None:
         """Tell the process to end, after the step at hand."""
-        if self._process.stdin is not None:
-            try:
-                self._process.stdin.close()
-            except BrokenPipeError:
-                return
+        self._process.close_input()
 
     def end(self, seconds: float) -> None:
         """Wait so long for the process to end, then kill it."""
@@ -144,13 +157,11 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._process.close()
 
     def _listen(self) -> None:
-        if self._process.stdout is not None:
-            for line in self._process.stdout:
-                self._inbox.put((self, json.loads(line)))
+        for line in self._process.lines():
+            self._inbox.put((self, json.loads(line)))
         self._inbox.put((self, None))
 
     def _died(self, task: WorkItem) -> LoopdError:
@@ -163,6 +174,12 @@ class _Worker:
                 "if memory ran out, take fewer --jobs; start again to go on",
             )
         return UnexpectedError(f"{task.name}: its process ended with code {code}: {last}")
+
+
+def local_worker(threads: int, log_file: Path) -> LineProcess:
+    """A worker process of this machine with so many CPU threads."""
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    return LocalProcess([sys.executable, *WORKER], environment, log_file)
 
 
 def _end(workers: Sequence[_Worker]) -> None:

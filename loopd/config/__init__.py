@@ -1,6 +1,7 @@
 """Every setting, its default and its meaning; must not look at files, data or servers."""
 
 from loopd.config.audit import AuditSection
+from loopd.config.compute import ComputeSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import ArgillaPoolSection, DataSection, PoolSection
 from loopd.config.learning import PACKAGED_MODEL, ClassifierSection, StrategySection
@@ -22,6 +23,7 @@ __all__ = [
     "ArgillaSection",
     "AuditSection",
     "ClassifierSection",
+    "ComputeSection",
     "Config",
     "ConsensusSection",
     "CriterionSection",

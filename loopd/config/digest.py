@@ -20,12 +20,12 @@ Names = Mapping[str, tuple[str, ...]]
 
 _READING = ("annotator_column", "encoding", "format", "path", "tolerate", "verdict_column")
 UNSHAPING: Names = {
-    "": ("argilla", "dashboard", "log", "run", "sinks"),
+    "": ("argilla", "compute", "dashboard", "log", "run", "sinks"),
     "pool": (*_READING, "argilla", "follow", "show"),
     "test": _READING,
 }
-"""Where things lie, how the server is reached, what is logged and what is shown; how files are
-read, as the contents of the data sets have fingerprints of their own."""
+"""Where things lie, how the server is reached, who does the work, what is logged and what is shown;
+how files are read, as the contents of the data sets have fingerprints of their own."""
 
 _TEXTS = (
     *("annotator", "answers", "hub", "hub_config", "id", "label", "separator", "split", "text"),

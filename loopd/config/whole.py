@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, model_validator
 
 from loopd.config.audit import AuditSection
+from loopd.config.compute import ComputeSection
 from loopd.config.dashboard import DashboardSection
 from loopd.config.data import HoldoutSection, PoolSection
 from loopd.config.digest import digest
@@ -93,6 +94,9 @@ class Config(Section):
     stopping: StoppingSection = Field(default_factory=StoppingSection, description="The end.")
     dashboard: DashboardSection = Field(
         default_factory=DashboardSection, description="The live page."
+    )
+    compute: ComputeSection = Field(
+        default_factory=ComputeSection, description="Where the work is done."
     )
     log: LogSection = Field(default_factory=LogSection, description="The log.")
     sinks: SinksSection = Field(

@@ -6,14 +6,14 @@ Imports small-text at once, so import this module only where small-text is neede
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from loopd.learning.arrays import Positions
 from loopd.learning.dataset import IndexedDataset
-from loopd.learning.folds import assigned
+from loopd.learning.folds import Folds, assigned
 from loopd.learning.foreign import calling
 from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
@@ -42,7 +42,11 @@ class CrossPredictor:
     described: Sequence[Target] = ()
 
     def predicted(
-        self, labelled: IndexedDataset, targets: Sequence[Target], folds: int
+        self,
+        labelled: IndexedDataset,
+        targets: Sequence[Target],
+        folds: int,
+        elsewhere: Callable[[Sequence[int]], Iterator[list[Target]]] | None = None,
     ) -> dict[int, Target]:
         """Predictions for enough of the texts, part by part; each part costs one training.
 
@@ -50,6 +54,8 @@ class CrossPredictor:
             labelled: the texts, at least two.
             targets: (n,) of them, as people say them.
             folds: parts, at least 2; no more than there are texts.
+            elsewhere: gives what :meth:`of_part` does of some parts, in their order, from other
+                processes; ``None``: they are trained here.
 
         Returns:
             The predictions by number of the text, in the order of the texts.
@@ -57,17 +63,37 @@ class CrossPredictor:
         Raises:
             ModelError: the classifier fails.
         """
-        parts = min(folds, len(targets))
-        part = assigned(labelled.y, len(self.problem.labels), parts, self.seed)
+        part = self._parts(labelled, folds)
+        numbers = self._needed(part)
+        here = (self._of_part(labelled, targets, part, number) for number in numbers)
+        guessed = here if elsewhere is None else elsewhere(numbers)
         by_row: dict[int, Target] = {}
-        for number in range(parts):
-            if len(by_row) >= ENOUGH:
-                break
-            held, others = np.flatnonzero(part == number), np.flatnonzero(part != number)
-            trained_on = [targets[row] for row in others.tolist()]
-            guesses = self._guesses(labelled, held, others, trained_on)
-            by_row |= dict(zip(held.tolist(), guesses, strict=True))
+        for number, guesses in zip(numbers, guessed, strict=True):
+            by_row |= dict(zip(np.flatnonzero(part == number).tolist(), guesses, strict=True))
         return dict(sorted(by_row.items()))
+
+    def of_part(
+        self, labelled: IndexedDataset, targets: Sequence[Target], folds: int, number: int
+    ) -> list[Target]:
+        """Predictions for the texts of one part, in their order, by the arguments of the whole."""
+        return self._of_part(labelled, targets, self._parts(labelled, folds), number)
+
+    def _of_part(
+        self, labelled: IndexedDataset, targets: Sequence[Target], part: Folds, number: int
+    ) -> list[Target]:
+        held, others = np.flatnonzero(part == number), np.flatnonzero(part != number)
+        return self._guesses(labelled, held, others, [targets[row] for row in others.tolist()])
+
+    def _parts(self, labelled: IndexedDataset, folds: int) -> Folds:
+        parts = min(folds, len(labelled))
+        return assigned(labelled.y, len(self.problem.labels), parts, self.seed)
+
+    def _needed(self, part: Folds) -> list[int]:
+        """Numbers of the first parts that have enough texts together."""
+        sizes = np.bincount(part)
+        before = np.cumsum(sizes) - sizes
+        needed: list[int] = np.flatnonzero(before < ENOUGH).tolist()
+        return needed
 
     def _guesses(
         self,

@@ -22,7 +22,14 @@ from loopd.learning.dataset import IndexedDataset, unlabeled
 from loopd.learning.foreign import calling
 from loopd.learning.frozen_classifier import FrozenClassifier, exact_best
 from loopd.learning.preselect import Ask, Preselection
-from loopd.learning.protocols import Classifier, Embeds, Features, HasThresholds, Screens
+from loopd.learning.protocols import (
+    Classifier,
+    Embeds,
+    Features,
+    FindsBest,
+    HasThresholds,
+    Screens,
+)
 from loopd.learning.representation import Background
 
 Predict: TypeAlias = Callable[[IndexedDataset], Proba]
@@ -101,6 +108,12 @@ class PoolScores:
         if predict is None or (candidates is not None and len(rows) > len(candidates.positions)):
             return None
         return self._predicted(rows, predict, b"rough")
+
+    def best(self, score: Score, among: Positions, n: int) -> tuple[Positions, Scores] | None:
+        """The best ``n`` of rows (k,) and their scores; ``None`` where all must be scored here."""
+        if not isinstance(self.classifier, FindsBest) or self.preselection is not None:
+            return None
+        return self.classifier.best(score, unlabeled(self.features, self.num_classes)[among], n)
 
     def decisions(self, rows: Positions) -> Proba:
         """The model's own probabilities (k, C), or for several labels (k * C, 2) of no and yes."""
@@ -191,6 +204,9 @@ class FittedClassifier(FrozenClassifier):
         Returns:
             Positions (n,) best first, ties in the order of the pool, and their scores (n,).
         """
+        found = self._scores.best(score, among, n)
+        if found is not None:
+            return found
         rough = self._scores.screen(among)
         return exact_best(
             among,

@@ -5,13 +5,14 @@ Imports small-text at once, so import this module only where small-text is neede
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopd.learning.arrays import Mask, Proba, Scores, Weights
+from loopd.learning.arrays import Mask, Positions, Proba, Scores, Weights
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.fitted import checked_proba
 from loopd.learning.foreign import calling
@@ -30,6 +31,7 @@ def out_of_fold(
     seed: int,
     weights: Weights | None = None,
     always: Mask | None = None,
+    elsewhere: Callable[[Sequence[int]], Iterator[Proba]] | None = None,
 ) -> Proba:
     """Probabilities of labelled rows, each by a classifier that was not shown the row.
 
@@ -44,6 +46,8 @@ def out_of_fold(
         seed: of the folds and of training.
         weights: (n,) sample weights of training.
         always: (n,) rows from which every classifier learns and that none predicts.
+        elsewhere: gives what :meth:`FoldParts.proba` does of some parts, in their order, from
+            other processes; ``None``: they are trained here.
 
     Returns:
         (n, C) in the order of the rows, without those of ``always``.
@@ -51,24 +55,81 @@ def out_of_fold(
     Raises:
         ModelError: the classifier fails or gives something else than probabilities.
     """
-    labels = len(train_set.target_labels)
-    fold = np.full(len(train_set), -1, dtype=np.int64)
-    judged = np.arange(len(train_set)) if always is None else np.flatnonzero(~always)
-    fold[judged] = assigned(train_set.y[judged], labels, min(folds, len(judged)), seed)
-    proba = np.empty((len(train_set), labels), dtype=np.float32)
-    for number in np.unique(fold[judged]):
-        held, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
-        if _too_few(train_set.y[others]):
-            proba[held] = _shares(train_set.y[others], labels)
-            continue
-        step = for_step(seed, int(number), "fold")
-        some = {} if weights is None else {"weights": weights[others]}
+    parts = FoldParts.of(train_set, folds=folds, seed=seed, weights=weights, always=always)
+    proba = np.empty((len(train_set), parts.labels), dtype=np.float32)
+    of_each: Iterator[Proba] = (parts.proba(number, make) for number in parts.numbers)
+    if elsewhere is not None:
+        of_each = elsewhere(parts.numbers)
+    for number, part in zip(parts.numbers, of_each, strict=True):
+        proba[parts.held(number)] = part
+    return proba[parts.judged]
+
+
+@dataclass(frozen=True)
+class FoldParts:
+    """The parts of a cross-validation, none of which depends on another.
+
+    Attributes:
+        train_set, seed, weights: as for :func:`out_of_fold`.
+        fold: (n,) number of each row, -1 where every classifier learns from it.
+        judged: rows that are predicted.
+    """
+
+    train_set: IndexedDataset
+    seed: int
+    weights: Weights | None
+    fold: Folds
+    judged: Positions
+
+    @classmethod
+    def of(
+        cls,
+        train_set: IndexedDataset,
+        *,
+        folds: int,
+        seed: int,
+        weights: Weights | None = None,
+        always: Mask | None = None,
+    ) -> FoldParts:
+        """The parts of a cross-validation, by the arguments of :func:`out_of_fold`."""
+        labels = len(train_set.target_labels)
+        fold = np.full(len(train_set), -1, dtype=np.int64)
+        judged = np.arange(len(train_set)) if always is None else np.flatnonzero(~always)
+        fold[judged] = assigned(train_set.y[judged], labels, min(folds, len(judged)), seed)
+        return cls(train_set, seed, weights, fold, judged)
+
+    @property
+    def labels(self) -> int:
+        """C."""
+        return len(self.train_set.target_labels)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Numbers of the parts, ascending."""
+        numbers: list[int] = np.unique(self.fold[self.judged]).tolist()
+        return numbers
+
+    def held(self, number: int) -> Positions:
+        """Rows (k,) that a part predicts."""
+        return np.flatnonzero(self.fold == number)
+
+    def proba(self, number: int, make: Callable[[int], Classifier]) -> Proba:
+        """Probabilities (k, C) of the rows of a part, by a classifier that learned from others.
+
+        Raises:
+            ModelError: the classifier fails or gives something else than probabilities.
+        """
+        held, others = self.held(number), np.flatnonzero(self.fold != number)
+        if _too_few(self.train_set.y[others]):
+            shares = _shares(self.train_set.y[others], self.labels)
+            return np.tile(shares.astype(np.float32), (len(held), 1))
+        step = for_step(self.seed, number, "fold")
+        some = {} if self.weights is None else {"weights": self.weights[others]}
         with seeded(step):
             classifier = make(step)
             with calling("training the classifier"):
-                classifier.fit(train_set[others], **some)
-            proba[held] = checked_proba(classifier.predict_proba, train_set[held], labels)
-    return proba[judged]
+                classifier.fit(self.train_set[others], **some)
+            return checked_proba(classifier.predict_proba, self.train_set[held], self.labels)
 
 
 def assigned(y: Labels, num_classes: int, folds: int, seed: int) -> Folds:

@@ -6,7 +6,7 @@ it keeps in memory or on disk is computed again when it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopd.compute.engine import LOCAL, Engine
 from loopd.config import ClassifierSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning import seeding
-from loopd.learning.arrays import Proba, Vectors
+from loopd.learning.arrays import Floats, Proba, Vectors
 from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.classifiers.contract import ClassifierContext, embeds, never_interrupted, silent
 from loopd.learning.described_labels import DescribedLabels
@@ -59,6 +60,7 @@ class Learner:
         apart: gives ids from which no model may learn in any way, texts without a label included.
         interrupt: called at each optimiser step and inference batch; may raise ``Interrupted``.
         progress: called with (what, done, total) during long steps.
+        engine: does what falls into pieces.
     """
 
     def __init__(  # noqa: PLR0913 (the border to the whole loop; all but two by keyword)
@@ -75,6 +77,7 @@ class Learner:
         apart: Callable[[], Collection[PoolId]] = tuple,
         interrupt: Callable[[], None] = never_interrupted,
         progress: Callable[[str, int, int], None] = silent,
+        engine: Engine = LOCAL,
     ) -> None:
         self._pool, self._rows = pool, PoolRows(pool).of
         self._problem = problem_of("single_label", labels) if isinstance(labels, tuple) else labels
@@ -92,6 +95,7 @@ class Learner:
             progress,
             labels=self._problem.labels,
             kind=self._problem.kind,
+            engine=engine,
         )
         self._described = DescribedLabels.of(descriptions or {}, self._problem)
         self._sets = TrainingSets(self._context, self._problem, self._described, seed)
@@ -160,10 +164,7 @@ class Learner:
         *,
         encoder: Tuned | None = None,
     ) -> str:
-        """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap.
-
-        The order of the targets does not matter.
-        """
+        """Name of the model that ``fit`` gives: 16 hexadecimal digits; cheap."""
         return self._sets.model_id(round, targets, member, encoder)
 
     def fit(
@@ -189,6 +190,10 @@ class Learner:
         """
         return self._trainer.model(self._sets.of(round, targets, member, encoder))
 
+    def train_members(self, round: int, targets: Targets, members: Collection[int]) -> None:  # noqa: A002
+        """Train the models that ``fit`` will give for these members; nothing without workers."""
+        self._trainer.train_all([self._sets.of(round, targets, member) for member in members])
+
     def stored(self, model_id: str, round: int, targets: Targets) -> Model | None:  # noqa: A002
         """The model of that name if it is in the cache, trained on these targets once."""
         positions, y = self._sets.aligned(targets)
@@ -203,15 +208,8 @@ class Learner:
     ) -> dict[PoolId, Proba]:
         """Probabilities (C,) of each labelled record by a model that was not trained on it.
 
-        Args:
-            round: number of the batch whose answers came last.
-            targets: target by record id.
-            folds, member: parts of the cross-validation, and as for ``fit``.
-
-        Raises:
-            ModelError: as ``fit`` does; or the problem has no probabilities of texts.
-            Interrupted: a stop was asked for.
-            StorageError: the cache cannot be written.
+        The arguments are those of ``fit``, and the number of folds. Raises as ``fit`` does, and
+        ``ModelError`` where the problem has no probabilities of texts.
         """
         if self._problem.kind == "spans":
             raise ModelError("spans have no probability of a text", "use another consensus")
@@ -330,6 +328,12 @@ class Learner:
         represented = self._representation
         return None if represented is None else represented.pool[self._rows(ids)]
 
+    def similarities(self, others: Vectors, at_once: int) -> Iterator[Floats] | None:
+        """Largest cosine of each text with any of the others, by workers; ``None`` without any."""
+        from loopd.learning.shards.nearness import similarities
+
+        return similarities(self._context, self._representation, others, at_once)
+
     def represents(self) -> bool:
         """Whether ``vectors`` gives any."""
         return self._representation is not None
@@ -355,18 +359,14 @@ class Learner:
         """Load tokenizer, model and strategy, and describe them in one line.
 
         Raises:
-            ModelError: one of them is missing, unknown or cannot be loaded.
+            ConfigError, ModelError: one of them, or the cluster, is missing or cannot be used.
         """
         described, context = self._trainer.factory.describe(), self._context
-        chosen_by = strategies.check(
-            self._strategy,
-            context.num_classes,
-            context.code_paths,
-            represented=self.represents(),
-            embeds=embeds(self._trainer.factory),
-            kind=context.kind,
-        )
-        return f"{described}; {chosen_by}"
+        classes, paths = context.num_classes, context.code_paths
+        kinds = {"embeds": embeds(self._trainer.factory), "represented": self.represents()}
+        chosen_by = strategies.check(self._strategy, classes, paths, **kinds, kind=context.kind)
+        engine = context.engine
+        return f"{described}; {chosen_by}" + (f"; {engine.describe()}" if engine.spreads else "")
 
     def unread(self) -> Unread | None:
         """What its encoder does not read of the pool's texts; ``None``: it has none."""

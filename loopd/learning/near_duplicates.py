@@ -5,13 +5,13 @@ Must not know why some of them have been asked already, nor what becomes of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopd.errors import ModelError
-from loopd.learning.arrays import Tick, Vectors
+from loopd.learning.arrays import Floats, Tick, Vectors
 from loopd.learning.strategies.space import nearest_similarity
 from loopd.records import PoolId
 
@@ -47,6 +47,8 @@ class Nearness:
         ids: of the pool, in its order.
         vectors: gives those of texts, each of length 1; ``None``: there are none.
         tick: called with (done, total) at least every few seconds; may raise.
+        elsewhere: gives for each text of the pool in its order, some at once, the largest cosine
+            with any of some vectors, where other processes compute it.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Nearness:
         ids: Sequence[PoolId],
         vectors: Callable[[Sequence[PoolId]], Vectors | None],
         tick: Tick = unnoticed,
+        elsewhere: Callable[[Vectors, int], Iterator[Floats] | None] = lambda *_: None,
     ) -> None:
         self._ids, self._found, self.tick = ids, vectors, tick
+        self._elsewhere = elsewhere
         self._compared: frozenset[PoolId] = frozenset()
         self._cosines = self._nothing_near()
 
@@ -113,10 +117,12 @@ class Nearness:
         """Raise cosines (n,) to those with any of the others (k, d)."""
         if len(others) < FEWEST:
             others = np.concatenate([others, np.repeat(others[:1], FEWEST - len(others), axis=0)])
-        for start in range(0, len(self._ids), AT_ONCE):
-            tick(start)
-            rows = slice(start, start + AT_ONCE)
-            found = nearest_similarity(self.vectors(self._ids[rows]), others)
+        parts = [slice(start, start + AT_ONCE) for start in range(0, len(self._ids), AT_ONCE)]
+        compared = self._elsewhere(others, AT_ONCE) if len(parts) > 1 else None
+        if compared is None:
+            compared = (nearest_similarity(self.vectors(self._ids[rows]), others) for rows in parts)
+        for rows, found in zip(parts, compared, strict=True):
+            tick(rows.start)
             cosines[rows] = np.maximum(cosines[rows], found)
         tick(len(self._ids))
 

@@ -18,6 +18,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.compute.engine import LOCAL, Engine
 from loopd.learning.arrays import Positions, Proba, Vectors
 from loopd.learning.classifiers.contract import (
     ClassifierContext,
@@ -181,6 +182,7 @@ def candidates(
         seed=seed,
         interrupt=context.interrupt,
         multi_label=context.multi_label,
+        engine=context.engine,
     )
 
 
@@ -208,6 +210,7 @@ def preselect(
     seed: int,
     interrupt: Callable[[], None],
     multi_label: bool = False,
+    engine: Engine = LOCAL,
 ) -> Preselection:
     """Narrow a pool to the texts that are worth a slow classifier's time.
 
@@ -219,13 +222,14 @@ def preselect(
         seed: of the random share.
         interrupt: called between blocks of rows; may raise.
         multi_label: whether the labels' probabilities are independent.
+        engine: where the student guesses.
     """
     rng = np.random.default_rng(seed)
     free = _free(features.shape[0], labelled)
     drawn = limit.at_random(free)
     sample = np.sort(rng.choice(free, size=drawn, replace=False))
     student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
-    proba = _guessed(student, features, interrupt)
+    proba = _guessed(student, features, interrupt, engine)
     rest = np.setdiff1d(free, sample, assume_unique=True)
     doubt = _doubts(proba[rest]) if multi_label else -_margins(proba[rest])
     size = min(limit.texts, len(free)) - drawn
@@ -233,9 +237,19 @@ def preselect(
     return Preselection(np.sort(np.concatenate([sample, unsure])), proba)
 
 
-def _guessed(student: Student, features: Rows, interrupt: Callable[[], None]) -> Proba:
+def _guessed(
+    student: Student, features: Rows, interrupt: Callable[[], None], engine: Engine
+) -> Proba:
     everything = np.arange(features.shape[0])
     proba = np.empty((len(everything), len(student.bias)), dtype=np.float32)
+    if engine.spreads:
+        from loopd.learning.shards.scoring import HeadOnRows, all_proba, on_disk
+
+        if on_disk(features):
+            model = HeadOnRows(student, features, len(student.bias))
+            for block, part in all_proba(engine, model, everything, interrupt):
+                proba[block] = part
+            return proba
     for block in blocks(everything):
         interrupt()
         proba[block] = student.proba(features[everything[block]])

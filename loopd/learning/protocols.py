@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from loopd.learning.arrays import Positions, Proba, TokenProba, Vectors, Weights
+from loopd.learning.arrays import (
+    Positions,
+    Proba,
+    Score,
+    Scores,
+    TokenProba,
+    Vectors,
+    Weights,
+)
 
 if TYPE_CHECKING:
     from loopd.learning.dataset import IndexedDataset
@@ -87,6 +95,17 @@ class Screens(Protocol[P_co]):
     @property
     def screen_proba(self) -> Callable[[IndexedDataset], P_co] | None:
         """Gives rough probabilities; ``None`` where nothing is gained by it."""
+        ...
+
+
+@runtime_checkable
+class FindsBest(Protocol):
+    """A classifier that may find the best rows without giving the probabilities of all."""
+
+    def best(
+        self, score: Score, among: IndexedDataset, n: int, /
+    ) -> tuple[Positions, Scores] | None:
+        """The best ``n`` rows, best first, and their scores; ``None`` where nothing is gained."""
         ...
 
 

@@ -26,9 +26,11 @@ from loopd.learning.model_store import ModelStore
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.described import Descriptions
+    from loopd.learning.cross_validation import CrossPredictor
     from loopd.learning.dataset import IndexedDataset
     from loopd.learning.labels import Labels
     from loopd.learning.preselect import Ask
+    from loopd.learning.shards.training import SpreadTraining
 from loopd.learning.arrays import Positions, Proba, Weights
 from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.predictor import predictor
@@ -116,6 +118,7 @@ class Trainer:
         seed: seed of the run.
         described: texts from which every model learns besides.
         apart: gives rows of the pool from which no model may learn in any way.
+        factory: of the context's classifier, where there is one already.
     """
 
     def __init__(
@@ -125,7 +128,10 @@ class Trainer:
         seed: int,
         described: DescribedLabels | None = None,
         apart: Callable[[], Positions] = _no_rows,
+        *,
+        factory: ClassifierFactory | None = None,
     ) -> None:
+        self._factory = factory
         self._find_apart = apart
         self._described = described or DescribedLabels()
         self._context = context
@@ -141,7 +147,7 @@ class Trainer:
     @cached_property
     def factory(self) -> ClassifierFactory:
         """The kind of classifier that the settings name."""
-        return classifiers.create(self._context)
+        return self._factory or classifiers.create(self._context)
 
     def model(self, training_set: TrainingSet) -> Model:
         """The model of a training set: from memory, from disk, or trained.
@@ -177,7 +183,7 @@ class Trainer:
         name = hashlib.sha256(f"{training_set.id}/{folds}".encode()).hexdigest()[:16]
         stored = self._folds.get(name)
         if stored is None or "proba" not in stored:
-            seed = seeding.for_step(self._seed, training_set.step, "folds")
+            seed, spread = self._folds_seed(training_set), self._spread()
             with seeding.seeded(seed):
                 proba = out_of_fold(
                     self._dataset(training_set),
@@ -185,6 +191,7 @@ class Trainer:
                     folds=folds,
                     seed=seed,
                     weights=self._weights(training_set),
+                    elsewhere=None if spread is None else spread.proba(training_set, folds),
                 )
             stored = {"proba": np.asarray(proba, dtype=np.float32)}
             self._folds.put(name, stored)
@@ -192,6 +199,45 @@ class Trainer:
             self._last_folds.append(name)
             self._folds.keep(self._last_folds)
         return stored["proba"].astype(np.float32)
+
+    def fold_proba(self, training_set: TrainingSet, folds: int, number: int) -> Proba:
+        """What one of the models says of its fold, as a part of ``out_of_fold``."""
+        from loopd.learning.folds import FoldParts
+
+        seed, weights = self._folds_seed(training_set), self._weights(training_set)
+        dataset = self._dataset(training_set)
+        parts = FoldParts.of(dataset, folds=folds, seed=seed, weights=weights)
+        return parts.proba(number, self._new)
+
+    def fold_targets(
+        self, training_set: TrainingSet, targets: Sequence[Target], folds: int, number: int
+    ) -> list[Target]:
+        """What one of the models predicts for its fold, as a part of ``cross_predicted``."""
+        predictor = self._cross_predictor(training_set)
+        return predictor.of_part(self._dataset(training_set), targets, folds, number)
+
+    def train_all(self, training_sets: Sequence[TrainingSet]) -> None:
+        """Train those models that are not in the cache, where several can be trained at once."""
+        spread = self._spread()
+        if spread is not None:
+            spread.models([one for one in training_sets if self._store.get(one.id) is None])
+
+    def _spread(self) -> SpreadTraining | None:
+        """What trains in other processes, ``None`` where this one does."""
+        from loopd.learning.shards import recipe
+        from loopd.learning.shards.training import SpreadTraining
+
+        context = self._context
+        if not recipe.spreads(context.engine, context.section):
+            return None
+        _ = self.factory.pool_features  # on disk, where workers find them
+        of_factory = recipe.FactoryRecipe.of(context)
+        parts = self._problem, self._seed, self._described, self._apart
+        order = recipe.TrainerRecipe(of_factory, *parts)
+        return SpreadTraining(context.engine, order, context.interrupt)
+
+    def _folds_seed(self, training_set: TrainingSet) -> int:
+        return seeding.for_step(self._seed, training_set.step, "folds")
 
     def cross_predicted(
         self, training_set: TrainingSet, targets: Sequence[Target], folds: int
@@ -206,18 +252,26 @@ class Trainer:
         Returns:
             The predictions by row of the pool.
         """
-        from loopd.learning.cross_validation import CrossPredictor
-
         name = (training_set.id, folds)
         if self._last_crossed is not None and self._last_crossed[0] == name:
             return self._last_crossed[1]
-        seed = seeding.for_step(self._seed, training_set.step, "cross-validation")
-        predictor = CrossPredictor(self._new, self._problem, seed, self._described.targets)
-        with seeding.seeded(seed):
-            by_row = predictor.predicted(self._dataset(training_set), targets, folds)
+        predictor, spread = self._cross_predictor(training_set), self._spread()
+        with seeding.seeded(predictor.seed):
+            by_row = predictor.predicted(
+                self._dataset(training_set),
+                targets,
+                folds,
+                None if spread is None else spread.targets(training_set, targets, folds),
+            )
         guesses = {int(training_set.positions[row]): guess for row, guess in by_row.items()}
         self._last_crossed = name, guesses
         return guesses
+
+    def _cross_predictor(self, training_set: TrainingSet) -> CrossPredictor:
+        from loopd.learning.cross_validation import CrossPredictor
+
+        seed = seeding.for_step(self._seed, training_set.step, "cross-validation")
+        return CrossPredictor(self._new, self._problem, seed, self._described.targets)
 
     def features(self, texts: Pool | Sequence[str]) -> Features:
         """Features of texts; those of a ``Pool`` are kept for the next call."""

@@ -268,6 +268,7 @@ def _picks(
         - frozenset(besides),
         proba=out_of_fold,
     )
+    tools.learner.train_members(model.round, context.targets, members[1:])
     others = (tools.learner.fit(model.round, context.targets, member) for member in members[1:])
     models = itertools.chain([model], others)
     unanswered = Unanswered(new, [tools.learner.choosing_proba(member, new) for member in models])

@@ -13,6 +13,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.field_layout import layout_of
 from loopd.annotation.store import AnnotationStore, Progress
 from loopd.annotation.watcher import AnswerWatcher
+from loopd.compute.ray_engine import engine_of
 from loopd.config import ClassifierSection, Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool
@@ -144,8 +145,8 @@ class Tools:
         """How near the texts are to those that were asked."""
         from loopd.learning.near_duplicates import Nearness
 
-        tick = partial(self.tick, "comparing texts")
-        return Nearness(self.data.pool.ids, self.learner.vectors, tick)
+        learner, tick = self.learner, partial(self.tick, "comparing texts")
+        return Nearness(self.data.pool.ids, learner.vectors, tick, learner.similarities)
 
     def grow(self) -> None:
         """Work with the texts that have just joined: what depends on them is made anew."""
@@ -349,6 +350,7 @@ def build_learner(
             apart=apart,
             interrupt=interrupt,
             progress=progress or silent,
+            engine=engine_of(config.compute, section.threads, section.device),
         )
 
     return contending(build, config.classifier)

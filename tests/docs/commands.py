@@ -78,6 +78,7 @@ RULES = (
     Rule(r"make (demo|test)", Way.SHAPE, "`loopd demo` is run; and this is `make test`"),
     Rule(r"make check-servers.*", Way.SHAPE, "installs servers; tests/servers/test_table.py"),
     Rule(r"(tensorboard --logdir|mlflow ui) .*", Way.FOREIGN, "serve until Ctrl-C"),
+    Rule(r"ray start .*", Way.FOREIGN, "starts daemons; tests/compute has clusters of its own"),
     Rule(r"(sudo /\S+/)?pip (install|wheel) .*", Way.FOREIGN, "needs an index of packages"),
     Rule(r"(cd deploy/compose|cp \.env\.example \.env|chmod 600 \.env)", Way.FOREIGN, "for docker"),
     Rule(r"sudo -u loopd /opt/loopd/bin/loopd .*", Way.FOREIGN, "needs root"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from loopd.compute.engine import LOCAL, Engine
 from loopd.config import ClassifierSection
 from loopd.data.pool import Pool
 from loopd.learning.arrays import Positions, Tensors
@@ -37,6 +38,8 @@ class ClassifierContext:
         progress: called with (what, done, total) during long steps.
         labels: names of the labels, in the order of class numbers.
         kind: kind of problem: ``single_label``, ``multi_label`` or ``spans``.
+        engine: does what falls into pieces.
+        is_worker: whether this is a worker of such an engine: features of the pool are on disk.
     """
 
     pool: Pool
@@ -48,6 +51,8 @@ class ClassifierContext:
     progress: Callable[[str, int, int], None] = field(default=silent)
     labels: tuple[str, ...] = ()
     kind: str = "single_label"
+    engine: Engine = field(default=LOCAL)
+    is_worker: bool = False
 
     @property
     def multi_label(self) -> bool:

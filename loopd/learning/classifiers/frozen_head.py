@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,16 @@ from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
 from loopd.errors import ModelError
-from loopd.learning.arrays import Options, Proba, Tensors, Vectors, Weights
+from loopd.learning.arrays import (
+    Options,
+    Positions,
+    Proba,
+    Score,
+    Scores,
+    Tensors,
+    Vectors,
+    Weights,
+)
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.heads import Heads
 from loopd.learning.classifiers.linear import LinearHead, fit_head
@@ -25,8 +35,9 @@ from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresho
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.features.frozen import FeatureOptions, FrozenFeatures, FrozenRepresentation
 from loopd.learning.features.intakes import PoolRows
-from loopd.learning.features.store import FeatureStore, blocks
+from loopd.learning.features.store import ROWS, FeatureStore, blocks
 from loopd.learning.labels import several
+from loopd.learning.shards.scoring import HeadOnRows, all_proba, best, on_disk
 
 if TYPE_CHECKING:
     from loopd.learning.classifiers.backbone import Backbone
@@ -208,11 +219,36 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
         """Probabilities (n, C), block by block: no more than one block of features in memory."""
         rows = data_set.rows
         proba = np.empty((len(rows), self.num_classes), dtype=np.float32)
+        model = self._elsewhere(data_set)
+        if model is not None:
+            context = self._context
+            for block, part in all_proba(context.engine, model, rows, context.interrupt):
+                proba[block] = part
+            return proba
         for block in blocks(rows):
             self._context.interrupt()
             proba[block] = self.head.proba(data_set.features[rows[block]])
             self._context.progress("scoring", block.stop, len(rows))
         return proba
+
+    def best(self, score: Score, among: IndexedDataset, n: int) -> tuple[Positions, Scores] | None:
+        """The best ``n`` of the rows by a score of their probabilities; ``None`` without workers.
+
+        Workers send back their best alone.
+        """
+        model = self._elsewhere(among)
+        # A strategy of the user's own may score by what cannot be sent.
+        if model is None or score.__module__.partition(".")[0] != "loopd":
+            return None
+        model, context = replace(model, score=score), self._context
+        return best(context.engine, model, among.rows, n, context.interrupt)
+
+    def _elsewhere(self, data_set: IndexedDataset) -> HeadOnRows | None:
+        """What workers need to score the rows; ``None`` where this process does it."""
+        features, engine = data_set.features, self._context.engine
+        if len(data_set) <= ROWS or not engine.spreads or not on_disk(features):
+            return None
+        return HeadOnRows(self.head, features, self.num_classes)
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None

@@ -5,9 +5,9 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +40,12 @@ LAST = (-1,)
 
 Fetch: TypeAlias = Callable[[], Vectors]
 
+Batch: TypeAlias = Sequence[NDArray[np.int32]]
+"""Token ids of texts that are encoded together."""
+
+Elsewhere: TypeAlias = Callable[[Sequence[Batch], Sequence[int], bool], Iterator[Vectors]]
+"""Gives the vectors (k, layers * d) of each batch, in their order, from batches, layers, bf16."""
+
 
 @dataclass(frozen=True)
 class Embedder:
@@ -56,6 +62,7 @@ class Embedder:
         progress: called with (done, total) rows in scoring.
         window: tokens of a window where a text may have several, as ``windows`` lays them out; a
             text's vector is then the mean over them.
+        elsewhere: embeds batches in other processes; ``None``: they are embedded here.
     """
 
     encoder: torch.nn.Module
@@ -65,6 +72,7 @@ class Embedder:
     interrupt: Callable[[], None] = field(repr=False)
     progress: Callable[[int, int], None] = field(repr=False)
     window: int | None = None
+    elsewhere: Elsewhere | None = field(default=None, repr=False)
 
     @property
     def device(self) -> torch.device:
@@ -156,20 +164,40 @@ class Embedder:
     ) -> Iterator[tuple[Positions, Fetch]]:
         """Batches, as positions in the windows (k,), and what gives their vectors (k, d)."""
         budget = SCORING_BUDGET if self.device.type == "cpu" else SCORING_BUDGET_CUDA
+        find = flat_batches if self._goes_lean else batches
+        groups = find(windows.length, budget)
+        texts = (self._texts(rows, windows[group]) for group in groups)
+        if self.elsewhere is None or self.encoder.training:
+            yield from zip(groups, self.passed(texts, layers, bf16=bf16), strict=True)
+            return
+        for group, part in zip(groups, self.elsewhere(list(texts), layers, bf16), strict=True):
+            yield group, partial(_itself, part)
+
+    @property
+    def _goes_lean(self) -> bool:
         # Dropout (Monte Carlo samples) is the module's own affair.
-        lean = self.lean and not self.encoder.training
+        return self.lean and not self.encoder.training
+
+    def passed(
+        self, batches_of_texts: Iterable[Batch], layers: Sequence[int], *, bf16: bool
+    ) -> Iterator[Fetch]:
+        """What gives the vectors (k, layers * d) of each batch.
+
+        Args:
+            batches_of_texts: token ids; those of a batch sorted by length, shortest first.
+            layers, bf16: as for ``embed``.
+        """
+        lean = self._goes_lean
         scorer = LeanEncoder(self.encoder, self._dtype(bf16), frozen=True) if lean else None
-        find = flat_batches if lean else batches
-        for group in find(windows.length, budget):
+        for texts in batches_of_texts:
             self.interrupt()
             with torch.inference_mode():
-                texts = self._texts(rows, windows[group])
                 if scorer is None:
                     part = self._padded(texts, layers, bf16)
                 else:
                     part = scorer.pooled(flat(texts), layers)
                 fetch = _fetching(part.flatten(1))
-            yield group, fetch
+            yield fetch
 
     def _dtype(self, bf16: bool) -> torch.dtype:
         return torch.bfloat16 if bf16 else torch.float32
@@ -189,6 +217,10 @@ class Embedder:
         share = mask / mask.sum(dim=1, keepdim=True)
         means = [(states[layer].float() * share.unsqueeze(-1)).sum(dim=1) for layer in layers]
         return torch.stack(means, dim=1)
+
+
+def _itself(part: Vectors) -> Vectors:
+    return part
 
 
 def _fetching(part: torch.Tensor) -> Fetch:

@@ -35,7 +35,7 @@ from loopd.learning.classifiers.fine_tuning import (
 from loopd.learning.classifiers.heads import Heads
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.options import refuse_bad_share, refuse_bad_values
-from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.classifiers.pooling import Batch, Elsewhere, Embedder
 from loopd.learning.classifiers.spreading import Examples, spreading, unlabelled
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
@@ -169,6 +169,18 @@ class TransformerFactory:
         """Whether to train and to screen in bf16."""
         wish = self.options["bf16"]
         return bf16_pays(self.backbone.device) if wish == "auto" else bool(wish)
+
+    def elsewhere(self, classifier: TransformerClassifier, texts: int) -> Elsewhere | None:
+        """What embeds so many texts by a trained classifier in other processes, if that pays."""
+        from loopd.learning.shards import recipe, scoring
+
+        context = self._context
+        engine = context.engine
+        if texts < scoring.FEWEST_TEXTS or not recipe.spreads(engine, context.section):
+            return None
+        of_factory = recipe.FactoryRecipe.of(context)
+        trained = recipe.TrainedRecipe(of_factory, self.save(classifier))
+        return scoring.elsewhere(engine, trained, context.interrupt)
 
     def training(self, done: int, total: int) -> None:
         """Between two optimiser steps."""
@@ -330,7 +342,16 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     def _vectors(self, data_set: IndexedDataset, *, bf16: bool = False) -> NDArray[np.float32]:
         embedder = self._factory.embedder(self.encoder, _tokens(data_set), "scoring")
+        embedder = replace(embedder, elsewhere=self._factory.elsewhere(self, len(data_set)))
         return unit(embedder.embed(data_set.rows, bf16=bf16))
+
+    def embedded(
+        self, batches: Sequence[Batch], layers: Sequence[int], *, bf16: bool
+    ) -> list[Vectors]:
+        """Vectors (k, layers * d) of batches of texts, as they are: not of length 1."""
+        nothing = TokenStore(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
+        embedder = self._factory.embedder(self.encoder, nothing, "scoring")
+        return [fetch() for fetch in embedder.passed(batches, layers, bf16=bf16)]
 
     def _proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
         if len(data_set) == 0:

@@ -92,7 +92,7 @@ class FrozenFeatures:
     ) -> None:
         self.context = context
         self._find_backbone = find_backbone
-        self._options = options or FeatureOptions()
+        self.options = options or FeatureOptions()
         self._whole: Vectors | None = None
         """Of the first intake, between fitting to it and filling its files."""
         self._tokens_by_intake: dict[str, TokenStore] = {}
@@ -160,18 +160,37 @@ class FrozenFeatures:
     @cached_property
     def _stores(self) -> list[tuple[FeatureStore, FeatureStore]]:
         """Both files of each intake, filled in one pass."""
-        return [self._filled(intake) for intake in self.context.pool.pieces]
+        pieces = self.context.pool.pieces
+        if self.context.is_worker:
+            return list(map(self._pair, pieces))
+        if self.context.engine.spreads:
+            from loopd.learning.shards.encoding import encode_missing
 
-    def _filled(self, intake: Pool) -> tuple[FeatureStore, FeatureStore]:
+            _ = self.pool_tokens  # workers find them on disk
+            encode_missing(self, list(map(self._pair, pieces)), bf16=self._bf16)
+        return [self._filled(intake) for intake in pieces]
+
+    def _pair(self, intake: Pool) -> tuple[FeatureStore, FeatureStore]:
         count, fingerprint = len(intake), intake.fingerprint
         sample = self._projection  # made first: it may need the encoder too
-        stores = (
+        return (
             self._store(fingerprint, sample.digest, count, sample.width),
             self._store(fingerprint, "last", count, self._width),
         )
+
+    def _filled(self, intake: Pool) -> tuple[FeatureStore, FeatureStore]:
+        stores = self._pair(intake)
         fill(stores, partial(self._both, intake), self._tick)
         self._whole = None
         return stores
+
+    def encode_piece(self, intake: int, piece: int) -> None:
+        """Encode and write one piece of an intake, by their numbers."""
+        pool = self.context.pool.pieces[intake]
+        stores = self._pair(pool)
+        features = self._both(pool, stores[0].rows_of(piece))
+        for store, part in zip(stores, features, strict=True):
+            store.put(piece, part)
 
     def _both(self, intake: Pool, rows: Positions) -> tuple[Vectors, Vectors]:
         raw = self._raw(intake, rows) if self._whole is None else self._whole[rows]
@@ -201,7 +220,7 @@ class FrozenFeatures:
 
     def _fitted(self) -> Projection:
         count, width = len(self.first), self._width * len(self._taken_layers)
-        dimensions = self._options.dimensions
+        dimensions = self.options.dimensions
         if dimensions is None or dimensions >= min(count, width):
             return Projection.none(width)
         sample = np.random.default_rng(0).permutation(count)[:SAMPLE]
@@ -231,10 +250,10 @@ class FrozenFeatures:
     @cached_property
     def _taken_layers(self) -> tuple[int, ...]:
         layers = self._all_layers
-        if isinstance(self._options.layers, str):
+        if isinstance(self.options.layers, str):
             return tuple(layers)
         try:
-            return tuple(layers[number] for number in self._options.layers)
+            return tuple(layers[number] for number in self.options.layers)
         except IndexError:
             raise ModelError(
                 f"classifier option layers: the model has the layers 0 to {layers[-1]}"
@@ -262,7 +281,7 @@ class FrozenFeatures:
     def _bf16(self) -> bool:
         from loopd.learning.classifiers.backbone import bf16_pays
 
-        option = self._options.bf16
+        option = self.options.bf16
         return bf16_pays(self._find_backbone().device) if option == "auto" else bool(option)
 
     def _store(self, fingerprint: str, kind: str, count: int, width: int) -> FeatureStore:
@@ -275,7 +294,7 @@ class FrozenFeatures:
         parts: list[object] = [VERSION, fingerprint, identity(self.context.section.model)]
         parts += [backbone.max_tokens, self._bf16, kind, *self._windows]
         if kind == "projection":
-            parts += [self._taken_layers, self._options.dimensions]
+            parts += [self._taken_layers, self.options.dimensions]
         return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
     @property
@@ -321,16 +340,20 @@ class FrozenRepresentation:
 
     def joined(self, layers: Vectors, last: Vectors) -> Vectors:
         """The two views of some texts side by side."""
-        of_layers, of_last = self._means
-        both = np.hstack([unit(layers - of_layers), unit(last - of_last)])
-        return unit(both.astype(np.float32))
+        return joined_views(layers, last, self.means)
 
     @cached_property
-    def _means(self) -> tuple[Vectors, Vectors]:
+    def means(self) -> tuple[Vectors, Vectors]:
         """Means of the two views over a fixed part of the first intake."""
         count = len(self.features.first)
         sample = np.sort(np.random.default_rng(0).permutation(count)[:SAMPLE])
         return self.features.pool[sample].mean(axis=0), self.features.last[sample].mean(axis=0)
+
+
+def joined_views(layers: Vectors, last: Vectors, means: tuple[Vectors, Vectors]) -> Vectors:
+    """The two views of some texts, with these means, side by side."""
+    both = np.hstack([unit(layers - means[0]), unit(last - means[1])])
+    return unit(both.astype(np.float32))
 
 
 @dataclass(frozen=True)
