@@ -43,10 +43,11 @@ from loopd.evaluation.savings import FARTHEST, Head, Material
 from loopd.events import ModelTrained, RoundEvaluated
 from loopd.learning.learner import Model
 from loopd.loop.audit_draws import set_aside
+from loopd.loop.data_sets import DataSets, read_data
 from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, Tools, build_tools, read_data
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import Phase, State, apply
 from loopd.metrics_log import writer as metrics_log
 from loopd.oracle.behaviour import OracleOptions

@@ -131,6 +131,7 @@ class Process:
     def __init__(self, config: Any) -> None:
         from loopd.annotation.memory_store import MemoryStore
         from loopd.loop.audit_in_force import in_force
+        from loopd.loop.data_sets import read_data, with_news
         from loopd.loop.large_pool import moved_to_disk
         from loopd.loop.pool_source import looks
         from loopd.loop.pool_watch import PoolWatch
@@ -138,7 +139,7 @@ class Process:
         from loopd.loop.start_or_resume import first_event, refuse_changes
         from loopd.loop.stop import Stop
         from loopd.loop.taken_in import keep_first
-        from loopd.loop.tools import build_tools, read_data, with_news
+        from loopd.loop.tools import build_tools
         from loopd.machine import fold
         from loopd.storage.journal import Journal
         from loopd.storage.run_folder import JOURNAL_NAME

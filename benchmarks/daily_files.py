@@ -50,13 +50,14 @@ from loopd.backtest.trial import share_caches
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, PoolGrew, RoundEvaluated, RunStarted
+from loopd.loop.data_sets import read_data
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import first_event
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
-from loopd.loop.tools import Clock, build_tools, read_data
+from loopd.loop.tools import Clock, build_tools
 from loopd.machine import State
 from loopd.oracle.behaviour import OracleOptions
 from loopd.oracle.oracle import OracleTask, run_oracle

@@ -28,7 +28,7 @@ from loopd.events import (
     RoundEvaluated,
     RunStarted,
 )
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, Suggestion
 from loopd.storage.journal import Journal
 

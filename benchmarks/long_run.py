@@ -70,8 +70,9 @@ def measure(answers: int) -> Measured:
 def _rows(config: Any, story: Any) -> Iterator[tuple[str, dict[str, float]]]:
     from loopd.annotation.memory_store import MemoryStore
     from loopd.export.run import ExportOptions, run_export
+    from loopd.loop.data_sets import read_data
     from loopd.loop.stop import Stop
-    from loopd.loop.tools import build_tools, read_data
+    from loopd.loop.tools import build_tools
     from loopd.operations.status import read_run, read_status
     from loopd.reports.report import run_report
     from loopd.storage.run_folder import JOURNAL_NAME

@@ -51,7 +51,8 @@ from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.learning.classifiers.source import locate
 from loopd.loop.answer_times import moment
-from loopd.loop.tools import DataSets, build_learner, build_store, read_data
+from loopd.loop.data_sets import DataSets, read_data
+from loopd.loop.tools import build_learner, build_store
 from loopd.metrics_log.rows import Row, number, read_metrics
 from loopd.records import Answer, Batch, BatchItem, PoolId, published_as, text_of
 from loopd.server.embedded import EmbeddedServer

@@ -18,7 +18,7 @@ import numpy as np
 
 from loopd.config_file import load_config
 from loopd.events import BatchPlanned
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import PoolId, Record
 from loopd.storage.journal import Journal
 

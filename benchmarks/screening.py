@@ -36,7 +36,8 @@ from loopd.learning.fitted import FittedClassifier, PoolScores
 from loopd.learning.learner import Learner, Model
 from loopd.learning.problems.single_label import SingleLabelProblem
 from loopd.learning.strategies import registry
-from loopd.loop.tools import build_learner, read_data
+from loopd.loop.data_sets import read_data
+from loopd.loop.tools import build_learner
 from loopd.records import PoolId, Targets
 
 RESULTS = machine.RESULTS / "screening.json"

@@ -23,8 +23,8 @@ from loopd.compute.ray_processes import ClusterPlaces
 from loopd.config import Config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.loop.daemon import report_data
+from loopd.loop.data_sets import DataSets, read_data
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.rows import Row, metric_of, number
 from loopd.metrics_log.writer import rows

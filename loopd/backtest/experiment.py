@@ -14,7 +14,7 @@ from loopd.backtest.arms import Arm, seedless
 from loopd.backtest.trial import Trial
 from loopd.config import ComputeSection, Config
 from loopd.errors import ConfigError, JournalError, NewerError, RunError, StorageError
-from loopd.loop.tools import DataSets
+from loopd.loop.data_sets import DataSets
 from loopd.storage.files import write_atomic
 from loopd.storage.lock import run_lock
 from loopd.storage.run_folder import LOCK_NAME

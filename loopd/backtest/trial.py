@@ -26,11 +26,12 @@ from loopd.events import (
 )
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import DataSets
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import begin, is_fresh, same_run
 from loopd.loop.steps import STEPS, begins_with_model
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, Tools, build_tools
+from loopd.loop.tools import Tools, build_tools
 from loopd.loop.tuning import in_use
 from loopd.loop.warm_start import imported
 from loopd.machine import Phase, State, apply, fold

@@ -20,8 +20,8 @@ from loopd.backtest.trial import Trial, run_trial, write_first_batches
 from loopd.config import LogSection
 from loopd.errors import LoopdError
 from loopd.events import RoundEvaluated
+from loopd.loop.data_sets import DataSets, read_data
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import DataSets, read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.writer import rows
 

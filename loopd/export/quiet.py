@@ -14,9 +14,10 @@ from loopd.export.cache_view import apart
 from loopd.export.models import Progress
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import read_data
 from loopd.loop.start_or_resume import is_pool_of
 from loopd.loop.stop import Stop, on_signals
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import State
 from loopd.storage.recorded_run import recorded_run
 from loopd.tasks.registry import build_task

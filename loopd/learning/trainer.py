@@ -17,11 +17,7 @@ import numpy as np
 from loopd.data.pool import Pool
 from loopd.learning import seeding
 from loopd.learning.classifiers import registry as classifiers
-from loopd.learning.classifiers.contract import (
-    ClassifierContext,
-    ClassifierFactory,
-    draws_nothing,
-)
+from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory, draws_nothing
 from loopd.learning.model_store import ModelStore
 
 if TYPE_CHECKING:

@@ -32,6 +32,7 @@ from loopd.learning.learner import Learner
 from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import DataSets, look_at_data, read_data, with_news
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.narrate import ObstacleNotes, narrate
@@ -43,15 +44,7 @@ from loopd.loop.run import Loop, Result, patience
 from loopd.loop.start_or_resume import first_event, is_fresh, other_dataset, pool_changed
 from loopd.loop.stop import Alarm, Stop, interrupt_of, on_signals, ticking
 from loopd.loop.taken_in import keep_first
-from loopd.loop.tools import (
-    DataSets,
-    Tools,
-    build_store,
-    build_tools,
-    look_at_data,
-    read_data,
-    with_news,
-)
+from loopd.loop.tools import Tools, build_store, build_tools
 from loopd.loop.tuning import in_use
 from loopd.machine import Phase, State, apply, fold
 from loopd.metrics_log import writer as metrics_log

@@ -17,8 +17,8 @@ from loopd.evaluation.stopping import check_criteria
 from loopd.learning.auto_classifiers import check
 from loopd.learning.learner import Learner
 from loopd.loop.asked_once import refuse_without_vectors
+from loopd.loop.data_sets import DataSets
 from loopd.loop.start_or_resume import check_extras, check_sinks, other_dataset, refuse_changes
-from loopd.loop.tools import DataSets
 from loopd.machine import Phase, State
 from loopd.storage.files import free_bytes, probe_atomic, probe_folder
 from loopd.storage.run_folder import (

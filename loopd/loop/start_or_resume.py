@@ -21,8 +21,9 @@ from loopd.events import HASHED, Event, PoolChanged, RunResumed, RunStarted
 from loopd.installation import add_extra
 from loopd.learning.auto_classifiers import check, contenders_digest
 from loopd.loop.audit_in_force import folds_in_force
+from loopd.loop.data_sets import DataSets
 from loopd.loop.labelled_test import FINGERPRINT
-from loopd.loop.tools import DataSets, Tools
+from loopd.loop.tools import Tools
 from loopd.machine import Phase, State
 
 _PACKAGES = ("argilla", "small-text", "torch", "transformers", "numpy", "scikit-learn")

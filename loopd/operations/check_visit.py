@@ -13,15 +13,9 @@ from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.learning.learner import Learner
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import DataSets, look_at_data, read_data, with_news
 from loopd.loop.start_or_resume import is_fresh
-from loopd.loop.tools import (
-    DataSets,
-    build_learner,
-    build_store,
-    look_at_data,
-    read_data,
-    with_news,
-)
+from loopd.loop.tools import build_learner, build_store
 from loopd.machine import State, fold
 from loopd.storage.journal import events_at
 from loopd.storage.lock import refuse_held

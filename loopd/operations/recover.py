@@ -22,20 +22,13 @@ from loopd.loop.audit_draws import likely_order
 from loopd.loop.audit_in_force import with_share
 from loopd.loop.collecting import changes
 from loopd.loop.daemon import report_data
+from loopd.loop.data_sets import DataSets, look_at_data, read_data, with_test
 from loopd.loop.narrate import narrate
 from loopd.loop.removal_watch import overdue
 from loopd.loop.start_or_resume import check_parts, started
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import all_kept
-from loopd.loop.tools import (
-    DataSets,
-    Tools,
-    build_store,
-    build_tools,
-    look_at_data,
-    read_data,
-    with_test,
-)
+from loopd.loop.tools import Tools, build_store, build_tools
 from loopd.loop.warm_start import imported
 from loopd.machine import State, apply, fold
 from loopd.operations.rebuild import Rebuilt, rebuild

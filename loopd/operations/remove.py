@@ -18,9 +18,10 @@ from loopd.data.pool_files import shown_name
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
 from loopd.learning.classifiers.contract import silent
+from loopd.loop.data_sets import read_data
 from loopd.loop.erasing import Erased
 from loopd.loop.removal_watch import RemovalWatch
-from loopd.loop.tools import build_store, read_data
+from loopd.loop.tools import build_store
 from loopd.machine import State
 from loopd.operations.resting_run import RestingRun, resting_run
 from loopd.records import PoolId, published_as

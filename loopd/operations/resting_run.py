@@ -14,12 +14,12 @@ from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.events import Event
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import read_data
 from loopd.loop.narrate import narrate
 from loopd.loop.pool_source import looks
 from loopd.loop.removal_watch import overdue
 from loopd.loop.start_or_resume import refuse_changes
 from loopd.loop.taken_in import keep_first
-from loopd.loop.tools import read_data
 from loopd.machine import State, apply, fold
 from loopd.storage.journal import Journal
 from loopd.storage.run_folder import JOURNAL_NAME

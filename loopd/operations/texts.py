@@ -5,8 +5,8 @@ from __future__ import annotations
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted, LoopdError
+from loopd.loop.data_sets import read_data
 from loopd.loop.start_or_resume import is_pool_of
-from loopd.loop.tools import read_data
 from loopd.machine import State
 
 NO_POOL = Pool(())

@@ -258,7 +258,8 @@ def warm_up(config: Config, stop: Stop) -> None:
     """
     from loopd.learning.auto_classifiers import check
     from loopd.loop import daemon  # noqa: F401  (the slowest part of loopd itself)
-    from loopd.loop.tools import build_learner, read_data
+    from loopd.loop.data_sets import read_data
+    from loopd.loop.tools import build_learner
 
     if stop.is_set():
         return

@@ -15,7 +15,7 @@ import loopd.loop.daemon
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
-from loopd.loop.tools import DataSets
+from loopd.loop.data_sets import DataSets
 from loopd.machine import State
 from loopd.storage.lock import holder
 from tests.daemon import Daemon, wait_for

@@ -13,7 +13,7 @@ import pytest
 from loopd.config_file import load_config
 from loopd.errors import StorageError
 from loopd.events import RunStarted
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.storage.journal import Journal
 from tests.daemon import Daemon
 from tests.monitoring.story import story

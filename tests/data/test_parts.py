@@ -17,7 +17,7 @@ from loopd.data.parts import Parts, joined, shown_texts
 from loopd.data.pool import Pool
 from loopd.data.reading import content_id, read_pool
 from loopd.errors import ConfigError, DataError
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import Record
 from tests.journals import begun_with
 

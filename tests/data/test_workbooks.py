@@ -21,7 +21,7 @@ from loopd.data.pool import Pool
 from loopd.data.reading import content_id, read_pool
 from loopd.data.workbooks import workbook_source
 from loopd.errors import DataError
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import Record
 from tests.journals import begun_with
 

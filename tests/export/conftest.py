@@ -21,9 +21,10 @@ from loopd.events import (
     ModelTrained,
     RunStarted,
 )
+from loopd.loop.data_sets import read_data
 from loopd.loop.start_or_resume import versions
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import fold
 from loopd.records import Answer, AnswerStatus, Batch, BatchItem, JsonValue, PoolId
 from loopd.storage.journal import Journal

@@ -14,8 +14,8 @@ from loopd.backtest.trial import Trial, run_trial
 from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.loop.data_sets import read_data
 from loopd.loop.stop import Stop
-from loopd.loop.tools import read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.measured import CROSS, DRAWS, measured
 from tests.export.shapes import SHAPES, read_out

@@ -27,11 +27,12 @@ from loopd.errors import LoopdError, StorageError, TransientError
 from loopd.events import BatchCollected, Event
 from loopd.learning.strategies import plugins
 from loopd.loop import daemon
+from loopd.loop.data_sets import DataSets
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import begin, is_fresh, same_run
 from loopd.loop.tools import Clock as ClockPair
-from loopd.loop.tools import DataSets, Tools, build_tools
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import Phase, State, apply, fold
 from loopd.storage.codec import decode
 from loopd.storage.journal import Journal

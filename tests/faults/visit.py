@@ -10,7 +10,7 @@ import httpx
 from loopd.annotation.escaping import shown
 from loopd.config_file import parse_config
 from loopd.errors import LoopdError
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.tasks.registry import build_task
 from tests.daemon import Daemon
 from tests.faults.guests import Ours

@@ -21,12 +21,13 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
 from loopd.loop.account_watch import AccountWatch
+from loopd.loop.data_sets import DataSets
 from loopd.loop.run import Loop
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop, interrupt_of
-from loopd.loop.tools import Clock, DataSets, Tools, build_learner
+from loopd.loop.tools import Clock, Tools, build_learner
 from loopd.loop.visibility import VisibilityCheck
 from loopd.machine import Phase, State
 from loopd.records import JsonValue, PoolId, Record

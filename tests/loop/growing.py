@@ -18,6 +18,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, PoolGrew
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import read_data, with_news
 from loopd.loop.pool_source import looks
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.removal_watch import RemovalWatch, overdue
@@ -25,7 +26,7 @@ from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import first_event, is_fresh, refuse_changes
 from loopd.loop.stop import Stop
 from loopd.loop.taken_in import keep_first
-from loopd.loop.tools import Clock, Tools, build_tools, read_data, with_news
+from loopd.loop.tools import Clock, Tools, build_tools
 from loopd.machine import Phase, State, apply, fold
 from loopd.records import text_of
 from loopd.tasks.registry import build_task

@@ -23,7 +23,7 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.events import BatchPlanned, BatchPublished, Event, RunStarted, RunStopped
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import Batch, BatchItem, PoolId, Record
 from loopd.storage.journal import Journal
 from loopd.storage.lock import run_lock

@@ -9,7 +9,7 @@ import pytest
 from loopd.config_file import parse_config
 from loopd.errors import ConfigError, DataError, RunError
 from loopd.events import RunStarted
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.operations.add import run_add
 from loopd.storage.inbox import Inbox
 from loopd.storage.journal import Journal

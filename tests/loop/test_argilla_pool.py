@@ -26,9 +26,9 @@ from loopd.events import SHUFFLED, PoolChanged, RunStarted
 from loopd.loop.argilla_pool import PoolNow, compared, joined, keep, kept_pool, look, pool_options
 from loopd.loop.audit_draws import set_aside
 from loopd.loop.daemon import run_daemon
+from loopd.loop.data_sets import DataSets
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.start_or_resume import pool_changed, refuse_changes
-from loopd.loop.tools import DataSets
 from loopd.machine import State, apply
 from loopd.operations.recover import run_recovery
 from loopd.records import PoolId, Record

@@ -19,8 +19,8 @@ import pytest
 import loopd.operations.check
 from loopd.errors import LoopdError
 from loopd.loop.daemon import run_daemon
+from loopd.loop.data_sets import read_data
 from loopd.loop.gates import GATES
-from loopd.loop.tools import read_data
 from loopd.operations.check import Finding, check
 from tests.daemon import write_csv
 from tests.live import LiveArgilla

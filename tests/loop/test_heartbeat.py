@@ -6,8 +6,9 @@ from pathlib import Path
 
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config_file import parse_config
+from loopd.loop.data_sets import DataSets
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_tools
+from loopd.loop.tools import build_tools
 from loopd.storage.heartbeat import SECONDS, Heartbeat
 from loopd.storage.run_folder import HEARTBEAT_NAME
 from loopd.tasks.registry import build_task

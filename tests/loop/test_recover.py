@@ -16,8 +16,9 @@ from loopd.annotation.consensus import ballots, discarded, targets, unresolved
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
+from loopd.loop.data_sets import DataSets
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, Tools, build_tools
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.operations.recover import Recovery, lines, recovered

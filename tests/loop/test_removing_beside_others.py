@@ -13,10 +13,10 @@ import loopd.loop.erasing
 from loopd.export.predict import labelled_table
 from loopd.export.quiet import looking
 from loopd.loop import large_pool
+from loopd.loop.data_sets import read_data
 from loopd.loop.erasing import Erased, erase
 from loopd.loop.pool_source import read_file
 from loopd.loop.stop import interrupt_of
-from loopd.loop.tools import read_data
 from loopd.machine import Phase, fold
 from loopd.operations import add
 from loopd.operations.add import run_add

@@ -13,7 +13,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.errors import DataError
 from loopd.loop.daemon import report_data, run_daemon
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.operations import check
 from loopd.operations.check_visit import CheckVisit
 

@@ -13,7 +13,7 @@ import yaml
 from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.events import Event, RunStarted
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.machine import fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.storage.journal import Journal

@@ -23,9 +23,10 @@ from loopd.dashboard.view import View
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import AnswersCollected, Event
+from loopd.loop.data_sets import DataSets
 from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_tools
+from loopd.loop.tools import build_tools
 from loopd.machine import fold
 from loopd.storage.heartbeat import Heartbeat
 from loopd.storage.names import SavedNames

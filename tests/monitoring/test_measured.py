@@ -20,12 +20,13 @@ from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.dashboard.view import View
 from loopd.export.figures import SOURCES, figures
 from loopd.loop.audit_in_force import in_force
+from loopd.loop.data_sets import read_data
 from loopd.loop.narrate import narrate
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import begin
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import Phase, State
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.measured import ASKED, CROSS, DRAWS, TEST, Measured

@@ -15,9 +15,10 @@ from loopd.dashboard.prometheus import NAMES, Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
 from loopd.errors import AuthError, TransientError
 from loopd.events import AnswersCollected, Event, RunResumed
+from loopd.loop.data_sets import DataSets
 from loopd.loop.observers import RunView
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_tools
+from loopd.loop.tools import build_tools
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows
 from loopd.records import AnswerStatus

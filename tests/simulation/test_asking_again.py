@@ -14,10 +14,11 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.events import Event
+from loopd.loop.data_sets import DataSets
 from loopd.loop.run import Loop
 from loopd.loop.start_or_resume import begin
 from loopd.loop.stop import Stop
-from loopd.loop.tools import DataSets, build_tools
+from loopd.loop.tools import build_tools
 from loopd.machine import Phase, State, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.writer import TIMED

@@ -16,8 +16,8 @@ from loopd.backtest.trial import Trial, read_first_batch, run_trial, write_first
 from loopd.config import Config
 from loopd.demo import sample_data
 from loopd.errors import JournalError, RunError
+from loopd.loop.data_sets import read_data
 from loopd.loop.stop import Stop
-from loopd.loop.tools import read_data
 from loopd.machine import Phase, State
 from loopd.metrics_log.writer import TIMED
 from tests.simulation.sets import small_set

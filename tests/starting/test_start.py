@@ -148,7 +148,7 @@ def test_no_model_is_loaded_for_whoever_has_ended_it(
 ) -> None:
     config = load_config(configured(tickets(tmp_path / "t.csv"), labels=("a", "b")))
     read: list[Path] = []
-    monkeypatch.setattr("loopd.loop.tools.read_data", read.append)
+    monkeypatch.setattr("loopd.loop.data_sets.read_data", read.append)
     stop = Stop()
     stop.set()
     start.warm_up(config, stop)

@@ -14,7 +14,7 @@ from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.learning.described_labels import DescribedLabels
 from loopd.learning.problems.problem import problem_of
-from loopd.loop.tools import DataSets
+from loopd.loop.data_sets import DataSets
 from loopd.machine import State
 from loopd.operations.check import REMARKS
 from loopd.operations.label_names import is_cryptic, sentence, undescribed

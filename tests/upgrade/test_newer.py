@@ -27,7 +27,7 @@ from loopd.config import Config
 from loopd.config_file import load_config
 from loopd.errors import JournalError, LoopdError, NewerError, StorageError
 from loopd.events import RunStarted, RunStopped
-from loopd.loop.tools import read_data
+from loopd.loop.data_sets import read_data
 from loopd.records import PoolId, Record
 from loopd.storage.argilla_intakes import Intakes
 from loopd.storage.codec import decode, encode

@@ -24,10 +24,11 @@ from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.events import BatchPlanned, Event, ModelTrained, RoundEvaluated
+from loopd.loop.data_sets import read_data
 from loopd.loop.start_or_resume import first_event, refuse_changes
 from loopd.loop.steps import STEPS
 from loopd.loop.stop import Stop
-from loopd.loop.tools import Tools, build_tools, read_data
+from loopd.loop.tools import Tools, build_tools
 from loopd.machine import State, apply, fold
 from loopd.metrics_log import writer as metrics_log
 from loopd.storage.codec import decode, encode
