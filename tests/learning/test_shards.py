@@ -89,7 +89,7 @@ def run(built: Learner) -> list[Any]:
         batch = built.choose(model, 12, round=number, targets=targets, exclude=())
         said.append([(item.record_id, item.score, item.suggestion) for item in batch.items])
         targets |= gold(pool, [item.record_id for item in batch.items])
-    nearness = Nearness(pool.ids, built.vectors, built.similarities)
+    nearness = Nearness(pool.ids, built.vectors, elsewhere=built.similarities)
     near = {id_: nearness.near_to(pool.ids[:5], least) for id_, least in (("a", 0.8), ("b", 0.9))}
     return [*said, near, nearness.near(pool.ids[:9], 0.85)]
 
