@@ -99,8 +99,7 @@ def run_backtest(
     report_data(data)
     folder = (options.out or _beside(config.run.dir)).absolute()
     places = _places(base)
-    jobs = min(options.jobs or len(places.nodes), len(places.nodes)) if places else options.jobs
-    jobs = jobs or cores()
+    jobs = _jobs(options, places)
     stop = Stop(second_kills=True)
     with on_signals(stop), opened(folder, force=options.force) as before:
         experiment = Experiment(
@@ -142,6 +141,13 @@ def _share(config: Config, jobs: int) -> int:
     """Threads of each of so many processes."""
     share = max(1, cores() // jobs)
     return min(config.classifier.threads or share, share)
+
+
+def _jobs(options: BacktestOptions, places: ClusterPlaces | None) -> int:
+    """Runs at the same time: no more on a cluster than have room there."""
+    if places is None:
+        return options.jobs or cores()
+    return min(options.jobs or len(places.nodes), len(places.nodes))
 
 
 def _places(config: Config) -> ClusterPlaces | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -57,7 +57,6 @@ class WorkerHandle:
     node: str
     ready: Reference | None
     task: tuple[int, Reference] | None = None
-    since: float = field(default_factory=time.monotonic)
 
     @property
     def is_free(self) -> bool:
@@ -80,6 +79,7 @@ class RayWorkers:
     def __init__(self, needs: WorkerNeeds) -> None:
         self._needs = needs
         self._workers: list[WorkerHandle] = []
+        self._begin: Callable[[Any, int], Reference] = _nothing_to_do
         self._begun = time.monotonic()
 
     @property
@@ -214,6 +214,10 @@ class RayWorkers:
                 f"no worker of the Ray cluster has begun within {PATIENCE:.0f} s",
                 "see with `ray status` whether its machines are there and its CPUs are free",
             )
+
+
+def _nothing_to_do(actor: Any, number: int) -> Reference:  # Ray's
+    raise LookupError(f"nobody has said what piece {number} of {actor} is")
 
 
 def _places(needs: WorkerNeeds) -> list[tuple[str, int, dict[str, float]]]:
