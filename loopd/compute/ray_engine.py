@@ -141,6 +141,7 @@ def connect(address: str) -> None:
         return
     if os.environ.get(ONLY_HERE) == "0":  # too late where somebody has imported Ray before
         ray_constants.ENABLE_RAY_CLUSTER = False
+    logging.getLogger("ray").setLevel(logging.ERROR)  # what it writes is not for the terminal
     own: dict[str, Any] = {"include_dashboard": False, "_node_ip_address": LOOPBACK}  # Ray's
     try:
         with _signals_kept():
@@ -148,7 +149,6 @@ def connect(address: str) -> None:
                 address=head or "local",
                 log_to_driver=False,
                 configure_logging=False,
-                logging_level=logging.ERROR,
                 **({} if head else own),
             )
     # Ray has no class for what goes wrong here: ConnectionError, RuntimeError, ValueError and more.
