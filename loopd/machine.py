@@ -347,8 +347,9 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, stopped=event)
         case RunResumed(config_digest=digest, contenders=contenders):
             # What was adopted before may be what the new configuration says.
+            adopted = state.min_submitted if digest == state.config_digest else None
             after = replace(state, config_digest=digest, contenders=contenders)
-            return replace(after, stopped=None, min_submitted=None)
+            return replace(after, stopped=None, min_submitted=adopted)
         case RunRecovered():
             return replace(state, batches=event.batches, published=event.by_round())
 

@@ -109,7 +109,7 @@ def run_backtest(
             seeds=seeds,
             noise=options.noise,
             shared_first_batch=not options.own_first_batch,
-            threads=_share(base, jobs) if before is None else int(before["threads"]),
+            threads=_share(base, jobs, places) if before is None else int(before["threads"]),
             fingerprints=fingerprints(data),
         )
         settle(experiment, before)
@@ -137,8 +137,10 @@ def _finished(experiment: Experiment) -> list[tuple[Trial, State]]:
     return runs
 
 
-def _share(config: Config, jobs: int) -> int:
-    """Threads of each of so many processes."""
+def _share(config: Config, jobs: int, places: ClusterPlaces | None) -> int:
+    """Threads of each of so many processes; on a cluster as many as its places are counted by."""
+    if places is not None:
+        return config.classifier.threads or 1
     share = max(1, cores() // jobs)
     return min(config.classifier.threads or share, share)
 
@@ -151,7 +153,7 @@ def _jobs(options: BacktestOptions, places: ClusterPlaces | None) -> int:
 
 
 def _places(config: Config) -> ClusterPlaces | None:
-    """Where runs are done on a cluster, one thread each; ``None``: on this machine.
+    """Where runs are done on a cluster; ``None``: on this machine.
 
     Raises:
         ConfigError: the cluster cannot be used, or has no CPU.

@@ -13,8 +13,9 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from loopd.installation import add_extra
 
 CONNECT_SECONDS = 5.0
 """Time in which the head of a cluster must answer."""
+
+IDLE_SECONDS = 60.0
+"""Without work before workers are let go: to start them again takes some ten seconds."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -65,6 +69,23 @@ def engine_of(section: ComputeSection, threads: int | None, device: str) -> Engi
     return _ENGINES[key]
 
 
+def rest() -> None:
+    """Let go of clusters that others share, once nobody here has had work for a while.
+
+    Idle workers would keep their CPUs and GPUs from everybody else while people label, and Ray ends
+    a process whose cluster goes away. Whoever has work again connects anew.
+    """
+    connected = [engine for engine in _ENGINES.values() if engine.is_connected]
+    if not connected or not all(engine.may_rest for engine in connected):
+        return
+    import ray
+
+    for engine in connected:
+        engine.forget()
+    with suppress(Exception):  # gone is gone
+        ray.shutdown()
+
+
 class RayEngine:
     """Work on the machines of a Ray cluster, by one worker on each or by several.
 
@@ -77,6 +98,21 @@ class RayEngine:
 
     def __init__(self, address: str, needs: WorkerNeeds) -> None:
         self._address, self._needs = address, needs
+        self._used = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it has workers."""
+        return "workers" in self.__dict__
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether it has had no work for a while, on a cluster that is not its own."""
+        return self._address != OWN and time.monotonic() > self._used + IDLE_SECONDS
+
+    def forget(self) -> None:
+        """Have no workers any more."""
+        self.__dict__.pop("workers", None)
 
     @cached_property
     def workers(self) -> RayWorkers:
@@ -108,7 +144,10 @@ class RayEngine:
 
         workers.take_on(begin)
         results: Iterator[Any] = in_order(workers, len(pieces), interrupt)
-        yield from results
+        try:
+            yield from results
+        finally:
+            self._used = time.monotonic()
 
     def describe(self) -> str:
         """How many workers there are, and on how many machines."""

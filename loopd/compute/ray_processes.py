@@ -20,6 +20,7 @@ from typing import Any
 from loopd.compute.processes import LocalProcess
 from loopd.compute.ray_engine import connect
 from loopd.compute.ray_workers import worker_environment
+from loopd.errors import ModelError
 
 LISTEN_SECONDS = 1.0
 """How long a machine waits for the next line before it says that there is none yet."""
@@ -147,11 +148,13 @@ class RemoteProcess:
 
     def _answer(self, method: str, *arguments: str) -> object:
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import GetTimeoutError, RayError
 
+        answer = self._host.__getattr__(method).remote(*arguments)
         try:
-            answer = self._host.__getattr__(method).remote(*arguments)
             return ray.get(answer, timeout=ANSWER_SECONDS)
+        except GetTimeoutError:  # a machine that is slow is not lost; a line reaches it later
+            return True if method == "write" else None
         except RayError:
             self.is_lost = True
             return None
@@ -192,7 +195,9 @@ class ClusterPlaces:
             threads: CPU threads of each.
             log_file: takes what they write on standard error.
         """
-        return Starter(itertools.cycle(self.nodes), tuple(arguments), threads, log_file)
+        return Starter(
+            itertools.cycle(self.nodes), len(self.nodes), tuple(arguments), threads, log_file
+        )
 
 
 @dataclass(frozen=True)
@@ -201,10 +206,12 @@ class Starter:
 
     Attributes:
         nodes: without end.
+        count: how many of them are one turn.
         arguments, threads, log_file: of each process.
     """
 
     nodes: Iterator[str]
+    count: int
     arguments: Sequence[str]
     threads: int
     log_file: Path
@@ -215,7 +222,13 @@ class Starter:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-        node = next(name for name in self.nodes if name in alive or not alive)
+        turn = itertools.islice(self.nodes, self.count)
+        node = next((name for name in turn if name in alive), None)
+        if node is None:
+            raise ModelError(
+                "all machines of the Ray cluster on which runs were begun are gone",
+                "start again to go on, on the machines that are there then",
+            )
         variables = worker_environment(self.threads)
         actor = (
             ray.remote(ProcessHost)

@@ -5,6 +5,7 @@ Must not know what work there is. Imports Ray at the first use.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ started there, Ray waits for ever."""
 
 PATIENCE = 120.0
 """Seconds in which one worker must have begun."""
+
+LATECOMERS = 15.0
+"""Seconds that are waited for further workers: others may hold the CPUs of a machine for days."""
 
 Reference: TypeAlias = Any
 """Ray's reference to a result that may not be there yet."""
@@ -103,7 +107,13 @@ class RayWorkers:
         self.recruit()
 
     def recruit(self) -> None:
-        """Start workers wherever there should be more of them."""
+        """Start workers wherever there should be more of them; forget those of lost machines."""
+        import ray
+
+        alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+        self._workers = [
+            worker for worker in self._workers if worker.task is not None or worker.node in alive
+        ]
         for node, count, resources in _places(self._needs):
             here = sum(worker.node == node for worker in self._workers)
             for _ in range(count - here):
@@ -148,6 +158,7 @@ class RayWorkers:
         for worker in [worker for worker in self._workers if worker.task is not None]:
             self._workers.remove(worker)
             ray.kill(worker.actor)
+        self._begin = _nothing_to_do  # it holds what the pieces share
 
     def wait_for_all(self, interrupt: Callable[[], None], seconds: float) -> list[WorkerFacts]:
         """Start them and let each say who it is.
@@ -156,16 +167,22 @@ class RayWorkers:
             ConfigError: as ``finished``.
         """
         import ray
+        from ray.exceptions import RayError
 
+        self._begun = time.monotonic()
         self.recruit()
         until = time.monotonic() + PATIENCE
         while any(worker.ready is not None for worker in self._workers):
             interrupt()
+            if any(worker.ready is None for worker in self._workers):
+                until = min(until, time.monotonic() + LATECOMERS)
             if time.monotonic() > until:
                 break
             self.finished(seconds)
-        answers = [worker.actor.facts.remote() for worker in self._workers if worker.is_free]
-        found: list[WorkerFacts] = ray.get(answers, timeout=PATIENCE)
+        found: list[WorkerFacts] = []
+        for worker in [worker for worker in self._workers if worker.is_free]:
+            with contextlib.suppress(RayError):  # it was lost since, as may happen at any time
+                found.append(ray.get(worker.actor.facts.remote(), timeout=LATECOMERS))
         return found
 
     def _heard(self, worker: WorkerHandle, reference: Reference) -> PieceOutcome[object] | None:

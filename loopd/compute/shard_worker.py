@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import Any
 
 from loopd import __version__, errors
-from loopd.errors import LoopdError, UnexpectedError
+from loopd.errors import LoopdError, ModelError, UnexpectedError
 
 KEPT = 2
 """What pieces shared lately, such as models, stays in a worker."""
@@ -122,9 +122,18 @@ class ShardWorker:
     def _common(self, key: str, reference: Sequence[Any]) -> object:
         if key not in self._kept:
             import ray
+            from ray.exceptions import RayError
 
             while len(self._kept) >= KEPT:
                 self._kept.popitem(last=False)
-            self._kept[key] = ray.get(reference[0])
+            try:
+                self._kept[key] = ray.get(reference[0])
+            except (RayError, LoopdError) as error:
+                problem = f"{platform.node()}, a machine of the cluster, cannot read the run: "
+                said = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+                raise ModelError(
+                    problem + said[-1].strip()[:200],
+                    "all machines must see run.dir under one path, as the same user",
+                ) from None
         self._kept.move_to_end(key)
         return self._kept[key]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loopd.config import Config
+from loopd.config import ComputeSection, Config
 from loopd.storage.files import storage_error
 from loopd.storage.run_folder import CACHE_FOLDER, POOL_FOLDER
 
@@ -38,7 +38,8 @@ def apart(config: Config) -> Iterator[Config]:
         except OSError as error:
             raise storage_error(Path(name), error) from error
         section = config.run.model_copy(update={"dir": Path(name)})
-        yield config.model_copy(update={"run": section})
+        # Other machines of a cluster do not have this folder.
+        yield config.model_copy(update={"run": section, "compute": ComputeSection()})
 
 
 def _link(source: Path, target: Path) -> None:

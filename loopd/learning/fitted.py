@@ -113,7 +113,9 @@ class PoolScores:
         """The best ``n`` of rows (k,) and their scores; ``None`` where all must be scored here."""
         if not isinstance(self.classifier, FindsBest) or self.preselection is not None:
             return None
-        return self.classifier.best(score, unlabeled(self.features, self.num_classes)[among], n)
+        return self.classifier.best_elsewhere(
+            score, unlabeled(self.features, self.num_classes)[among], n
+        )
 
     def decisions(self, rows: Positions) -> Proba:
         """The model's own probabilities (k, C), or for several labels (k * C, 2) of no and yes."""

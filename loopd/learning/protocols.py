@@ -102,7 +102,7 @@ class Screens(Protocol[P_co]):
 class FindsBest(Protocol):
     """A classifier that may find the best rows without giving the probabilities of all."""
 
-    def best(
+    def best_elsewhere(
         self, score: Score, among: IndexedDataset, n: int, /
     ) -> tuple[Positions, Scores] | None:
         """The best ``n`` rows, best first, and their scores; ``None`` where nothing is gained."""

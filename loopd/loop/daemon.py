@@ -23,6 +23,7 @@ from loopd.annotation.http import ArgillaHttp
 from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.webhooks import WebhookEndpoint, registered
+from loopd.compute import ray_engine
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.errors import Interrupted
@@ -244,8 +245,9 @@ class _Entering:
         )
         write = partial(_write, journal=self._journal, tools=tools, notes=self.notes)
         alarm, webhook = self._stack.enter_context(_alarm(self.config))
+        rest = partial(_before_rest, webhook)
         self.loop = Loop(
-            tools, self._stop, write, self._heart.beat, alarm, self._observers, before_rest=webhook
+            tools, self._stop, write, self._heart.beat, alarm, self._observers, before_rest=rest
         )
         self._watching = self._observers
         run_view = RunView(self.state, self._events, tools)
@@ -292,6 +294,11 @@ class _Entering:
         if result is None:
             raise Interrupted("a stop was asked for")
         return result
+
+
+def _before_rest(webhook: Callable[[], None]) -> None:
+    webhook()
+    ray_engine.rest()
 
 
 @contextmanager

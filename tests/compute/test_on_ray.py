@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from loopd.compute import ray_engine
 from loopd.compute.engine import LOCAL, Engine
 from loopd.compute.ray_engine import RayEngine
 from loopd.compute.ray_workers import WorkerNeeds
-from loopd.config import ClassifierSection, StrategySection
+from loopd.config import ClassifierSection, ComputeSection, StrategySection
 from loopd.data.pool import Pool
 from loopd.errors import Interrupted
 from loopd.learning.learner import Learner
@@ -161,6 +162,22 @@ def test_a_stop_leaves_what_is_under_way(tmp_path: Path, engine: RayEngine) -> N
         encoding(built)
     again = learner(engine, tmp_path, "frozen-head")
     assert encoding(again) == encoding(learner(LOCAL, tmp_path / "here", "frozen-head"))
+
+
+def test_workers_without_work_are_let_go_and_come_back(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    shared = ray_engine.engine_of(ComputeSection(engine="ray", address=address), 1, "cpu")
+    first = encoding(learner(shared, tmp_path / "first", "frozen-head"))
+    ray_engine.rest()
+    assert ray.is_initialized()  # not at once
+    monkeypatch.setattr(ray_engine, "IDLE_SECONDS", 0.0)
+    ray_engine.rest()
+    assert not ray.is_initialized()
+    ray_engine.rest()
+    assert encoding(learner(shared, tmp_path / "second", "frozen-head")) == first
 
 
 def test_simulate_gives_the_same_table(tmp_path: Path, address: str) -> None:

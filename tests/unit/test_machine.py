@@ -143,6 +143,15 @@ def test_a_round_in_order_ends_in_decide() -> None:
     assert state.trained[0].model_id == "m"
 
 
+def test_what_argilla_asks_for_stays_unless_the_configuration_changes() -> None:
+    run = [STARTED, PLANNED, PUBLISHED, SettingsAdopted(4.5, 2)]
+    same = RunResumed(9.0, STARTED.config_digest, "an encoder or a recipe changed", "other")
+    assert fold([*run, same]).min_submitted == 2
+    assert (
+        fold([*run, RunResumed(9.0, "another", "the configuration changed")]).min_submitted is None
+    )
+
+
 def test_a_round_before_the_first_batch_is_measured_and_does_not_count() -> None:
     first: list[Event] = [replace(TRAINED, round=BEFORE), replace(EVALUATED, round=BEFORE)]
     state = fold([STARTED, *first])

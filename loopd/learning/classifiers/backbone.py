@@ -62,7 +62,7 @@ class Backbone:
     def __init__(self, section: ClassifierSection) -> None:
         self.name, self._windows = section.model, section.windows
         self._below: dict[int, frozenset[str]] = {}
-        self.device = _device(section.device)
+        self.device = device_of(section.device)
         torch.set_num_threads(section.threads or _cores())
         source = locate(section.model)
         # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
@@ -197,7 +197,12 @@ def _no_device(name: str) -> str:
     return "PyTorch sees no GPU" if kind == "cuda" and not torch.cuda.is_available() else ""
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """The device that the settings name.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
     best = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(best if name == "auto" else name)

@@ -231,7 +231,9 @@ class FrozenHeadClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # 
             self._context.progress("scoring", block.stop, len(rows))
         return proba
 
-    def best(self, score: Score, among: IndexedDataset, n: int) -> tuple[Positions, Scores] | None:
+    def best_elsewhere(
+        self, score: Score, among: IndexedDataset, n: int
+    ) -> tuple[Positions, Scores] | None:
         """The best ``n`` of the rows by a score of their probabilities; ``None`` without workers.
 
         Workers send back their best alone.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from loopd.compute.schedule import LOOK_SECONDS
 from loopd.errors import ModelError
 from loopd.learning.features.frozen import FeatureOptions, FrozenFeatures
 from loopd.learning.features.store import FeatureStore
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 Pair = tuple[FeatureStore, FeatureStore]
 """Features of all layers and of the last one."""
+
+FOLDER_SECONDS = 90.0
+"""Within these a folder on NFS shows files that others wrote: by default it remembers for up to a
+minute that a file was not there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,21 @@ def encode(order: EncodingOrder, piece: tuple[int, int]) -> None:
     order.features.encode_piece(*piece)
 
 
+def _is_there(stores: Pair, piece: int) -> bool:
+    return all(store.holds(piece) for store in stores)
+
+
+def _soon(look: Callable[[], bool], interrupt: Callable[[], None]) -> bool:
+    """Whether a look finds something within ``FOLDER_SECONDS``."""
+    until = time.monotonic() + FOLDER_SECONDS
+    while not look():
+        if time.monotonic() > until:
+            return False
+        interrupt()
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
 def encode_missing(features: FrozenFeatures, stores: Sequence[Pair], *, bf16: bool) -> None:
     """Let an engine encode what is missing of all intakes.
 
@@ -74,7 +95,7 @@ def encode_missing(features: FrozenFeatures, stores: Sequence[Pair], *, bf16: bo
     done = 0
     results = context.engine.run(encode, order, missing, context.interrupt)
     for (intake, piece), _ in zip(missing, results, strict=True):
-        if not all(store.holds(piece) for store in stores[intake]):
+        if not _soon(lambda: _is_there(stores[intake], piece), context.interrupt):  # noqa: B023
             folder = stores[intake][0].folder
             raise ModelError(
                 f"features that a worker of the cluster wrote are not in {folder}",

@@ -26,6 +26,9 @@ from loopd.learning.trainer import Trainer
 FACTORIES_KEPT = 2
 """With their encoders: as many as ``auto`` decides between."""
 
+_IN_BF16 = ("frozen-head", "transformer")
+"""Classifiers with the option ``bf16``."""
+
 _FACTORIES: OrderedDict[str, ClassifierFactory] = OrderedDict()
 
 
@@ -53,7 +56,7 @@ class FactoryRecipe:
         """That of a context."""
         # GPUs have the number that the worker's machine gives them.
         device = context.section.device.partition(":")[0]
-        section = context.section.model_copy(update={"device": device})
+        section = _decided(context.section).model_copy(update={"device": device})
         cache = context.cache.absolute()
         parts = (context.pool.fingerprint, section.model_dump_json(), cache, context.labels)
         key = hashlib.sha256(repr((*parts, context.kind)).encode()).hexdigest()[:16]
@@ -148,6 +151,13 @@ def spreads(engine: Engine, section: ClassifierSection) -> bool:
     return engine.spreads and registry.canonical(section.name) in registry.WITH_A_BACKBONE
 
 
-def with_bf16(section: ClassifierSection, bf16: bool) -> ClassifierSection:
+def _decided(section: ClassifierSection) -> ClassifierSection:
     """The settings in which ``bf16: auto`` is decided: a worker must not decide otherwise."""
-    return section.model_copy(update={"options": {**section.options, "bf16": bf16}})
+    if registry.canonical(section.name) not in _IN_BF16:
+        return section
+    if section.options.get("bf16", "auto") != "auto":
+        return section
+    from loopd.learning.classifiers.backbone import bf16_pays, device_of
+
+    options = {**section.options, "bf16": bf16_pays(device_of(section.device))}
+    return section.model_copy(update={"options": options})

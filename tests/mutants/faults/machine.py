@@ -115,7 +115,7 @@ MACHINE: tuple[Fault, ...] = (
     Fault(
         "a new configuration keeps the number of answers adopted before",
         "machine.py",
-        "return replace(after, stopped=None, min_submitted=None)",
+        "return replace(after, stopped=None, min_submitted=adopted)",
         "return replace(after, stopped=None)",
         (*MACHINE_TESTS, "tests/loop/test_settings.py::test_a_new_configuration_counts_again"),
     ),
