@@ -328,8 +328,7 @@ def _fold(state: State, event: Event) -> State:
         case SettingsAdopted():
             return replace(state, min_submitted=event.min_submitted)
         case PoolChanged():
-            gone = (state.gone | set(event.gone)) - set(event.back)
-            grown = event.pool_fingerprint
+            gone, grown = (state.gone | set(event.gone)) - set(event.back), event.pool_fingerprint
             return replace(state, stopped=None, grown=grown, rewritten="", gone=gone)
         case PoolGrew(pool_fingerprint=grown):
             intakes = (*state.intakes, event)
