@@ -144,7 +144,7 @@ def test_a_round_in_order_ends_in_decide() -> None:
 
 
 def test_what_argilla_asks_for_stays_unless_the_configuration_changes() -> None:
-    run = [STARTED, PLANNED, PUBLISHED, SettingsAdopted(4.5, 2)]
+    run: list[Event] = [STARTED, PLANNED, PUBLISHED, SettingsAdopted(4.5, 2)]
     same = RunResumed(9.0, STARTED.config_digest, "an encoder or a recipe changed", "other")
     assert fold([*run, same]).min_submitted == 2
     assert (
