@@ -115,7 +115,11 @@ def _plain(said: Any) -> Any:
     ("name", "work"),
     [
         ("frozen-head", {"encode", "proba_of", "best_of", "fold_proba", "fold_targets", "train"}),
-        ("transformer", {"encode", "embed", "fold_proba", "fold_targets", "train"}),
+        pytest.param(
+            "transformer",
+            {"encode", "embed", "fold_proba", "fold_targets", "train"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_an_unreliable_engine_says_the_same(tmp_path: Path, name: str, work: set[str]) -> None:
@@ -180,11 +184,30 @@ def test_a_worker_that_does_not_share_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from loopd.learning.features.frozen import FrozenFeatures
+    from loopd.learning.shards import encoding
 
+    monkeypatch.setattr(encoding, "FOLDER_SECONDS", 0.0)
     monkeypatch.setattr(FrozenFeatures, "encode_piece", lambda *_: None)
     with pytest.raises(ModelError, match=r"features .* are not in") as error:
         learner(UnreliableEngine(), tmp_path, "frozen-head").vectors(growing_pool().ids)
     assert "share" in error.value.hint
+
+
+def test_files_that_show_late_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS: a folder remembers for a while that a file was not there."""
+    from loopd.learning.features.store import FeatureStore
+    from loopd.learning.shards import encoding
+
+    plain, looks = FeatureStore.holds, iter(range(10**6))
+    monkeypatch.setattr(encoding, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(
+        FeatureStore, "holds", lambda store, piece: next(looks) > 40 and plain(store, piece)
+    )
+    vectors = learner(UnreliableEngine(), tmp_path, "frozen-head").vectors(growing_pool().ids)
+    assert vectors is not None
+    assert next(looks) > 41
 
 
 def test_a_stop_goes_through(tmp_path: Path) -> None:
