@@ -23,6 +23,7 @@ from typing import Any
 from loopd.compute.engine import LOCAL, Common, Engine, Piece, Result
 from loopd.compute.ray_workers import RayWorkers, WorkerNeeds
 from loopd.compute.schedule import LOOK_SECONDS, in_order
+from loopd.compute.threads import allowed_threads
 from loopd.config import ComputeSection
 from loopd.config.compute import AUTO, OWN
 from loopd.errors import ConfigError
@@ -63,7 +64,7 @@ def engine_of(section: ComputeSection, threads: int | None, device: str) -> Engi
     """
     if section.engine == "local":
         return LOCAL
-    key = section.address, WorkerNeeds(threads or _threads(), gpu=device != "cpu")
+    key = section.address, WorkerNeeds(threads or allowed_threads(), gpu=device != "cpu")
     if key not in _ENGINES:
         _ENGINES[key] = RayEngine(*key)
     return _ENGINES[key]
@@ -245,14 +246,3 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:  # the name of a machine
         return False
-
-
-def _threads() -> int:
-    """Of this process: as many as the environment allows, else as it has cores."""
-    allowed = os.environ.get("OMP_NUM_THREADS", "").strip()
-    if allowed.isdecimal() and int(allowed):
-        return int(allowed)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

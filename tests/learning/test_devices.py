@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
 
+from loopd.compute.threads import allowed_threads
 from loopd.config import ClassifierSection
 from loopd.errors import ModelError
 from loopd.learning import seeding
-from loopd.learning.classifiers import backbone
 from loopd.learning.classifiers.backbone import Backbone, bf16_pays
 from loopd.learning.classifiers.contrastive import (
     ClassifiedTexts,
@@ -192,7 +192,7 @@ def test_who_configures_no_threads_may_limit_them_by_environment(
     allowed: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", allowed)
-    assert backbone._cores() == threads
+    assert allowed_threads() == threads
 
 
 @pytest.mark.parametrize("allowed", ["", "0", "-1", "many", "4,2"])
@@ -201,7 +201,7 @@ def test_what_is_no_number_of_threads_limits_nothing(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", allowed)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
-    assert backbone._cores() == 3
+    assert allowed_threads() == 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
-import os
 import platform
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import torch
 import transformers
 from transformers.utils import logging as transformers_logging
 
+from loopd.compute.threads import allowed_threads
 from loopd.config import ClassifierSection
 from loopd.errors import LoopdError, ModelError
 from loopd.learning import seeding
@@ -63,7 +63,7 @@ class Backbone:
         self.name, self._windows = section.model, section.windows
         self._below: dict[int, frozenset[str]] = {}
         self.device = device_of(section.device)
-        torch.set_num_threads(section.threads or _cores())
+        torch.set_num_threads(section.threads or allowed_threads())
         source = locate(section.model)
         # Seeded: weights of layers that the file lacks (a pooler) are the same in every process.
         with quiet(), explained(section.model), seeding.seeded(0):
@@ -213,17 +213,6 @@ def device_of(name: str) -> torch.device:
         hint = f"try device: {'cpu' if name == 'auto' else 'auto'}"
         raise ModelError(f"device {name!r} cannot be used: {reason}", hint) from None
     return device
-
-
-def _cores() -> int:
-    """As many threads as the environment allows, else as the process has cores."""
-    allowed = os.environ.get("OMP_NUM_THREADS", "").strip()
-    if allowed.isdecimal() and int(allowed):
-        return int(allowed)
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
 
 
 @contextlib.contextmanager
