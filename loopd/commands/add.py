@@ -14,13 +14,13 @@ from loopd.commands.shared import CONFIG
 
 @click.command()
 @CONFIG
-@click.argument("table", type=click.Path(path_type=Path))
-def add(config: Path, table: Path) -> None:
+@click.argument("table")
+def add(config: Path, table: str) -> None:
     """Add the new texts of TABLE to the pool of the run of CONFIG.
 
     TABLE is read once, with the columns of the pool: a file, a folder of files, or a pattern in
-    quotes. What the pool has already is left out. Works while the daemon runs, and when it does
-    not.
+    quotes; also at a URL such as s3://bucket/new.csv. What the pool has already is left out. Works
+    while the daemon runs, and when it does not.
     """
     from loopd import log
     from loopd.config_file import load_config

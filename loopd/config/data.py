@@ -169,6 +169,9 @@ class ArgillaPoolSection(Section):
     )
 
 
+URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*/?\S[^\r\n\t]*")
+"""What names a file somewhere else."""
+
 PACE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([smhd]?)")
 """A span of time for people."""
 
@@ -187,6 +190,13 @@ class PoolSection(DataSection):
     argilla: ArgillaPoolSection | None = Field(
         None, description="A dataset in Argilla, instead of `path` and `hub`."
     )
+    url: str | None = Field(
+        None,
+        description="Where the files are, if not on this machine, instead of `path`: an address "
+        "that `fsspec` can read, such as `s3://bucket/tickets/*.jsonl`, "
+        "`hf://datasets/owner/name/*.parquet` or `https://...`. A file, a folder or a pattern; "
+        "credentials stay where the libraries look for them.",
+    )
     show: Mapping[str, Literal["field", "metadata"]] = Field(
         default_factory=dict,
         description="Columns that people see beside the text and the model does not read: a list "
@@ -194,8 +204,8 @@ class PoolSection(DataSection):
     )
     follow: float | str | None = Field(
         None,
-        description="How often the run looks for new texts at `path`, such as `10m`, `1h` or a "
-        "number of seconds; empty: never, only `loopd add` adds texts.",
+        description="How often the run looks for new texts at `path` or `url`, such as `10m`, `1h` "
+        "or a number of seconds; empty: never, only `loopd add` adds texts.",
     )
 
     near_duplicates: float | None = Field(
@@ -213,6 +223,15 @@ class PoolSection(DataSection):
         seconds = _seconds(value)
         if value is not None and (seconds is None or not 1 <= seconds <= LONGEST_PACE):
             raise ValueError(f"{str(value)[:40]!r} is no pace: write 10m, 1h or seconds; 1s to 7d")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _url_names_a_scheme(cls, value: str | None) -> str | None:
+        if value is not None and not URL.fullmatch(value):
+            raise ValueError(f"{value[:40]!r} is no address such as s3://bucket/tickets/*.jsonl")
+        if value is not None and "@" in value.split("/")[2]:
+            raise ValueError("must hold no account: its library finds credentials by itself")
         return value
 
     @property
@@ -243,9 +262,11 @@ class PoolSection(DataSection):
 
     @model_validator(mode="after")
     def _one_source(self) -> PoolSection:
-        _refuse_all_but_one(self, ("path", "hub", "argilla"))
-        if self.follow is not None and self.path is None:
-            raise ValueError("follow: only a file, a folder or a pattern can be followed: see path")
+        _refuse_all_but_one(self, ("path", "hub", "url", "argilla"))
+        if self.follow is not None and self.path is None and self.url is None:
+            raise ValueError(
+                "follow: only a file, a folder or a pattern can be followed: see path and url"
+            )
         for name in self.show:
             refuse_no_name(name)
             if name in self.text_columns:

@@ -21,7 +21,7 @@ Names = Mapping[str, tuple[str, ...]]
 _READING = ("annotator_column", "encoding", "format", "path", "tolerate", "verdict_column")
 UNSHAPING: Names = {
     "": ("argilla", "compute", "dashboard", "log", "run", "sinks"),
-    "pool": (*_READING, "argilla", "follow", "show"),
+    "pool": (*_READING, "argilla", "follow", "show", "url"),
     "test": _READING,
 }
 """Where things lie, how the server is reached, who does the work, what is logged and what is shown;

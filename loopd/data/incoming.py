@@ -151,7 +151,7 @@ def _row_of(record: Record, number: int, columns: Sequence[str], section: PoolSe
 
 def another(section: PoolSection, path: Path | None = None) -> PoolSection:
     """The section of another table with the same columns of texts: nothing else of it is read."""
-    without = ("hub", "hub_config", "split", "argilla", "label", "answers", "id", "encoding")
+    without = ("hub", "hub_config", "split", "url", "argilla", "label", "answers", "id", "encoding")
     columns = ("annotator_column", "verdict_column")
     changes = dict.fromkeys((*without, *columns))
     return section.model_copy(update={**changes, "path": path, "format": "auto", "show": {}})

@@ -206,14 +206,23 @@ def _fitting(pattern: Path) -> Iterator[Path]:
 
 
 def _is_finished(path: Path, is_listed: bool) -> bool:
-    """Whether it is a file that is not called as something that is being written."""
-    name = path.name.lower()
-    if name.startswith((".", "~", "_")) or name.endswith((*UNFINISHED, "~")) or not path.is_file():
+    return is_finished_name(path.name, is_listed) and path.is_file()
+
+
+def is_finished_name(name: str, is_listed: bool) -> bool:
+    """Whether a file is not called as something that is being written.
+
+    Args:
+        name: of the file.
+        is_listed: whether it is there because it is in a folder: then it must be called as
+            something that can be read.
+    """
+    name = name.lower()
+    if name.startswith((".", "~", "_")) or name.endswith((*UNFINISHED, "~")):
         return False
-    stem = name
     for ending in PACKED:
-        stem = stem.removesuffix(ending)
-    return not is_listed or stem.endswith(SUFFIXES)
+        name = name.removesuffix(ending)
+    return not is_listed or name.endswith(SUFFIXES)
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -265,8 +265,8 @@ def _table_of(config: Config, tools: Tools, path: Path | None) -> Incoming:
 
 
 def _is_one_table(section: PoolSection) -> bool:
-    """Whether the pool is a table that is there, and no folder of files."""
-    if section.argilla is not None:
+    """Whether the pool is a table that is here, and no folder of files."""
+    if section.argilla is not None or section.url is not None:
         return False
     return section.path is None or (section.path.exists() and not is_many(section.path))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from loopd.annotation.consensus import Consensus, discarded, label_counts
 from loopd.config import Config
+from loopd.data.remote_files import hub_name
 from loopd.errors import DataError, ModelError, RunError
 from loopd.events import Event
 from loopd.export.card import data_card
@@ -185,7 +186,7 @@ def _model(
 def _sources(config: Config) -> list[str]:
     """Names of the data sets on the hub that hold the texts of the run."""
     tests = [config.test.hub] if config.test is not None else []
-    return [name for name in (config.pool.hub, *tests) if name]
+    return [name for name in (config.pool.hub, hub_name(config.pool.url), *tests) if name]
 
 
 def _facts(

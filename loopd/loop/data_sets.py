@@ -11,11 +11,12 @@ from functools import cached_property, partial
 
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.store import Progress
-from loopd.config import Config
+from loopd.config import Config, DataSection
 from loopd.data.pool import Pool
 from loopd.data.reading import ReadingReport, leaks, read_pool
 from loopd.errors import DataError
 from loopd.loop.argilla_pool import PoolNow, kept_pool, look, report_of
+from loopd.loop.fetched_files import reachable
 from loopd.loop.labelled_test import reserved
 from loopd.loop.pool_source import PoolNews, is_reported, pool_news, scratch
 from loopd.loop.taken_in import taken_in
@@ -76,10 +77,19 @@ def with_news(config: Config, data: DataSets) -> DataSets:
 
 def _read(config: Config, fingerprint: str, *, is_test: bool = False) -> tuple[Pool, ReadingReport]:
     """The pool or the test set: the one with the fingerprint, if any way of reading gives it."""
-    task, section = config.task, (config.test if is_test else config.pool)
+    if is_test and config.test is not None:
+        return _read_from(config.test, config, fingerprint, is_test=True)
+    with reachable(config) as section:
+        return _read_from(section, config, fingerprint)
+
+
+def _read_from(
+    section: DataSection, config: Config, fingerprint: str, *, is_test: bool = False
+) -> tuple[Pool, ReadingReport]:
+    task = config.task
     read = partial(
         read_pool,
-        section or config.pool,
+        section,
         labels=task.labels,
         kind=task.type,
         none_label=task.none_label,

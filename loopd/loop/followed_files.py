@@ -18,6 +18,7 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import LINES, FileStamp, complete_bytes, look_at, shown_name
 from loopd.data.report import ReadBefore, ReadingReport
 from loopd.errors import DataError
+from loopd.loop.fetched_files import Fetcher, drop, local_path
 from loopd.loop.pool_source import columns, looks, read_file
 from loopd.records import Record
 from loopd.storage.source_log import SeenFile, SourceLog
@@ -101,6 +102,9 @@ class FollowedFiles:
     _unusable: dict[Path, FileStamp] = field(default_factory=dict)
     _is_restless: bool = False
 
+    def __post_init__(self) -> None:
+        self._fetcher = Fetcher(self.config)
+
     def look(self, pool: Pool) -> Delivery | None:
         """What changed files hold, if it is time to look; ``None`` where none can be read yet."""
         pace, now = self.config.pool.pace, self.monotonic()
@@ -109,12 +113,17 @@ class FollowedFiles:
         self._is_restless = False
         sources = SourceLog(self.config.run.dir)
         before = sources.read().files
+        if not self._fetcher.is_done({**self._given_up(), **before}):
+            self._next = now + min(SETTLED, pace)
+            return None
         try:
             read = list(self._read(before, pool))
         except DataError as error:  # of the folder
-            _say_unreadable(self.config.pool.path or Path(), error)
+            _say_unreadable(local_path(self.config) or Path(), error)
             read = []
         self._next = now + (min(SETTLED, pace) if self._is_restless else pace)
+        if not self._is_restless:
+            self._fetcher.again()
         if not read:
             return None
         for one in read:
@@ -127,8 +136,18 @@ class FollowedFiles:
             sum(one.refused for one in read),
             sum(one.twins for one in read),
             sum(one.clashing for one in read),
-            partial(sources.write, columns(self.config.pool), seen),
+            partial(self._remember, sources, seen),
         )
+
+    def _given_up(self) -> Mapping[str, SeenFile]:
+        """Files that cannot be read: they need not come again until they change."""
+        looks_then = self._unusable.items()
+        return {str(path): SeenFile(look.size, look.changed) for path, look in looks_then}
+
+    def _remember(self, sources: SourceLog, seen: Mapping[str, SeenFile]) -> None:
+        """Write down what was read; what was brought here for it may go."""
+        sources.write(columns(self.config.pool), seen)
+        drop(self.config, (path for path, one in seen.items() if one.whole))
 
     def _read(self, before: Mapping[str, SeenFile], pool: Pool) -> Iterator[_ReadFile]:
         """The files that have changed, in the order of their names."""
@@ -153,6 +172,7 @@ class FollowedFiles:
             except DataError as error:
                 self._unusable[path] = look
                 _say_unreadable(path, error)
+                drop(self.config, [path])
                 continue
             after = look_at(path)
             if after == look or (is_appended and after is not None and after.size > look.size):

@@ -5,18 +5,22 @@ Must not write anything, nor decide what becomes of new texts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loopd.config import Config, PoolSection
 from loopd.data.arrivals import arrivals
 from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, is_many, is_saved, is_there, look_at, pool_files
 from loopd.data.reading import open_source, read_pool
+from loopd.data.remote_files import fetch_changed
 from loopd.data.report import NOTHING_BEFORE, ReadBefore, ReadingReport
 from loopd.errors import DataError
+from loopd.loop.fetched_files import known, local_path
 from loopd.storage.run_folder import POOL_FOLDER
 from loopd.storage.source_log import SeenFile, SourceLog, Sources
 from loopd.storage.withdrawn_texts import read_withdrawn
@@ -78,12 +82,22 @@ def scratch(config: Config) -> Path:
 def looks(config: Config) -> Mapping[Path, FileStamp]:
     """What the files of a pool look like now; none where it is no local pool.
 
+    Of those at a URL the ones that are here because they have changed.
+
     Raises:
         DataError: the folder may not be read.
     """
-    if config.pool.path is None:
-        return {}
-    files = (path for path in pool_files(config.pool.path) if _is_readable(path))
+    where = local_path(config)
+    return {} if where is None else looks_in(where)
+
+
+def looks_in(where: Path) -> Mapping[Path, FileStamp]:
+    """What the files look like that a path stands for.
+
+    Raises:
+        DataError: the folder may not be read.
+    """
+    files = (path for path in pool_files(where) if _is_readable(path))
     seen = ((path, look_at(path)) for path in files)
     return {path: look for path, look in seen if look is not None}
 
@@ -121,7 +135,7 @@ def read_file(
     """
     task = config.task
     elsewhere = dict.fromkeys(("hub", "hub_config", "split")) if config.pool.hub else {}
-    there = config.pool.model_copy(update={**elsewhere, "path": path})
+    there = config.pool.model_copy(update={**elsewhere, "url": None, "path": path})
     read = partial(
         read_pool,
         labels=task.labels,
@@ -164,10 +178,10 @@ def pool_news(config: Config, pool: Pool) -> PoolNews:
     sources = SourceLog(config.run.dir).read()
     is_same = not sources.columns or sources.columns == columns(config.pool)
     try:
-        now = looks(config)
-        if not now:
-            return PoolNews(problem=_absence(config))
-        read = [read_file(config, path)[0] for path in _to_read(now, sources, is_same=is_same)]
+        with _here(config, sources.files if is_same else {}) as now:
+            if not now:
+                return PoolNews(problem=_absence(config))
+            read = [read_file(config, path)[0] for path in _to_read(now, sources, is_same=is_same)]
     except DataError as error:
         return PoolNews(problem=error.message)
     if not read:
@@ -181,6 +195,17 @@ def pool_news(config: Config, pool: Pool) -> PoolNews:
     is_other = max(pool.find_texts(shown), default=-1) < 0 and (is_one or not is_same)
     may_be = config.pool.pace is not None and is_same
     return PoolNews(len(found.new), gone, len(found.clashing), is_other and not may_be)
+
+
+@contextmanager
+def _here(config: Config, seen: Mapping[str, SeenFile]) -> Iterator[Mapping[Path, FileStamp]]:
+    """What the files look like; of those at a URL the ones that have changed, brought here."""
+    if config.pool.url is None:
+        yield looks(config)
+        return
+    with TemporaryDirectory(prefix="loopd-") as folder:
+        fetch_changed(config.pool.url, Path(folder), known(seen))
+        yield looks_in(Path(folder))
 
 
 def _to_read(now: Mapping[Path, FileStamp], sources: Sources, *, is_same: bool) -> Sequence[Path]:

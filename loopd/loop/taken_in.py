@@ -17,8 +17,9 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, complete_bytes
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
+from loopd.loop.fetched_files import drop
 from loopd.loop.large_pool import is_large, on_disk
-from loopd.loop.pool_source import columns
+from loopd.loop.pool_source import columns, looks
 from loopd.machine import State
 from loopd.records import PoolId, blanked
 from loopd.storage.pool_table import PoolTable
@@ -124,7 +125,7 @@ def keep_first(
     Args:
         config: of the run.
         pool: its texts.
-        seen: what the files looked like before they were read.
+        seen: what the files looked like before they were read; those at a URL came only then.
         report: of reading them.
 
     Raises:
@@ -137,10 +138,13 @@ def keep_first(
             folder=str(aside),
             hint="they are of another run: its journal needs them",
         )
+    if config.pool.url is not None:
+        seen = looks(config)
     if report.kept == len(pool):  # else the files have more than an earlier version began with
         counts = (report.duplicates, report.refused) if len(seen) == 1 else (0, 0)
         files = {str(path): _seen(path, look, counts, config) for path, look in seen.items()}
         SourceLog(config.run.dir).write(columns(config.pool), files)
+        drop(config, (path for path, one in files.items() if one.whole))
 
 
 def _seen(path: Path, look: FileStamp, counts: tuple[int, int], config: Config) -> SeenFile:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loopd.config import Config
 from loopd.data.pool_files import shown_name
+from loopd.data.remote_files import brought_here, shown_url
 from loopd.errors import ConfigError, LockedError, RunError
 from loopd.loop.pool_source import read_file
 from loopd.loop.pool_watch import PoolWatch
@@ -22,12 +23,12 @@ from loopd.storage.run_folder import JOURNAL_NAME
 from loopd.storage.withdrawn_texts import read_withdrawn
 
 
-def run_add(config: Config, path: Path, say: Callable[[str], None]) -> None:
+def run_add(config: Config, table: Path | str, say: Callable[[str], None]) -> None:
     """Read a table with the columns of the pool, and let its new texts join the run.
 
     Args:
         config: of the run.
-        path: of the table: a file, a folder of files, or a pattern.
+        table: a file, a folder of files, or a pattern; here, or at a URL.
         say: is told what becomes of them.
 
     Raises:
@@ -44,12 +45,15 @@ def run_add(config: Config, path: Path, say: Callable[[str], None]) -> None:
     refuse_newer(config.run.dir / JOURNAL_NAME)
     if recorded_run(config.run.dir).state.started is None:
         raise RunError(f"the run in {config.run.dir} has not begun", "`loopd run` begins it")
-    pool, report = read_file(config, path)
+    url = str(table) if "://" in str(table) else None
+    there = {"hub": None, "url": url, "path": None if url else Path(table)}
+    with brought_here(config.pool.model_copy(update=there)) as here:
+        pool, report = read_file(config, here.path or Path())
     for line in report.lines():
         say(line)
     counts = {"duplicates": report.duplicates, "refused": report.refused}
     inbox = Inbox(config.run.dir)
-    inbox.leave(pool.records, shown_name(path), **counts)
+    inbox.leave(pool.records, shown_url(url) if url else shown_name(Path(table)), **counts)
     known = read_withdrawn(config.run.dir)
     if known.digests:  # read only now: a removal that goes on has looked into the inbox before
         inbox.rewrite(lambda record: not known.holds(record.text))

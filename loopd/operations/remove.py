@@ -15,6 +15,7 @@ from loopd.annotation.store import Progress
 from loopd.config import Config
 from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
+from loopd.data.remote_files import shown_url
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
 from loopd.learning.classifiers.contract import silent
@@ -181,9 +182,11 @@ def _lines(found: Found, state: State, config: Config) -> Iterator[str]:
         f"  {_texts(len(found.known))}: {asked} in batches, with {answers} answers"
         f"{test_set}{deleted}"
     )
-    source = config.pool.path
+    source, url = config.pool.path, config.pool.url
     if source is not None:
         yield f"  {shown_name(source)} is only read: take them out there yourself"
+    elif url is not None:
+        yield f"  {shown_url(url)} is only read: take them out there yourself"
     elif config.pool.argilla is not None:
         yield "  the pool is in Argilla: delete their records there yourself"
     yield f"  {ELSEWHERE}"

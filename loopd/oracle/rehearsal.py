@@ -10,6 +10,7 @@ from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool
 from loopd.data.reading import read_pool
+from loopd.data.remote_files import brought_here
 from loopd.errors import ConfigError, DataError
 from loopd.loop.argilla_pool import pool_options
 from loopd.loop.stop import Stop, on_signals
@@ -77,13 +78,14 @@ def _pool(config: Config, gold_column: str | tuple[str, ...]) -> Pool:
     """The texts with their labels; of a pool in Argilla as they are there now."""
     task = config.task
     if config.pool.argilla is None:
-        return read_pool(
-            config.pool,
-            labels=task.labels,
-            kind=task.type,
-            none_label=task.none_label,
-            gold_column=gold_column,
-        )[0]
+        with brought_here(config.pool) as section:
+            return read_pool(
+                section,
+                labels=task.labels,
+                kind=task.type,
+                none_label=task.none_label,
+                gold_column=gold_column,
+            )[0]
     with closing(build_store(config)) as store:
         name = gold_column if isinstance(gold_column, str) else gold_column[0]
         return store.texts(pool_options(config, name))[0]

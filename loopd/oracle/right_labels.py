@@ -6,13 +6,15 @@ Must not write anything into a run's folder, nor ask Argilla. May be asked from 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from loopd.config import Config
 from loopd.data.pool_files import FileStamp
 from loopd.data.reading import read_pool
+from loopd.data.remote_files import fetch_changed, remote_looks
 from loopd.errors import DataError
 from loopd.loop.pool_source import looks
 from loopd.records import Record, Target
@@ -51,16 +53,31 @@ class RightLabels:
         """Read the files that are other than they were; returns whether there is a new label."""
         with self._lock:
             now = self._looks()
-            changed = [path for path, look in now.items() if self._seen.get(path) != look]
+            same = {path for path, look in now.items() if self._seen.get(path) == look}
             self._seen = now
-            learned = [self._learn_from(path) for path in changed]
-            return any(learned)
+            with self._here(now.keys() - same, same) as changed:
+                learned = [self._learn_from(path) for path in changed]
+                return any(learned)
 
     def _looks(self) -> Mapping[Path, FileStamp]:
         """What the files look like; none where they cannot be looked at now."""
+        url = self._config.pool.url
         with suppress(DataError):
-            return looks(self._config)
+            return looks(self._config) if url is None else remote_looks(url)
         return {}
+
+    @contextmanager
+    def _here(self, changed: Collection[Path], same: Collection[Path]) -> Iterator[Sequence[Path]]:
+        """The files to read; those at a URL are brought here, as far as they can be."""
+        url = self._config.pool.url
+        if url is None or not changed:
+            yield sorted(changed)
+            return
+        with TemporaryDirectory(prefix="loopd-") as folder:
+            with suppress(DataError):
+                known = {path.name: self._seen[path].changed for path in same}
+                fetch_changed(url, Path(folder), known)
+            yield sorted(Path(folder).iterdir())
 
     def _learn_from(self, path: Path) -> bool:
         """What a file says by now; one that has no labels, or cannot be read, says nothing.
@@ -68,7 +85,8 @@ class RightLabels:
         A row that somebody is writing is another one once the file has changed again.
         """
         task = self._config.task
-        there = self._config.pool.model_copy(update={"path": path, "tolerate": 1.0})
+        place = {"url": None, "path": path}
+        there = self._config.pool.model_copy(update={**place, "tolerate": 1.0})
         with suppress(DataError):
             pool, _ = read_pool(
                 there,

@@ -9,6 +9,7 @@ from itertools import islice
 
 from loopd.config import ClassifierSection, Config
 from loopd.data.reading import read_pool
+from loopd.data.remote_files import brought_here
 from loopd.errors import ConfigError
 from loopd.learning.features.windows import MEAN
 from loopd.sizing.encoder_shape import of_shape, shape_of
@@ -167,7 +168,8 @@ def texts_of(config: Config) -> tuple[int, Sequence[str]]:
             "the pool is in Argilla, and the run has not read it",
             "say how many texts there are, and how long they are: `--texts 1e6 --words 15`",
         )
-    pool, _ = read_pool(config.pool, labels=None, kind=config.task.type)
+    with brought_here(config.pool) as section:
+        pool, _ = read_pool(section, labels=None, kind=config.task.type)
     return len(pool), [record.text for record in islice(pool, SAMPLE)]
 
 

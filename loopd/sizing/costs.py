@@ -2,7 +2,8 @@
 
 Seconds are CPU seconds of one thread of the reference machine: an Intel Xeon (Emerald Rapids, no
 AMX), torch 2.13, one run of ``benchmarks/plan_constants.py`` and the laps of
-``benchmarks/plan_check.py`` at 10,000 and 100,000 texts. Bytes are resident set sizes of the same
+``benchmarks/plan_check.py``: at 10,000 and 100,000 texts, and for what a text costs when a run is
+opened, in the draws and in a round also at 1,000,000 and 5,000,000. Bytes are resident set sizes of the same
 laps, and of ``benchmarks/big_pool.py`` up to 5,000,000 texts.
 """
 
@@ -56,8 +57,8 @@ class Seconds:
     byte_read: float = 2e-8
     row_measured: float = 18.5e-6
     row_indexed: float = 9e-6
-    row_opened: float = 0.3e-6
-    row_drawn: float = 10e-6
+    row_opened: float = 0.05e-6
+    row_drawn: float = 5.5e-6
     row_fetched: float = 12e-6
     token: float = 3e-6
     flop: float = 1 / 107e9
@@ -68,7 +69,7 @@ class Seconds:
     state_fitted: float = 0.25e-6
     number_written: float = 11e-9
     number_read: float = 3.3e-9
-    row_scored: float = 1.9e-6
+    row_scored: float = 2.5e-6
     row_narrowed: float = 2.6e-6
     round: float = 0.35
     step_parameter: float = 4e-9

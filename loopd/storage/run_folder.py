@@ -26,6 +26,9 @@ POOL_FOLDER = "pool"
 INBOX_FOLDER = "inbox"
 """Texts that ``loopd add`` has left for the daemon."""
 
+FETCHED_FOLDER = "fetched"
+"""Files of a pool at a URL, while they are read."""
+
 SOURCES_NAME = "sources.json"
 """In ``pool``: which files the texts were read from, and what these looked like."""
 
