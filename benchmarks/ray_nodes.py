@@ -2,8 +2,10 @@
 
     python benchmarks/ray_nodes.py SOURCE... [--texts 100000] [--nodes 1 2 3] [--model packaged]
         [--classifier frozen-head] [--rounds 1] [--out FOLDER]
+    python benchmarks/ray_nodes.py SETS/trec/pool.jsonl --whole --nodes 3 --rounds 10
 
-SOURCE are JSON Lines files with a ``text``, as for ``scale.py``, which makes the texts from them.
+SOURCE are JSON Lines files with a ``text``, as for ``scale.py``, which makes the texts from them;
+with ``--whole`` the texts are those of one file as they are, each once, with its ``label``.
 The machines of a cluster are all this one, on 127.0.0.1, with one CPU and one thread each: seconds
 by the clock say little where it has fewer cores than that, CPU seconds do. They are those of the
 process that waits, and of each worker from the moment at which all have begun.
@@ -16,6 +18,7 @@ Writes ``benchmarks/results/ray_nodes.json``; ends with an error if a batch diff
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -31,7 +34,9 @@ import machine
 from big_pool import random_model
 from scale import halves, recombined
 
-LABELS = ("0", "1", "2", "3")
+KINDS = 4
+"""Of texts, by the number of their words."""
+
 BATCH = 20
 NODE: dict[str, Any] = {
     "num_cpus": 1,
@@ -49,8 +54,23 @@ def pool_of(sources: list[Path], count: int) -> Any:
     texts = (row["text"] for row in recombined(halves(sources), count))
     return Pool(
         tuple(
-            Record(PoolId(f"r{number:08d}"), text, LABELS[len(text.split()) % len(LABELS)])
+            Record(PoolId(f"r{number:08d}"), text, str(len(text.split()) % KINDS))
             for number, text in enumerate(texts)
+        )
+    )
+
+
+def whole(source: Path) -> Any:
+    """The texts of a file as they are, in memory."""
+    from loopd.data.pool import Pool
+    from loopd.records import PoolId, Record
+
+    rows = map(json.loads, source.read_text(encoding="utf-8").splitlines())
+    labels = {row["text"]: row["label"] for row in rows}
+    return Pool(
+        tuple(
+            Record(PoolId(f"r{number:08d}"), text, label)
+            for number, (text, label) in enumerate(labels.items())
         )
     )
 
@@ -64,7 +84,7 @@ def run(engine: Any, pool: Any, arguments: argparse.Namespace) -> list[Any]:
     with tempfile.TemporaryDirectory(dir=arguments.work) as cache:
         learner = Learner(
             pool,
-            LABELS,
+            tuple(sorted({str(record.gold) for record in pool})),
             classifier=ClassifierSection(
                 name=arguments.classifier, model=arguments.model, threads=1
             ),
@@ -138,6 +158,7 @@ def main() -> None:
     )
     parser.add_argument("sources", type=Path, nargs="+")
     parser.add_argument("--texts", type=int, default=100_000)
+    parser.add_argument("--whole", action="store_true", help="the texts as they are")
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--model", default="packaged", help="or a folder, or `random`")
     parser.add_argument("--classifier", default="frozen-head")
@@ -150,7 +171,10 @@ def main() -> None:
         arguments.model = str(random_model(arguments.work.absolute() / "random-bert"))
     from loopd.compute.engine import LOCAL
 
-    pool = pool_of(arguments.sources, arguments.texts)
+    if arguments.whole:
+        pool = whole(arguments.sources[0])
+    else:
+        pool = pool_of(arguments.sources, arguments.texts)
     chosen, here = measured(LOCAL, pool, arguments)
     print("here:", here)
     results: dict[str, Any] = {"here": here}
@@ -160,7 +184,7 @@ def main() -> None:
         if there != chosen:
             raise SystemExit(f"{count} machines chose another batch")
         results[f"{count} machines"] = figures
-    settings = {"texts": arguments.texts, "model": name, "classifier": arguments.classifier}
+    settings = {"texts": len(pool), "model": name, "classifier": arguments.classifier}
     settings["rounds"] = arguments.rounds
     print(machine.write("ray_nodes", {**described, **settings, "runs": results}, arguments.out))
 

@@ -3,8 +3,8 @@
 Seconds are CPU seconds of one thread of the reference machine: an Intel Xeon (Emerald Rapids, no
 AMX), torch 2.13, one run of ``benchmarks/plan_constants.py`` and the laps of
 ``benchmarks/plan_check.py``: at 10,000 and 100,000 texts, and for what a text costs when a run is
-opened, in the draws and in a round also at 1,000,000 and 5,000,000. Bytes are resident set sizes of the same
-laps, and of ``benchmarks/big_pool.py`` up to 5,000,000 texts.
+opened, in the draws and in a round also at 1,000,000 and 5,000,000. Bytes are resident set sizes of
+the same laps, and of ``benchmarks/big_pool.py`` up to 5,000,000 texts.
 """
 
 from __future__ import annotations

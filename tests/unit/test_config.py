@@ -152,7 +152,10 @@ def test_a_pool_in_argilla_says_where_the_loop_works() -> None:
         ({"argilla": {"dataset": "other"}}, "argilla.dataset is not pool.argilla.dataset"),
         ({"argilla": {"workspace": "other"}}, "argilla.workspace is not pool.argilla.workspace"),
         ({"task": {"labels": ["a", "b"], "field": "text"}}, "task.field is not pool.text"),
-        ({"pool": {**IN_ARGILLA, "path": "p.csv"}}, "exactly one of `path`, `hub`, `url` and `argilla`"),
+        (
+            {"pool": {**IN_ARGILLA, "path": "p.csv"}},
+            "exactly one of `path`, `hub`, `url` and `argilla`",
+        ),
         ({"pool": {**IN_ARGILLA, "id": "id"}}, "id: a pool in Argilla has none"),
         ({"pool": {**IN_ARGILLA, "answers": "label"}}, "answers: a pool in Argilla has none"),
         ({"pool": {**IN_ARGILLA, "label": ["a", "b"]}}, "label: in Argilla it is one name"),
