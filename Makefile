@@ -7,13 +7,16 @@ STAMP := $(VENV)/.installed
 # The tests that `make coverage` runs: of these parts, and of the store on a real Argilla.
 COVERING := tests/annotation tests/integration tests/loop tests/unit tests/upgrade/test_newer.py
 
+# Where the tests are that `make check-browser` runs.
+PAGES := tests/acceptance tests/browser tests/docs
+
 # Hundreds of processes start in the tests: whoever has switched this off compiles loopd in each one.
-fast test check-full coverage soak: export PYTHONDONTWRITEBYTECODE =
+fast test check-browser check-faults check-full coverage soak: export PYTHONDONTWRITEBYTECODE =
 
 export HF_HUB_OFFLINE = 1
 export HF_HUB_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo fast test check check-full coverage check-servers check-opensearch check-postgresql check-guests soak mutants lint types format build docs docs-serve pictures install optional clean
+.PHONY: help demo fast test check check-browser check-faults check-full coverage check-servers check-opensearch check-postgresql check-guests soak mutants lint types format build docs docs-serve pictures install optional clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,12 +35,18 @@ demo: $(STAMP) ## watch the whole loop work, in a few minutes
 	$(BIN)/loopd demo
 
 test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not browser" --ignore tests/crash --ignore tests/faults
 
 fast: $(STAMP) ## the tests that need no server, no model and no process, in under a minute
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not long and not integration and not acceptance and not browser and not crash"
 
-check: test ## what CI runs
+check: test check-browser check-faults check-guests check-postgresql check-opensearch ## what CI runs
+
+check-browser: $(STAMP) ## the pages in headless Chromium; some 5 minutes
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "browser and not slow" $(PAGES)
+
+check-faults: $(STAMP) ## kills and outages, among other people at work; some 5 minutes
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow" tests/crash tests/faults
 
 check-full: lint types optional ## everything, also the slow tests and those of optional packages
 	$(BIN)/python -m pytest -n 3 --dist loadgroup

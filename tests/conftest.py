@@ -81,9 +81,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def collected() -> Iterator[None]:
-    """A socket or a file that is left open fails its own file, and no later one."""
+    """A socket or a file that is left open fails its own file, and no later one.
+
+    What has survived, such as libraries, is not walked over again: that would be minutes in all.
+    """
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -49,7 +49,7 @@ class Daemon:
         self.run_dir = folder / "run"
         self.api_key = api_key
         self.process: subprocess.Popen[bytes] | Forked | None = None
-        self._nursery = nursery
+        self.nursery = nursery
         self.settings = _settings(folder, url, sections)
         self.save()
         write_csv(folder / "pool.csv", 60, "r")
@@ -77,7 +77,7 @@ class Daemon:
             command: of a process that is really started, not forked.
             env: added to its environment.
         """
-        if self._nursery is not None and command is None:
+        if self.nursery is not None and command is None:
             return self.fork("loopd.cli", "run", **env)
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -91,17 +91,17 @@ class Daemon:
 
     def fork(self, *command: str, **env: str) -> Forked:
         """Have the nursery fork the process: a module with a ``main``, and its arguments."""
-        if self._nursery is None:
+        if self.nursery is None:
             raise RuntimeError("no nursery")
         log, environment = self.folder / "daemon.log", {**self.environment, **env}
-        self.process = self._nursery.spawn(self.config, log, environment, command)
+        self.process = self.nursery.spawn(self.config, log, environment, command)
         return self.process
 
     def loopd(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another loopd command on this configuration to its end."""
         verb, *rest = arguments
-        if self._nursery is not None:
-            return self._forked(self._nursery, arguments)
+        if self.nursery is not None:
+            return self._forked(self.nursery, arguments)
         return subprocess.run(
             [sys.executable, "-m", "loopd", verb, str(self.config), *rest],
             capture_output=True,

@@ -9,6 +9,7 @@ very moment.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,14 @@ SCRIPT = Path(__file__).with_name("guard.sql")
 LOSSES = """SELECT id, what FROM guard_losses WHERE id > ?
     AND (dataset_id IS NULL OR dataset_id IN (SELECT id FROM datasets)) ORDER BY id"""
 
+ENDINGS = ("", "-wal", "-journal")
+"""Of the names of a database's files."""
+
+Stamp = tuple[tuple[int, int, int], ...]
+
+RACY = 100_000_000
+"""Nanoseconds after which another write gives a file another time."""
+
 PATIENCE = 60.0
 """Seconds that a write may wait for the server's."""
 
@@ -69,6 +78,8 @@ class Guard:
     database: Path | None = None
     _seen: int = 0
     _forgiven: set[int] = field(default_factory=set)
+    _mode: bool | None = None
+    _looked: Stamp = ()
 
     def set_up(self) -> Guard:
         """Put the triggers into the database, once."""
@@ -82,11 +93,10 @@ class Guard:
 
     def set_mode(self, *, guests: bool) -> None:
         """Whether datasets that are published from now on get guests."""
-        with self._connected() as db:
-            (there,) = db.execute("SELECT guests FROM guard_mode").fetchone()
-            if bool(there) is not guests:
-                with db:
-                    db.execute("UPDATE guard_mode SET guests = ?", (guests,))
+        if guests is not self._mode:
+            with self._connected() as db, db:
+                db.execute("UPDATE guard_mode SET guests = ?", (guests,))
+            self._mode = guests
 
     @property
     def plants(self) -> bool:
@@ -107,14 +117,25 @@ class Guard:
 
     def losses(self) -> list[str]:
         """What was lost since the last look, one line each; of datasets that are still there."""
-        if self.database is None:
+        stamp = self._stamp()
+        if self.database is None or (stamp and stamp == self._looked):
             return []
+        self._looked = stamp
         with self._connected() as db:
             rows = db.execute(LOSSES, (self._seen,)).fetchall()
         lines = [what for id_, what in rows if id_ not in self._forgiven]
         self._seen = self._last()
         self._forgiven.clear()
         return lines
+
+    def _stamp(self) -> Stamp:
+        """What the files of the database look like; empty while one may be written this moment."""
+        there = [Path(f"{self.database}{ending}") for ending in ENDINGS]
+        looks = [path.stat() for path in there if path.exists()]
+        times = [look.st_mtime_ns for look in looks]
+        if not times or time.time_ns() - max(times) < RACY:
+            return ()
+        return tuple((look.st_ino, look.st_size, look.st_mtime_ns) for look in looks)
 
     def _last(self) -> int:
         if self.database is None:

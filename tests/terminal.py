@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.faults.nursery import Forked, Nursery
+
 SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b[()][A-Z0-9]|\x1b[=>]|\x1b\][^\x07]*\x07")
 
 
@@ -29,6 +31,8 @@ class AtTerminal:
         env: added to the environment.
         folder: to work in.
         out: takes standard output, where that is no terminal.
+        nursery: forks the process, where it has a folder and all of its output is shown; without
+            one Python is started.
     """
 
     def __init__(
@@ -39,23 +43,29 @@ class AtTerminal:
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
         out: Path | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self.columns, self.rows, self.written = columns, rows, ""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         usual = {name: value for name, value in os.environ.items() if name not in SHAPING}
         usual |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PYTHONIOENCODING": "utf-8"}
+        usual |= env or {}
         self._out = None if out is None else out.open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "loopd", *words],
-            stdin=slave,
-            stdout=slave if self._out is None else self._out,
-            stderr=slave,
-            env={**usual, **(env or {})},
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - the tests that use it have no threads
-        )
+        self.process: subprocess.Popen[bytes] | Forked
+        if nursery is not None and folder is not None and out is None:
+            self.process = nursery.at_terminal(os.ttyname(slave), words, folder, usual)
+        else:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "loopd", *words],
+                stdin=slave,
+                stdout=slave if self._out is None else self._out,
+                stderr=slave,
+                env=usual,
+                cwd=folder,
+                start_new_session=True,
+                preexec_fn=_take_terminal,  # noqa: PLW1509 - the tests that use it have no threads
+            )
         os.close(slave)
         self._master = master
 
@@ -75,7 +85,7 @@ class AtTerminal:
         """Type; ``\\x03`` is Ctrl-C."""
         os.write(self._master, keys.encode())
 
-    def ended(self, seconds: float = 120.0) -> int:
+    def ended(self, seconds: float = 120.0) -> int | None:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds
         while self._read(deadline):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -79,18 +81,22 @@ def level(name: str) -> int:
     return next(number for number, layer in enumerate(LAYERS) if name in layer)
 
 
-def imports(path: Path, *, top_only: bool = False) -> Iterator[str]:
+@cache
+def imports(path: Path, *, top_only: bool = False) -> tuple[str, ...]:
     """Full names of everything that the module imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_only else list(ast.walk(tree))
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    nodes = tree.body if top_only else ast.walk(tree)
+    return tuple(chain.from_iterable(map(_imported, nodes)))
 
 
-def own(names: Iterator[str]) -> Iterator[str]:
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(names: Iterable[str]) -> Iterator[str]:
     """Parts of loopd among the imported names."""
     for name in names:
         pieces = name.split(".")

@@ -52,7 +52,7 @@ class Seconds:
     start: float = 1.6
     learner: float = 6.9
     row_read: Mapping[str, float] = field(
-        default_factory=lambda: {"csv": 22e-6, "jsonl": 18e-6, "parquet": 15.5e-6}
+        default_factory=lambda: {"csv": 22e-6, "jsonl": 18e-6, "parquet": 18e-6}
     )
     byte_read: float = 2e-8
     row_measured: float = 18.5e-6

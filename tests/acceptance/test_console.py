@@ -35,7 +35,15 @@ def at(daemon: Daemon, verb: str, *words: str, columns: int = 100, **env: str) -
     environment = {**daemon.environment, **env}
     environment.pop("COLUMNS", None)
     config = daemon.config.name
-    return AtTerminal(verb, config, *words, columns=columns, env=environment, folder=daemon.folder)
+    return AtTerminal(
+        verb,
+        config,
+        *words,
+        columns=columns,
+        env=environment,
+        folder=daemon.folder,
+        nursery=daemon.nursery,
+    )
 
 
 def test_a_run_on_a_terminal_to_its_end(argilla: LiveArgilla, daemon: Daemon) -> None:

@@ -304,7 +304,9 @@ def test_a_card_that_was_edited_there_is_kept(asked: Any, there: Hub) -> None:
         assert "labels.parquet" in kept, "all else is sent"
 
 
-@pytest.mark.parametrize("name", ["labels.jsonl", "labels.parquet"])
+@pytest.mark.parametrize(
+    "name", ["labels.jsonl", pytest.param("labels.parquet", marks=pytest.mark.slow)]
+)
 def test_data_that_were_changed_there_are_not_replaced(asked: Any, there: Hub, name: str) -> None:
     run = asked()
     formats = ("jsonl", "parquet")

@@ -267,7 +267,11 @@ class LiveHistory:
             time.sleep(4 * TICK)
 
     def _ended(self) -> bool:
-        """Have the daemon end; false if it was killed, as its plan may say, before it could."""
+        """Have the daemon end; false if it was killed, as its plan may say, before it could.
+
+        False too where the stop met it between two steps, as with a batch that is planned and not
+        yet out: it goes on with that.
+        """
         process = self._daemon.process
         if process is None:
             return True
@@ -276,7 +280,10 @@ class LiveHistory:
         code = process.wait(60)
         if code not in (0, -signal.SIGKILL):
             self._broken.append((PROGRESS, f"the end was {code}"))
-        return code != -signal.SIGKILL
+        is_between = code == 0 and self._daemon.state.phase not in (Phase.COLLECT, Phase.DONE)
+        if is_between:
+            self._start(spared=True)
+        return code != -signal.SIGKILL and not is_between
 
     def _settled(self) -> bool:
         """Whether the run is over, or collects and knows all; a guess that the checker confirms."""

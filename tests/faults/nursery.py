@@ -6,14 +6,17 @@ hundred daemons. A forked daemon is a real process with its own memory, files an
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -126,9 +129,39 @@ class Nursery:
             command: module whose ``main`` is called, and the arguments before the configuration.
             errors: takes what goes to stderr, where that is not to be in the log.
         """
-        order = {"config": str(config), "log": str(log), "environment": environment}
-        order |= {"module": command[0], "arguments": list(command[1:])}
-        order |= {"errors": str(errors or log)}
+        return self._born_of(
+            {
+                "module": command[0],
+                "words": [*command[1:], str(config)],
+                "folder": str(config.parent),
+                "environment": environment,
+                "log": str(log),
+                "errors": str(errors or log),
+            }
+        )
+
+    def at_terminal(
+        self, terminal: str, words: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> Forked:
+        """Start ``loopd`` at a terminal, whose only process it is.
+
+        Args:
+            terminal: path of the device.
+            words: of the command.
+            folder: to work in.
+            environment: all of it.
+        """
+        return self._born_of(
+            {
+                "module": "loopd.cli",
+                "words": list(words),
+                "folder": str(folder),
+                "environment": dict(environment),
+                "terminal": terminal,
+            }
+        )
+
+    def _born_of(self, order: dict[str, Any]) -> Forked:
         with self._news:
             self._say(order)
             if not self._news.wait_for(lambda: self._born, 120 * PATIENCE):
@@ -164,6 +197,7 @@ def main() -> None:
 
     for name in HEAVY:
         importlib.import_module(name)
+    gc.freeze()  # no child walks over it, nor copies its pages
     waiting = b""
     while True:
         _bury()
@@ -178,9 +212,13 @@ def main() -> None:
 
 
 def _bear(order: dict[str, Any]) -> None:
+    # Opened before anybody hears of the child: a terminal that nobody has open is at its end.
+    terminal = os.open(order["terminal"], os.O_RDWR | os.O_NOCTTY) if "terminal" in order else None
     pid = os.fork()
     if pid == 0:
-        _live(order)
+        _live(order, terminal)
+    if terminal is not None:
+        os.close(terminal)
     _tell(pid, None)
 
 
@@ -196,18 +234,20 @@ def _tell(pid: int, code: int | None) -> None:
     sys.stdout.flush()
 
 
-def _live(order: dict[str, Any]) -> None:
+def _live(order: dict[str, Any], terminal: int | None) -> None:
     """Be the daemon; never returns."""
     import importlib
 
     code = 70
     try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for name, target in (("log", 1), ("errors", 2)):
-            os.dup2(os.open(order[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), target)
+        if terminal is not None:
+            _sit_down(terminal)
+            os.environ.clear()
+        else:
+            _write_to(order["log"], order["errors"])
         os.environ.update(order["environment"])
-        os.chdir(Path(order["config"]).parent)
-        sys.argv = ["loopd", *order["arguments"], order["config"]]
+        os.chdir(order["folder"])
+        sys.argv = ["loopd", *order["words"]]
         importlib.import_module(order["module"]).main()
         code = 0
     except SystemExit as end:
@@ -217,6 +257,24 @@ def _live(order: dict[str, Any]) -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
+
+
+def _write_to(log: str, errors: str) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for path, target in ((log, 1), (errors, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), target)
+
+
+def _sit_down(device: int) -> None:
+    """Have a terminal for everything, as a program that a shell has started there."""
+    os.setsid()
+    fcntl.ioctl(device, termios.TIOCSCTTY, 0)
+    for target in (0, 1, 2):
+        os.dup2(device, target)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1, closefd=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":

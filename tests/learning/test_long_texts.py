@@ -61,7 +61,9 @@ def accuracy(learner: Learner, pool: Pool) -> float:
     return float(np.mean([guess == row.gold for guess, row in zip(guesses, test, strict=True)]))
 
 
-@pytest.mark.parametrize("name", ["frozen-head", "transformer"])
+@pytest.mark.parametrize(
+    "name", ["frozen-head", pytest.param("transformer", marks=pytest.mark.slow)]
+)
 def test_what_comes_late_counts_where_it_is_read(tmp_path: Path, name: str) -> None:
     pool = late(make_pool())
     options = QUICK if name == "transformer" else {}

@@ -293,7 +293,11 @@ def test_the_contrastive_loss_weighs_partners_by_common_labels() -> None:
     ("name", "options"),
     [
         ("small_text:SklearnClassifierFactory", {"estimator_options": {"C": 100.0}}),
-        ("small_text:TransformerBasedClassificationFactory", {"num_epochs": 1}),
+        pytest.param(
+            "small_text:TransformerBasedClassificationFactory",
+            {"num_epochs": 1},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_small_texts_own_classes_take_several_labels(

@@ -65,7 +65,7 @@ def never() -> Targets:
 
 @pytest.mark.integration
 @pytest.mark.usefixtures("_one_thread")
-@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("described", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_encoder_stays_and_the_head_is_new_whatever_is_cached(
     tmp_path: Path, described: bool
 ) -> None:

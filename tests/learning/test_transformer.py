@@ -79,7 +79,9 @@ def test_missing_and_single_examples_train(tmp_path: Path) -> None:
     assert np.isfinite(proba).all()
 
 
-@pytest.mark.parametrize("name", ["bald", "badge", "embedding_kmeans"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("bald", marks=pytest.mark.slow), "badge", "embedding_kmeans"]
+)
 def test_strategies_that_need_a_network(tmp_path: Path, targets: Targets, name: str) -> None:
     learner = build(tmp_path, strategy=StrategySection(name=name))
     model = learner.fit(1, targets)

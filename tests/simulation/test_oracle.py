@@ -165,6 +165,7 @@ def test_the_dataset_may_come_later_and_come_again(argilla: LiveArgilla, board: 
     assert oracle.end().submitted >= 8
 
 
+@pytest.mark.slow
 def test_a_discard_is_left_alone_by_the_others(argilla: LiveArgilla, board: Board) -> None:
     board.create()
     board.log(*IDS)
@@ -177,7 +178,7 @@ def test_a_discard_is_left_alone_by_the_others(argilla: LiveArgilla, board: Boar
 
 
 @pytest.mark.parametrize(
-    "mode", [slowly("error"), "cut", slowly("hole"), "garbage", slowly("truncate")]
+    "mode", [slowly("error"), "cut", slowly("hole"), slowly("garbage"), slowly("truncate")]
 )
 def test_outages_are_waited_out_and_nothing_is_answered_twice(
     argilla: LiveArgilla, board: Board, mode: str

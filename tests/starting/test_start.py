@@ -385,10 +385,8 @@ def test_records_are_open_then_ctrl_c_then_on_with_the_same_command(tmp_path: Pa
     finally:
         code = second.end(signal.SIGTERM)
     assert code == 0, second.text
-    shown = subprocess.run(
-        [sys.executable, "-m", "loopd", "status", "tickets.yaml", "--json"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    shown = CliRunner().invoke(main, ["status", str(tmp_path / "tickets.yaml"), "--json"])
+    assert shown.exit_code == 0
     assert '"labels": 20' in shown.stdout
 
 
