@@ -232,6 +232,8 @@ class PoolSection(DataSection):
             raise ValueError(f"{value[:40]!r} is no address such as s3://bucket/tickets/*.jsonl")
         if value is not None and "@" in value.split("/")[2]:
             raise ValueError("must hold no account: its library finds credentials by itself")
+        if value is not None and value.startswith("http") and re.search("[?#]", value):
+            raise ValueError("must not hold anything behind ? or #, which may be a key")
         return value
 
     @property

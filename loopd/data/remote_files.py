@@ -6,12 +6,14 @@ credentials that its backends find by themselves. Must not know what the files h
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import has_magic
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -79,7 +81,7 @@ class RemoteFiles:
                 for name, info in found.items()
                 if info.get("type") != "directory" and _is_read(name, is_listed=is_listed)
             ]
-        return tuple(sorted(files, key=lambda file: file.name))
+        return tuple(sorted(_apart(files), key=lambda file: file.name))
 
     def fetch(self, file: RemoteFile, folder: Path) -> Path:
         """Bring a file here, under its name; it is there whole or not at all.
@@ -108,12 +110,22 @@ class RemoteFiles:
                 f"cannot read {shown_url(self._url)}: {_reason(error)}",
                 "install it with pip beside loopd",
             ) from None
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DataError(
+                    f"no room for the files at {shown_url(self._url)}",
+                    "while they are read they lie in the run's folder, or with temporary files",
+                ) from None
+            raise self._unreachable(error) from None
         except Exception as error:  # noqa: BLE001 - backends raise what their libraries do
-            raise DataError(
-                f"cannot read {shown_url(self._url)}: {_reason(error)}",
-                "see whether the address is right, and whether the credentials of this account "
-                "are where its library looks for them",
-            ) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> DataError:
+        return DataError(
+            f"cannot read {shown_url(self._url)}: {_reason(error)}",
+            "see whether the address is right, and whether the credentials of this account are "
+            "where its library looks for them",
+        )
 
 
 def shown_url(url: str) -> str:
@@ -220,8 +232,21 @@ def _is_read(path: str, *, is_listed: bool) -> bool:
 
 
 def _base(path: str) -> str:
-    """The name of a file, without the question that a web address may end with."""
-    return unquote(PurePosixPath(urlsplit(path).path if "://" in path else path).name)
+    """The name of a file, without the question that a web address may end with.
+
+    Whatever a server calls it, it is the name of no folder.
+    """
+    name = PurePosixPath(urlsplit(path).path if "://" in path else path).name
+    name = unquote(name) if "://" in path else name
+    return name.replace("/", "%2F").replace("\0", "%00")
+
+
+def _apart(files: Sequence[RemoteFile]) -> Iterator[RemoteFile]:
+    """The files, no two of one name here: web addresses spell a name in several ways."""
+    counts = Counter(file.name for file in files)
+    for file in files:
+        digest = hashlib.sha256(file.path.encode()).hexdigest()[:8]
+        yield file if counts[file.name] == 1 else replace(file, name=f"{digest}-{file.name}")
 
 
 def _file(system: Any, path: str, info: Mapping[str, Any], root: str) -> RemoteFile:

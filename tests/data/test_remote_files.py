@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,53 @@ def test_files_of_one_name_in_different_folders_are_two(tmp_path: Path) -> None:
     found = texts(tmp_path / "here")
     assert list(found.values()).count("text\n01\n") == 1
     assert len(found) == 2
+
+
+class Listing:
+    """A file system as a hostile server shows it."""
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = paths
+
+    def invalidate_cache(self) -> None: ...
+
+    def ls(self, _: str, detail: bool) -> list[dict[str, Any]]:
+        return [{"name": path, "size": 1, "type": "file"} for path in self.paths]
+
+    def get_file(self, path: str, here: str) -> None:
+        Path(here).write_text(path)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["http://h/x%2F..%2F..%2Fevil.csv"],
+        ["http://h/%2Fetc%2Fx.csv", "http://h/a%00b.csv"],
+        ["http://h/a%20b.csv", "http://h/a b.csv", "http://h/a%2520b.csv"],
+        [f"http://h/{'x' * 300}.csv", f"http://h/{'x' * 299}y.csv"],
+    ],
+)
+def test_a_server_cannot_say_where_its_files_lie_nor_hide_one_behind_another(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url: (Listing(*paths), url))
+    here = tmp_path / "deep" / "here"
+    here.parent.mkdir()
+    fetch_changed("http://h/", here, {})
+    assert sorted(texts(here).values()) == sorted(paths)
+    assert {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.csv")} == {
+        ("deep", "here")
+    }
+
+
+def test_a_full_disk_is_said_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Listing, "get_file", full)
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url: (Listing("http://h/a.csv"), url))
+    with pytest.raises(DataError, match="no room for the files at http://h/"):
+        fetch_changed("http://h/", tmp_path / "here", {})
 
 
 def test_only_what_changed_comes_again(place: tuple[str, Path], tmp_path: Path) -> None:
@@ -247,6 +295,8 @@ def test_addresses(url: str) -> None:
         ("s3://", "no address"),
         ("https://ann:secret@h/x.csv", "must hold no account"),
         ("ftp://ann@h/x.csv", "must hold no account"),
+        ("https://h/x.csv?signature=secret", "behind"),
+        ("https://h/x.csv#secret", "behind"),
     ],
 )
 def test_no_addresses(url: str, problem: str) -> None:
