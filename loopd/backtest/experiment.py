@@ -111,7 +111,10 @@ def placed(config: Config, folder: Path, seed: int, threads: int) -> Config:
     classifier = config.classifier.model_copy(update={"threads": share})
     # A run is a piece of work itself: it does not cut its own into further ones.
     here = ComputeSection()
-    return config.model_copy(update={"run": run, "classifier": classifier, "compute": here})
+    # It asks no Argilla, and may be done on another machine: what opens Argilla stays here.
+    nowhere = config.argilla.model_copy(update={"headers": {}})
+    changes = {"run": run, "classifier": classifier, "compute": here, "argilla": nowhere}
+    return config.model_copy(update=changes)
 
 
 def fingerprints(data: DataSets) -> tuple[str, str]:
