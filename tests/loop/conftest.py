@@ -36,6 +36,7 @@ from loopd.tasks.single_label import SingleLabelTask
 from tests.faults.guests import Ours
 from tests.faults.neighbours import Neighbours
 from tests.live import LiveArgilla
+from tests.servers import EMBEDDED
 
 LABELS = ("fruit", "tool")
 WORDS = {
@@ -122,10 +123,17 @@ WHATEVER_THE_STORE = "whatever_the_store"
 """Marks tests in which the store has no part: on the real Argilla they are in `make check-full`."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+ENOUGH_IN_MEMORY = "enough_in_memory"
+"""Marks tests that each other server gets, and the embedded one in `make check-full`."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [WHATEVER_THE_STORE]
+    if config.getoption("--argilla") == EMBEDDED:
+        left_out += [ENOUGH_IN_MEMORY]
     for item in items:
         place = getattr(item, "callspec", None) and item.callspec.params.get("place")  # type: ignore[attr-defined]
-        if place == "argilla" and item.get_closest_marker(WHATEVER_THE_STORE):
+        if place == "argilla" and any(map(item.get_closest_marker, left_out)):
             item.add_marker(pytest.mark.slow)
 
 
