@@ -123,14 +123,14 @@ WHATEVER_THE_STORE = "whatever_the_store"
 """Marks tests in which the store has no part: on the real Argilla they are in `make check-full`."""
 
 
-ENOUGH_IN_MEMORY = "enough_in_memory"
+LEFT_TO_OTHERS = "left_to_others"
 """Marks tests that each other server gets, and the embedded one in `make check-full`."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [WHATEVER_THE_STORE]
     if config.getoption("--argilla") == EMBEDDED:
-        left_out += [ENOUGH_IN_MEMORY]
+        left_out += [LEFT_TO_OTHERS]
     for item in items:
         place = getattr(item, "callspec", None) and item.callspec.params.get("place")  # type: ignore[attr-defined]
         if place == "argilla" and any(map(item.get_closest_marker, left_out)):

@@ -188,7 +188,7 @@ def test_several_labels(make_bench: MakeBench) -> None:
     ] * 3
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_a_lost_journal_comes_back_with_it(make_bench: MakeBench) -> None:
     bench = asking(make_bench, guests=False)
     bench.run_until(lambda state: state.round == 3 and bool(state.published), labelling(bench))

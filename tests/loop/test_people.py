@@ -34,7 +34,7 @@ def answer_all(bench: Bench, person: str = "ann") -> None:
         bench.people.submit(record_id, person, gold(bench.tools.data.pool, record_id))
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_the_loop_learns_and_ends_by_itself(make_bench: MakeBench) -> None:
     bench = make_bench()
     state = bench.run_until(never, lambda: answer_all(bench))
@@ -132,7 +132,7 @@ def test_the_alignment_test_notices_alignment_by_position(
         assert_aligned(make_bench, order)
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_a_discard_is_left_out_and_does_not_block(make_bench: MakeBench) -> None:
     bench = make_bench()
 
@@ -371,7 +371,7 @@ def test_no_answer_is_lost_when_the_pool_runs_out(make_bench: MakeBench) -> None
     assert len(targets(state)) == 15
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_two_answers_for_each_record(make_bench: MakeBench) -> None:
     bench = make_bench(queue={"batch_size": 6, "min_submitted": 2})
 

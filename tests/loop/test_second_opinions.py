@@ -84,7 +84,7 @@ def first_of(bench: Bench, person: str) -> bool:
     return all(annotator != who for _, annotator in bench.state.answers)
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_second_opinions_are_asked_and_mend_labels(make_bench: MakeBench) -> None:
     bench = make_bench(stopping={"max_rounds": 6}, **ACTIVELAB)
     state = bench.run_until(never, attentive(bench))

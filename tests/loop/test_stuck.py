@@ -304,7 +304,7 @@ def test_answers_of_a_deleted_account_are_kept(make_bench: MakeBench) -> None:
     assert "withdrawn" not in {key for line in logs for key in line}
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_answers_of_a_deleted_account_may_be_dropped(make_bench: MakeBench) -> None:
     """Argilla leaves the records completed: they are opened again, and somebody else answers."""
     bench, name, gone, half = half_answered_by_somebody_who_leaves(make_bench, DROP)

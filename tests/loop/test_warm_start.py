@@ -31,7 +31,7 @@ def answer_all(bench: Bench) -> None:
         bench.people.submit(id_, "ann", gold(bench.tools.data.pool, bench.state.originals[id_]))
 
 
-@pytest.mark.enough_in_memory
+@pytest.mark.left_to_others
 def test_a_model_chooses_the_first_batch(make_bench: MakeBench) -> None:
     bench = make_bench(answers=right(20))
     state = bench.run_until(never, lambda: answer_all(bench))
