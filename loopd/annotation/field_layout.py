@@ -79,7 +79,7 @@ class FieldLayout:
         return f"{APART}{column}" if column in reserved else column
 
     def field_bodies(self) -> list[Json]:
-        """The fields as Argilla's API wants them: no Markdown, and see ``escaping.shown`` for HTML."""
+        """The fields as Argilla's API wants them: no Markdown; for HTML see ``escaping.shown``."""
         settings = {"type": "text", "use_markdown": False}
         titles = {self.texts[0]: "Text"} if not self.has_parts else {}
         return [
