@@ -49,6 +49,7 @@ from loopd.backtest.oracle_store import OracleStore
 from loopd.backtest.trial import share_caches
 from loopd.config import Config
 from loopd.config_file import parse_config
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.events import BatchPlanned, Event, PoolGrew, RoundEvaluated, RunStarted
 from loopd.loop.data_sets import read_data
 from loopd.loop.pool_source import looks
@@ -62,7 +63,6 @@ from loopd.machine import State
 from loopd.oracle.behaviour import OracleOptions
 from loopd.oracle.oracle import OracleTask, run_oracle
 from loopd.records import Target
-from loopd.server.embedded import EmbeddedServer
 from loopd.storage.journal import Journal
 from loopd.storage.run_folder import CACHE_FOLDER, JOURNAL_NAME
 from loopd.tasks.registry import build_task

@@ -31,10 +31,10 @@ import yaml
 from loopd.annotation.http import ArgillaHttp
 from loopd.config_file import load_config
 from loopd.dashboard.observers import observers
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.errors import LoopdError
 from loopd.loop.daemon import run_daemon
 from loopd.machine import Phase, fold
-from loopd.server.embedded import EmbeddedServer
 from loopd.storage.journal import Journal
 from loopd.storage.run_folder import JOURNAL_NAME
 

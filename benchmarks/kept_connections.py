@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 import machine
 
-from loopd.server.embedded import EmbeddedServer
+from loopd.embedded_argilla.embedded import EmbeddedServer
 
 AS_BEFORE = """
 import socket, types

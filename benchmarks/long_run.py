@@ -197,7 +197,7 @@ class Live:
 
     def _page(self) -> None:
         from loopd.dashboard.charts import chart_data
-        from loopd.dashboard.pages import environment
+        from loopd.dashboard.templating import environment
         from loopd.metrics_log import writer
         from loopd.metrics_log.rows import measure_name
         from loopd.overview.overview import overview

@@ -49,13 +49,13 @@ from public_recipe import PublicRecipe
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.learning.classifiers.source import locate
 from loopd.loop.answer_times import moment
 from loopd.loop.data_sets import DataSets, read_data
 from loopd.loop.tools import build_learner, build_store
 from loopd.metrics_log.rows import Row, number, read_metrics
 from loopd.records import Answer, Batch, BatchItem, PoolId, published_as, text_of
-from loopd.server.embedded import EmbeddedServer
 
 LOOK_SECONDS = 3.0
 """How often the public loop looks for answers: as often as loopd and as the tutorial's listener."""

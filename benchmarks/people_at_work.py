@@ -35,8 +35,8 @@ from loopd.annotation.store import Sweep
 from loopd.annotation.watcher import AnswerWatcher, Pace
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.records import Batch, BatchItem, ExternalId, PoolId, published_as
-from loopd.server.embedded import EmbeddedServer
 from loopd.tasks.single_label import SingleLabelTask
 
 PEOPLE, SECONDS_AN_ANSWER = 20, 5.0

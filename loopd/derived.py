@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from loopd.keeping import no_garbage
+from loopd.gc_pause import no_garbage
 
 Source = TypeVar("Source")
 Result = TypeVar("Result")

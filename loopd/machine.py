@@ -45,8 +45,8 @@ from loopd.events import (
     TextsWithdrawn,
 )
 from loopd.folding import allowed, changed, joined, predictions, records_of, without
+from loopd.gc_pause import no_garbage
 from loopd.growing_map import growing
-from loopd.keeping import no_garbage
 from loopd.planned import Planned
 from loopd.records import Answer, Batch, ExternalId, PoolId, Targets, published_as, text_of
 

@@ -11,7 +11,7 @@ CONTRACT = "tests/integration/test_store_contract.py"
 RECOVER = "tests/loop/test_recover.py"
 
 WITHOUT_GUESTS: Mapping[str, str] = {
-    "tests/server/": "answers are compared to the letter; the tests themselves write everything",
+    "tests/embedded_argilla/": "answers are compared to the letter; the tests write everything",
     "tests/integration/test_argilla_facts.py": "counts what Argilla answers; nothing of loopd runs",
     "tests/integration/test_guest_contract.py": "has guests of its own, and compares all of them",
     "tests/integration/test_guest_records.py": "has guests of its own, and compares all of them",
@@ -37,7 +37,7 @@ they do all the same."""
 
 AROUND: Mapping[str, str] = {
     "tests/integration/test_guidelines.py": "the guidelines that change are the run's own",
-    "tests/server/": "the tests themselves are the only writers; no client of loopd's runs",
+    "tests/embedded_argilla/": "the tests are the only writers; no client of loopd's runs",
     "tests/browser/test_settings_in_the_ui.py": "the page changes the dataset's settings",
 }
 """Tests of which the guard's findings do not count."""
@@ -54,7 +54,7 @@ ELSEWHERE: Mapping[str, str] = {
     "tests/postgresql/test_json_dialects.py": "asks the database alone; no client of loopd's runs",
     "tests/postgresql/test_refusals.py": "servers that are refused; no client of loopd's runs",
     "tests/postgresql/test_replicas.py": "its triggers are SQLite's; compares by the API",
-    "tests/server/test_users_command.py": "makes and removes accounts, and no record",
+    "tests/embedded_argilla/test_users_command.py": "makes and removes accounts, and no record",
     "tests/servers/__init__.py": "names servers; starts none by itself",
     "tests/servers/boot.py": "others have no guard; the contracts compare",
     "tests/servers/installing.py": "installs packages; starts no server",
@@ -67,7 +67,7 @@ ELSEWHERE: Mapping[str, str] = {
     "tests/docs/commands.py": "names the lines; `tests/docs/test_commands.py` runs them",
     "tests/docs/test_commands.py": "looks at the demo's server when it has ended",
     "tests/simulation/test_demo.py": "looks at the server of the demo's process when it has ended",
-    "tests/server/test_process.py": "the server alone: no client of loopd's runs",
+    "tests/embedded_argilla/test_process.py": "the server alone: no client of loopd's runs",
 }
 """Files that start servers in other ways than by `EmbeddedServer`, and who looks at these."""
 

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loopd.server.embedded import EmbeddedServer
+from loopd.embedded_argilla.embedded import EmbeddedServer
 
 MARK = "loopd_run"
 """Metadata of every record of a run."""

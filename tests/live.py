@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 
 from loopd.config import ArgillaSection
-from loopd.server.embedded import EmbeddedServer
-from loopd.server.options import Account
+from loopd.embedded_argilla.embedded import EmbeddedServer
+from loopd.embedded_argilla.options import Account
 from tests.guard import GUARDS, Guard
 from tests.people import ArgillaPeople, client_of, ids_of, key_headers
 

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"overview"}),
     frozenset({"oracle", "export", "listener", "operations", "sizing"}),
     frozenset({"loop"}),
-    frozenset({"annotation", "learning", "evaluation", "server", "metrics_log"}),
+    frozenset({"annotation", "learning", "evaluation", "embedded_argilla", "metrics_log"}),
     frozenset({"tasks"}),
     frozenset({"storage", "data"}),
     frozenset({"log", "progress", "config_file", "credentials", "compute"}),
@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"folding"}),
     frozenset({"safe_yaml", "planned", "events"}),
     frozenset({"records", "printable", "growing_map", "derived", "drawing"}),
-    frozenset({"errors", "installation", "keeping", "ports", "__init__"}),
+    frozenset({"errors", "installation", "gc_pause", "ports", "__init__"}),
 )
 """From high to low."""
 
@@ -43,14 +43,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "argilla": (
         "listener/argilla_source.py",
     ),  # the listener hands out the SDK's own records and dataset
-    "argilla_server": ("server",),
+    "argilla_server": ("embedded_argilla",),
     "small_text": ("learning", "evaluation/stopping.py"),
     "torch": ("learning", "export/portable.py", "export/mean_layer.py", "sinks"),
     "transformers": ("learning", "export/portable.py"),
     "click": ("cli.py", "commands"),
     "rich": ("console",),
     "yaml": ("safe_yaml.py", "demo", "backtest"),
-    "sqlite3": ("storage", "server"),
+    "sqlite3": ("storage", "embedded_argilla"),
     "cleanlab": ("cleanlab_adapter.py",),
     "mlflow": ("sinks",),
     "ray": ("compute",),
@@ -62,7 +62,7 @@ HEAVY = (
     "torch", "small_text", "transformers", "sklearn", "datasets", "matplotlib", "argilla_server",
     "argilla", "ray",
 )  # fmt: skip
-"""Must not be imported at the top of a module outside ``learning`` and ``server``."""
+"""Must not be imported at the top of a module outside ``learning`` and ``embedded_argilla``."""
 
 WITH_A_MODEL = ("export/portable.py", "export/mean_layer.py")
 """Modules elsewhere that are themselves imported late."""
@@ -134,7 +134,7 @@ def test_heavy_packages_are_imported_late() -> None:
     for path in modules():
         heavy = {name.split(".")[0] for name in imports(path, top_only=True)} & set(HEAVY)
         late = str(path.relative_to(PACKAGE)) in WITH_A_MODEL
-        if part(path) not in ("learning", "server") and not late:
+        if part(path) not in ("learning", "embedded_argilla") and not late:
             assert not heavy, f"{path.name} imports {heavy} at the top"
 
 

@@ -16,8 +16,8 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.record_writer import RecordWriter
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.records import Batch, BatchItem, PoolId, Record
-from loopd.server.embedded import EmbeddedServer
 from loopd.tasks.single_label import SingleLabelTask
 from tests.exempt import AROUND, ELSEWHERE, WITHOUT_GUESTS
 from tests.faults.neighbours import Neighbours

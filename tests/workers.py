@@ -41,7 +41,7 @@ FIRST = (
     "tests/acceptance/",
     "tests/loop/",
     "tests/upgrade/",
-    "tests/server/",
+    "tests/embedded_argilla/",
     "tests/integration/",
     "tests/learning/",
     "tests/monitoring/",

@@ -12,10 +12,10 @@ from typing import Any
 
 from loopd.annotation import guidelines, queue_mark, record_reader, run_mark, schema
 from loopd.annotation.dataset_api import DatasetApi
-from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.http import ArgillaHttp, ConflictError
 from loopd.annotation.label_spelling import LabelSpelling, spelling
 from loopd.annotation.record_index import RecordIndex, keys_of
+from loopd.annotation.record_layout import RecordLayout
 from loopd.annotation.run_mark import RunIdentity, RunMark, UnsavedIdentity
 from loopd.annotation.schema import MetadataNames
 from loopd.annotation.store import DatasetSettings
@@ -50,12 +50,12 @@ class DatasetPlan:
     min_submitted: int
     run: RunIdentity = field(default_factory=UnsavedIdentity)
     in_place: bool = False
-    shown: FieldLayout | None = None
+    shown: RecordLayout | None = None
 
     @property
-    def layout(self) -> FieldLayout:
+    def layout(self) -> RecordLayout:
         """In which fields people see a text."""
-        return self.shown or FieldLayout((self.task.field_name,))
+        return self.shown or RecordLayout((self.task.field_name,))
 
 
 class ArgillaDataset:

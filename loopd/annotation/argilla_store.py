@@ -18,9 +18,9 @@ from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, Dataset
 from loopd.annotation.dataset_writer import DatasetWriter
 from loopd.annotation.front import OVER, STATE_HEADER, front_of
 from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
+from loopd.annotation.http_errors import FrontError
 from loopd.annotation.pool_texts import PoolOptions, texts_of
 from loopd.annotation.record_search import PageSearch
-from loopd.annotation.refusals import FrontError
 from loopd.annotation.removing import removed
 from loopd.annotation.server_version import ServerVersion, engine_of, version_of
 from loopd.annotation.store import DatasetSettings, Progress, Published, Sweep, VisibleAccounts

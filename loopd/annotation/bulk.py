@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from loopd import log
-from loopd.annotation.refusals import TooLargeError
+from loopd.annotation.http_errors import TooLargeError
 from loopd.errors import TransientError
 
 Json = dict[str, Any]

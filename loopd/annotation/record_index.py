@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark, schema
-from loopd.annotation.field_layout import FieldLayout
+from loopd.annotation.record_layout import RecordLayout
 from loopd.annotation.schema import MetadataNames
 from loopd.data.pool import Pool
 from loopd.records import ExternalId, PoolId, published_as, text_of
@@ -52,7 +52,7 @@ class RecordIndex:
     marked_ids: set[str] = field(default_factory=set)
     completed_ids: set[str] = field(default_factory=set)
     moved: int = 0
-    layout: FieldLayout | None = None
+    layout: RecordLayout | None = None
 
     def name(self, record: Json) -> ExternalId | None:
         """The external id by which loopd knows a record, ``None`` where it has no use for it."""
@@ -137,7 +137,7 @@ class RecordIndex:
 
     def _text(self, record: Json) -> str | None:
         """What a record shows as its text."""
-        layout = self.layout or FieldLayout((self.task.field_name,))
+        layout = self.layout or RecordLayout((self.task.field_name,))
         return layout.text_in(record["fields"])
 
     def _is_own_id(self, external_id: ExternalId) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.annotation import queue_mark, run_mark, schema
-from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.label_spelling import LabelSpelling
+from loopd.annotation.record_layout import RecordLayout
 from loopd.annotation.schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
 from loopd.records import Batch, ExternalId, Record
@@ -49,7 +49,7 @@ class RecordWriter:
     names: MetadataNames
     run_id: str
     labels: LabelSpelling
-    layout: FieldLayout
+    layout: RecordLayout
     marks_open: bool = False
 
     def new(self, batch: Batch, position: int, record: Record, fields: Mapping[str, Any]) -> Json:

@@ -1,5 +1,5 @@
 """Owns the shape of the Argilla dataset: its properties, and metadata, suggestions and answers of a
-record as JSON; pure. Fields are in ``field_layout``, whole records in ``record_writer``.
+record as JSON; pure. Fields are in ``record_layout``, whole records in ``record_writer``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from loopd.annotation import queue_mark, run_mark
 from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
-from loopd.annotation.field_layout import FieldLayout
 from loopd.annotation.label_spelling import LabelSpelling
+from loopd.annotation.record_layout import RecordLayout
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, ExternalId, JsonValue, Suggestion
 from loopd.tasks.task import Task
@@ -247,7 +247,7 @@ def published_item(
     name: ExternalId | None,
     names: MetadataNames,
     labels: LabelSpelling,
-    layout: FieldLayout,
+    layout: RecordLayout,
     in_place: bool = False,
 ) -> PublishedItem:
     """What Argilla shows of a record, with its responses and suggestions.
@@ -297,7 +297,7 @@ def _score(score: JsonValue, *, single: bool) -> float | tuple[float, ...] | Non
 
 def misfits(
     task: Task,
-    layout: FieldLayout,
+    layout: RecordLayout,
     fields: list[Json],
     questions: list[Json],
     properties: list[Json],
@@ -313,7 +313,7 @@ def misfits(
     return problems
 
 
-def _field_misfits(layout: FieldLayout, fields: list[Json]) -> list[str]:
+def _field_misfits(layout: RecordLayout, fields: list[Json]) -> list[str]:
     """What of the fields that people must see is not there, one line each."""
     types = {entry["name"]: entry["settings"]["type"] for entry in fields}
     return [
@@ -323,7 +323,7 @@ def _field_misfits(layout: FieldLayout, fields: list[Json]) -> list[str]:
     ]
 
 
-def other_required(layout: FieldLayout, fields: list[Json]) -> list[str]:
+def other_required(layout: RecordLayout, fields: list[Json]) -> list[str]:
     """Fields that each new record must have, besides those that loopd fills."""
     names = (entry["name"] for entry in fields if entry["required"])
     return [name for name in names if name not in layout.names]

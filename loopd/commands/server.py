@@ -58,8 +58,8 @@ _SOURCES = "may be `env:NAME`, `file:PATH` or `command:PROGRAM`"
 )
 def serve(**options: Any) -> None:
     """Start Argilla 2 with its UI on this machine: no Docker, no Elasticsearch, no Redis."""
-    from loopd.server.options import ServerOptions, names_in
-    from loopd.server.process import serve as start
+    from loopd.embedded_argilla.options import ServerOptions, names_in
+    from loopd.embedded_argilla.process import serve as start
 
     options["annotators"] = names_in(options["annotators"] or "")
     options["database"] = _database(options["database"])
@@ -69,7 +69,7 @@ def serve(**options: Any) -> None:
 
 def _database(text: str | None) -> Any:
     from loopd.credentials import option_value
-    from loopd.server.addresses import database_address
+    from loopd.embedded_argilla.addresses import database_address
 
     if not (text or "").strip():
         return None
@@ -80,7 +80,7 @@ def _database(text: str | None) -> Any:
 
 def _redis(text: str | None) -> Any:
     from loopd.credentials import option_value
-    from loopd.server.addresses import redis_address
+    from loopd.embedded_argilla.addresses import redis_address
 
     if not (text or "").strip():
         return None

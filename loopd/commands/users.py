@@ -82,7 +82,7 @@ def add(names: tuple[str, ...], role: str, **location: Any) -> None:
 
     Whoever has an account already keeps it and becomes a member.
     """
-    from loopd.server.options import check_name
+    from loopd.embedded_argilla.options import check_name
 
     for name in names:
         check_name(name)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.dashboard.charts import chart_data
-from loopd.dashboard.pages import environment
 from loopd.dashboard.prometheus import Moment
 from loopd.dashboard.snapshot import PageSource, Snapshot, SnapshotHolder
+from loopd.dashboard.templating import environment
 from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.rows import measure_name
 from loopd.overview.overview import LiveContext, Overview, overview

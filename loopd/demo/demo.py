@@ -20,6 +20,7 @@ from loopd.config import DashboardSection
 from loopd.dashboard.serving import claimed
 from loopd.demo.demo_folder import DemoFolder, opened
 from loopd.demo.play import Play, Sections, config_play, merged, sample_play
+from loopd.embedded_argilla.embedded import EmbeddedServer
 from loopd.errors import LoopdError
 from loopd.loop.stop import Stop, on_signals
 from loopd.metrics_log.curve import plot_learning_curve
@@ -27,7 +28,6 @@ from loopd.metrics_log.measured import measured
 from loopd.metrics_log.rows import Row, measure_name, metric_of, number, read_metrics
 from loopd.metrics_log.table import round_header, round_line, round_table
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
-from loopd.server.embedded import EmbeddedServer
 from loopd.starting.parent_watch import ParentDeathWatch
 
 WATCH_SECONDS = 0.3

@@ -18,7 +18,7 @@ from typing import Any
 
 from loopd import log
 from loopd.annotation.front import Front
-from loopd.annotation.refusals import soon_contact
+from loopd.annotation.http_errors import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.argilla_source import Address
 from loopd.listener.filters import Condition, DefinitionError, Filters, parse

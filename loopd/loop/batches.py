@@ -18,11 +18,11 @@ from loopd.learning.strategies.registry import RANDOM
 from loopd.loop.asked_once import asked_once
 from loopd.loop.audit_draws import drawn, mixed, placed, undrawn, unseen
 from loopd.loop.fresh_share import with_new_texts
-from loopd.loop.label_resolver import votes
 from loopd.loop.labelled_test import due, spare
 from loopd.loop.queue import lasting
 from loopd.loop.random_fallback import with_fallback
 from loopd.loop.reasons import explained, ranked_anew
+from loopd.loop.round_labels import votes
 from loopd.loop.tools import Tools
 from loopd.loop.verdict import labels_left
 from loopd.machine import State

@@ -20,7 +20,7 @@ from loopd import log
 from loopd.annotation.argilla_store import annotation_page
 from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
-from loopd.annotation.refusals import GRACE, NEW_GRACE, soon_contact
+from loopd.annotation.http_errors import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.webhooks import WebhookEndpoint, registered
 from loopd.compute import ray_engine

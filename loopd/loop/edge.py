@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loopd.evaluation.edge import BatchRows, Judge, edge
 from loopd.learning.seeding import for_step
-from loopd.loop.label_resolver import votes
+from loopd.loop.round_labels import votes
 from loopd.loop.tools import Tools
 from loopd.machine import State
 from loopd.records import Batch, BatchItem, ExternalId, JsonValue, PoolId, Targets

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.field_layout import layout_of
+from loopd.annotation.record_layout import layout_of
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.compute.ray_engine import engine_of
@@ -26,11 +26,11 @@ from loopd.loop.account_watch import AccountWatch
 from loopd.loop.audit_draws import draw_order, set_aside
 from loopd.loop.closing import Closing
 from loopd.loop.data_sets import DataSets
-from loopd.loop.label_resolver import LabelResolver
 from loopd.loop.labelled_test import reserved
 from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.pool_watch import PoolWatch
 from loopd.loop.removal_watch import RemovalWatch
+from loopd.loop.round_labels import LabelResolver
 from loopd.loop.settings_watch import SettingsWatch
 from loopd.loop.stop import Stop, interrupt_of, ticking
 from loopd.loop.stop_sets import StopSets, of_the_beginning, smallest_numbers, without

@@ -11,7 +11,7 @@ from loopd.events import Event, ModelTrained, TextsWithdrawn
 from loopd.learning.takeover import Tuned
 from loopd.loop.audit_draws import training
 from loopd.loop.classifier_in_use import classifier_of
-from loopd.loop.label_resolver import LabelResolver
+from loopd.loop.round_labels import LabelResolver
 from loopd.loop.tools import Tools
 from loopd.machine import State, fold
 from loopd.records import Targets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from loopd.annotation.argilla_store import ArgillaStore, annotation_page
-from loopd.annotation.refusals import first_contact
+from loopd.annotation.http_errors import first_contact
 from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.store import Progress
 from loopd.annotation.webhooks import refuse_taken

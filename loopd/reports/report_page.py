@@ -9,7 +9,7 @@ from importlib.resources import files
 from loopd import __version__
 from loopd.config import Config
 from loopd.dashboard.figures import Chart
-from loopd.dashboard.pages import environment
+from loopd.dashboard.templating import environment
 from loopd.machine import State
 from loopd.metrics_log.measured import TEST
 from loopd.metrics_log.rows import measure_name

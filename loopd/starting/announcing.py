@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from loopd.annotation.argilla_store import annotation_page
 from loopd.config import Config
+from loopd.embedded_argilla.options import Account
 from loopd.errors import LoopdError
 from loopd.events import Event, RoundEvaluated, RunStopped
 from loopd.loop.observers import RunView
@@ -23,7 +24,6 @@ from loopd.metrics_log.rows import metric_of
 from loopd.metrics_log.table import round_header, round_line
 from loopd.metrics_log.writer import rows
 from loopd.oracle.people_api import PeopleApi
-from loopd.server.options import Account
 
 LOOK_SECONDS = 0.2
 """Between two looks for the first open record."""

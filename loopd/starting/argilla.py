@@ -15,12 +15,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loopd.embedded_argilla.accounts import load_or_create_accounts
+from loopd.embedded_argilla.embedded import EmbeddedServer
+from loopd.embedded_argilla.home import ServerHome, is_locked, running_url, unusable
+from loopd.embedded_argilla.options import Account
 from loopd.errors import Interrupted, ServerError
 from loopd.loop.stop import Stop
-from loopd.server.accounts import load_or_create_accounts
-from loopd.server.embedded import EmbeddedServer
-from loopd.server.home import ServerHome, is_locked, running_url, unusable
-from loopd.server.options import Account
 from loopd.starting.parent_watch import ParentDeathWatch
 from loopd.starting.tenants import Tenancy, exclusive
 

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from loopd import log
 from loopd.config import Config
 from loopd.config_file import load_config
+from loopd.embedded_argilla.listening import is_loopback
+from loopd.embedded_argilla.process import check_installed
 from loopd.errors import ConfigError, Interrupted, LoopdError
 from loopd.loop.stop import Stop, on_signals
 from loopd.machine import Phase, State
-from loopd.server.listening import is_loopback
-from loopd.server.process import check_installed
 from loopd.starting.argilla import argilla_in
 from loopd.starting.init import CONFIGURATIONS, write_configuration
 from loopd.starting.options import Asker, InitOptions, labels_out, word_of

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO
 
+from loopd.embedded_argilla.home import ServerHome, unusable
 from loopd.errors import Interrupted
-from loopd.server.home import ServerHome, unusable
 
 POLL_SECONDS = 0.1
 

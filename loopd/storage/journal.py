@@ -19,7 +19,7 @@ from types import TracebackType
 
 from loopd.errors import JournalError, NewerError, StorageError
 from loopd.events import Event
-from loopd.keeping import no_garbage
+from loopd.gc_pause import no_garbage
 from loopd.storage.codec import decode, encode
 from loopd.storage.files import make_private, open_private, probe_private
 

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loopd.demo.sample_data import generate
+from loopd.embedded_argilla.options import Account
 from loopd.oracle.people_api import PeopleApi
-from loopd.server.options import Account
 from tests.browser.conftest import Desk, chromium  # noqa: F401 - a fixture
 from tests.browser.waiting import FIELD, Labeller, Looks, longest_wait, sampled, samples_of
 from tests.daemon import wait_for

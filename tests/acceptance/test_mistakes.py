@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from loopd.annotation import refusals
+from loopd.annotation import http_errors
 from loopd.learning.classifiers import backbone
 from loopd.loop import daemon
 from loopd.storage.lock import run_lock
@@ -103,7 +103,7 @@ def test_an_address_that_is_no_argilla(
         scene.command = command
         said = scene.act()
     one_problem(said, 22, "Argilla", "argilla.")
-    assert 0 < refusals.NEW_GRACE <= 10
+    assert 0 < http_errors.NEW_GRACE <= 10
 
 
 # -- what others have ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Accounts on servers that differ from the newest; the rest is in `tests/server`."""
+"""Accounts on servers that differ from the newest; the rest is in `tests/embedded_argilla`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loopd.server.options import Account
+from loopd.embedded_argilla.options import Account
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response, Route

@@ -12,10 +12,10 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.consensus import targets
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
+from loopd.embedded_argilla.embedded import create_annotator
+from loopd.embedded_argilla.options import Account
 from loopd.machine import Phase, State
 from loopd.records import AnswerStatus, Batch, BatchItem, PoolId, Suggestion
-from loopd.server.embedded import create_annotator
-from loopd.server.options import Account
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.acceptance.test_failures import answer_all, collecting, rounds

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loopd.embedded_argilla.embedded import create_annotator
+from loopd.embedded_argilla.options import Account
 from loopd.records import BatchItem
-from loopd.server.embedded import create_annotator
-from loopd.server.options import Account
 from loopd.tasks.single_label import SingleLabelTask
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.browser.conftest import Desk

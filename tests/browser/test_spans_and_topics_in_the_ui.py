@@ -17,7 +17,7 @@ from loopd.tasks.spans import SpanTask
 from tests.browser.test_label_in_the_ui import person  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
-    from loopd.server.options import Account
+    from loopd.embedded_argilla.options import Account
     from loopd.tasks.task import Task
     from tests.browser.conftest import Desk
     from tests.live import LiveArgilla

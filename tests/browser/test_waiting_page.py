@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loopd.annotation.http import ArgillaHttp
-from loopd.server.embedded import create_annotator
-from loopd.server.options import Account
+from loopd.embedded_argilla.embedded import create_annotator
+from loopd.embedded_argilla.options import Account
 from tests.acceptance.conftest import make_daemon  # noqa: F401 - a fixture
 from tests.browser.conftest import Desk
 from tests.browser.waiting import (

@@ -68,7 +68,7 @@ RULES = (
     Rule(r"(TREC_DIR=\S+ )?(\.venv/bin/)?loopd demo.*", Way.ALONE, "--rounds 1 --seconds 0.02"),
     Rule(r"loopd serve", Way.ALONE, "--port 0"),
     Rule(r"loopd serve --home /var/lib/.*", Way.SHAPE, "tests/postgresql starts such a server"),
-    Rule(r"loopd users .*", Way.SHAPE, "tests/server/test_users_command.py runs them all"),
+    Rule(r"loopd users .*", Way.SHAPE, "test_users_command.py runs them all"),
     Rule(r"python -m tests\.faults \d+", Way.ALONE),
     Rule(r"loopd simulate sets/.*", Way.SHAPE, "needs public data that is no part of loopd"),
     Rule(r"python benchmarks/.*", Way.SHAPE, "needs public data, and hours"),

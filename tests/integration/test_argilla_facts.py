@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loopd.server.environment import MOST_LABELS
+from loopd.embedded_argilla.environment import MOST_LABELS
 from tests.integration.conftest import LABEL, OPTIONS, Api, Json, Made, item, values
 from tests.live import LiveArgilla
 from tests.people import key_headers

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.field_layout import FieldLayout
+from loopd.annotation.record_layout import RecordLayout
 from loopd.annotation.run_mark import UnsavedIdentity
 from loopd.data.parts import joined
 from loopd.data.pool import Pool
@@ -23,7 +23,7 @@ from tests.live import LiveArgilla
 pytestmark = pytest.mark.integration
 
 TASK = SingleLabelTask(("fruit", "tool"), "label", "text", "Which?")
-LAYOUT = FieldLayout(("subject", "body"), ("customer",), ("rank", "score"))
+LAYOUT = RecordLayout(("subject", "body"), ("customer",), ("rank", "score"))
 
 
 def record(number: int, subject: str, body: str) -> Record:
@@ -42,7 +42,7 @@ def place(argilla: LiveArgilla) -> Iterator[tuple[Any, Any, str]]:
     """How a store of the run is made, the people, and the name of the dataset."""
     name, run, stores = f"parts-{uuid.uuid4().hex[:10]}", UnsavedIdentity(), []
 
-    def store(layout: FieldLayout = LAYOUT) -> ArgillaStore:
+    def store(layout: RecordLayout = LAYOUT) -> ArgillaStore:
         plan = DatasetPlan(TASK, "", 1, run, shown=layout)
         stores.append(ArgillaStore(argilla.section(name), argilla.owner_key, plan))
         return stores[-1]
@@ -131,6 +131,6 @@ def test_a_second_opinion_shows_all_parts(
 
 def test_a_dataset_without_the_fields_is_refused(place: tuple[Any, Any, str]) -> None:
     make, _, _ = place
-    make(FieldLayout(("text",))).open(POOL, fresh=True)
+    make(RecordLayout(("text",))).open(POOL, fresh=True)
     with pytest.raises(DatasetError, match="no text field `subject`"):
         make().open(POOL, fresh=False)

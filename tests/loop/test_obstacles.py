@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from loopd.cli import main
 from loopd.config import Config
 from loopd.config_file import load_config
-from loopd.dashboard.pages import environment
+from loopd.dashboard.templating import environment
 from loopd.data.pool import Pool
 from loopd.events import (
     AnswersCollected,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopd.embedded_argilla.addresses import database_address, redis_address
 from loopd.errors import ConfigError
-from loopd.server.addresses import database_address, redis_address
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg2")
 SECRET = "sesame-1234"

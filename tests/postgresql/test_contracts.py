@@ -18,7 +18,10 @@ from tests.servers.postgresql import need_programs
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
-SEARCH, STORE = "tests/server/test_search_contract.py", "tests/integration/test_store_contract.py"
+SEARCH, STORE = (
+    "tests/embedded_argilla/test_search_contract.py",
+    "tests/integration/test_store_contract.py",
+)
 HALF = (
     "filter_metadata or filter_response or filter_record or default_order or test_sort or "
     "test_query or similarity_by or metrics or progress or seen_at_once"

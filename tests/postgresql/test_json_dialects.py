@@ -30,7 +30,7 @@ from tests.servers.postgresql import USER, Postgresql
 
 pytestmark = pytest.mark.integration
 
-FOLDER = Path(__file__).parents[2] / "loopd" / "server" / "search"
+FOLDER = Path(__file__).parents[2] / "loopd" / "embedded_argilla" / "search"
 TABLE = Table("rows", MetaData(), Column("id", Integer, primary_key=True), Column("data", JSON))
 
 

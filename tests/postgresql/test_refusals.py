@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from loopd.embedded_argilla import ServerOptions, serve
+from loopd.embedded_argilla.addresses import database_address, redis_address
+from loopd.embedded_argilla.postgresql import check_database
+from loopd.embedded_argilla.redis_check import check_redis
 from loopd.errors import ServerError
-from loopd.server import ServerOptions, serve
-from loopd.server.addresses import database_address, redis_address
-from loopd.server.postgresql import check_database
-from loopd.server.redis_check import check_redis
 from tests.servers.postgresql import Postgresql, Redis, free_port
 
 pytestmark = pytest.mark.integration
@@ -103,7 +103,7 @@ def test_a_database_without_connections_left(cluster: Postgresql) -> None:
 def test_a_server_that_is_paused_is_given_up(
     cluster: Postgresql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopd.server.postgresql._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("loopd.embedded_argilla.postgresql._CONNECT_SECONDS", 0.5)
     url = cluster.database()
     assert cluster.process is not None
     cluster.process.send_signal(signal.SIGSTOP)
@@ -114,7 +114,7 @@ def test_a_server_that_is_paused_is_given_up(
 
 
 def test_drivers_that_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopd.server.postgresql._NEEDED", ("asyncpg", "not_there"))
+    monkeypatch.setattr("loopd.embedded_argilla.postgresql._NEEDED", ("asyncpg", "not_there"))
     options = ServerOptions(tmp_path, database=database_address("postgresql://h/d"))
     with pytest.raises(ServerError, match="needs not_there") as refusal:
         serve(options, lambda info: None)

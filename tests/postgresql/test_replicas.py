@@ -20,11 +20,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from loopd.embedded_argilla import EmbeddedServer, create_annotator
+from loopd.embedded_argilla.accounts import load_or_create_accounts, load_or_create_auth_secret
+from loopd.embedded_argilla.home import open_home
+from loopd.embedded_argilla.worker import is_my_turn
 from loopd.errors import ServerError
-from loopd.server import EmbeddedServer, create_annotator
-from loopd.server.accounts import load_or_create_accounts, load_or_create_auth_secret
-from loopd.server.home import open_home
-from loopd.server.worker import is_my_turn
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.conftest import make_daemon as make_daemon  # noqa: PLC0414 - a fixture
 from tests.crash.test_crash import SETTINGS, in_argilla, slow_people

@@ -21,10 +21,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from loopd.server.accounts import HomeAccounts, load_or_create_accounts
-from loopd.server.home import ServerHome
-from loopd.server.jobs import running_redis
-from loopd.server.listening import bound_socket, listen, url_of
+from loopd.embedded_argilla.accounts import HomeAccounts, load_or_create_accounts
+from loopd.embedded_argilla.home import ServerHome
+from loopd.embedded_argilla.jobs import running_redis
+from loopd.embedded_argilla.listening import bound_socket, listen, url_of
 
 
 def main() -> None:

@@ -40,7 +40,10 @@ SOAK = (
 PARTS: Mapping[str, tuple[str, ...]] = {
     "run": ("tests/servers/test_whole_run.py",),
     "store": ("tests/integration",),
-    "search": ("tests/server/test_search_contract.py", "tests/server/test_datasets.py"),
+    "search": (
+        "tests/embedded_argilla/test_search_contract.py",
+        "tests/embedded_argilla/test_datasets.py",
+    ),
     "people": ("tests/loop/test_people.py", "tests/loop/test_stuck.py"),
     "guests": ("tests/faults/test_guests.py",),
     "crash": (CRASH,),

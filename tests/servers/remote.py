@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from loopd.annotation.server_version import engine_of, version_of
-from loopd.server.options import Account
+from loopd.embedded_argilla.options import Account
 from tests.live import NAMES, LiveArgilla
 from tests.people import client_of
 from tests.servers import (

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 
-from loopd.server.accounts import load_or_create_accounts
-from loopd.server.embedded import EmbeddedServer
-from loopd.server.environment import MOST_LABELS
-from loopd.server.home import ServerHome
+from loopd.embedded_argilla.accounts import load_or_create_accounts
+from loopd.embedded_argilla.embedded import EmbeddedServer
+from loopd.embedded_argilla.environment import MOST_LABELS
+from loopd.embedded_argilla.home import ServerHome
 from tests.live import LiveArgilla
 
 PROJECT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from loopd.embedded_argilla.home import ServerHome, is_locked, locked, open_home, running_url
 from loopd.errors import Interrupted, ServerError
 from loopd.loop.stop import Stop
-from loopd.server.home import ServerHome, is_locked, locked, open_home, running_url
 from loopd.starting.argilla import argilla_in
 from loopd.starting.tenants import Tenancy, exclusive
 from tests.simulation.conftest import wait_for

@@ -24,12 +24,12 @@ from loopd.config.data import ArgillaPoolSection
 from loopd.config_file import load_config
 from loopd.credentials import api_key
 from loopd.demo.sample_data import generate
+from loopd.embedded_argilla.home import ServerHome, locked, open_home, running_url
+from loopd.embedded_argilla.options import Account
 from loopd.errors import ConfigError, ServerError, TransientError
 from loopd.loop.stop import Stop
 from loopd.machine import Phase, State
 from loopd.oracle.people_api import DatasetView, PeopleApi
-from loopd.server.home import ServerHome, locked, open_home, running_url
-from loopd.server.options import Account
 from loopd.starting import announcing, start
 from loopd.starting.announcing import Announcer, has_browser
 from loopd.starting.options import InitOptions
@@ -165,7 +165,7 @@ def test_what_comes_next() -> None:
 def test_a_missing_extra_is_one_sentence_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopd.server.process._NEEDED", ("not_there",))
+    monkeypatch.setattr("loopd.embedded_argilla.process._NEEDED", ("not_there",))
     data = tickets(tmp_path / "t.csv")
     done = CliRunner().invoke(main, ["start", str(data), "--labels", "a,b"])
     assert done.exit_code == ServerError.exit_code

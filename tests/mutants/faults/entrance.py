@@ -126,7 +126,7 @@ ENTRANCE: tuple[Fault, ...] = (
     ),
     Fault(
         "a killed server is taken for one that runs",
-        "server/home.py",
+        "embedded_argilla/home.py",
         "            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n            return False\n",
         "            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n            return True\n",
         START,
