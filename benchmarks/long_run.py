@@ -178,7 +178,7 @@ class Live:
 
     def _reason(self) -> str | None:
         from loopd.annotation.consensus import to_set_aside
-        from loopd.loop.closing import reason_to_close
+        from loopd.loop.batch_closing import reason_to_close
 
         to_set_aside(self.state)
         waiting, now = self._waiting(), self.story.now
@@ -204,7 +204,7 @@ class Live:
 
         rows = writer.rows(self.state)
         seen = overview(self.state, self.config, self.tools.data.pool, rows, self.story.now)
-        self.view = self.view or environment().get_template("live_view.html.jinja")
+        self.view = self.view or environment().get_template("live_content.html.jinja")
         self.view.render(o=seen, charts=chart_data(seen), measure=measure_name(seen.metric))
 
     def _scrape(self) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.run_mark import PROPERTY
@@ -167,7 +167,7 @@ class Office:
                 body: Json = {
                     "external_id": name(number),
                     "fields": {"text": TEXT.format(number)},
-                    "metadata": {**schema.metadata(batch, position), PROPERTY: run_id},
+                    "metadata": {**record_schema.metadata(batch, position), PROPERTY: run_id},
                 }
                 if number < self.site.open_from:
                     body["responses"] = [self._response(number)]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.record_writer import RecordWriter
+from loopd.annotation.record_bodies import RecordBodies
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
 from loopd.embedded_argilla.embedded import EmbeddedServer
@@ -203,10 +203,10 @@ def test_a_store_that_replaces_whole_is_found_by_whoever_forgets_to_look(
         store.publish(batch("one"), TEXTS)
         store.refresh([batch("two")], TEXTS)
         assert argilla.guard.losses() == []
-        real = RecordWriter.new
+        real = RecordBodies.new
 
         def merged(
-            self: RecordWriter, record: Any, renewed: Batch, position: int, text: str
+            self: RecordBodies, record: Any, renewed: Batch, position: int, text: str
         ) -> Any:
             """As loopd did before: everything is sent, whatever is there."""
             body = real(
@@ -214,7 +214,7 @@ def test_a_store_that_replaces_whole_is_found_by_whoever_forgets_to_look(
             )
             return {**body, "id": record["id"], "external_id": record["external_id"]}
 
-        monkeypatch.setattr(RecordWriter, "merged", merged)
+        monkeypatch.setattr(RecordBodies, "merged", merged)
         store.refresh([batch("three")], TEXTS)
     name, value = NOTE
     lines = argilla.guard.losses()

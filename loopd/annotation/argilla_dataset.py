@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import guidelines, queue_mark, record_reader, run_mark, schema
+from loopd.annotation import guidelines, queue_mark, record_reader, record_schema, run_mark
 from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp, ConflictError
 from loopd.annotation.label_spelling import LabelSpelling, spelling
+from loopd.annotation.record_fields import RecordLayout
 from loopd.annotation.record_index import RecordIndex, keys_of
-from loopd.annotation.record_layout import RecordLayout
+from loopd.annotation.record_schema import METADATA, MetadataNames
 from loopd.annotation.run_mark import RunIdentity, RunMark, UnsavedIdentity
-from loopd.annotation.schema import MetadataNames
 from loopd.annotation.store import DatasetSettings
 from loopd.config import ArgillaSection
 from loopd.data.pool import Pool
@@ -133,7 +133,7 @@ class ArgillaDataset:
             raise self._absent()
         self._connect(dataset, pool)
         if self.mark() is None and not self._find_names():
-            self._use_names(schema.free_names(self.api.properties(), ()))
+            self._use_names(record_schema.free_names(self.api.properties(), ()))
         if dataset["status"] != "draft":
             self._refuse_misfits()
             self._know_question()
@@ -167,8 +167,8 @@ class ArgillaDataset:
     def add_metadata(self) -> None:
         """Add the metadata properties that it lacks."""
         present = {entry["name"] for entry in self.api.properties()}
-        own = [self.names(name) for name in schema.METADATA]
-        bodies = [schema.metadata_property(name, self.names) for name in schema.METADATA]
+        own = [self.names(name) for name in METADATA]
+        bodies = [record_schema.metadata_property(name, self.names) for name in METADATA]
         for body in (*bodies, *self._plan.layout.property_bodies(own)):
             if body["name"] not in present:
                 self.api.request("POST", "/metadata-properties", json=body)
@@ -238,7 +238,7 @@ class ArgillaDataset:
 
     def _find_names(self) -> bool:
         """Of a run that was older than marks, or whose mark somebody removed; whether there are."""
-        if (names := schema.names_in(self.api.properties())) is not None:
+        if (names := record_schema.names_in(self.api.properties())) is not None:
             self._use_names(names)
         return names is not None
 
@@ -312,7 +312,7 @@ class ArgillaDataset:
         records = self.records()
         self._refuse_batches(records)
         if mark is None:
-            self._use_names(schema.free_names(self.api.properties(), keys_of(records)))
+            self._use_names(record_schema.free_names(self.api.properties(), keys_of(records)))
             self.index.replace(records)
         return records
 
@@ -336,7 +336,7 @@ class ArgillaDataset:
             questions = questions or [self._plan.task.question()]
         properties = self.api.properties()
         problems = [
-            *schema.misfits(
+            *record_schema.misfits(
                 self._plan.task, self._plan.layout, fields, questions, properties, self.names
             ),
             *problems,
@@ -351,7 +351,7 @@ class ArgillaDataset:
 
     def _refuse_required_fields(self) -> None:
         """Where a record needs more than the text, loopd can only work on those that are there."""
-        names = schema.other_required(self._plan.layout, self.api.items("fields"))
+        names = record_schema.other_required(self._plan.layout, self.api.items("fields"))
         absent = [
             record.id
             for record in self.index.pool
@@ -378,7 +378,7 @@ class ArgillaDataset:
     def _refuse_batches(self, records: Sequence[Json]) -> None:
         """Of a run whose folder is lost, or of one that was older than marks."""
         for record in records:
-            if schema.is_batch(self.names.ours(record.get("metadata"))):
+            if record_schema.is_batch(self.names.ours(record.get("metadata"))):
                 raise DatasetError(
                     f"dataset `{self._section.dataset}` already holds batches of another run",
                     "restore that run's directory, rebuild its journal with "
@@ -389,7 +389,7 @@ class ArgillaDataset:
         record_id, task, pool = record["external_id"], self._plan.task, self.index.pool
         text = self._plan.layout.text_in(record["fields"])
         is_known = record_id in pool and pool[record_id].text  # else it was withdrawn
-        if is_known and not schema.shows_text(task, text, pool[record_id].text):
+        if is_known and not record_schema.shows_text(task, text, pool[record_id].text):
             raise DatasetError(
                 f"dataset `{self._section.dataset}` has another text under the id `{record_id}`",
                 "give the pool other ids, or choose another argilla.dataset",

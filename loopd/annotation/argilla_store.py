@@ -4,7 +4,7 @@ It uses Argilla's HTTP API directly: the Python SDK loses null answers, cannot p
 metadata when a record is logged again. The SDK remains what people use beside loopd.
 
 loopd is a guest in the dataset: what others have put there is never replaced: see
-``record_writer``.
+``record_bodies``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from loopd.annotation import queue_mark, schema
+from loopd.annotation import queue_mark, record_schema
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.dataset_writer import DatasetWriter
-from loopd.annotation.front import OVER, STATE_HEADER, front_of
 from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
+from loopd.annotation.http_client import OVER, STATE_HEADER, front_of
 from loopd.annotation.http_errors import FrontError
 from loopd.annotation.pool_texts import PoolOptions, texts_of
 from loopd.annotation.record_search import PageSearch
@@ -176,7 +176,7 @@ class ArgillaStore:
         for size in () if draft else PAGE_SIZES:
             for page in dataset.api.pages(size, "responses", "suggestions", progress=progress):
                 for record in page:
-                    items[record["id"]] = schema.published_item(
+                    items[record["id"]] = record_schema.published_item(
                         self._task,
                         record,
                         dataset.question_id,
@@ -351,7 +351,7 @@ class ArgillaStore:
             if name is None or (name not in ids and name not in self._dataset.index.pool):
                 continue
             for response in record.get("responses") or ():
-                answer = schema.answer(self._task, record, response, name, labels)
+                answer = record_schema.answer(self._task, record, response, name, labels)
                 if answer is not None:
                     key = (name, answer.annotator)
                     latest[key] = max(latest.get(key, answer), answer, key=lambda one: one.changed)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
 from loopd.annotation.bulk import Bulks
 from loopd.annotation.http import NotFoundError, TooLargeError
-from loopd.annotation.record_writer import RecordWriter, spoils_bulks
+from loopd.annotation.record_bodies import RecordBodies, spoils_bulks
 from loopd.errors import ArgillaError
 from loopd.records import Batch, BatchItem, ExternalId, PoolId, Record, published_as
 
@@ -160,9 +160,9 @@ class DatasetWriter:
 
         return self._bulks.send(bodies, send)
 
-    def _writer(self) -> RecordWriter:
+    def _writer(self) -> RecordBodies:
         dataset = self._dataset
-        return RecordWriter(
+        return RecordBodies(
             self._task,
             dataset.question_id,
             dataset.names,
@@ -175,7 +175,7 @@ class DatasetWriter:
     def _was_edited(self, record: Json, text: str) -> bool:
         """Whether somebody has changed the text of a record of a pool in Argilla."""
         shown = self._layout.text_in(record["fields"])
-        return self._in_place and not schema.shows_text(self._task, shown, text)
+        return self._in_place and not record_schema.shows_text(self._task, shown, text)
 
     def _record_id(self, external_id: ExternalId) -> str | None:
         """Argilla's id of a record that was there when the dataset was last read."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front, make_client
+from loopd.annotation.http_client import FORK_KEY_HEADER, KEY_HEADER, Front, make_client
 from loopd.annotation.http_errors import (
     ConflictError,
     FrontError,

@@ -58,7 +58,10 @@ class FrontError(TransientError):
 
 
 class NotFoundError(ArgillaError):
-    """HTTP 404: the caller knows what it means."""
+    """HTTP 404, in words of Argilla: the caller knows what it means.
+
+    Whether the dataset is gone, ``dataset_api`` decides after a second look in another list.
+    """
 
 
 class NoRouteError(FrontError):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from loopd.annotation import run_mark, schema
+from loopd.annotation import record_schema, run_mark
 from loopd.annotation.escaping import original
 from loopd.annotation.record_index import RecordIndex
-from loopd.annotation.schema import MetadataNames
+from loopd.annotation.record_schema import MetadataNames
 from loopd.annotation.store import (
     DatasetSettings,
     Progress,
@@ -86,9 +86,11 @@ class MemoryStore:
         records = self._records or {}
         for id_, stored in records.items():
             text = pool[text_of(id_)].text if id_ in pool else ""  # of what is withdrawn, too
-            if text and not schema.shows_text(self._task, stored.field_value, text):
+            if text and not record_schema.shows_text(self._task, stored.field_value, text):
                 raise DatasetError(f"the dataset has another text under the id `{id_}`")
-        if fresh and any(schema.is_batch(NAMES.ours(one.metadata)) for one in records.values()):
+        if fresh and any(
+            record_schema.is_batch(NAMES.ours(one.metadata)) for one in records.values()
+        ):
             raise DatasetError(
                 "the dataset already holds batches of another run", "or recover: `loopd recover`"
             )
@@ -105,7 +107,7 @@ class MemoryStore:
         records, keys = self._dataset(), self._keys()
         for position, item in enumerate(batch.items):
             key = keys.get(item.external_id, item.external_id)
-            shown = schema.field_text(self._task, texts[item.record_id])
+            shown = record_schema.field_text(self._task, texts[item.record_id])
             stored = records.setdefault(key, _Stored(shown, self._moment(), {}))
             self._merge(stored, batch, position)
             self._index_anew(stored)
@@ -222,7 +224,7 @@ class MemoryStore:
         is_own = all(run_mark.PROPERTY in stored.metadata for stored in records.values())
         others = set()
         for id_, stored in list(records.items()):
-            readings = schema.readings(self._task, stored.field_value)
+            readings = record_schema.readings(self._task, stored.field_value)
             if id_ not in external_ids and not any(map(is_withdrawn, readings)):
                 continue
             if is_own and id_ in external_ids and not NAMES.theirs(stored.metadata):
@@ -339,7 +341,7 @@ class MemoryStore:
 
     @staticmethod
     def _merge(stored: _Stored, batch: Batch, position: int) -> None:
-        ours = {**schema.metadata(batch, position), run_mark.PROPERTY: RUN_ID}
+        ours = {**record_schema.metadata(batch, position), run_mark.PROPERTY: RUN_ID}
         stored.metadata = {**NAMES.theirs(stored.metadata), **ours}
         stored.suggestion = batch.items[position].suggestion
 

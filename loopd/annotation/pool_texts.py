@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from loopd.annotation import schema
-from loopd.annotation.schema import MetadataNames
+from loopd.annotation import record_schema
+from loopd.annotation.record_schema import MetadataNames
 from loopd.config import PoolSection
 from loopd.data.cells import Labels, cells_of
 from loopd.data.collector import Collector, ReadingOptions
@@ -94,7 +94,7 @@ def _row(number: int, record: Json, options: PoolOptions) -> ParsedRow:
     field_value = record["fields"].get(options.task.field_name)
     text = field_value
     if isinstance(field_value, str):
-        text = schema.readings(options.task, field_value)[-1]
+        text = record_schema.readings(options.task, field_value)[-1]
     record_id = external_id if usable else record["id"]
     return ParsedRow(number, text, record_id, _label(record, options.section.label))
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import queue_mark, run_mark, schema
-from loopd.annotation.record_layout import RecordLayout
-from loopd.annotation.schema import MetadataNames
+from loopd.annotation import queue_mark, record_schema, run_mark
+from loopd.annotation.record_fields import RecordLayout
+from loopd.annotation.record_schema import MetadataNames
 from loopd.data.pool import Pool
 from loopd.records import ExternalId, PoolId, published_as, text_of
 from loopd.tasks.task import Task
@@ -79,7 +79,7 @@ class RecordIndex:
     def is_ours(self, record: Json) -> bool:
         """Whether loopd has published the record, or works on it."""
         metadata = record.get("metadata") or {}
-        return run_mark.PROPERTY in metadata or schema.is_batch(self.names.ours(metadata))
+        return run_mark.PROPERTY in metadata or record_schema.is_batch(self.names.ours(metadata))
 
     def grow(self, pool: Pool) -> None:
         """Know more texts; records that show them are told by the next listing."""
@@ -131,7 +131,7 @@ class RecordIndex:
             return self._is_own_id(external_id)
         field_value = self._text(record)
         pool = self.pool
-        return external_id in pool and schema.shows_text(
+        return external_id in pool and record_schema.shows_text(
             self.task, field_value, pool[text_of(external_id)].text
         )
 
@@ -149,7 +149,7 @@ class RecordIndex:
         if not isinstance(field_value, str):
             return None
         known = self.pool.ids_by_text  # only datasets with records of others need it
-        texts = schema.readings(self.task, field_value)
+        texts = record_schema.readings(self.task, field_value)
         return next((known[text] for text in texts if text in known), None)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from loopd.annotation import run_mark, schema
+from loopd.annotation import record_schema, run_mark
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
+from loopd.annotation.record_bodies import spoils_bulks
 from loopd.annotation.record_index import COPY_ID
-from loopd.annotation.record_writer import spoils_bulks
 from loopd.errors import ArgillaError
 from loopd.records import ExternalId
 
@@ -65,18 +65,20 @@ def _shows(
     if record["external_id"] in external_ids and run_mark.PROPERTY in _metadata(record):
         return True
     shown = plan.layout.text_in(record["fields"])
-    return isinstance(shown, str) and any(map(is_withdrawn, schema.readings(plan.task, shown)))
+    return isinstance(shown, str) and any(
+        map(is_withdrawn, record_schema.readings(plan.task, shown))
+    )
 
 
 def _is_loopds(
     record: Json, dataset: ArgillaDataset, plan: DatasetPlan, external_ids: Collection[ExternalId]
 ) -> bool:
     """Whether nothing of it is anybody else's, but for answers to what loopd has asked."""
-    names = [dataset.names(name) for name in schema.METADATA]
+    names = [dataset.names(name) for name in record_schema.METADATA]
     own = {body["name"] for body in plan.layout.property_bodies(names)}
     theirs = dataset.names.theirs(_metadata(record)).keys() - own
     agents = [str(entry.get("agent")) for entry in record.get("suggestions") or ()]
-    is_proposed = all(agent.startswith(schema.AGENT) for agent in agents)
+    is_proposed = all(agent.startswith(record_schema.AGENT) for agent in agents)
     return record["external_id"] in external_ids and not theirs and is_proposed
 
 
@@ -110,5 +112,5 @@ def _take_back(dataset: ArgillaDataset, record: Json) -> None:
 
 def _proposals(record: Json) -> Iterator[str]:
     for entry in record.get("suggestions") or ():
-        if str(entry.get("agent")).startswith(schema.AGENT):
+        if str(entry.get("agent")).startswith(record_schema.AGENT):
             yield str(entry["id"])

@@ -75,7 +75,8 @@ class PublishedItem:
     Attributes:
         external_id: the one by which loopd knows it: its own, or that of the pool text which it
             shows; ``None`` for a record that is no concern of loopd's.
-        field: what stands in the text field (see ``schema.field_text``), ``None`` without it.
+        field: what stands in the text field, as ``record_schema.field_text`` makes it; ``None``
+            without it.
         metadata: loopd's, as they are now; people may have changed them.
         suggestion: loopd's, ``None`` without one that can be read.
         answered: whether anybody has submitted or discarded it.

@@ -166,8 +166,8 @@ def _confirm(accounts: AccountsApi, people: list[WorkspaceMember], yes: bool) ->
 @contextmanager
 def _accounts(location: dict[str, Any]) -> Iterator[AccountsApi]:
     from loopd.annotation.accounts import AccountsApi
-    from loopd.annotation.front import front_of
     from loopd.annotation.http import ArgillaHttp
+    from loopd.annotation.http_client import front_of
     from loopd.credentials import api_key
 
     section = _section(**location)

@@ -137,7 +137,7 @@ def _sign(path: Path) -> object:
 
 
 def _serve(record: PageRecord, port: int | None, tell: Callable[[str], None], stop: Stop) -> None:
-    from loopd.dashboard.dashboard import application
+    from loopd.dashboard.routes import application
     from loopd.dashboard.view import View
 
     section = record.config.dashboard

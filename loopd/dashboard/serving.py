@@ -108,7 +108,7 @@ class Dashboard:
 
     def _serve(self, config: Config, listener: socket.socket) -> None:
         """Import, build and run the server, all in its own thread: the loop need not wait."""
-        from loopd.dashboard.dashboard import application
+        from loopd.dashboard.routes import application
         from loopd.dashboard.view import View
 
         view = View(self._window, self._accounts)

@@ -81,7 +81,7 @@ class View:
         """The changing part of the page as HTML."""
         with self._lock:
             if self._page[0] != tagged.tag:
-                html = self._render("live_view.html.jinja", tagged.overview)
+                html = self._render("live_content.html.jinja", tagged.overview)
                 self._page = (tagged.tag, html)
             return self._page[1]
 

@@ -15,8 +15,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation.front import FORK_KEY_HEADER, KEY_HEADER, Front
 from loopd.annotation.http import ArgillaHttp, NotFoundError, quoted, second_look, secrets_in, send
+from loopd.annotation.http_client import FORK_KEY_HEADER, KEY_HEADER, Front
 from loopd.errors import ArgillaError, AuthError, DatasetError, LoopdError, TransientError
 from loopd.key_text import KeyTextError, key_in
 from loopd.listener.filters import BoundSearch

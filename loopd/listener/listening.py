@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from loopd import log
-from loopd.annotation.front import Front
+from loopd.annotation.http_client import Front
 from loopd.annotation.http_errors import soon_contact
 from loopd.annotation.watcher import Pace
 from loopd.listener.argilla_source import Address

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from loopd import log
 from loopd.annotation.argilla_store import annotation_page
-from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
+from loopd.annotation.http_client import front_of
 from loopd.annotation.http_errors import GRACE, NEW_GRACE, soon_contact
 from loopd.annotation.server_version import ServerVersion
 from loopd.annotation.webhooks import WebhookEndpoint, registered

@@ -15,7 +15,7 @@ from typing import TypeVar
 from loopd.config import ArgillaSection
 from loopd.errors import Interrupted
 from loopd.events import Event, PoolGrew, RunStopped, TextsWithdrawn
-from loopd.loop.batches import EXHAUSTED
+from loopd.loop.batch_making import EXHAUSTED
 from loopd.loop.observers import Observers
 from loopd.loop.retry_loop import RetryLoop
 from loopd.loop.steps import STEPS, answers_meanwhile

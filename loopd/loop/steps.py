@@ -34,10 +34,10 @@ from loopd.events import (
 from loopd.learning.learner import Model
 from loopd.loop.audit_draws import training
 from loopd.loop.audit_figures import audited
-from loopd.loop.batches import SelectionContext, chosen_batch, cold_batch, lacks_test_set
+from loopd.loop.batch_closing import is_last, reason_to_close
+from loopd.loop.batch_making import SelectionContext, chosen_batch, cold_batch, lacks_test_set
 from loopd.loop.classifier_comparison import compared
 from loopd.loop.classifier_in_use import classifier_of, with_classifier
-from loopd.loop.closing import is_last, reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.measuring import measures
 from loopd.loop.new_texts import compared_with_old

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.record_layout import layout_of
+from loopd.annotation.record_fields import layout_of
 from loopd.annotation.store import AnnotationStore
 from loopd.annotation.watcher import AnswerWatcher
 from loopd.compute.ray_engine import engine_of
@@ -24,7 +24,7 @@ from loopd.learning.learner import Learner
 from loopd.learning.problems.problem import problem_of
 from loopd.loop.account_watch import AccountWatch
 from loopd.loop.audit_draws import draw_order, set_aside
-from loopd.loop.closing import Closing
+from loopd.loop.batch_closing import Closing
 from loopd.loop.data_sets import DataSets
 from loopd.loop.labelled_test import reserved
 from loopd.loop.large_pool import moved_to_disk

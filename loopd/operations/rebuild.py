@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
@@ -117,7 +117,9 @@ def _found(
         if record_id is not None and not pool[record_id].text:
             continue  # it was withdrawn, and somebody keeps its record
         if record_id is not None:
-            fits = item.field is None or schema.shows_text(task, item.field, pool[record_id].text)
+            fits = item.field is None or record_schema.shows_text(
+                task, item.field, pool[record_id].text
+            )
             # A copy that says nothing of itself is known by its text as well.
             if fits or number is not None or item.external_id in pool:
                 records.append(_Found(item, item.external_id, record_id, number, fits))
@@ -224,13 +226,13 @@ def _batch(number: int, members: Sequence[_Found], model_id: str | None) -> Batc
 def _batch_item(member: _Found) -> BatchItem:
     score = _number_in(member, "score")
     origin = _text(member, "origin")
-    is_test = origin == schema.TEST
+    is_test = origin == record_schema.TEST
     return BatchItem(
         member.record_id,
         score,
         member.item.suggestion,
         member.copy_id,
-        draw=is_test or origin == schema.RANDOM,
+        draw=is_test or origin == record_schema.RANDOM,
         reason=_text(member, "chosen_because") or "",
         test=is_test,
     )

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.escaping import original
 from loopd.annotation.http import ArgillaHttp, ConflictError, Front, NotFoundError
-from loopd.annotation.schema import MetadataNames
+from loopd.annotation.record_schema import MetadataNames
 from loopd.errors import ArgillaError
 from loopd.records import JsonValue
 
@@ -121,7 +121,7 @@ class PeopleApi:
         query = {"workspace_id": workspace_id, "name": name, "status": "ready"}
         for dataset in self._json("GET", "me/datasets", params=query)["items"]:
             path = f"me/datasets/{dataset['id']}/metadata-properties"
-            names = schema.names_in(self._json("GET", path)["items"])
+            names = record_schema.names_in(self._json("GET", path)["items"])
             if names is not None:
                 distribution = dataset.get("distribution") or {}
                 needed = int(distribution.get("min_submitted") or 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from loopd.annotation.escaping import to_page
-from loopd.annotation.schema import readings
+from loopd.annotation.record_schema import readings
 from loopd.errors import DatasetError, LoopdError, TransientError
 from loopd.loop.retry import delays
 from loopd.oracle.behaviour import Behaviour, OracleOptions, behave

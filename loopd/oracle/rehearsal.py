@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from loopd.annotation.front import front_of
+from loopd.annotation.http_client import front_of
 from loopd.config import Config
 from loopd.credentials import api_key
 from loopd.data.pool import Pool

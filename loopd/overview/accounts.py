@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from loopd.annotation.front import front_of
 from loopd.annotation.http import ArgillaHttp
+from loopd.annotation.http_client import front_of
 from loopd.config import ArgillaSection
 from loopd.credentials import api_key
 from loopd.errors import AuthError, LoopdError

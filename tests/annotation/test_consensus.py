@@ -25,7 +25,7 @@ from loopd.annotation.consensus import (
 )
 from loopd.annotation.consensus.agreement import against_the_rest, agreement, similarity
 from loopd.annotation.consensus.crowdlab import crowdlab as crowdlab_of
-from loopd.annotation.consensus.vote_counts import count
+from loopd.annotation.consensus.majority import count
 from loopd.annotation.consensus.weighted import weights_of
 from loopd.records import PoolId, Span, Target, Targets
 from tests.annotation.states import answer, state

@@ -11,8 +11,8 @@ import pytest
 
 from loopd.annotation.consensus import Ballots, ConsensusOptions, Vote, confusions, resolve
 from loopd.annotation.consensus.confusions import TrueLabelEstimate, Votes, estimate
+from loopd.annotation.consensus.majority import count
 from loopd.annotation.consensus.proof import in_accord, proven
-from loopd.annotation.consensus.vote_counts import count
 from loopd.records import PoolId, Targets
 from tests.annotation.crowds import Crowd, crowds, decisions, worse_by_chance
 

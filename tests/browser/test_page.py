@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loopd.dashboard.dashboard import application
 from loopd.dashboard.recorded import PageRecord
+from loopd.dashboard.routes import application
 from loopd.dashboard.serving import address, claimed, web_server
 from loopd.dashboard.view import View
 from loopd.events import RoundEvaluated

@@ -131,7 +131,7 @@ def test_ports_and_probes_are_those_of_the_page() -> None:
     assert argilla.webhook_url == f"http://{host}.svc:{argilla.webhook_port}"
     (rule,) = BY_KIND["NetworkPolicy"]["spec"]["ingress"]
     assert {each["port"] for each in rule["ports"]} == set(ports)
-    source = (ROOT / "loopd" / "dashboard" / "dashboard.py").read_text(encoding="utf-8")
+    source = (ROOT / "loopd" / "dashboard" / "routes.py").read_text(encoding="utf-8")
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         probe = LOOPD[name]["httpGet"]
         assert probe["port"] == "page"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore
-from loopd.annotation.front import AGENT, OVER, STATE_HEADER
+from loopd.annotation.http_client import AGENT, OVER, STATE_HEADER
 from loopd.embedded_argilla.waiting_page import (
     DATASETS,
     PRESENT,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation import queue_mark, schema
+from loopd.annotation import queue_mark, record_schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
-from loopd.annotation.record_writer import RecordWriter
+from loopd.annotation.record_bodies import RecordBodies
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
@@ -187,7 +187,7 @@ def test_a_text_is_in_the_dataset_once_and_copies_do_not_count() -> None:
 
 
 def test_the_checker_has_all_of_loopds_names() -> None:
-    assert {*schema.METADATA, queue_mark.PROPERTY, MARK} == NAMES
+    assert {*record_schema.METADATA, queue_mark.PROPERTY, MARK} == NAMES
     assert others(run_on(BEFORE)).records.keys() == {"1"}
 
 
@@ -235,14 +235,14 @@ def test_a_store_that_replaces_whole_is_found(
     store.open(POOL, fresh=True)
     store.publish(batch("one"), TEXTS)
     assert neighbours.differences(ours) == []
-    real = RecordWriter.new
+    real = RecordBodies.new
 
-    def merged(self: RecordWriter, record: Any, renewed: Batch, position: int, text: str) -> Any:
+    def merged(self: RecordBodies, record: Any, renewed: Batch, position: int, text: str) -> Any:
         """As loopd did before: everything is sent, whatever is there."""
         body = real(self, renewed, position, Record(renewed.items[position].record_id, text), {})
         return {**body, "id": record["id"], "external_id": record["external_id"]}
 
-    monkeypatch.setattr(RecordWriter, "merged", merged)
+    monkeypatch.setattr(RecordBodies, "merged", merged)
     store.refresh([batch("two")], TEXTS)
     lines = "\n".join(neighbours.differences(ours))
     for name in ("metadata `source` is gone", "metadata `year` is gone", "field `note` is gone"):
@@ -278,16 +278,16 @@ def test_a_person_and_loopd_in_the_same_moment(
     monkeypatch.setattr(neighbours.owner, "call", call)
     assert neighbours.differences(ours) == [], "the person has undone loopd's mark, and knows it"
 
-    merged = RecordWriter.merged
+    merged = RecordBodies.merged
 
-    def annotated_meanwhile(self: RecordWriter, record: Any, *rest: Any) -> Any:
+    def annotated_meanwhile(self: RecordBodies, record: Any, *rest: Any) -> Any:
         if record["id"] == record_id:
             neighbours.add_metadata(record_id, assigned_to="bob")
         return merged(self, record, *rest)
 
-    monkeypatch.setattr(RecordWriter, "merged", annotated_meanwhile)
+    monkeypatch.setattr(RecordBodies, "merged", annotated_meanwhile)
     store.publish(batch("two"), TEXTS)
-    monkeypatch.setattr(RecordWriter, "merged", merged)
+    monkeypatch.setattr(RecordBodies, "merged", merged)
     assert len(neighbours.differences(ours)) == 1
     monkeypatch.setattr("tests.faults.neighbours.SETTLED", 0.0)
     neighbours.add_metadata(record_id, remark="seen")

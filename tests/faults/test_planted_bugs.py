@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.consensus import unresolved
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.store import Sweep
@@ -166,7 +166,7 @@ def metadata_are_replaced_whole(patch: Patch) -> None:
     """What loopd did before it was a guest."""
 
     def merge(stored: Any, batch: Batch, position: int) -> None:
-        stored.metadata = {**schema.metadata(batch, position), MARK: "memory"}
+        stored.metadata = {**record_schema.metadata(batch, position), MARK: "memory"}
         stored.suggestion = batch.items[position].suggestion
 
     patch.setattr(MemoryStore, "_merge", staticmethod(merge))

@@ -6,7 +6,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from loopd.annotation.front import front_of
+from loopd.annotation.http_client import front_of
 from loopd.config_file import load_config
 from loopd.credentials import api_key
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.config import TaskSection
 from loopd.events import AnswersCollected
@@ -61,9 +61,9 @@ def test_a_response_is_an_answer_or_none(kind: str, examples: int) -> None:
 
     def check(given: tuple[dict[str, Any], str | None]) -> None:
         response, text = given
-        shown = None if text is None else schema.field_text(task, text)
+        shown = None if text is None else record_schema.field_text(task, text)
         record = {"external_id": "r1", "fields": {"text": shown}}
-        answer = schema.answer(task, record, response, ExternalId("r1"), LabelSpelling())
+        answer = record_schema.answer(task, record, response, ExternalId("r1"), LabelSpelling())
         if answer is None:
             assert response["status"] not in ("submitted", "discarded")
             return

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.record_layout import RecordLayout
+from loopd.annotation.record_fields import RecordLayout
 from loopd.annotation.run_mark import UnsavedIdentity
 from loopd.data.parts import joined
 from loopd.data.pool import Pool

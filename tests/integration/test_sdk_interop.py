@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
+from loopd.annotation.record_schema import METADATA
 from loopd.annotation.run_mark import PROPERTY
-from loopd.annotation.schema import METADATA
 from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Suggestion
 from loopd.tasks.single_label import SingleLabelTask

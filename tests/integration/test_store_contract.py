@@ -11,8 +11,8 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.record_schema import METADATA
 from loopd.annotation.run_mark import PROPERTY
-from loopd.annotation.schema import METADATA
 from loopd.annotation.store import AnnotationStore
 from loopd.data.pool import Pool
 from loopd.errors import AuthError, DatasetError

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import loopd.storage.files
 from loopd.annotation.pool_texts import texts_of
-from loopd.annotation.schema import MetadataNames
+from loopd.annotation.record_schema import MetadataNames
 from loopd.annotation.server_version import ServerVersion, version_of
 from loopd.annotation.store import Published
 from loopd.config import Config

@@ -26,7 +26,7 @@ from loopd.events import (
     RoundEvaluated,
     RunStarted,
 )
-from loopd.loop.closing import reason_to_close
+from loopd.loop.batch_closing import reason_to_close
 from loopd.loop.obstacles import obstacle
 from loopd.loop.queue import paces, runs_low
 from loopd.loop.waiting_figures import figures

@@ -184,7 +184,7 @@ def test_every_view_shows_a_round_before_the_first(make_bench: MakeBench, tmp_pa
         config, lines = bench.tools.config, rows(state)
         seen = overview(state, config, bench.tools.data.pool, lines, 2000.0)
         report = report_html(seen, state, config, tuple(charts(seen)))
-        page = View(SnapshotHolder())._render("live_view.html.jinja", seen)
+        page = View(SnapshotHolder())._render("live_content.html.jinja", seen)
         status = describe(state, config)
         terminal = status_text(seen, {**status, "daemon": None, "seen": None}, Look(100))
         plot_learning_curve(lines, tmp_path / "curve.png", "x")

@@ -28,7 +28,7 @@ from loopd.events import (
     RoundEvaluated,
     RunStarted,
 )
-from loopd.loop.closing import reason_to_close
+from loopd.loop.batch_closing import reason_to_close
 from loopd.loop.queue import BATCHES_OUT, lasting
 from loopd.loop.queue_words import queue_limit, queue_sentence
 from loopd.loop.waiting_figures import figures

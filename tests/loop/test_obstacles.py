@@ -309,7 +309,7 @@ def test_status_and_report_and_page_say_the_same(tmp_path: Path) -> None:
 
 def shown_by_the_page(config: Config) -> str:
     seen = overview(read_run(config), config, Pool(()), [], START + 500)
-    template = environment().get_template("live_view.html.jinja")
+    template = environment().get_template("live_content.html.jinja")
     page = template.render(o=seen, charts={}, measure="accuracy", unmeasured="")
     return unescape(page.replace("<code>", "`").replace("</code>", "`"))
 

@@ -14,7 +14,7 @@ from loopd.annotation.store import Sweep
 from loopd.config import QueueSection, RelabelSection, StoppingSection, StrategySection
 from loopd.events import BatchCollected, BatchPlanned, BatchPublished, ModelTrained, RoundEvaluated
 from loopd.loop.answer_times import moment
-from loopd.loop.closing import reason_to_close
+from loopd.loop.batch_closing import reason_to_close
 from loopd.loop.collecting import changes
 from loopd.loop.queue import (
     BATCHES_OUT,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.learning.strategies.catalogue import STRATEGIES
 from loopd.machine import State, fold
 from loopd.overview.open_records import open_records
@@ -161,8 +161,11 @@ def _without_reasons(event: Any) -> Any:
 def test_argilla_shows_it_to_those_who_manage_and_to_nobody_else() -> None:
     item = BatchItem("r1", 0.5, Suggestion("fruit", 0.6), reason="why: fruit 60 %")  # type: ignore[arg-type]
     batch = Batch("b0001", 1, "margin", "m", (item, BatchItem("r2", draw=True)))  # type: ignore[arg-type]
-    assert schema.metadata(batch, 0)["chosen_because"] == "why: fruit 60 %"
-    assert "chosen_because" not in schema.metadata(batch, 1)
-    bodies = [schema.metadata_property(name, schema.MetadataNames()) for name in schema.METADATA]
+    assert record_schema.metadata(batch, 0)["chosen_because"] == "why: fruit 60 %"
+    assert "chosen_because" not in record_schema.metadata(batch, 1)
+    bodies = [
+        record_schema.metadata_property(name, record_schema.MetadataNames())
+        for name in record_schema.METADATA
+    ]
     hidden = {body["name"] for body in bodies if not body["visible_for_annotators"]}
     assert hidden == {"origin", "chosen_because"}

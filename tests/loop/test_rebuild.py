@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation import schema
+from loopd.annotation import record_schema
 from loopd.annotation.store import PublishedItem
 from loopd.data.pool import Pool
 from loopd.errors import DatasetError
@@ -43,7 +43,7 @@ def shown(*batches: Batch) -> dict[str, PublishedItem]:
                 yield PublishedItem(
                     external_id=item.external_id,
                     field=POOL[item.record_id].text,
-                    metadata=schema.metadata(each, place),
+                    metadata=record_schema.metadata(each, place),
                     suggestion=item.suggestion,
                     answered=True,
                     time=f"2026-01-0{each.round + 1}T00:00:00.{place:06d}",
@@ -182,7 +182,7 @@ def test_texts_are_the_same_however_somebody_has_put_them_in(field_value: str) -
     pool = Pool((Record(PoolId("r1"), "a <b>saw</b>"),))
     first = Batch("b0000", 0, "s", None, (BatchItem(PoolId("r1")),))
     item = PublishedItem(
-        ExternalId("r1"), field_value, schema.metadata(first, 0), None, False, "no time"
+        ExternalId("r1"), field_value, record_schema.metadata(first, 0), None, False, "no time"
     )
     assert rebuild([item], pool, TASK).batches == (first,)
 
@@ -208,7 +208,7 @@ def test_ids_of_the_pool_that_look_like_copies_are_none() -> None:
     pool = Pool((Record(PoolId("r1"), "text 1"), Record(PoolId("r1#2"), "text 1 again")))
     first = Batch("b0000", 0, "s", None, (BatchItem(PoolId("r1#2")),))
     item = PublishedItem(
-        ExternalId("r1#2"), "text 1 again", schema.metadata(first, 0), None, False, "no time"
+        ExternalId("r1#2"), "text 1 again", record_schema.metadata(first, 0), None, False, "no time"
     )
     found = rebuild([item], pool, TASK)
     assert found.batches == (first,)

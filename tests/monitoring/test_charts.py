@@ -79,7 +79,7 @@ RUNS = st.builds(
 @given(RUNS)
 def test_charts_tables_and_json_are_one(events: list[Event]) -> None:
     seen = seen_of(events)
-    html = VIEW._render("live_view.html.jinja", seen)
+    html = VIEW._render("live_content.html.jinja", seen)
     charts, page = Charts(html).charts, Page(html)
     assert charts == {name: json.loads(one.as_json()) for name, one in chart_data(seen).items()}
     _curve_is_the_accuracy(charts, page, seen, events)

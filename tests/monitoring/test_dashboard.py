@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from loopd.config import DashboardSection
-from loopd.dashboard.dashboard import HEADERS
+from loopd.dashboard.routes import HEADERS
 from loopd.dashboard.serving import Dashboard, address, listening
 from loopd.dashboard.snapshot import SnapshotHolder
 from loopd.dashboard.view import View
@@ -189,7 +189,7 @@ def test_it_is_read_only(site: Site, method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../dashboard.py", "/static/%2e%2e%2fdashboard.py", "/static/page.css%00"]
+    "path", ["/static/../routes.py", "/static/%2e%2e%2froutes.py", "/static/page.css%00"]
 )
 def test_nothing_else_is_read_from_the_disk(site: Site, path: str) -> None:
     assert site.client.get(path).status_code == 404

@@ -194,7 +194,7 @@ def _same_on_pages(one: Measured, state: State, tools: Tools, seen: Overview) ->
     low, high = one.interval
     drawn = {chart.name: chart for chart in charts(seen)}
     assert [point.source for point in seen.curve][-1] == one.source
-    page = View(SnapshotHolder())._render("live_view.html.jinja", seen)
+    page = View(SnapshotHolder())._render("live_content.html.jinja", seen)
     report = report_html(seen, state, tools.config, tuple(drawn.values()))
     terminal = status_text(
         seen, {"run_dir": "x", "daemon": None, "seen": None, "discarded": 0}, Look(100)
@@ -249,7 +249,7 @@ def test_the_audit_is_two_sentences_and_one_chart(switched: tuple[State, Tools])
     section = report[report.index('id="h-audit"') : report.index('id="h-model"')]
     assert section.count("<p>") == 2
     assert "<dl" not in section
-    page = View(SnapshotHolder())._render("live_view.html.jinja", seen)
+    page = View(SnapshotHolder())._render("live_content.html.jinja", seen)
     section = page[page.index('id="audit"') : page.index('id="cost"')]
     assert section.count("<p>") == 2
     assert "<dl" not in section
@@ -261,7 +261,7 @@ def test_before_anything_is_known_nobody_says_that_it_is_drawn(tmp_path: Path) -
     seen = shown(state, tools)
     assert seen.rows
     assert seen.measured is None
-    page = View(SnapshotHolder())._render("live_view.html.jinja", seen)
+    page = View(SnapshotHolder())._render("live_content.html.jinja", seen)
     report = report_html(seen, state, tools.config, tuple(charts(seen)))
     assert "being drawn" not in page
     assert "oo few labels to measure yet" in page

@@ -271,7 +271,7 @@ def test_the_audit_speaks_in_sentences(config: Config) -> None:
     assert found.findings[1] == "Labels saved by choosing: not known yet."
     pages = (
         report_html(found, state, config, ()),
-        View(SnapshotHolder())._render("live_view.html.jinja", found),
+        View(SnapshotHolder())._render("live_content.html.jinja", found),
     )
     for sentence in found.findings:
         assert all(f"<p>{sentence}</p>" in each.replace("&#39;", "'") for each in pages)

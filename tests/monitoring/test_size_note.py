@@ -53,7 +53,7 @@ def test_a_larger_one_is_to_last() -> None:
     )
     seen = overview(state, config, pool(), rows(state), START + 500)
     views = (
-        View(SnapshotHolder())._render("live_view.html.jinja", seen),
+        View(SnapshotHolder())._render("live_content.html.jinja", seen),
         report_html(seen, state, config, ()),
         status_text(seen, ALIVE, Look(400)),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loopd.annotation.schema import METADATA, MetadataNames, metadata_property
+from loopd.annotation.record_schema import METADATA, MetadataNames, metadata_property
 from loopd.errors import LoopdError
 from loopd.oracle.oracle import OracleOptions, OracleReport, OracleTask, run_oracle
 from loopd.tasks.single_label import SingleLabelTask

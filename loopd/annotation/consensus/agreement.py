@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loopd.annotation.consensus.vote_counts import leading
+from loopd.annotation.consensus.majority import leading
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import Span, Target
 

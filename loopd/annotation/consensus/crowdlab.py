@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loopd.annotation.consensus.majority import VoteCount, count
 from loopd.annotation.consensus.proof import in_accord
-from loopd.annotation.consensus.vote_counts import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots
 from loopd.cleanlab_adapter import crowdlab as estimate
 from loopd.records import PoolId

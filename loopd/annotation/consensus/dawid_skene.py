@@ -14,7 +14,7 @@ import numpy as np
 
 from loopd.annotation.consensus.agreement import against_the_rest
 from loopd.annotation.consensus.confusions import Floats, Votes, estimate
-from loopd.annotation.consensus.vote_counts import VoteCount, count, ordered
+from loopd.annotation.consensus.majority import VoteCount, count, ordered
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import PoolId
 

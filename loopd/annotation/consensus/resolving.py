@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from loopd.annotation.consensus.agreement import Agreement, against_the_rest, agreement
-from loopd.annotation.consensus.vote_counts import VoteCount, count
+from loopd.annotation.consensus.majority import VoteCount, count
 from loopd.annotation.consensus.votes import Ballots, Read, as_given, iter_ballots
 from loopd.annotation.consensus.weighted import weighted
 from loopd.machine import State

@@ -8,8 +8,8 @@ from itertools import chain
 from math import exp, log
 
 from loopd.annotation.consensus.agreement import Alike, meetings, smoothed
+from loopd.annotation.consensus.majority import VoteCount, count, named
 from loopd.annotation.consensus.proof import JURY, proven
-from loopd.annotation.consensus.vote_counts import VoteCount, count, named
 from loopd.annotation.consensus.votes import Ballots, Vote
 from loopd.records import PoolId, Span, Target
 

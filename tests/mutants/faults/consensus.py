@@ -109,7 +109,7 @@ CONSENSUS: tuple[Fault, ...] = (
     ),
     Fault(
         "of several labels one with two votes of five wins",
-        "annotation/consensus/vote_counts.py",
+        "annotation/consensus/majority.py",
         "if part in votes[0].target if even else 2 * behind > whole:",
         "if part in votes[0].target if even else 3 * behind > whole:",
         CONSENSUS_TESTS,

@@ -13,14 +13,14 @@ OPENING = ("tests/loop/test_opening.py",)
 ENTRANCE: tuple[Fault, ...] = (
     Fault(
         "an opening waits for people",
-        "loop/closing.py",
+        "loop/batch_closing.py",
         "    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):\n",
         "    if False:\n",
         OPENING,
     ),
     Fault(
         "an opening that is all there is ends the run",
-        "loop/closing.py",
+        "loop/batch_closing.py",
         "    if is_opening(state, config, pool_size) and not _all_are_taken(state, pool_size):\n",
         "    if is_opening(state, config, pool_size):\n",
         OPENING,

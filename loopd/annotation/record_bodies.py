@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import queue_mark, run_mark, schema
+from loopd.annotation import queue_mark, record_schema, run_mark
 from loopd.annotation.label_spelling import LabelSpelling
-from loopd.annotation.record_layout import RecordLayout
-from loopd.annotation.schema import AGENT, MetadataNames
+from loopd.annotation.record_fields import RecordLayout
+from loopd.annotation.record_schema import AGENT, MetadataNames
 from loopd.errors import DatasetError
 from loopd.records import Batch, ExternalId, Record
 from loopd.tasks.task import Task
@@ -31,7 +31,7 @@ def spoils_bulks(record: Json) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordWriter:
+class RecordBodies:
     """Makes the bodies of bulk requests for one dataset.
 
     Attributes:
@@ -61,8 +61,12 @@ class RecordWriter:
             record: what people are shown.
             fields: of the original, for a copy that asks for a second opinion; else empty.
         """
-        proposal = schema.suggestion(self.task, batch, position, record.text, self.question_id)
-        beside = self.layout.metadata_of(record, [self.names(name) for name in schema.METADATA])
+        proposal = record_schema.suggestion(
+            self.task, batch, position, record.text, self.question_id
+        )
+        beside = self.layout.metadata_of(
+            record, [self.names(name) for name in record_schema.METADATA]
+        )
         return {
             "external_id": batch.items[position].external_id,
             "fields": {**self._fields(record), **fields},
@@ -75,7 +79,7 @@ class RecordWriter:
         if self.layout.has_parts:
             texts = self.layout.parts(record)
         else:
-            texts = {self.layout.texts[0]: schema.field_text(self.task, record.text)}
+            texts = {self.layout.texts[0]: record_schema.field_text(self.task, record.text)}
         return {**texts, **self.layout.beside(record)}
 
     def merged(self, record: Json, batch: Batch, position: int, text: str) -> Json:
@@ -85,7 +89,7 @@ class RecordWriter:
             record: as it is now, with its suggestions.
             batch, position, text: see :meth:`new`.
         """
-        proposal = schema.suggestion(self.task, batch, position, text, self.question_id)
+        proposal = record_schema.suggestion(self.task, batch, position, text, self.question_id)
         return {
             "id": record["id"],
             "metadata": {
@@ -136,14 +140,14 @@ class RecordWriter:
                 f"the record `{external_id}` belongs to another run of loopd",
                 "end one of the two; each needs an argilla.dataset of its own",
             )
-        if not schema.shows_text(self.task, self.layout.text_in(record["fields"]), text):
+        if not record_schema.shows_text(self.task, self.layout.text_in(record["fields"]), text):
             raise DatasetError(
                 f"the dataset has another text under the id `{external_id}`",
                 "somebody put it there: give the record another id in Argilla, or remove it",
             )
 
     def _metadata(self, batch: Batch, position: int) -> Json:
-        ours = self.names.named(schema.metadata(batch, position))
+        ours = self.names.named(record_schema.metadata(batch, position))
         return {**ours, **self._marks()}
 
     def _marks(self) -> Json:

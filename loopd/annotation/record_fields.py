@@ -1,4 +1,7 @@
-"""Owns in which fields and metadata of a record people see a text; must not send anything."""
+"""Owns in which fields and metadata of a record people see a text; must not send anything.
+
+Loopd's own metadata and suggestions are in ``record_schema``, whole records in ``record_bodies``.
+"""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopd.annotation import queue_mark, run_mark, schema
+from loopd.annotation import queue_mark, record_schema, run_mark
 from loopd.annotation.label_spelling import LabelSpelling
+from loopd.annotation.record_bodies import RecordBodies
+from loopd.annotation.record_fields import LONGEST_METADATA, RecordLayout, layout_of
 from loopd.annotation.record_index import RecordIndex
-from loopd.annotation.record_layout import LONGEST_METADATA, RecordLayout, layout_of
-from loopd.annotation.record_writer import RecordWriter
-from loopd.annotation.schema import METADATA, MetadataNames
+from loopd.annotation.record_schema import METADATA, MetadataNames
 from loopd.config.data import PoolSection
 from loopd.data.parts import joined
 from loopd.data.pool import Pool
@@ -30,7 +30,7 @@ def record(*parts: tuple[str, str], **shown: str) -> Record:
 
 def published(some: Record, layout: RecordLayout = LAYOUT) -> dict[str, Any]:
     batch = Batch("b0000", 0, "margin", None, (BatchItem(some.id, 0.5),))
-    writer = RecordWriter(TASK, "q", MetadataNames(), "run", LabelSpelling(), layout)
+    writer = RecordBodies(TASK, "q", MetadataNames(), "run", LabelSpelling(), layout)
     return writer.new(batch, 0, some, {})
 
 
@@ -86,9 +86,9 @@ def test_a_dataset_without_a_part_does_not_fit() -> None:
     fields = LAYOUT.field_bodies()
     questions = [{"name": "label", **TASK.question()}]
     names = MetadataNames()
-    assert not schema.misfits(TASK, LAYOUT, fields, questions, [], names)
-    problems = schema.misfits(TASK, LAYOUT, fields[1:], questions, [], names)
+    assert not record_schema.misfits(TASK, LAYOUT, fields, questions, [], names)
+    problems = record_schema.misfits(TASK, LAYOUT, fields[1:], questions, [], names)
     assert problems == [
         "it has no text field `subject`; its fields: `body` (text), `customer` (text)"
     ]
-    assert not schema.other_required(LAYOUT, fields)
+    assert not record_schema.other_required(LAYOUT, fields)

@@ -1,5 +1,5 @@
-"""Owns the shape of the Argilla dataset: its properties, and metadata, suggestions and answers of a
-record as JSON; pure. Fields are in ``record_layout``, whole records in ``record_writer``.
+"""Owns what a dataset and a record look like in Argilla: properties, metadata, suggestions and
+answers as JSON; pure. Fields are in ``record_fields``, whole records in ``record_bodies``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from loopd.annotation import queue_mark, run_mark
 from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
 from loopd.annotation.label_spelling import LabelSpelling
-from loopd.annotation.record_layout import RecordLayout
+from loopd.annotation.record_fields import RecordLayout
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, ExternalId, JsonValue, Suggestion
 from loopd.tasks.task import Task

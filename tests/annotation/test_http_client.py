@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from loopd.annotation.front import Front, front_of, make_client, proxy_for
+from loopd.annotation.http_client import Front, front_of, make_client, proxy_for
 from loopd.config import ArgillaSection
 from loopd.config_file import parse_config
 from loopd.credentials import header_values
