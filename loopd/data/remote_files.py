@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import re
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from loopd.config.addresses import shown_url
 from loopd.data.pool_files import FileStamp
 from loopd.data.remote_listing import Found, found_at
 from loopd.data.remote_names import is_readable, local_names
-from loopd.data.remote_systems import RESERVE, refuse_no_room, system_at, watched
+from loopd.data.remote_systems import RESERVE, Patience, refuse_no_room, system_at, watched
 from loopd.errors import DataError
 
 __all__ = [
@@ -124,18 +125,21 @@ class RemoteFiles:
         """
         with self._reached() as (system, path):
             system.invalidate_cache()
-            _, found = found_at(system, path, is_folder=self._url.endswith("/"))
+            found = found_at(system, path, is_folder=self._url.endswith("/"))
             by_path = {one.path: one for one in found}
             names = local_names({one.path: one.below for one in found})
-        listing = Listing()
+        listing, patience = Listing(), Patience()
         for there, name in sorted(names.items(), key=lambda item: item[1]):
+            began = time.monotonic()
             try:
                 listing.files[name] = _file(system, name, by_path[there])
             except Exception as error:  # noqa: BLE001 - backends raise what their libraries do
                 if _is_gone(error):
                     listing.gone.append(name)
-                else:
-                    listing.failed[name] = self._error(error, name)
+                    continue
+                listing.failed[name] = self._error(error, name)
+                if patience.lose(began):
+                    raise self._error(error) from None
         return listing
 
     def fetch(self, file: RemoteFile, folder: Path) -> bool:
@@ -229,16 +233,19 @@ def fetch_changed(
     listing = remote.look() if not must_be else _all_there(remote, url)
     files = [file for file in listing.files.values() if not _is_left_out(file, url)]
     here = _kept(folder, {*(file.name for file in files), *listing.failed})
-    failed = dict(listing.failed)
+    failed, patience = dict(listing.failed), Patience()
     for file in files:
         if file.changed in (known.get(file.name), here.get(file.name)):
             continue
+        began = time.monotonic()
         try:
             has_come = remote.fetch(file, folder)
         except DataError as error:
             if must_be:
                 raise
             failed[file.name] = error
+            if patience.lose(began):
+                break
         else:
             if must_be and not has_come:
                 raise DataError(f"cannot write {folder}: {file.name} was taken away meanwhile")

@@ -39,7 +39,7 @@ class Found:
     info: Mapping[str, Any]  # of fsspec
 
 
-def found_at(system: Any, path: str, *, is_folder: bool) -> tuple[Kind, Sequence[Found]]:
+def found_at(system: Any, path: str, *, is_folder: bool) -> Sequence[Found]:
     """The files that a path stands for; those that somebody is writing not.
 
     Args:
@@ -58,7 +58,7 @@ def found_at(system: Any, path: str, *, is_folder: bool) -> tuple[Kind, Sequence
             kind, found = Kind.FOLDER, list(_listed(system, path, folder))
         else:
             kind, found = Kind.FILE, [Found(path, path.rpartition("/")[2], info)]
-    return kind, [one for one in found if not _is_folder(one) and _is_wanted(one.path, kind)]
+    return [one for one in found if not _is_folder(one) and _is_wanted(one.path, kind)]
 
 
 def _is_wanted(path: str, kind: Kind) -> bool:

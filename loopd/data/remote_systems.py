@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,27 @@ RESERVE = 256 * 2**20
 CONNECT, STALL = 30.0, 60.0
 """Seconds after which a web server is given up that lets nobody in, or has fallen silent. A file
 that keeps coming may take as long as it takes."""
+
+
+FEW, LONG = 3, 300.0
+"""Failures, and the seconds that they have taken together, after which a source counts as away."""
+
+
+class Patience:
+    """How long the next file is tried after others have failed: one bad file stops no other."""
+
+    def __init__(self) -> None:
+        self._failures, self._seconds = 0, 0.0
+
+    def lose(self, since: float) -> bool:
+        """Count a failure; returns whether it is enough.
+
+        Args:
+            since: when it began, by ``time.monotonic``.
+        """
+        self._failures += 1
+        self._seconds += time.monotonic() - since
+        return self._failures >= FEW and self._seconds > LONG
 
 
 def system_at(url: str) -> tuple[Any, str]:

@@ -227,6 +227,21 @@ def test_one_that_cannot_be_fetched_does_not_stop_those_after_it(
         fetch_changed("memory://some/", here, {}, must_be=True)
 
 
+def test_a_source_that_falls_silent_is_not_asked_for_each_file(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{letter}.csv": OddFile(ROWS, status=500) for letter in "abcdef"}
+    with OddWeb(files).shown() as web:
+        monkeypatch.setattr(remote_systems, "LONG", 0.0)
+        with pytest.raises(DataError, match=f"^cannot read {web.url}: "):
+            fetch_changed(web.url, here, {})
+        for file in files.values():
+            file.status, file.sent = 200, 30
+        with pytest.raises(DataError, match=r"3 files at http.* did not come, a.csv, b.csv, c.csv"):
+            fetch_changed(web.url, here, {})
+        assert web.fetched == ["a.csv", "b.csv", "c.csv"]
+
+
 # -- folders that cannot be listed -----------------------------------------------------------------
 
 

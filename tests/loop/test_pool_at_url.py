@@ -226,7 +226,7 @@ def test_no_key_is_added(begin: Callable[..., RunAtUrl], url: str) -> None:
         for event in run.events:
             journal.append(event)
     run.held.close()
-    with pytest.raises(DataError, match="cannot read .*: must ") as caught:
+    with pytest.raises(DataError, match=r"cannot read .*: must ") as caught:
         run_add(run.config, url, print)
     assert "secret" not in caught.value.message
 
