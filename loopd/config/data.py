@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from loopd.config.addresses import refuse_address
 from loopd.config.section import LONGEST_NAME, NAME_PATTERN, Section
 from loopd.config.task import LONGEST_LABEL
 
@@ -169,9 +170,6 @@ class ArgillaPoolSection(Section):
     )
 
 
-URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*/?\S[^\r\n\t]*")
-"""What names a file somewhere else."""
-
 PACE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([smhd]?)")
 """A span of time for people."""
 
@@ -227,13 +225,9 @@ class PoolSection(DataSection):
 
     @field_validator("url")
     @classmethod
-    def _url_names_a_scheme(cls, value: str | None) -> str | None:
-        if value is not None and not URL.fullmatch(value):
-            raise ValueError(f"{value[:40]!r} is no address such as s3://bucket/tickets/*.jsonl")
-        if value is not None and "@" in value.split("/")[2]:
-            raise ValueError("must hold no account: its library finds credentials by itself")
-        if value is not None and value.startswith("http") and re.search("[?#]", value):
-            raise ValueError("must not hold anything behind ? or #, which may be a key")
+    def _url_is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            refuse_address(value)
         return value
 
     @property

@@ -10,19 +10,32 @@ import errno
 import hashlib
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from glob import has_magic
-from pathlib import Path, PurePosixPath
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
 
+from loopd import log
 from loopd.config import PoolSection
-from loopd.data.pool_files import FileStamp, is_finished_name
+from loopd.config.addresses import shown_url
+from loopd.data.pool_files import FileStamp
+from loopd.data.remote_listing import Found, found_at
+from loopd.data.remote_names import is_readable, local_names
+from loopd.data.remote_systems import RESERVE, Patience, refuse_no_room, system_at, watched
 from loopd.errors import DataError
+
+__all__ = [
+    "RemoteFiles",
+    "brought_here",
+    "fetch_changed",
+    "hub_name",
+    "remote_looks",
+    "shown_url",
+]
 
 CHANGES = (
     *("ETag", "etag", "Content-MD5", "md5Hash", "crc32c", "generation", "VersionId", "blob_id"),
@@ -38,8 +51,13 @@ HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)")
 QUESTION = re.compile(r"(?<=\S)\?[^\s'\")]*")
 """What an address ends with, and may hold a key."""
 
-LONGEST_NAME = 200
-"""Bytes of the name of a file here."""
+GONE = (404, 410)
+"""How a web server says that there is nothing."""
+
+NAMED = 3
+"""Files that a message names."""
+
+READABLE = "use .csv, .xlsx, .jsonl, .conll or .parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +68,28 @@ class RemoteFile:
         name: of the file here; files are read in the order of their names.
         path: in its file system.
         changed: a number that is another once the file is, in nanoseconds as a time of change.
+        size: bytes of it; ``None`` where nobody tells.
     """
 
     name: str
     path: str
     changed: int
+    size: int | None = None
+
+
+@dataclass(slots=True)
+class Listing:
+    """What a look at a URL has found, by the names of files here.
+
+    Attributes:
+        files: those that can be brought here.
+        gone: those that are named there, and are not there.
+        failed: why others could not be looked at.
+    """
+
+    files: dict[str, RemoteFile] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    failed: dict[str, DataError] = field(default_factory=dict)
 
 
 class RemoteFiles:
@@ -66,106 +101,156 @@ class RemoteFiles:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._shown = shown_url(url)
 
     def listed(self) -> tuple[RemoteFile, ...]:
         """The files, in the order of their names; those that somebody is writing not.
+
+        Raises:
+            DataError: it cannot be reached, there is nothing, or one cannot be looked at.
+        """
+        listing = self.look()
+        for error in listing.failed.values():
+            raise error
+        for name in listing.gone:
+            problem = f"cannot read {name} at {self._shown}: there is nothing"
+            raise DataError(problem, "it is listed there: take it off the list, or put it there")
+        return tuple(listing.files.values())
+
+    def look(self) -> Listing:
+        """The files, as far as each of them can be looked at.
 
         Raises:
             DataError: it cannot be reached, or there is nothing.
         """
         with self._reached() as (system, path):
             system.invalidate_cache()
-            found, is_listed, root = _found(system, path, is_folder=self._url.endswith("/"))
-            files = [
-                _file(system, name, info, root)
-                for name, info in found.items()
-                if info.get("type") != "directory" and _is_read(name, is_listed=is_listed)
-            ]
-        return tuple(sorted(_apart(files), key=lambda file: file.name))
+            found = found_at(system, path, is_folder=self._url.endswith("/"))
+            by_path = {one.path: one for one in found}
+            names = local_names({one.path: one.below for one in found})
+        listing, patience = Listing(), Patience()
+        for there, name in sorted(names.items(), key=lambda item: item[1]):
+            began = time.monotonic()
+            try:
+                listing.files[name] = _file(system, name, by_path[there])
+            except Exception as error:  # noqa: BLE001 - backends raise what their libraries do
+                if _is_gone(error):
+                    listing.gone.append(name)
+                    continue
+                listing.failed[name] = self._error(error, name)
+                if patience.lose(began):
+                    raise self._error(error) from None
+        return listing
 
-    def fetch(self, file: RemoteFile, folder: Path) -> Path:
+    def fetch(self, file: RemoteFile, folder: Path) -> bool:
         """Bring a file here, under its name; it is there whole or not at all.
+
+        Returns:
+            Whether it is there; not where somebody takes files away meanwhile.
 
         Raises:
             DataError: it cannot be reached any more, or not be written here.
         """
-        here, unfinished = folder / file.name, folder / f".{file.name}.part"
-        with self._reached() as (system, _):
-            system.get_file(file.path, str(unfinished))
+        unfinished = folder / f".{file.name}.part"
+        try:
+            refuse_no_room(folder, file.size or 0)
+            with self._reached(file.name, unfinished) as (system, _):
+                system.get_file(file.path, str(unfinished), **watched(file.size, folder))
+            self._refuse_a_part(file, unfinished.stat().st_size)
             os.utime(unfinished, ns=(file.changed, file.changed))
-            unfinished.replace(here)
-        return here
+            unfinished.replace(folder / file.name)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._error_here(error, folder) from None
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+        return True
+
+    def _refuse_a_part(self, file: RemoteFile, size: int) -> None:
+        """A file that is appended to meanwhile is longer than it was, and will come again."""
+        if file.size is not None and size < file.size:
+            raise DataError(
+                f"only {size:,} of {file.size:,} bytes of {file.name} came from {self._shown}",
+                "the connection was closed too early, or somebody writes the file just now",
+            )
 
     @contextmanager
-    def _reached(self) -> Iterator[tuple[Any, str]]:
-        """The file system and the path in it; whatever it raises becomes an error of ours."""
-        from fsspec.core import url_to_fs
+    def _reached(self, name: str = "", here: Path | None = None) -> Iterator[tuple[Any, str]]:
+        """The file system and the path in it; whatever it raises becomes an error of ours.
 
+        What is wrong with the file here remains an ``OSError``.
+        """
         try:
-            yield url_to_fs(self._url)
+            yield system_at(self._url)
         except DataError:
             raise
-        except ImportError as error:
-            raise DataError(
-                f"cannot read {shown_url(self._url)}: {_reason(error)}",
-                "install it with pip beside loopd",
-            ) from None
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DataError(
-                    f"no room for the files at {shown_url(self._url)}",
-                    "while they are read they lie in the run's folder, or with temporary files",
-                ) from None
-            raise self._unreachable(error) from None
-        except Exception as error:  # noqa: BLE001 - backends raise what their libraries do
-            raise self._unreachable(error) from None
+        except Exception as error:  # backends raise what their libraries do
+            if here is not None and isinstance(error, OSError) and error.filename == str(here):
+                raise
+            raise self._error(error, name) from None
 
-    def _unreachable(self, error: Exception) -> DataError:
+    def _error(self, error: Exception, name: str = "") -> DataError:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DataError(
+                f"no room for the files at {self._shown}",
+                "while they are read they lie in the run's folder, or with temporary files; "
+                f"{RESERVE // 2**20} MB of the disk stay free",
+            )
+        is_one_of_them = name and not self._shown.endswith(f"/{name}")
+        what = f"{name} at {self._shown}" if is_one_of_them else self._shown
         return DataError(
-            f"cannot read {shown_url(self._url)}: {_reason(error)}",
-            "see whether the address is right, and whether the credentials of this account are "
-            "where its library looks for them",
+            f"cannot read {what}: {_reason(error)}",
+            "install it with pip beside loopd"
+            if isinstance(error, ImportError)
+            else "see whether the address is right, and whether the credentials of this account "
+            "are where its library looks for them",
         )
 
-
-def shown_url(url: str) -> str:
-    """A URL for people, without what may be secret in it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    def _error_here(self, error: OSError, folder: Path) -> DataError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return self._error(error)
+        return DataError(f"cannot write {folder}: {error.strerror or error}")
 
 
 def fetch_changed(
     url: str, folder: Path, known: Mapping[str, int], *, must_be: bool = False
 ) -> None:
-    """Bring those files here that are other than they were.
+    """Bring those files here that are other than they were; what is no more there goes from here.
 
     Args:
         url: where they are.
-        folder: gets them; made if it is not there.
+        folder: gets them; made if it is not there. Whatever is in it is a copy.
         known: when a file had changed that needs not be brought, by its name here.
-        must_be: whether it is an error that there is none.
+        must_be: whether all of them must come, and at least one. Otherwise those come that can.
 
     Raises:
-        DataError: they cannot be reached, or not be written here.
+        DataError: they cannot be reached, or not be written here; where not all must come, after
+            the others have.
     """
     remote = RemoteFiles(url)
-    files = remote.listed()
-    if must_be and not files:
-        raise DataError(
-            f"no file to read at {shown_url(url)}",
-            "name a file, a folder of CSV, JSONL or Parquet files, or a pattern such as "
-            "s3://bucket/tickets/*.csv",
-        )
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        for unfinished in folder.glob(".*.part"):  # of a process that was killed
-            unfinished.unlink(missing_ok=True)
-        here = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    except OSError as error:
-        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
+    listing = remote.look() if not must_be else _all_there(remote, url)
+    files = [file for file in listing.files.values() if not _is_left_out(file, url)]
+    here = _kept(folder, {*(file.name for file in files), *listing.failed})
+    failed, patience = dict(listing.failed), Patience()
     for file in files:
-        if file.changed not in (known.get(file.name), here.get(file.name)):
-            remote.fetch(file, folder)
+        if file.changed in (known.get(file.name), here.get(file.name)):
+            continue
+        began = time.monotonic()
+        try:
+            has_come = remote.fetch(file, folder)
+        except DataError as error:
+            if must_be:
+                raise
+            failed[file.name] = error
+            if patience.lose(began):
+                break
+        else:
+            if must_be and not has_come:
+                raise DataError(f"cannot write {folder}: {file.name} was taken away meanwhile")
+    if failed:
+        raise _together(url, failed)
 
 
 def remote_looks(url: str) -> Mapping[Path, FileStamp]:
@@ -174,7 +259,8 @@ def remote_looks(url: str) -> Mapping[Path, FileStamp]:
     Raises:
         DataError: they cannot be reached.
     """
-    return {Path(file.name): FileStamp(0, file.changed) for file in RemoteFiles(url).listed()}
+    files = RemoteFiles(url).look().files.values()
+    return {Path(file.name): FileStamp(0, file.changed) for file in files if is_readable(file.name)}
 
 
 def hub_name(url: str | None) -> str:
@@ -205,60 +291,86 @@ def brought_here(section: PoolSection, folder: Path | None = None) -> Iterator[P
             yield section.model_copy(update={"url": None, "path": Path(temporary)})
 
 
-def _found(
-    system: Any, path: str, *, is_folder: bool
-) -> tuple[Mapping[str, Mapping[str, Any]], bool, str]:
-    """What there is by its path, whether it was listed in a folder, and where names begin."""
-    signs = _signs(path)
-    if signs:
-        fixed = path[: min(map(path.find, signs))]
-        return system.glob(path, detail=True), False, fixed.rpartition("/")[0]
-    info = {} if is_folder else system.info(path)
-    if is_folder or info.get("type") == "directory":
-        listed = {one["name"]: one for one in system.ls(path, detail=True)}
-        return listed, True, path.rstrip("/")
-    return {path: info}, False, path.rpartition("/")[0]
-
-
-def _signs(path: str) -> str:
-    """What makes a path a pattern; of a web address only a star, as a question follows its path."""
-    if "://" in path:
-        return "*" if "*" in urlsplit(path).path else ""
-    return "".join(sign for sign in "*?[" if sign in path) if has_magic(path) else ""
-
-
-def _is_read(path: str, *, is_listed: bool) -> bool:
-    return is_finished_name(_base(path), is_listed)
-
-
-def _base(path: str) -> str:
-    """The name of a file, without the question that a web address may end with.
-
-    Whatever a server calls it, it is the name of no folder.
-    """
-    name = PurePosixPath(urlsplit(path).path if "://" in path else path).name
-    name = unquote(name) if "://" in path else name
-    return name.replace("/", "%2F").replace("\0", "%00")
-
-
-def _apart(files: Sequence[RemoteFile]) -> Iterator[RemoteFile]:
-    """The files, no two of one name here: web addresses spell a name in several ways."""
-    counts = Counter(file.name for file in files)
+def _all_there(remote: RemoteFiles, url: str) -> Listing:
+    """The files of a URL, of which every one must be one that can be read."""
+    files = remote.listed()
+    if not files:
+        raise DataError(
+            f"no file to read at {shown_url(url)}",
+            "name a file, a folder of CSV, JSONL or Parquet files, or a pattern such as "
+            "s3://bucket/tickets/*.csv",
+        )
     for file in files:
-        digest = hashlib.sha256(file.path.encode()).hexdigest()[:8]
-        yield file if counts[file.name] == 1 else replace(file, name=f"{digest}-{file.name}")
+        if not is_readable(file.name):
+            raise DataError(f"{file.name}: cannot tell the format from the name", READABLE)
+    return Listing({file.name: file for file in files})
 
 
-def _file(system: Any, path: str, info: Mapping[str, Any], root: str) -> RemoteFile:
+def _is_left_out(file: RemoteFile, url: str) -> bool:
+    if is_readable(file.name):
+        return False
+    _say_left_out(shown_url(url), file.name)
+    return True
+
+
+@cache
+def _say_left_out(url: str, name: str) -> None:
+    """Once, however often it is seen."""
+    problem = f"cannot tell the format from the name, at {url}"
+    log.get("data").warning("file_left_out", file=name, problem=problem, hint=READABLE)
+
+
+def _kept(folder: Path, names: Collection[str]) -> Mapping[str, int]:
+    """When the files in a folder had changed, by name; all but some go.
+
+    Others may take files away meanwhile.
+    """
+    here: dict[str, int] = {}
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for path in list(folder.iterdir()):
+            if path.name not in names and not path.is_dir():  # also what a killed process left
+                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                here[path.name] = path.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"cannot write {folder}: {error.strerror or error}") from None
+    return here
+
+
+def _together(url: str, failed: Mapping[str, DataError]) -> DataError:
+    """One error about all files that did not come."""
+    first = next(iter(failed.values()))
+    if len(failed) == 1:
+        return first
+    more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+    names = ", ".join(list(failed)[:NAMED]) + more
+    problem = f"{len(failed)} files at {shown_url(url)} did not come, {names}: {first.message}"
+    return DataError(problem, first.hint)
+
+
+def _file(system: Any, name: str, found: Found) -> RemoteFile:
+    info = found.info
     if info.get("size") is None:  # a list of a web server
-        info = system.info(path)
-    below = path.removeprefix(root).strip("/")
-    name = quote(below, safe=" ()+,=@-_.") if "/" in below else _base(path)
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = hashlib.sha256(below.encode()).hexdigest()[:16] + "-" + _base(path)[-100:]
+        info = system.info(found.path)
     signs = [(sign, str(info[sign])) for sign in ("size", *CHANGES) if info.get(sign) is not None]
-    digest = hashlib.sha256(repr(signs).encode()).digest()
-    return RemoteFile(name, path, (1 + int.from_bytes(digest[:8], "big") % STAMPS) * 10**9)
+    digest = hashlib.sha256(repr(signs).encode("utf-8", "surrogatepass")).digest()
+    changed = (1 + int.from_bytes(digest[:8], "big") % STAMPS) * 10**9
+    return RemoteFile(name, found.path, changed, _size(info))
+
+
+def _size(info: Mapping[str, Any]) -> int | None:
+    """Bytes that come; not told of a file that a store packs, and unpacks on the way."""
+    size = info.get("size")
+    packed = info.get("contentEncoding") or info.get("ContentEncoding")
+    return size if isinstance(size, int) and packed in (None, "identity") else None
+
+
+def _is_gone(error: Exception) -> bool:
+    """Whether there is nothing, of which a server is sure."""
+    cause = error.__cause__ or error.__context__
+    is_sure = cause is None or getattr(cause, "status", None) in GONE
+    return isinstance(error, FileNotFoundError) and is_sure
 
 
 def _reason(error: BaseException) -> str:

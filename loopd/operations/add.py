@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loopd.config import Config
+from loopd.config.addresses import refuse_address
 from loopd.data.pool_files import shown_name
 from loopd.data.remote_files import brought_here, shown_url
-from loopd.errors import ConfigError, LockedError, RunError
+from loopd.errors import ConfigError, DataError, LockedError, RunError
 from loopd.loop.pool_source import read_file
 from loopd.loop.pool_watch import PoolWatch
 from loopd.operations.resting_run import resting_run
@@ -45,7 +46,7 @@ def run_add(config: Config, table: Path | str, say: Callable[[str], None]) -> No
     refuse_newer(config.run.dir / JOURNAL_NAME)
     if recorded_run(config.run.dir).state.started is None:
         raise RunError(f"the run in {config.run.dir} has not begun", "`loopd run` begins it")
-    url = str(table) if "://" in str(table) else None
+    url = _address(table)
     there = {"hub": None, "url": url, "path": None if url else Path(table)}
     with brought_here(config.pool.model_copy(update=there)) as here:
         pool, report = read_file(config, here.path or Path())
@@ -62,6 +63,23 @@ def run_add(config: Config, table: Path | str, say: Callable[[str], None]) -> No
             _take_in(config, say)
     except LockedError:
         say(f"process {holder(config.run.dir)} works on the run, and takes them in after this step")
+
+
+def _address(table: Path | str) -> str | None:
+    """Where a table is, if not on this machine.
+
+    Raises:
+        DataError: it is nowhere that files are read from, or its address may hold a secret.
+    """
+    text = str(table)
+    if "://" not in text:
+        return None
+    try:
+        refuse_address(text)
+    except ValueError as error:
+        problem = f"cannot read {shown_url(text)}: {error}"
+        raise DataError(problem, "see `pool.url` in the configuration's reference") from None
+    return text
 
 
 def _take_in(config: Config, say: Callable[[str], None]) -> None:

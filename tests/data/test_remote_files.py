@@ -6,7 +6,6 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import fsspec
 import pytest
@@ -22,7 +21,6 @@ from loopd.data.remote_files import (
     fetch_changed,
     hub_name,
     remote_looks,
-    shown_url,
 )
 from loopd.errors import DataError
 from tests.data.web_folder import WebFolder
@@ -100,7 +98,7 @@ class Listing:
 def test_a_server_cannot_say_where_its_files_lie_nor_hide_one_behind_another(
     paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url: (Listing(*paths), url))
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url, **_: (Listing(*paths), url))
     here = tmp_path / "deep" / "here"
     here.parent.mkdir()
     fetch_changed("http://h/", here, {})
@@ -115,7 +113,7 @@ def test_a_full_disk_is_said_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Listing, "get_file", full)
-    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url: (Listing("http://h/a.csv"), url))
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda url, **_: (Listing("http://h/a.csv"), url))
     with pytest.raises(DataError, match="no room for the files at http://h/"):
         fetch_changed("http://h/", tmp_path / "here", {})
 
@@ -203,8 +201,7 @@ def test_a_server_that_is_away_or_refuses_is_one_sentence(tmp_path: Path) -> Non
     with WebFolder(tmp_path).shown() as web:
         urls = (web.url, f"{web.url}a.csv", f"{web.url}*.csv")
         for web.refusal in (403, 404, 500):
-            # A folder that is not there has no files that fit a pattern.
-            for url in urls[:2] if web.refusal == 404 else urls:
+            for url in urls:
                 problem = problem_of(url)
                 assert problem.startswith(f"cannot read {url}")
                 assert str(web.refusal) in problem or problem.endswith("there is nothing")
@@ -243,7 +240,7 @@ def problem_of(url: str) -> str:
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: str) -> Any:
+    def missing(_: str, **__: Any) -> Any:
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
@@ -272,50 +269,14 @@ def test_half_a_file_is_never_here(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with pytest.raises(DataError, match="the line is cut"):
             fetch_changed("memory://halves/", tmp_path / "here", {})
     here = tmp_path / "here"
-    assert not [path for path in here.iterdir() if not path.name.startswith(".")]
+    assert list(here.iterdir()) == []
     fetch_changed("memory://halves/", here, {})
     assert [path.name for path in here.iterdir()] == ["a.csv"]
-
-
-# -- addresses -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "url", ["s3://b/x.csv", "hf://datasets/o/n/*.parquet", "https://h/x", "memory://x", "file:///x"]
-)
-def test_addresses(url: str) -> None:
-    assert PoolSection(url=url, follow="10m").pace == 600.0
-
-
-@pytest.mark.parametrize(
-    ("url", "problem"),
-    [
-        ("tickets.csv", "no address"),
-        ("s3:/b/x", "no address"),
-        ("s3://", "no address"),
-        ("https://ann:secret@h/x.csv", "must hold no account"),
-        ("ftp://ann@h/x.csv", "must hold no account"),
-        ("https://h/x.csv?signature=secret", "behind"),
-        ("https://h/x.csv#secret", "behind"),
-    ],
-)
-def test_no_addresses(url: str, problem: str) -> None:
-    with pytest.raises(ValidationError, match=problem) as caught:
-        PoolSection(url=url)
-    assert "secret" not in str(caught.value.errors(include_input=False, include_url=False))
 
 
 def test_one_source_alone() -> None:
     with pytest.raises(ValidationError, match="exactly one of"):
         PoolSection(url="s3://b/x", path=Path("x.csv"))
-
-
-@pytest.mark.parametrize(
-    "url", ["https://h/x.csv?token=secret", "https://h/x.csv#secret", "ftp://ann:secret@h/x"]
-)
-def test_nothing_secret_is_shown(url: str) -> None:
-    assert "secret" not in shown_url(url)
-    assert urlsplit(shown_url(url)).hostname == "h"
 
 
 def test_data_sets_of_the_hub_are_known() -> None:

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from loopd.config import Config
+from loopd.errors import DataError
 from loopd.loop import fetched_files
 from loopd.loop.erasing import _can_go, _forget
 from loopd.loop.pool_source import PoolNews
@@ -213,6 +214,21 @@ def test_a_table_at_a_url_is_added(
     run.held.close()
     run_add(run.config, f"file://{tmp_path}/elsewhere/more.csv", lines.append)
     assert lines[-1] == "4 texts joined the pool: it has 44 texts"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://h/x.csv?token=secret", "sftp://ann:secret@h/x.csv", "zip://a::s3://b/x?key=secret"],
+)
+def test_no_key_is_added(begin: Callable[..., RunAtUrl], url: str) -> None:
+    run = begin()
+    with Journal(run.config.run.dir / JOURNAL_NAME) as journal:
+        for event in run.events:
+            journal.append(event)
+    run.held.close()
+    with pytest.raises(DataError, match=r"cannot read .*: must ") as caught:
+        run_add(run.config, url, print)
+    assert "secret" not in caught.value.message
 
 
 def test_simulated_people_know_the_labels_of_later_files(
