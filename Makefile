@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# The tests that `make coverage` runs: of these parts, and of the store on a real Argilla.
-COVERING := tests/annotation tests/integration tests/loop tests/unit tests/upgrade/test_newer.py
+# What `make test` runs.
+USUAL := -m "not slow and not browser" --ignore tests/crash --ignore tests/faults
 
 # Where the tests are that `make check-browser` runs.
 PAGES := tests/acceptance tests/browser tests/docs
@@ -35,7 +35,7 @@ demo: $(STAMP) ## watch the whole loop work, in a few minutes
 	$(BIN)/loopd demo
 
 test: lint types $(STAMP) ## lint, types and all tests that fit into 12 minutes
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow and not browser" --ignore tests/crash --ignore tests/faults
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(USUAL)
 
 fast: $(STAMP) ## the tests that need no server, no model and no process, in under a minute
 	$(BIN)/python -m pytest -n 2 -q -m "not slow and not long and not integration and not acceptance and not browser and not crash"
@@ -58,9 +58,9 @@ optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C
 soak: $(STAMP) ## the 1,100 histories with faults that are part of check-full; an hour or so, on a quiet machine
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults
 
-coverage: $(STAMP) ## the branches of machine, storage, consensus, annotation and loop that their tests take: at least 95 %
+coverage: $(STAMP) ## the branches of machine, storage, consensus, annotation and loop that `make test` takes: at least 95 %
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -q -m "not slow and not browser" --cov --cov-report= $(COVERING)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -q $(USUAL) --cov --cov-report=
 	$(BIN)/python -m tests.branches
 
 mutants: $(STAMP) ## plant faults in a copy, one by one, and see whether quick tests notice; JOBS=2; a few minutes

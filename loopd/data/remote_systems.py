@@ -74,9 +74,9 @@ def watched(size: int | None, folder: Path) -> Mapping[str, Any]:
 def _options(url: str) -> Mapping[str, Any]:
     """What a file system is told besides its path.
 
-    A web server is asked for files as they are, so that their sizes are those that it tells, and
-    gets all the time that it needs as long as something comes. What ``fsspec`` is configured to
-    say comes first.
+    A web server is asked for files as they are, so that their sizes are those it tells, through
+    the proxy that the usual variables name, and gets all the time that it needs as long as
+    something comes. What ``fsspec`` is configured to say comes first.
     """
     if url.partition("://")[0] not in WEB:
         return {}
@@ -86,6 +86,7 @@ def _options(url: str) -> Mapping[str, Any]:
     ours: dict[str, Any] = {
         "timeout": ClientTimeout(total=None, sock_connect=CONNECT, sock_read=STALL),
         "headers": {"Accept-Encoding": "identity"},
+        "trust_env": True,
     }
     for scheme in WEB:
         ours |= conf.get(scheme, {}).get("client_kwargs", {})

@@ -154,6 +154,18 @@ def test_what_fsspec_is_configured_to_say_is_said(monkeypatch: pytest.MonkeyPatc
 # -- a full disk -----------------------------------------------------------------------------------
 
 
+def test_a_proxy_of_the_usual_variables_is_asked(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "http://files.invalid/a.csv"
+    with OddWeb({address: OddFile(ROWS)}).shown() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        fetch_changed(address, here, {}, must_be=True)
+    assert come(here) == {"a.csv": ROWS}
+    assert proxy.fetched == [address]
+
+
 def test_a_file_without_room_is_not_begun(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = Usage(0, 0, RESERVE + len(ROWS) - 1)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
