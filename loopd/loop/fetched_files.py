@@ -85,8 +85,9 @@ def drop(config: Config, paths: Iterable[Path | str]) -> None:
 
 
 def drop_all(config: Config) -> None:
-    """Remove all of them, if they are those of this process, which holds the run's lock."""
+    """Remove all of them, and what is on its way, if this thread holds the run's lock."""
     if is_held_here(config.run.dir):
+        call_off(config)
         drop(config, _children(fetched_folder(config)))
 
 
