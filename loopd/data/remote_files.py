@@ -26,7 +26,7 @@ from loopd.data.pool_files import FileStamp
 from loopd.data.remote_listing import Found, found_at
 from loopd.data.remote_names import is_readable, local_names
 from loopd.data.remote_systems import RESERVE, Patience, refuse_no_room, system_at, watched
-from loopd.errors import DataError
+from loopd.errors import DataError, Interrupted
 
 __all__ = [
     "RemoteFiles",
@@ -133,6 +133,8 @@ class RemoteFiles:
             began = time.monotonic()
             try:
                 listing.files[name] = _file(system, name, by_path[there])
+            except Interrupted:
+                raise
             except Exception as error:  # noqa: BLE001 - backends raise what their libraries do
                 if _is_gone(error):
                     listing.gone.append(name)
@@ -184,7 +186,7 @@ class RemoteFiles:
         """
         try:
             yield system_at(self._url)
-        except DataError:
+        except (DataError, Interrupted):
             raise
         except Exception as error:  # backends raise what their libraries do
             if here is not None and isinstance(error, OSError) and error.filename == str(here):

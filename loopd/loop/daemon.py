@@ -34,6 +34,7 @@ from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.data_sets import DataSets, look_at_data, read_data, with_news
+from loopd.loop.fetched_files import call_off
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.narrate import ObstacleNotes, narrate
@@ -162,6 +163,7 @@ class _Entering:
         """Take it, unless a newer loopd wrote the run."""
         self._glance = refuse_newer(self.config.run.dir / JOURNAL_NAME)
         self._stack.enter_context(run_lock(self.config.run.dir))
+        self._stack.callback(call_off, self.config)
         self._heart = Heartbeat(self.config.run.dir)
 
     def open_journal(self) -> None:
@@ -180,6 +182,8 @@ class _Entering:
         if self.config.pool.argilla is None:
             self._looks = looks(self.config)
             self.datasets = with_news(self.config, read_data(self.config, self.state))
+            if self._stop.is_set():  # whoever reads from afar may have taken it for an outage
+                raise Interrupted("a stop was asked for")
         else:
             self.datasets = self._patiently(self._read_from_argilla)
         report_data(self.datasets)

@@ -55,14 +55,15 @@ def read_data(config: Config, state: State | None = None) -> DataSets:
     Args:
         config: of the run.
         state: what its journal says: a run that an earlier version began goes on with the texts
-            that it knows, as that version read them.
+            that it knows, as that version read them. Without it nobody goes on with the run, and
+            no file that is fetched for it stays in its folder.
     """
     begun = state.started if state is not None else None
     if config.pool.argilla is not None:
         withdrawn = frozenset[PoolId]() if state is None else state.withdrawn
         pool = kept_pool(config).without_texts(withdrawn)
         return with_test(config, DataSets(pool, None, {}))
-    texts = taken_in(config, state, partial(_read, config))
+    texts = taken_in(config, state, partial(_read, config, keep=state is not None))
     test = begun.test_fingerprint if begun is not None else ""
     data = DataSets(texts.pool, None, {"pool": texts.report}, is_kept=texts.is_kept)
     return with_test(config, data, test)
@@ -75,11 +76,13 @@ def with_news(config: Config, data: DataSets) -> DataSets:
     return replace(data, news=pool_news(config, data.pool))
 
 
-def _read(config: Config, fingerprint: str, *, is_test: bool = False) -> tuple[Pool, ReadingReport]:
+def _read(
+    config: Config, fingerprint: str, *, is_test: bool = False, keep: bool = False
+) -> tuple[Pool, ReadingReport]:
     """The pool or the test set: the one with the fingerprint, if any way of reading gives it."""
     if is_test and config.test is not None:
         return _read_from(config.test, config, fingerprint, is_test=True)
-    with reachable(config) as section:
+    with reachable(config, keep=keep) as section:
         return _read_from(section, config, fingerprint)
 
 

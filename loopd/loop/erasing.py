@@ -22,7 +22,7 @@ from loopd.errors import NewerError, StorageError
 from loopd.events import AnswersCollected, Event
 from loopd.learning.classifiers.contract import silent
 from loopd.loop.argilla_pool import joined
-from loopd.loop.fetched_files import fetched_folder
+from loopd.loop.fetched_files import call_off, fetched_folder, fetching_folder
 from loopd.loop.pool_source import scratch
 from loopd.machine import State
 from loopd.records import Answer, AnswerStatus, ExternalId, PoolId, Record, blanked
@@ -134,7 +134,8 @@ def erase(
 def _can_go(config: Config, holders: Iterable[Path]) -> bool:
     """Whether one of the files is there to be removed, and can be made again."""
     folder = config.run.dir
-    places = (folder / CACHE_FOLDER, scratch(config), fetched_folder(config))
+    fetched = fetched_folder(config), fetching_folder(config)
+    places = (folder / CACHE_FOLDER, scratch(config), *fetched)
     names = (folder / REPORT_NAME, *_unfinished(folder))
     return any(
         path in names or any(path.is_relative_to(place) for place in places) for path in holders
@@ -250,6 +251,7 @@ def _forget(
     try:
         _empty(folder / CACHE_FOLDER)
         _empty(scratch(config))
+        call_off(config)  # else what is on its way would come
         _empty(fetched_folder(config))
         suspects = (*_unfinished(folder), folder / REPORT_NAME)
         for path in holding(suspects, needles, partial(tick, "searching files")):

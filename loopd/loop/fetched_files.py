@@ -1,30 +1,39 @@
-"""Owns the files of a pool at a URL while they lie in the run's folder to be read.
+"""Owns the places for files of a pool at a URL: where they come to, and lie until they are read.
 
-They come in a thread of their own, so that nobody waits for a slow store, and go once what is new
-in them has joined the pool. Must not read them.
+What comes takes its place only if nobody has called it off meanwhile: its run may be over by then,
+or texts of it may have been withdrawn. Must not read the files.
 """
 
 from __future__ import annotations
 
-import os
-import threading
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 
-from loopd import log
 from loopd.config import Config, PoolSection
-from loopd.data.remote_files import brought_here, fetch_changed, shown_url
-from loopd.errors import DataError
-from loopd.storage.lock import holder
-from loopd.storage.run_folder import FETCHED_FOLDER
+from loopd.data.remote_files import brought_here
+from loopd.storage.files import make_private
+from loopd.storage.lock import is_held_here
+from loopd.storage.run_folder import FETCHED_FOLDER, FETCHING_FOLDER
 from loopd.storage.source_log import SeenFile
+
+WANTED = "wanted"
+"""File in the place of a fetch; without it the fetch is called off."""
+
+UNFINISHED = ".*.part"
+"""Files that have not come to their end."""
 
 
 def fetched_folder(config: Config) -> Path:
     """Where the files lie while they are read."""
     return config.run.dir / FETCHED_FOLDER
+
+
+def fetching_folder(config: Config) -> Path:
+    """Where they come to, in a place for each time."""
+    return config.run.dir / FETCHING_FOLDER
 
 
 def local_path(config: Config) -> Path | None:
@@ -33,17 +42,19 @@ def local_path(config: Config) -> Path | None:
 
 
 @contextmanager
-def reachable(config: Config) -> Iterator[PoolSection]:
+def reachable(config: Config, *, keep: bool) -> Iterator[PoolSection]:
     """The section of the pool with files on this machine.
 
-    Those at a URL are brought into the run's folder by the process that holds its lock, and by any
-    other into a folder that goes away again.
+    Those at a URL are brought into a folder that goes away again, or into that of the run.
+
+    Args:
+        config: of the run.
+        keep: whether those may stay that the run goes on with; only for who holds its lock.
 
     Raises:
         DataError: there is none, or they cannot be reached.
     """
-    is_ours = holder(config.run.dir) == os.getpid()
-    folder = fetched_folder(config) if is_ours else None
+    folder = fetched_folder(config) if keep and is_held_here(config.run.dir) else None
     with brought_here(config.pool, folder) as section:
         yield section
 
@@ -57,63 +68,82 @@ def known(seen: Mapping[str, SeenFile]) -> Mapping[str, int]:
     return {Path(path).name: file.changed for path, file in seen.items() if file.whole}
 
 
+def waiting(config: Config) -> Mapping[str, int]:
+    """The same of files that have come, and are not read yet."""
+    return {path.name: path.stat().st_mtime_ns for path in _children(fetched_folder(config))}
+
+
 def drop(config: Config, paths: Iterable[Path | str]) -> None:
     """Remove files that were brought here, and no others."""
     folder = fetched_folder(config)
+    if config.pool.url is None:
+        return
     for path in map(Path, paths):
         if path.parent == folder:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
 
-class Fetcher:
-    """Brings changed files here, again and again.
+def drop_all(config: Config) -> None:
+    """Remove all of them, and what is on its way, if this thread holds the run's lock."""
+    if is_held_here(config.run.dir):
+        call_off(config)
+        drop(config, _children(fetched_folder(config)))
+
+
+# -- what is on its way ----------------------------------------------------------------------------
+
+
+def place_to_fetch(config: Config) -> Path:
+    """A folder for what comes at one time, until that is called off; whatever came before is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    call_off(config)
+    make_private(fetching_folder(config))
+    place = Path(mkdtemp(dir=fetching_folder(config)))
+    (place / WANTED).touch()
+    return place
+
+
+def is_wanted(place: Path) -> bool:
+    """Whether what comes there was not called off; whoever writes there may make it anew."""
+    return (place / WANTED).exists()
+
+
+def arrive(config: Config, place: Path, folder: Path) -> None:
+    """Let what has come take its place, to be read, unless it was called off.
 
     Args:
-        config: of the run; without a URL everything is here already.
+        config: of the run.
+        place: of the fetch.
+        folder: in it, with the files.
+
+    Raises:
+        OSError: it cannot.
     """
+    make_private(fetched_folder(config))
+    unfinished = set(folder.glob(UNFINISHED))
+    for path in _children(folder):
+        if path not in unfinished and is_wanted(place):
+            shutil.move(path, fetched_folder(config) / path.name)
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._thread: threading.Thread | None = None
-        self._problem = self._said = ""
 
-    def is_done(self, seen: Mapping[str, SeenFile]) -> bool:
-        """Whether all that has changed is here by now; begins to bring it.
+def call_off(config: Config) -> None:
+    """Whatever is on its way, of this process or of one that was killed, does not arrive.
 
-        Args:
-            seen: files that need not come unless they have changed since, by path.
-        """
-        url = self._config.pool.url
-        if url is None:
-            return True
-        if self._thread is None:
-            work = partial(self._fetch, url, dict(seen))
-            self._thread = threading.Thread(target=work, name="fetch", daemon=True)
-            self._thread.start()
-        if self._thread.is_alive():
-            return False
-        self._say()
-        return True
+    What a thread of this process writes on does not stay: it removes it at its end.
+    """
+    for place in _children(fetching_folder(config)):
+        with suppress(OSError):
+            (place / WANTED).unlink(missing_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+    with suppress(OSError):
+        fetching_folder(config).rmdir()
 
-    def again(self) -> None:
-        """What has come is read: the next call begins anew."""
-        self._thread = None
 
-    def _fetch(self, url: str, seen: Mapping[str, SeenFile]) -> None:
-        self._problem = ""
-        try:
-            fetch_changed(url, fetched_folder(self._config), known(seen))
-        except DataError as error:
-            self._problem = error.message
-
-    def _say(self) -> None:
-        """A problem once, and its end."""
-        if self._problem == self._said:
-            return
-        source, self._said = shown_url(self._config.pool.url or ""), self._problem
-        if self._problem:
-            hint = "the run goes on with the texts that it has, and tries again"
-            log.get("data").warning("source_away", problem=self._problem, hint=hint)
-        else:
-            log.get("data").info("source_back", source=source)
+def _children(folder: Path) -> Iterable[Path]:
+    with suppress(OSError):
+        return sorted(folder.iterdir())
+    return ()

@@ -18,7 +18,8 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import LINES, FileStamp, complete_bytes, look_at, shown_name
 from loopd.data.report import ReadBefore, ReadingReport
 from loopd.errors import DataError
-from loopd.loop.fetched_files import Fetcher, drop, local_path
+from loopd.loop.fetched_files import drop, local_path
+from loopd.loop.fetcher import Fetcher
 from loopd.loop.pool_source import columns, looks, read_file
 from loopd.records import Record
 from loopd.storage.source_log import SeenFile, SourceLog
@@ -103,7 +104,7 @@ class FollowedFiles:
     _is_restless: bool = False
 
     def __post_init__(self) -> None:
-        self._fetcher = Fetcher(self.config)
+        self._fetcher = Fetcher(self.config, self.monotonic)
 
     def look(self, pool: Pool) -> Delivery | None:
         """What changed files hold, if it is time to look; ``None`` where none can be read yet."""
@@ -113,7 +114,7 @@ class FollowedFiles:
         self._is_restless = False
         sources = SourceLog(self.config.run.dir)
         before = sources.read().files
-        if not self._fetcher.is_done({**self._given_up(), **before}):
+        if not self._fetcher.is_done({**before, **self._given_up()}):
             self._next = now + min(SETTLED, pace)
             return None
         try:
@@ -154,7 +155,7 @@ class FollowedFiles:
         for path, look in looks(self.config).items():
             was = before.get(str(path), SeenFile(-1, -1))
             is_same = FileStamp(was.size, was.changed) == look
-            if (is_same and was.whole) or self._unusable.get(path) == look:
+            if self._is_over(path, look, is_read=is_same and was.whole):
                 continue
             is_settled = self._is_settled(path, look, is_same=is_same)
             is_appended = not is_settled and not is_same and self._is_appended(path)
@@ -174,11 +175,21 @@ class FollowedFiles:
                 _say_unreadable(path, error)
                 drop(self.config, [path])
                 continue
+            self._unusable.pop(path, None)
             after = look_at(path)
             if after == look or (is_appended and after is not None and after.size > look.size):
                 yield one
             else:
                 self._is_restless = True
+
+    def _is_over(self, path: Path, look: FileStamp, *, is_read: bool) -> bool:
+        """Whether a file need not be read again as it is; one that was brought here may go."""
+        if is_read:
+            self._unusable.pop(path, None)  # it is again as it was before it could not be read
+        elif self._unusable.get(path) != look:
+            return False
+        drop(self.config, [path])
+        return True
 
     def _is_settled(self, path: Path, look: FileStamp, *, is_same: bool) -> bool:
         """Whether a file was like this for long enough.

@@ -17,7 +17,7 @@ from loopd.data.pool import Pool
 from loopd.data.pool_files import FileStamp, complete_bytes
 from loopd.data.report import ReadingReport
 from loopd.errors import DataError, StorageError
-from loopd.loop.fetched_files import drop
+from loopd.loop.fetched_files import drop, drop_all
 from loopd.loop.large_pool import is_large, on_disk
 from loopd.loop.pool_source import columns, looks
 from loopd.machine import State
@@ -58,11 +58,12 @@ def taken_in(config: Config, state: State | None, read: Read) -> TakenIn:
     try:
         pool = kept(config, state.pool_fingerprint, state.withdrawn)
     except StorageError as error:
-        return _again(read, state, error)
+        return _again(config, read, state, error)
     if pool is None:
         if state.intakes:
             raise _lost(config)
         return _without(state, *read(state.pool_fingerprint))
+    drop_all(config)  # what a process before has left: whoever needs it brings it again
     count, name = len(pool), f"{config.run.dir.name}/pool"
     report = ReadingReport(name, count, count, duplicates=0, empty=0, refused=0, unlabeled=0)
     return TakenIn(pool, report, is_kept=True)
@@ -145,6 +146,8 @@ def keep_first(
         files = {str(path): _seen(path, look, counts, config) for path, look in seen.items()}
         SourceLog(config.run.dir).write(columns(config.pool), files)
         drop(config, (path for path, one in files.items() if one.whole))
+    else:
+        drop_all(config)
 
 
 def _seen(path: Path, look: FileStamp, counts: tuple[int, int], config: Config) -> SeenFile:
@@ -154,12 +157,13 @@ def _seen(path: Path, look: FileStamp, counts: tuple[int, int], config: Config) 
     return SeenFile(look.size, look.changed, whole, *counts)
 
 
-def _again(read: Read, state: State, error: StorageError) -> TakenIn:
+def _again(config: Config, read: Read, state: State, error: StorageError) -> TakenIn:
     """What the files hold, where it is what the folder should."""
     with suppress(DataError):
         read_again = _without(state, *read(state.pool_fingerprint))
         if read_again.pool.fingerprint == state.pool_fingerprint:
             return read_again
+    drop_all(config)
     raise error
 
 

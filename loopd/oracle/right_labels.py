@@ -6,7 +6,7 @@ Must not write anything into a run's folder, nor ask Argilla. May be asked from 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,7 @@ class RightLabels:
         self.ids: dict[str, str] = {}
         self._config, self._column = config, gold_column
         self._lock = threading.Lock()
-        self._seen = self._looks()
+        self._seen = self._looks() or {}
 
     def learn(self, records: Iterable[Record]) -> bool:
         """Know these too; returns whether a label of them is new.
@@ -53,31 +53,40 @@ class RightLabels:
         """Read the files that are other than they were; returns whether there is a new label."""
         with self._lock:
             now = self._looks()
-            same = {path for path, look in now.items() if self._seen.get(path) == look}
-            self._seen = now
-            with self._here(now.keys() - same, same) as changed:
+            if now is None:
+                return False
+            same = {path: look for path, look in now.items() if self._seen.get(path) == look}
+            with self._here(now, same) as changed:
                 learned = [self._learn_from(path) for path in changed]
                 return any(learned)
 
-    def _looks(self) -> Mapping[Path, FileStamp]:
-        """What the files look like; none where they cannot be looked at now."""
+    def _looks(self) -> Mapping[Path, FileStamp] | None:
+        """What the files look like; ``None`` where they cannot be looked at now."""
         url = self._config.pool.url
         with suppress(DataError):
             return looks(self._config) if url is None else remote_looks(url)
-        return {}
+        return None
 
     @contextmanager
-    def _here(self, changed: Collection[Path], same: Collection[Path]) -> Iterator[Sequence[Path]]:
-        """The files to read; those at a URL are brought here, as far as they can be."""
+    def _here(
+        self, now: Mapping[Path, FileStamp], same: Mapping[Path, FileStamp]
+    ) -> Iterator[Sequence[Path]]:
+        """The files to read; of those at a URL the ones that come, and others are due next time."""
         url = self._config.pool.url
-        if url is None or not changed:
-            yield sorted(changed)
+        if url is None:
+            self._seen = now
+            yield sorted(now.keys() - same.keys())
+            return
+        if len(same) == len(now):
+            yield ()
             return
         with TemporaryDirectory(prefix="loopd-") as folder:
             with suppress(DataError):
-                known = {path.name: self._seen[path].changed for path in same}
-                fetch_changed(url, Path(folder), known)
-            yield sorted(Path(folder).iterdir())
+                fetch_changed(url, Path(folder), {path.name: same[path].changed for path in same})
+            here = sorted(path for path in Path(folder).iterdir() if path.suffix != ".part")
+            came = {Path(path.name): FileStamp(0, path.stat().st_mtime_ns) for path in here}
+            self._seen = {**self._seen, **came}
+            yield here
 
     def _learn_from(self, path: Path) -> bool:
         """What a file says by now; one that has no labels, or cannot be read, says nothing.

@@ -15,6 +15,10 @@ from loopd.storage.run_folder import LOCK_NAME
 
 _TRIES, _PAUSE = 5, 0.05
 
+_taken: dict[Path, tuple[int, int]] = {}
+"""Which process and thread of it has taken the lock of a folder: a fork has none of its parent's.
+"""
+
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
@@ -31,9 +35,22 @@ def run_lock(folder: Path) -> Iterator[None]:
         raise _cannot_open(path, error) from error
     try:
         _take(handle, folder)
-        yield
+        place = folder.resolve()
+        _taken[place] = _here()
+        try:
+            yield
+        finally:
+            _taken.pop(place, None)
     finally:
         os.close(handle)
+
+
+def is_held_here(folder: Path) -> bool:
+    """Whether this very thread has taken the run's lock.
+
+    Process ids cannot tell: in containers several processes have the same one.
+    """
+    return _taken.get(folder.resolve()) == _here()
 
 
 def refuse_held(folder: Path) -> None:
@@ -66,6 +83,10 @@ def holder(folder: Path) -> int | None:
         return _read_pid(handle)
     finally:
         os.close(handle)
+
+
+def _here() -> tuple[int, int]:
+    return os.getpid(), threading.get_ident()
 
 
 def _take(handle: int, folder: Path) -> None:

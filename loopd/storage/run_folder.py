@@ -29,6 +29,9 @@ INBOX_FOLDER = "inbox"
 FETCHED_FOLDER = "fetched"
 """Files of a pool at a URL, while they are read."""
 
+FETCHING_FOLDER = ".fetching"
+"""The same while they are on their way, in a folder for each time."""
+
 SOURCES_NAME = "sources.json"
 """In ``pool``: which files the texts were read from, and what these looked like."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,36 +18,10 @@ from loopd.operations.add import run_add
 from loopd.oracle.right_labels import RightLabels
 from loopd.records import PoolId
 from loopd.storage.journal import Journal
-from loopd.storage.lock import run_lock
 from loopd.storage.run_folder import FETCHED_FOLDER, JOURNAL_NAME
 from tests.data.web_folder import WebFolder
+from tests.loop.at_url import RunAtUrl
 from tests.loop.growing import GrowingRun, rows, write_rows
-
-
-class RunAtUrl(GrowingRun):
-    """A run that holds its lock, as the daemon does; whatever is fetched in a turn has come."""
-
-    def start(self) -> None:
-        self.held = ExitStack()
-        self.held.enter_context(run_lock(self.config.run.dir))
-        super().start()
-
-    def turn(self) -> Any:
-        event = super().turn()
-        for thread in threading.enumerate():
-            if thread.name == "fetch":
-                thread.join(30)
-        return event
-
-    def idle(self, seconds: int) -> None:
-        for _ in range(seconds):
-            self.turn()
-
-    @property
-    def fetched(self) -> list[str]:
-        """What lies here of what is at the URL."""
-        folder = self.config.run.dir / FETCHED_FOLDER
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 @pytest.fixture
@@ -194,8 +166,8 @@ def test_a_process_beside_the_run_brings_nothing_into_its_folder(
     web: WebFolder, begin: Callable[..., RunAtUrl], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin()
-    monkeypatch.setattr(fetched_files, "holder", lambda _: 1)
-    with fetched_files.reachable(run.config) as section:
+    monkeypatch.setattr(fetched_files, "is_held_here", lambda _: False)
+    with fetched_files.reachable(run.config, keep=True) as section:
         assert section.path is not None
         assert [path.name for path in section.path.iterdir()] == ["day1.csv"]
     assert not section.path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from loopd.errors import LockedError, StorageError
 from loopd.storage.files import write_atomic
-from loopd.storage.lock import holder, refuse_held, run_lock
+from loopd.storage.lock import holder, is_held_here, refuse_held, run_lock
 from loopd.storage.replacing import write_journal
 from tests.unit.test_replacing import SOME
 
@@ -80,3 +81,19 @@ def test_one_daemon_at_a_time(tmp_path: Path) -> None:
             refuse_held(tmp_path)
     assert holder(tmp_path) is None
     refuse_held(tmp_path)
+
+
+def test_only_who_has_taken_the_lock_holds_it(tmp_path: Path) -> None:
+    held: list[bool] = []
+    assert not is_held_here(tmp_path)
+    with run_lock(tmp_path):
+        assert is_held_here(tmp_path)
+        assert is_held_here(tmp_path / "." / "absent" / "..")
+        thread = threading.Thread(target=lambda: held.append(is_held_here(tmp_path)))
+        thread.start()
+        thread.join()
+        with pytest.raises(LockedError), run_lock(tmp_path):
+            pass
+        assert is_held_here(tmp_path)
+    assert held == [False]
+    assert not is_held_here(tmp_path)
