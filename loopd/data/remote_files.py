@@ -23,9 +23,9 @@ from loopd import log
 from loopd.config import PoolSection
 from loopd.config.addresses import shown_url
 from loopd.data.pool_files import FileStamp
-from loopd.data.remote_listing import Found, found_at
+from loopd.data.remote_listing import RemoteEntry, found_at
 from loopd.data.remote_names import is_readable, local_names
-from loopd.data.remote_systems import RESERVE, Patience, refuse_no_room, system_at, watched
+from loopd.data.remote_systems import RESERVE, FailureLimit, refuse_no_room, system_at, watched
 from loopd.errors import DataError, Interrupted
 
 __all__ = [
@@ -128,7 +128,7 @@ class RemoteFiles:
             found = found_at(system, path, is_folder=self._url.endswith("/"))
             by_path = {one.path: one for one in found}
             names = local_names({one.path: one.below for one in found})
-        listing, patience = Listing(), Patience()
+        listing, limit = Listing(), FailureLimit()
         for there, name in sorted(names.items(), key=lambda item: item[1]):
             began = time.monotonic()
             try:
@@ -140,7 +140,7 @@ class RemoteFiles:
                     listing.gone.append(name)
                     continue
                 listing.failed[name] = self._error(error, name)
-                if patience.lose(began):
+                if limit.count(began):
                     raise self._error(error) from None
         return listing
 
@@ -235,7 +235,7 @@ def fetch_changed(
     listing = remote.look() if not must_be else _all_there(remote, url)
     files = [file for file in listing.files.values() if not _is_left_out(file, url)]
     here = _kept(folder, {*(file.name for file in files), *listing.failed})
-    failed, patience = dict(listing.failed), Patience()
+    failed, limit = dict(listing.failed), FailureLimit()
     for file in files:
         if file.changed in (known.get(file.name), here.get(file.name)):
             continue
@@ -246,7 +246,7 @@ def fetch_changed(
             if must_be:
                 raise
             failed[file.name] = error
-            if patience.lose(began):
+            if limit.count(began):
                 break
         else:
             if must_be and not has_come:
@@ -351,7 +351,7 @@ def _together(url: str, failed: Mapping[str, DataError]) -> DataError:
     return DataError(problem, first.hint)
 
 
-def _file(system: Any, name: str, found: Found) -> RemoteFile:
+def _file(system: Any, name: str, found: RemoteEntry) -> RemoteFile:
     info = found.info
     if info.get("size") is None:  # a list of a web server
         info = system.info(found.path)

@@ -16,7 +16,7 @@ from loopd.data.pool_files import SAVED, is_finished_name
 from loopd.data.remote_names import base_name
 
 
-class Kind(Enum):
+class AddressKind(Enum):
     """What an address is of."""
 
     FILE = auto()
@@ -25,7 +25,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RemoteEntry:
     """Something that is there.
 
     Attributes:
@@ -39,7 +39,7 @@ class Found:
     info: Mapping[str, Any]  # of fsspec
 
 
-def found_at(system: Any, path: str, *, is_folder: bool) -> Sequence[Found]:
+def found_at(system: Any, path: str, *, is_folder: bool) -> Sequence[RemoteEntry]:
     """The files that a path stands for; those that somebody is writing not.
 
     Args:
@@ -50,23 +50,23 @@ def found_at(system: Any, path: str, *, is_folder: bool) -> Sequence[Found]:
     sign = _first_sign(path)
     if sign is not None:
         root = path[: path.rfind("/", 0, sign) + 1]
-        kind, found = Kind.PATTERN, list(_fitting(system, root, path[len(root) :]))
+        kind, found = AddressKind.PATTERN, list(_fitting(system, root, path[len(root) :]))
     else:
         info = {} if is_folder else system.info(path)
         if is_folder or info.get("type") == "directory":
             folder = path.rstrip("/") + "/"
-            kind, found = Kind.FOLDER, list(_listed(system, path, folder))
+            kind, found = AddressKind.FOLDER, list(_listed(system, path, folder))
         else:
-            kind, found = Kind.FILE, [Found(path, path.rpartition("/")[2], info)]
+            kind, found = AddressKind.FILE, [RemoteEntry(path, path.rpartition("/")[2], info)]
     return [one for one in found if not _is_folder(one) and _is_wanted(one.path, kind)]
 
 
-def _is_wanted(path: str, kind: Kind) -> bool:
+def _is_wanted(path: str, kind: AddressKind) -> bool:
     """Whether a file is read where it is on a local disk: one that is named always."""
     name = base_name(path)
-    if kind is Kind.FOLDER:
+    if kind is AddressKind.FOLDER:
         return is_finished_name(name, is_listed=True) and name.lower() not in SAVED
-    return bool(name) and (kind is Kind.FILE or is_finished_name(name, is_listed=False))
+    return bool(name) and (kind is AddressKind.FILE or is_finished_name(name, is_listed=False))
 
 
 def _first_sign(path: str) -> int | None:
@@ -81,7 +81,7 @@ def _first_sign(path: str) -> int | None:
     return min(at for sign in "*[" if (at := place.find(sign, beyond)) >= 0)
 
 
-def _fitting(system: Any, root: str, pattern: str) -> Iterator[Found]:
+def _fitting(system: Any, root: str, pattern: str) -> Iterator[RemoteEntry]:
     """What is below a folder and fits a pattern; only folders on the way to it are looked into."""
     from fsspec.utils import glob_translate
 
@@ -114,14 +114,14 @@ def _is_on_the_way(folder: str, steps: Sequence[str]) -> bool:
     return len(way) < len(steps) and bool(re.match(glob_translate("/".join(way)), folder))
 
 
-def _listed(system: Any, path: str, folder: str, above: str = "") -> Iterator[Found]:
+def _listed(system: Any, path: str, folder: str, above: str = "") -> Iterator[RemoteEntry]:
     """What is in a folder, without the folder itself, which some stores list too."""
     for info in system.ls(path, detail=True):
         name = str(info["name"])
         below = name[len(folder) :] if name.startswith(folder) else name.rpartition("/")[2]
         if name.rstrip("/") != folder.rstrip("/") and below.strip("/") not in ("", ".", ".."):
-            yield Found(name, above + below, info)
+            yield RemoteEntry(name, above + below, info)
 
 
-def _is_folder(found: Found) -> bool:
+def _is_folder(found: RemoteEntry) -> bool:
     return found.info.get("type") == "directory"

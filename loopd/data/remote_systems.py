@@ -27,13 +27,13 @@ FEW, LONG = 3, 300.0
 """Failures, and the seconds that they have taken together, after which a source counts as away."""
 
 
-class Patience:
+class FailureLimit:
     """How long the next file is tried after others have failed: one bad file stops no other."""
 
     def __init__(self) -> None:
         self._failures, self._seconds = 0, 0.0
 
-    def lose(self, since: float) -> bool:
+    def count(self, since: float) -> bool:
         """Count a failure; returns whether it is enough.
 
         Args:
