@@ -1,5 +1,6 @@
-"""Owns what the page shows now: overview and HTML, each made once for each change.
+"""Owns when the page is made again: overview and HTML, each once for each change.
 
+What is on it, ``overview.overview`` decides, and its layout ``templates/live_content.html.jinja``.
 Called from the server's threads. Must not know HTTP, and never keeps the loop waiting: it works on
 snapshots.
 """
