@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 # What `make test` runs.
 USUAL := -m "not slow and not browser" --ignore tests/crash --ignore tests/faults
 
+# Holds how many seconds a person waits for the first record: nothing else may run beside it.
+FIRST_HOUR := tests/acceptance/test_first_hour.py
+
 # Where the tests are that `make check-browser` runs.
 PAGES := tests/acceptance tests/browser tests/docs
 
@@ -49,7 +52,8 @@ check-faults: $(STAMP) ## kills and outages, among other people at work; some 5 
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow" tests/crash tests/faults
 
 check-full: lint types optional ## everything, also the slow tests and those of optional packages
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --ignore $(FIRST_HOUR)
+	$(BIN)/python -m pytest $(FIRST_HOUR)
 
 optional: $(STAMP) ## add what some tests are skipped without; hnswlib needs a C++ compiler
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[setfit]"
