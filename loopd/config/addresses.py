@@ -42,7 +42,7 @@ def refuse_address(url: str) -> None:
         raise ValueError(f"{shown!r} is no address such as s3://bucket/tickets/*.jsonl")
     if _accounts(url):
         raise ValueError("must hold no account: its library finds credentials by itself")
-    if "::" in url:
+    if "::" in re.sub(r"\[[^\]]*\]", "", url):
         raise ValueError("must be one address: several in a chain, with `::`, are not read")
     if _question(url) is not None:
         raise ValueError("must not hold anything behind ? or #, which may be a key")
@@ -65,18 +65,21 @@ def _is_sound(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:  # such as one bracket
         return False
-    return _has_port(url) and (parts.scheme not in WEB or bool(parts.hostname))
+    has_port = parts.scheme not in WITH_PORTS or _has_port(url)
+    return has_port and (parts.scheme not in WEB or bool(parts.hostname))
 
 
 def _has_port(url: str) -> bool:
     """Whether nothing but a port is behind a colon, where there may be one."""
-    scheme, _, rest = url.partition("://")
+    rest = url.partition("://")[2]
     host = re.split("[/?#]", rest)[0].rpartition("@")[2]
-    return scheme not in WITH_PORTS or bool(re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?", host))
+    return bool(re.fullmatch(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?", host))
 
 
 def _accounts(url: str) -> bool:
     """Whether something stands where an account would."""
+    if "@" in url and not _has_port(url):  # a key that holds a slash
+        return True
     scheme = url.partition("://")[0]
     found = [before for _, before in ACCOUNT.findall(url)]
     return any(scheme not in AZURE or ":" in before or "@" in before for before in found)

@@ -10,7 +10,6 @@ import errno
 import hashlib
 import os
 import re
-import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from loopd.config.addresses import shown_url
 from loopd.data.pool_files import FileStamp
 from loopd.data.remote_listing import RemoteEntry, found_at
 from loopd.data.remote_names import is_readable, local_names
-from loopd.data.remote_systems import RESERVE, FailureLimit, refuse_no_room, system_at, watched
+from loopd.data.remote_systems import RESERVE, Attempts, refuse_no_room, system_at, watched
 from loopd.errors import DataError, Interrupted
 
 __all__ = [
@@ -102,6 +101,7 @@ class RemoteFiles:
     def __init__(self, url: str) -> None:
         self._url = url
         self._shown = shown_url(url)
+        self._system: tuple[Any, str] | None = None  # of fsspec
 
     def listed(self) -> tuple[RemoteFile, ...]:
         """The files, in the order of their names; those that somebody is writing not.
@@ -128,9 +128,9 @@ class RemoteFiles:
             found = found_at(system, path, is_folder=self._url.endswith("/"))
             by_path = {one.path: one for one in found}
             names = local_names({one.path: one.below for one in found})
-        listing, limit = Listing(), FailureLimit()
-        for there, name in sorted(names.items(), key=lambda item: item[1]):
-            began = time.monotonic()
+        in_order = sorted(names.items(), key=lambda item: item[1])
+        listing, attempts = Listing(), Attempts(in_order)
+        for there, name in attempts:
             try:
                 listing.files[name] = _file(system, name, by_path[there])
             except Interrupted:
@@ -140,8 +140,11 @@ class RemoteFiles:
                     listing.gone.append(name)
                     continue
                 listing.failed[name] = self._error(error, name)
-                if limit.count(began):
+                attempts.failed()
+                if not attempts.goes_on and not listing.files:
                     raise self._error(error) from None
+        listing.failed |= {name: self._not_tried(name) for _, name in attempts.left}
+        listing.files = dict(sorted(listing.files.items()))
         return listing
 
     def fetch(self, file: RemoteFile, folder: Path) -> bool:
@@ -185,7 +188,8 @@ class RemoteFiles:
         What is wrong with the file here remains an ``OSError``.
         """
         try:
-            yield system_at(self._url)
+            self._system = self._system or system_at(self._url)
+            yield self._system
         except (DataError, Interrupted):
             raise
         except Exception as error:  # backends raise what their libraries do
@@ -209,6 +213,9 @@ class RemoteFiles:
             else "see whether the address is right, and whether the credentials of this account "
             "are where its library looks for them",
         )
+
+    def _not_tried(self, name: str) -> DataError:
+        return DataError(f"{name} at {self._shown} was not looked at: others took too long")
 
     def _error_here(self, error: OSError, folder: Path) -> DataError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -235,19 +242,18 @@ def fetch_changed(
     listing = remote.look() if not must_be else _all_there(remote, url)
     files = [file for file in listing.files.values() if not _is_left_out(file, url)]
     here = _kept(folder, {*(file.name for file in files), *listing.failed})
-    failed, limit = dict(listing.failed), FailureLimit()
-    for file in files:
-        if file.changed in (known.get(file.name), here.get(file.name)):
-            continue
-        began = time.monotonic()
+    failed = dict(listing.failed)
+    attempts = Attempts(
+        file for file in files if file.changed not in (known.get(file.name), here.get(file.name))
+    )
+    for file in attempts:
         try:
             has_come = remote.fetch(file, folder)
         except DataError as error:
             if must_be:
                 raise
             failed[file.name] = error
-            if limit.count(began):
-                break
+            attempts.failed()
         else:
             if must_be and not has_come:
                 raise DataError(f"cannot write {folder}: {file.name} was taken away meanwhile")
@@ -346,7 +352,7 @@ def _together(url: str, failed: Mapping[str, DataError]) -> DataError:
     if len(failed) == 1:
         return first
     more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-    names = ", ".join(list(failed)[:NAMED]) + more
+    names = ", ".join(sorted(failed)[:NAMED]) + more
     problem = f"{len(failed)} files at {shown_url(url)} did not come, {names}: {first.message}"
     return DataError(problem, first.hint)
 

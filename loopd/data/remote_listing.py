@@ -118,9 +118,21 @@ def _listed(system: Any, path: str, folder: str, above: str = "") -> Iterator[Re
     """What is in a folder, without the folder itself, which some stores list too."""
     for info in system.ls(path, detail=True):
         name = str(info["name"])
+        told = _followed(system, name, info)
         below = name[len(folder) :] if name.startswith(folder) else name.rpartition("/")[2]
         if name.rstrip("/") != folder.rstrip("/") and below.strip("/") not in ("", ".", ".."):
-            yield RemoteEntry(name, above + below, info)
+            yield RemoteEntry(name, above + below, told)
+
+
+def _followed(system: Any, name: str, info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a link leads to, as it is fetched; nothing is said of one that leads nowhere."""
+    if info.get("type") != "link":
+        return info
+    try:
+        told: Mapping[str, Any] = system.info(name)
+    except FileNotFoundError:
+        return {}
+    return told
 
 
 def _is_folder(found: RemoteEntry) -> bool:

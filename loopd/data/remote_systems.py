@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from loopd.config.addresses import WEB
+
+Item = TypeVar("Item")
 
 RESERVE = 256 * 2**20
 """Bytes of the disk that are left free: the journal may lie on it too."""
@@ -27,28 +30,49 @@ FEW, LONG = 3, 300.0
 """Failures, and the seconds that they have taken together, after which a source counts as away."""
 
 
-class FailureLimit:
-    """How long the next file is tried after others have failed: one bad file stops no other."""
+class Attempts(Generic[Item]):
+    """Things that are tried one after the other: one that fails stops no other.
 
-    def __init__(self) -> None:
-        self._failures, self._seconds = 0, 0.0
+    Those behind a failure are tried in another order each time, and once failures have taken long
+    the source counts as away. So of a source where a few things are stuck the others come, if not
+    this time, then the next.
 
-    def count(self, since: float) -> bool:
-        """Count a failure; returns whether it is enough.
+    Args:
+        items: what is to be tried.
 
-        Args:
-            since: when it began, by ``time.monotonic``.
-        """
+    Attributes:
+        left: what was not tried.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.left = list(items)
+        self._failures, self._seconds, self._began = 0, 0.0, 0.0
+
+    def __iter__(self) -> Iterator[Item]:
+        while self.left and self.goes_on:
+            self._began = time.monotonic()
+            yield self.left.pop(0)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether failures have not taken long yet."""
+        return self._failures < FEW or self._seconds <= LONG
+
+    def failed(self) -> None:
+        """The last one did not succeed."""
         self._failures += 1
-        self._seconds += time.monotonic() - since
-        return self._failures >= FEW and self._seconds > LONG
+        self._seconds += time.monotonic() - self._began
+        random.shuffle(self.left)
 
 
 def system_at(url: str) -> tuple[Any, str]:
-    """The file system that a URL names, and the path in it; raises what its library does."""
+    """The file system that a URL names, and the path in it; raises what its library does.
+
+    It is a new one: some connect once, and never again.
+    """
     from fsspec.core import url_to_fs
 
-    system, path = url_to_fs(url, **_options(url))
+    system, path = url_to_fs(url, skip_instance_cache=True, **_options(url))
     return system, path
 
 

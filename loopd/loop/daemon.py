@@ -34,7 +34,7 @@ from loopd.loop.argilla_pool import PoolNow, keep
 from loopd.loop.audit_draws import draw_order
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.data_sets import DataSets, look_at_data, read_data, with_news
-from loopd.loop.fetched_files import call_off
+from loopd.loop.fetched_files import call_off, drop_all
 from loopd.loop.gates import GATES, in_order
 from loopd.loop.large_pool import moved_to_disk
 from loopd.loop.narrate import ObstacleNotes, narrate
@@ -218,6 +218,7 @@ class _Entering:
         elif self.config.pool.argilla is None and not data.is_kept:
             keep_first(self.config, data.pool, self._looks, data.reports["pool"])
             self._leave_memory()
+        self._stack.callback(drop_all, self.config)  # they come again, but not what was withdrawn
 
     def _leave_memory(self) -> None:
         """Work with a large pool as it is on disk now."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from loopd.loop.fetcher import Fetcher
 from loopd.machine import State
 from loopd.oracle.right_labels import RightLabels
 from loopd.storage.lock import holder
-from loopd.storage.run_folder import LOCK_NAME
+from loopd.storage.run_folder import FETCHED_FOLDER, LOCK_NAME
 from tests.data.web_folder import WebFolder
 from tests.loop.at_url import RemovingAtUrl, RunAtUrl, arrived
 from tests.loop.growing import Row, rows, write_rows
@@ -190,6 +191,29 @@ def test_nothing_arrives_once_the_run_is_over(web: WebFolder, run: RemovingAtUrl
     with capture_logs() as lines:
         assert coming.is_done({})
     assert lines == []
+
+
+def test_what_has_come_and_was_not_read_goes_at_the_end(
+    web: WebFolder, run: RemovingAtUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.end()
+    run.held.close()
+
+    def enter(visit: Any) -> None:
+        visit.lock()
+        visit.open_journal()
+        visit.read_data()
+
+    def work(_: Any) -> State:
+        (run.run_dir / FETCHED_FOLDER).mkdir(exist_ok=True)
+        write_rows(run.run_dir / FETCHED_FOLDER / "day2.csv", own_rows(40, 40))
+        assert run.fetched == ["day2.csv"]
+        return State()
+
+    monkeypatch.setattr(loopd.loop.daemon, "in_order", lambda *_: [SimpleNamespace(look=enter)])
+    monkeypatch.setattr(loopd.loop.daemon, "_run", work)
+    loopd.loop.daemon.run_daemon(run.config)
+    assert run.fetched == []
 
 
 def test_a_process_with_the_same_id_elsewhere_is_not_taken_for_this_one(
