@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import sqlite3
+import uuid
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from loopd.records import PoolId
 from tests.acceptance.conftest import MakeDaemon, slowly
 from tests.daemon import Condition, Daemon, write_csv
 from tests.faults.proxy import FaultProxy
+from tests.integration.conftest import Api
 from tests.live import LiveArgilla
 from tests.loop.conftest import make_pool
 from tests.people import ArgillaPeople
@@ -46,6 +48,14 @@ def fails(daemon: Daemon, code: int, *words: str) -> None:
     assert "Traceback" not in daemon.log
     assert daemon.log.count("error:") == 1
     assert daemon.api_key not in daemon.log
+
+
+def without_run(argilla: LiveArgilla) -> str:
+    """A dataset of people in which no run has worked."""
+    api, name = Api(argilla), f"theirs-{uuid.uuid4().hex[:8]}"
+    api.dataset(name=name)
+    api.close()
+    return name
 
 
 @pytest.mark.parametrize(
@@ -192,13 +202,10 @@ def test_a_dataset_of_another_run(argilla: LiveArgilla, make_daemon: MakeDaemon)
 
 @pytest.mark.slow
 def test_a_dataset_that_does_not_fit(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
-    first = make_daemon(argilla)
-    first.start()
-    first.wait(collecting)
-    second = make_daemon(
-        argilla, argilla={"dataset": first.dataset}, task={"labels": ["fruit", "tool", "animal"]}
-    )
-    fails(second, 21, "lacks the labels ['animal']")
+    dataset = without_run(argilla)
+    task = {"labels": ["fruit", "tool", "animal"]}
+    daemon = make_daemon(argilla, argilla={"dataset": dataset}, task=task)
+    fails(daemon, 21, "lacks the labels ['animal']")
 
 
 def test_an_unknown_workspace(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
@@ -237,7 +244,7 @@ def test_a_newer_journal(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
     daemon.wait(collecting)
     daemon.kill()
     _change(daemon, "PRAGMA user_version=7")
-    fails(daemon, 15, "newer loopd")
+    fails(daemon, 17, "newer loopd")
 
 
 def test_a_second_daemon(argilla: LiveArgilla, make_daemon: MakeDaemon) -> None:
@@ -272,14 +279,11 @@ def test_a_signal_while_people_label(
 def test_another_dataset_in_the_middle_of_a_run(
     argilla: LiveArgilla, make_daemon: MakeDaemon
 ) -> None:
-    other = make_daemon(argilla)
-    other.start()
-    other.wait(collecting)
     daemon = make_daemon(argilla)
     daemon.start()
     daemon.wait(collecting)
     daemon.kill()
-    daemon.settings["argilla"]["dataset"] = other.dataset
+    daemon.settings["argilla"]["dataset"] = without_run(argilla)
     daemon.save()
     fails(daemon, 13, "not the one that this run began with")
 

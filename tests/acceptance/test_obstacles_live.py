@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loopd.commands.shared import LOOKS
 from tests.acceptance.conftest import MakeDaemon
 from tests.acceptance.test_failures import collecting, rounds
 from tests.daemon import wait_for
@@ -76,7 +77,7 @@ def test_check_says_on_a_terminal_what_it_looks_at(
     shown = os.read(mine, 100_000).decode()
     os.close(mine)
     for name in ("data", "model", "dataset"):
-        assert f"looking at: {name} ..." in shown
+        assert f"{LOOKS[name]} ... 0 s" in shown
     assert shown.rstrip().endswith("\x1b[2K")
-    assert b"looking at" not in done.stdout
+    assert LOOKS["model"].encode() not in done.stdout
     assert Path(daemon.config).exists()

@@ -91,7 +91,7 @@ class FaultyStore:
 
         visible: frozenset[ExternalId] = self._call("visible", effect)
         lags = self._rng.random() < 0.2
-        return frozenset(id_ for id_ in visible if not lags or self._rng.random() < 0.5)
+        return frozenset(id_ for id_ in sorted(visible) if not lags or self._rng.random() < 0.5)
 
     def reopen(self, batches: Sequence[Batch]) -> frozenset[ExternalId]:
         reopened: frozenset[ExternalId] = self._call("reopen", lambda: self._store.reopen(batches))

@@ -27,6 +27,7 @@ from loopd.errors import LoopdError, StorageError, TransientError
 from loopd.events import BatchCollected, Event
 from loopd.learning.strategies import plugins
 from loopd.loop import daemon
+from loopd.loop import run as loop_run
 from loopd.loop.data_sets import DataSets
 from loopd.loop.narrate import ObstacleNotes
 from loopd.loop.run import Loop
@@ -372,6 +373,16 @@ def run_seed(seed: int, folder: Path) -> tuple[Violation, ...]:
     return History(draw(seed), folder).run()
 
 
+class _InTurn:
+    """A thread for histories: it runs where it begins, and a kill in it is one of the process."""
+
+    def __init__(self, target: Callable[[], None], **_: Any) -> None:
+        self.start = target
+
+    def join(self, _: float) -> None:
+        """It is over."""
+
+
 @contextmanager
 def _quickly() -> Iterator[None]:
     """Without pictures, log lines and a look at all installed packages for each batch."""
@@ -379,6 +390,7 @@ def _quickly() -> Iterator[None]:
     with (
         patch.object(daemon, "plot", lambda state, folder: None),
         patch.object(plugins, "entry_points", cache(importlib.metadata.entry_points)),
+        patch.object(loop_run, "threading", SimpleNamespace(Thread=_InTurn)),
     ):
         try:
             yield

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,6 +54,19 @@ def test_a_seed_gives_the_same_history_again(tmp_path: Path) -> None:
         History(draw(5), folder).run()
         journals.append(read_journal(folder / "run" / "journal.sqlite"))
     assert len(journals[0]) > 10
+    assert journals[0][1:] == journals[1][1:]
+
+
+@pytest.mark.slow
+def test_the_order_of_sets_changes_nothing(tmp_path: Path) -> None:
+    journals = []
+    for hashes in ("1", "2"):
+        folder = tmp_path / hashes
+        told = "import sys; from pathlib import Path; from tests.faults.history import run_seed"
+        done = f"{told}; print(run_seed(75, Path(sys.argv[1])))"
+        command = [sys.executable, "-c", done, str(folder)]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": hashes}, check=True)
+        journals.append(read_journal(folder / "run" / "journal.sqlite"))
     assert journals[0][1:] == journals[1][1:]
 
 

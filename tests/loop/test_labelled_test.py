@@ -158,7 +158,7 @@ def test_a_pool_is_labelled_to_its_end(make_bench: MakeBench, share: float) -> N
 def test_several_people_label_it(make_bench: MakeBench, needed: int) -> None:
     queue = {"batch_size": 10, "min_submitted": needed}
     bench = asking(make_bench, queue=queue, consensus={"strategy": "dawid_skene"})
-    pool, people = bench.tools.data.pool, [f"p{number}" for number in range(needed)]
+    pool, people = bench.tools.data.pool, ["ann", "bob", "cyd"][:needed]
 
     def act() -> None:
         for person in people:
