@@ -81,7 +81,8 @@ def test_every_call_of_the_store(argilla: LiveArgilla) -> None:
     people.withdraw("r0", "ann")
     people.delete("r3")
     assert store.settings().min_submitted == 1
-    assert {item.external_id for item in store.published(POOL).items} == {"r0", "r1", "r2"}
+    published = {item.external_id for item in store.published(POOL).items}
+    assert published - {None} == {"r0", "r1", "r2"}  # records of others have none
     store.close()
     people.close()
 
