@@ -330,7 +330,7 @@ def test_a_low_watermark_publishes_the_next_batch_early(make_bench: MakeBench) -
 
 @pytest.mark.whatever_the_store
 def test_what_is_left_of_a_batch_is_ranked_anew(make_bench: MakeBench) -> None:
-    bench = make_bench(queue={"batch_size": 6, "low_watermark": 2})
+    bench = make_bench(queue={"batch_size": 10, "low_watermark": 5})
 
     def act() -> None:
         for record_id in bench.people.open_records("ann")[:1]:
@@ -341,9 +341,10 @@ def test_what_is_left_of_a_batch_is_ranked_anew(make_bench: MakeBench) -> None:
     open_now = set(state.batches[0].record_ids) - {id_ for id_, _ in state.answers}
     assert (left.id, left.round, left.model_id) == ("b0000", 0, state.trained[0].model_id)
     assert set(left.record_ids) == open_now
-    assert len(open_now) == 2
+    assert len(open_now) == 5
     scores = [item.suggestion.score for item in left.items if item.suggestion is not None]
     assert scores == sorted(scores)
+    assert len(set(scores)) > 1
     assert [bench.people.suggestion(item.record_id) for item in left.items] == [
         item.suggestion for item in left.items
     ]
