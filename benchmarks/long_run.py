@@ -208,8 +208,8 @@ class Live:
         self.view.render(o=seen, charts=chart_data(seen), measure=measure_name(seen.metric))
 
     def _scrape(self) -> None:
+        from loopd.dashboard.page_cache import View
         from loopd.dashboard.prometheus import exposition
-        from loopd.dashboard.view import View
 
         exposition(required(View(self.window).moment()))
 

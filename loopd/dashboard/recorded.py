@@ -137,8 +137,8 @@ def _sign(path: Path) -> object:
 
 
 def _serve(record: PageRecord, port: int | None, tell: Callable[[str], None], stop: Stop) -> None:
+    from loopd.dashboard.page_cache import View
     from loopd.dashboard.routes import application
-    from loopd.dashboard.view import View
 
     section = record.config.dashboard
     socket = listening(section) if port is None else claimed(section.host, port)

@@ -20,8 +20,8 @@ from starlette.routing import Route
 
 from loopd import log
 from loopd.dashboard.charts import chart_data
+from loopd.dashboard.page_cache import TaggedOverview, View
 from loopd.dashboard.prometheus import exposition
-from loopd.dashboard.view import TaggedOverview, View
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

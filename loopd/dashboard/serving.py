@@ -108,8 +108,8 @@ class Dashboard:
 
     def _serve(self, config: Config, listener: socket.socket) -> None:
         """Import, build and run the server, all in its own thread: the loop need not wait."""
+        from loopd.dashboard.page_cache import View
         from loopd.dashboard.routes import application
-        from loopd.dashboard.view import View
 
         view = View(self._window, self._accounts)
         app = application(view, config.dashboard.allowed_hosts)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.recorded import PageRecord
 from loopd.dashboard.routes import application
 from loopd.dashboard.serving import address, claimed, web_server
-from loopd.dashboard.view import View
 from loopd.events import RoundEvaluated
 from loopd.reports.report import run_report
 from tests.browser.conftest import FLAGS

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.pictures import charts
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.events import BEFORE, RunResumed
 from loopd.loop.opening import SMALL
 from loopd.loop.steps import answers_meanwhile

@@ -16,8 +16,8 @@ from loopd.config import Config
 from loopd.config.task import label_key
 from loopd.dashboard.charts import MAKERS, chart_data
 from loopd.dashboard.charts.quality import confusion_data
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.events import Event
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows

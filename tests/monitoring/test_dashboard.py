@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from loopd.config import DashboardSection
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.routes import HEADERS
 from loopd.dashboard.serving import Dashboard, address, listening
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.data.pool import Pool
 from loopd.errors import TransientError
 from loopd.events import AnswersCollected, Event

@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from loopd.annotation.memory_store import MemoryStore
 from loopd.config import Config
 from loopd.config_file import parse_config
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.pictures import charts
 from loopd.dashboard.prometheus import Moment, exposition
 from loopd.dashboard.snapshot import Snapshot, SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.export.figures import SOURCES, figures
 from loopd.loop.audit_in_force import in_force
 from loopd.loop.data_sets import read_data

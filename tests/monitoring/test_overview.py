@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from loopd.config import Config
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.events import AnswersCollected, BatchPlanned, BatchPublished, Event, RunStarted
 from loopd.machine import fold
 from loopd.metrics_log.writer import rows

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from loopd.config import Config
+from loopd.dashboard.page_cache import View
 from loopd.dashboard.snapshot import SnapshotHolder
-from loopd.dashboard.view import View
 from loopd.events import BatchCollected, BatchPlanned, Event
 from loopd.loop.queue_words import size_note
 from loopd.machine import fold
