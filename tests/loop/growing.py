@@ -53,13 +53,21 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+def gone() -> None:
+    """The process is."""
+    raise Killed
+
+
 @contextmanager
-def killed_at(point: int, *calls: tuple[Any, str]) -> Iterator[list[str]]:
+def killed_at(
+    point: int, *calls: tuple[Any, str], kill: Callable[[], None] = gone
+) -> Iterator[list[str]]:
     """Whatever touches a file counts, and these calls do; at this point the process is gone.
 
     Args:
         point: number of a call's beginning or end, from 1.
         calls: owners and names of functions.
+        kill: ends it.
     """
     passed: list[str] = []
 
@@ -68,7 +76,7 @@ def killed_at(point: int, *calls: tuple[Any, str]) -> Iterator[list[str]]:
             for when in ("before", "after"):
                 passed.append(f"{when} {name}")
                 if len(passed) == point:
-                    raise Killed
+                    kill()
                 if when == "before":
                     result = real(*args, **named)
             return result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ from loopd.records import PoolId, Record
 from loopd.storage.inbox import Inbox
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.source_log import SourceLog
-from tests.loop.growing import GrowingRun, Killed, killed_at, rows, write_rows
+from tests.loop.growing import GrowingRun, Killed, gone, killed_at, rows, write_rows
 
 pytestmark = pytest.mark.whatever_the_store
 
@@ -92,7 +94,9 @@ def scene(folder: Path) -> GrowingRun:
     return run
 
 
-def killed_in_intake(point: int) -> AbstractContextManager[list[str]]:
+def killed_in_intake(
+    point: int, kill: Callable[[], None] = gone
+) -> AbstractContextManager[list[str]]:
     """The process of a run is gone at a point of an intake."""
     return killed_at(
         point,
@@ -104,14 +108,32 @@ def killed_in_intake(point: int) -> AbstractContextManager[list[str]]:
         (loopd.loop.followed_files, "read_file"),
         (loopd.storage.pool_table, "write_records"),
         (GrowingRun, "journal_append"),
+        kill=kill,
     )
+
+
+def die(run: GrowingRun, point: int) -> None:
+    """SIGKILL to a process of its own at that point; Argilla and the journal outlive it."""
+    outlives = run.folder.parent / "outlives"
+
+    def kill() -> None:
+        outlives.write_bytes(pickle.dumps((run.events, run.now, run.store)))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = os.fork()
+    if pid == 0:
+        with suppress(BaseException), killed_in_intake(point, kill):
+            take_in_all(run)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    run.events, run.now, run.store = pickle.loads(outlives.read_bytes())  # noqa: S301 - our own
 
 
 def take_in_all(run: GrowingRun) -> None:
     run.run_until(lambda state: len(state.intakes) == 2 and not run.waits_for_files)
 
 
-def every_point(step: int, folder: Path) -> None:
+def every_point(step: int, folder: Path, *, sigkill: bool = False) -> None:
     """Kill a run at each so many-th point of its intakes: the next batches stay the same."""
     there, saved = folder / "run", folder / "saved"
     before = scene(there)
@@ -120,9 +142,12 @@ def every_point(step: int, folder: Path) -> None:
     def batches_after(point: int) -> tuple[GrowingRun, list[str]]:
         shutil.rmtree(there)
         shutil.copytree(saved, there)
-        run = before.started_again()
-        with killed_in_intake(point) as passed, suppress(Killed):
-            take_in_all(run)
+        run, passed = before.started_again(), list[str]()
+        if sigkill and point:
+            die(run, point)
+        else:
+            with killed_in_intake(point) as passed, suppress(Killed):
+                take_in_all(run)
         if point:
             run = run.started_again()
             take_in_all(run)
@@ -148,6 +173,12 @@ def test_killed_at_some_points_of_an_intake_the_batches_are_the_same(tmp_path: P
 @pytest.mark.slow
 def test_killed_at_any_point_of_an_intake_the_batches_are_the_same(tmp_path: Path) -> None:
     every_point(1, tmp_path)
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_point_of_an_intake_the_batches_are_the_same(tmp_path: Path) -> None:
+    """Nothing is tidied up on the way out."""
+    every_point(1, tmp_path, sigkill=True)
 
 
 def test_what_was_killed_before_its_fact_is_replaced(run: GrowingRun) -> None:
