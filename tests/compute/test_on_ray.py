@@ -50,6 +50,15 @@ def address() -> Iterator[str]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def disconnected() -> Iterator[None]:
+    """What a test has begun on the cluster goes: the next one may need its room for a process."""
+    yield
+    import ray
+
+    ray.shutdown()
+
+
 @pytest.fixture
 def engine(address: str) -> RayEngine:
     return RayEngine(address, WorkerNeeds(1))
