@@ -186,12 +186,12 @@ class PoolSection(DataSection):
     """The texts to choose from: a set of texts, or the records of a dataset in Argilla."""
 
     argilla: ArgillaPoolSection | None = Field(
-        None, description="A dataset in Argilla, instead of `path` and `hub`."
+        None, description="A dataset in Argilla, instead of `path`, `hub` and `url`."
     )
     url: str | None = Field(
         None,
-        description="Where the files are, if not on this machine, instead of `path`: an address "
-        "that `fsspec` can read, such as `s3://bucket/tickets/*.jsonl`, "
+        description="Where the files are, if not on this machine, instead of `path` and `hub`: "
+        "an address that `fsspec` can read, such as `s3://bucket/tickets/*.jsonl`, "
         "`hf://datasets/owner/name/*.parquet` or `https://...`. A file, a folder or a pattern; "
         "credentials stay where the libraries look for them.",
     )

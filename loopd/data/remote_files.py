@@ -1,4 +1,4 @@
-"""Owns files at a URL: which there are, what they look like, and how they get here.
+"""Owns how files at a URL get here: which have changed, whole or not at all, and what to say else.
 
 Object stores, web servers and the Hugging Face hub are reached through ``fsspec``, with the
 credentials that its backends find by themselves. Must not know what the files hold.
@@ -23,18 +23,9 @@ from loopd.config import PoolSection
 from loopd.config.addresses import shown_url
 from loopd.data.pool_files import FileStamp
 from loopd.data.remote_listing import RemoteEntry, found_at
-from loopd.data.remote_names import is_readable, local_names
+from loopd.data.remote_names import local_names, tells_format
 from loopd.data.remote_systems import RESERVE, Attempts, refuse_no_room, system_at, watched
 from loopd.errors import DataError, Interrupted
-
-__all__ = [
-    "RemoteFiles",
-    "brought_here",
-    "fetch_changed",
-    "hub_name",
-    "remote_looks",
-    "shown_url",
-]
 
 CHANGES = (
     *("ETag", "etag", "Content-MD5", "md5Hash", "crc32c", "generation", "VersionId", "blob_id"),
@@ -47,7 +38,7 @@ STAMPS = 2**30
 
 HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)")
 
-QUESTION = re.compile(r"(?<=\S)\?[^\s'\")]*")
+BEHIND_A_QUESTION = re.compile(r"(?<=\S)\?[^\s'\")]*")
 """What an address ends with, and may hold a key."""
 
 GONE = (404, 410)
@@ -268,7 +259,9 @@ def remote_looks(url: str) -> Mapping[Path, FileStamp]:
         DataError: they cannot be reached.
     """
     files = RemoteFiles(url).look().files.values()
-    return {Path(file.name): FileStamp(0, file.changed) for file in files if is_readable(file.name)}
+    return {
+        Path(file.name): FileStamp(0, file.changed) for file in files if tells_format(file.name)
+    }
 
 
 def hub_name(url: str | None) -> str:
@@ -309,13 +302,13 @@ def _all_there(remote: RemoteFiles, url: str) -> Listing:
             "s3://bucket/tickets/*.csv",
         )
     for file in files:
-        if not is_readable(file.name):
+        if not tells_format(file.name):
             raise DataError(f"{file.name}: cannot tell the format from the name", READABLE)
     return Listing({file.name: file for file in files})
 
 
 def _is_left_out(file: RemoteFile, url: str) -> bool:
-    if is_readable(file.name):
+    if tells_format(file.name):
         return False
     _say_left_out(shown_url(url), file.name)
     return True
@@ -389,4 +382,4 @@ def _reason(error: BaseException) -> str:
             return "there is nothing"
         error = cause
     text = next(iter(str(getattr(error, "strerror", None) or error).splitlines()), "")
-    return QUESTION.sub("", text)[:200] or type(error).__name__
+    return BEHIND_A_QUESTION.sub("", text)[:200] or type(error).__name__

@@ -58,10 +58,10 @@ def found_at(system: Any, path: str, *, is_folder: bool) -> Sequence[RemoteEntry
             kind, found = AddressKind.FOLDER, list(_listed(system, path, folder))
         else:
             kind, found = AddressKind.FILE, [RemoteEntry(path, path.rpartition("/")[2], info)]
-    return [one for one in found if not _is_folder(one) and _is_wanted(one.path, kind)]
+    return [one for one in found if not _is_folder(one) and _is_read(one.path, kind)]
 
 
-def _is_wanted(path: str, kind: AddressKind) -> bool:
+def _is_read(path: str, kind: AddressKind) -> bool:
     """Whether a file is read where it is on a local disk: one that is named always."""
     name = base_name(path)
     if kind is AddressKind.FOLDER:

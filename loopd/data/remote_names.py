@@ -51,7 +51,7 @@ def local_names(paths: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def is_readable(name: str) -> bool:
+def tells_format(name: str) -> bool:
     """Whether the name of a file tells its format."""
     return is_finished_name(name, is_listed=True)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from loopd import log
 from loopd.config import Config
-from loopd.data.remote_files import fetch_changed, shown_url
+from loopd.config.addresses import shown_url
+from loopd.data.remote_files import fetch_changed
 from loopd.errors import DataError
 from loopd.loop.fetched_files import (
     arrive,
@@ -97,15 +98,15 @@ class _Fetch(threading.Thread):
 
     Args:
         config: of the run.
-        seen: when files had changed that need not come, by name.
+        unchanged: when files had changed that need not come, by name.
 
     Attributes:
         problem: what went wrong; empty where nothing did, and ``None`` where it was called off.
     """
 
-    def __init__(self, config: Config, seen: Mapping[str, int]) -> None:
+    def __init__(self, config: Config, unchanged: Mapping[str, int]) -> None:
         super().__init__(name="fetch", daemon=True)
-        self._config, self._known = config, seen
+        self._config, self._known = config, unchanged
         self._place = fetching_folder(config)
         # Before the thread begins: whoever calls it off finds it.
         self.problem: str | None = self._attempt(self._begin)

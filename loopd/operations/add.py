@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loopd.config import Config
-from loopd.config.addresses import refuse_address
+from loopd.config.addresses import refuse_address, shown_url
 from loopd.data.pool_files import shown_name
-from loopd.data.remote_files import brought_here, shown_url
+from loopd.data.remote_files import brought_here
 from loopd.errors import ConfigError, DataError, LockedError, RunError
 from loopd.loop.pool_source import read_file
 from loopd.loop.pool_watch import PoolWatch

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from loopd.annotation.consensus import given
 from loopd.annotation.store import Progress
 from loopd.config import Config
+from loopd.config.addresses import shown_url
 from loopd.data.pool import Pool
 from loopd.data.pool_files import shown_name
-from loopd.data.remote_files import shown_url
 from loopd.errors import DataError, LockedError, LoopdError, RunError
 from loopd.folding import records_of
 from loopd.learning.classifiers.contract import silent
