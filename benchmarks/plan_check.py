@@ -2,6 +2,7 @@
 
     python benchmarks/plan_check.py SOURCE... [--texts 10000 100000] [--formats csv]
         [--model packaged] [--classifiers frozen-head transformer] [--work DIR] [--without-encoding]
+        [--measure] [--name plan_check]
     python benchmarks/plan_check.py          # the last figures beside what is planned now
 
 SOURCE are JSON Lines files with a ``text``, as for ``scale.py``, which makes the texts from them.
@@ -16,7 +17,9 @@ default strategy, over a store in memory that answers at once:
 All with one thread. Seconds are those of the processor, so that other work on the machine counts
 less; memory is the largest resident set until then, pages of mapped files included. ``--model
 random`` is a BERT of one layer with random weights, with which millions of texts are encoded in
-minutes. Writes ``benchmarks/results/plan_check.json``, size by size; those of other sizes stay.
+minutes. With ``--measure`` the plan is that of ``loopd plan --measure``, which looks at the machine
+before anything else; without it, that of the reference machine. Writes
+``benchmarks/results/plan_check.json`` (or ``--name``), size by size; those of other sizes stay.
 """
 
 from __future__ import annotations
@@ -155,14 +158,30 @@ def workload(table: Path, count: int, arguments: argparse.Namespace) -> dict[str
 # -- planned ---------------------------------------------------------------------------------------
 
 
+def asked_of(work: dict[str, Any]) -> Any:
+    """What a plan is asked for, from what was written of it."""
+    from loopd.sizing.workload import Encoder, Workload
+
+    return Workload(**work | {"encoder": Encoder(**work["encoder"])})
+
+
+def speed_of(work: dict[str, Any], model: str, folder: Path) -> dict[str, Any]:
+    """How this machine compares with the reference, as ``loopd plan --measure`` sees it."""
+    from loopd.sizing.calibrating import measured_speed
+    from loopd.sizing.workload import Machines
+
+    named = work | {"encoder": work["encoder"] | {"name": model}}
+    return asdict(measured_speed(asked_of(named), Machines(), folder, print))
+
+
 def compared(entry: dict[str, Any]) -> Iterator[tuple[str, str, float, float]]:
     """Lap, what is measured, measured and planned: seconds, and MiB of memory and disk."""
-    from loopd.sizing.costs import MIB
+    from loopd.sizing.costs import MIB, Speed
     from loopd.sizing.estimate import planned
-    from loopd.sizing.workload import Encoder, Machines, Workload
+    from loopd.sizing.workload import Machines
 
-    asked = entry["workload"] | {"encoder": Encoder(**entry["workload"]["encoder"])}
-    plan = planned(Workload(**asked), Machines())
+    speed = Speed(**entry.get("speed", {}))
+    plan = planned(asked_of(entry["workload"]), Machines(), speed)
     for lap, measured in entry["measured"].items():
         if lap == "disk":
             for name, size in measured.items():
@@ -200,13 +219,13 @@ def table_of(entries: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def write(entry: dict[str, Any]) -> None:
+def write(entry: dict[str, Any], name: str) -> None:
     """Keep the figures in the place of those of the same run."""
-    path = machine.RESULTS / f"{NAME}.json"
-    entries = json.loads(path.read_text())["runs"] if path.exists() else []
+    path = machine.RESULTS / f"{name}.json"
+    entries = last(name) if path.exists() else []
     kept = [each for each in entries if _key(each) != _key(entry)]
     runs = sorted([*kept, entry], key=_key)
-    machine.write(NAME, {"runs": runs})
+    machine.write(name, {"runs": runs})
 
 
 def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
@@ -215,9 +234,9 @@ def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
     return work["texts"], work["encoder"]["name"], work["classifier"], work["format"], encodes
 
 
-def last() -> list[dict[str, Any]]:
+def last(name: str = NAME) -> list[dict[str, Any]]:
     """The figures that were written."""
-    runs: list[dict[str, Any]] = json.loads((machine.RESULTS / f"{NAME}.json").read_text())["runs"]
+    runs: list[dict[str, Any]] = json.loads((machine.RESULTS / f"{name}.json").read_text())["runs"]
     return runs
 
 
@@ -230,6 +249,8 @@ def main() -> None:
     parser.add_argument("--classifiers", nargs="+", default=["frozen-head"])
     parser.add_argument("--model", default="packaged", help="or a folder, or `random`")
     parser.add_argument("--without-encoding", action="store_true")
+    parser.add_argument("--measure", action="store_true", help="this machine's speed first")
+    parser.add_argument("--name", default=NAME, help="of the file under benchmarks/results")
     parser.add_argument("--work", type=Path, default=Path("plan-check-work"))
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--classifier", help=argparse.SUPPRESS)
@@ -246,7 +267,7 @@ def main() -> None:
             arguments.model = str(random_model(work / "random-bert"))
         measure_all(work, arguments)
     else:
-        print("\n".join(table_of(last())))
+        print("\n".join(table_of(last(arguments.name))))
 
 
 def measure_all(work: Path, arguments: argparse.Namespace) -> None:
@@ -261,9 +282,11 @@ def measure_all(work: Path, arguments: argparse.Namespace) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         asked = workload(table, count, arguments)
-        entry = {"workload": asked, "measured": measured(table, folder, arguments)}
-        entry["machine"] = machine.described()
-        write(entry)
+        entry: dict[str, Any] = {"workload": asked}
+        if arguments.measure:
+            entry["speed"] = speed_of(asked, arguments.model, work)
+        entry |= {"measured": measured(table, folder, arguments), "machine": machine.described()}
+        write(entry, arguments.name)
         print("\n".join(table_of([entry])), flush=True)
 
 

@@ -125,8 +125,10 @@ def _steps(sums: _Seconds, sizes: _Bytes) -> Iterator[PlannedStep]:
     yield PlannedStep("read", sums.reading, sizes.reading)
     yield PlannedStep("index", sums.rows(SECONDS.row_indexed), indexed)
     yield PlannedStep("encode", sums.encoding, encoded)
-    yield PlannedStep("open", SECONDS.start + sums.rows(SECONDS.row_opened), sizes.opened)
-    first = SECONDS.learner + sums.rows(SECONDS.row_drawn) + sums.round_at(work.batch)
+    opening = sums.starting(SECONDS.start) + sums.rows(SECONDS.row_opened)
+    yield PlannedStep("open", opening, sizes.opened)
+    learner = sums.starting(SECONDS.learner)
+    first = learner + sums.rows(SECONDS.row_drawn) + sums.round_at(work.batch)
     yield PlannedStep("first round", first, sizes.round)
     yield PlannedStep("later round", sums.round, sizes.round, max(1, work.rounds - 1))
 
@@ -143,6 +145,10 @@ class _Seconds:
     def __init__(self, work: Workload, machines: Machines, speed: Speed) -> None:
         self.work, self.machines, self.speed = work, machines, speed
 
+    def starting(self, seconds: float) -> float:
+        """Of what is done once, whatever the pool."""
+        return seconds * self.speed.starts
+
     def rows(self, each: float) -> float:
         """Of something that is done for every text of the pool."""
         return self.work.texts * each * self.speed.rows
@@ -152,7 +158,7 @@ class _Seconds:
         """The table, and writing it down."""
         work = self.work
         row = SECONDS.row_read[work.format] + work.text_bytes * SECONDS.byte_read
-        return SECONDS.start + self.rows(row)
+        return self.starting(SECONDS.start) + self.rows(row)
 
     @property
     def encoding(self) -> float:
@@ -167,7 +173,7 @@ class _Seconds:
         if self.machines.gpus:
             beside = max(beside, GPU.row * self.speed.rows)
         each = self._divided(work.texts * (tokens + self.passing(1) + beside))
-        return SECONDS.learner + each + self._fitting_projection
+        return self.starting(SECONDS.learner) + each + self._fitting_projection
 
     @property
     def round(self) -> float:
@@ -179,13 +185,14 @@ class _Seconds:
         work = self.work
         numbers = work.feature_width
         looks = self.rows(SECONDS.row_scored + numbers * SECONDS.number_read)
+        whatever = self.starting(SECONDS.round)
         if work.classifier == "frozen-head":
-            return SECONDS.round + looks
+            return whatever + looks
         folds = FOLDS if labels * DRAWN_SHARE < DRAWS_INSTEAD else 0
         narrows = work.texts > work.scored
         narrowed = looks + self.rows(SECONDS.row_narrowed) if narrows else 0.0
         scored = self._divided(work.scored * self.passing(1))
-        return SECONDS.round + narrowed + scored + (1 + folds) * self._fit(labels)
+        return whatever + narrowed + scored + (1 + folds) * self._fit(labels)
 
     def _fit(self, labels: int) -> float:
         """Fine-tune on labels; backward passes take twice as long as forward ones."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +29,13 @@ def made_up(count: int, words: int) -> list[str]:
     """Different texts of so many words each."""
     draw = random.Random(0)  # noqa: S311 - texts, no secrets
     return [" ".join(draw.choices(WORDS, k=words)) for _ in range(count)]
+
+
+def starting(clock: Clock = time.perf_counter) -> float:
+    """Seconds until a fresh interpreter has loaded the loop, without a model's libraries."""
+    began = clock()
+    subprocess.run([sys.executable, "-c", "import loopd.loop.run"], check=True)
+    return clock() - began
 
 
 class EncoderPass:

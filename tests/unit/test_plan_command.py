@@ -208,6 +208,7 @@ def test_measuring_compares_this_machine_with_the_reference(
 
     monkeypatch.setattr(measuring, "EncoderPass", Pass)
     monkeypatch.setattr(measuring, "disk_speed", lambda folder: 42e6)
+    monkeypatch.setattr(measuring, "starting", lambda: 2 * SECONDS.start_measured)
     monkeypatch.setattr(
         measuring, "taking_in", lambda folder, rows, words: 2 * rows * SECONDS.row_measured
     )
@@ -217,9 +218,10 @@ def test_measuring_compares_this_machine_with_the_reference(
     )  # fmt: skip
     told: list[str] = []
     speed = measured_speed(work, machines, tmp_path, told.append)
-    assert (speed.rows, speed.encoding, speed.products) == pytest.approx((2.0, 2.0, 2.0))
+    twice = (speed.starts, speed.rows, speed.encoding, speed.products)
+    assert twice == pytest.approx((2.0, 2.0, 2.0, 2.0))
     assert (speed.disk, speed.measured, REFERENCE.measured) == (42e6, True, False)
-    assert len(told) == 4
+    assert len(told) == 5
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ConfigError, match="no GPU here"):
         measured_speed(work, Machines(gpus=1), tmp_path, told.append)
