@@ -190,11 +190,10 @@ def test_one_text_that_two_people_share_is_settled_by_a_model_that_agrees_with_p
     single = {PoolId(f"s{n:02d}"): (Vote(f"p{n % 4}", "ab"[n % 2], "t"),) for n in range(60)}
     shared = {PoolId("x"): (Vote("p0", "a", "t0"), Vote("p1", "b", "t1"))}
     ballots: Ballots = {**single, **shared}
-    agreeing = {id_: np.array([0.9, 0.1])[:: 1 - 2 * (int(id_[1:]) % 2)] for id_ in single}
-    for label, row in (("a", [0.9, 0.1]), ("b", [0.1, 0.9])):
-        tallies, people = _told(
-            crowdlab(ballots, "ab", {**agreeing, PoolId("x"): np.array(row)}, 7)
-        )
+    rows = {"a": np.array([0.9, 0.1]), "b": np.array([0.1, 0.9])}
+    agreeing = {id_: rows[str(votes[0].target)] for id_, votes in single.items()}
+    for label, row in rows.items():
+        tallies, people = _told(crowdlab(ballots, "ab", {**agreeing, PoolId("x"): row}, 7))
         assert tallies[PoolId("x")].target == label
         assert tallies[PoolId("x")].tied
         assert {id_: tallies[id_].target for id_ in single} == {

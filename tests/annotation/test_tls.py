@@ -17,15 +17,15 @@ from tests.fronts.certificates import Authority, authority
 
 SECRET = "recognisable-secret"
 
-Serve = Callable[[socket.socket], None]
+Talk = Callable[[socket.socket], None]
 
 CERTIFICATE_REQUIRED, HANDSHAKE_FAILURE, UNRECOGNIZED_NAME = 116, 40, 112
 """Numbers of TLS alerts (RFC 8446, 6)."""
 
 
 @contextmanager
-def listening(serve: Serve) -> Iterator[int]:
-    """A port at which each caller is served so, one after the other."""
+def listening(talk: Talk) -> Iterator[int]:
+    """A port at which each caller is talked to so, one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def run() -> None:
@@ -34,7 +34,7 @@ def listening(serve: Serve) -> Iterator[int]:
                     caller = server.accept()[0]
                     with caller, suppress(OSError):
                         caller.settimeout(10)
-                        serve(caller)
+                        talk(caller)
 
         thread = Thread(target=run)
         thread.start()
@@ -48,33 +48,33 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority(tmp_path_factory.mktemp("pems"))
 
 
-def shaking_hands(pair: Path) -> Serve:
+def shaking_hands(pair: Path) -> Talk:
     """A server with this certificate; it answers nothing."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(pair)
 
-    def serve(caller: socket.socket) -> None:
+    def talk(caller: socket.socket) -> None:
         context.wrap_socket(caller, server_side=True).close()
 
-    return serve
+    return talk
 
 
-def alerting(alert: int) -> Serve:
+def alerting(alert: int) -> Talk:
     """A server that ends each handshake with this alert."""
 
-    def serve(caller: socket.socket) -> None:
+    def talk(caller: socket.socket) -> None:
         caller.recv(65536)
         caller.sendall(bytes([21, 3, 3, 0, 2, 2, alert]))
 
-    return serve
+    return talk
 
 
-def saying(text: str) -> Serve:
-    def serve(caller: socket.socket) -> None:
+def saying(text: str) -> Talk:
+    def talk(caller: socket.socket) -> None:
         caller.recv(65536)
         caller.sendall(text.encode())
 
-    return serve
+    return talk
 
 
 def failure(url: str, front: Front | None = None) -> LoopdError:
@@ -108,7 +108,7 @@ def test_a_certificate_that_does_not_verify_is_not_waited_out(
 
 
 @pytest.mark.parametrize(
-    ("serve", "reason", "hint"),
+    ("talk", "reason", "hint"),
     [
         (saying("HTTP/1.1 400 Bad Request\r\n\r\n"), "", "the port speaks no TLS"),
         (alerting(CERTIFICATE_REQUIRED), "certificate required", "argilla.client_cert"),
@@ -118,10 +118,10 @@ def test_a_certificate_that_does_not_verify_is_not_waited_out(
     ids=["no TLS", "no certificate", "no handshake", "no such name"],
 )
 def test_a_front_that_refuses_the_handshake_is_waited_out(
-    serve: Serve, reason: str, hint: str
+    talk: Talk, reason: str, hint: str
 ) -> None:
     """Somebody may mend it; a run that begins ends with the hint."""
-    with listening(serve) as port:
+    with listening(talk) as port:
         error = failure(url := f"https://127.0.0.1:{port}")
     assert isinstance(error, FrontError)
     assert not error.late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.live import LiveArgilla
 pytestmark = pytest.mark.integration
 
 MakeStore = Callable[..., ArgillaStore]
-R1, R2 = ExternalId("r1"), ExternalId("r2")
 
 
 @pytest.fixture
@@ -55,19 +55,23 @@ def their_pool(api: Api, dataset: Made) -> None:
 
 
 class Meanwhile:
-    """Counts a store's requests about records, and lets somebody act once after one of them."""
+    """Notes a store's requests about records, and lets somebody act once after one of them."""
 
     def __init__(
-        self, store: ArgillaStore, monkeypatch: pytest.MonkeyPatch, after: str, act: Any
+        self,
+        store: ArgillaStore,
+        monkeypatch: pytest.MonkeyPatch,
+        after: str = "",
+        act: Callable[[], object] = lambda: None,
     ) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self._request = store._dataset.api.request
         self._after, self._acts = after, iter([act])
         monkeypatch.setattr(store._dataset.api, "request", self)
 
     def __call__(self, method: str, path: str, **arguments: Any) -> Any:
         answer = self._request(method, path, **arguments)
-        self.asked += [f"{method} {path}"] if path.startswith("/records") else []
+        self.requests += [f"{method} {path}"] if path.startswith("/records") else []
         if f"{method} {path}" == self._after:
             for act in self._acts:
                 act()
@@ -100,7 +104,7 @@ def test_a_record_that_goes_while_its_batch_is_published_is_made_anew(
     """What is new in the batch is out by then; its text is asked for all the same."""
     api.upsert(dataset, item("r1", "an apple"), item("r4", "a spade"))
     store = make_store()
-    go = lambda: api.call("DELETE", f"records/{dataset.records['r1']}")  # noqa: E731
+    go = partial(api.call, "DELETE", f"records/{dataset.records['r1']}")
     Meanwhile(store, monkeypatch, "POST /records/bulk", go)
     published = batch(0, *proposing("r1", "r3", "r4"))
     assert store.publish(published, {one.id: one.text for one in POOL}) == frozenset()
@@ -116,7 +120,7 @@ def test_a_record_that_goes_while_a_pool_in_argilla_is_asked_stays_gone(
     api: Api, dataset: Made, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = make_store(in_place=True)
-    go = lambda: api.call("DELETE", f"records/{dataset.records['r1']}")  # noqa: E731
+    go = partial(api.call, "DELETE", f"records/{dataset.records['r1']}")
     Meanwhile(store, monkeypatch, "GET /records", go)
     published = batch(0, *proposing("r1", "r3"))
     assert store.publish(published, {one.id: one.text for one in POOL}) == {"r1"}
@@ -147,7 +151,7 @@ def test_a_record_that_goes_while_it_gets_its_batch_back_keeps_no_other_from_peo
     ids = {name: api.record(dataset, name)["id"] for name in ("r1", "r2")}
     for id_ in ids.values():
         api.call("PATCH", f"records/{id_}", {"metadata": {"batch_id": "mine"}})
-    go = lambda: api.call("DELETE", f"records/{ids['r1']}")  # noqa: E731
+    go = partial(api.call, "DELETE", f"records/{ids['r1']}")
     Meanwhile(store, monkeypatch, "PUT /records/bulk", go)
     assert "r2" in store.reopen([published])
     assert on(api, dataset, "batch_id") == {"r2": "b0000"}
@@ -171,12 +175,12 @@ def test_a_mark_that_cannot_be_taken_back_keeps_no_other_one(
         api.call("DELETE", f"records/{dataset.records['r1']}")
     else:
         spoil(api, dataset, "r1")
-    store.show_only({R2})
+    store.show_only({ExternalId("r2")})
     left = {"r1": OPEN} if fate == "spoilt" else {}
     assert on(api, dataset, PROPERTY) == {**left, "r2": OPEN}
-    asked = Meanwhile(store, monkeypatch, "", None).asked
-    store.show_only({R2})
-    assert asked == []
+    later = Meanwhile(store, monkeypatch)
+    store.show_only({ExternalId("r2")})
+    assert later.requests == []
     assert on(api, dataset, "batch_id").keys() == {"r2", "r3", *left}
 
 
