@@ -195,8 +195,9 @@ def states(api: Api, made: Made) -> dict[str, list[tuple[str, Any]]]:
 
 
 def test_a_process_that_has_not_looked_sets_answers_aside_and_lets_lost_ones_be(
-    api: Api, dataset: Made, make_store: MakeStore
+    api: Api, dataset: Made, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With one look at everything, and one at the record that is there."""
     first = make_store()
     put(first, published := batch(0, *(BatchItem(PoolId(id_)) for id_ in ("r1", "r2", "r3"))))
     for id_ in ("r1", "r2", "r3"):
@@ -206,7 +207,9 @@ def test_a_process_that_has_not_looked_sets_answers_aside_and_lets_lost_ones_be(
     assert {one.external_id for one in answers} == {"r1", "r2", "r3"}
     api.call("DELETE", f"records/{dataset.records['r1']}")
     later = make_store(fresh=False)
+    looks = Meanwhile(later, monkeypatch)
     later.set_aside([one for one in answers if one.external_id != "r3"])
+    assert looks.requests == ["GET /records"] * 2
     said = {"label": {"value": "tool"}}
     assert states(api, dataset) == {"r2": [("discarded", said)], "r3": [("submitted", said)]}
     assert api.record(dataset, "r2")["status"] == "pending"
