@@ -11,7 +11,8 @@ import pytest
 
 from loopd.annotation.consensus import Ballots, ConsensusOptions, Vote, confusions, resolve
 from loopd.annotation.consensus.confusions import TrueLabelEstimate, Votes, estimate
-from loopd.annotation.consensus.majority import count
+from loopd.annotation.consensus.crowdlab import crowdlab
+from loopd.annotation.consensus.majority import VoteCount, count
 from loopd.annotation.consensus.proof import in_accord, proven
 from loopd.records import PoolId, Targets
 from tests.annotation.crowds import Crowd, crowds, decisions, worse_by_chance
@@ -23,6 +24,8 @@ ANSWERS = ((1,), (2,), (3,), (9,), (1, 1, 2, 5))
 PEOPLE, MANY_PEOPLE = (2, 3, 4, 6, 12, 30), (2, 3, 4, 6, 10, 17, 30)
 SOME = slice(None, None, 7)
 """A seventh of the crowds, whatever they differ in; all and more are in the slow test."""
+
+Outcome = tuple[dict[PoolId, VoteCount], dict[str, float]]
 
 MODELS = ("good", "constant", "even", "noise", "wrong")
 
@@ -180,6 +183,30 @@ def test_who_always_says_the_same_agrees_with_nobody() -> None:
     assert not in_accord(["a"] * 100, labels)
     assert not in_accord(labels[::-1], labels)
     assert not in_accord([], [])
+
+
+def test_one_text_that_two_people_share_is_settled_by_a_model_that_agrees_with_people() -> None:
+    """Nothing can be hidden from CROWDLAB there: with one answer less no two people would meet."""
+    single = {PoolId(f"s{n:02d}"): (Vote(f"p{n % 4}", "ab"[n % 2], "t"),) for n in range(60)}
+    shared = {PoolId("x"): (Vote("p0", "a", "t0"), Vote("p1", "b", "t1"))}
+    ballots: Ballots = {**single, **shared}
+    rows = {"a": np.array([0.9, 0.1]), "b": np.array([0.1, 0.9])}
+    agreeing = {id_: rows[str(votes[0].target)] for id_, votes in single.items()}
+    for label, row in rows.items():
+        tallies, people = _told(crowdlab(ballots, "ab", {**agreeing, PoolId("x"): row}, 7))
+        assert tallies[PoolId("x")].target == label
+        assert tallies[PoolId("x")].tied
+        assert {id_: tallies[id_].target for id_ in single} == {
+            id_: votes[0].target for id_, votes in single.items()
+        }
+        assert set(people) == {"p0", "p1", "p2", "p3"}
+    even = dict.fromkeys(ballots, np.array([0.5, 0.5]))
+    assert crowdlab(ballots, "ab", even, 7) is None
+
+
+def _told(outcome: Outcome | None) -> Outcome:
+    assert outcome is not None
+    return outcome
 
 
 @pytest.mark.parametrize(

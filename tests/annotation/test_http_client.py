@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
+import certifi
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +14,7 @@ from loopd.config import ArgillaSection
 from loopd.config_file import parse_config
 from loopd.credentials import header_values
 from loopd.errors import ConfigError
+from tests.fronts.certificates import authority
 
 SECRET = "recognisable-secret"
 
@@ -95,6 +98,30 @@ def test_a_certificate_that_is_none(tmp_path: Path, key: str, content: str | Non
     front = front_of(ArgillaSection.model_validate({key: path}))
     with pytest.raises(ConfigError, match=f"argilla.{key}"):
         make_client("https://argilla.test", "key", 1.0, front)
+
+
+def trusted(front: Front) -> set[str]:
+    """Serial numbers of the authorities that a client trusts."""
+    context = front.options("https://argilla.test")["verify"]
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    return {str(certificate["serialNumber"]) for certificate in context.get_ca_certs()}
+
+
+def test_whom_to_trust_is_what_openssls_variables_say_or_else_the_public_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder is searched when a certificate comes: none of it is read before."""
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    public = ssl.create_default_context(cafile=certifi.where()).get_ca_certs()
+    assert trusted(Front()) == {str(certificate["serialNumber"]) for certificate in public}
+    own = authority(tmp_path)
+    assert len(trusted(Front(ca_file=own.ca))) == len(trusted(Front())) + 1
+    monkeypatch.setenv("SSL_CERT_FILE", str(own.ca))
+    assert len(trusted(Front())) == 1
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert trusted(Front()) == set()
 
 
 def test_what_is_printed_of_a_front_is_no_secret() -> None:

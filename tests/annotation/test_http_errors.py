@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation.http import send
+from loopd.annotation.http import second_look, send
 from loopd.annotation.http_errors import (
     ConflictError,
     FrontError,
@@ -214,6 +214,49 @@ def test_a_redirect_names_its_target(location: str, hint: str) -> None:
     assert hint in error.hint
     assert location.partition("?")[0] in error.message
     assert "secret" not in error.message
+
+
+@pytest.mark.parametrize("code", [400, 403, 495])
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html><title>400 No required SSL certificate was sent</title></html>",
+        b'{"error": "client Certificate needed"}',
+    ],
+)
+def test_a_front_that_misses_a_certificate_is_told_apart_from_a_login(
+    code: int, page: bytes
+) -> None:
+    """nginx says so in a page: the handshake itself is over by then."""
+    error = failure(code, page, kind="text/html")
+    assert isinstance(error, FrontError)
+    assert error.hint == "it may want a certificate of loopd: argilla.client_cert"
+    assert "argilla.headers" in failure(403, b"<html>Log in</html>", kind="text/html").hint
+
+
+def listing(*ids: str) -> Any:
+    """The list of datasets that Argilla gives."""
+    return {"items": [{"id": id_, "name": f"dataset {id_}"} for id_ in ids]}
+
+
+def test_a_dataset_is_gone_where_argillas_own_list_lacks_it_too() -> None:
+    second_look(lambda: listing("2", "3"), "ours", "1")
+    second_look(listing, "ours", "1")
+
+
+def test_a_dataset_that_is_listed_is_not_gone_whatever_a_front_says() -> None:
+    """A run that ended for it would be ended by a proxy."""
+    with pytest.raises(FrontError, match="`ours` is said to be gone, but Argilla lists it") as one:
+        second_look(lambda: listing("2", "1"), "ours", "1")
+    assert one.value.hint == "look at what stands in front of Argilla"
+
+
+def test_a_dataset_and_the_list_that_go_at_once_are_not_believed_to_be_gone() -> None:
+    def gone() -> Any:
+        raise NotFoundError("User with id `1` not found")
+
+    with pytest.raises(FrontError, match="`ours` and the list of all are gone at once"):
+        second_look(gone, "ours", "1")
 
 
 def test_neither_key_nor_header_is_repeated() -> None:

@@ -82,3 +82,23 @@ def test_what_has_moved_far_is_left_to_a_listing() -> None:
     assert max(api.listed) <= WINDOWS[-1]
     with pytest.raises(UnknownError):
         record_reader.read(api, index, "never")
+
+
+class Shrinking(Listing):
+    """A dataset of which somebody deletes the first record whenever several were listed."""
+
+    def request(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = super().request(method, path, **arguments)
+        if self.listed[-1] > 1:
+            del self.ids[0]
+        return answer
+
+
+def test_a_record_that_moves_while_it_is_looked_for_is_not_taken_for_another() -> None:
+    """Nor for gone: where it was a moment ago there is its neighbour now."""
+    index = index_of(before := names(100))
+    api = Shrinking(before[1:])
+    with pytest.raises(UnknownError):
+        record_reader.read(api, index, "r60")
+    assert "r60" in api.ids
+    assert api.listed == [1, 50, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.dataset_api import DatasetApi
 from loopd.annotation.http import ArgillaHttp
-from loopd.annotation.watcher import AnswerWatcher
+from loopd.annotation.watcher import DOUBT_SHARE, GIVEN_UP_AFTER, AnswerWatcher
 from loopd.config import ArgillaSection
+from loopd.errors import TransientError
 from loopd.records import ExternalId
 from loopd.tasks.single_label import SingleLabelTask
+from tests.annotation.test_looks import OPEN, History
 
 PLAN = DatasetPlan(SingleLabelTask(("fruit", "tool"), "label", "text", "Which?"), "", 1)
 RUN = [ExternalId(f"r{number}") for number in range(5)]
@@ -71,6 +74,30 @@ def test_a_record_that_is_known_to_be_gone_costs_no_second_listing(made: list[Co
     store.records.remove("r3")
     assert store.sweep(RUN).missing == ("r3", "r4")
     assert store.sizes[8:] == [1000, 1000, 997]
+
+
+def test_while_the_search_is_broken_a_look_at_everything_says_when_the_next_one_comes() -> None:
+    """Within this time an answer is noticed: a batch must not be closed for good before."""
+    history = History(1000, busy=3.0)
+    store, watcher = history.store, history.watcher
+    assert watcher.delay == 0.0
+    watcher.look(RUN, [OPEN])
+    took = store.now
+    assert took > 10.0
+    assert watcher.delay == 0.0  # the open batches are read alone, as far as is known
+    store.search_is_broken = True
+    for number in range(GIVEN_UP_AFTER):
+        store.submit(RUN[number], "ann", "fruit")
+        with suppress(TransientError):
+            assert watcher.look(RUN, [OPEN]) is None
+    assert watcher.delay == pytest.approx(took / DOUBT_SHARE)
+    again = watcher.delay  # the first look began at 0
+    store.now = again - 0.1
+    assert watcher.look(RUN, [OPEN]) is None
+    store.now = again
+    sweep = watcher.look(RUN, [OPEN])
+    assert sweep is not None
+    assert not sweep.is_partial
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,40 @@ def test_metadata_that_argilla_takes_no_more_are_named(
     assert api.record(dataset, "r1")["metadata"] == {"length": "eight"}
 
 
+def test_a_draft_of_others_keeps_its_fields_and_gets_what_it_lacks(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """They have begun with fields of their own; nobody can answer before there is a question."""
+    dataset = api.draft(name)
+    api.add_field(dataset, "note", required=False)
+    api.add_field(dataset, "text", type="text", use_markdown=True)
+    before = api.call("GET", f"datasets/{dataset.id}/fields")
+    store = make_store(name)
+    assert store.open(POOL, fresh=True) == dataset.id
+    assert api.call("GET", f"datasets/{dataset.id}/fields") == before
+    (question,) = api.call("GET", f"datasets/{dataset.id}/questions")["items"]
+    assert question["name"] == "label"
+    assert api.call("GET", f"datasets/{dataset.id}")["status"] == "ready"
+    put(store, batch(0, BatchItem(PoolId("r1"))))
+    assert texts(api, dataset.id) == ["an apple"]
+
+
+def test_a_property_that_is_of_another_kind_now_is_named(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """Somebody removed it and made another one: Argilla would refuse each record of a batch."""
+    dataset = api.dataset(name=name)
+    make_store(name).open(POOL, fresh=True)
+    path = f"me/datasets/{dataset.id}/metadata-properties"
+    score = next(one for one in api.call("GET", path)["items"] if one["name"] == "score")
+    api.call("DELETE", f"metadata-properties/{score['id']}")
+    api.add_property(dataset, "score", "terms")
+    with pytest.raises(DatasetError, match="its metadata `score` is terms, not float") as caught:
+        make_store(name).open(POOL, fresh=False)
+    assert caught.value.message.startswith(f"dataset `{name}` does not fit: ")
+    assert "choose another argilla.dataset" in caught.value.hint
+
+
 def test_fewer_answers_than_the_run_asked_for_end_no_process(
     api: Api, argilla: LiveArgilla, name: str
 ) -> None:

@@ -239,6 +239,52 @@ def test_what_cannot_serve_is_refused_with_a_sentence(
     assert f"its metadata `{QUEUE}` is integer, not terms" in refusal()
 
 
+def test_a_dataset_that_goes_after_its_texts_were_read_is_not_made_anew(
+    store: ArgillaStore, config: Config, theirs: Made, api: Api
+) -> None:
+    """Its records are the pool: an empty one would ask people nothing."""
+    pool, _ = store.texts(pool_options(config))
+    api.call("DELETE", f"datasets/{theirs.id}")
+    with pytest.raises(DatasetError) as caught:
+        store.open(pool, fresh=True)
+    named = f"`{config.argilla.dataset}` in workspace `{config.argilla.workspace}`"
+    assert caught.value.message == f"there is no dataset {named} on {config.argilla.url}"
+    assert caught.value.hint == "check argilla.url, argilla.workspace and argilla.dataset"
+    listed = api.call("GET", "me/datasets")["items"]
+    assert config.argilla.dataset not in {one["name"] for one in listed}
+
+
+@pytest.mark.parametrize("change", ["comes", "goes"])
+def test_a_record_that_comes_or_goes_while_the_texts_are_read_doubles_none(
+    store: ArgillaStore,
+    config: Config,
+    theirs: Made,
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    """When all pages are read there is one more, or one less, than they had: one more look."""
+    monkeypatch.setattr("loopd.annotation.argilla_store.PAGE_SIZES", (4, 3))
+    changes = iter([change])
+    pages: list[tuple[int, int]] = []
+
+    def progress(_: str, so_far: int, total: int) -> None:
+        pages.append((so_far, total))
+        if so_far == total:
+            for one in changes:
+                if one == "comes":
+                    api.upsert(theirs, record("late", "a saw"))
+                else:
+                    api.call("DELETE", f"records/{theirs.records['r1']}")
+
+    pool, report = store.texts(pool_options(config), progress)
+    late = {"late": "a saw"} if change == "comes" else {}
+    assert {one.id: one.text for one in pool} == {**TEXTS, **late}
+    assert (report.rows, report.duplicates) == (6 + len(late), 1)  # a pear stands there twice
+    total = 7 if late else 5
+    assert pages == [(4, 6), (6, 6), (3, total), (min(6, total), total)] + [(7, 7)] * len(late)
+
+
 def test_check_says_what_is_there_and_changes_nothing(
     config: Config, theirs: Made, api: Api
 ) -> None:

@@ -12,7 +12,7 @@ from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.run_mark import PROPERTY, UnsavedIdentity
 from loopd.errors import DatasetError
 from loopd.records import BatchItem, ExternalId, PoolId
-from tests.integration.conftest import Api, item
+from tests.integration.conftest import LABEL, Api, item
 from tests.integration.test_guest_contract import POOL, TASK, batch, proposing, put
 from tests.live import LiveArgilla
 
@@ -123,6 +123,62 @@ def test_a_pool_in_argilla_keeps_its_records(api: Api, make_store: MakeStore, na
     assert len(api.listed(dataset)) == len(POOL)
     assert PROPERTY not in (api.record(dataset, "r1")["metadata"] or {})
     assert PROPERTY in api.record(dataset, "r2")["metadata"]
+
+
+def test_what_another_agent_proposes_on_a_record_of_others_stays(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """Beside a proposal of loopd's, and where loopd proposes nothing."""
+    dataset = api.draft(name)
+    api.add_field(dataset, "text")
+    api.add_question(dataset, "label", LABEL)
+    api.add_question(dataset, "why", {"type": "text", "use_markdown": False}, required=False)
+    api.publish(dataset)
+    why, label = (
+        {"question_id": dataset.questions[question], "value": value, "agent": "gpt"}
+        for question, value in (("why", "it grows"), ("label", "tool"))
+    )
+    api.upsert(
+        dataset,
+        item("r1", "an apple", suggestions=[why]),
+        item("r3", "a pear", suggestions=[label]),
+        item("r4", "a spade", metadata={"topic": "iron"}),
+    )
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r3"), BatchItem(PoolId("r4"))))
+    agents = [entry["agent"] for entry in api.record(dataset, "r1")["suggestions"]]
+    assert sorted(agents) == ["gpt", "loopd:model-0"]
+    ids = names("r1", "r3", "r4")
+    assert store.remove(ids, is_one("r1", "r3", "r4")) == {"r1", "r3", "r4"}
+    left = {one["external_id"]: one for one in api.listed(dataset)}
+    assert {
+        id_: [(entry["agent"], entry["value"]) for entry in one["suggestions"]]
+        for id_, one in left.items()
+    } == {"r1": [("gpt", "it grows")], "r3": [("gpt", "tool")], "r4": []}
+    assert {id_: one["metadata"] or {} for id_, one in left.items()} == {
+        "r1": {},
+        "r3": {},
+        "r4": {"topic": "iron"},
+    }
+
+
+def test_a_record_that_argilla_cannot_write_is_named_and_keeps_no_other_one(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """Its discard has ``null`` for values, at which Argilla's own engines fail."""
+    dataset = api.dataset(name=name)
+    api.upsert(dataset, item("r1", "an apple"), item("r3", "a pear"), item("x", "nobody's"))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r3")))
+    path, body = f"records/{dataset.records['r1']}/responses", {"status": "discarded"}
+    api.call("POST", path, {**body, "values": None}, by="ann", code=500)
+    assert store.remove(names("r1", "r3"), is_one("r1", "r3")) == {"r1", "r3"}
+    spoilt, other = api.record(dataset, "r1"), api.record(dataset, "r3")
+    assert spoilt["metadata"]["batch_id"] == "b0000"
+    assert len(spoilt["responses"]) == 1
+    assert (other["metadata"] or {}, other["suggestions"]) == ({}, [])
 
 
 def test_a_dataset_of_another_run_is_left_alone(

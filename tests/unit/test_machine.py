@@ -152,6 +152,32 @@ def test_what_argilla_asks_for_stays_unless_the_configuration_changes() -> None:
     )
 
 
+def test_a_run_without_a_batch_says_so() -> None:
+    state = fold([STARTED])
+    assert state.round == BEFORE == -1
+    with pytest.raises(JournalError, match="the journal holds no batch yet"):
+        _ = state.batch
+
+
+def test_an_event_counts_for_the_batch_that_it_names() -> None:
+    """Also where that is not the last one; a batch that nobody planned is damage."""
+    batches = tuple(
+        Batch(f"b{number:04d}", number, "s", None, (BatchItem(PoolId(f"r{number}")),))
+        for number in range(3)
+    )
+    for batch in batches:
+        named = BatchPublished(9.0, batch.id, 0.5)
+        state = apply(State(phase=Phase.PUBLISH, batches=batches), named)
+        assert state.published == {batch.round: named}
+        closed = BatchCollected(9.5, batch.id, "complete", 0)
+        assert apply(state, closed).collected == {batch.round: closed}
+    for unknown in (BatchPublished(9.0, "b0003", 0.5), BatchCollected(9.0, "b0003", "complete", 0)):
+        phase = Phase.PUBLISH if isinstance(unknown, BatchPublished) else Phase.COLLECT
+        with pytest.raises(JournalError, match="the journal holds no batch b0003") as caught:
+            apply(State(phase=phase, batches=batches), unknown)
+        assert type(caught.value) is JournalError  # no NewerError: an update would not help
+
+
 def test_a_round_before_the_first_batch_is_measured_and_does_not_count() -> None:
     first: list[Event] = [replace(TRAINED, round=BEFORE), replace(EVALUATED, round=BEFORE)]
     state = fold([STARTED, *first])
