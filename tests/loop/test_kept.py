@@ -244,6 +244,12 @@ def test_an_old_answer_that_comes_late_is_none_of_the_newest() -> None:
         assert after.total == total
         assert (after.given, after.changed) == (before.given, before.changed)
         assert annotators_of(replace(state)) == {"ann": after}
+    state = apply(state, AnswersCollected(3.0, (withdrawn,)))
+    same_annotators(state)
+    newest = replace(answers[-1], status=AnswerStatus.WITHDRAWN, value=None)
+    state = apply(state, AnswersCollected(4.0, (late, newest)))
+    same_annotators(state)
+    assert annotators_of(state)["ann"].given == before.given[:-1], "and not the late one"
 
 
 def same_annotators(state: State) -> None:

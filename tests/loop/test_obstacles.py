@@ -274,6 +274,8 @@ def test_a_single_person_and_second_opinions(tmp_path: Path) -> None:
     assert obstacle(state_of(*events), config) is None
     free = settings(tmp_path, strategy={"name": "activelab"}, relabel={"another_person": False})
     assert obstacle(state_of(*one), free) is None
+    gone = AnswersCollected(START, (), deleted=(ExternalId("r000#2"),))
+    assert obstacle(state_of(*one, gone), config) is None, "nothing waits for anybody"
     both = replace(copies, items=(*copies.items, BatchItem(PoolId("r010"), 0.4)))
     more_to_do = [*one[:-2], BatchPlanned(START, both, 0.1), one[-1]]
     assert obstacle(state_of(*more_to_do), config) is None, "a new text is open to everybody"
