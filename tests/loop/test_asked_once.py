@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ from structlog.testing import capture_logs
 
 from loopd.errors import ConfigError
 from loopd.events import BatchPlanned, RunStopped
-from loopd.loop.asked_once import refuse_without_vectors
+from loopd.learning.batch_choice import BatchChoice
+from loopd.loop.asked_once import ROUNDS, asked_once, refuse_without_vectors
 from loopd.machine import Phase
-from loopd.records import PoolId
+from loopd.records import BatchItem, PoolId
 from tests.loop.growing import GrowingRun, Row, write_rows
 
 WORDS = ["red", "sweet", "ripe", "rusty", "sharp", "heavy", "cheap", "broken", "fresh", "old"]
@@ -124,6 +127,37 @@ def test_a_crowd_of_letters_that_are_alike_does_not_fill_a_batch(
     run.run_until(lambda _: False)
     assert sum(int(str(id_)[1:]) >= 100 for id_ in asked(run)) == 1
     assert len(asked(run)) == 20 + 1
+
+
+def test_where_a_strategy_chooses_twins_again_and_again_the_batch_is_smaller(
+    tmp_path: Path,
+) -> None:
+    """Its first choice and five more are all of one kind each: a record of each kind is left."""
+    kinds, size = ROUNDS + 3, 12
+    names = ["apple", "pear", "plum", "cherry", "grape", "hammer", "saw", "drill"]
+    write_rows(
+        tmp_path / "tickets" / "day1.csv",
+        [
+            (f"r{20 * kind + n:03d}", f"the {names[kind]} was number {kind}" + "!" * n, "fruit")
+            for kind in range(kinds)
+            for n in range(20)
+        ],
+    )
+    plain = {"pool": {"near_duplicates": 0.995, "follow": None}}
+    run = GrowingRun(tmp_path, {**plain, "audit": {"random_share": 0.0, "folds": 0}})
+    run.start()
+    requests: list[int] = []
+
+    def choose(count: int, besides: Collection[PoolId]) -> BatchChoice:
+        requests.append(count)
+        left = (record.id for record in run.tools.data.pool if record.id not in besides)
+        return BatchChoice(tuple(map(BatchItem, islice(left, count))), "in order", "why")
+
+    choice = asked_once(choose, run.state, run.tools, {})(size)
+    kind_of = [int(str(item.record_id)[1:]) // 20 for item in choice.items]
+    assert kind_of == list(range(ROUNDS + 1))
+    assert requests == [size - n for n in range(ROUNDS + 1)]
+    assert (choice.strategy, choice.reason) == ("in order", "why")
 
 
 def test_random_draws_come_from_all_texts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,59 @@ def test_draws_never_train_and_count_as_labels(done: Bench) -> None:
     assert sum(trained.label_counts.values()) == trained.labels - trained.held_out
     taught = {id_: target for id_, target in labels.items() if id_ not in state.draws}
     assert trained.model_id == done.tools.learner.model_id(number, taught)
+
+
+LENGTHS = """
+import numpy as np
+from small_text import Classifier
+
+class Length(Classifier):
+    def __init__(self, num_classes):
+        self.num_classes = num_classes
+
+    def fit(self, train_set, weights=None):
+        return self
+
+    def predict(self, data_set, return_proba=False):
+        return self.predict_proba(data_set).argmax(axis=1)
+
+    def predict_proba(self, data_set):
+        raw = np.array([[len(text), 30.0] for text in data_set.x])
+        return raw / raw.sum(axis=1, keepdims=True)
+
+class Lengths:
+    def __init__(self, num_classes):
+        self.num_classes = num_classes
+
+    def new(self):
+        return Length(self.num_classes)
+"""
+"""A classifier of somebody's own, without vectors of texts."""
+
+
+@pytest.mark.parametrize("place", ["memory"])
+@pytest.mark.parametrize("classifier", ["tfidf", "own_lengths:Lengths"])
+def test_what_choosing_brought_is_told_where_texts_have_vectors(
+    make_bench: MakeBench, tmp_path: Path, classifier: str
+) -> None:
+    """Two arms learn from vectors that no label changes; accuracy needs none."""
+    (tmp_path / "own_lengths.py").write_text(LENGTHS)
+    sections: dict[str, Any] = {
+        **AUDIT,
+        "queue": {"batch_size": 20},
+        "classifier": {"name": classifier},
+        "strategy": {"name": "margin"},
+    }
+    bench = make_bench(100, **sections)
+    state = finished(bench)
+    last = state.evaluated[max(state.evaluated)].audit
+    assert isinstance(last["audit.accuracy"], float)
+    assert isinstance(last["audit.draws"], int)
+    assert last["audit.draws"] >= 10
+    has_vectors = classifier == "tfidf"
+    assert (last["audit.compared"] is not None) is has_vectors
+    assert (last["audit.gain"] is not None) is has_vectors
+    assert ("audit.edge" in last) is has_vectors
 
 
 def test_with_crowdlab_draws_train_no_fold_and_no_model_labels_them(

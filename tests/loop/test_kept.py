@@ -223,6 +223,35 @@ def test_many_answers_that_are_taken_back_let_older_ones_count_again() -> None:
     assert annotators_of(state) == {}
 
 
+def test_an_old_answer_that_comes_late_is_none_of_the_newest() -> None:
+    """It was given while no daemon looked, and more than are kept were given since."""
+    size = KEPT + 20
+    batch = Batch("b0", 0, "x", None, tuple(BatchItem(PoolId(f"r{n}")) for n in range(size + 1)))
+    begin = datetime(2026, 1, 1)  # noqa: DTZ001 - Argilla's times have no zone either
+    late, *answers = (
+        Answer(id_, "ann", AnswerStatus.SUBMITTED, "a", (begin + timedelta(seconds=n)).isoformat())
+        for n, id_ in enumerate(batch.external_ids)
+    )
+    state = apply(
+        State(phase=Phase.COLLECT, batches=(batch,)), AnswersCollected(1.0, tuple(answers))
+    )
+    before = annotators_of(state)["ann"]
+    assert before.given[-1] - before.given[0] == KEPT - 1
+    withdrawn = replace(late, status=AnswerStatus.WITHDRAWN, value=None)
+    for answer, total in ((late, size + 1), (withdrawn, size), (late, size + 1)):
+        state = apply(state, AnswersCollected(2.0, (answer,)))
+        after = annotators_of(state)["ann"]
+        assert after.total == total
+        assert (after.given, after.changed) == (before.given, before.changed)
+        assert annotators_of(replace(state)) == {"ann": after}
+    state = apply(state, AnswersCollected(3.0, (withdrawn,)))
+    same_annotators(state)
+    newest = replace(answers[-1], status=AnswerStatus.WITHDRAWN, value=None)
+    state = apply(state, AnswersCollected(4.0, (late, newest)))
+    same_annotators(state)
+    assert annotators_of(state)["ann"].given == before.given[:-1], "and not the late one"
+
+
 def same_annotators(state: State) -> None:
     """What is kept of each annotator, as far as it must be, is what a new walk gives."""
     kept, anew = annotators_of(state), annotators_of(replace(state))

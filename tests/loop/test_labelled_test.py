@@ -140,6 +140,29 @@ def test_where_all_is_discarded_what_is_left_is_counted(make_bench: MakeBench) -
 
 
 @pytest.mark.whatever_the_store
+@pytest.mark.parametrize("place", ["memory"])
+@pytest.mark.parametrize("left", [4, 5])
+def test_what_is_left_of_it_measures_nothing_where_it_is_too_little(
+    make_bench: MakeBench, left: int
+) -> None:
+    bench = asking(make_bench, 80, stopping={"max_rounds": 2})
+    kept = set(bench.tools.reserve[:left])
+
+    def act() -> None:
+        for id_ in bench.people.open_records("ann"):
+            if id_ in bench.tools.reserve and id_ not in kept:
+                bench.people.discard(id_, "ann")
+            else:
+                bench.people.submit(id_, "ann", gold(bench.tools.data.pool, id_))
+
+    state = finished(bench, act)
+    for row in metrics_log.rows(state):
+        assert row["measured_by"] == (ASKED if left == 5 else CROSS)
+        assert row.get("test_size") == (5 if left == 5 else None)
+        assert (row.get("cross.accuracy") is None) is (left == 5)
+
+
+@pytest.mark.whatever_the_store
 @pytest.mark.parametrize("share", [0.0, 0.2])
 def test_a_pool_is_labelled_to_its_end(make_bench: MakeBench, share: float) -> None:
     sections = {"audit": {"random_share": share}, "stopping": {"max_rounds": 60}}

@@ -10,6 +10,7 @@ import pytest
 
 from loopd.config.audit import USUAL_FOLDS, USUAL_SHARE
 from loopd.config_file import parse_config
+from loopd.data.pool import Pool
 from loopd.events import RoundEvaluated, RunStarted
 from loopd.loop.audit_draws import set_aside
 from loopd.loop.audit_in_force import folds_in_force, in_force, with_share
@@ -20,7 +21,7 @@ from loopd.metrics_log import writer as metrics_log
 from loopd.metrics_log.measured import CROSS, DRAWS, ENOUGH, measured, measured_in
 from loopd.operations.rebuild import Rebuilt
 from loopd.operations.recover import _as_begun, recovered
-from loopd.records import Batch, BatchItem, ExternalId, text_of
+from loopd.records import Batch, BatchItem, ExternalId, PoolId, Record, text_of
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import LABELS, Bench, MakeBench, gold
 
@@ -140,6 +141,57 @@ def test_several_labels_are_measured_by_their_own_measure(make_bench: MakeBench)
     rounds = [measured_in(event) for event in state.evaluated.values()]
     assert {one.metric for one in rounds if one is not None} == {"micro_f1"}
     assert set(sources(state)) == {DRAWS, CROSS}
+
+
+def _hardly_anything(bench: Bench) -> Callable[[], None]:
+    """People answer that texts have no label, but for one of each label."""
+    different = set(LABELS)
+
+    def act() -> None:
+        for id_ in bench.people.open_records("ann"):
+            label = gold(bench.tools.data.pool, id_)
+            if label in different and not is_draw(bench.state, id_):
+                different.remove(label)
+                bench.people.submit(id_, "ann", [label])
+            else:
+                bench.people.submit(id_, "ann", ["none"])
+
+    return act
+
+
+def is_draw(state: State, external_id: str) -> bool:
+    return state.originals[ExternalId(external_id)] in state.draws
+
+
+TOPICS = {"type": "multi_label", "labels": list(LABELS), "none_label": "none"}
+
+
+@pytest.mark.parametrize("place", ["memory"])
+def test_a_test_set_in_which_nothing_is_marked_tells_no_f1(make_bench: MakeBench) -> None:
+    bench = make_bench(60, task=TOPICS, queue={"batch_size": 12}, stopping={"max_rounds": 1})
+    blank = Pool(tuple(Record(PoolId(f"t{n}"), f"nothing of it {n}", ()) for n in range(20)))
+    bench.tools.__dict__["data"] = replace(bench.tools.data, test=blank)
+    state = finished(bench, _hardly_anything(bench))
+    event = state.evaluated[0]
+    names = ("micro_f1", "micro_f1_low", "micro_f1_high", "macro_f1")
+    assert [event.metrics[name] for name in names] == [None] * 4
+    assert (event.metrics["metric"], event.metrics["test_size"]) == ("micro_f1", 20)
+    assert measured_in(event) is None
+    assert event.confusion == ()
+
+
+@pytest.mark.parametrize("place", ["memory"])
+def test_draws_in_which_nothing_is_marked_tell_no_f1(make_bench: MakeBench) -> None:
+    audit = {"random_share": 0.5, "folds": 0}
+    limits: dict[str, Any] = {"queue": {"batch_size": 12}, "stopping": {"max_rounds": 1}}
+    bench = untested(make_bench(60, task=TOPICS, audit=audit, **limits))
+    state = finished(bench, _hardly_anything(bench))
+    event = state.evaluated[0]
+    assert event.audit["audit.draws"] == 6
+    assert event.audit["audit.accuracy"] == 1.0
+    assert not [name for name in event.audit if "f1" in name]
+    assert measured_in(event) is None
+    assert sources(state) == []
 
 
 # -- the share of draws ----------------------------------------------------------------------------

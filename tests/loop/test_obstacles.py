@@ -122,6 +122,12 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], str, tuple[str, ...]]] = {
         "deleted",
         ("gone from Argilla",),
     ),
+    "all deleted before anybody answered": (
+        [FIRST, AnswersCollected(START + 60, (), tuple(ExternalId(f"r{n:03d}") for n in range(4)))],
+        {},
+        "unanswered",
+        ("Nobody answered.", "go on labelling"),
+    ),
     "one person where two are needed": (
         [FIRST, alike("fruit", 3)],
         {"queue": {"batch_size": 4, "low_watermark": 0, "min_submitted": 2}},
@@ -169,11 +175,23 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], str, tuple[str, ...]]] = {
         "no_model",
         ("ended without a model", "label_budget"),
     ),
+    "the end without a model, and a pool that can grow": (
+        [FIRST, alike("fruit"), closed(), RunStopped(START + 80, "pool_exhausted")],
+        {"pool": {"argilla": {"dataset": "theirs"}}, "argilla": {}},
+        "no_model",
+        ("every text of the pool was asked: add records to the dataset in Argilla",),
+    ),
     "the pool is used up": (
         [*story(2)[1:-3], RunStopped(START + 900, "pool_exhausted")],
         {},
         "pool_exhausted",
-        ("Every text of the pool was asked",),
+        ("Every text of the pool was asked", "a new run, with another run.dir"),
+    ),
+    "a pool that can grow is used up": (
+        [*story(2)[1:-3], RunStopped(START + 900, "pool_exhausted")],
+        {"pool": {"argilla": {"dataset": "theirs"}}, "argilla": {}},
+        "pool_exhausted",
+        ("Every text of the pool was asked", "add records to the dataset in Argilla"),
     ),
 }  # fmt: skip
 
@@ -205,6 +223,15 @@ GETS_ON: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "two people": (
         [FIRST, alike("fruit", 2), said(answer("r002", BOB, "tool", START))],
         {"queue": {"batch_size": 4, "low_watermark": 0, "min_submitted": 2}},
+    ),
+    "one class, and all are described": (
+        [FIRST, alike("fruit"), closed(), cold(1)],
+        {
+            "task": {
+                "labels": ["fruit", "tool"],
+                "descriptions": {"fruit": "Something to eat.", "tool": "Something to work with."},
+            },
+        },
     ),
     "a span": (
         [FIRST, alike([]), said(answer("r003", BOB, SPAN, START)), closed(), cold(1)],  # type: ignore[arg-type]
@@ -247,6 +274,11 @@ def test_a_single_person_and_second_opinions(tmp_path: Path) -> None:
     assert obstacle(state_of(*events), config) is None
     free = settings(tmp_path, strategy={"name": "activelab"}, relabel={"another_person": False})
     assert obstacle(state_of(*one), free) is None
+    gone = AnswersCollected(START, (), deleted=(ExternalId("r000#2"),))
+    assert obstacle(state_of(*one, gone), config) is None, "nothing waits for anybody"
+    both = replace(copies, items=(*copies.items, BatchItem(PoolId("r010"), 0.4)))
+    more_to_do = [*one[:-2], BatchPlanned(START, both, 0.1), one[-1]]
+    assert obstacle(state_of(*more_to_do), config) is None, "a new text is open to everybody"
 
 
 def test_random_draws_alone_teach_nothing(tmp_path: Path) -> None:

@@ -230,6 +230,19 @@ def test_a_batch_lasts_until_the_one_after_it() -> None:
     assert lasting(make_state([["a"]], []), 1, 10) == 10
 
 
+@pytest.mark.parametrize(("people", "size"), [(0, 10), (1, 10), (8, 30)])
+def test_a_crowd_of_which_each_person_answers_once_sizes_the_next_batch(
+    people: int, size: int
+) -> None:
+    """Eight answers in 7 seconds: 30 in 30; nobody, and who is alone, has no rate."""
+    last = ids("r", people or 1)
+    answers = [given(id_, f"p{n}", float(n)) for n, id_ in enumerate(last[:people])]
+    state = make_state([["a"], last], answers)
+    closed = {**state.collected, 1: BatchCollected(ZERO + 150, "b1", "complete", 0, {})}
+    assert lasting(replace(state, collected=closed), 1, 10) == size
+    assert lasting(state, 1, 10) == 10, "the batch is open: there may be nobody else"
+
+
 def test_the_slow_first_round_sizes_no_batch_after_the_second() -> None:
     state = make_state([["a"], ["b"], ids("r", 40)], steady("r", "ann", 20, 0.5))
     slow = {0: ModelTrained(0.0, 0, "m", 1, 0, {}, 400.0)}

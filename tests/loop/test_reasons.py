@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from loopd.annotation import record_schema
+from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.strategies.catalogue import STRATEGIES
+from loopd.loop import reasons
 from loopd.machine import State, fold
 from loopd.overview.open_records import open_records
-from loopd.records import Batch, BatchItem, Suggestion
+from loopd.records import Batch, BatchItem, PoolId, Span, Suggestion
 from loopd.storage.codec import decode, encode
 from tests.loop.conftest import Bench, MakeBench, gold
 
@@ -66,8 +69,6 @@ def test_the_first_batch_says_why_too(make_bench: MakeBench, name: str) -> None:
 
 
 def test_a_share_counts_the_labels_among_the_nearest(make_bench: MakeBench) -> None:
-    import numpy as np
-
     bench = make_bench(strategy={"name": "typiclust"})
     state = played(bench, 2)
     learner, pool = bench.tools.learner, bench.tools.data.pool
@@ -87,6 +88,57 @@ def test_a_share_counts_the_labels_among_the_nearest(make_bench: MakeBench) -> N
         assert shown is not None
         count = round(int(shown[1]) / 5)
         assert least <= count <= least + 20 - len(sure)
+
+
+def test_in_a_large_pool_the_most_similar_ones_are_looked_for_among_a_part(
+    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every third text of this pool; one that is not among them is like others all the same."""
+    monkeypatch.setattr(reasons, "LOOKED_AT", 20)
+    monkeypatch.setattr(reasons, "SIMILAR", 4)
+    tools = make_bench(60).tools
+    ids = [record.id for record in tools.data.pool]
+    vectors = tools.learner.vectors(ids)
+    assert vectors is not None
+    choice = BatchChoice(tuple(map(BatchItem, ids)), "typiclust")
+    labelled = set(ids[::9])
+    explained = reasons.explained(choice, tools, None, labelled)
+    looked_at = np.arange(0, 60, 3)
+    for position, item in enumerate(explained.items):
+        others = looked_at[looked_at != position]
+        closeness = vectors[others] @ vectors[position]
+        border = np.sort(closeness)[-4]
+        is_open = np.array([ids[row] not in labelled for row in others])
+        least = int(is_open[closeness > border + 1e-6].sum())
+        most = min(4, int(is_open[closeness > border - 1e-6].sum()))
+        shown = re.search(r": (\d+) % of the 4 most similar texts are unlabelled$", item.reason)
+        assert shown is not None, item.reason
+        assert least <= int(shown[1]) / 25 <= most
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning:sklearn")
+def test_of_a_text_that_is_alone_no_share_of_similar_ones_is_told(make_bench: MakeBench) -> None:
+    bench = make_bench(1, strategy={"name": "auto", "cold_start": "facility_location"})
+    (item,) = played(bench, 1).batches[0].items
+    assert item.reason == STRATEGIES["facility_location"].reason
+
+
+def test_where_no_spans_are_proposed_none_are_told(make_bench: MakeBench) -> None:
+    marked = Suggestion((Span(0, 3, "fruit"), Span(5, 8, "tool")), (0.9, 0.4))
+    items = (
+        BatchItem(PoolId("r000"), suggestion=marked),
+        BatchItem(PoolId("r001")),
+        BatchItem(PoolId("r002"), suggestion=Suggestion((), ())),
+    )
+    model: Any = "a model"
+    choice = BatchChoice(items, "token_entropy")
+    explained = reasons.explained(choice, make_bench().tools, model, ())
+    words = STRATEGIES["token_entropy"].reason
+    assert [item.reason for item in explained.items] == [
+        f"{words}: the least sure of its 2 spans has 40 %",
+        words,
+        f"{words}: the model marks nothing",
+    ]
 
 
 def test_random_draws_do_not_say_why(make_bench: MakeBench) -> None:

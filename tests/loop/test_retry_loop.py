@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from itertools import islice, pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from loopd.config import ArgillaSection
 from loopd.errors import TransientError
+from loopd.loop.observers import Observers
 from loopd.loop.retry import delays
 from loopd.loop.retry_loop import RetryLoop
+from loopd.loop.run import patience as patience_of_a_run
 
 
 def waits(seed: int | None = None) -> list[float]:
@@ -86,3 +91,30 @@ def test_an_outage_is_waited_for_so_long_and_no_longer(
         with pytest.raises(TransientError):
             patience.attempt(away)
     assert attempts[0] == failures
+
+
+@pytest.mark.parametrize("stops_in", [None, 1, 2, 3])
+def test_a_long_wait_gives_signs_of_life_and_may_be_ended_at_each(stops_in: int | None) -> None:
+    """The server asks for 70 seconds; a watchdog wants a sign every 30."""
+    error, deeds, failures = TransientError("busy"), list[Any](), iter([True, False])
+    error.retry_after = 70.0
+
+    def busy() -> str:
+        if next(failures):
+            raise error
+        return "up"
+
+    def wait(seconds: float) -> bool:
+        deeds.append(seconds)
+        return deeds.count("beat") == stops_in
+
+    stop: Any = SimpleNamespace(wait=wait)
+    waiting = patience_of_a_run(
+        ArgillaSection(max_backoff=1.0),
+        stop,
+        lambda: deeds.append("beat"),
+        Observers(),
+        monotonic=lambda: 0.0,
+    )
+    assert waiting.attempt(busy) == ("up" if stops_in is None else None)
+    assert deeds == ["beat", 30.0, "beat", 30.0, "beat", 10.0][: 2 * (stops_in or 3)]

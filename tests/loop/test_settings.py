@@ -114,6 +114,11 @@ def test_a_new_configuration_counts_again() -> None:
         ),
         ({"questions": {}}, "question `label` is gone", False),
         (
+            {"questions": {"label": "label_selection"}},
+            "question `label` was label_selection, required and is label_selection",
+            True,
+        ),
+        (
             {"label_texts": {"fruit": "Obst", "tool": "Tool"}},
             "`fruit` now reads 'Obst'",
             True,

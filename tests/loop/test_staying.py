@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,12 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
+from loopd.config import Config
 from loopd.config_file import load_config
-from loopd.loop.staying import Rest
+from loopd.loop.observers import Observer
+from loopd.loop.staying import Rest, run_and_stay
+from loopd.loop.stop import Stop
+from loopd.machine import Phase, State
 
 SETTINGS: dict[str, Any] = {
     "task": {"labels": ["fruit", "tool"]},
@@ -29,11 +34,13 @@ class Waits:
         self.actions = list(actions)
         self.seconds: list[float] = []
         self.beats = 0
-        self.stop = SimpleNamespace(wait=self._wait)
+        self.is_stopped = False
+        self.stop = SimpleNamespace(wait=self._wait, is_set=lambda: self.is_stopped)
 
     def _wait(self, seconds: float) -> bool:
         self.seconds.append(seconds)
         if not self.actions:
+            self.is_stopped = True
             return True
         self.actions.pop(0)()
         return False
@@ -120,3 +127,76 @@ def test_a_file_that_was_changed_before_the_run_was_done_counts_at_once(path: Pa
     writing(path, **RAISED)()
     rest(Waits(lambda: None))  # type: ignore[arg-type]
     assert rest.news is not None
+
+
+# -- one stretch of the run after the other --------------------------------------------------------
+
+
+class Stretches:
+    """Daemons that are done at once, and rest; each waits through the next of these."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *waits: Waits) -> None:
+        self.waits = list(waits)
+        self.max_rounds: list[int | None] = []
+        self.watched: list[Sequence[object]] = []
+        self.closing: Callable[[Waits], None] = lambda _: None
+        monkeypatch.setattr("loopd.loop.staying.run_daemon", self._run)
+
+    def _run(
+        self,
+        config: Config,
+        _progress: object,
+        observers: Sequence[Observer],
+        *,
+        rest: Rest,
+        stop: Stop,
+    ) -> State:
+        assert stop.second_kills
+        self.max_rounds.append(config.stopping.max_rounds)
+        self.watched.append(observers)
+        loop = self.waits.pop(0)
+        rest(loop)  # type: ignore[arg-type]
+        self.closing(loop)
+        return State(phase=Phase.DONE, config_digest=config.digest())
+
+    def stay(self, path: Path) -> State:
+        """Run with what the file says now."""
+        writing(path)()
+        observers: Callable[[Config], Any] = lambda config: [config.stopping.max_rounds]  # noqa: E731
+        return run_and_stay(path, load_config(path), None, observers)
+
+
+def test_a_run_goes_on_with_what_its_configuration_says_then(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    further = writing(path, stopping={"max_rounds": 5})
+    waits = (Waits(writing(path, **RAISED)), Waits(lambda: None, further), Waits())
+    stretches = Stretches(monkeypatch, *waits)
+    state = stretches.stay(path)
+    assert stretches.max_rounds == [2, 3, 5]
+    assert stretches.watched == [[2], [3], [5]], "observers are of one stretch"
+    assert state.config_digest == load_config(path).digest()
+
+
+def test_a_stop_while_parts_are_closed_counts_although_the_configuration_changed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(loop: Waits) -> None:
+        loop.is_stopped = True
+
+    stretches = Stretches(monkeypatch, Waits(writing(path, **RAISED)))
+    stretches.closing = stop
+    assert stretches.stay(path).phase is Phase.DONE
+    assert stretches.max_rounds == [2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_between_two_stretches_is_not_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    before = signal.getsignal(number)
+    stretches = Stretches(monkeypatch, Waits(writing(path, **RAISED)))
+    stretches.closing = lambda _: signal.raise_signal(number)
+    assert stretches.stay(path).phase is Phase.DONE
+    assert stretches.max_rounds == [2]
+    assert signal.getsignal(number) is before
