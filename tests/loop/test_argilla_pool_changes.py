@@ -141,10 +141,10 @@ def test_a_text_is_erased_from_its_intake_and_known_again(config: Config, state:
     first, second = Intakes(where).read()
     assert [one.text for one in first] == ["text 0", "text 1", "", "text 3"]
     assert second == (record(4),)
-    known = read_withdrawn(where)
-    assert (known.holds("text 2"), known.holds("text 1")) == (True, False)
-    assert known.in_argilla == {"r2"}
-    assert known.before == {state.pool_fingerprint: 1, before: 2}
+    gone = read_withdrawn(where)
+    assert (gone.holds("text 2"), gone.holds("text 1")) == (True, False)
+    assert gone.in_argilla == {"r2"}
+    assert gone.before == {state.pool_fingerprint: 1, before: 2}
     assert "erasing texts" in ticks
 
 

@@ -76,7 +76,7 @@ def test_no_vector_is_asked_for_where_texts_are_not_compared(
 ) -> None:
     run = begun(tmp_path)
     grown(run, tweets(120, 40))
-    tools, asked = run.tools, list[Any]()
+    tools, looks = run.tools, list[Any]()
     usual = compared_with_old(run.state, tools, Audit())
     assert (usual["shift.unlike"], usual[SINCE]) == (1, 120)
     if reason == "another pool":  # more texts than the journal knows of
@@ -90,9 +90,9 @@ def test_no_vector_is_asked_for_where_texts_are_not_compared(
             "audit": config.audit.model_copy(update={"random_share": 0}),
         }
         tools = replace(tools, config=config.model_copy(update=sections))
-    monkeypatch.setattr(tools.learner, "vectors", asked.append)
+    monkeypatch.setattr(tools.learner, "vectors", looks.append)
     told = compared_with_old(run.state, tools, Audit())
-    assert asked == []
+    assert looks == []
     assert (told[INTAKES], told[SHARE]) == (1, 0)
     assert not {"shift.unlike", SINCE} & told.keys()
 
@@ -103,7 +103,7 @@ def test_a_draw_that_the_model_was_not_asked_about_counts_in_no_week(tmp_path: P
     run.now[0] += 8 * 86_400
     grown(run, questions(120, 30))
     ids = [PoolId(f"r{number:03d}") for number in (3, 7, 125, 130)]
-    draws = [(place, 0, id_, "fruit") for place, id_ in zip((3, 7, 125, 130), ids, strict=True)]
+    draws = [(row, 0, id_, "fruit") for row, id_ in zip((3, 7, 125, 130), ids, strict=True)]
     guesses = {run.state.round: {ids[0]: "fruit", ids[1]: "tool", ids[2]: "fruit"}}
     row = _by_week(run.state, _intakes(run.state), _Draws(draws, guesses))
     first, second = f"{WEEK}1970-W01", f"{WEEK}1970-W02"

@@ -25,8 +25,8 @@ def bench(make_bench: MakeBench) -> Bench:
     real = bench.people.visible
 
     def visible(batches: Collection[Batch], **named: Any) -> frozenset[ExternalId]:
-        found: frozenset[ExternalId] = real(batches, **named)
-        return found & set(bench.state.batch.external_ids[:2])
+        all_of_them: frozenset[ExternalId] = real(batches, **named)
+        return all_of_them & set(bench.state.batch.external_ids[:2])
 
     bench.people.visible = visible
     return bench

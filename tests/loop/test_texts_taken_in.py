@@ -87,8 +87,8 @@ def test_whoever_has_lost_the_journal_has_all_texts_once(tmp_path: Path, number:
     table = PoolTable(run.config.run.dir)
     first, later = make_pool(40).records, make_pool(50).records
     shutil.rmtree(run.config.run.dir / POOL_FOLDER)
-    for place, records in enumerate([first, later[35:45], later[38:]][: number + 1]):
-        table.put(place, records)
+    for row, records in enumerate([first, later[35:45], later[38:]][: number + 1]):
+        table.put(row, records)
     pool = all_kept(run.config)
     assert pool is not None
     assert pool.ends == (40, 45, 50)[: number + 1]
