@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loopd.learning.batch_choice import BatchChoice
 from loopd.learning.strategies.reason_words import AMONG_NEW
 from loopd.loop.audit_figures import Audit
+from loopd.loop.fresh_share import with_new_texts
 from loopd.loop.new_texts import _by_week, _Draws, _intakes, compared_with_old
 from loopd.machine import Phase
 from loopd.metrics_log.rows import number
 from loopd.metrics_log.shift import INTAKES, SHARE, SINCE, WEEK
-from loopd.records import PoolId, Record
+from loopd.records import BatchItem, PoolId, Record
 from loopd.storage.inbox import Inbox
 from tests.loop.growing import GrowingRun, Row
 from tests.loop.test_new_texts import begun, chosen, joins, next_batch, questions, tweets
@@ -56,6 +58,25 @@ def test_a_share_of_all_gives_a_whole_batch_to_new_texts(tmp_path: Path) -> None
     assert all(text >= 120 for text in chosen(event))
     assert all(item.reason.startswith(AMONG_NEW) for item in event.batch.items)
     assert len(set(event.batch.record_ids)) == 6
+
+
+def test_where_all_are_new_the_strategy_is_asked_once_and_its_order_stays(tmp_path: Path) -> None:
+    run = begun(tmp_path, strategy={"fresh_share": 1.0})
+    grown(run, questions(120, 30))
+    order = [PoolId(f"r{row}") for row in (140, 125, 149, 120, 131, 138)]
+    counts: list[int] = []
+
+    def choose(
+        count: int, besides: Collection[PoolId], old: Collection[PoolId] = ()
+    ) -> BatchChoice:
+        counts.append(count)
+        assert not {*besides, *old} & {*order}
+        return BatchChoice(tuple(BatchItem(id_, 0.5) for id_ in order[:count]), "random")
+
+    mixed_in = with_new_texts(choose, run.state, run.tools, (), cold=False)
+    choice = mixed_in(6, ())
+    assert [item.record_id for item in choice.items] == order
+    assert counts == [6]
 
 
 def test_a_classifier_without_vectors_cannot_say_that_texts_differ(tmp_path: Path) -> None:
