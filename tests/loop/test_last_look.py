@@ -11,6 +11,7 @@ from loopd.annotation.store import Sweep
 from loopd.errors import TransientError
 from loopd.events import BatchCollected, BatchPlanned, RunResumed, RunStopped
 from loopd.loop.account_watch import AccountWatch
+from loopd.loop.batch_closing import LAST_LOOKS
 from loopd.loop.steps import STEPS
 from loopd.machine import Phase, State
 from loopd.records import Batch, ExternalId
@@ -96,17 +97,24 @@ def test_an_edit_counts_where_a_measure_ends_the_run(bench: Bench) -> None:
 def test_who_never_stops_editing_does_not_keep_the_run_from_its_end(bench: Bench) -> None:
     make_large(bench)
     bench.run_until(lambda state: state.phase is Phase.DECIDE, lambda: answer(bench))
-    sweep, turn = bench.people.sweep, [0]
+    sweep, looks = bench.people.sweep, []
 
     def edited(external_ids: Collection[ExternalId]) -> Sweep:
-        turn[0] += 1
         name = bench.state.batches[0].external_ids[0]
-        bench.people.submit(name, "ann", ("fruit", "tool")[turn[0] % 2])
+        before = bench.state.answers[(name, "ann")].value
+        looks.append("tool" if before == "fruit" else "fruit")
+        bench.people.submit(name, "ann", looks[-1])
         whole: Sweep = sweep(external_ids)
         return whole
 
     bench.people.sweep = edited
-    assert bench.run_until(lambda _: False, lambda: None, steps=20).stopped is not None
+    so_far = len(bench.events)
+    after = bench.run_until(lambda _: False, lambda: None, steps=20)
+    assert len(looks) == LAST_LOOKS
+    *edits, last = bench.events[so_far:]
+    assert isinstance(last, RunStopped)
+    assert [one.value for edit in edits for one in getattr(edit, "answers", ())] == looks
+    assert after.answers[(bench.state.batches[0].external_ids[0], "ann")].value == looks[-1]
 
 
 @pytest.mark.parametrize("bench", [{"target_accuracy": 0.5, "patience": 1}], indirect=True)

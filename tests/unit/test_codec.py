@@ -151,3 +151,34 @@ def test_journals_of_the_first_version_replay() -> None:
     assert decode("RoundEvaluated", json.dumps(measured)) == RoundEvaluated(
         3.0, 0, {}, {}, "", "d", 0.1, 0.1
     )
+
+
+@pytest.mark.parametrize("half", ["\ud83d", "ä cut off \ud83d"])
+def test_half_a_character_that_somebody_else_wrote_comes_back(half: str) -> None:
+    """It cannot be written as it is."""
+    answer = Answer(ExternalId("r1"), "änn", AnswerStatus.INVALID, half, "t")
+    event = AnswersCollected(1.9, (answer,))
+    name, payload = encode(event)
+    assert payload.encode("utf-8")
+    assert decode(name, payload) == event
+
+
+def measured(*rows: object) -> str:
+    """What a journal says of a round, with rows of its confusion."""
+    event = RoundEvaluated(4.0, 1, {}, {}, "", "d", 0.1, 0.2)
+    return json.dumps({**asdict(event), "confusion": rows})
+
+
+@pytest.mark.parametrize("row", [["a", "b"], ["a", "b", 3, 0.5], []])
+def test_a_row_with_another_number_of_values_is_not_cut(row: list[object]) -> None:
+    whole = decode("RoundEvaluated", measured(["a", "b", 3]))
+    assert isinstance(whole, RoundEvaluated)
+    assert whole.confusion == (("a", "b", 3),)
+    with pytest.raises(NewerError, match=f"RoundEvaluated, {len(row)} values instead of 3"):
+        decode("RoundEvaluated", measured(["a", "b", 3], row))
+
+
+def test_a_status_that_this_version_does_not_have_is_refused_by_its_name() -> None:
+    later = OLD_ANSWERS.replace('"withdrawn"', '"postponed"')
+    with pytest.raises(NewerError, match="AnswersCollected, unknown AnswerStatus 'postponed'"):
+        decode("AnswersCollected", later)

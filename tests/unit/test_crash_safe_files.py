@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loopd.errors import LockedError, StorageError
-from loopd.storage.files import write_atomic
+from loopd.storage.files import probe_atomic, probe_folder, write_atomic
 from loopd.storage.lock import holder, is_held_here, refuse_held, run_lock
 from loopd.storage.replacing import write_journal
 from tests.unit.test_replacing import SOME
@@ -97,3 +99,52 @@ def test_only_who_has_taken_the_lock_holds_it(tmp_path: Path) -> None:
         assert is_held_here(tmp_path)
     assert held == [False]
     assert not is_held_here(tmp_path)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of errors, of which the system answers the last where no name is given to a file."""
+    errors: list[int] = []
+    real = os.open
+
+    def opened(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        if errors and flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errors[-1], os.strerror(errors[-1]))
+        return real(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", opened)
+    return errors
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, None])
+def test_a_folder_is_tried_on_a_system_without_files_that_have_no_name(
+    tmp_path: Path, refused: list[int], monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    real, tried = Path.rmdir, list[Path]()
+
+    def rmdir(path: Path) -> None:
+        tried.append(path)
+        real(path)
+
+    monkeypatch.setattr(Path, "rmdir", rmdir)
+    if number is None:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    else:
+        refused.append(number)
+    for probe in (probe_folder, lambda folder: probe_atomic(folder / "file")):
+        probe(tmp_path)
+    assert [path.parent for path in tried] == [tmp_path, tmp_path]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EROFS, "Read-only"), (errno.ENOSPC, "No space"), (13, "denied")]
+)
+def test_a_folder_in_which_nothing_can_be_made_is_refused_and_not_tried_again(
+    tmp_path: Path, refused: list[int], number: int, words: str
+) -> None:
+    refused.append(number)
+    with pytest.raises(StorageError, match=words) as caught:
+        probe_folder(tmp_path)
+    assert str(tmp_path) in caught.value.message
+    assert list(tmp_path.iterdir()) == []

@@ -304,3 +304,47 @@ def test_another_programs_database_is_no_run_that_only_begins(tmp_path: Path) ->
     _change(tmp_path / "journal.sqlite", "CREATE TABLE other (x)")
     with pytest.raises(JournalError, match="not a loopd journal"):
         recorded_run(tmp_path)
+
+
+def test_another_process_that_does_not_let_go_is_named_and_nothing_is_lost(path: Path) -> None:
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        before = journal.read()
+        journal._db.execute("PRAGMA busy_timeout=1")  # else ten seconds
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match=f"{path} is locked") as caught:
+            journal.append(STARTED)
+        assert caught.value.hint == "close what has it open"
+        other.execute("ROLLBACK")
+        journal.append(STARTED)
+    with Journal(path, read_only=True) as journal:
+        assert journal.read() == [*before, STARTED]
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_damage_beside_the_rows_is_noticed(path: Path, read_only: bool) -> None:
+    """The database counts a free page that it does not have; each row is sound."""
+    _change(path, "PRAGMA journal_mode=DELETE")
+    with path.open("r+b") as file:
+        file.seek(36)
+        file.write((1).to_bytes(4, "big"))
+    with pytest.raises(JournalError, match=f"{path} is damaged") as caught:
+        Journal(path, read_only=read_only)
+    assert "loopd recover" in (caught.value.hint or "")
+
+
+def test_a_journal_at_rest_that_a_daemon_writes_anew_is_read_as_it_is_by_then(
+    tmp_path: Path,
+) -> None:
+    """It was opened as a file that nobody changes, and is larger than what SQLite remembers."""
+    path = tmp_path / "journal.sqlite"
+    long = [replace(STARTED, dataset_id=f"{number}" * 200_000) for number in range(20)]
+    with Journal(path) as journal:
+        for event in long:
+            journal.append(event)
+    after = [replace(event, seed=event.seed + 1) for event in long[1:]]
+    with Journal(path, read_only=True) as reader, Journal(path) as daemon:
+        daemon.read()
+        daemon.rewrite(after)
+        assert reader.read() == after
+        daemon.append(STARTED)
+        assert reader.read()[-1] == STARTED
