@@ -318,13 +318,17 @@ class ArgillaStore:
             self._http.request("PUT", f"responses/{response['id']}", json=body)
 
     def _everything(self, progress: Progress | None) -> Iterator[Json]:
-        """All records; listed twice where some were removed on the way."""
+        """All records; listed twice where some came or went on the way.
+
+        Where one goes, another slips over the border of a page and is on none.
+        """
         seen: set[str] = set()
         for size in PAGE_SIZES:
+            before = self._dataset.api.total()
             for page in self._dataset.api.pages(size, progress=progress):
                 yield from (record for record in page if record["id"] not in seen)
                 seen.update(record["id"] for record in page)
-            if len(seen) == self._dataset.api.total():
+            if len(seen) == before == self._dataset.api.total():
                 return
 
     # -- reading -------------------------------------------------------------------------------

@@ -108,8 +108,9 @@ class MemoryStore:
         for position, item in enumerate(batch.items):
             key = keys.get(item.external_id, item.external_id)
             shown = record_schema.field_text(self._task, texts[item.record_id])
+            is_new = key not in records
             stored = records.setdefault(key, _Stored(shown, self._moment(), {}))
-            self._merge(stored, batch, position)
+            self._merge(stored, batch, position, is_new=is_new)
             self._index_anew(stored)
         return frozenset()
 
@@ -227,7 +228,9 @@ class MemoryStore:
             readings = record_schema.readings(self._task, stored.field_value)
             if id_ not in external_ids and not any(map(is_withdrawn, readings)):
                 continue
-            if is_own and id_ in external_ids and not NAMES.theirs(stored.metadata):
+            was_there = NAMES.ours(stored.metadata).get("made_by") == record_schema.OTHERS
+            alone = is_own and not was_there and not NAMES.theirs(stored.metadata)
+            if alone and id_ in external_ids:
                 del records[id_]
                 continue
             others.add(str(id_))
@@ -340,8 +343,13 @@ class MemoryStore:
         return {"id": id_, "external_id": id_, "fields": fields, "metadata": stored.metadata}
 
     @staticmethod
-    def _merge(stored: _Stored, batch: Batch, position: int) -> None:
-        ours = {**record_schema.metadata(batch, position), run_mark.PROPERTY: RUN_ID}
+    def _merge(stored: _Stored, batch: Batch, position: int, *, is_new: bool = False) -> None:
+        is_ours = is_new or run_mark.PROPERTY in stored.metadata
+        ours = {
+            **record_schema.metadata(batch, position),
+            **record_schema.maker(NAMES.ours(stored.metadata), is_ours=is_ours),
+            run_mark.PROPERTY: RUN_ID,
+        }
         stored.metadata = {**NAMES.theirs(stored.metadata), **ours}
         stored.suggestion = batch.items[position].suggestion
 

@@ -90,11 +90,16 @@ class RecordBodies:
             batch, position, text: see :meth:`new`.
         """
         proposal = record_schema.suggestion(self.task, batch, position, text, self.question_id)
+        metadata = record.get("metadata") or {}
+        ours = self.names.ours(metadata)
+        is_ours = run_mark.PROPERTY in metadata or record_schema.is_batch(ours)
+        maker = record_schema.maker(ours, is_ours=is_ours)
         return {
             "id": record["id"],
             "metadata": {
-                **self.names.theirs(record.get("metadata")),
+                **self.names.theirs(metadata),
                 **self._metadata(batch, position),
+                **self.names.named(maker),
             },
             **self._proposed(proposal if self._may_propose(record, proposal) else None),
         }

@@ -32,12 +32,16 @@ METADATA: dict[str, tuple[str, str]] = {
     "second_opinion_of": ("terms", "Second opinion of"),
     "origin": ("terms", "Origin"),
     "chosen_because": ("terms", "Why it was chosen"),
+    "made_by": ("terms", "Made by"),
 }
 """Metadata properties of records: Argilla type and title by name."""
 
-HIDDEN = frozenset({"origin", "chosen_because"})
+HIDDEN = frozenset({"origin", "chosen_because", "made_by"})
 """Those that annotators are not shown: nobody should work on a random draw in another way, or be
 told what the model thinks where no suggestion says so."""
+
+OTHERS = "others"
+"""The ``made_by`` of a record that was there before loopd published it; its own have none."""
 
 RANDOM, TEST = "random", "test"
 """The ``origin`` of a record that was drawn for the audit, or for the test set that people label;
@@ -133,6 +137,16 @@ def suggestion(task: Task, batch: Batch, position: int, text: str, question_id: 
     if task.kind == "spans":
         proposal["value"] = to_page(text, proposal["value"])
     return {"question_id": question_id, "agent": f"{AGENT}{batch.model_id}", **proposal}
+
+
+def maker(ours: Mapping[str, JsonValue], *, is_ours: bool) -> dict[str, JsonValue]:
+    """The metadata that says whose a record is that was there already.
+
+    Args:
+        ours: loopd's metadata of the record, under plain names.
+        is_ours: whether loopd has published it before.
+    """
+    return {} if is_ours and ours.get("made_by") != OTHERS else {"made_by": OTHERS}
 
 
 def is_batch(ours: Mapping[str, JsonValue]) -> bool:

@@ -1,7 +1,8 @@
 """Owns how the records of withdrawn texts leave a dataset; must touch no record of others.
 
 A record that loopd has made, in a dataset of its own, is deleted with its answers. Whatever else
-shows such a text is people's: loopd takes what it has written there, and the record stays.
+shows such a text is people's, also where loopd has published it: loopd takes what it has written
+there, and the record stays.
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ def _is_loopds(
     names = [dataset.names(name) for name in record_schema.METADATA]
     own = {body["name"] for body in plan.layout.property_bodies(names)}
     theirs = dataset.names.theirs(_metadata(record)).keys() - own
+    was_there = dataset.names.ours(_metadata(record)).get("made_by") == record_schema.OTHERS
     agents = [str(entry.get("agent")) for entry in record.get("suggestions") or ()]
     is_proposed = all(agent.startswith(record_schema.AGENT) for agent in agents)
-    return record["external_id"] in external_ids and not theirs and is_proposed
+    is_alone = not theirs and not was_there and is_proposed
+    return record["external_id"] in external_ids and is_alone
 
 
 def _is_copy(record: Json, dataset: ArgillaDataset) -> bool:

@@ -158,7 +158,8 @@ def keep(config: Config, state: State, now: PoolNow, wall: float) -> Path | None
         with carried_over(config.run.dir):  # withdrawn texts must not come back from the dataset
             aside = intakes.begin(now.added, wall)
     elif now.added:
-        intakes.add(now.added)
+        # Not behind others that the journal does not know: it is older, from a backup.
+        intakes.add(now.added, number=len(now.pool.parts) - 1)
     _say(now, aside)
     return aside
 

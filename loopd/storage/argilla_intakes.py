@@ -72,13 +72,25 @@ class Intakes:
         self.add(records)
         return aside
 
-    def add(self, records: Sequence[Record]) -> None:
-        """Keep these as the next intake: a crash leaves all of it or nothing.
+    def add(self, records: Sequence[Record], number: int | None = None) -> None:
+        """Keep these as the last intake: a crash leaves all of it or nothing.
+
+        Args:
+            records: of the intake.
+            number: how many of those that are there stay before it, by default all; any others
+                are forgotten.
 
         Raises:
             StorageError: they cannot be written.
         """
-        _write(self._path(len(self._paths())), records)
+        paths = self._paths()
+        number = len(paths) if number is None else number
+        for path in reversed(paths[number + 1 :]):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise storage_error(path, error) from error
+        _write(self._path(number), records)
 
     def rewrite(self, changed: Callable[[Record], Record]) -> None:
         """Write anew each intake of which a record is to be another; positions stay.
@@ -134,7 +146,9 @@ def _read(path: Path) -> tuple[Record, ...]:
         ) from None
 
 
-def _record(path: Path, line: dict[str, str]) -> Record:
+def _record(path: Path, line: object) -> Record:
+    if not isinstance(line, dict):
+        raise ValueError
     if len(line) != len(_LINE):
         _refuse_newer(path, line, _LINE)
     if not all(isinstance(value, str) for value in line.values()):

@@ -13,6 +13,7 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
+from loopd.annotation.record_schema import METADATA
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
 from loopd.config_file import parse_config
@@ -100,7 +101,7 @@ def everything(api: Api, dataset: Made) -> dict[str, Json]:
 def others(one: Json) -> Json:
     """A record without what loopd may write."""
     keys = ("external_id", "fields", "responses", "vectors")
-    own = {"batch_id", "round", "strategy", "score", "priority", "model_id", "origin", PROPERTY}
+    own = {*METADATA, PROPERTY}
     metadata = {name: value for name, value in (one["metadata"] or {}).items() if name not in own}
     foreign = [entry for entry in one["suggestions"] if not entry["agent"].startswith("loopd:")]
     return {**{key: one.get(key) for key in keys}, "metadata": metadata, "foreign": foreign}

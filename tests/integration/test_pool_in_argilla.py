@@ -285,6 +285,21 @@ def test_a_record_that_comes_or_goes_while_the_texts_are_read_doubles_none(
     assert pages == [(4, 6), (6, 6), (3, total), (min(6, total), total)] + [(7, 7)] * len(late)
 
 
+def test_a_text_that_slips_over_the_border_of_a_page_is_read(
+    store: ArgillaStore, config: Config, theirs: Made, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record before it goes meanwhile, and there seem to be as many as were read."""
+    monkeypatch.setattr("loopd.annotation.argilla_store.PAGE_SIZES", (3, 4))
+    going = iter(["r1"])
+
+    def progress(*_: object) -> None:
+        for id_ in going:
+            api.call("DELETE", f"records/{theirs.records[id_]}")
+
+    pool, _ = store.texts(pool_options(config), progress)
+    assert {one.text for one in pool} == set(TEXTS.values())
+
+
 def test_check_says_what_is_there_and_changes_nothing(
     config: Config, theirs: Made, api: Api
 ) -> None:

@@ -95,6 +95,27 @@ def test_records_of_others_lose_only_what_loopd_has_written(
     assert api.record(dataset, "r2")["metadata"]["batch_id"] == "b0000"
 
 
+def test_records_of_others_under_the_run_s_ids_stay_though_all_are_published(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """Also by a process that did not publish them, and when the model's view was written anew."""
+    dataset = api.dataset(name=name)
+    api.upsert(dataset, item("r1", "an apple"), item("r3", "a pear"))
+    api.answer(dataset, "r1", "tool")
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, first := batch(0, *proposing("r1", "r2", "r3")))
+    store.refresh([first], {id_: POOL[id_].text for id_ in map(PoolId, ("r1", "r2", "r3"))})
+    again = make_store(name)
+    again.reach(POOL.without_texts([PoolId("r1"), PoolId("r2"), PoolId("r3")]))
+    ids = names("r1", "r2", "r3")
+    assert again.remove(ids, is_one("r1", "r2", "r3")) == {"r1", "r3"}
+    left = {record["external_id"]: record for record in api.listed(dataset)}
+    assert left.keys() == {"r1", "r3"}
+    assert all(not record["metadata"] and not record["suggestions"] for record in left.values())
+    assert [len(left[id_]["responses"]) for id_ in ("r1", "r3")] == [1, 0]
+
+
 def test_a_note_on_a_record_of_the_run_makes_it_stay(
     api: Api, argilla: LiveArgilla, make_store: MakeStore, name: str
 ) -> None:

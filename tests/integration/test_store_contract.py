@@ -555,6 +555,7 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
         "second_opinion_of",
         "origin",
         "chosen_because",
+        "made_by",
     }
     assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
     (proposal,) = first["suggestions"]

@@ -13,7 +13,7 @@ from loopd.config import Config
 from loopd.config_file import parse_config
 from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
-from loopd.events import RunStarted, TextsWithdrawn
+from loopd.events import PoolChanged, RunStarted, TextsWithdrawn
 from loopd.loop.argilla_pool import PoolNow, compared, keep, look, report_of
 from loopd.loop.data_sets import read_data
 from loopd.loop.erasing import Erased, erase
@@ -146,6 +146,20 @@ def test_a_text_is_erased_from_its_intake_and_known_again(config: Config, state:
     assert gone.in_argilla == {"r2"}
     assert gone.before == {state.pool_fingerprint: 1, before: 2}
     assert "erasing texts" in ticks
+
+
+def test_a_journal_from_a_backup_takes_no_text_in_twice(config: Config, state: State) -> None:
+    """It knows neither what has joined since nor what was withdrawn, and there is more by now."""
+    joins = shown(config, state, *map(record, range(5)))
+    keep(config, state, joins, 2.0)
+    later = apply(state, PoolChanged(2.0, 1, joins.pool.fingerprint, gone=(), back=()))
+    erase(config, withdrawn(config, later, "r1"))
+    for listed in ((0, 2, 3, 4), (0, 2, 3, 4, 5)):
+        now = look(config, state, Listing(*listed))  # type: ignore[arg-type]
+        assert [one.id for one in now.pool] == ["r0", "r1", *(f"r{each}" for each in listed[1:])]
+        keep(config, state, now, 3.0)
+        kept = [one.id for intake in Intakes(config.run.dir).read() for one in intake]
+        assert kept == list(now.pool.ids)
 
 
 @pytest.mark.parametrize("first", [None, "r2"])
