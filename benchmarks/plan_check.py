@@ -2,7 +2,7 @@
 
     python benchmarks/plan_check.py SOURCE... [--texts 10000 100000] [--formats csv]
         [--model packaged] [--classifiers frozen-head transformer] [--work DIR] [--without-encoding]
-        [--measure] [--name plan_check]
+        [--reference] [--name plan_check]
     python benchmarks/plan_check.py          # the last figures beside what is planned now
 
 SOURCE are JSON Lines files with a ``text``, as for ``scale.py``, which makes the texts from them.
@@ -17,9 +17,9 @@ default strategy, over a store in memory that answers at once:
 All with one thread. Seconds are those of the processor, so that other work on the machine counts
 less; memory is the largest resident set until then, pages of mapped files included. ``--model
 random`` is a BERT of one layer with random weights, with which millions of texts are encoded in
-minutes. With ``--measure`` the plan is that of ``loopd plan --measure``, which looks at the machine
-before anything else; without it, that of the reference machine. Writes
-``benchmarks/results/plan_check.json`` (or ``--name``), size by size; those of other sizes stay.
+minutes. The plan is that of ``loopd plan --measure``, which looks at the machine before anything
+else; with ``--reference``, on the machine that the constants come from, that of ``loopd plan``.
+Writes ``benchmarks/results/plan_check.json`` (or ``--name``), size by size; other sizes stay.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import machine
 from big_pool import BATCH, LABELS, Process, make_table, peak, random_model
 
-NAME = "plan_check"
+NAME, ELSEWHERE = "plan_check", "plan_check_epyc"
+"""The files of the machine that the constants come from, and of another one."""
+
 SAMPLE = 5000
 LATER_ROUNDS = 2
 LABELS_AT_THE_END = 100
@@ -249,7 +251,7 @@ def main() -> None:
     parser.add_argument("--classifiers", nargs="+", default=["frozen-head"])
     parser.add_argument("--model", default="packaged", help="or a folder, or `random`")
     parser.add_argument("--without-encoding", action="store_true")
-    parser.add_argument("--measure", action="store_true", help="this machine's speed first")
+    parser.add_argument("--reference", action="store_true", help="the constants as they are")
     parser.add_argument("--name", default=NAME, help="of the file under benchmarks/results")
     parser.add_argument("--work", type=Path, default=Path("plan-check-work"))
     parser.add_argument("--step", help=argparse.SUPPRESS)
@@ -283,7 +285,7 @@ def measure_all(work: Path, arguments: argparse.Namespace) -> None:
         folder.mkdir()
         asked = workload(table, count, arguments)
         entry: dict[str, Any] = {"workload": asked}
-        if arguments.measure:
+        if not arguments.reference:
             entry["speed"] = speed_of(asked, arguments.model, work)
         entry |= {"measured": measured(table, folder, arguments), "machine": machine.described()}
         write(entry, arguments.name)

@@ -65,8 +65,13 @@ def scale() -> str:
         read_five=_mib(five, "read"),
         open_five=_mib(five, "open"),
         read_five_seconds=f"{five.step('read').seconds:.0f} s",
-        checked="\n".join([*plan_check.HEADING, *plan_check.table_of(plan_check.last())]),
+        checked=_checked(plan_check.NAME),
+        elsewhere=_checked(plan_check.ELSEWHERE),
     )
+
+
+def _checked(name: str) -> str:
+    return "\n".join([*plan_check.HEADING, *plan_check.table_of(plan_check.last(name))])
 
 
 def _mib(plan: Plan, step: str) -> str:

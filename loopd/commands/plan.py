@@ -58,8 +58,8 @@ SOME = click.IntRange(1, 10**6)
 @click.option("--threads", type=SOME, help="Of each node; default: the cores of this machine.")
 @click.option("--memory", type=click.FloatRange(0.1, 10**6),
               help="GiB of each node; default: as this machine has.")  # fmt: skip
-@click.option("--measure", is_flag=True, help="Measure this machine first, for some seconds, "
-              "instead of calculating with the reference machine.")  # fmt: skip
+@click.option("--measure", is_flag=True, help="Measure this machine first, for some twenty "
+              "seconds, instead of calculating with the reference machine.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(config: Path | None, *, measure: bool, as_json: bool, **options: Any) -> None:
     """Say how many seconds, how much memory and how much disk a run will take.

@@ -22,12 +22,14 @@ class Seconds:
     Attributes:
         start: until a process without a model works.
         start_measured: the part of it that ``--measure`` looks at, an interpreter that loads the
-            loop: the share that it has on a second machine, .89.
+            loop: the share that it has on a second machine, .73.
         learner: loading the libraries of the learner, and an encoder.
         row_read: a row of a table that is read, checked and written down, by format.
         byte_read: each byte of its text beside.
         row_measured: a row of the table that ``--measure`` takes in: a CSV of short texts without
-            labels, and its index.
+            labels, and its index. It took 18.5 us in a single turn with other work beside; this
+            is what the shortest of three would be if rows are as much slower here as 1,000,000
+            and 5,000,000 are than on a second machine.
         row_indexed: a text in the index of ids and texts.
         row_opened: a text when a run is opened.
         row_drawn: the number of a text by which draws are decided, once in a process.
@@ -42,6 +44,8 @@ class Seconds:
         number_written: of a text's features.
         number_read: of a text's features.
         row_scored: a text in a round, beside reading its features.
+        row_mapped: a text in a round over more texts than ``MAPPED_FROM``, on any machine: arrays
+            of 32 MiB and more are mapped anew each time, and their pages cleared (glibc's malloc).
         row_narrowed: a text in a round in which a student narrows the pool, beside that:
             6.2 us in all with 512 numbers (``scale.json``).
         round: a round, whatever the pool.
@@ -52,13 +56,13 @@ class Seconds:
     """
 
     start: float = 1.6
-    start_measured: float = 1.42
+    start_measured: float = 1.17
     learner: float = 6.9
     row_read: Mapping[str, float] = field(
         default_factory=lambda: {"csv": 22e-6, "jsonl": 18e-6, "parquet": 18e-6}
     )
     byte_read: float = 2e-8
-    row_measured: float = 18.5e-6
+    row_measured: float = 15e-6
     row_indexed: float = 9e-6
     row_opened: float = 0.05e-6
     row_drawn: float = 5.5e-6
@@ -73,6 +77,7 @@ class Seconds:
     number_written: float = 11e-9
     number_read: float = 3.3e-9
     row_scored: float = 2.5e-6
+    row_mapped: float = 0.9e-6
     row_narrowed: float = 2.6e-6
     round: float = 0.35
     step_parameter: float = 4e-9
@@ -161,7 +166,7 @@ class Speed:
     """How a machine compares with the reference.
 
     Attributes:
-        starts: how many times as long it takes to load libraries, and to do what every round does.
+        starts: how many times as long it takes to load libraries.
         rows: how many times as long it takes to read, index, tokenise and write.
         encoding: how many times as long a pass of an encoder takes, with as many threads.
         products: how many times as long reducing features takes.
@@ -176,5 +181,8 @@ class Speed:
     disk: float = 84e6
     measured: bool = False
 
+
+MAPPED_FROM = 2**22
+"""Texts of which an array of 8-byte numbers takes 32 MiB."""
 
 SECONDS, MEMORY, GPU, DISK, REFERENCE = Seconds(), Memory(), Graphics(), Disk(), Speed()

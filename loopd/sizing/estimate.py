@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from loopd.sizing.costs import DISK, GPU, MEMORY, REFERENCE, SECONDS, Speed
+from loopd.sizing.costs import DISK, GPU, MAPPED_FROM, MEMORY, REFERENCE, SECONDS, Speed
 from loopd.sizing.workload import Machines, Workload
 
 ON_DISK_FROM = 50_000
@@ -185,14 +185,15 @@ class _Seconds:
         work = self.work
         numbers = work.feature_width
         looks = self.rows(SECONDS.row_scored + numbers * SECONDS.number_read)
-        whatever = self.starting(SECONDS.round)
+        if work.texts >= MAPPED_FROM:
+            looks += work.texts * SECONDS.row_mapped
         if work.classifier == "frozen-head":
-            return whatever + looks
+            return SECONDS.round + looks
         folds = FOLDS if labels * DRAWN_SHARE < DRAWS_INSTEAD else 0
         narrows = work.texts > work.scored
         narrowed = looks + self.rows(SECONDS.row_narrowed) if narrows else 0.0
         scored = self._divided(work.scored * self.passing(1))
-        return whatever + narrowed + scored + (1 + folds) * self._fit(labels)
+        return SECONDS.round + narrowed + scored + (1 + folds) * self._fit(labels)
 
     def _fit(self, labels: int) -> float:
         """Fine-tune on labels; backward passes take twice as long as forward ones."""
