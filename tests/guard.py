@@ -31,7 +31,7 @@ NAMES = frozenset(
         "second_opinion_of",
         "origin",
         "chosen_because",
-        "made_by",
+        "loopd_made_by",
         "loopd_queue",
         MARK,
     }

@@ -168,7 +168,7 @@ class ArgillaDataset:
         """Add the metadata properties that it lacks."""
         present = {entry["name"] for entry in self.api.properties()}
         own = [self.names(name) for name in METADATA]
-        bodies = [record_schema.metadata_property(name, self.names) for name in METADATA]
+        bodies = record_schema.property_bodies(self.names)
         for body in (*bodies, *self._plan.layout.property_bodies(own)):
             if body["name"] not in present:
                 self.api.request("POST", "/metadata-properties", json=body)

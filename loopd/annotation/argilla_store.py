@@ -320,7 +320,8 @@ class ArgillaStore:
     def _everything(self, progress: Progress | None) -> Iterator[Json]:
         """All records; listed twice where some came or went on the way.
 
-        Where one goes, another slips over the border of a page and is on none.
+        Where one goes, another slips over the border of a page and is on none. One that is missed
+        nevertheless, as another came at the same time, joins at the next start.
         """
         seen: set[str] = set()
         for size in PAGE_SIZES:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from loopd.annotation import record_schema, run_mark
+from loopd.annotation import maker_mark, record_schema, run_mark
 from loopd.annotation.escaping import original
 from loopd.annotation.record_index import RecordIndex
 from loopd.annotation.record_schema import MetadataNames
@@ -221,20 +221,23 @@ class MemoryStore:
         self, external_ids: Collection[ExternalId], is_withdrawn: Callable[[str], bool]
     ) -> frozenset[str]:
         """Delete the run's own records; of those of others loopd's metadata and proposals go."""
-        records = self._dataset()
-        is_own = all(run_mark.PROPERTY in stored.metadata for stored in records.values())
-        others = set()
-        for id_, stored in list(records.items()):
-            readings = record_schema.readings(self._task, stored.field_value)
-            if id_ not in external_ids and not any(map(is_withdrawn, readings)):
-                continue
-            was_there = NAMES.ours(stored.metadata).get("made_by") == record_schema.OTHERS
-            alone = is_own and not was_there and not NAMES.theirs(stored.metadata)
-            if alone and id_ in external_ids:
+        records, others = self._dataset(), set()
+        found = {
+            id_: stored
+            for id_, stored in records.items()
+            if id_ in external_ids
+            or any(map(is_withdrawn, record_schema.readings(self._task, stored.field_value)))
+        }
+        rest = (stored for id_, stored in records.items() if id_ not in found)
+        is_own = all(run_mark.PROPERTY in stored.metadata for stored in rest)
+        for id_, stored in found.items():
+            metadata, is_ours = stored.metadata, run_mark.PROPERTY in stored.metadata
+            alone = not maker_mark.is_on(metadata) and not NAMES.theirs(metadata)
+            if is_own and is_ours and alone and id_ in external_ids:
                 del records[id_]
                 continue
             others.add(str(id_))
-            if run_mark.PROPERTY in stored.metadata:
+            if is_ours:
                 stored.metadata, stored.suggestion = NAMES.theirs(stored.metadata), None
         return frozenset(others)
 
@@ -347,7 +350,7 @@ class MemoryStore:
         is_ours = is_new or run_mark.PROPERTY in stored.metadata
         ours = {
             **record_schema.metadata(batch, position),
-            **record_schema.maker(NAMES.ours(stored.metadata), is_ours=is_ours),
+            **maker_mark.of_present(stored.metadata, is_ours=is_ours),
             run_mark.PROPERTY: RUN_ID,
         }
         stored.metadata = {**NAMES.theirs(stored.metadata), **ours}

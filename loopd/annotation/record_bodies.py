@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import queue_mark, record_schema, run_mark
+from loopd.annotation import maker_mark, queue_mark, record_schema, run_mark
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.record_fields import RecordLayout
 from loopd.annotation.record_schema import AGENT, MetadataNames
@@ -91,15 +91,12 @@ class RecordBodies:
         """
         proposal = record_schema.suggestion(self.task, batch, position, text, self.question_id)
         metadata = record.get("metadata") or {}
-        ours = self.names.ours(metadata)
-        is_ours = run_mark.PROPERTY in metadata or record_schema.is_batch(ours)
-        maker = record_schema.maker(ours, is_ours=is_ours)
         return {
             "id": record["id"],
             "metadata": {
                 **self.names.theirs(metadata),
                 **self._metadata(batch, position),
-                **self.names.named(maker),
+                **self._maker(metadata),
             },
             **self._proposed(proposal if self._may_propose(record, proposal) else None),
         }
@@ -116,8 +113,10 @@ class RecordBodies:
 
     def found_again(self, record: Json, batch: Batch) -> Json:
         """A record as it is now, with the batch's id, the run's mark and that of the queue."""
+        metadata = record.get("metadata") or {}
         marks = {**self.names.named({"batch_id": batch.id}), **self._marks()}
-        return {"id": record["id"], "metadata": {**(record.get("metadata") or {}), **marks}}
+        # Whoever has replaced all of its metadata may have made the record anew.
+        return {"id": record["id"], "metadata": {**metadata, **marks, **self._maker(metadata)}}
 
     def marked(self, record: Json, *, is_open: bool) -> Json:
         """The same for a record of the run of which only the mark of the queue changes."""
@@ -159,6 +158,11 @@ class RecordBodies:
         """Of a record that waits: of the run, and of its queue where there is one."""
         opened = {queue_mark.PROPERTY: queue_mark.OPEN} if self.marks_open else {}
         return {run_mark.PROPERTY: self.run_id, **opened}
+
+    def _maker(self, metadata: Json) -> Json:
+        """Whose a record is that has these metadata."""
+        is_batch = record_schema.is_batch(self.names.ours(metadata))
+        return maker_mark.of_present(metadata, is_ours=is_batch or run_mark.PROPERTY in metadata)
 
     def _may_propose(self, record: Json, proposal: Json | None) -> bool:
         """Whether no other agent has a suggestion there, and the server takes ours."""

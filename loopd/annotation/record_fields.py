@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import queue_mark, run_mark
+from loopd.annotation import maker_mark, queue_mark, run_mark
 from loopd.annotation.escaping import shown
 from loopd.config import PoolSection
 from loopd.data.parts import joined
@@ -78,7 +78,7 @@ class RecordLayout:
     @staticmethod
     def property_name(column: str, own: Collection[str]) -> str:
         """How the metadata of a column are called."""
-        reserved = {*own, run_mark.PROPERTY, queue_mark.PROPERTY}
+        reserved = {*own, run_mark.PROPERTY, queue_mark.PROPERTY, maker_mark.PROPERTY}
         return f"{APART}{column}" if column in reserved else column
 
     def field_bodies(self) -> list[Json]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import queue_mark, run_mark
+from loopd.annotation import maker_mark, queue_mark, run_mark
 from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.record_fields import RecordLayout
@@ -32,16 +32,15 @@ METADATA: dict[str, tuple[str, str]] = {
     "second_opinion_of": ("terms", "Second opinion of"),
     "origin": ("terms", "Origin"),
     "chosen_because": ("terms", "Why it was chosen"),
-    "made_by": ("terms", "Made by"),
 }
 """Metadata properties of records: Argilla type and title by name."""
 
-HIDDEN = frozenset({"origin", "chosen_because", "made_by"})
+HIDDEN = frozenset({"origin", "chosen_because"})
 """Those that annotators are not shown: nobody should work on a random draw in another way, or be
 told what the model thinks where no suggestion says so."""
 
-OTHERS = "others"
-"""The ``made_by`` of a record that was there before loopd published it; its own have none."""
+MARKS = frozenset({run_mark.PROPERTY, queue_mark.PROPERTY, maker_mark.PROPERTY})
+"""Further metadata of records, whose names nobody else uses."""
 
 RANDOM, TEST = "random", "test"
 """The ``origin`` of a record that was drawn for the audit, or for the test set that people label;
@@ -70,7 +69,7 @@ class MetadataNames:
 
     def theirs(self, metadata: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
         """What others have written."""
-        own = {self(name) for name in METADATA} | {run_mark.PROPERTY, queue_mark.PROPERTY}
+        own = {self(name) for name in METADATA} | MARKS
         return {name: value for name, value in (metadata or {}).items() if name not in own}
 
     def named(self, metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -113,6 +112,11 @@ def _is_own(entry: Json) -> bool:
     return (entry["settings"]["type"], entry["title"]) == (kind, title)
 
 
+def property_bodies(names: MetadataNames) -> list[Json]:
+    """The metadata properties that every run needs, as Argilla's API wants them at creation."""
+    return [*(metadata_property(name, names) for name in METADATA), maker_mark.body()]
+
+
 def metadata_property(name: str, names: MetadataNames) -> Json:
     """One metadata property as Argilla's API wants it at creation."""
     kind, title = METADATA[name]
@@ -137,16 +141,6 @@ def suggestion(task: Task, batch: Batch, position: int, text: str, question_id: 
     if task.kind == "spans":
         proposal["value"] = to_page(text, proposal["value"])
     return {"question_id": question_id, "agent": f"{AGENT}{batch.model_id}", **proposal}
-
-
-def maker(ours: Mapping[str, JsonValue], *, is_ours: bool) -> dict[str, JsonValue]:
-    """The metadata that says whose a record is that was there already.
-
-    Args:
-        ours: loopd's metadata of the record, under plain names.
-        is_ours: whether loopd has published it before.
-    """
-    return {} if is_ours and ours.get("made_by") != OTHERS else {"made_by": OTHERS}
 
 
 def is_batch(ours: Mapping[str, JsonValue]) -> bool:

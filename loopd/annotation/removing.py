@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from loopd.annotation import record_schema, run_mark
+from loopd.annotation import maker_mark, record_schema, run_mark
 from loopd.annotation.argilla_dataset import ArgillaDataset, DatasetPlan
 from loopd.annotation.record_bodies import spoils_bulks
 from loopd.annotation.record_index import COPY_ID
@@ -41,16 +41,17 @@ def removed(
     Returns:
         Names of the records that stay in Argilla with their texts.
     """
-    records = dataset.records("suggestions", "responses")
-    is_own = not plan.in_place and all(map(dataset.index.is_ours, records))
+    records, is_ours = dataset.records("suggestions", "responses"), dataset.index.is_ours
     found = [one for one in records if _shows(one, plan, external_ids, is_withdrawn)]
-    made = [one for one in found if is_own or _is_copy(one, dataset)]
+    names = {one["id"] for one in found}  # a record that was taken back before is among them
+    is_own = not plan.in_place and all(is_ours(one) for one in records if one["id"] not in names)
+    made = [one for one in found if (is_own and is_ours(one)) or _is_copy(one, dataset)]
     alone = [one for one in made if _is_loopds(one, dataset, plan, external_ids)]
     _delete(dataset, alone)
     gone = {record["id"] for record in alone}
     others = [record for record in found if record["id"] not in gone]
     for record in others:
-        if dataset.index.is_ours(record):
+        if is_ours(record):
             _take_back(dataset, record)
     dataset.records()
     return frozenset(record["external_id"] or record["id"] for record in others)
@@ -78,10 +79,9 @@ def _is_loopds(
     names = [dataset.names(name) for name in record_schema.METADATA]
     own = {body["name"] for body in plan.layout.property_bodies(names)}
     theirs = dataset.names.theirs(_metadata(record)).keys() - own
-    was_there = dataset.names.ours(_metadata(record)).get("made_by") == record_schema.OTHERS
     agents = [str(entry.get("agent")) for entry in record.get("suggestions") or ()]
     is_proposed = all(agent.startswith(record_schema.AGENT) for agent in agents)
-    is_alone = not theirs and not was_there and is_proposed
+    is_alone = not theirs and not maker_mark.is_on(_metadata(record)) and is_proposed
     return record["external_id"] in external_ids and is_alone
 
 

@@ -100,9 +100,8 @@ def _intakes(config: Config, state: State, listed: Pool) -> tuple[tuple[Record, 
     )
     if joined(before).size_at(state.pool_fingerprint) is not None:
         return before
-    number = read_withdrawn(config.run.dir).before.get(state.pool_fingerprint)
-    if number is not None:  # the journal is older than the files, from a backup
-        return before[:number]
+    if state.pool_fingerprint in read_withdrawn(config.run.dir).before:
+        return before  # the journal is older than the files, from a backup
     if not before and listed.fingerprint == state.pool_fingerprint:
         return ()
     raise StorageError(
@@ -158,8 +157,7 @@ def keep(config: Config, state: State, now: PoolNow, wall: float) -> Path | None
         with carried_over(config.run.dir):  # withdrawn texts must not come back from the dataset
             aside = intakes.begin(now.added, wall)
     elif now.added:
-        # Not behind others that the journal does not know: it is older, from a backup.
-        intakes.add(now.added, number=len(now.pool.parts) - 1)
+        intakes.add(now.added)
     _say(now, aside)
     return aside
 

@@ -159,4 +159,7 @@ def overdue(folder: Path, state: State, pool: Pool, now: float) -> TextsWithdraw
     ids = tuple(each.id for each in pool if not each.text and each.id not in state.withdrawn)
     if state.started is None or not ids:
         return None
-    return TextsWithdrawn(now, ids, pool.fingerprint)
+    # Of the intakes that the journal knows: what came since, or joins now, is a fact of its own.
+    number = read_withdrawn(folder).before.get(state.pool_fingerprint)
+    behind = pool.fingerprints[: number or None]
+    return TextsWithdrawn(now, ids, behind[-1])

@@ -44,7 +44,7 @@ def measured_speed(work: Workload, machines: Machines, folder: Path, tell: Tell)
 
     Raises:
         ModelError: the model cannot be loaded.
-        ConfigError: GPUs are planned with, and there is none here.
+        ConfigError: GPUs are planned with, and there is none here; or no further Python starts.
     """
     machines = replace(machines, threads=min(machines.threads, cores()))
     with tempfile.TemporaryDirectory(dir=folder, prefix="loopd-plan-") as name:
@@ -52,7 +52,7 @@ def measured_speed(work: Workload, machines: Machines, folder: Path, tell: Tell)
         tell("writes to the disk")
         disk = measuring.disk_speed(place)
         tell("loads libraries")
-        starts = _shortest(measuring.starting) / SECONDS.start_measured
+        starts = _shortest(lambda: measuring.starting(place)) / SECONDS.start_measured
         tell("takes in a table")
         taking_in = _shortest(lambda: measuring.taking_in_anew(place, ROWS, WORDS))
         rows = taking_in / (ROWS * SECONDS.row_measured)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loopd.config import ClassifierSection, DataSection
+from loopd.errors import ConfigError
 from loopd.learning.classifiers.contract import never_interrupted
 
 Clock = Callable[[], float]
@@ -31,11 +32,30 @@ def made_up(count: int, words: int) -> list[str]:
     return [" ".join(draw.choices(WORDS, k=words)) for _ in range(count)]
 
 
-def starting(clock: Clock = time.perf_counter) -> float:
+def starting(folder: Path, clock: Clock = time.perf_counter) -> float:
     """Seconds until a fresh interpreter has loaded the loop, without a model's libraries."""
     began = clock()
-    subprocess.run([sys.executable, "-c", "import loopd.loop.run"], check=True)
+    _python(folder, "import loopd.loop.run")
     return clock() - began
+
+
+def _python(folder: Path, program: str, *arguments: str) -> str:
+    """The last line of what a program prints.
+
+    Args:
+        folder: where it runs: Python would take modules from the folder that it runs in.
+        program: its text.
+        arguments: for it.
+
+    Raises:
+        ConfigError: it fails.
+    """
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.splitlines() or ["nothing was said"])[-1]
+        raise ConfigError(f"Python could not be measured: {said}", "leave out --measure")
+    return (done.stdout.splitlines() or [""])[-1]
 
 
 class EncoderPass:
@@ -147,7 +167,7 @@ def taking_in(folder: Path, rows: int, words: int, clock: Clock = time.perf_coun
 TAKE_IN = """
 import sys, pathlib
 from loopd.sizing.measuring import taking_in
-folder, rows, words = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+folder, rows, words = pathlib.Path.cwd(), int(sys.argv[1]), int(sys.argv[2])
 taking_in(folder, 1000, words)
 print(taking_in(folder, rows, words))
 """
@@ -156,8 +176,7 @@ print(taking_in(folder, rows, words))
 
 def taking_in_anew(folder: Path, rows: int, words: int) -> float:
     """The same in a fresh process: memory that is used again is faster than what a run has."""
-    command = [sys.executable, "-c", TAKE_IN, str(folder), str(rows), str(words)]
-    return float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return float(_python(folder, TAKE_IN, str(rows), str(words)))
 
 
 def disk_speed(folder: Path, size: int = 2**26) -> float:

@@ -72,25 +72,13 @@ class Intakes:
         self.add(records)
         return aside
 
-    def add(self, records: Sequence[Record], number: int | None = None) -> None:
-        """Keep these as the last intake: a crash leaves all of it or nothing.
-
-        Args:
-            records: of the intake.
-            number: how many of those that are there stay before it, by default all; any others
-                are forgotten.
+    def add(self, records: Sequence[Record]) -> None:
+        """Keep these as the next intake: a crash leaves all of it or nothing.
 
         Raises:
             StorageError: they cannot be written.
         """
-        paths = self._paths()
-        number = len(paths) if number is None else number
-        for path in reversed(paths[number + 1 :]):
-            try:
-                path.unlink()
-            except OSError as error:
-                raise storage_error(path, error) from error
-        _write(self._path(number), records)
+        _write(self._path(len(self._paths())), records)
 
     def rewrite(self, changed: Callable[[Record], Record]) -> None:
         """Write anew each intake of which a record is to be another; positions stay.

@@ -44,3 +44,21 @@ def test_a_pool_that_holds_what_people_were_shown_is_opened_again(store: MemoryS
     for again in (pool(APPLE), pool(APPLE).without_texts([PoolId("r1")]), Pool(())):
         assert store.open(again, fresh=False) == "memory"
         assert heard(store) == [("r1", "fruit")]
+
+
+def test_a_removal_deletes_what_the_store_has_made_and_nothing_of_others() -> None:
+    """As on Argilla, and as often as it is asked."""
+    texts = Pool(tuple(Record(PoolId(f"r{number}"), f"text {number}") for number in range(1, 5)))
+    store = MemoryStore(TASK)
+    store.open(texts, fresh=True)
+    store.log(ExternalId("r1"), "text 1")
+    store.log(ExternalId("r3"), "text 3", made_by="ann")
+    batch = Batch("b0000", 0, "random", None, tuple(map(BatchItem, texts.ids)))
+    for _ in range(2):  # as after a crash
+        store.publish(batch, {one.id: one.text for one in texts})
+    for id_, stay in (("r1", {"r1"}), ("r2", {"r1"}), ("r3", {"r1", "r3"})):
+        removed = {f"text {number}" for number in range(1, int(id_[1]) + 1)}
+        assert store.remove([ExternalId(id_)], removed.__contains__) == stay
+    assert [store.holds(ExternalId(id_)) for id_ in texts.ids] == [True, False, True, True]
+    assert store.metadata(ExternalId("r1")) == {}
+    assert store.metadata(ExternalId("r3")) == {"made_by": "ann"}

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopd.annotation import queue_mark, record_schema, run_mark
+from loopd.annotation import record_schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.record_bodies import RecordBodies
 from loopd.annotation.record_fields import LONGEST_METADATA, RecordLayout, layout_of
 from loopd.annotation.record_index import RecordIndex
-from loopd.annotation.record_schema import METADATA, MetadataNames
+from loopd.annotation.record_schema import MARKS, METADATA, MetadataNames
 from loopd.config.data import PoolSection
 from loopd.data.parts import joined
 from loopd.data.pool import Pool
@@ -75,7 +75,7 @@ def test_metadata_are_short() -> None:
     assert len(sent["metadata"]["rank"]) == LONGEST_METADATA
 
 
-@pytest.mark.parametrize("name", [*METADATA, run_mark.PROPERTY, queue_mark.PROPERTY])
+@pytest.mark.parametrize("name", [*METADATA, *sorted(MARKS)])
 def test_no_column_takes_the_place_of_loopd_s_metadata(name: str) -> None:
     layout = RecordLayout(("text",), (), (name,))
     bodies = layout.property_bodies([*METADATA])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loopd.annotation import queue_mark, record_schema
+from loopd.annotation import record_schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.record_bodies import RecordBodies
@@ -187,7 +187,7 @@ def test_a_text_is_in_the_dataset_once_and_copies_do_not_count() -> None:
 
 
 def test_the_checker_has_all_of_loopds_names() -> None:
-    assert {*record_schema.METADATA, queue_mark.PROPERTY, MARK} == NAMES
+    assert {*record_schema.METADATA, *record_schema.MARKS} == NAMES
     assert others(run_on(BEFORE)).records.keys() == {"1"}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from loopd.annotation import maker_mark
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.record_schema import METADATA
@@ -101,7 +102,7 @@ def everything(api: Api, dataset: Made) -> dict[str, Json]:
 def others(one: Json) -> Json:
     """A record without what loopd may write."""
     keys = ("external_id", "fields", "responses", "vectors")
-    own = {*METADATA, PROPERTY}
+    own = {*METADATA, PROPERTY, maker_mark.PROPERTY}
     metadata = {name: value for name, value in (one["metadata"] or {}).items() if name not in own}
     foreign = [entry for entry in one["suggestions"] if not entry["agent"].startswith("loopd:")]
     return {**{key: one.get(key) for key in keys}, "metadata": metadata, "foreign": foreign}

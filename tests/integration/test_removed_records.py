@@ -116,6 +116,55 @@ def test_records_of_others_under_the_run_s_ids_stay_though_all_are_published(
     assert [len(left[id_]["responses"]) for id_ in ("r1", "r3")] == [1, 0]
 
 
+def test_its_own_records_go_though_one_of_others_has_stayed(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    dataset = api.dataset(name=name, made_by="terms")
+    api.upsert(dataset, item("r1", "an apple"), item("r3", "a pear", metadata={"made_by": "ann"}))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, *proposing("r1", "r2", "r3", "r4")))
+    assert store.remove(names("r1"), is_one("r1")) == {"r1"}
+    assert store.remove(names("r2"), is_one("r1", "r2")) == {"r1"}
+    assert store.remove(names("r3"), is_one("r1", "r2", "r3")) == {"r1", "r3"}
+    left = {record["external_id"]: record["metadata"] or {} for record in api.listed(dataset)}
+    assert left.pop("r4")["batch_id"] == "b0000"
+    assert left == {"r1": {}, "r3": {"made_by": "ann"}}
+
+
+def test_a_record_of_others_that_they_log_again_stays(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    """Without metadata, as their programs send it: the run finds it again by its id."""
+    dataset = api.dataset(name=name)
+    api.upsert(dataset, item("r1", "an apple"))
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, first := batch(0, *proposing("r1", "r2")))
+    record_id = api.record(dataset, "r1")["id"]
+    api.call("PATCH", f"records/{record_id}", {"metadata": {}})
+    assert store.reopen([first]) == {"r1", "r2"}
+    store.refresh([first], {id_: POOL[id_].text for id_ in map(PoolId, ("r1", "r2"))})
+    assert api.record(dataset, "r1")["metadata"]["batch_id"] == "b0000"
+    assert store.remove(names("r1", "r2"), is_one("r1", "r2")) == {"r1"}
+    assert [record["external_id"] for record in api.listed(dataset)] == ["r1"]
+
+
+def test_what_another_agent_proposes_on_a_record_of_the_run_makes_it_stay(
+    api: Api, make_store: MakeStore, name: str
+) -> None:
+    dataset = api.dataset(name=name)
+    store = make_store(name)
+    store.open(POOL, fresh=True)
+    put(store, batch(0, BatchItem(PoolId("r1")), *proposing("r2")))
+    api.listed(dataset)
+    body = {"question_id": dataset.questions["label"], "value": "fruit", "agent": "gpt"}
+    api.call("PUT", f"records/{api.record(dataset, 'r1')['id']}/suggestions", body)
+    assert store.remove(names("r1", "r2"), is_one("r1", "r2")) == {"r1"}
+    (left,) = api.listed(dataset)
+    assert [entry["agent"] for entry in left["suggestions"]] == ["gpt"]
+
+
 def test_a_note_on_a_record_of_the_run_makes_it_stay(
     api: Api, argilla: LiveArgilla, make_store: MakeStore, name: str
 ) -> None:

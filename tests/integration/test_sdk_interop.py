@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
-from loopd.annotation.record_schema import METADATA
-from loopd.annotation.run_mark import PROPERTY
+from loopd.annotation.queue_mark import PROPERTY as QUEUE
+from loopd.annotation.record_schema import MARKS, METADATA
 from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
@@ -87,7 +87,7 @@ def test_the_client_reads_what_loopd_made(
     assert [field.name for field in dataset.settings.fields] == ["text"]
     (question,) = dataset.settings.questions
     assert (question.name, question.labels) == ("label", ["fruit", "tool"])
-    assert {each.name for each in dataset.settings.metadata} == {*METADATA, PROPERTY}
+    assert {each.name for each in dataset.settings.metadata} == {*METADATA, *MARKS} - {QUEUE}
     records = {record.id: record for record in without_guests(dataset)}
     assert {key: record.fields["text"] for key, record in records.items()} == TEXTS
     first = records["r1"]

@@ -11,7 +11,8 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
-from loopd.annotation.record_schema import METADATA
+from loopd.annotation.queue_mark import PROPERTY as QUEUE
+from loopd.annotation.record_schema import MARKS, METADATA
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
 from loopd.data.pool import Pool
@@ -555,7 +556,6 @@ def test_what_a_record_carries(make_store: MakeStore, api: Api) -> None:
         "second_opinion_of",
         "origin",
         "chosen_because",
-        "made_by",
     }
     assert first["metadata"]["priority"] > second["metadata"]["priority"] > 0
     (proposal,) = first["suggestions"]
@@ -604,7 +604,7 @@ def test_a_half_made_dataset_is_finished(make_store: MakeStore, api: Api, parts:
     assert store.sweep((ExternalId("r1"),)).missing == ()
     assert api.call("GET", f"datasets/{made.id}")["status"] == "ready"
     kinds = api.call("GET", f"me/datasets/{made.id}/metadata-properties")["items"]
-    assert {each["name"] for each in kinds} == {*METADATA, PROPERTY}
+    assert {each["name"] for each in kinds} == {*METADATA, *MARKS} - {QUEUE}
 
 
 def test_attaching_to_a_dataset_with_more_in_it(make_store: MakeStore, api: Api) -> None:

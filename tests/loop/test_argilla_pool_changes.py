@@ -15,8 +15,10 @@ from loopd.data.pool import Pool
 from loopd.data.report import ReadingReport
 from loopd.events import PoolChanged, RunStarted, TextsWithdrawn
 from loopd.loop.argilla_pool import PoolNow, compared, keep, look, report_of
-from loopd.loop.data_sets import read_data
+from loopd.loop.data_sets import DataSets, read_data
 from loopd.loop.erasing import Erased, erase
+from loopd.loop.removal_watch import overdue
+from loopd.loop.start_or_resume import pool_changed
 from loopd.machine import State, apply
 from loopd.records import PoolId, Record
 from loopd.storage.argilla_intakes import Intakes
@@ -148,18 +150,49 @@ def test_a_text_is_erased_from_its_intake_and_known_again(config: Config, state:
     assert "erasing texts" in ticks
 
 
-def test_a_journal_from_a_backup_takes_no_text_in_twice(config: Config, state: State) -> None:
-    """It knows neither what has joined since nor what was withdrawn, and there is more by now."""
+@pytest.fixture
+def later(config: Config, state: State) -> State:
+    """Of the same run, when a fifth text has joined and the second one was withdrawn."""
     joins = shown(config, state, *map(record, range(5)))
     keep(config, state, joins, 2.0)
-    later = apply(state, PoolChanged(2.0, 1, joins.pool.fingerprint, gone=(), back=()))
-    erase(config, withdrawn(config, later, "r1"))
+    grown = apply(state, PoolChanged(2.0, 1, joins.pool.fingerprint, gone=(), back=()))
+    erase(config, after := withdrawn(config, grown, "r1"))
+    return after
+
+
+def test_a_journal_from_a_backup_takes_no_text_in_twice(
+    config: Config, state: State, later: State
+) -> None:
+    """It knows neither what has joined since nor what was withdrawn, and there is more by now."""
     for listed in ((0, 2, 3, 4), (0, 2, 3, 4, 5)):
         now = look(config, state, Listing(*listed))  # type: ignore[arg-type]
         assert [one.id for one in now.pool] == ["r0", "r1", *(f"r{each}" for each in listed[1:])]
         keep(config, state, now, 3.0)
         kept = [one.id for intake in Intakes(config.run.dir).read() for one in intake]
         assert kept == list(now.pool.ids)
+    assert look(config, later, Listing(0, 2, 3, 5)).gone == {"r4"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_start_with_a_journal_from_a_backup_may_end_before_the_texts_are_kept(
+    config: Config, state: State, later: State, is_kept: bool
+) -> None:
+    """What the journal did not know is a fact of its own, whether the first start came so far."""
+    del later
+    listing: Any = Listing(0, 2, 3, 4, 5)
+    now = look(config, state, listing)
+    event = overdue(config.run.dir, state, now.pool, 3.0)
+    assert event is not None
+    assert event.ids == ("r1",)
+    state = apply(state, event)
+    if is_kept:
+        keep(config, state, now, 3.0)
+    again = look(config, state, listing)
+    assert again.pool.records == now.pool.records
+    moved = pool_changed(state, DataSets(again.pool, None, {}), 4.0)
+    assert moved is not None
+    assert (moved.added, moved.gone, moved.back) == (2, (), ())
+    assert overdue(config.run.dir, apply(state, moved), again.pool, 5.0) is None
 
 
 @pytest.mark.parametrize("first", [None, "r2"])

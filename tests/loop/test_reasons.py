@@ -220,4 +220,4 @@ def test_argilla_shows_it_to_those_who_manage_and_to_nobody_else() -> None:
         for name in record_schema.METADATA
     ]
     hidden = {body["name"] for body in bodies if not body["visible_for_annotators"]}
-    assert hidden == {"origin", "chosen_because", "made_by"}
+    assert hidden == {"origin", "chosen_because"}

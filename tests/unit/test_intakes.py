@@ -47,14 +47,6 @@ def test_a_damaged_intake_keeps_others_from_being_written(intakes: Intakes, tmp_
     assert (tmp_path / POOL_FOLDER / "000001.jsonl").read_bytes() == before
 
 
-def test_an_intake_may_take_the_turn_of_others(intakes: Intakes) -> None:
-    third, other = (Record(PoolId("r4"), "text 4"),), (Record(PoolId("r5"), "text 5"),)
-    intakes.add(third)
-    assert intakes.read() == (FIRST, SECOND, third)
-    intakes.add(other, number=1)
-    assert intakes.read() == (FIRST, other)
-
-
 @pytest.mark.parametrize("line", ['["r3", "text 3"]', '["r3"]', '"r3"', "3", "null"])
 def test_a_line_that_is_no_object_is_damage(intakes: Intakes, tmp_path: Path, line: str) -> None:
     path = tmp_path / POOL_FOLDER / "000001.jsonl"

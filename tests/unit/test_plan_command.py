@@ -208,7 +208,7 @@ def test_measuring_compares_this_machine_with_the_reference(
 
     monkeypatch.setattr(measuring, "EncoderPass", Pass)
     monkeypatch.setattr(measuring, "disk_speed", lambda folder: 42e6)
-    monkeypatch.setattr(measuring, "starting", lambda: 2 * SECONDS.start_measured)
+    monkeypatch.setattr(measuring, "starting", lambda folder: 2 * SECONDS.start_measured)
     monkeypatch.setattr(
         measuring, "taking_in_anew", lambda folder, rows, words: 2 * rows * SECONDS.row_measured
     )
