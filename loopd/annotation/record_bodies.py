@@ -161,8 +161,7 @@ class RecordBodies:
 
     def _maker(self, metadata: Json) -> Json:
         """Whose a record is that has these metadata."""
-        is_batch = record_schema.is_batch(self.names.ours(metadata))
-        return maker_mark.of_present(metadata, is_ours=is_batch or run_mark.PROPERTY in metadata)
+        return maker_mark.of_present(metadata, is_ours=self.names.are_published(metadata))
 
     def _may_propose(self, record: Json, proposal: Json | None) -> bool:
         """Whether no other agent has a suggestion there, and the server takes ours."""

@@ -17,6 +17,9 @@ from loopd.records import JsonValue, Record
 
 Json = dict[str, Any]
 
+MARKS = frozenset({run_mark.PROPERTY, queue_mark.PROPERTY, maker_mark.PROPERTY})
+"""Metadata by which runs know datasets and records; nobody else uses their names."""
+
 LONGEST_METADATA = 200
 """Characters of a shown column that go into metadata: people filter by them, nobody reads more."""
 
@@ -78,7 +81,7 @@ class RecordLayout:
     @staticmethod
     def property_name(column: str, own: Collection[str]) -> str:
         """How the metadata of a column are called."""
-        reserved = {*own, run_mark.PROPERTY, queue_mark.PROPERTY, maker_mark.PROPERTY}
+        reserved = {*own, *MARKS}
         return f"{APART}{column}" if column in reserved else column
 
     def field_bodies(self) -> list[Json]:

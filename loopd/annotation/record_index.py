@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopd.annotation import queue_mark, record_schema, run_mark
+from loopd.annotation import queue_mark, record_schema
 from loopd.annotation.record_fields import RecordLayout
 from loopd.annotation.record_schema import MetadataNames
 from loopd.data.pool import Pool
@@ -78,8 +78,7 @@ class RecordIndex:
 
     def is_ours(self, record: Json) -> bool:
         """Whether loopd has published the record, or works on it."""
-        metadata = record.get("metadata") or {}
-        return run_mark.PROPERTY in metadata or record_schema.is_batch(self.names.ours(metadata))
+        return self.names.are_published(record.get("metadata") or {})
 
     def grow(self, pool: Pool) -> None:
         """Know more texts; records that show them are told by the next listing."""

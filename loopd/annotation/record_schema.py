@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loopd.annotation import maker_mark, queue_mark, run_mark
+from loopd.annotation import maker_mark, run_mark
 from loopd.annotation.escaping import from_page, original, shown, to_page, unpadded
 from loopd.annotation.label_spelling import LabelSpelling
-from loopd.annotation.record_fields import RecordLayout
+from loopd.annotation.record_fields import MARKS, RecordLayout
 from loopd.annotation.store import PublishedItem
 from loopd.records import Answer, AnswerStatus, Batch, ExternalId, JsonValue, Suggestion
 from loopd.tasks.task import Task
@@ -38,9 +38,6 @@ METADATA: dict[str, tuple[str, str]] = {
 HIDDEN = frozenset({"origin", "chosen_because"})
 """Those that annotators are not shown: nobody should work on a random draw in another way, or be
 told what the model thinks where no suggestion says so."""
-
-MARKS = frozenset({run_mark.PROPERTY, queue_mark.PROPERTY, maker_mark.PROPERTY})
-"""Further metadata of records, whose names nobody else uses."""
 
 RANDOM, TEST = "random", "test"
 """The ``origin`` of a record that was drawn for the audit, or for the test set that people label;
@@ -71,6 +68,10 @@ class MetadataNames:
         """What others have written."""
         own = {self(name) for name in METADATA} | MARKS
         return {name: value for name, value in (metadata or {}).items() if name not in own}
+
+    def are_published(self, metadata: Mapping[str, JsonValue]) -> bool:
+        """Whether they are those of a record that loopd has published, or works on."""
+        return run_mark.PROPERTY in metadata or is_batch(self.ours(metadata))
 
     def named(self, metadata: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """Metadata of plain names as the dataset calls them."""

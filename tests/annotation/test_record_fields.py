@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from loopd.annotation import record_schema
 from loopd.annotation.label_spelling import LabelSpelling
 from loopd.annotation.record_bodies import RecordBodies
-from loopd.annotation.record_fields import LONGEST_METADATA, RecordLayout, layout_of
+from loopd.annotation.record_fields import LONGEST_METADATA, MARKS, RecordLayout, layout_of
 from loopd.annotation.record_index import RecordIndex
-from loopd.annotation.record_schema import MARKS, METADATA, MetadataNames
+from loopd.annotation.record_schema import METADATA, MetadataNames
 from loopd.config.data import PoolSection
 from loopd.data.parts import joined
 from loopd.data.pool import Pool

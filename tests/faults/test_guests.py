@@ -13,6 +13,7 @@ from loopd.annotation import record_schema
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.record_bodies import RecordBodies
+from loopd.annotation.record_fields import MARKS
 from loopd.data.pool import Pool
 from loopd.records import Batch, BatchItem, PoolId, Record, Suggestion
 from loopd.tasks.single_label import SingleLabelTask
@@ -187,7 +188,7 @@ def test_a_text_is_in_the_dataset_once_and_copies_do_not_count() -> None:
 
 
 def test_the_checker_has_all_of_loopds_names() -> None:
-    assert {*record_schema.METADATA, *record_schema.MARKS} == NAMES
+    assert {*record_schema.METADATA, *MARKS} == NAMES
     assert others(run_on(BEFORE)).records.keys() == {"1"}
 
 

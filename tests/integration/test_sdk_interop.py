@@ -11,7 +11,8 @@ import pytest
 
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.queue_mark import PROPERTY as QUEUE
-from loopd.annotation.record_schema import MARKS, METADATA
+from loopd.annotation.record_fields import MARKS
+from loopd.annotation.record_schema import METADATA
 from loopd.data.pool import Pool
 from loopd.records import AnswerStatus, Batch, BatchItem, ExternalId, PoolId, Suggestion
 from loopd.tasks.single_label import SingleLabelTask

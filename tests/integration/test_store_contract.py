@@ -12,7 +12,8 @@ import pytest
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.queue_mark import PROPERTY as QUEUE
-from loopd.annotation.record_schema import MARKS, METADATA
+from loopd.annotation.record_fields import MARKS
+from loopd.annotation.record_schema import METADATA
 from loopd.annotation.run_mark import PROPERTY
 from loopd.annotation.store import AnnotationStore
 from loopd.data.pool import Pool

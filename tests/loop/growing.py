@@ -216,3 +216,11 @@ class GrowingRun:
     def grown(self) -> list[PoolGrew]:
         """All intakes after the first."""
         return [event for event in self.events if isinstance(event, PoolGrew)]
+
+
+def begun(folder: Path) -> GrowingRun:
+    """A run over a folder of files, with the first of them, that has begun."""
+    write_rows(folder / "tickets" / "day1.csv", rows(0, 40))
+    run = GrowingRun(folder)
+    run.start()
+    return run

@@ -28,17 +28,14 @@ from loopd.records import PoolId, Record
 from loopd.storage.inbox import Inbox
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.source_log import SourceLog
-from tests.loop.growing import GrowingRun, Killed, gone, killed_at, rows, write_rows
+from tests.loop.growing import GrowingRun, Killed, begun, gone, killed_at, rows, write_rows
 
 pytestmark = pytest.mark.whatever_the_store
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> GrowingRun:
-    write_rows(tmp_path / "tickets" / "day1.csv", rows(0, 40))
-    run = GrowingRun(tmp_path)
-    run.start()
-    return run
+    return begun(tmp_path)
 
 
 def batches(count: int) -> Callable[[Any], bool]:

@@ -19,17 +19,14 @@ from loopd.machine import Phase
 from loopd.records import PoolId
 from loopd.storage.pool_table import PoolTable
 from loopd.storage.removal_requests import RemovalRequests
-from tests.loop.growing import GrowingRun, rows, write_rows
+from tests.loop.growing import GrowingRun, begun, rows, write_rows
 
 pytestmark = pytest.mark.whatever_the_store
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> GrowingRun:
-    write_rows(tmp_path / "tickets" / "day1.csv", rows(0, 40))
-    run = GrowingRun(tmp_path)
-    run.start()
-    return run
+    return begun(tmp_path)
 
 
 def test_another_dataset_is_refused_before_a_model_is_loaded(
