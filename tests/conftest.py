@@ -7,6 +7,7 @@ marker ``needs``, and are skipped, with the reason, on one that lacks it.
 
 import os
 import platform
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -94,6 +95,19 @@ def collected() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _modules_of_the_test() -> Iterator[None]:
+    """What a test imports from a folder of its own is not there for the next."""
+    before = set(sys.path)
+    yield
+    added = tuple(f"{folder}{os.sep}" for folder in sys.path if folder not in before)
+    if added:
+        sys.path[:] = [folder for folder in sys.path if folder in before]
+        for name, module in [*sys.modules.items()]:
+            if (getattr(module, "__file__", None) or "").startswith(added):
+                del sys.modules[name]
 
 
 @pytest.hookimpl(optionalhook=True)

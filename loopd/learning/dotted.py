@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -27,11 +28,14 @@ def resolve(path: str, code_paths: Sequence[Path] = ()) -> object:
             import its neighbours later; being last they hide no installed package.
 
     Raises:
-        ModelError: the module cannot be imported or lacks the name.
+        ModelError: the module cannot be imported, lacks the name, or has the name of another that
+            this process has imported from a folder of another call.
     """
-    _make_importable((Path.cwd(), *code_paths))
+    folders = [str(folder) for folder in (Path.cwd(), *code_paths)]
+    _make_importable(folders)
     module_name, attribute = _split(path)
     target: object = _import(module_name, path)
+    _refuse_namesake(module_name.partition(".")[0], folders)
     for part in attribute.split("."):
         with calling(f"looking for {part!r} of {path!r}"):
             target = getattr(target, part, _ABSENT)
@@ -46,10 +50,30 @@ def resolve(path: str, code_paths: Sequence[Path] = ()) -> object:
 _ABSENT = object()
 
 
-def _make_importable(folders: Sequence[Path]) -> None:
-    for folder in map(str, folders):
+_ADDED: set[str] = set()
+"""Folders on ``sys.path`` for the sake of a dotted path."""
+
+
+def _make_importable(folders: Sequence[str]) -> None:
+    for folder in folders:
         if folder not in sys.path:
             sys.path.append(folder)
+            _ADDED.add(folder)
+
+
+def _refuse_namesake(name: str, folders: Sequence[str]) -> None:
+    """Python imports one module of a name: another run's code must not stand in for this one's."""
+    here = PathFinder.find_spec(name, folders)
+    imported = vars(sys.modules[name]).get("__file__") if name in sys.modules else None
+    if not imported or here is None or here.origin in (None, imported):
+        return  # what is built in, and namespaces, have no file
+    file = Path(imported)
+    folder = file.parent.parent if file.stem == "__init__" else file.parent
+    if str(folder) in _ADDED:
+        raise ModelError(
+            f"this process has already imported another {name!r}, from {folder}",
+            "give the two modules names of their own, or use each run in a process of its own",
+        )
 
 
 def _split(path: str) -> tuple[str, str]:

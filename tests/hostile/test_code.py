@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ def test_a_module_that_cannot_be_used_is_one_line(kind: str, tmp_path: Path) -> 
     with pytest.raises(ModelError) as caught:
         resolve(f"{name}:Name", [tmp_path])
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("file", ["namesake.py", "namesake/__init__.py"])
+def test_code_of_another_run_never_stands_in_for_this_one_s(file: str, tmp_path: Path) -> None:
+    for run in ("one", "two"):
+        (tmp_path / run / file).parent.mkdir(parents=True)
+        (tmp_path / run / file).write_text(f"Name = {run!r}")
+    assert [resolve("namesake:Name", [tmp_path / "one"]) for _ in range(2)] == ["one", "one"]
+    with pytest.raises(ModelError, match=r"already imported another 'namesake', from .*one"):
+        resolve("namesake:Name", [tmp_path / "two"])
+    assert resolve("namesake:Name", [tmp_path / "elsewhere"]) == "one"  # still importable
+
+
+def test_no_file_hides_what_is_built_in(tmp_path: Path) -> None:
+    (tmp_path / "sys.py").write_text("version = 'none'")
+    assert resolve("sys:version", [tmp_path]) == sys.version
 
 
 def test_ctrl_c_in_foreign_code_is_ctrl_c(tmp_path: Path) -> None:
