@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tests.people import client_of
@@ -135,16 +134,25 @@ def samples_of(page: Page) -> list[tuple[float, str]]:
 def longest_wait(
     samples: Sequence[tuple[float, str]], looks: Sequence[tuple[float, int]]
 ) -> tuple[float, str]:
-    """How long a page was empty at a stretch while records were open, in seconds, and its words."""
+    """How long a page was empty at a stretch while records were open, in seconds, and its words.
+
+    A stretch has as many seconds as there are samples or looks in it, of whichever there are fewer:
+    where a busy machine holds up the page or the server, both of them wait for that, too.
+    """
     longest, began, words = 0.0, None, ""
-    for (at, text), (after, _) in pairwise(samples):
+    for at, text in samples:
         if text in ("", RECORD) or not _is_open(looks, at):
             began = None
             continue
         began = at if began is None else began
-        if after - began > longest:
-            longest, words = after - began, text
+        ticks = min(_within(began, at, clock) for clock in (samples, looks))
+        if ticks * SAMPLE > longest:
+            longest, words = ticks * SAMPLE, text
     return longest, words
+
+
+def _within(began: float, ended: float, clock: Sequence[tuple[float, object]]) -> int:
+    return sum(began <= at <= ended for at, _ in clock)
 
 
 def _is_open(looks: Sequence[tuple[float, int]], at: float) -> bool:
