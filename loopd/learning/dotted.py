@@ -31,7 +31,7 @@ def resolve(path: str, code_paths: Sequence[Path] = ()) -> object:
         ModelError: the module cannot be imported, lacks the name, or has the name of another that
             this process has imported from a folder of another call.
     """
-    folders = [str(folder) for folder in (Path.cwd(), *code_paths)]
+    folders = [str(folder.resolve()) for folder in (Path.cwd(), *code_paths)]
     _make_importable(folders)
     module_name, attribute = _split(path)
     target: object = _import(module_name, path)
@@ -65,9 +65,11 @@ def _refuse_namesake(name: str, folders: Sequence[str]) -> None:
     """Python imports one module of a name: another run's code must not stand in for this one's."""
     here = PathFinder.find_spec(name, folders)
     imported = vars(sys.modules[name]).get("__file__") if name in sys.modules else None
-    if not imported or here is None or here.origin in (None, imported):
+    if not imported or here is None or not here.origin:
         return  # what is built in, and namespaces, have no file
     file = Path(imported)
+    if Path(here.origin).resolve() == file.resolve():
+        return
     folder = file.parent.parent if file.stem == "__init__" else file.parent
     if str(folder) in _ADDED:
         raise ModelError(

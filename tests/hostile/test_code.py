@@ -59,6 +59,38 @@ def test_code_of_another_run_never_stands_in_for_this_one_s(file: str, tmp_path:
     assert resolve("namesake:Name", [tmp_path / "elsewhere"]) == "one"  # still importable
 
 
+@pytest.mark.parametrize("way", ["link to the folder", "link to the file", "relative"])
+def test_the_same_code_by_another_way_is_no_namesake(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    (one / "namesake.py").write_text("Name = 'one'")
+    assert resolve("namesake:Name", [one]) == "one"
+    if way == "link to the folder":
+        two.symlink_to(one)
+    elif way == "link to the file":
+        two.mkdir()
+        (two / "namesake.py").symlink_to(one / "namesake.py")
+    else:
+        monkeypatch.chdir(tmp_path)
+        two = Path("one")
+    assert resolve("namesake:Name", [two]) == "one"
+
+
+def test_a_relative_folder_is_remembered_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run in ("one", "two"):
+        (tmp_path / run / "code").mkdir(parents=True)
+        (tmp_path / run / "code" / "namesake.py").write_text(f"Name = {run!r}")
+    monkeypatch.chdir(tmp_path / "one")
+    assert resolve("namesake:Name", [Path("code")]) == "one"
+    monkeypatch.chdir(tmp_path / "two")
+    with pytest.raises(ModelError, match="already imported another"):
+        resolve("namesake:Name", [Path("code")])
+
+
 def test_no_file_hides_what_is_built_in(tmp_path: Path) -> None:
     (tmp_path / "sys.py").write_text("version = 'none'")
     assert resolve("sys:version", [tmp_path]) == sys.version
