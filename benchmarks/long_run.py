@@ -3,6 +3,7 @@
     python benchmarks/long_run.py [--answers 10000 100000 300000] [--before CHECKOUT]
         [--before-up-to 100000]
     python benchmarks/long_run.py --datasets 2000 10000 [50000] [--turns 4] [--seconds 60]
+        [--without-before]
 
 Each size is measured in a process of its own, by processor time, so that a busy machine says the
 same as an idle one; the memory of a row is what the process needed at most meanwhile. ``--before``
@@ -10,9 +11,10 @@ measures another checkout of loopd likewise. Writes ``benchmarks/results/long_ru
 a table in Markdown.
 
 With ``--datasets`` it measures on an embedded Argilla what a look costs, and what it costs twenty
-people at work: see ``people_at_work.py``. The arms take so many turns of so many seconds. That
-takes some 15 minutes for 10,000 records, and filling a dataset of 50,000 a quarter of an hour
-more. Writes ``benchmarks/results/long_run_server.json``.
+people at work: see ``people_at_work.py``. The arms take so many turns of so many seconds;
+``--without-before`` leaves out the watcher that reads everything at each look. That takes some 15
+minutes for 10,000 records, and filling a dataset of 50,000 a quarter of an hour more. Writes
+``benchmarks/results/long_run_server.json``.
 """
 
 from __future__ import annotations
@@ -279,17 +281,18 @@ def _cell(row: Mapping[str, float] | None, unit: str) -> str:
     return value if unit == "MB" else f"{value} s, {row['MiB']:.0f} MiB"
 
 
-def measure_server(sizes: list[int], turns: int, seconds: float) -> None:
+def measure_server(sizes: list[int], turns: int, seconds: float, before: bool) -> None:
     """The rows that need a server."""
     import people_at_work
 
+    arms = [arm for arm in people_at_work.ARMS if before or arm != people_at_work.BEFORE]
     described = machine.described()
     rows: dict[int, people_at_work.Json] = {}
     for size in sizes:
-        rows[size] = people_at_work.measure(size, turns, seconds)
+        rows[size] = people_at_work.measure(size, turns, seconds, arms)
         figures = {"machine": described, "seconds": seconds, "datasets": rows}
         path = machine.write("long_run_server", figures)
-    print("\n".join(people_at_work.table(rows)))
+    print("\n".join(people_at_work.table(rows, arms)))
     print(path)
 
 
@@ -303,9 +306,10 @@ def main() -> None:
     parser.add_argument("--datasets", type=int, nargs="+", default=[], help="sizes, on a server")
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--without-before", action="store_true")
     options = parser.parse_args()
     if options.datasets:
-        measure_server(options.datasets, options.turns, options.seconds)
+        measure_server(options.datasets, options.turns, options.seconds, not options.without_before)
         return
     if options.measure is not None:
         measure(WARM_UP)

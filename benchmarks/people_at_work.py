@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from loopd.annotation import record_schema
+from loopd.annotation import record_schema, unhurried
 from loopd.annotation.argilla_dataset import DatasetPlan
 from loopd.annotation.argilla_store import ArgillaStore
 from loopd.annotation.run_mark import PROPERTY
@@ -47,7 +47,9 @@ POLL, SWEEP = 3.0, 30.0
 BULK = 250
 LABELS = ("yes", "no")
 TASK = SingleLabelTask(LABELS, "label", "text", "Which?")
-ARMS = ("nobody", "before", "now")
+BEFORE = "before"
+ARMS = ("nobody", BEFORE, "now")
+RESAMPLES = 2000
 TEXT = "Somebody has written a sentence or two of which people say what it is about, number {}."
 
 Json = dict[str, Any]
@@ -230,9 +232,13 @@ class WorkingTime:
 
 
 class WholeReading:
-    """Reads everything as soon as anybody has answered."""
+    """Reads everything as soon as anybody has answered, in large pages without a pause.
+
+    For the whole process: no other watcher may be in it.
+    """
 
     def __init__(self, store: ArgillaStore, clock: Callable[[], float]) -> None:
+        unhurried.SIZES, unhurried.LONGEST_PAUSE = (1000,), 0.0  # type: ignore[assignment]
         self._store, self._pace = store, Pace(SWEEP, clock)
 
     def look(self, ids: Sequence[ExternalId], _: Sequence[Batch]) -> Sweep | None:
@@ -252,8 +258,11 @@ class Desk:
     def run(self) -> None:
         """Take turns as long as somebody says for how many seconds; then say what was done."""
         store, clock = self.site.store(), WorkingTime()
-        old = WholeReading(store, clock)
-        watcher = old if self.arm == "before" else AnswerWatcher(store, SWEEP, clock)
+        watcher: WholeReading | AnswerWatcher
+        if self.arm == BEFORE:
+            watcher = WholeReading(store, clock)
+        else:
+            watcher = AnswerWatcher(store, SWEEP, clock)
         ids, everything = (
             [published_as(name(n)) for n in range(self.site.records)],
             batches(self.site.records),
@@ -308,9 +317,9 @@ class Watcher:
 # -- measuring -------------------------------------------------------------------------------------
 
 
-def measure(records: int, turns: int, seconds: float) -> Json:
+def measure(records: int, turns: int, seconds: float, arms: Sequence[str] = ARMS) -> Json:
     """All rows of one dataset."""
-    in_a_turn = int(1.2 * len(ARMS) * seconds * PEOPLE / SECONDS_AN_ANSWER)
+    in_a_turn = int(1.2 * len(arms) * seconds * PEOPLE / SECONDS_AN_ANSWER)
     turns = max(1, min(turns, (records - BATCH) // in_a_turn))  # a small dataset is soon answered
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -318,7 +327,7 @@ def measure(records: int, turns: int, seconds: float) -> Json:
     ):
         office = Office(server, records, min(turns * in_a_turn, records - BATCH))
         looks = _single_looks(office.site, server)
-        return {"turns": turns, **looks, **_at_work(office, turns, seconds)}
+        return {"turns": turns, **looks, **_at_work(office, turns, seconds, arms)}
 
 
 def _single_looks(site: Site, server: EmbeddedServer) -> Json:
@@ -350,11 +359,12 @@ def _cpu(server: EmbeddedServer) -> float:
     return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _at_work(office: Office, turns: int, seconds: float) -> Json:
-    watchers = {arm: Watcher(office.site, arm) for arm in ARMS if arm != "nobody"}
-    took: dict[str, list[float]] = {arm: [] for arm in ARMS}
+def _at_work(office: Office, turns: int, seconds: float, arms: Sequence[str]) -> Json:
+    watchers = {arm: Watcher(office.site, arm) for arm in arms if arm != "nobody"}
+    took: dict[str, list[float]] = {arm: [] for arm in arms}
     for turn in range(turns):
-        for arm in ARMS[turn % len(ARMS) :] + ARMS[: turn % len(ARMS)]:
+        first = turn % len(arms)
+        for arm in (*arms[first:], *arms[:first]):
             if arm in watchers:
                 watchers[arm].begin(seconds)
             took[arm] += office.work(seconds)
@@ -362,28 +372,47 @@ def _at_work(office: Office, turns: int, seconds: float) -> Json:
                 watchers[arm].end()
             print(office.site.records, turn, arm, len(took[arm]), file=sys.stderr, flush=True)
     rows: Json = {}
-    for arm in ARMS:
+    for arm in arms:
         if arm in watchers:
             watchers[arm].close()
         rows[arm] = {
             "answers a second": len(took[arm]) / (turns * seconds),
             "p50": float(np.quantile(took[arm], 0.5)),
             "p95": float(np.quantile(took[arm], 0.95)),
+            "p95 in relation to nobody's": _ratio(took[arm], took["nobody"]),
             **(watchers[arm].told if arm in watchers else {}),
         }
     return rows
 
 
-def table(rows: Mapping[int, Json]) -> Iterator[str]:
+def _ratio(took: Sequence[float], without: Sequence[float]) -> list[float]:
+    """Of both p95, with a 95 % interval: as if other answers of the same kind had been measured."""
+    rng = np.random.default_rng(0)
+
+    def p95(values: Sequence[float]) -> Any:
+        return np.quantile(rng.choice(values, (RESAMPLES, len(values))), 0.95, axis=1)
+
+    measured = np.quantile(took, 0.95) / np.quantile(without, 0.95)
+    ratios = p95(took) / p95(without)
+    return [float(measured), *map(float, np.quantile(ratios, [0.025, 0.975]))]
+
+
+def table(rows: Mapping[int, Json], arms: Sequence[str]) -> Iterator[str]:
     """Markdown: a line for each size and arm."""
-    yield "| records | watcher | answers a second | posting one, p50 | p95 | full looks | partial |"
-    yield "| --- " * 7 + "|"
+    yield (
+        "| records | watcher | answers a second | posting one, p50 | p95 | times nobody's "
+        "| full looks | partial |"
+    )
+    yield "| --- " * 8 + "|"
     for records, row in rows.items():
-        for arm in ARMS:
+        for arm in arms:
             one = row[arm]
             looks = f"{one.get('full', 0)} | {one.get('partial', 0)}"
-            speed = f"{one['answers a second']:.2f} | {one['p50']:.2f} s | {one['p95']:.2f} s"
-            yield f"| {records:,} | {arm} | {speed} | {looks} |"
+            ratio = "{:.2f} [{:.2f}, {:.2f}]".format(*one["p95 in relation to nobody's"])
+            if arm == "nobody":
+                ratio = ""
+            speed = f"{one['answers a second']:.2f} | {one['p50']:.3f} s | {one['p95']:.3f} s"
+            yield f"| {records:,} | {arm} | {speed} | {ratio} | {looks} |"
     yield ""
     yield "| records | look | seconds | of the server's processor | requests |"
     yield "| --- " * 5 + "|"

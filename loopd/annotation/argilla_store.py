@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from loopd.annotation import queue_mark, record_schema
+from loopd.annotation import queue_mark, record_schema, unhurried
 from loopd.annotation.argilla_dataset import PAGE_SIZES, ArgillaDataset, DatasetPlan
 from loopd.annotation.dataset_writer import DatasetWriter
 from loopd.annotation.http import ArgillaHttp, NoRouteError, NotFoundError, TooLargeError
@@ -200,10 +200,12 @@ class ArgillaStore:
         asked for.
         """
         ids, before = set(external_ids), set(self._dataset.index.positions)
-        records = {record["id"]: record for record in self._dataset.records()}
+        api, listed = self._dataset.api, unhurried.pages(self._dataset.api)
+        records = {record["id"]: record for page in listed for record in page}
+        self._dataset.index.replace(records.values())
         missing = ids - self._names(records.values(), ids)
         if before - records.keys() or not missing <= self._missing:
-            for page in self._dataset.api.pages(PAGE_SIZES[1]):
+            for page in api.pages(PAGE_SIZES[1]):
                 records = {**{record["id"]: record for record in page}, **records}
             self._dataset.index.replace(records.values())
         self._missing = ids - self._names(records.values(), ids)

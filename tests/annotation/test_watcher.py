@@ -31,6 +31,9 @@ class CountingApi(DatasetApi):
         self.names_of_records = names
         self.sizes: list[int] = []
 
+    def total(self) -> int:
+        return len(self.names_of_records)
+
     def pages(self, size: int, *include: str, **_: Any) -> Iterator[list[dict[str, Any]]]:
         for start in range(0, len(self.names_of_records), size):
             self.sizes.append(size)
@@ -62,18 +65,18 @@ def made() -> Iterator[list[Counting]]:
 def test_a_record_that_is_known_to_be_gone_costs_no_second_listing(made: list[Counting]) -> None:
     made.append(store := Counting([*RUN]))
     store.sweep(RUN)
-    assert store.sizes == [1000]
+    assert store.sizes == [250]
     store.records.remove("r3")
     assert [store.sweep(RUN).missing for _ in range(4)] == [("r3",)] * 4
-    assert store.sizes == [1000] + [1000, 997] + [1000] * 3
+    assert store.sizes == [250] + [250, 997] + [250] * 3
     store.records.remove("r4")
     assert store.sweep(RUN).missing == ("r3", "r4")
-    assert store.sizes[6:] == [1000, 997]
+    assert store.sizes[6:] == [250, 997]
     store.records.append("r3")
     assert store.sweep(RUN).missing == ("r4",)
     store.records.remove("r3")
     assert store.sweep(RUN).missing == ("r3", "r4")
-    assert store.sizes[8:] == [1000, 1000, 997]
+    assert store.sizes[8:] == [250, 250, 997]
 
 
 def test_while_the_search_is_broken_a_look_at_everything_says_when_the_next_one_comes() -> None:

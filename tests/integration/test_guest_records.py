@@ -207,8 +207,8 @@ def test_no_answer_is_overlooked_where_a_record_goes_meanwhile(
     api: Api, make_store: MakeStore, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody asked for these records; the page border moves over one of them."""
-    for module in ("argilla_store", "argilla_dataset"):
-        monkeypatch.setattr(f"loopd.annotation.{module}.PAGE_SIZES", (2, 3))
+    monkeypatch.setattr("loopd.annotation.unhurried.SIZES", (2,))
+    monkeypatch.setattr("loopd.annotation.argilla_store.PAGE_SIZES", (2, 3))
     dataset = api.dataset(name=name)
     api.upsert(dataset, item("x", "nobody's"), *(item(one.id, one.text) for one in POOL))
     for one in POOL:
