@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loopd.machine import Phase
+from loopd.storage.argilla_intakes import Intakes
 from tests.daemon import Daemon, wait_for
 from tests.faults.guests import Ours, marked
 from tests.faults.neighbours import Neighbours
@@ -150,11 +151,14 @@ class InPlace:
             for one in after.records.values()
             if one.metadata.get(QUEUE) and not one.is_done
         ]
+        joined = {
+            record.text for intake in Intakes(self._daemon.run_dir).read() for record in intake
+        }
         labels = {
             one.fields["text"]
             for one in after.records.values()
             if any(reply.status == "submitted" for reply in one.responses.values())
-        }
+        } & joined  # what was added after the last start joins at the next one
         row = self._daemon.rows[-1]
         if row["labels"] != len(labels):
             lines.append(f"{row['labels']} labels in the metrics, {len(labels)} in the dataset")
