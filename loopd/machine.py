@@ -143,10 +143,8 @@ class State:
         config_digest: of the configuration now in force.
         batches: all planned batches in order; the last one is current.
         answers: the present answer by (external id, annotator).
-        deleted: external ids of published records that are gone from Argilla, and of texts that
-            are withdrawn.
-        departed: annotators whose accounts are gone from Argilla; what the run has of their answers
-            is no longer there.
+        deleted: external ids of published records that are gone from Argilla or are withdrawn.
+        departed: annotators whose accounts, and with them their answers, are gone from Argilla.
         reopened: how many records were published again because nobody could answer them.
         planned, published, collected, trained, evaluated: the events by round; of the rounds of a
             recovered run only ``published``.
@@ -155,7 +153,7 @@ class State:
             else ``None``: as configured.
         predicted: what the model of each round says of random draws, by round and pool id.
         derived: what was worked out from the state; no part of it.
-        grown: fingerprint of the pool since it grew, empty before.
+        grown, added: fingerprint of a pool that grew, empty before; texts that one in Argilla got.
         gone: pool ids of texts of a pool in Argilla that are not there any more, and that nobody
             was asked for; and of all that are withdrawn.
         intakes: what joined the pool from files after the run began, in order.
@@ -187,12 +185,13 @@ class State:
     withdrawn: frozenset[PoolId] = frozenset()
     rewritten: str = ""
     contenders: str = ""
+    added: int = 0
 
     @property
     def texts(self) -> int:
-        """Texts of the pool; 0 where no event says so, as in older journals."""
-        begun = 0 if self.started is None or self.grown else self.started.texts
-        return self.intakes[-1].total if self.intakes else begun
+        """Texts that the pool has had so far; 0 where no event says so, as in older journals."""
+        begun = 0 if self.started is None else self.started.texts
+        return self.intakes[-1].total if self.intakes else begun and begun + self.added
 
     @property
     def pool_fingerprint(self) -> str:
@@ -329,7 +328,8 @@ def _fold(state: State, event: Event) -> State:
             return replace(state, min_submitted=event.min_submitted)
         case PoolChanged():
             gone, grown = (state.gone | set(event.gone)) - set(event.back), event.pool_fingerprint
-            return replace(state, stopped=None, grown=grown, rewritten="", gone=gone)
+            state = replace(state, stopped=None, added=state.added + event.added)
+            return replace(state, grown=grown, rewritten="", gone=gone)
         case PoolGrew(pool_fingerprint=grown):
             intakes = (*state.intakes, event)
             return replace(state, stopped=None, grown=grown, rewritten="", intakes=intakes)

@@ -61,20 +61,20 @@ class Fetcher:
         if self._fetch.is_alive():
             self._say_slow()
             return False
-        self._say(self._fetch.problem)
+        self._say(self._fetch.problem, self._fetch.hint)
         return True
 
     def again(self) -> None:
         """What has come is read: the next call begins anew."""
         self._fetch = None
 
-    def _say(self, problem: str | None) -> None:
+    def _say(self, problem: str | None, hint: str) -> None:
         """A problem of each kind once, until all is well again."""
         if problem:
             if (kind := _kind(problem)) not in self._said:
                 self._said.add(kind)
-                hint = f"{GOES_ON}, and tries again"
-                log.get("data").warning("source_away", problem=problem, hint=hint)
+                hints = filter(None, (hint, f"{GOES_ON}, and tries again"))
+                log.get("data").warning("source_away", problem=problem, hint="; ".join(hints))
         elif problem is not None and self._said:
             self._said.clear()
             log.get("data").info("source_back", source=_shown(self._config))
@@ -102,12 +102,14 @@ class _Fetch(threading.Thread):
 
     Attributes:
         problem: what went wrong; empty where nothing did, and ``None`` where it was called off.
+        hint: what to do about it, empty where that is not known.
     """
 
     def __init__(self, config: Config, unchanged: Mapping[str, int]) -> None:
         super().__init__(name="fetch", daemon=True)
         self._config, self._known = config, unchanged
         self._place = fetching_folder(config)
+        self.hint = ""
         # Before the thread begins: whoever calls it off finds it.
         self.problem: str | None = self._attempt(self._begin)
 
@@ -141,6 +143,7 @@ class _Fetch(threading.Thread):
         try:
             step()
         except DataError as error:
+            self.hint = "" if error.hint == error.usual_hint else error.hint
             return error.message
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the run
             reason = getattr(error, "strerror", None) or type(error).__name__

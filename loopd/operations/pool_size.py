@@ -11,14 +11,14 @@ from loopd.machine import Phase, State
 
 def added(state: State) -> int:
     """Texts that joined the pool after the run began."""
-    return sum(intake.new for intake in state.intakes)
+    return state.added + sum(intake.new for intake in state.intakes)
 
 
 def pool_sentence(state: State) -> str:
     """How many texts there are; empty where the journal does not say."""
     if not state.texts:
         return ""
-    more = f", {added(state):,} added" if state.intakes else ""
+    more = f", {added(state):,} added" if state.intakes or state.added else ""
     less = f", {len(state.withdrawn):,} withdrawn" if state.withdrawn else ""
     return f"{state.texts:,} texts{more}{less}"
 

@@ -272,7 +272,9 @@ def test_whatever_goes_wrong_is_an_outage(
     with monkeypatch.context() as patch, capture_logs() as lines:
         patch.setattr(fetcher, name, fail)
         run.idle(200)
-    assert [line["event"] for line in lines if line["event"] != "answers"] == ["source_away"]
+    (told,) = (line for line in lines if line["event"] != "answers")
+    assert told["event"] == "source_away"
+    assert told["hint"] == f"{fetcher.GOES_ON}, and tries again"
     assert (run.fetched, run.on_the_way) == ([], [])
     run.idle(100)
     assert [fact.new for fact in run.grown] == [5]

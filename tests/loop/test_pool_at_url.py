@@ -98,6 +98,8 @@ def test_an_outage_is_said_once_and_its_end(web: WebFolder, begin: Callable[...,
     told = [line for line in lines if line["event"].startswith("source_")]
     assert [line["event"] for line in told] == ["source_away", "source_back"]
     assert "503" in told[0]["problem"]
+    assert "whether the address is right" in told[0]["hint"]
+    assert "the run goes on" in told[0]["hint"]
     assert [fact.new for fact in run.grown] == [5]
 
 

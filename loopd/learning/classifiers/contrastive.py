@@ -5,7 +5,7 @@ Imports torch at once, so import this module only where it is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from loopd.learning.classifiers.fine_tuning import (
     planned,
 )
 from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.classifiers.spreading import Guesses
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ class ClassifiedTexts:
     y: Positions
     weights: Weights
     tick: Tick = field(repr=False)
+
+    def with_guesses(self, guesses: Guesses, weight: float) -> ClassifiedTexts:
+        """The same with guessed labels of other rows, each of which counts so much."""
+        counts = np.full(len(guesses.rows), weight, dtype=np.float32)
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, guesses.rows]),
+            y=np.concatenate([self.y, guesses.y]),
+            weights=np.concatenate([self.weights, counts]),
+        )
 
 
 def fine_tune(

@@ -45,3 +45,14 @@ def refuse_bad_share(name: str, value: object) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= float(str(value)) < 1:
         raise ModelError(f"classifier option {name} must be a number from 0 to below 1")
+
+
+def refuse_bad_counts(counts: Options) -> None:
+    """Check options that are numbers of texts or labels.
+
+    Raises:
+        ModelError: one of them is no whole number from 0 on.
+    """
+    for name, value in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise ModelError(f"classifier option {name} must be 0 or a whole number above it")

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix, diags
 
-from loopd.errors import ModelError
 from loopd.learning.arrays import Floats, Positions, Proba, Vectors, Weights
+from loopd.learning.classifiers.options import refuse_bad_counts
 from loopd.learning.labels import Labels, several
 from loopd.learning.unit_vectors import unit
 
@@ -70,9 +70,7 @@ def spreading(texts: object, until: object) -> Spreading:
     Raises:
         ModelError: one of them is no whole number from 0 on.
     """
-    for name, value in (("spread", texts), ("spread_until", until)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ModelError(f"classifier option {name} must be 0 or a whole number above it")
+    refuse_bad_counts({"spread": texts, "spread_until": until})
     return Spreading(int(str(texts)), int(str(until)))
 
 

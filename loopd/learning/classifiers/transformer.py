@@ -36,7 +36,8 @@ from loopd.learning.classifiers.heads import Heads
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.options import refuse_bad_share, refuse_bad_values
 from loopd.learning.classifiers.pooling import Batch, Elsewhere, Embedder
-from loopd.learning.classifiers.spreading import Examples, spreading, unlabelled
+from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, self_training, surest
+from loopd.learning.classifiers.spreading import Examples, Guesses, spreading, unlabelled
 from loopd.learning.classifiers.thresholds import refuse_bad_folds, with_thresholds
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.features.frozen import FrozenFeatures, FrozenRepresentation
@@ -68,13 +69,16 @@ class TransformerFactory:
         "threshold_folds": 2,
         "spread": 0,
         "spread_until": 200,
+        "self_training": 0,
+        "self_training_until": 100,
     }
     """See ``contrastive.ContrastiveRecipe``; ``head_c`` is the logistic head's inverse penalty,
     ``freeze_embeddings`` keeps the word vectors as they are (they are half of a small model),
     ``frozen_share`` that share of the layers too, from the lowest,
     ``bf16`` is ``auto``, ``true`` or ``false``, ``threshold_folds`` for several labels the folds of
     the cross-validation that gives the thresholds (0: one half). ``spread`` and ``spread_until``
-    are those of ``spreading.Spreading``, with one label for each text."""
+    are those of ``spreading.Spreading``, ``self_training`` and ``self_training_until`` those of
+    ``self_training.SelfTraining``, all with one label for each text."""
 
     def __init__(self, context: ClassifierContext) -> None:
         self._context = context
@@ -89,6 +93,9 @@ class TransformerFactory:
         refuse_bad_folds(self.options["threshold_folds"])
         self.growth = growth(self.options["retune_growth"], self.options["retune_from"])
         self.spreading = spreading(self.options["spread"], self.options["spread_until"])
+        self.self_training = self_training(
+            self.options["self_training"], self.options["self_training_until"]
+        )
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -144,6 +151,14 @@ class TransformerFactory:
             tokens = self.encode(["a text"])
             self.embedder(self.backbone.copy(), tokens, "checking").embed(np.zeros(1, dtype=int))
         return f"transformer {described}"
+
+    def trainable(self) -> torch.nn.Module:
+        """A copy of the pretrained encoder, parts of which training leaves as they are."""
+        return trainable_encoder(
+            self.backbone,
+            freeze_embeddings=self.options["freeze_embeddings"],
+            frozen_share=self.options["frozen_share"],
+        )
 
     def recipe(self) -> ContrastiveRecipe:
         """The settings of the fine-tuning."""
@@ -203,11 +218,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         self._seed = seed
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
-        self.encoder = trainable_encoder(
-            factory.backbone,
-            freeze_embeddings=factory.options["freeze_embeddings"],
-            frozen_share=factory.options["frozen_share"],
-        )
+        self.encoder = factory.trainable()
 
     @property
     def head(self) -> LinearHead:
@@ -237,18 +248,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         Raises:
             Interrupted: a stop was asked for.
         """
-        ones = np.ones(len(train_set), dtype=np.float32)
         y = train_set.y
-        texts = ClassifiedTexts(
-            train_set.rows,
-            y.toarray() if several(y) else y,
-            ones if weights is None else weights,
-            self._factory.training,
-        )
-        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
-        torch.manual_seed(self._seed)
-        fine_tune(embedder, self._factory.recipe(), texts, self._seed)
-        heads = self._heads_of(train_set, embedder, weights)
+        heads = self._trained(train_set, weights)
         if several(y):
             head = with_thresholds(
                 heads.choosing,
@@ -259,8 +260,40 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
                 weights=weights,
             )
             heads = Heads(head, head)
+        elif len((guesses := self._guesses(train_set, heads)).rows):
+            self.encoder = self._factory.trainable()
+            heads = self._trained(train_set, weights, guesses)
         self.heads = heads
         return self
+
+    def _trained(
+        self, train_set: IndexedDataset, weights: Weights | None, guesses: Guesses | None = None
+    ) -> Heads:
+        """Fine-tune the encoder on labels and guesses, and fit the heads on the labels."""
+        y = train_set.y
+        texts = ClassifiedTexts(
+            train_set.rows,
+            y.toarray() if several(y) else y,
+            np.ones(len(train_set), dtype=np.float32) if weights is None else weights,
+            self._factory.training,
+        )
+        if guesses is not None:
+            texts = texts.with_guesses(guesses, GUESS_WEIGHT)
+        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
+        torch.manual_seed(self._seed)
+        fine_tune(embedder, self._factory.recipe(), texts, self._seed)
+        return self._heads_of(train_set, embedder, weights)
+
+    def _guesses(self, train_set: IndexedDataset, heads: Heads) -> Guesses:
+        """Labels of unlabelled texts of which the encoder as it is now is sure."""
+        tokens, count = _tokens(train_set), self._factory.self_training.count(len(train_set))
+        rows = unlabelled(tokens.shape[0], train_set.taken, LOOKED_AT if count else 0)
+        if not len(rows):
+            return Guesses(rows, rows)
+        embedder = self._factory.embedder(self.encoder, tokens, "embedding")
+        vectors = unit(embedder.embed(rows, bf16=self._factory.bf16))
+        guesses = surest(heads.predicting.proba(vectors), count, self._seed)
+        return Guesses(rows[guesses.rows], guesses.y)
 
     def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
         """Fit the heads anew on the encoder as it is, with vectors in bf16 where that pays.
