@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = ROOT / "loopd"
-ROW = re.compile(r"^\| ([\w ]+) \| .+ \| `(loopd/[\w/]+\.py)`: `(\w+)` \|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([\w -]+) \| .+ \| `(loopd/[\w/]+\.py)`: `(\w+)` \|$", re.MULTILINE)
 
 FILLERS = frozenset(
     {"found", "each", "place", "known", "given", "wanted", "made", "asked", "chosen"}
