@@ -47,12 +47,13 @@ def refuse_bad_share(name: str, value: object) -> None:
         raise ModelError(f"classifier option {name} must be a number from 0 to below 1")
 
 
-def refuse_bad_counts(counts: Options) -> None:
-    """Check options that are numbers of texts or labels.
+def counts(options: Options) -> list[int]:
+    """Options that are numbers of texts or labels.
 
     Raises:
         ModelError: one of them is no whole number from 0 on.
     """
-    for name, value in counts.items():
+    for name, value in options.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise ModelError(f"classifier option {name} must be 0 or a whole number above it")
+    return [*options.values()]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loopd.learning.arrays import Positions, Proba
-from loopd.learning.classifiers.options import refuse_bad_counts
+from loopd.learning.classifiers.options import counts
 from loopd.learning.classifiers.spreading import Guesses
 
 LOOKED_AT = 1200
@@ -53,8 +53,7 @@ def self_training(texts: object, until: object) -> SelfTraining:
     Raises:
         ModelError: one of them is no whole number from 0 on.
     """
-    refuse_bad_counts({"self_training": texts, "self_training_until": until})
-    return SelfTraining(int(str(texts)), int(str(until)))
+    return SelfTraining(*counts({"self_training": texts, "self_training_until": until}))
 
 
 def surest(proba: Proba, count: int, seed: int) -> Guesses:

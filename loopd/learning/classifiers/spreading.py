@@ -20,7 +20,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags
 
 from loopd.learning.arrays import Floats, Positions, Proba, Vectors, Weights
-from loopd.learning.classifiers.options import refuse_bad_counts
+from loopd.learning.classifiers.options import counts
 from loopd.learning.labels import Labels, several
 from loopd.learning.unit_vectors import unit
 
@@ -70,8 +70,7 @@ def spreading(texts: object, until: object) -> Spreading:
     Raises:
         ModelError: one of them is no whole number from 0 on.
     """
-    refuse_bad_counts({"spread": texts, "spread_until": until})
-    return Spreading(int(str(texts)), int(str(until)))
+    return Spreading(*counts({"spread": texts, "spread_until": until}))
 
 
 def unlabelled(total: int, taken: Positions, count: int) -> Positions:
