@@ -6,17 +6,22 @@ logs where a write to the index fails.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from loopd.annotation.argilla_dataset import ArgillaDataset
 from loopd.annotation.http import NotFoundError
+from loopd.annotation.unhurried import pause
 from loopd.errors import ArgillaError
 
 Json = dict[str, Any]
 
 PAGE = 1000
 """Records a page; Argilla gives no more."""
+
+PAGE_WITH_ANSWERS = 100
+"""Records a page with responses, which are read while people are at work: see ``unhurried``."""
 
 WINDOW = 10_000
 """Hits of one query that are paged through: an index refuses to skip more, unless it was told.
@@ -83,12 +88,16 @@ class PageSearch:
 
     def _window(self, filters: list[Json], with_answers: bool) -> Iterator[tuple[int, Json]]:
         """The first hits, with the number of all."""
-        offset, total = 0, 1
+        offset, total, size = 0, 1, _size(with_answers)
         while offset < min(total, WINDOW):
+            began = time.monotonic()
             page = self._page(filters, offset, with_answers)
+            took = time.monotonic() - began
             total = int(page["total"])
             yield from ((total, item["record"]) for item in page["items"])
-            offset += PAGE
+            offset += size
+            if with_answers and offset < min(total, WINDOW):
+                pause(took)
 
     def _page(self, filters: list[Json], offset: int, with_answers: bool) -> Json:
         try:
@@ -101,8 +110,12 @@ class PageSearch:
 
     def _search(self, filters: list[Json], offset: int, with_answers: bool) -> Json:
         body = {"query": {}, "filters": {"and": filters}, "sort": OLDEST_FIRST}
-        api = self._dataset.api
-        return api.search(body, with_answers=with_answers, limit=PAGE, offset=offset)
+        api, size = self._dataset.api, _size(with_answers)
+        return api.search(body, with_answers=with_answers, limit=size, offset=offset)
+
+
+def _size(with_answers: bool) -> int:
+    return PAGE_WITH_ANSWERS if with_answers else PAGE
 
 
 def _not_before(moment: str | None) -> list[Json]:

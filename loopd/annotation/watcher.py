@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 AT_FULL_PACE = 4000
 """Records of the dataset up to which everything is read as often as configured."""
 
-FULL_SHARE, PARTIAL_SHARE = 0.02, 0.05
+FULL_SHARE, PARTIAL_SHARE = 0.01, 0.05
 """Shares of the time in which the server may be busy with full looks, and with partial ones."""
 
 DOUBT_SHARE = 0.2

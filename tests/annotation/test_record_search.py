@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopd.annotation import record_search
+from loopd.annotation import record_search, unhurried
 from loopd.annotation.record_search import PageSearch
 from loopd.errors import ArgillaError
 
@@ -29,6 +29,8 @@ class Index:
         self._stale = stale
         self.api = self
         self.requests = 0
+        self.now = 0.0
+        self.pauses: list[float] = []
 
     def names(self, name: str) -> str:
         return name
@@ -39,10 +41,11 @@ class Index:
     def search(
         self, body: dict[str, Any], *, with_answers: bool, limit: int, offset: int
     ) -> dict[str, Any]:
-        assert not with_answers
+        assert limit == (record_search.PAGE_WITH_ANSWERS if with_answers else record_search.PAGE)
         if offset + limit > record_search.WINDOW:
             raise ArgillaError("Result window is too large")
         self.requests += 1
+        self.now += self.requests  # the n-th page takes n seconds
         assert body["sort"] == [
             {"scope": {"entity": "record", "property": "inserted_at"}, "order": "asc"}
         ]
@@ -51,6 +54,13 @@ class Index:
         shown = [each for each in hits[offset : offset + limit] if each[1] not in self._stale]
         items = [{"record": {"id": str(n), "inserted_at": _moment(at)}} for at, n in shown]
         return {"items": items, "total": len(hits)}
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
 
 
 def _moment(number: int) -> str:
@@ -65,6 +75,7 @@ def found(index: Index, batch_ids: Sequence[str] = ("b0",)) -> list[str]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_search, "PAGE", 5)
+    monkeypatch.setattr(record_search, "PAGE_WITH_ANSWERS", 4)
     monkeypatch.setattr(record_search, "WINDOW", 20)
 
 
@@ -94,6 +105,20 @@ def test_no_more_is_asked_than_it_takes(count: int, requests: int) -> None:
     index = Index(range(count))
     assert len(found(index)) == count
     assert index.requests == requests
+
+
+@given(st.integers(0, 20))
+def test_answers_are_read_in_small_pages_with_pauses_as_long_as_a_page(count: int) -> None:
+    index = Index(range(count))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unhurried, "LONGEST_PAUSE", 3.0)
+        for module in (record_search, unhurried):
+            patch.setattr(module, "time", index)
+        records = [*PageSearch(index).records(("b0",), with_answers=True)]  # type: ignore[arg-type]
+    assert [record["id"] for record in records] == [str(number) for number in range(count)]
+    pages = max(1, -(-count // 4))
+    assert index.requests == pages
+    assert index.pauses == [min(number, 3.0) for number in range(1, pages)], "none after the last"
 
 
 def test_more_than_a_window_of_one_moment_ends() -> None:

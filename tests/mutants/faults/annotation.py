@@ -85,7 +85,7 @@ ANNOTATION: tuple[Fault, ...] = (
     Fault(
         "full looks take half of the server's time",
         "annotation/watcher.py",
-        "FULL_SHARE, PARTIAL_SHARE = 0.02, 0.05",
+        "FULL_SHARE, PARTIAL_SHARE = 0.01, 0.05",
         "FULL_SHARE, PARTIAL_SHARE = 0.5, 0.05",
         ("tests/annotation/test_looks.py::test_a_large_dataset_is_read_in_part_while_people_work",),
     ),
