@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from loopd.config import ClassifierSection
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.fine_tuning import ENCODER
-from loopd.learning.classifiers.transformer import TransformerClassifier, TransformerFactory
+from loopd.learning.classifiers.transformer import TransformerFactory
+from loopd.learning.classifiers.transformer_classifier import TransformerClassifier
 from loopd.learning.dataset import IndexedDataset, unlabeled
 from tests.learning.conftest import LABELS, make_pool
 

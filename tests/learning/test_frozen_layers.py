@@ -13,7 +13,8 @@ from loopd.config import ClassifierSection
 from loopd.errors import ModelError
 from loopd.learning.classifiers.contract import ClassifierContext
 from loopd.learning.classifiers.fine_tuning import ENCODER
-from loopd.learning.classifiers.transformer import TransformerClassifier, TransformerFactory
+from loopd.learning.classifiers.transformer import TransformerFactory
+from loopd.learning.classifiers.transformer_classifier import TransformerClassifier
 from loopd.learning.dataset import IndexedDataset
 from tests.learning.conftest import LABELS, make_pool
 

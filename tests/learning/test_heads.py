@@ -36,6 +36,8 @@ BY_THE_MODEL = [
 ]  # fmt: skip
 """Strategies that a head can be asked by."""
 
+BRIEFLY = {"epochs": 1, "min_steps": 2}
+
 
 def fitted(examples: Examples) -> LinearHead:
     return fit_head(examples.vectors, examples.y, 3, c=10.0, weights=examples.weights)
@@ -169,27 +171,30 @@ def test_what_people_see_is_of_one_head_and_what_is_chosen_by_of_the_other(tmp_p
 
 @pytest.mark.integration
 @pytest.mark.parametrize(
-    "classifier",
+    ("name", "options", "guesses"),
     [
-        pytest.param({"name": "frozen-head"}, id="frozen-head"),
-        pytest.param(
-            {"name": "transformer", "options": {"epochs": 1, "min_steps": 2}}, id="transformer"
-        ),
+        pytest.param("frozen-head", {}, {"spread": 50}, id="frozen-head"),
+        pytest.param("transformer", BRIEFLY, {"spread": 50}, id="transformer"),
+        pytest.param("transformer", BRIEFLY, {"self_training": 30}, id="student"),
+        pytest.param("transformer", BRIEFLY, {"spread": 50, "self_training": 30}, id="both"),
     ],
 )
-def test_a_model_from_the_cache_has_both_heads(classifier: Any, tmp_path: Path) -> None:
+def test_a_model_from_the_cache_predicts_by_guesses_and_chooses_without(
+    name: str, options: dict[str, int], guesses: dict[str, int], tmp_path: Path
+) -> None:
     pool = make_pool()
     targets = gold(pool, [f"id-{row:03d}" for row in range(6)])
     ids = [record.id for record in pool]
 
-    def answers(spread: int) -> tuple[Any, Any, Any]:
-        learner = learner_of(tmp_path, spread, classifier=classifier)
+    def answers(**guesses: int) -> tuple[Any, Any, Any]:
+        classifier = {"name": name, "options": options | guesses}
+        learner = learner_of(tmp_path, 0, classifier=classifier)
         model = learner.fit(1, targets)
         picks = learner.choose(model, 8, round=2, targets=targets, exclude=()).items
         chosen = [(item.record_id, item.score) for item in picks]
         return chosen, learner.choosing_proba(model, ids), learner.predict_pool(model, ids)
 
-    trained, loaded, alone = answers(50), answers(50), answers(0)
+    trained, loaded, alone = answers(**guesses), answers(**guesses), answers()
     assert trained[0] == loaded[0] == alone[0]
     assert np.array_equal(trained[1], loaded[1])
     assert np.array_equal(trained[1], alone[1])

@@ -93,7 +93,7 @@ class Tuned:
             self.sums.append(float(sum(weight.detach().double().abs().sum() for weight in weights)))
             fine_tune(embedder, recipe, texts, seed)
 
-        monkeypatch.setattr("loopd.learning.classifiers.transformer.fine_tune", noted)
+        monkeypatch.setattr("loopd.learning.classifiers.transformer_classifier.fine_tune", noted)
 
 
 def fitted(cache: Path, labelled: int, **options: Any) -> tuple[Learner, Model]:
@@ -115,7 +115,7 @@ def proba_of(made: tuple[Learner, Model]) -> Proba:
 
 
 @pytest.mark.integration
-def test_a_second_encoder_begins_anew_and_learns_from_labels_and_guesses(
+def test_a_student_begins_anew_and_learns_from_labels_and_guesses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuned = Tuned(monkeypatch)

@@ -50,7 +50,7 @@ class BatchesPiece:
 
 def embed(model: TrainedRecipe, piece: BatchesPiece) -> list[Vectors]:
     """Vectors (k, layers * d) of the texts of each batch."""
-    from loopd.learning.classifiers.transformer import TransformerClassifier
+    from loopd.learning.classifiers.transformer_classifier import TransformerClassifier
 
     classifier = model.classifier
     if not isinstance(classifier, TransformerClassifier):

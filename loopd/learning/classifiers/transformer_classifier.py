@@ -1,0 +1,271 @@
+"""Owns one fine-tuned transformer as a small-text classifier; must not know ids or strategies.
+
+It chooses by one head and predicts by another, see ``heads``. Where it learns from its own guesses
+(``self_training``), a second encoder does, which predicts in its place: the one that has learned
+from guesses predicts better and chooses worse.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from small_text import Classifier
+from small_text.classifiers.classification import EmbeddingMixin
+
+from loopd.learning.arrays import Proba, Tensors, Vectors, Weights
+from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
+from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weights
+from loopd.learning.classifiers.heads import Heads
+from loopd.learning.classifiers.linear import LinearHead, fit_head
+from loopd.learning.classifiers.pooling import Batch, Embedder
+from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, surest
+from loopd.learning.classifiers.spreading import Examples, Guesses, unlabelled
+from loopd.learning.classifiers.thresholds import with_thresholds
+from loopd.learning.dataset import IndexedDataset
+from loopd.learning.features.tokens import Tokens, TokenStore
+from loopd.learning.labels import several
+from loopd.learning.unit_vectors import unit
+
+if TYPE_CHECKING:
+    from loopd.learning.classifiers.transformer import TransformerFactory
+
+STUDENT = "student."
+"""Prefix of the second encoder's weights and heads in the saved form."""
+
+
+class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] # small-text is not typed
+    """A fine-tuned encoder with logistic heads, as a small-text classifier.
+
+    Args:
+        factory: the settings and the pretrained encoder.
+        seed: of training.
+
+    Attributes:
+        student: has learned from guesses too, and predicts in this one's place.
+    """
+
+    heads: Heads
+    student: TransformerClassifier | None = None
+
+    def __init__(self, factory: TransformerFactory, seed: int, *, thresholds: bool = True) -> None:
+        self._factory = factory
+        self._seed = seed
+        self._folds = factory.options["threshold_folds"] if thresholds else 0
+        self.num_classes = factory.num_classes
+        self.encoder = factory.trainable()
+
+    @property
+    def head(self) -> LinearHead:
+        """The head by which strategies see the model."""
+        return self.heads.choosing
+
+    def as_predictor(self) -> TransformerClassifier:
+        """The student, if there is one, and with the other head; itself where nothing differs."""
+        model = self.student or self
+        if not model.heads.differ:
+            return model
+        twin = copy.copy(model)
+        twin.heads, twin.student = model.heads.of_predictor(), None
+        return twin
+
+    def tensors(self) -> Tensors:
+        """The weights that training may change, and the heads; those of the student likewise."""
+        own = {**saved(trained_weights(self.encoder)), **self.heads.tensors()}
+        theirs = {} if self.student is None else self.student.tensors()
+        return {**own, **{STUDENT + name: array for name, array in theirs.items()}}
+
+    def restore(self, tensors: Tensors) -> TransformerClassifier:
+        """Take over what ``tensors`` wrote down.
+
+        Raises:
+            KeyError, ValueError: the arrays do not fit.
+        """
+        theirs = {
+            name.removeprefix(STUDENT): array
+            for name, array in tensors.items()
+            if name.startswith(STUDENT)
+        }
+        own = {name: array for name, array in tensors.items() if not name.startswith(STUDENT)}
+        restored(self.encoder, own)
+        self.heads = Heads.from_tensors(own, self.num_classes)
+        self.student = self._factory.new(self._seed).restore(theirs) if theirs else None
+        return self
+
+    @property
+    def thresholds(self) -> NDArray[np.float32] | None:
+        """Probabilities (C,) from which on a text has a label; ``None`` is one half."""
+        return self.head.thresholds
+
+    def fit(
+        self, train_set: IndexedDataset, weights: NDArray[np.float32] | None = None
+    ) -> TransformerClassifier:
+        """Fine-tune the encoder, then fit the head; draws only from seeded generators.
+
+        With several labels for each text, each fold of the thresholds fine-tunes another encoder.
+        With self-training a student is fine-tuned as well.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        y = train_set.y
+        heads = self._trained(train_set, weights)
+        if several(y):
+            head = with_thresholds(
+                heads.choosing,
+                train_set,
+                self._bare,
+                folds=self._folds,
+                seed=self._seed,
+                weights=weights,
+            )
+            heads = Heads(head, head)
+        self.heads = heads
+        guesses = self._guesses(train_set)
+        self.student = self._taught(train_set, weights, guesses) if len(guesses.rows) else None
+        return self
+
+    def _taught(
+        self, train_set: IndexedDataset, weights: Weights | None, guesses: Guesses
+    ) -> TransformerClassifier:
+        """A student that begins with the pretrained weights and learns from guesses too."""
+        student = self._factory.new(self._seed)
+        student.heads = student._trained(train_set, weights, guesses)  # its own kind
+        return student
+
+    def _trained(
+        self, train_set: IndexedDataset, weights: Weights | None, guesses: Guesses | None = None
+    ) -> Heads:
+        """Fine-tune the encoder on labels and guesses, and fit the heads on the labels."""
+        y = train_set.y
+        texts = ClassifiedTexts(
+            train_set.rows,
+            y.toarray() if several(y) else y,
+            np.ones(len(train_set), dtype=np.float32) if weights is None else weights,
+            self._factory.training,
+        )
+        if guesses is not None:
+            texts = texts.with_guesses(guesses, GUESS_WEIGHT)
+        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
+        torch.manual_seed(self._seed)
+        fine_tune(embedder, self._factory.recipe(), texts, self._seed)
+        return self._heads_of(train_set, embedder, weights)
+
+    def _guesses(self, train_set: IndexedDataset) -> Guesses:
+        """Labels of unlabelled texts of which the model is sure; with several labels none."""
+        tokens, count = _tokens(train_set), self._factory.self_training.count(len(train_set))
+        wanted = LOOKED_AT if count and not several(train_set.y) else 0
+        rows = unlabelled(tokens.shape[0], train_set.taken, wanted)
+        if not len(rows):
+            return Guesses(rows, rows)
+        embedder = self._factory.embedder(self.encoder, tokens, "embedding")
+        vectors = unit(embedder.embed(rows, bf16=self._factory.bf16))
+        guesses = surest(self.heads.predicting.proba(vectors), count, self._seed)
+        return Guesses(rows[guesses.rows], guesses.y)
+
+    def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
+        """Fit the heads anew on the encoder as it is, with vectors in bf16 where that pays.
+
+        The thresholds of several labels stay: they would cost fine-tuning.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
+        heads = self._heads_of(train_set, embedder, weights, bf16=self._factory.bf16)
+        if self.thresholds is not None:
+            head = replace(heads.choosing, thresholds=self.thresholds)
+            heads = Heads(head, head)
+        self.heads = heads
+        if self.student is not None:
+            self.student.refit(train_set, weights)
+
+    def _heads_of(
+        self,
+        train_set: IndexedDataset,
+        embedder: Embedder,
+        weights: Weights | None,
+        *,
+        bf16: bool = False,
+    ) -> Heads:
+        """The heads over the fine-tuned encoder; guesses need no more than bf16."""
+        spreading, tokens = self._factory.spreading, _tokens(train_set)
+
+        def others() -> Vectors:
+            rows = unlabelled(tokens.shape[0], train_set.taken, spreading.texts)
+            return unit(embedder.embed(rows, bf16=self._factory.bf16))
+
+        vectors = unit(embedder.embed(train_set.rows, bf16=bf16))
+        examples = Examples(vectors, train_set.y, weights)
+        return Heads.fitted(examples, others, spreading.weight(len(train_set)), self._head_of)
+
+    def _head_of(self, examples: Examples) -> LinearHead:
+        return fit_head(
+            examples.vectors,
+            examples.y,
+            self.num_classes,
+            c=self._factory.options["head_c"],
+            weights=examples.weights,
+        )
+
+    def _bare(self, seed: int) -> TransformerClassifier:
+        return TransformerClassifier(self._factory, seed, thresholds=False)
+
+    def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
+        """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
+        proba = self.predict_proba(data_set)
+        labels = self.head.decided(proba)
+        return (labels, proba) if return_proba else labels
+
+    def predict_proba(self, data_set: IndexedDataset, dropout_sampling: int = 1) -> Proba:
+        """Probabilities (n, C); with dropout samples (n, samples, C) (Gal and Ghahramani 2016)."""
+        if dropout_sampling == 1:
+            return self._proba(data_set)
+        self.encoder.train()
+        try:
+            samples = [self._proba(data_set) for _ in range(dropout_sampling)]
+        finally:
+            self.encoder.eval()
+        return np.stack(samples, axis=1)
+
+    @property
+    def screen_proba(self) -> Callable[[IndexedDataset], Proba] | None:
+        """Rough probabilities in bf16, ``None`` where the device does not gain from it."""
+        if not self._factory.bf16:
+            return None
+        return lambda data_set: self.head.proba(self._vectors(data_set, bf16=True))
+
+    def embed(
+        self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
+    ) -> Any:  # one result or two, as in small-text
+        """Mean-pooled vectors (n, d) of length 1 without padding, and probabilities if asked."""
+        del pbar
+        vectors = self._vectors(data_set)
+        return (vectors, self.head.proba(vectors)) if return_proba else vectors
+
+    def _vectors(self, data_set: IndexedDataset, *, bf16: bool = False) -> NDArray[np.float32]:
+        embedder = self._factory.embedder(self.encoder, _tokens(data_set), "scoring")
+        embedder = replace(embedder, elsewhere=self._factory.elsewhere(self, len(data_set)))
+        return unit(embedder.embed(data_set.rows, bf16=bf16))
+
+    def embedded(
+        self, batches: Sequence[Batch], layers: Sequence[int], *, bf16: bool
+    ) -> list[Vectors]:
+        """Vectors (k, layers * d) of batches of texts, as they are: not of length 1."""
+        nothing = TokenStore(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
+        embedder = self._factory.embedder(self.encoder, nothing, "scoring")
+        return [fetch() for fetch in embedder.passed(batches, layers, bf16=bf16)]
+
+    def _proba(self, data_set: IndexedDataset) -> NDArray[np.float32]:
+        if len(data_set) == 0:
+            return np.empty((0, self.num_classes), dtype=np.float32)
+        return self.head.proba(self._vectors(data_set))
+
+
+def _tokens(data_set: IndexedDataset) -> Tokens:
+    return cast("Tokens", data_set.features)  # as ``encode`` made them
