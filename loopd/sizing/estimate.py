@@ -184,7 +184,7 @@ class _Seconds:
         """Train, measure and choose with so many labels."""
         work = self.work
         numbers = work.feature_width
-        looks = self.rows(SECONDS.row_scored + numbers * SECONDS.number_read)
+        looks = self.rows(SECONDS.row_scored) + work.texts * numbers * SECONDS.number_read
         if work.texts >= MAPPED_FROM:
             looks += work.texts * SECONDS.row_mapped
         if work.classifier == "frozen-head":
