@@ -175,7 +175,7 @@ def test_what_people_see_is_of_one_head_and_what_is_chosen_by_of_the_other(tmp_p
     [
         pytest.param("frozen-head", {}, {"spread": 50}, id="frozen-head"),
         pytest.param("transformer", BRIEFLY, {"spread": 50}, id="transformer"),
-        pytest.param("transformer", BRIEFLY, {"self_training": 30}, id="student"),
+        pytest.param("transformer", BRIEFLY, {"self_training": 30}, id="self-training"),
         pytest.param("transformer", BRIEFLY, {"spread": 50, "self_training": 30}, id="both"),
     ],
 )

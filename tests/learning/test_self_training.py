@@ -115,7 +115,7 @@ def proba_of(made: tuple[Learner, Model]) -> Proba:
 
 
 @pytest.mark.integration
-def test_a_student_begins_anew_and_learns_from_labels_and_guesses(
+def test_a_second_encoder_begins_anew_and_learns_from_labels_and_guesses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tuned = Tuned(monkeypatch)

@@ -35,7 +35,7 @@ from loopd.learning.unit_vectors import unit
 if TYPE_CHECKING:
     from loopd.learning.classifiers.transformer import TransformerFactory
 
-STUDENT = "student."
+SELF_TRAINED = "self_trained."
 """Prefix of the second encoder's weights and heads in the saved form."""
 
 
@@ -47,11 +47,11 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         seed: of training.
 
     Attributes:
-        student: has learned from guesses too, and predicts in this one's place.
+        self_trained: has learned from guesses too, and predicts in this one's place.
     """
 
     heads: Heads
-    student: TransformerClassifier | None = None
+    self_trained: TransformerClassifier | None = None
 
     def __init__(self, factory: TransformerFactory, seed: int, *, thresholds: bool = True) -> None:
         self._factory = factory
@@ -66,19 +66,19 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         return self.heads.choosing
 
     def as_predictor(self) -> TransformerClassifier:
-        """The student, if there is one, and with the other head; itself where nothing differs."""
-        model = self.student or self
+        """The second encoder, if there is one, and the other head; itself where nothing differs."""
+        model = self.self_trained or self
         if not model.heads.differ:
             return model
         twin = copy.copy(model)
-        twin.heads, twin.student = model.heads.of_predictor(), None
+        twin.heads, twin.self_trained = model.heads.of_predictor(), None
         return twin
 
     def tensors(self) -> Tensors:
-        """The weights that training may change, and the heads; those of the student likewise."""
+        """The weights that training may change, and the heads; those of a second one likewise."""
         own = {**saved(trained_weights(self.encoder)), **self.heads.tensors()}
-        theirs = {} if self.student is None else self.student.tensors()
-        return {**own, **{STUDENT + name: array for name, array in theirs.items()}}
+        theirs = {} if self.self_trained is None else self.self_trained.tensors()
+        return {**own, **{SELF_TRAINED + name: array for name, array in theirs.items()}}
 
     def restore(self, tensors: Tensors) -> TransformerClassifier:
         """Take over what ``tensors`` wrote down.
@@ -87,14 +87,14 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             KeyError, ValueError: the arrays do not fit.
         """
         theirs = {
-            name.removeprefix(STUDENT): array
+            name.removeprefix(SELF_TRAINED): array
             for name, array in tensors.items()
-            if name.startswith(STUDENT)
+            if name.startswith(SELF_TRAINED)
         }
-        own = {name: array for name, array in tensors.items() if not name.startswith(STUDENT)}
+        own = {name: array for name, array in tensors.items() if not name.startswith(SELF_TRAINED)}
         restored(self.encoder, own)
         self.heads = Heads.from_tensors(own, self.num_classes)
-        self.student = self._factory.new(self._seed).restore(theirs) if theirs else None
+        self.self_trained = self._factory.new(self._seed).restore(theirs) if theirs else None
         return self
 
     @property
@@ -108,7 +108,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         """Fine-tune the encoder, then fit the head; draws only from seeded generators.
 
         With several labels for each text, each fold of the thresholds fine-tunes another encoder.
-        With self-training a student is fine-tuned as well.
+        With self-training a second encoder is fine-tuned as well.
 
         Raises:
             Interrupted: a stop was asked for.
@@ -127,16 +127,16 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             heads = Heads(head, head)
         self.heads = heads
         guesses = self._guesses(train_set)
-        self.student = self._taught(train_set, weights, guesses) if len(guesses.rows) else None
+        self.self_trained = self._second(train_set, weights, guesses) if len(guesses.rows) else None
         return self
 
-    def _taught(
+    def _second(
         self, train_set: IndexedDataset, weights: Weights | None, guesses: Guesses
     ) -> TransformerClassifier:
-        """A student that begins with the pretrained weights and learns from guesses too."""
-        student = self._factory.new(self._seed)
-        student.heads = student._trained(train_set, weights, guesses)  # its own kind
-        return student
+        """Another one, which begins with the pretrained weights and learns from guesses too."""
+        other = self._factory.new(self._seed)
+        other.heads = other._trained(train_set, weights, guesses)  # of its own class
+        return other
 
     def _trained(
         self, train_set: IndexedDataset, weights: Weights | None, guesses: Guesses | None = None
@@ -182,8 +182,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             head = replace(heads.choosing, thresholds=self.thresholds)
             heads = Heads(head, head)
         self.heads = heads
-        if self.student is not None:
-            self.student.refit(train_set, weights)
+        if self.self_trained is not None:
+            self.self_trained.refit(train_set, weights)
 
     def _heads_of(
         self,
