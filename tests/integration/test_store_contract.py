@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from loopd.annotation import record_search
 from loopd.annotation.argilla_store import ArgillaStore, DatasetPlan
 from loopd.annotation.memory_store import MemoryStore
 from loopd.annotation.queue_mark import PROPERTY as QUEUE
@@ -124,9 +125,11 @@ def test_answers_survive_publishing_again(place: tuple[AnnotationStore, Any]) ->
     }
 
 
+@pytest.mark.parametrize("page", [100, 2], ids=["one page", "pages"])
 def test_a_partial_sweep_has_the_answers_on_its_batches_and_nothing_is_missing(
-    place: tuple[AnnotationStore, Any],
+    page: int, place: tuple[AnnotationStore, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(record_search, "PAGE_WITH_ANSWERS", page)
     store, people = place
     store.open(NO_POOL, fresh=True)
     first, second = batch(0, "r1", "r2"), batch(1, "r3", "r4", "r5")
