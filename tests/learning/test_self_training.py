@@ -11,15 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopd.config import ClassifierSection, StrategySection
+from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.arrays import Positions, Proba
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
 from loopd.learning.classifiers.self_training import (
     LOOKED_AT,
+    PASSES,
     SelfTraining,
     self_training,
     surest,
 )
+from loopd.learning.classifiers.spreading import Guesses
 from loopd.learning.learner import Learner
 from loopd.learning.trainer import Model
 from tests.learning.conftest import LABELS, gold, make_pool
@@ -120,21 +123,44 @@ def test_a_second_encoder_begins_anew_and_learns_from_labels_and_guesses(
 ) -> None:
     tuned = Tuned(monkeypatch)
     learned = fitted(tmp_path, 12, self_training=20)
-    first, second = tuned.texts
-    assert tuned.sums[0] == tuned.sums[1], "not from the weights that the first one has learned"
-    labelled: Positions = second.rows[:12]
-    assert np.array_equal(labelled, first.rows)
-    assert np.array_equal(second.y[:12], first.y)
-    assert second.weights[:12].tolist() == [1.0] * 12
-    guessed = second.rows[12:]
-    assert 0 < len(guessed) <= 20
-    assert not set(guessed.tolist()) & set(labelled.tolist())
-    assert (second.weights[12:] < 1).all()
+    first, *others = tuned.texts
+    assert len(others) == PASSES
+    assert len(set(tuned.sums)) == 1, "not from the weights that another one has learned"
+    for second in others:
+        labelled: Positions = second.rows[:12]
+        assert np.array_equal(labelled, first.rows)
+        assert np.array_equal(second.y[:12], first.y)
+        assert second.weights[:12].tolist() == [1.0] * 12
+        guessed = second.rows[12:]
+        assert 0 < len(guessed) <= 20
+        assert not set(guessed.tolist()) & set(labelled.tolist())
+        assert (second.weights[12:] < 1).all()
     alone = fitted(tmp_path / "alone", 12)
     assert not np.allclose(proba_of(learned), proba_of(alone))
     assert np.array_equal(
         proba_of(learned), proba_of(fitted(tmp_path / "again", 12, self_training=20))
     )
+
+
+@pytest.mark.integration
+def test_the_later_guesses_are_those_of_the_encoder_that_learned_from_the_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guessed: list[Proba] = []
+
+    def noted(proba: Proba, count: int, seed: int) -> Guesses:
+        guessed.append(proba)
+        return surest(proba, count, seed)
+
+    module = "loopd.learning.classifiers.transformer_classifier"
+    monkeypatch.setattr(f"{module}.surest", noted)
+    fitted(tmp_path, 12, self_training=20)
+    monkeypatch.setattr(f"{module}.PASSES", 1)
+    learner, earlier = fitted(tmp_path / "earlier", 12, self_training=20)
+    of_first, of_second, _ = guessed
+    unlabelled = Pool(make_pool().records[12:])
+    assert np.allclose(of_second, learner.predict_proba(earlier, unlabelled), atol=1e-5)
+    assert not np.allclose(of_second, of_first, atol=1e-3)
 
 
 @pytest.mark.integration

@@ -29,6 +29,9 @@ SURE_SHARE = 0.5
 GUESS_WEIGHT = 0.3
 """How much a guess counts in the loss, against 1 of a label that people gave."""
 
+PASSES = 2
+"""How often a second encoder is trained: on guesses of the first one, then of the one before it."""
+
 
 @dataclass(frozen=True)
 class SelfTraining:

@@ -24,7 +24,12 @@ from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weig
 from loopd.learning.classifiers.heads import Heads
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch, Embedder
-from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, surest
+from loopd.learning.classifiers.self_training import (
+    GUESS_WEIGHT,
+    LOOKED_AT,
+    PASSES,
+    surest,
+)
 from loopd.learning.classifiers.spreading import Examples, Guesses, unlabelled
 from loopd.learning.classifiers.thresholds import with_thresholds
 from loopd.learning.dataset import IndexedDataset
@@ -108,7 +113,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         """Fine-tune the encoder, then fit the head; draws only from seeded generators.
 
         With several labels for each text, each fold of the thresholds fine-tunes another encoder.
-        With self-training a second encoder is fine-tuned as well.
+        With self-training a second encoder is fine-tuned as well, and once more on guesses of its
+        own.
 
         Raises:
             Interrupted: a stop was asked for.
@@ -125,9 +131,11 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
                 weights=weights,
             )
             heads = Heads(head, head)
-        self.heads = heads
-        guesses = self._guesses(train_set)
-        self.self_trained = self._second(train_set, weights, guesses) if len(guesses.rows) else None
+        self.heads, self.self_trained = heads, None
+        for _ in range(PASSES):
+            guesses = (self.self_trained or self)._guesses(train_set)  # of its own class
+            if len(guesses.rows):
+                self.self_trained = self._second(train_set, weights, guesses)
         return self
 
     def _second(
