@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,18 +116,32 @@ class Guard:
         finally:
             self._forgiven.update(range(last + 1, self._last() + 1))
 
+    def forgive(self, record: str, names: Collection[str]) -> None:
+        """What was lost of a record's metadata, and somebody has seen and written down again.
+
+        Args:
+            record: its external id, or its own where it has none.
+            names: of the metadata.
+        """
+        forgiven = tuple(f"record {record}: metadata `{name}` was " for name in names)
+        self._forgiven.update(id_ for id_, what in self._unseen() if what.startswith(forgiven))
+
     def losses(self) -> list[str]:
         """What was lost since the last look, one line each; of datasets that are still there."""
         stamp = self._stamp()
         if self.database is None or (stamp and stamp == self._looked):
             return []
         self._looked = stamp
-        with self._connected() as db:
-            rows = db.execute(LOSSES, (self._seen,)).fetchall()
-        lines = [what for id_, what in rows if id_ not in self._forgiven]
+        lines = [what for id_, what in self._unseen() if id_ not in self._forgiven]
         self._seen = self._last()
         self._forgiven.clear()
         return lines
+
+    def _unseen(self) -> list[tuple[int, str]]:
+        if self.database is None:
+            return []
+        with self._connected() as db:
+            return db.execute(LOSSES, (self._seen,)).fetchall()
 
     def _stamp(self) -> Stamp:
         """What the files of the database look like; empty while one may be written this moment."""

@@ -186,6 +186,19 @@ def test_what_the_test_does_by_its_own_hand_is_no_loss(scene: Scene) -> None:
     assert scene.losses() == []
 
 
+@pytest.mark.integration
+def test_what_somebody_has_written_down_again_is_forgiven_and_nothing_else(scene: Scene) -> None:
+    scene.put(metadata={"round": 0})
+    name = uuid.UUID(scene.own["id"]).hex
+    scene.live.guard.forgive("another", ["source", "year"])
+    scene.live.guard.forgive(name, ["source"])
+    assert scene.losses() == [f"record {name}: metadata `year` was 1999, is NULL"]
+    scene.put(metadata={"source": "import"})
+    scene.put(metadata={"source": "loopd"})
+    (line,) = scene.losses()
+    assert "was 'import', is 'loopd'" in line, "what is lost later is not forgiven"
+
+
 # -- a store that replaces -------------------------------------------------------------------------
 
 

@@ -156,6 +156,7 @@ class Attached:
 
     def tell(self) -> list[str]:
         """What was wrong, one line each."""
+        self.people.do_the_last_again()
         after = self._look()
         ours = Ours({record.text for record in POOL})
         lines = self.people.differences(ours)

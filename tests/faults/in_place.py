@@ -140,6 +140,7 @@ class InPlace:
 
     def tell(self) -> list[str]:
         """What was wrong, one line each."""
+        self.people.do_the_last_again()
         after = self._look()
         before = self.people.before
         lines = self.people.differences(Ours(set(self._gold)))

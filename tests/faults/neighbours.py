@@ -169,7 +169,7 @@ class Neighbours:
         and what a person adds between a look and a write of loopd's is lost to loopd. The person
         sees that and does it once more.
         """
-        self._do_again()
+        self._do_again(SETTLED)
         had_ours = self._has_ours(record_id)
         present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
         with self._live.guard.own_hand():
@@ -180,16 +180,23 @@ class Neighbours:
         if now is not None and not had_ours and not marked(now) and proposed(now):
             self.deeds.overwritten.add(record_id)
 
-    def _do_again(self) -> None:
-        """Whatever of the last deeds is not there any more, now that loopd has written."""
-        settled = [one for one in self._fresh if one[0] < time.monotonic() - SETTLED]
+    def do_the_last_again(self) -> None:
+        """Whatever of the last deeds is not there any more, now that loopd has ended."""
+        self._do_again(0.0)
+
+    def _do_again(self, seconds: float) -> None:
+        """Whatever of deeds so long ago is not there any more, now that loopd has written."""
+        settled = [one for one in self._fresh if one[0] <= time.monotonic() - seconds]
         self._fresh = [one for one in self._fresh if one not in settled]
-        records = self._there().records if settled else {}
+        now = whole(self.owner, self.dataset) if settled else None
+        records = {} if now is None else now.records
         for _, record_id, values in settled:
             due = {name: self.deeds.metadata[record_id][name] for name in values}
             there = records.get(record_id)
             if there is not None and not due.items() <= there.metadata.items():
                 self._clashes += 1
+                name = there.external_id or uuid.UUID(record_id).hex  # as the database has it
+                self._live.guard.forgive(name, due)
                 self.add_metadata(record_id, **due)
 
     def _has_ours(self, record_id: str) -> bool:

@@ -54,6 +54,7 @@ class Visit:
         lines: list[str] = []
         ours = Ours(self._texts | self._read(), self._config.task.field)
         with suppress(httpx.ConnectError):
+            self._people.do_the_last_again()
             lines = self._people.differences(ours)
         self._people.close()
         return lines
