@@ -9,11 +9,12 @@ import json
 import random
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from tests.faults import tables
 from tests.faults.guests import Deeds, Ours, differences, marked, others, proposed
-from tests.faults.whole import Entry, Json, Owner, Reply, Whole, whole
+from tests.faults.whole import Entry, GoneError, Json, Owner, Reply, Whole, whole
 from tests.live import LiveArgilla
 from tests.people import GUEST
 
@@ -167,18 +168,26 @@ class Neighbours:
         A PATCH of nothing shows the record as it is: Argilla fails to GET one that has vectors.
         What loopd publishes between the two is lost to the person, as Argilla takes metadata whole;
         and what a person adds between a look and a write of loopd's is lost to loopd. The person
-        sees that and does it once more.
+        sees that and does it once more. A record that somebody has just removed is left alone.
         """
         self._do_again(SETTLED)
         had_ours = self._has_ours(record_id)
-        present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
-        with self._live.guard.own_hand():
-            self.owner.call("PATCH", f"records/{record_id}", {"metadata": {**present, **values}})
+        try:
+            self._patch_metadata(record_id, values)
+        except GoneError:
+            if record_id in self._there().records:
+                raise
+            return
         self.deeds.metadata.setdefault(record_id, {}).update(values)
         self._fresh.append((time.monotonic(), record_id, values))
         now = self._there().records.get(record_id)
         if now is not None and not had_ours and not marked(now) and proposed(now):
             self.deeds.overwritten.add(record_id)
+
+    def _patch_metadata(self, record_id: str, values: Mapping[str, Any]) -> None:
+        present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
+        with self._live.guard.own_hand():
+            self.owner.call("PATCH", f"records/{record_id}", {"metadata": {**present, **values}})
 
     def do_the_last_again(self) -> None:
         """Whatever of the last deeds is not there any more, now that loopd has ended."""

@@ -297,6 +297,31 @@ def test_a_person_and_loopd_in_the_same_moment(
     assert argilla.guard.losses() == [], "and has told the guard"
 
 
+@pytest.mark.integration
+def test_somebody_removes_a_record_that_somebody_else_is_about_to_change(
+    neighbours: Neighbours, store: ArgillaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Ours(frozenset(TEXTS.values()))
+    store.open(POOL, fresh=True)
+    store.publish(batch("one"), TEXTS)
+    record_id, *_ = (
+        id_ for id_, one in there(neighbours).records.items() if one.metadata.get("loopd_run")
+    )
+    call = neighbours.owner.call
+
+    def removed_meanwhile(method: str, path: str, body: Any = None, **params: Any) -> Any:
+        if body == {}:
+            call("DELETE", f"records/{record_id}")
+            neighbours.deeds.removed.add(record_id)
+        return call(method, path, body, **params)
+
+    monkeypatch.setattr(neighbours.owner, "call", removed_meanwhile)
+    neighbours.add_metadata(record_id, assigned_to="ann")
+    assert record_id not in neighbours.deeds.metadata
+    monkeypatch.setattr(neighbours.owner, "call", call)
+    assert neighbours.differences(ours) == []
+
+
 def there(neighbours: Neighbours) -> Whole:
     whole_now = whole(neighbours.owner, neighbours.dataset)
     assert whole_now is not None

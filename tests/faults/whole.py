@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 
 from tests.faults import tables
@@ -80,6 +81,10 @@ class Whole:
     records: Mapping[str, Entry]
 
 
+class GoneError(RuntimeError):
+    """Argilla knows nothing of what a request is about."""
+
+
 class Owner:
     """The owner's requests, each of them as it is, and the tables behind them.
 
@@ -101,10 +106,12 @@ class Owner:
 
         Raises:
             RuntimeError: Argilla refuses; the message has its words.
+            GoneError: it answers 404.
         """
         response = self._client.request(method, path, json=body, params=params)
         if response.status_code >= 300:
-            raise RuntimeError(f"{method} {path}: {response.status_code} {response.text[:300]}")
+            error = GoneError if response.status_code == HTTPStatus.NOT_FOUND else RuntimeError
+            raise error(f"{method} {path}: {response.status_code} {response.text[:300]}")
         return response.json() if response.content else None
 
     def workspace_id(self) -> str:
