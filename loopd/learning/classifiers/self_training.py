@@ -2,8 +2,8 @@
 
 Must not know texts or encoders. Twenty labels show an encoder little of a task. A first one guesses
 what other texts are; a second one, which begins anew, learns from people's labels and from those
-guesses that the first was surest of. Half of each class is taken, so that none is crowded out by
-those that are easy to tell.
+guesses that the first was surest of, and then another one likewise from its guesses. Half of each
+class is taken, so that none is crowded out by those that are easy to tell.
 
 Source: Lee 2013, "Pseudo-Label" (ICML workshop); the surest of each class from Zou et al. 2018,
 "Class-Balanced Self-Training" (ECCV); a second one that begins anew from Xie et al. 2020,

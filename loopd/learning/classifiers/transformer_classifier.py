@@ -24,12 +24,7 @@ from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weig
 from loopd.learning.classifiers.heads import Heads
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch, Embedder
-from loopd.learning.classifiers.self_training import (
-    GUESS_WEIGHT,
-    LOOKED_AT,
-    PASSES,
-    surest,
-)
+from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, PASSES, surest
 from loopd.learning.classifiers.spreading import Examples, Guesses, unlabelled
 from loopd.learning.classifiers.thresholds import with_thresholds
 from loopd.learning.dataset import IndexedDataset
