@@ -62,21 +62,26 @@ def run_loop(argilla: LiveArgilla, sdk: tuple[Any, Any]) -> Iterator[RunLoop]:
     people = argilla.people("questions")
     order = random.Random(1)
 
-    def answer() -> bool:
-        """Everything that is open, in an order of the annotator's own."""
-        waiting = list(people.open_records("ann"))
+    def answer(at_most: int) -> int:
+        """What is open, in an order of the annotator's own; how many these were."""
+        waiting = list(people.open_records("ann"))[:at_most]
         for record_id in order.sample(waiting, len(waiting)):
             people.submit(record_id, "ann", gold[record_id])
-        return False
+        return len(waiting)
 
     def run(rounds: int, before: str, loop: str) -> Names:
         np.random.seed(1)  # noqa: NPY002 - small-text's own source of randomness
         exec(before, names)  # noqa: S102 - the page's very code
         exec(loop, names)  # noqa: S102
         loops = names["loop"]
-        wait_for(
-            lambda: answer() or len(names["accuracies"]) >= rounds or not loops.is_running(), 240
-        )
+        to_answer = rounds * names["BATCH"]  # nothing of the batch that is published after them
+
+        def finished() -> bool:
+            nonlocal to_answer
+            to_answer -= answer(to_answer)
+            return len(names["accuracies"]) >= rounds or not loops.is_running()
+
+        wait_for(finished, 240)
         loops.stop()
         names["gold"] = np.array([labels.index(gold[str(i)]) for i in range(len(pool))])
         return names
