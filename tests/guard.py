@@ -110,21 +110,28 @@ class Guard:
     @contextmanager
     def own_hand(self) -> Iterator[None]:
         """What is lost meanwhile is the test's own doing."""
-        last = self._last()
+        last = self.last()
         try:
             yield
         finally:
-            self._forgiven.update(range(last + 1, self._last() + 1))
+            self._forgiven.update(range(last + 1, self.last() + 1))
 
-    def forgive(self, record: str, names: Collection[str]) -> None:
-        """What was lost of a record's metadata, and somebody has seen and written down again.
+    def forgive(self, record: str, names: Collection[str], since: int) -> int:
+        """What was lost of a record's metadata since a deed whose doer has looked after it.
 
         Args:
             record: its external id, or its own where it has none.
             names: of the metadata.
+            since: what :meth:`last` said at the deed.
+
+        Returns:
+            How often something was lost that was not forgiven yet.
         """
-        forgiven = tuple(f"record {record}: metadata `{name}` was " for name in names)
-        self._forgiven.update(id_ for id_, what in self._unseen() if what.startswith(forgiven))
+        starts = tuple(f"record {record}: metadata `{name}` was " for name in names)
+        lost = {id_ for id_, what in self._unseen() if id_ > since and what.startswith(starts)}
+        lost -= self._forgiven
+        self._forgiven |= lost
+        return len(lost)
 
     def losses(self) -> list[str]:
         """What was lost since the last look, one line each; of datasets that are still there."""
@@ -133,7 +140,7 @@ class Guard:
             return []
         self._looked = stamp
         lines = [what for id_, what in self._unseen() if id_ not in self._forgiven]
-        self._seen = self._last()
+        self._seen = self.last()
         self._forgiven.clear()
         return lines
 
@@ -152,7 +159,8 @@ class Guard:
             return ()
         return tuple((look.st_ino, look.st_size, look.st_mtime_ns) for look in looks)
 
-    def _last(self) -> int:
+    def last(self) -> int:
+        """The number of the last loss that is written down; 0 while there is none."""
         if self.database is None:
             return 0
         with self._connected() as db:

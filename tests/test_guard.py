@@ -187,11 +187,14 @@ def test_what_the_test_does_by_its_own_hand_is_no_loss(scene: Scene) -> None:
 
 
 @pytest.mark.integration
-def test_what_somebody_has_written_down_again_is_forgiven_and_nothing_else(scene: Scene) -> None:
+def test_what_somebody_has_looked_after_is_forgiven_and_nothing_else(scene: Scene) -> None:
+    guard, name = scene.live.guard, uuid.UUID(scene.own["id"]).hex
+    before = guard.last()
     scene.put(metadata={"round": 0})
-    name = uuid.UUID(scene.own["id"]).hex
-    scene.live.guard.forgive("another", ["source", "year"])
-    scene.live.guard.forgive(name, ["source"])
+    assert guard.forgive("another", ["source", "year"], before) == 0
+    assert guard.forgive(name, ["source"], guard.last()) == 0, "lost before"
+    assert guard.forgive(name, ["source"], before) == 1
+    assert guard.forgive(name, ["source"], before) == 0, "once is enough"
     assert scene.losses() == [f"record {name}: metadata `year` was 1999, is NULL"]
     scene.put(metadata={"source": "import"})
     scene.put(metadata={"source": "loopd"})

@@ -10,6 +10,7 @@ import random
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tests.faults import tables
@@ -31,6 +32,25 @@ TEXT = {"type": "text", "use_markdown": False}
 GUESTS = 6
 
 
+@dataclass(frozen=True)
+class Deed:
+    """Metadata that somebody has added, and will look after.
+
+    Attributes:
+        at: by the monotonic clock, in seconds.
+        record_id: of the record.
+        name: of the record as the guard has it.
+        values: of the metadata.
+        losses: what the guard had written down before.
+    """
+
+    at: float
+    record_id: str
+    name: str
+    values: Mapping[str, Any]
+    losses: int
+
+
 class Neighbours:
     """The people of a dataset who have nothing to do with a run.
 
@@ -47,8 +67,8 @@ class Neighbours:
         self._live = live
         self.deeds = Deeds()
         self.before: Whole | None = None
-        self._fresh: list[tuple[float, str, dict[str, Any]]] = []
-        self._clashes = 0
+        self._fresh: list[Deed] = []
+        self.clashes = 0
 
     def close(self) -> None:
         for one in (self.owner, *self.people.values()):
@@ -172,41 +192,49 @@ class Neighbours:
         """
         self._do_again(SETTLED)
         had_ours = self._has_ours(record_id)
+        losses = self._live.guard.last()
         try:
-            self._patch_metadata(record_id, values)
+            name = self._patch_metadata(record_id, values)
         except GoneError:
             if record_id in self._there().records:
                 raise
             return
         self.deeds.metadata.setdefault(record_id, {}).update(values)
-        self._fresh.append((time.monotonic(), record_id, values))
+        self._fresh.append(Deed(time.monotonic(), record_id, name, values, losses))
         now = self._there().records.get(record_id)
         if now is not None and not had_ours and not marked(now) and proposed(now):
             self.deeds.overwritten.add(record_id)
 
-    def _patch_metadata(self, record_id: str, values: Mapping[str, Any]) -> None:
-        present = self.owner.call("PATCH", f"records/{record_id}", {})["metadata"] or {}
+    def _patch_metadata(self, record_id: str, values: Mapping[str, Any]) -> str:
+        """The record's name in the guard's log."""
+        present = self.owner.call("PATCH", f"records/{record_id}", {})
+        metadata = {**(present["metadata"] or {}), **values}
         with self._live.guard.own_hand():
-            self.owner.call("PATCH", f"records/{record_id}", {"metadata": {**present, **values}})
+            self.owner.call("PATCH", f"records/{record_id}", {"metadata": metadata})
+        return present["external_id"] or uuid.UUID(record_id).hex
 
     def do_the_last_again(self) -> None:
         """Whatever of the last deeds is not there any more, now that loopd has ended."""
         self._do_again(0.0)
 
     def _do_again(self, seconds: float) -> None:
-        """Whatever of deeds so long ago is not there any more, now that loopd has written."""
-        settled = [one for one in self._fresh if one[0] <= time.monotonic() - seconds]
+        """Whatever of deeds so long ago is not there any more, now that loopd has written.
+
+        What was lost may have come back with somebody's next deed, or loopd's next attempt, or the
+        record has been removed: only the guard has seen it then.
+        """
+        settled = [one for one in self._fresh if one.at <= time.monotonic() - seconds]
         self._fresh = [one for one in self._fresh if one not in settled]
         now = whole(self.owner, self.dataset) if settled else None
         records = {} if now is None else now.records
-        for _, record_id, values in settled:
-            due = {name: self.deeds.metadata[record_id][name] for name in values}
-            there = records.get(record_id)
-            if there is not None and not due.items() <= there.metadata.items():
-                self._clashes += 1
-                name = there.external_id or uuid.UUID(record_id).hex  # as the database has it
-                self._live.guard.forgive(name, due)
-                self.add_metadata(record_id, **due)
+        for deed in settled:
+            due = {name: self.deeds.metadata[deed.record_id][name] for name in deed.values}
+            there = records.get(deed.record_id)
+            is_undone = there is not None and not due.items() <= there.metadata.items()
+            lost = self._live.guard.forgive(deed.name, due, deed.losses)
+            self.clashes += lost or is_undone
+            if is_undone:
+                self.add_metadata(deed.record_id, **due)
 
     def _has_ours(self, record_id: str) -> bool:
         """Whether a record has anything of loopd's."""
@@ -233,8 +261,8 @@ class Neighbours:
 
     def differences(self, ours: Ours) -> list[str]:
         """What is not loopd's and is not as it should be; nothing where the dataset is gone."""
-        if self._clashes > CLASHES:
-            return [f"metadata of others were undone {self._clashes} times soon after"]
+        if self.clashes > CLASHES:
+            return [f"metadata of others were undone {self.clashes} times soon after"]
         after = whole(self.owner, self.dataset)
         if after is None or self.before is None:
             return []

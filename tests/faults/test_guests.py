@@ -279,6 +279,19 @@ def test_a_person_and_loopd_in_the_same_moment(
     monkeypatch.setattr(neighbours.owner, "call", call)
     assert neighbours.differences(ours) == [], "the person has undone loopd's mark, and knows it"
 
+    publish_while_somebody_adds(store, neighbours, record_id, monkeypatch)
+    assert len(neighbours.differences(ours)) == 1
+    neighbours.add_metadata(record_id, remark="seen")
+    assert len(neighbours.differences(ours)) == 1, "loopd may not have written yet"
+    neighbours.do_the_last_again()
+    assert neighbours.differences(ours) == [], "the person has done it once more"
+    assert argilla.guard.losses() == [], "and has told the guard"
+
+
+def publish_while_somebody_adds(
+    store: ArgillaStore, neighbours: Neighbours, record_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Publish a batch; between a record's reading and writing it gets metadata, which is lost."""
     merged = RecordBodies.merged
 
     def annotated_meanwhile(self: RecordBodies, record: Any, *rest: Any) -> Any:
@@ -289,12 +302,33 @@ def test_a_person_and_loopd_in_the_same_moment(
     monkeypatch.setattr(RecordBodies, "merged", annotated_meanwhile)
     store.publish(batch("two"), TEXTS)
     monkeypatch.setattr(RecordBodies, "merged", merged)
-    assert len(neighbours.differences(ours)) == 1
-    neighbours.add_metadata(record_id, remark="seen")
-    assert len(neighbours.differences(ours)) == 1, "loopd may not have written yet"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("then", ["another deed", "removed"])
+def test_what_was_lost_and_cannot_be_seen_any_more_is_looked_after_too(
+    argilla: LiveArgilla,
+    neighbours: Neighbours,
+    store: ArgillaStore,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+) -> None:
+    store.open(POOL, fresh=True)
+    store.publish(batch("one"), TEXTS)
+    record_id = next(
+        id_
+        for id_, one in there(neighbours).records.items()
+        if one.fields["text"] == POOL[PoolId("r1")].text
+    )
+    publish_while_somebody_adds(store, neighbours, record_id, monkeypatch)
+    if then == "removed":
+        with argilla.guard.own_hand():
+            neighbours.owner.call("DELETE", f"records/{record_id}")
+    else:
+        neighbours.add_metadata(record_id, assigned_to="cyd")
     neighbours.do_the_last_again()
-    assert neighbours.differences(ours) == [], "the person has done it once more"
-    assert argilla.guard.losses() == [], "and has told the guard"
+    assert argilla.guard.losses() == []
+    assert neighbours.clashes == (1 if argilla.guard.plants else 0)
 
 
 @pytest.mark.integration
