@@ -107,6 +107,13 @@ class Guard:
         with self._connected() as db:
             return bool(db.execute("SELECT guests FROM guard_mode").fetchone()[0])
 
+    def last(self) -> int:
+        """The number of the last loss that is written down; 0 while there is none."""
+        if self.database is None:
+            return 0
+        with self._connected() as db:
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM guard_losses").fetchone()[0])
+
     @contextmanager
     def own_hand(self) -> Iterator[None]:
         """What is lost meanwhile is the test's own doing."""
@@ -158,13 +165,6 @@ class Guard:
         if not times or time.time_ns() - max(times) < RACY:
             return ()
         return tuple((look.st_ino, look.st_size, look.st_mtime_ns) for look in looks)
-
-    def last(self) -> int:
-        """The number of the last loss that is written down; 0 while there is none."""
-        if self.database is None:
-            return 0
-        with self._connected() as db:
-            return int(db.execute("SELECT coalesce(max(id), 0) FROM guard_losses").fetchone()[0])
 
     def _connected(self) -> closing[sqlite3.Connection]:
         return closing(sqlite3.connect(str(self.database), timeout=PATIENCE))

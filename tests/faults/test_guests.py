@@ -261,11 +261,7 @@ def test_a_person_and_loopd_in_the_same_moment(
     """Argilla takes metadata whole and without a condition: of two who have read, one is lost."""
     ours = Ours(frozenset(TEXTS.values()))
     store.open(POOL, fresh=True)
-    record_id = next(
-        id_
-        for id_, one in neighbours.deeds.on(there(neighbours)).records.items()
-        if one.fields["text"] == POOL[PoolId("r1")].text
-    )
+    record_id = of_the_first_text(neighbours)
     call = neighbours.owner.call
 
     def published_meanwhile(method: str, path: str, body: Any = None, **params: Any) -> Any:
@@ -315,11 +311,7 @@ def test_what_was_lost_and_cannot_be_seen_any_more_is_looked_after_too(
 ) -> None:
     store.open(POOL, fresh=True)
     store.publish(batch("one"), TEXTS)
-    record_id = next(
-        id_
-        for id_, one in there(neighbours).records.items()
-        if one.fields["text"] == POOL[PoolId("r1")].text
-    )
+    record_id = of_the_first_text(neighbours)
     publish_while_somebody_adds(store, neighbours, record_id, monkeypatch)
     if then == "removed":
         with argilla.guard.own_hand():
@@ -354,6 +346,12 @@ def test_somebody_removes_a_record_that_somebody_else_is_about_to_change(
     assert record_id not in neighbours.deeds.metadata
     monkeypatch.setattr(neighbours.owner, "call", call)
     assert neighbours.differences(ours) == []
+
+
+def of_the_first_text(neighbours: Neighbours) -> str:
+    """The id of the record that people have made of the pool's first text."""
+    records = there(neighbours).records.items()
+    return next(id_ for id_, one in records if one.fields["text"] == POOL[PoolId("r1")].text)
 
 
 def there(neighbours: Neighbours) -> Whole:
