@@ -1,14 +1,16 @@
 """What it costs, in seconds and accuracy, not to fine-tune in every round of many labels.
 
     python benchmarks/many_labels.py SET [--labels 1000] [--grown 0.09] [--seeds 3] [--threads N]
-        [--model FOLDER] [--max-steps N]
+        [--model FOLDER] [--max-steps N] [--beside frozen-head tfidf small-text]
 
 SET is a folder as ``make_sets.py`` writes it, with ``pool.jsonl`` and ``test.jsonl``. For each seed
 so many texts are drawn, and a tenth more (``--grown``). Two models learn from all of them: one
 fine-tunes on them, the other keeps the encoder that was fine-tuned on the first and fits its head
-alone, as rounds do in between. Seconds are those of the fit. Another encoder and ``max_steps`` of
-fine-tuning make it quicker. Writes ``benchmarks/results/many_labels.json``, beside what is there of
-other sets and numbers of labels.
+alone, as rounds do in between. With ``--beside`` other classifiers learn from all of them, too:
+``tfidf`` is scikit-learn's logistic regression, ``small-text`` its fine-tuning of the same encoder.
+Seconds are those of the fit, and the pool is encoded before. Another encoder and ``max_steps`` of
+fine-tuning make it quicker. What is measured stays in ``benchmarks/results/many_labels.json``: only
+what is missing there is measured, so a run that was cut off goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,36 +37,72 @@ from loopd.learning.learner import Learner, Model
 from loopd.learning.takeover import Tuned
 from loopd.records import PoolId, Target
 
+Row = dict[str, Any]
 
-def one_seed(pool: Pool, test: Pool, seed: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Accuracy and seconds of both models."""
-    labels = tuple(sorted({str(record.gold) for record in pool}))
-    order = np.random.default_rng(seed).permutation(len(pool))
+OTHERS: dict[str, dict[str, Any]] = {
+    "frozen-head": {"name": "frozen-head"},
+    "tfidf": {"name": "tfidf"},
+    "small-text": {
+        "name": "small_text:TransformerBasedClassification",
+        "options": {"num_epochs": 10, "lr": 2e-5, "mini_batch_size": 12},
+    },
+}
+"""What can be measured beside loopd's default; small-text's as its defaults are."""
+
+
+def one_seed(pool: Pool, test: Pool, known: Row, arguments: argparse.Namespace) -> Row:
+    """What is known of a seed, and accuracy and seconds of each model that is not known yet."""
+    order = np.random.default_rng(known["seed"]).permutation(len(pool))
     grown = round(arguments.labels * (1 + arguments.grown))
     records = [pool.records[row] for row in order[:grown]]
     targets: dict[PoolId, Target] = {record.id: str(record.gold) for record in records}
-    first = dict(list(targets.items())[: arguments.labels])
+    row = known | {"labels": grown}
+    if "fine-tuned" not in row:
+        first = dict(list(targets.items())[: arguments.labels])
+        with learner_of(pool, row["seed"], section(arguments)) as learner:
+            row |= both_ways(learner, test, first, targets)
+    for name in set(arguments.beside) - row.keys():
+        other = ClassifierSection(**OTHERS[name], threads=arguments.threads)
+        with learner_of(pool, row["seed"], other) as learner:
+            row[name] = measured(learner, test, partial(learner.fit, 2, targets))
+    return row
+
+
+def both_ways(
+    learner: Learner, test: Pool, first: Mapping[PoolId, Target], grown: Mapping[PoolId, Target]
+) -> Row:
+    """The head alone over the encoder of the first texts, and everything anew."""
+    before = learner.fit(1, first)
+    tuned = Tuned(before.id, 1, lambda: first)
+    return {
+        "before": {"labels": len(first), "accuracy": accuracy(learner, before, test)},
+        "head alone": measured(learner, test, partial(learner.fit, 2, grown, encoder=tuned)),
+        "fine-tuned": measured(learner, test, partial(learner.fit, 2, grown)),
+    }
+
+
+@contextmanager
+def learner_of(pool: Pool, seed: int, classifier: ClassifierSection) -> Iterator[Learner]:
+    """A learner with everything that is no part of a fit behind it."""
     with tempfile.TemporaryDirectory() as cache:
         learner = Learner(
             pool,
-            labels,
-            classifier=section(arguments),
+            tuple(sorted({str(record.gold) for record in pool})),
+            classifier=classifier,
             strategy=StrategySection(name="random_sampling", cold_start="random_sampling"),
             seed=seed,
             cache=Path(cache),
         )
         learner.check()
-        before = learner.fit(1, first)
-        tuned = Tuned(before.id, 1, lambda: first)
-        refitting, refitted = machine.timed(lambda: learner.fit(2, targets, encoder=tuned))
-        tuning, fresh = machine.timed(lambda: learner.fit(2, targets))
-        return {
-            "seed": seed,
-            "labels": grown,
-            "head alone": {"seconds": refitting, "accuracy": accuracy(learner, refitted, test)},
-            "fine-tuned": {"seconds": tuning, "accuracy": accuracy(learner, fresh, test)},
-            "before": {"labels": len(first), "accuracy": accuracy(learner, before, test)},
-        }
+        if classifier.name == "frozen-head":
+            learner.vectors([pool.records[0].id])
+        yield learner
+
+
+def measured(learner: Learner, test: Pool, fit: Callable[[], Model]) -> Row:
+    """Seconds of a fit, and accuracy of what comes of it."""
+    seconds, model = machine.timed(fit)
+    return {"seconds": seconds, "accuracy": accuracy(learner, model, test)}
 
 
 def section(arguments: argparse.Namespace) -> ClassifierSection:
@@ -88,21 +129,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--model", help="another encoder")
     parser.add_argument("--max-steps", type=int, help="of fine-tuning, at most")
+    parser.add_argument("--beside", nargs="*", choices=OTHERS, default=[], help="also measured")
     arguments = parser.parse_args()
     files = [arguments.set / f"{name}.jsonl" for name in ("pool", "test")]
     pool, test = (
         read_pool(DataSection(path=file, label="label"), labels=None)[0] for file in files
     )
     path = machine.RESULTS / "many_labels.json"
-    figures: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    figures: Row = json.loads(path.read_text("utf-8")) if path.exists() else {}
     others = [Path(arguments.model).name] if arguments.model else []
     others += [f"{arguments.max_steps} steps"] if arguments.max_steps else []
-    rows: list[dict[str, Any]] = []
+    name = "/".join([arguments.set.name, str(arguments.labels), *others])
+    rows = {row["seed"]: row for row in figures.get(name, {}).get("rounds", [])}
     for seed in range(arguments.seeds):
-        rows.append(one_seed(pool, test, seed, arguments))
-        print(rows[-1], flush=True)
-        name = "/".join([arguments.set.name, str(arguments.labels), *others])
-        figures[name] = {"machine": machine.described(), "rounds": rows}
+        rows[seed] = one_seed(pool, test, rows.get(seed, {"seed": seed}), arguments)
+        print(rows[seed], flush=True)
+        figures[name] = {"machine": machine.described(), "rounds": list(rows.values())}
         machine.write("many_labels", figures)
 
 

@@ -21,7 +21,6 @@ from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFac
 from loopd.learning.model_store import ModelStore
 
 if TYPE_CHECKING:
-    from loopd.learning.classifiers.described import Descriptions
     from loopd.learning.cross_validation import CrossPredictor
     from loopd.learning.dataset import IndexedDataset
     from loopd.learning.labels import Labels
@@ -33,6 +32,7 @@ from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
 from loopd.learning.takeover import TakesOver, refit
+from loopd.learning.untrained import Untrained
 from loopd.records import Target
 from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
@@ -183,7 +183,7 @@ class Trainer:
             with seeding.seeded(seed):
                 proba = out_of_fold(
                     self._dataset(training_set),
-                    self._new,
+                    self._untrained.new_chooser,
                     folds=folds,
                     seed=seed,
                     weights=self._weights(training_set),
@@ -203,7 +203,7 @@ class Trainer:
         seed, weights = self._folds_seed(training_set), self._weights(training_set)
         dataset = self._dataset(training_set)
         parts = FoldParts.of(dataset, folds=folds, seed=seed, weights=weights)
-        return parts.proba(number, self._new)
+        return parts.proba(number, self._untrained.new_chooser)
 
     def fold_targets(
         self, training_set: TrainingSet, targets: Sequence[Target], folds: int, number: int
@@ -267,7 +267,7 @@ class Trainer:
         from loopd.learning.cross_validation import CrossPredictor
 
         seed = seeding.for_step(self._seed, training_set.step, "cross-validation")
-        return CrossPredictor(self._new, self._problem, seed, self._described.targets)
+        return CrossPredictor(self._untrained.new, self._problem, seed, self._described.targets)
 
     def features(self, texts: Pool | Sequence[str]) -> Features:
         """Features of texts; those of a ``Pool`` are kept for the next call."""
@@ -303,7 +303,7 @@ class Trainer:
         with seeding.seeded(seed):
             labelled = self._dataset(training_set)
             before = self._taken_over(training_set)
-            classifier = before or self._new(seed)
+            classifier = before or self._new(seed, training_set)
             with calling("training the classifier"):
                 if before is None:
                     classifier.fit(labelled, **some)
@@ -315,34 +315,23 @@ class Trainer:
             self._store.put(training_set.id, tensors)
         return classifier
 
+    def _new(self, seed: int, training_set: TrainingSet) -> Classifier:
+        """Further members of an ensemble are only asked what to choose."""
+        untrained = self._untrained
+        return untrained.new_chooser(seed) if training_set.member else untrained.new(seed)
+
     def _taken_over(self, training_set: TrainingSet) -> Classifier | None:
         """The earlier model whose encoder stays, trained again where it is gone."""
         encoder = training_set.encoder
         if encoder is None or not isinstance(self.factory, TakesOver):
             return None
-        return self._with_descriptions(
+        return self._untrained.with_descriptions(
             self._loaded(encoder.id) or self._trained(encoder.training_set())
         )
 
-    def _new(self, seed: int) -> Classifier:
-        """An untrained classifier, which learns from the descriptions too where there are any."""
-        return self._with_descriptions(self.factory.new(seed))
-
-    def _with_descriptions(self, classifier: Classifier) -> Classifier:
-        if not self._described.texts:
-            return classifier
-        from loopd.learning.classifiers.described import DescribedClassifier
-
-        return DescribedClassifier(classifier, self._descriptions)
-
     @cached_property
-    def _descriptions(self) -> Descriptions:
-        from loopd.learning.classifiers.described import Descriptions
-
-        return Descriptions(
-            self.factory.encode(self._described.texts),
-            self._problem.encode(self._described.targets),
-        )
+    def _untrained(self) -> Untrained:
+        return Untrained(self.factory, self._problem, self._described)
 
     def _dataset(self, training_set: TrainingSet) -> IndexedDataset:
         from loopd.learning.dataset import IndexedDataset

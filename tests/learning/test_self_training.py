@@ -178,3 +178,23 @@ def test_where_every_text_has_a_label_nothing_is_guessed(tmp_path: Path) -> None
     everything = len(make_pool())
     learned = fitted(tmp_path, everything, self_training=20, self_training_until=LOOKED_AT)
     assert proba_of(learned).shape == (60, len(LABELS))
+
+
+@pytest.mark.integration
+def test_folds_whose_votes_count_and_members_of_an_ensemble_learn_from_no_guesses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned, alone = (
+        fitted(tmp_path / str(count), 12, self_training=count)[0] for count in (20, 0)
+    )
+    targets = gold(make_pool(), [f"id-{row:03d}" for row in range(12)])
+    tuned = Tuned(monkeypatch)
+    votes = learned.out_of_fold(1, targets, 3)
+    member = learned.fit(1, targets, 1)
+    assert len(tuned.texts) == 3 + 1
+    assert all(
+        np.array_equal(votes[id_], of) for id_, of in alone.out_of_fold(1, targets, 3).items()
+    )
+    ids = list(targets)
+    other = alone.fit(1, targets, 1)
+    assert np.array_equal(learned.choosing_proba(member, ids), alone.choosing_proba(other, ids))

@@ -126,6 +126,15 @@ class SaysWhatItDraws(Protocol):
 
 
 @runtime_checkable
+class MakesChoosers(Protocol):
+    """A kind of classifier that is trained sooner where it has to choose and not to predict."""
+
+    def new_chooser(self, seed: int) -> Classifier:
+        """A fresh, untrained one, which once trained chooses as one of ``new`` does."""
+        ...
+
+
+@runtime_checkable
 class SaysWhetherItEmbeds(Protocol):
     """A kind of classifier that may have no embeddings; the others have them."""
 

@@ -122,6 +122,10 @@ class TransformerFactory:
         """A classifier with the pretrained weights."""
         return TransformerClassifier(self, seed)
 
+    def new_chooser(self, seed: int) -> TransformerClassifier:
+        """The same, but no second encoder will learn from its guesses."""
+        return TransformerClassifier(self, seed, predicts=False)
+
     def save(self, classifier: TransformerClassifier) -> Tensors:
         """What training made of it, as arrays."""
         return classifier.tensors()

@@ -45,6 +45,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     Args:
         factory: the settings and the pretrained encoder.
         seed: of training.
+        thresholds: whether to find thresholds for several labels.
+        predicts: whether anybody will ask it to predict; if not, it does not learn from guesses.
 
     Attributes:
         self_trained: has learned from guesses too, and predicts in this one's place.
@@ -53,9 +55,17 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     heads: Heads
     self_trained: TransformerClassifier | None = None
 
-    def __init__(self, factory: TransformerFactory, seed: int, *, thresholds: bool = True) -> None:
+    def __init__(
+        self,
+        factory: TransformerFactory,
+        seed: int,
+        *,
+        thresholds: bool = True,
+        predicts: bool = True,
+    ) -> None:
         self._factory = factory
         self._seed = seed
+        self._passes = PASSES if predicts else 0
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = factory.trainable()
@@ -127,7 +137,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             )
             heads = Heads(head, head)
         self.heads, self.self_trained = heads, None
-        for _ in range(PASSES):
+        for _ in range(self._passes):
             guesses = (self.self_trained or self)._guesses(train_set)  # of its own class
             if len(guesses.rows):
                 self.self_trained = self._second(train_set, weights, guesses)
