@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from loopd.config import ClassifierSection
+from loopd.data.pool import Pool
 from loopd.errors import ModelError
 from loopd.learning.classifiers import registry
 from loopd.learning.classifiers.contract import ClassifierContext
+from loopd.records import PoolId, Record
 from tests.learning.conftest import make_pool
 
 OWN = """
@@ -43,10 +45,10 @@ class Wrong(Texts):
 """
 
 
-def factory_of(tmp_path: Path, name: str) -> Any:
+def factory_of(tmp_path: Path, name: str, pool: Pool | None = None) -> Any:
     (tmp_path / "own_representations.py").write_text(OWN)
-    section = ClassifierSection(name=name)
-    around = ClassifierContext(make_pool(), 3, section, tmp_path / "cache", code_paths=(tmp_path,))
+    section, cache = ClassifierSection(name=name), tmp_path / "cache"
+    around = ClassifierContext(pool or make_pool(), 3, section, cache, code_paths=(tmp_path,))
     return registry.create(around)
 
 
@@ -57,6 +59,17 @@ def test_vectors_have_length_one_and_other_texts_lie_beside_them(tmp_path: Path,
     assert len(found.pool) == 90
     assert np.allclose(np.linalg.norm(found.pool, axis=1), 1, atol=1e-5)
     assert np.allclose(found.of(make_pool().texts[:4]), found.pool[:4], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["tfidf", "small_text:SklearnClassifier"])
+@pytest.mark.parametrize("texts", [["only one text"], ["the same"] * 5, ["the same"] * 4 + [""]])
+def test_texts_that_hardly_differ_have_vectors_too(
+    tmp_path: Path, name: str, texts: list[str]
+) -> None:
+    pool = Pool(tuple(Record(PoolId(str(row)), text) for row, text in enumerate(texts)))
+    found = factory_of(tmp_path, name, pool).representation
+    assert len(found.pool) == len(texts)
+    assert np.isfinite(found.pool).all()
 
 
 def test_a_method_of_its_own_goes_first(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ def truncated_svd(rows: csr_matrix, components: int) -> TruncatedSVD:
     """Scikit-learn's ``TruncatedSVD``, fitted to rows (n, terms), of as many components at most."""
     from sklearn.decomposition import TruncatedSVD
 
-    return TruncatedSVD(max(1, min(components, min(rows.shape) - 1)), random_state=0).fit(rows)
+    with np.errstate(invalid="ignore"):  # shares of no variance, where all rows are equal; unused
+        return TruncatedSVD(max(1, min(components, min(rows.shape) - 1)), random_state=0).fit(rows)
 
 
 @dataclass(frozen=True)
