@@ -29,6 +29,9 @@ Connect = Callable[[str], PeopleApi]
 WATCH_SECONDS = 0.1
 """How often the oracle looks whether it should end."""
 
+PATIENCE = 3.0
+"""Seconds that requests under way get once the end is asked for; a silent server takes longer."""
+
 
 class Stoppable(Protocol):
     """What tells the oracle to end, such as ``threading.Event``."""
@@ -78,14 +81,36 @@ def run_oracle(
     coordinator = OracleCoordinator(report)
     watch = threading.Thread(target=_watch, args=(coordinator, stop, options), daemon=True)
     watch.start()
+    work = _Work(
+        lambda: _staff(lambda key: PeopleApi(url, key, front), api_key, coordinator, task, options)
+    )
     try:
-        _staff(lambda key: PeopleApi(url, key, front), api_key, coordinator, task, options)
+        work.start()
+        while work.is_alive() and not coordinator.closed:
+            work.join(WATCH_SECONDS)
+        work.join(PATIENCE)
     finally:
         coordinator.close()
         watch.join()
-    if coordinator.error is not None:
-        raise coordinator.error
+    error = work.error or coordinator.error
+    if error is not None:
+        raise error
     return coordinator.summary()
+
+
+class _Work(threading.Thread):
+    """A call in a thread of its own, which need not be waited for."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._call = call
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._call()
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self.error = error
 
 
 def _watch(coordinator: OracleCoordinator, stop: Stoppable, options: OracleOptions) -> None:

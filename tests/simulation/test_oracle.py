@@ -237,3 +237,21 @@ def test_a_stop_during_an_outage_ends_at_once(board: Board) -> None:
     oracle = start("http://127.0.0.1:9", "key", board.task, fast())
     oracle.until(lambda: any("the people wait" in line for line in oracle.lines))
     assert oracle.end().submitted == 0
+
+
+@pytest.mark.parametrize("greeted", [False, True])
+def test_a_stop_does_not_wait_for_a_silent_server(
+    argilla: LiveArgilla, board: Board, *, greeted: bool
+) -> None:
+    with FaultProxy(int(argilla.url.rsplit(":", 1)[1])) as proxy:
+        proxy.mode = "pass" if greeted else "hole"
+        oracle = start(proxy.url, argilla.owner_key, board.task, fast())
+        if greeted:
+            oracle.until(lambda: any("at work" in line for line in oracle.lines))
+            proxy.mode = "hole"
+        before = proxy.connections
+        oracle.until(lambda: proxy.connections > before or not greeted)
+        oracle.stop.set()
+        oracle.thread.join(15)
+        assert oracle.found, "it waits until its request times out"
+        assert oracle.ended().submitted == 0
