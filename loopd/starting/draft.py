@@ -143,11 +143,18 @@ def _pool(draft: Draft) -> Iterator[str]:
 
 
 def _model(draft: Draft) -> Iterator[str]:
-    """What of the model there is to decide; nothing where it reads all there is."""
+    """What the model may do besides, for more seconds."""
+    settings = []
     if draft.long_texts:
         yield f"# {draft.long_texts}."
-        yield "# To have the whole of them read, for more seconds to encode and to score:"
-        yield "# classifier: {windows: mean}"
+        yield "# To have all of them read, for more seconds to encode and to score: `windows`."
+        settings.append("windows: mean")
+    if draft.kind == "single_label":
+        yield "# To learn from unlabelled texts too, which helps with 20 to 60 labels and trains"
+        yield "# six times as long until there are 100: `options`."
+        settings.append("options: {spread: 1200, self_training: 300}")
+    if settings:
+        yield f"# classifier: {{{', '.join(settings)}}}"
 
 
 def _argilla(draft: Draft) -> Iterator[str]:

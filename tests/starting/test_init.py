@@ -21,7 +21,7 @@ from loopd.cli import main
 from loopd.commands import entrance
 from loopd.config import Config, label_key
 from loopd.config.json_schema import FILE
-from loopd.config_file import load_config
+from loopd.config_file import load_config, parse_config
 from loopd.errors import ConfigError, DataError, LoopdError
 from loopd.safe_yaml import decode_yaml
 from loopd.starting.draft import Draft
@@ -226,6 +226,23 @@ def test_what_is_said_of_a_label_is_what_a_model_learns(
     }
     expected = {label: [" ".join(some)] for label, some in words.items() if some}
     assert task["task"].get("descriptions", {}) == ({} if kind == "spans" else expected)
+
+
+@pytest.mark.parametrize("kind", ["single_label", "multi_label", "spans"])
+@pytest.mark.parametrize("long_texts", ["", "Some texts are long"])
+def test_what_is_proposed_of_the_model_can_be_taken_as_it_stands(
+    kind: str, long_texts: str
+) -> None:
+    draft = Draft("x", "d", kind, ("a", "b"), "p.csv", "text", long_texts=long_texts)
+    lines = draft.yaml().splitlines()
+    proposed = [line[2:] for line in lines if line.startswith("# classifier:")]
+    expected: dict[str, Any] = {"windows": "mean"} if long_texts else {}
+    if kind == "single_label":
+        expected["options"] = {"spread": 1200, "self_training": 300}
+    taken: Any = decode_yaml("\n".join([*lines, *proposed]).encode(), Path("x.yaml"))
+    assert taken.get("classifier", {}) == expected
+    section = parse_config(taken, Path()).classifier
+    assert section.windows == ("mean" if long_texts else "none")
 
 
 def test_a_text_column_that_cannot_be_guessed_is_asked_for(tmp_path: Path) -> None:

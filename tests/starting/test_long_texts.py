@@ -43,7 +43,9 @@ def test_the_whole_is_proposed_where_many_are_too_long(tmp_path: Path) -> None:
     assert any(SENTENCE in line and "classifier.windows" in line for line in lines)
     (proposed,) = (line for line in text.splitlines() if line.startswith("# classifier:"))
     taken = decode_yaml(text.replace(proposed, proposed[2:]).encode(), Path("t.yaml"))
-    assert parse_config(taken, tmp_path).classifier.windows == "mean"
+    classifier = parse_config(taken, tmp_path).classifier
+    assert classifier.windows == "mean"
+    assert classifier.options == {"spread": 1200, "self_training": 300}
 
 
 @pytest.mark.parametrize(("words", "share"), [(6, 1.0), (120, 1.0), (600, 0.0)])

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from small_text import Classifier
 from small_text.classifiers.classification import EmbeddingMixin
 
-from loopd.learning.arrays import Proba, Tensors, Vectors, Weights
+from loopd.learning.arrays import Positions, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
 from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weights
 from loopd.learning.classifiers.heads import Heads
+from loopd.learning.classifiers.known_vectors import KnownVectors
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch, Embedder
 from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, PASSES, surest
@@ -54,6 +55,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     heads: Heads
     self_trained: TransformerClassifier | None = None
+    _unlabelled: KnownVectors | None = None
+    """Of the unlabelled texts that taught a head, in bf16 where that pays."""
 
     def __init__(
         self,
@@ -165,6 +168,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if guesses is not None:
             texts = texts.with_guesses(guesses, GUESS_WEIGHT)
         embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
+        self._unlabelled = None
         torch.manual_seed(self._seed)
         fine_tune(embedder, self._factory.recipe(), texts, self._seed)
         return self._heads_of(train_set, embedder, weights)
@@ -177,7 +181,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if not len(rows):
             return Guesses(rows, rows)
         embedder = self._factory.embedder(self.encoder, tokens, "embedding")
-        vectors = unit(embedder.embed(rows, bf16=self._factory.bf16))
+        vectors = self._of_unlabelled(embedder, rows)
         guesses = surest(self.heads.predicting.proba(vectors), count, self._seed)
         return Guesses(rows[guesses.rows], guesses.y)
 
@@ -211,7 +215,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
         def others() -> Vectors:
             rows = unlabelled(tokens.shape[0], train_set.taken, spreading.texts)
-            return unit(embedder.embed(rows, bf16=self._factory.bf16))
+            return self._of_unlabelled(embedder, rows)
 
         vectors = unit(embedder.embed(train_set.rows, bf16=bf16))
         examples = Examples(vectors, train_set.y, weights)
@@ -264,7 +268,24 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     def _vectors(self, data_set: IndexedDataset, *, bf16: bool = False) -> NDArray[np.float32]:
         embedder = self._factory.embedder(self.encoder, _tokens(data_set), "scoring")
         embedder = replace(embedder, elsewhere=self._factory.elsewhere(self, len(data_set)))
-        return unit(embedder.embed(data_set.rows, bf16=bf16))
+        rows = data_set.rows
+        return unit(self._roughly(embedder, rows) if bf16 else embedder.embed(rows))
+
+    def _of_unlabelled(self, embedder: Embedder, rows: Positions) -> Vectors:
+        """Vectors (k, d) of length 1, which are kept."""
+        vectors, known = self._roughly(embedder, rows), self._unlabelled
+        if known is None or len(known.rows) < len(rows):
+            self._unlabelled = KnownVectors(embedder.tokens, rows, vectors)
+        return unit(vectors)
+
+    def _roughly(self, embedder: Embedder, rows: Positions) -> Vectors:
+        """Vectors (k, d) in bf16 where that pays, of which none is made again."""
+
+        def embed(rows: Positions) -> Vectors:
+            return embedder.embed(rows, bf16=self._factory.bf16)
+
+        known = self._unlabelled
+        return embed(rows) if known is None else known.of(embedder.tokens, rows, embed)
 
     def embedded(
         self, batches: Sequence[Batch], layers: Sequence[int], *, bf16: bool
