@@ -35,8 +35,8 @@ from loopd.learning.trainer import TrainingSet
 RESULT = "fit"
 
 ARMS: dict[str, dict[str, Any]] = {
-    "before": {"epochs": 6, "min_steps": 20, "frozen_share": 0},
-    "after": {},
+    "before": {"epochs": 6, "min_steps": 20, "frozen_share": 0, "spread": 0},
+    "after": {"spread": 0},
 }
 """Options of the transformer; those of before are version 3 of its recipe."""
 

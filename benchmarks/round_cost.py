@@ -31,7 +31,7 @@ from loopd.learning.learner import Learner
 from loopd.records import Targets
 
 ARMS: dict[str, dict[str, Any]] = {
-    "answers alone": {},
+    "answers alone": {"spread": 0},
     "spread labels": {"spread": 1200},
     "self-training": {"spread": 1200, "self_training": 300},
 }

@@ -150,9 +150,9 @@ def _model(draft: Draft) -> Iterator[str]:
         yield "# To have all of them read, for more seconds to encode and to score: `windows`."
         settings.append("windows: mean")
     if draft.kind == "single_label":
-        yield "# To learn from unlabelled texts too, which helps with 20 to 60 labels and trains"
-        yield "# six times as long until there are 100: `options`."
-        settings.append("options: {spread: 1200, self_training: 300}")
+        yield "# To have the encoder learn from its own guesses too, which helps with 20 to 40"
+        yield "# labels if they are clear-cut, and doubles the time of rounds up to 100: `options`."
+        settings.append("options: {self_training: 300}")
     if settings:
         yield f"# classifier: {{{', '.join(settings)}}}"
 

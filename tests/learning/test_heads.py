@@ -202,10 +202,12 @@ def test_a_model_from_the_cache_predicts_by_guesses_and_chooses_without(
     assert np.abs(trained[2] - alone[2]).max() > 0.02
 
 
-@pytest.mark.parametrize("name", ["transformer", "frozen-head"])
-def test_nothing_is_spread_unless_the_settings_say_so(name: str) -> None:
+@pytest.mark.parametrize(("name", "spreads"), [("transformer", True), ("frozen-head", False)])
+def test_labels_are_spread_where_the_encoder_is_fine_tuned(name: str, *, spreads: bool) -> None:
     context = ClassifierContext(make_pool(), 3, ClassifierSection(name=name), Path("unused"))
-    assert create(context).spreading.weight(20) == 0  # type: ignore[attr-defined]
+    weight = create(context).spreading.weight  # type: ignore[attr-defined]
+    assert (weight(20) > 0) == spreads
+    assert weight(200) == 0
 
 
 # -- who asks which head ---------------------------------------------------------------------------

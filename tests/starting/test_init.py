@@ -238,7 +238,7 @@ def test_what_is_proposed_of_the_model_can_be_taken_as_it_stands(
     proposed = [line[2:] for line in lines if line.startswith("# classifier:")]
     expected: dict[str, Any] = {"windows": "mean"} if long_texts else {}
     if kind == "single_label":
-        expected["options"] = {"spread": 1200, "self_training": 300}
+        expected["options"] = {"self_training": 300}
     taken: Any = decode_yaml("\n".join([*lines, *proposed]).encode(), Path("x.yaml"))
     assert taken.get("classifier", {}) == expected
     section = parse_config(taken, Path()).classifier

@@ -45,7 +45,7 @@ def test_the_whole_is_proposed_where_many_are_too_long(tmp_path: Path) -> None:
     taken = decode_yaml(text.replace(proposed, proposed[2:]).encode(), Path("t.yaml"))
     classifier = parse_config(taken, tmp_path).classifier
     assert classifier.windows == "mean"
-    assert classifier.options == {"spread": 1200, "self_training": 300}
+    assert classifier.options == {"self_training": 300}
 
 
 @pytest.mark.parametrize(("words", "share"), [(6, 1.0), (120, 1.0), (600, 0.0)])

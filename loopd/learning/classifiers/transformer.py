@@ -56,7 +56,7 @@ class TransformerFactory:
         "frozen_share": 1 / 3,
         "bf16": "auto",
         "threshold_folds": 2,
-        "spread": 0,
+        "spread": 1200,
         "spread_until": 200,
         "self_training": 0,
         "self_training_until": 100,
