@@ -151,7 +151,7 @@ def _model(draft: Draft) -> Iterator[str]:
         settings.append("windows: mean")
     if draft.kind == "single_label":
         yield "# To have the encoder learn from its own guesses too, which helps with 20 to 40"
-        yield "# labels if they are clear-cut, and doubles the time of rounds up to 100: `options`."
+        yield "# labels if they are clear-cut; rounds take over twice as long up to 100: `options`."
         settings.append("options: {self_training: 300}")
     if settings:
         yield f"# classifier: {{{', '.join(settings)}}}"

@@ -123,7 +123,7 @@ class TransformerFactory:
         return TransformerClassifier(self, seed)
 
     def new_chooser(self, seed: int) -> TransformerClassifier:
-        """The same, but no second encoder will learn from its guesses."""
+        """The same without what only predicts: no second encoder, and no head of guesses."""
         return TransformerClassifier(self, seed, predicts=False)
 
     def save(self, classifier: TransformerClassifier) -> Tensors:

@@ -47,7 +47,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         factory: the settings and the pretrained encoder.
         seed: of training.
         thresholds: whether to find thresholds for several labels.
-        predicts: whether anybody will ask it to predict; if not, it does not learn from guesses.
+        predicts: whether anybody will ask it to predict; if not, nothing is guessed for it.
 
     Attributes:
         self_trained: has learned from guesses too, and predicts in this one's place.
@@ -68,7 +68,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     ) -> None:
         self._factory = factory
         self._seed = seed
-        self._passes = PASSES if predicts else 0
+        self._predicts = predicts
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = factory.trainable()
@@ -140,7 +140,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             )
             heads = Heads(head, head)
         self.heads, self.self_trained = heads, None
-        for _ in range(self._passes):
+        for _ in range(PASSES if self._predicts else 0):
             guesses = (self.self_trained or self)._guesses(train_set)  # of its own class
             if len(guesses.rows):
                 self.self_trained = self._second(train_set, weights, guesses)
@@ -219,7 +219,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
         vectors = unit(embedder.embed(train_set.rows, bf16=bf16))
         examples = Examples(vectors, train_set.y, weights)
-        return Heads.fitted(examples, others, spreading.weight(len(train_set)), self._head_of)
+        weight = spreading.weight(len(train_set)) if self._predicts else 0.0
+        return Heads.fitted(examples, others, weight, self._head_of)
 
     def _head_of(self, examples: Examples) -> LinearHead:
         return fit_head(
