@@ -30,7 +30,7 @@ from which_classifier import smaller
 from loopd.backtest.interval import estimate
 from loopd.config import ClassifierSection, StrategySection
 from loopd.learning.learner import Learner
-from loopd.learning.trainer import TrainingSet
+from loopd.learning.training_sets import TrainingSet
 
 RESULT = "fit"
 

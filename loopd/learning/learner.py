@@ -31,8 +31,8 @@ from loopd.learning.random_draw import FIRST, drawn_at_random
 from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
 from loopd.learning.takeover import TakesOver, Tuned
-from loopd.learning.trainer import Model, Trainer, TrainingSet
-from loopd.learning.training_sets import TrainingSets
+from loopd.learning.trainer import Model, Trainer
+from loopd.learning.training_sets import TrainingSet, TrainingSets
 from loopd.records import BatchItem, PoolId, Target, Targets
 
 if TYPE_CHECKING:

@@ -165,7 +165,7 @@ def candidates(
         factory: whose ``screening`` features narrow the pool; without them nothing is narrowed.
         context: the pool, and up to how many texts and tokens it is scored as a whole.
         labelled: positions (m,).
-        seed: of the random share.
+        seed: of the random share, one for each encoder.
         ask: the trained classifier.
     """
     limit = _limit(factory, context)
@@ -219,7 +219,8 @@ def preselect(
         ask: the slow classifier; it is asked once, for the random share.
         labelled: positions (m,) that are no candidates.
         limit: how many candidates, k.
-        seed: of the random share.
+        seed: of the random share: as long as it stays, what is drawn stays but for those that were
+            labelled since.
         interrupt: called between blocks of rows; may raise.
         multi_label: whether the labels' probabilities are independent.
         engine: where the student guesses.
@@ -227,7 +228,8 @@ def preselect(
     rng = np.random.default_rng(seed)
     free = _free(features.shape[0], labelled)
     drawn = limit.at_random(free)
-    sample = np.sort(rng.choice(free, size=drawn, replace=False))
+    order = rng.permutation(features.shape[0])
+    sample = np.sort(order[np.isin(order, free)][:drawn])
     student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
     proba = _guessed(student, features, interrupt, engine)
     rest = np.setdiff1d(free, sample, assume_unique=True)

@@ -11,7 +11,7 @@ learned from the texts held out would flatter what is said of them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -21,6 +21,7 @@ from loopd.records import Targets
 
 if TYPE_CHECKING:
     from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.protocols import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,11 @@ class Growth:
 
         Labels that were taken back count as those that came.
         """
-        if self.share == 0 or min(labels, before) < self.least:
-            return False
-        return abs(labels - before) < self.share * before
+        return self.lends(min(labels, before)) and abs(labels - before) < self.share * before
+
+    def lends(self, labels: int) -> bool:
+        """Whether an encoder that was fine-tuned on so many labels may ever be taken over."""
+        return self.share > 0 and labels >= self.least
 
 
 def growth(share: object, least: object) -> Growth:
@@ -90,6 +93,48 @@ class Refits(Protocol):
     def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
         """Fit the head anew on the encoder as it is."""
         ...
+
+
+@runtime_checkable
+class LendsEncoder(Protocol):
+    """A trained classifier whose encoder several models may have at once."""
+
+    def with_own_head(self) -> Classifier:
+        """Another with the same encoder: ``refit`` of either leaves the other as it is."""
+        ...
+
+
+@dataclass
+class Lender:
+    """Keeps the model whose encoder was taken over last, with what it knows of texts.
+
+    Attributes:
+        id: of that model.
+        model: itself; ``None`` as long as there is none.
+    """
+
+    id: str = ""
+    model: LendsEncoder | None = None
+
+    def lend(self, tuned: str, find: Callable[[], Classifier]) -> Classifier:
+        """A classifier with the encoder of a model, for ``refit``.
+
+        Args:
+            tuned: id of the model.
+            find: gives it, where it is not the one that is kept. If it cannot lend its encoder, it
+                is given away itself.
+        """
+        if self.model is None or self.id != tuned:
+            found = find()
+            if not isinstance(found, LendsEncoder):
+                return found
+            self.id, self.model = tuned, found
+        return self.model.with_own_head()
+
+    def keep(self, model_ids: Collection[str]) -> None:
+        """Forget the model if it is not among these."""
+        if self.id not in model_ids:
+            self.id, self.model = "", None
 
 
 def refit(classifier: object, train_set: IndexedDataset, weights: Weights | None = None) -> None:

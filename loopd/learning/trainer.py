@@ -16,28 +16,25 @@ import numpy as np
 
 from loopd.data.pool import Pool
 from loopd.learning import seeding
+from loopd.learning.arrays import Positions, Proba, Weights
 from loopd.learning.classifiers import registry as classifiers
 from loopd.learning.classifiers.contract import ClassifierContext, ClassifierFactory, draws_nothing
-from loopd.learning.model_store import ModelStore
-
-if TYPE_CHECKING:
-    from loopd.learning.cross_validation import CrossPredictor
-    from loopd.learning.dataset import IndexedDataset
-    from loopd.learning.labels import Labels
-    from loopd.learning.preselect import Ask
-    from loopd.learning.shards.training import SpreadTraining
-from loopd.learning.arrays import Positions, Proba, Weights
 from loopd.learning.described_labels import DescribedLabels
+from loopd.learning.model_store import ModelStore
 from loopd.learning.predictor import predictor
 from loopd.learning.problems.problem import Problem
 from loopd.learning.protocols import Classifier, Features, ModelScores
-from loopd.learning.takeover import TakesOver, refit
+from loopd.learning.takeover import Lender, LendsEncoder, TakesOver, refit
+from loopd.learning.training_sets import Inherited, TrainingSet
 from loopd.learning.untrained import Untrained
 from loopd.records import Target
 from loopd.storage.run_folder import FOLDS_FOLDER, MODELS_FOLDER
 
-APART = 1_000_000
-"""Between the rounds that seed the members of an ensemble."""
+if TYPE_CHECKING:
+    from loopd.learning.cross_validation import CrossPredictor
+    from loopd.learning.dataset import IndexedDataset
+    from loopd.learning.preselect import Ask
+    from loopd.learning.shards.training import SpreadTraining
 
 MODELS_IN_MEMORY = 2
 """The model of this round, and of the last while its batch is still out."""
@@ -59,46 +56,6 @@ class Model:
     round: int
     scores: ModelScores = field(repr=False)
     predicting: ModelScores = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Inherited:
-    """An encoder that was fine-tuned for an earlier model.
-
-    Attributes:
-        id: of that model.
-        training_set: gives what it was trained on, for when it is gone.
-    """
-
-    id: str
-    training_set: Callable[[], TrainingSet] = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What a model is trained on.
-
-    Attributes:
-        id: digest of everything the model depends on.
-        round: number of the batch whose answers came last.
-        positions: (k,) labelled rows of the pool, ascending.
-        y: their targets as the problem encodes them.
-        member: which model of an ensemble is trained, from 0. The first is as if it were alone;
-            the others have other seeds, or other weights of the texts where training draws nothing.
-        encoder: what is taken over, so that the head alone is fitted; ``None``: nothing.
-    """
-
-    id: str
-    round: int
-    positions: Positions
-    y: Labels
-    member: int = 0
-    encoder: Inherited | None = None
-
-    @property
-    def step(self) -> int:
-        """The round that seeds training: another one for each member."""
-        return self.round + APART * self.member
 
 
 def _no_rows() -> Positions:
@@ -138,6 +95,7 @@ class Trainer:
         self._last_folds: deque[str] = deque(maxlen=FOLDS_KEPT)
         self._last_crossed: tuple[tuple[str, int], dict[int, Target]] | None = None
         self._in_memory: dict[str, Model] = {}
+        self._lender = Lender()
         self._encoded: dict[str, Features] = {}
 
     @cached_property
@@ -283,6 +241,7 @@ class Trainer:
     def keep(self, model_ids: Collection[str]) -> None:
         """Drop all other models from memory and disk."""
         self._store.keep(model_ids)
+        self._lender.keep(model_ids)
         for model_id in set(self._in_memory) - set(model_ids):
             del self._in_memory[model_id]
 
@@ -325,9 +284,14 @@ class Trainer:
         encoder = training_set.encoder
         if encoder is None or not isinstance(self.factory, TakesOver):
             return None
-        return self._untrained.with_descriptions(
-            self._loaded(encoder.id) or self._trained(encoder.training_set())
-        )
+        lent = self._lender.lend(encoder.id, lambda: self._tuned(encoder))
+        return self._untrained.with_descriptions(lent)
+
+    def _tuned(self, encoder: Inherited) -> Classifier:
+        model = self._in_memory.get(encoder.id)
+        if model is not None and isinstance(model.scores.classifier, LendsEncoder):
+            return model.scores.classifier
+        return self._loaded(encoder.id) or self._trained(encoder.training_set())
 
     @cached_property
     def _untrained(self) -> Untrained:
@@ -365,7 +329,7 @@ class Trainer:
     def _scored(self, classifier: Classifier, training_set: TrainingSet) -> Model:
         from loopd.learning.preselect import candidates
 
-        seed = seeding.for_step(self._seed, training_set.step, "candidates")
+        seed = seeding.for_step(self._seed, training_set.encoder_step, "candidates")
         scores = self._problem.scores(
             classifier,
             self.factory.pool_features,

@@ -5,7 +5,8 @@ Positions exist inside ``learning`` alone: labels meet texts by id here, never b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loopd.errors import ModelError
@@ -16,11 +17,61 @@ from loopd.learning.model_identity import TrainingData, digest_of
 from loopd.learning.pool_rows import PoolRows
 from loopd.learning.problems.problem import Problem
 from loopd.learning.takeover import Tuned
-from loopd.learning.trainer import Inherited, TrainingSet
 from loopd.records import Targets
 
 if TYPE_CHECKING:
     from loopd.learning.labels import Labels
+
+
+APART = 1_000_000
+"""Between the rounds that seed the members of an ensemble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """An encoder that was fine-tuned for an earlier model.
+
+    Attributes:
+        id: of that model.
+        round: in which it was trained.
+        training_set: gives what it was trained on, for when it is gone.
+    """
+
+    id: str
+    round: int
+    training_set: Callable[[], TrainingSet] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What a model is trained on.
+
+    Attributes:
+        id: digest of everything the model depends on.
+        round: number of the batch whose answers came last.
+        positions: (k,) labelled rows of the pool, ascending.
+        y: their targets as the problem encodes them.
+        member: which model of an ensemble is trained, from 0. The first is as if it were alone;
+            the others have other seeds, or other weights of the texts where training draws nothing.
+        encoder: what is taken over, so that the head alone is fitted; ``None``: nothing.
+    """
+
+    id: str
+    round: int
+    positions: Positions
+    y: Labels
+    member: int = 0
+    encoder: Inherited | None = None
+
+    @property
+    def step(self) -> int:
+        """The round that seeds training: another one for each member."""
+        return self.round + APART * self.member
+
+    @property
+    def encoder_step(self) -> int:
+        """That of the model whose encoder it has: an earlier one's, or its own."""
+        return self.step if self.encoder is None else self.encoder.round + APART * self.member
 
 
 @dataclass(frozen=True)
@@ -88,4 +139,4 @@ class TrainingSets:
             # Named as then: a pool that grew since has another fingerprint, and the same texts.
             return replace(self.of(encoder.round, encoder.targets()), id=encoder.id)
 
-        return Inherited(encoder.id, tuned)
+        return Inherited(encoder.id, encoder.round, tuned)

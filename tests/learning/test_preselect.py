@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chisquare
 
@@ -69,6 +71,35 @@ def test_the_seed_moves_the_random_half() -> None:
     first, again, other = narrow(1), narrow(1), narrow(2)
     assert np.array_equal(first.positions, again.positions)
     assert len(np.setdiff1d(first.positions, other.positions)) > 5
+
+
+@given(
+    labelled=st.lists(st.integers(0, 199), max_size=60, unique=True),
+    more=st.lists(st.integers(0, 199), max_size=60, unique=True),
+    seed=st.integers(0, 1000),
+)
+def test_with_one_seed_the_random_half_stays_as_texts_are_labelled(
+    labelled: list[int], more: list[int], seed: int
+) -> None:
+    drawn: list[set[int]] = []
+
+    def asking(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        drawn.append(set(rows.tolist()))
+        return ask(rows)
+
+    for taken in (labelled, sorted({*labelled, *more})):
+        preselect(
+            line(),
+            asking,
+            np.array(taken, dtype=np.int64),
+            limit=ScoringLimit(40),
+            seed=seed,
+            interrupt=lambda: None,
+        )
+    before, after = drawn
+    assert len(before) == len(after) == 40 * RANDOM_SHARE
+    assert before - {*more} <= after
+    assert not after & {*labelled, *more}
 
 
 def test_more_than_there_are_is_all_that_is_free() -> None:

@@ -236,18 +236,20 @@ def test_the_student_learns_independent_probabilities() -> None:
 
 
 def test_a_big_pool_is_narrowed_to_where_any_label_is_unsure() -> None:
-    found = preselect(
-        line(),
-        ask,
-        np.array([0]),
-        limit=ScoringLimit(80),
-        seed=0,
-        interrupt=lambda: None,
-        multi_label=True,
-    )
-    inside = np.isin(np.arange(200), found.positions)
-    assert inside[45:55].all()  # around -0.5
-    assert inside[150:160].all()  # around 0.5
+    inside = np.zeros(200)
+    for seed in range(20):
+        found = preselect(
+            line(),
+            ask,
+            np.array([0]),
+            limit=ScoringLimit(80),
+            seed=seed,
+            interrupt=lambda: None,
+            multi_label=True,
+        )
+        inside += np.isin(np.arange(200), found.positions) / 20
+    assert inside[45:55].mean() > 0.8  # around -0.5
+    assert inside[145:155].mean() > 0.8  # around 0.5
     assert inside[80:120].mean() < 0.35  # where both are sure, the random share alone
 
 

@@ -8,7 +8,7 @@ from guesses predicts better and chooses worse.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,7 @@ from loopd.learning.arrays import Positions, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
 from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weights
 from loopd.learning.classifiers.heads import Heads
-from loopd.learning.classifiers.known_vectors import KnownVectors
+from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch, Embedder
 from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, PASSES, surest
@@ -55,8 +55,6 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     heads: Heads
     self_trained: TransformerClassifier | None = None
-    _unlabelled: KnownVectors | None = None
-    """Of the unlabelled texts that taught a head, in bf16 where that pays."""
 
     def __init__(
         self,
@@ -72,6 +70,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = factory.trainable()
+        self._labelled = KnownVectors()
+        self._rough = Remembering()
 
     @property
     def head(self) -> LinearHead:
@@ -89,7 +89,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     def tensors(self) -> Tensors:
         """The weights that training may change, and the heads; those of a second one likewise."""
-        own = {**saved(trained_weights(self.encoder)), **self.heads.tensors()}
+        weights = saved(trained_weights(self.encoder))
+        own = {**weights, **self.heads.tensors(), **self._labelled.tensors()}
         theirs = {} if self.self_trained is None else self.self_trained.tensors()
         return {**own, **{SELF_TRAINED + name: array for name, array in theirs.items()}}
 
@@ -107,6 +108,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         own = {name: array for name, array in tensors.items() if not name.startswith(SELF_TRAINED)}
         restored(self.encoder, own)
         self.heads = Heads.from_tensors(own, self.num_classes)
+        self._labelled = KnownVectors.from_tensors(own)
         self.self_trained = self._factory.new(self._seed).restore(theirs) if theirs else None
         return self
 
@@ -168,10 +170,14 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if guesses is not None:
             texts = texts.with_guesses(guesses, GUESS_WEIGHT)
         embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
-        self._unlabelled = None
+        self._labelled, self._rough = KnownVectors(), Remembering()
         torch.manual_seed(self._seed)
         fine_tune(embedder, self._factory.recipe(), texts, self._seed)
-        return self._heads_of(train_set, embedder, weights)
+        rows, tokens = train_set.rows, _tokens(train_set)
+        vectors = embedder.embed(rows)
+        if self._factory.growth.lends(len(rows)):
+            self._labelled = KnownVectors().and_of(tokens[rows], vectors)
+        return self._heads_of(train_set, embedder, vectors, weights)
 
     def _guesses(self, train_set: IndexedDataset) -> Guesses:
         """Labels of unlabelled texts of which the model is sure; with several labels none."""
@@ -181,20 +187,32 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if not len(rows):
             return Guesses(rows, rows)
         embedder = self._factory.embedder(self.encoder, tokens, "embedding")
-        vectors = self._of_unlabelled(embedder, rows)
+        vectors = unit(self._roughly(embedder, rows))
         guesses = surest(self.heads.predicting.proba(vectors), count, self._seed)
         return Guesses(rows[guesses.rows], guesses.y)
 
-    def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
-        """Fit the heads anew on the encoder as it is, with vectors in bf16 where that pays.
+    def with_own_head(self) -> TransformerClassifier:
+        """Another with the same encoder and what it knows of texts, for ``refit``."""
+        twin = copy.copy(self)
+        if self.self_trained is not None:
+            twin.self_trained = self.self_trained.with_own_head()
+        return twin
 
-        The thresholds of several labels stay: they would cost fine-tuning.
+    def refit(self, train_set: IndexedDataset, weights: Weights | None = None) -> None:
+        """Fit the heads anew on the encoder as it is.
+
+        Texts on which it was fine-tuned are not embedded again; all others are, together, so that
+        the heads depend on the training set alone. The thresholds of several labels stay: they
+        would cost fine-tuning.
 
         Raises:
             Interrupted: a stop was asked for.
         """
-        embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
-        heads = self._heads_of(train_set, embedder, weights, bf16=self._factory.bf16)
+        rows, tokens = train_set.rows, _tokens(train_set)
+        embedder = self._factory.embedder(self.encoder, tokens, "embedding")
+        vectors = self._labelled.of(tokens[rows], lambda new: embedder.embed(rows[new]))
+        self._labelled = KnownVectors()  # it lends its encoder to nobody: the tuned model does
+        heads = self._heads_of(train_set, embedder, vectors, weights)
         if self.thresholds is not None:
             head = replace(heads.choosing, thresholds=self.thresholds)
             heads = Heads(head, head)
@@ -206,19 +224,17 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         self,
         train_set: IndexedDataset,
         embedder: Embedder,
+        vectors: Vectors,
         weights: Weights | None,
-        *,
-        bf16: bool = False,
     ) -> Heads:
-        """The heads over the fine-tuned encoder; guesses need no more than bf16."""
-        spreading, tokens = self._factory.spreading, _tokens(train_set)
+        """The heads over vectors (k, d) of the training set; guesses need no more than bf16."""
+        spreading = self._factory.spreading
 
         def others() -> Vectors:
-            rows = unlabelled(tokens.shape[0], train_set.taken, spreading.texts)
-            return self._of_unlabelled(embedder, rows)
+            rows = unlabelled(embedder.tokens.shape[0], train_set.taken, spreading.texts)
+            return unit(self._roughly(embedder, rows))
 
-        vectors = unit(embedder.embed(train_set.rows, bf16=bf16))
-        examples = Examples(vectors, train_set.y, weights)
+        examples = Examples(unit(vectors), train_set.y, weights)
         weight = spreading.weight(len(train_set)) if self._predicts else 0.0
         return Heads.fitted(examples, others, weight, self._head_of)
 
@@ -251,12 +267,9 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             self.encoder.eval()
         return np.stack(samples, axis=1)
 
-    @property
-    def screen_proba(self) -> Callable[[IndexedDataset], Proba] | None:
-        """Rough probabilities in bf16, ``None`` where the device does not gain from it."""
-        if not self._factory.bf16:
-            return None
-        return lambda data_set: self.head.proba(self._vectors(data_set, bf16=True))
+    def screen_proba(self, data_set: IndexedDataset) -> Proba:
+        """Rough probabilities (n, C), in bf16 where that pays; no text is embedded twice."""
+        return self.head.proba(self._vectors(data_set, roughly=True))
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
@@ -266,27 +279,21 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         vectors = self._vectors(data_set)
         return (vectors, self.head.proba(vectors)) if return_proba else vectors
 
-    def _vectors(self, data_set: IndexedDataset, *, bf16: bool = False) -> NDArray[np.float32]:
+    def _vectors(self, data_set: IndexedDataset, *, roughly: bool = False) -> Vectors:
         embedder = self._factory.embedder(self.encoder, _tokens(data_set), "scoring")
         embedder = replace(embedder, elsewhere=self._factory.elsewhere(self, len(data_set)))
         rows = data_set.rows
-        return unit(self._roughly(embedder, rows) if bf16 else embedder.embed(rows))
-
-    def _of_unlabelled(self, embedder: Embedder, rows: Positions) -> Vectors:
-        """Vectors (k, d) of length 1, which are kept."""
-        vectors, known = self._roughly(embedder, rows), self._unlabelled
-        if known is None or len(known.rows) < len(rows):
-            self._unlabelled = KnownVectors(embedder.tokens, rows, vectors)
-        return unit(vectors)
+        return unit(self._roughly(embedder, rows) if roughly else embedder.embed(rows))
 
     def _roughly(self, embedder: Embedder, rows: Positions) -> Vectors:
-        """Vectors (k, d) in bf16 where that pays, of which none is made again."""
+        """Vectors (k, d) in bf16 where that pays, of which none is made again.
 
-        def embed(rows: Positions) -> Vectors:
-            return embedder.embed(rows, bf16=self._factory.bf16)
-
-        known = self._unlabelled
-        return embed(rows) if known is None else known.of(embedder.tokens, rows, embed)
+        Their last bits depend on what was asked before.
+        """
+        bf16 = self._factory.bf16
+        return self._rough.of(
+            embedder.tokens[rows], lambda new: embedder.embed(rows[new], bf16=bf16)
+        )
 
     def embedded(
         self, batches: Sequence[Batch], layers: Sequence[int], *, bf16: bool

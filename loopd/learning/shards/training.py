@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from loopd.compute.engine import Engine
 from loopd.learning.arrays import Proba
 from loopd.learning.shards.recipe import TrainerRecipe
-from loopd.learning.trainer import TrainingSet
+from loopd.learning.training_sets import TrainingSet
 from loopd.records import Target
 
 
