@@ -170,3 +170,18 @@ def test_where_the_encoder_stays_only_new_texts_are_embedded(
 
 def tensors(model: Any) -> dict[str, NDArray[Any]]:
     return dict(model.scores.classifier.tensors())
+
+
+@pytest.mark.integration
+def test_what_only_chooses_is_taught_by_no_unlabelled_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = build(tmp_path, spread=40, self_training=20)
+    targets = gold(POOL, [record.id for record in POOL.records[:12]])
+    with monkeypatch.context() as patch:
+        rough = Noted(patch, bf16=True)
+        learner.out_of_fold(1, targets, 3)
+        member = learner.fit(1, targets, 1)
+    assert rough.rows == []
+    assert not any("predicting" in name for name in tensors(member))
+    assert any("predicting" in name for name in tensors(learner.fit(1, targets)))
