@@ -1,11 +1,13 @@
 """What a round costs where the model learns from unlabelled texts, and where it does not.
 
     python benchmarks/round_cost.py SET... [--counts 20 60] [--repeats 5] [--threads 1]
+        [--bf16 auto|true|false]
 
 SET is a folder as ``make_sets.py`` writes them. A round is: a fit, the choice of the next 20 texts,
 and predictions for the test set. Labels are drawn at random; each arm has the same ones, and the
 arms take turns, so that a busy machine slows all of them down. The pool is encoded before. CPU
-seconds, median over the repeats, go to ``benchmarks/results/round_cost.json``.
+seconds, median over the repeats, go to ``benchmarks/results/round_cost.json``; ``--bf16 false``
+is how it goes on processors that gain nothing from it, ``round_cost_fp32.json``.
 """
 
 from __future__ import annotations
@@ -37,12 +39,15 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 
 
-def learner_of(sets: Sets, cache: Path, arm: str, threads: int) -> Learner:
+def learner_of(sets: Sets, cache: Path, arm: str, arguments: argparse.Namespace) -> Learner:
     """A learner of one arm with everything that is no part of a round behind it."""
+    options = {**ARMS[arm], "bf16": {"true": True, "false": False}.get(arguments.bf16, "auto")}
     learner = Learner(
         sets.pool,
         sets.labels,
-        classifier=ClassifierSection(name="transformer", threads=threads, options=ARMS[arm]),
+        classifier=ClassifierSection(
+            name="transformer", threads=arguments.threads, options=options
+        ),
         strategy=StrategySection(),
         seed=0,
         cache=cache,
@@ -69,8 +74,7 @@ def measured(folder: Path, arguments: argparse.Namespace) -> Iterator[dict[str, 
     with ExitStack() as stack:
         caches = {arm: stack.enter_context(tempfile.TemporaryDirectory()) for arm in ARMS}
         learners = {
-            arm: learner_of(sets, Path(cache), arm, arguments.threads)
-            for arm, cache in caches.items()
+            arm: learner_of(sets, Path(cache), arm, arguments) for arm, cache in caches.items()
         }
         order = np.random.default_rng(0).permutation(len(sets.pool))
         for count in arguments.counts:
@@ -91,13 +95,15 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=(20, 60))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", choices=("auto", "true", "false"), default="auto")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
+    name = "round_cost_fp32" if arguments.bf16 == "false" else "round_cost"
     for folder in arguments.sets:
         for row in measured(folder, arguments):
             print(row, flush=True)
             rows.append(row)
-            machine.write("round_cost", {"machine": machine.described(), "rows": rows})
+            machine.write(name, {"machine": machine.described(), "rows": rows})
 
 
 if __name__ == "__main__":
