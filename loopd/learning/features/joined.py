@@ -96,11 +96,6 @@ def behind(features: Features, rows: Positions) -> Mask:
     return np.zeros(len(rows), dtype=bool)
 
 
-def first_of(tokens: Tokens) -> Tokens:
-    """The first of two stores; the store itself where it was never joined."""
-    return tokens.first if isinstance(tokens, JoinedTokens) else tokens
-
-
 def _split(rows: Positions, border: int) -> tuple[Positions, Positions, Positions]:
     """Rows of the first and of the second, and where each of the rows is among these."""
     rows = np.asarray(rows, dtype=np.int64)
