@@ -118,10 +118,10 @@ def test_what_cannot_be_meant(tmp_path: Path, options: dict[str, Any]) -> None:
 
 def test_the_defaults_leave_small_runs_as_they_are(tmp_path: Path) -> None:
     learner = build(tmp_path)
-    assert not learner.takes_over(999, 999)
-    assert not learner.takes_over(1099, 999)
-    assert learner.takes_over(1099, 1000)
-    assert not learner.takes_over(1100, 1000)
+    assert not learner.takes_over(1999, 1999)
+    assert not learner.takes_over(2199, 1999)
+    assert learner.takes_over(2199, 2000)
+    assert not learner.takes_over(2200, 2000)
     assert learner.takes_over(20_020, 20_000)
 
 

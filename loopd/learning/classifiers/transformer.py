@@ -44,7 +44,7 @@ class TransformerFactory:
         "epochs": 4,
         "min_steps": 14,
         "max_steps": None,
-        "retune_from": 1000,
+        "retune_from": 2000,
         "retune_growth": 0.1,
         "learning_rate": 1.5e-4,
         "batch_size": 32,
