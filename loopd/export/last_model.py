@@ -47,7 +47,7 @@ def last_model(events: Sequence[Event], trained: ModelTrained, tools: Tools) -> 
     name = tools.learner.model_id(trained.round, labels, encoder=encoder)
     is_unchanged = _is_unchanged(tools.config, before)
     if name == trained.model_id or is_unchanged:
-        stored = tools.learner.stored(trained.model_id, trained.round, labels)
+        stored = tools.learner.stored(trained.model_id, trained.round, labels, encoder=encoder)
         if stored is not None:
             return stored
     is_without = any(isinstance(event, TextsWithdrawn) for event in events[at:])

@@ -47,7 +47,8 @@ class PoolScores:
 
     A model's last bits depend on which texts share a batch. A daemon that was killed between two
     questions must get the same answers as one that was not: what is computed depends on the
-    question alone, never on what was asked before.
+    question alone, never on what was asked before. The last bits of rough probabilities do depend
+    on it: they only say which texts are looked at exactly.
 
     Attributes:
         classifier: the trained classifier.

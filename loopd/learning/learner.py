@@ -32,7 +32,7 @@ from loopd.learning.representation import Background, Representation
 from loopd.learning.strategies import registry as strategies
 from loopd.learning.takeover import TakesOver, Tuned
 from loopd.learning.trainer import Model, Trainer
-from loopd.learning.training_sets import TrainingSet, TrainingSets
+from loopd.learning.training_sets import TrainingSets
 from loopd.records import BatchItem, PoolId, Target, Targets
 
 if TYPE_CHECKING:
@@ -194,10 +194,16 @@ class Learner:
         """Train the models that ``fit`` will give for these members; nothing without workers."""
         self._trainer.train_all([self._sets.of(round, targets, member) for member in members])
 
-    def stored(self, model_id: str, round: int, targets: Targets) -> Model | None:  # noqa: A002
+    def stored(
+        self,
+        model_id: str,
+        round: int,  # noqa: A002
+        targets: Targets,
+        *,
+        encoder: Tuned | None = None,
+    ) -> Model | None:
         """The model of that name if it is in the cache, trained on these targets once."""
-        positions, y = self._sets.aligned(targets)
-        return self._trainer.stored(TrainingSet(model_id, round, positions, y))
+        return self._trainer.stored(self._sets.named(model_id, round, targets, encoder))
 
     def out_of_fold(
         self,

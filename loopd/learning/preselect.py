@@ -219,8 +219,8 @@ def preselect(
         ask: the slow classifier; it is asked once, for the random share.
         labelled: positions (m,) that are no candidates.
         limit: how many candidates, k.
-        seed: of the random share: as long as it stays, what is drawn stays but for those that were
-            labelled since.
+        seed: of the random share: as long as it stays, what is drawn stays, but for those that were
+            labelled since and for what a pool gained.
         interrupt: called between blocks of rows; may raise.
         multi_label: whether the labels' probabilities are independent.
         engine: where the student guesses.
@@ -228,8 +228,8 @@ def preselect(
     rng = np.random.default_rng(seed)
     free = _free(features.shape[0], labelled)
     drawn = limit.at_random(free)
-    order = rng.permutation(features.shape[0])
-    sample = np.sort(order[np.isin(order, free)][:drawn])
+    turn = rng.random(features.shape[0])  # a row keeps its own when the pool grows
+    sample = np.sort(free[np.argsort(turn[free])[:drawn]])
     student = Student.taught(features[sample], ask(sample), multi_label=multi_label)
     proba = _guessed(student, features, interrupt, engine)
     rest = np.setdiff1d(free, sample, assume_unique=True)

@@ -98,15 +98,26 @@ class TrainingSets:
         Raises:
             ModelError: too few labels to train on, or a label or id that does not exist.
         """
-        positions, y = self.aligned(targets)
+        training_set = self.named("", number, targets, encoder)
         if not self.can_fit(targets):
             raise ModelError(
                 f"{len(targets)} labels of {len(set(targets.values()))} kinds are too few to train",
                 "label records of at least two different kinds",
             )
         name = self.model_id(number, targets, member, encoder)
+        return replace(training_set, id=name, member=member)
+
+    def named(
+        self, name: str, number: int, targets: Targets, encoder: Tuned | None = None
+    ) -> TrainingSet:
+        """The training set of a model that has a name already.
+
+        Raises:
+            ModelError: a label or id that does not exist.
+        """
+        positions, y = self.aligned(targets)
         inherited = None if encoder is None else self._inherited(encoder)
-        return TrainingSet(name, number, positions, y, member, inherited)
+        return TrainingSet(name, number, positions, y, encoder=inherited)
 
     def can_fit(self, targets: Targets, *, described: bool = True) -> bool:
         """Whether there are enough labels to train on.

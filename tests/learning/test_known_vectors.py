@@ -17,7 +17,8 @@ from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.classifiers import known_vectors
 from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering, digests_of
 from loopd.learning.classifiers.pooling import Embedder
-from loopd.learning.learner import Learner
+from loopd.learning.dataset import unlabeled
+from loopd.learning.learner import Learner, Model
 from loopd.learning.takeover import Tuned
 from tests.learning.conftest import LABELS, gold, make_pool
 
@@ -28,12 +29,16 @@ Tokens = tuple[int, ...]
 TEXTS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)) | st.tuples(st.integers(0, 3)))
 
 
-def ids(texts: Sequence[Tokens]) -> list[NDArray[np.int32]]:
-    return [np.array(text, dtype=np.int32) for text in texts]
+def digests(texts: Sequence[Tokens]) -> NDArray[np.uint64]:
+    return digests_of([np.array(text, dtype=np.int32) for text in texts])
 
 
 def vectors_of(texts: Sequence[Tokens]) -> Vectors:
     return np.array([[len(text), sum(text)] for text in texts], dtype=np.float32).reshape(-1, 2)
+
+
+def known(texts: Sequence[Tokens]) -> KnownVectors:
+    return KnownVectors().and_of(digests(texts), vectors_of(texts))
 
 
 class Encoder:
@@ -48,18 +53,16 @@ class Encoder:
             self.made += asked
             return vectors_of(asked)
 
-        return vectors.of(ids(texts), embed)
+        return vectors.of(digests(texts), embed)
 
 
-@given(known=TEXTS, more=TEXTS, asked=TEXTS)
+@given(first=TEXTS, more=TEXTS, asked=TEXTS)
 def test_what_is_known_is_taken_and_the_rest_is_made(
-    known: list[Tokens], more: list[Tokens], asked: list[Tokens]
+    first: list[Tokens], more: list[Tokens], asked: list[Tokens]
 ) -> None:
-    vectors = KnownVectors().and_of(ids(known), vectors_of(known))
-    vectors = vectors.and_of(ids(more), vectors_of(more))
-    encoder = Encoder()
+    vectors, encoder = known(first).and_of(digests(more), vectors_of(more)), Encoder()
     assert np.array_equal(encoder.ask(vectors, asked), vectors_of(asked))
-    assert encoder.made == [text for text in asked if text not in {*known, *more}]
+    assert encoder.made == [text for text in asked if text not in {*first, *more}]
     again = KnownVectors.from_tensors({"else": vectors.vectors, **vectors.tensors()})
     assert np.array_equal(again.digests, vectors.digests)
     assert np.array_equal(again.vectors, vectors.vectors)
@@ -70,20 +73,25 @@ def test_what_was_made_is_remembered_up_to_a_limit(
     questions: list[list[Tokens]], most: int
 ) -> None:
     remembering, encoder = Remembering(), Encoder()
+    asked_before: set[Tokens] = set()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_vectors, "MOST", most)
+        patch.setattr(known_vectors, "MOST", most * 8)  # bytes: two numbers each
         for asked in questions:
+            made = len(encoder.made)
             assert np.array_equal(encoder.ask(remembering, asked), vectors_of(asked))
+            asked_before |= {*asked}
             assert len(remembering.known.digests) <= most
-            encoder.made.clear()
-            encoder.ask(remembering, asked[:most])
-            assert not encoder.made or len(set(asked)) > most
+            if len(asked_before) <= most:
+                assert len({*encoder.made}) == len(asked_before)
+                assert not {*encoder.made[made:]} & {*encoder.made[:made]}
+            last = list(dict.fromkeys(encoder.made[made:]))[:most]
+            assert not len(remembering.known.missing(digests(last[:1])))
 
 
 @given(st.lists(st.lists(st.integers(-(2**31), 2**31 - 1)), unique_by=tuple))
 def test_different_texts_have_different_digests(texts: list[list[int]]) -> None:
-    digests = digests_of([np.array(text, dtype=np.int32) for text in texts])
-    assert len(set(digests.tolist())) == len(texts)
+    found = digests_of([np.array(text, dtype=np.int32) for text in texts])
+    assert len(set(found.tolist())) == len(texts)
 
 
 def build(tmp_path: Path, *, described: bool = False, **options: Any) -> Learner:
@@ -104,12 +112,12 @@ class Noted:
     """Which texts each encoder embeds, roughly or exactly, from now on."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, bf16: bool) -> None:
-        self.made: dict[int, list[int]] = {}
+        self.made: dict[Any, list[int]] = {}
         embed = Embedder.embed
 
         def noted(asked: Embedder, rows: Positions, *arguments: Any, **options: Any) -> Vectors:
             if options.get("bf16", False) == bf16:
-                self.made.setdefault(id(asked.encoder), []).extend(rows.tolist())
+                self.made.setdefault(asked.encoder, []).extend(rows.tolist())
             return embed(asked, rows, *arguments, **options)
 
         monkeypatch.setattr(Embedder, "embed", noted)
@@ -136,40 +144,97 @@ def test_an_unlabelled_text_is_embedded_once_by_each_encoder(
     assert max(map(len, noted.made.values())) > 40, "the pool is screened in bf16"
 
 
+TUNED_ON = gold(POOL, [record.id for record in POOL.records[:12]])
+LATER = gold(POOL, [record.id for record in POOL.records[8:18]])  # some were withdrawn
+OPEN_LATER = [*range(8), *range(18, len(POOL))]
+RETUNE: dict[str, Any] = {"retune_from": 10, "retune_growth": 1.0}
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("described", [False, True])
 def test_where_the_encoder_stays_only_new_texts_are_embedded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, restarted: bool, described: bool
 ) -> None:
-    options = {"retune_from": 12, "retune_growth": 1.0, "spread": 0}
-    learner = build(tmp_path, described=described, **options)
-    few = gold(POOL, [record.id for record in POOL.records[:12]])
-    more = gold(POOL, [record.id for record in POOL.records[8:18]])  # some were withdrawn
-    first = learner.fit(1, few)
-    learner.choose(first, 5, round=1, targets=few, exclude=set(few))
+    learner = build(tmp_path, described=described, spread=0, **RETUNE)
+    first = learner.fit(1, TUNED_ON)
+    learner.choose(first, 5, round=1, targets=TUNED_ON, exclude=set(TUNED_ON))
     if restarted:
-        learner = build(tmp_path, described=described, **options)
-    tuned = Tuned(first.id, 1, lambda: few)
+        learner = build(tmp_path, described=described, spread=0, **RETUNE)
     with monkeypatch.context() as patch:
-        exact = Noted(patch, bf16=False)
-        second = learner.fit(2, more, encoder=tuned)
-    assert exact.rows == list(range(12, 18))
+        embedded = Noted(patch, bf16=False)
+        second = learner.fit(2, LATER, encoder=Tuned(first.id, 1, lambda: TUNED_ON))
+    assert embedded.rows == list(range(12, 18))
     with monkeypatch.context() as patch:
-        rough = Noted(patch, bf16=True)
-        chosen = learner.choose(second, 5, round=2, targets=more, exclude=set(more))
-    free = [*range(8), *range(18, len(POOL))]
-    assert rough.rows == (free if restarted else [*range(8)])
-    anew = build(tmp_path / "anew", described=described, **options)
-    again = anew.fit(2, more, encoder=tuned)
+        embedded, roughly = Noted(patch, bf16=False), Noted(patch, bf16=True)
+        screen: Any = second.scores
+        assert screen.screen(np.array(OPEN_LATER)).shape == (len(OPEN_LATER), len(LABELS))
+    assert embedded.rows == (OPEN_LATER if restarted else [*range(8)])
+    assert not roughly.rows, "in full precision, because it serves several rounds"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("options", [{"spread": 0}, {"spread": 60}, {"self_training": 20}])
+@pytest.mark.parametrize("killed", ["before", "and the cache is gone"])
+def test_heads_do_not_depend_on_what_was_asked_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], killed: str
+) -> None:
+    embed = Embedder.embed
+
+    def unlike(asked: Embedder, rows: Positions, *arguments: Any, **more: Any) -> Vectors:
+        """Last bits, and not only these, say who shared the batch, as they may elsewhere."""
+        vectors = embed(asked, rows, *arguments, **more)
+        factor = 1 + 0.1 * np.random.default_rng(len(rows)).standard_normal(vectors.shape[1])
+        return np.asarray(vectors * factor, dtype=np.float32)
+
+    monkeypatch.setattr(Embedder, "embed", unlike)
+    learner = build(tmp_path, **options, **RETUNE)
+    first = learner.fit(1, TUNED_ON)
+    tuned = Tuned(first.id, 1, lambda: TUNED_ON)
+    learner.choose(first, 5, round=1, targets=TUNED_ON, exclude=set(TUNED_ON))
+    before = tensors(first)
+    second = learner.fit(2, LATER, encoder=tuned)
+    assert all(np.array_equal(array, before[name]) for name, array in tensors(first).items())
+    folder = tmp_path if killed == "before" else tmp_path / "anew"
+    (tmp_path / "models" / f"{second.id}.safetensors").unlink()
+    again = build(folder, **options, **RETUNE).fit(2, LATER, encoder=tuned)
     assert again.id == second.id
     for name, array in tensors(again).items():
         assert np.array_equal(array, tensors(second)[name]), name
-    assert anew.choose(again, 5, round=2, targets=more, exclude=set(more)) == chosen
 
 
-def tensors(model: Any) -> dict[str, NDArray[Any]]:
-    return dict(model.scores.classifier.tensors())
+@pytest.mark.integration
+def test_vectors_are_saved_where_an_encoder_may_be_taken_over(tmp_path: Path) -> None:
+    learner = build(tmp_path, spread=0, **RETUNE)
+    first = learner.fit(1, TUNED_ON)
+    assert len(tensors(first)["known.digests"]) == 12
+    second = learner.fit(2, LATER, encoder=Tuned(first.id, 1, lambda: TUNED_ON))
+    few = dict(list(LATER.items())[:9])
+    for other in (second, learner.fit(3, few), learner.fit(1, TUNED_ON, 1)):
+        assert not any(name.startswith("known") for name in tensors(other))
+
+
+@pytest.mark.integration
+def test_what_an_encoder_knows_ends_with_it(tmp_path: Path) -> None:
+    learner = build(tmp_path, spread=60)
+    model = learner.fit(1, TUNED_ON)
+    classifier: Any = model.scores.classifier
+    others: list[Any] = [learner.fit(2, LATER).scores.classifier]
+    data_set = unlabeled(model.scores.features, len(LABELS))
+    classifier.screen_proba(data_set)
+    classifier.restore(tensors_of(others[0]))
+    assert np.allclose(classifier.predict_proba(data_set), others[0].predict_proba(data_set))
+    assert (
+        np.abs(classifier.screen_proba(data_set) - classifier.predict_proba(data_set)).max() < 0.02
+    )
+
+
+def tensors(model: Model) -> dict[str, NDArray[Any]]:
+    return tensors_of(model.scores.classifier)
+
+
+def tensors_of(classifier: Any) -> dict[str, NDArray[Any]]:
+    return {name: array.copy() for name, array in classifier.tensors().items()}
 
 
 @pytest.mark.integration
@@ -177,11 +242,10 @@ def test_what_only_chooses_is_taught_by_no_unlabelled_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = build(tmp_path, spread=40, self_training=20)
-    targets = gold(POOL, [record.id for record in POOL.records[:12]])
     with monkeypatch.context() as patch:
         rough = Noted(patch, bf16=True)
-        learner.out_of_fold(1, targets, 3)
-        member = learner.fit(1, targets, 1)
+        learner.out_of_fold(1, TUNED_ON, 3)
+        member = learner.fit(1, TUNED_ON, 1)
     assert rough.rows == []
     assert not any("predicting" in name for name in tensors(member))
-    assert any("predicting" in name for name in tensors(learner.fit(1, targets)))
+    assert any("predicting" in name for name in tensors(learner.fit(1, TUNED_ON)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from loopd.errors import ModelError
 from loopd.learning.classifiers.described import DescribedClassifier, Descriptions
 from loopd.learning.dataset import IndexedDataset
 from loopd.learning.learner import Learner, Model
-from loopd.learning.takeover import Growth, Tuned, refit
+from loopd.learning.takeover import Growth, Lender, Tuned, refit
+from loopd.learning.training_sets import Inherited, TrainingSet
 from loopd.records import Targets
 from tests.learning.conftest import LABELS, all_scores, gold, make_pool
 
@@ -184,3 +186,53 @@ def test_a_head_that_cannot_be_fitted_so_is_refused_in_a_sentence(kind: type[Hea
     for classifier in (kind(), described(kind())):
         with pytest.raises(ModelError, match=f"{kind.__name__} cannot be given another head"):
             refit(classifier, ROWS)
+
+
+class Lent:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def with_own_head(self) -> Lent:
+        return Lent(self.name + "'s")
+
+
+def test_the_model_is_lent_that_was_asked_for_and_forgotten_with_the_others() -> None:
+    lender, found = Lender(), list[str]()
+
+    def lend(name: str) -> str:
+        def find() -> Any:
+            found.append(name)
+            return Lent(name)
+
+        lent: Any = lender.lend(name, find)
+        return str(lent.name)
+
+    assert [lend("a"), lend("a"), lend("b"), lend("b"), lend("a")] == [
+        "a's",
+        "a's",
+        "b's",
+        "b's",
+        "a's",
+    ]
+    assert found == ["a", "b", "a"]
+    lender.keep(["a", "c"])
+    assert (lend("a"), found) == ("a's", ["a", "b", "a"])
+    lender.keep(["c"])
+    assert (lend("a"), found) == ("a's", ["a", "b", "a", "a"])
+
+
+def test_what_cannot_lend_is_given_away_each_time() -> None:
+    lender = Lender()
+    made: list[Any] = [object(), object()]
+    assert [lender.lend("a", partial(made.__getitem__, at)) for at in (0, 1)] == made
+    assert lender.model is None
+
+
+@pytest.mark.parametrize("member", [0, 2])
+def test_as_long_as_the_encoder_stays_so_does_the_seed_of_what_is_looked_at(member: int) -> None:
+    own, inherited = (
+        TrainingSet("a", 9, np.arange(3), np.zeros(3), member, encoder)
+        for encoder in (None, Inherited("b", 4, lambda: own))
+    )
+    assert own.encoder_step == own.step == inherited.step
+    assert inherited.encoder_step == TrainingSet("b", 4, np.arange(2), np.zeros(2), member).step

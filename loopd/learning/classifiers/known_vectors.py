@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 
 from loopd.learning.arrays import Positions, Tensors, Vectors
 
-MOST = 65_536
-"""Texts whose vectors are remembered: 100 MB at 384 numbers each, three times the candidates."""
+MOST = 128 * 2**20
+"""Bytes of vectors that are remembered: 87,000 texts at 384 numbers each."""
 
 PREFIX = "known."
 """Of the arrays in the saved form."""
 
-Texts = Sequence[NDArray[np.int32]]
-"""Token ids of each text."""
-
 Digests = NDArray[np.uint64]
+"""Of the tokens of each text, see ``digests_of``."""
 
 Embed = Callable[[Positions], Vectors]
 """Gives the vectors (m, d) of the texts at these positions (m,) of what was asked for."""
@@ -63,25 +61,35 @@ class KnownVectors:
             return {}
         return {PREFIX + "digests": self.digests, PREFIX + "vectors": self.vectors}
 
-    def and_of(self, texts: Texts, vectors: Vectors) -> KnownVectors:
-        """These and the vectors (k, d) of other texts (k,)."""
-        if not len(texts):
-            return self
-        digests = np.concatenate([self.digests, digests_of(texts)])
-        both = np.concatenate([self.vectors, vectors]) if len(self.digests) else vectors
-        each, first = np.unique(digests, return_index=True)
-        return KnownVectors(each, both[first])
+    def and_of(self, digests: Digests, vectors: Vectors, most: int | None = None) -> KnownVectors:
+        """The vectors (k, d) of texts (k,), and these.
 
-    def of(self, texts: Texts, embed: Embed) -> Vectors:
+        Args:
+            digests: of the texts; some may be known, or come several times.
+            vectors: theirs.
+            most: of how many texts; of more, these are forgotten first.
+        """
+        if not len(digests):
+            return self
+        every = np.concatenate([digests, self.digests])
+        both = np.concatenate([vectors, self.vectors]) if len(self.digests) else vectors
+        each, first = np.unique(every, return_index=True)
+        kept = np.sort(np.argsort(first)[:most])
+        return KnownVectors(each[kept], both[first[kept]])
+
+    def of(self, digests: Digests, embed: Embed) -> Vectors:
         """Vectors (k, d) of texts (k,), of which ``embed`` makes those that are not known."""
-        at = self._found(digests_of(texts))
-        if not (at >= 0).any():
-            return embed(np.arange(len(texts)))
-        vectors = self.vectors[at]
-        missing = np.flatnonzero(at < 0)
+        missing = self.missing(digests)
+        if len(missing) == len(digests):
+            return embed(missing)
+        vectors = self.vectors[self._found(digests)]
         if len(missing):
             vectors[missing] = embed(missing)
         return vectors
+
+    def missing(self, digests: Digests) -> Positions:
+        """Which of the texts (k,) are not known."""
+        return np.flatnonzero(self._found(digests) < 0)
 
     def _found(self, digests: Digests) -> Positions:
         """Where each of the texts (k,) is among those that are known; -1: it is not."""
@@ -93,7 +101,7 @@ class KnownVectors:
 
 @dataclass
 class Remembering:
-    """Vectors that are made at the first question and kept for the next, of ``MOST`` texts.
+    """Vectors that are made at the first question and kept for the next, ``MOST`` bytes of them.
 
     Attributes:
         known: so far.
@@ -101,18 +109,18 @@ class Remembering:
 
     known: KnownVectors = field(default_factory=KnownVectors)
 
-    def of(self, texts: Texts, embed: Embed) -> Vectors:
-        """As ``KnownVectors.of``; where there are too many, those asked for last are kept."""
+    def of(self, digests: Digests, embed: Embed) -> Vectors:
+        """As ``KnownVectors.of``; where there are too many, earlier ones are forgotten first."""
         before = self.known
-        vectors = before.of(texts, embed)
-        after = before.and_of(texts, vectors)
-        if len(after.digests) > MOST:
-            after = KnownVectors().and_of(texts[:MOST], vectors[:MOST])
-        self.known = after
+        vectors, missing = before.of(digests, embed), before.missing(digests)
+        if len(missing):
+            most = max(1, MOST // vectors[0].nbytes)
+            new = missing[:most]
+            self.known = before.and_of(digests[new], vectors[new], most)
         return vectors
 
 
-def digests_of(texts: Texts) -> Digests:
-    """Eight bytes (n,) of the tokens of each text: among ``MOST``, two are alike once in 10^10."""
+def digests_of(texts: Sequence[NDArray[np.int32]]) -> Digests:
+    """Eight bytes (n,) of each text's token ids: of 100,000, two are alike once in 10^9."""
     made = b"".join(hashlib.blake2b(text.tobytes(), digest_size=8).digest() for text in texts)
     return np.frombuffer(made, dtype=np.uint64)

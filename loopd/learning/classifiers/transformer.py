@@ -184,7 +184,7 @@ class TransformerFactory:
         if texts < scoring.FEWEST_TEXTS or not recipe.spreads(engine, context.section):
             return None
         of_factory = recipe.FactoryRecipe.of(context)
-        trained = recipe.TrainedRecipe(of_factory, self.save(classifier))
+        trained = recipe.TrainedRecipe(of_factory, classifier.own_tensors())
         return scoring.elsewhere(engine, trained, context.interrupt)
 
     def training(self, done: int, total: int) -> None:

@@ -8,8 +8,9 @@ from guesses predicts better and chooses worse.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,9 +23,9 @@ from loopd.learning.arrays import Positions, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
 from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weights
 from loopd.learning.classifiers.heads import Heads
-from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering
+from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering, digests_of
 from loopd.learning.classifiers.linear import LinearHead, fit_head
-from loopd.learning.classifiers.pooling import Batch, Embedder
+from loopd.learning.classifiers.pooling import Batch
 from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, PASSES, surest
 from loopd.learning.classifiers.spreading import Examples, Guesses, unlabelled
 from loopd.learning.classifiers.thresholds import with_thresholds
@@ -70,8 +71,9 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         self._folds = factory.options["threshold_folds"] if thresholds else 0
         self.num_classes = factory.num_classes
         self.encoder = factory.trainable()
-        self._labelled = KnownVectors()
-        self._rough = Remembering()
+        self._rough, self._labelled = Remembering(), KnownVectors()
+        self._shared = False
+        """Whether models of several rounds are to have this encoder."""
 
     @property
     def head(self) -> LinearHead:
@@ -88,11 +90,14 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         return twin
 
     def tensors(self) -> Tensors:
-        """The weights that training may change, and the heads; those of a second one likewise."""
-        weights = saved(trained_weights(self.encoder))
-        own = {**weights, **self.heads.tensors(), **self._labelled.tensors()}
+        """All that training made; what belongs to a second encoder is called likewise."""
         theirs = {} if self.self_trained is None else self.self_trained.tensors()
-        return {**own, **{SELF_TRAINED + name: array for name, array in theirs.items()}}
+        second = {SELF_TRAINED + name: array for name, array in theirs.items()}
+        return {**self.own_tensors(), **self._labelled.tensors(), **second}
+
+    def own_tensors(self) -> Tensors:
+        """The weights that training may change, and the heads: enough to embed and to choose."""
+        return {**saved(trained_weights(self.encoder)), **self.heads.tensors()}
 
     def restore(self, tensors: Tensors) -> TransformerClassifier:
         """Take over what ``tensors`` wrote down.
@@ -108,7 +113,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         own = {name: array for name, array in tensors.items() if not name.startswith(SELF_TRAINED)}
         restored(self.encoder, own)
         self.heads = Heads.from_tensors(own, self.num_classes)
-        self._labelled = KnownVectors.from_tensors(own)
+        self._rough, self._labelled = Remembering(), KnownVectors.from_tensors(own)
+        self._shared = len(self._labelled.digests) > 0
         self.self_trained = self._factory.new(self._seed).restore(theirs) if theirs else None
         return self
 
@@ -170,14 +176,16 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if guesses is not None:
             texts = texts.with_guesses(guesses, GUESS_WEIGHT)
         embedder = self._factory.embedder(self.encoder, _tokens(train_set), "embedding")
-        self._labelled, self._rough = KnownVectors(), Remembering()
+        self._rough, self._labelled = Remembering(), KnownVectors()
         torch.manual_seed(self._seed)
         fine_tune(embedder, self._factory.recipe(), texts, self._seed)
-        rows, tokens = train_set.rows, _tokens(train_set)
+        rows = train_set.rows
         vectors = embedder.embed(rows)
-        if self._factory.growth.lends(len(rows)):
-            self._labelled = KnownVectors().and_of(tokens[rows], vectors)
-        return self._heads_of(train_set, embedder, vectors, weights)
+        self._shared = self._predicts and self._factory.growth.lends(len(rows))
+        if self._shared:
+            self._labelled = KnownVectors().and_of(digests_of(embedder.tokens[rows]), vectors)
+        of_others = partial(self._roughly, embedder.embed, embedder.tokens)
+        return self._heads_of(train_set, Examples(unit(vectors), y, weights), of_others)
 
     def _guesses(self, train_set: IndexedDataset) -> Guesses:
         """Labels of unlabelled texts of which the model is sure; with several labels none."""
@@ -187,7 +195,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         if not len(rows):
             return Guesses(rows, rows)
         embedder = self._factory.embedder(self.encoder, tokens, "embedding")
-        vectors = unit(self._roughly(embedder, rows))
+        vectors = unit(self._roughly(embedder.embed, tokens, rows))
         guesses = surest(self.heads.predicting.proba(vectors), count, self._seed)
         return Guesses(rows[guesses.rows], guesses.y)
 
@@ -210,9 +218,12 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         """
         rows, tokens = train_set.rows, _tokens(train_set)
         embedder = self._factory.embedder(self.encoder, tokens, "embedding")
-        vectors = self._labelled.of(tokens[rows], lambda new: embedder.embed(rows[new]))
+        digests = digests_of(tokens[rows])
+        vectors = self._labelled.of(digests, lambda new: embedder.embed(rows[new]))
         self._labelled = KnownVectors()  # it lends its encoder to nobody: the tuned model does
-        heads = self._heads_of(train_set, embedder, vectors, weights)
+        examples = Examples(unit(vectors), train_set.y, weights)
+        of_others = partial(embedder.embed, bf16=self._in_bf16)  # not what was asked before
+        heads = self._heads_of(train_set, examples, of_others)
         if self.thresholds is not None:
             head = replace(heads.choosing, thresholds=self.thresholds)
             heads = Heads(head, head)
@@ -223,18 +234,15 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
     def _heads_of(
         self,
         train_set: IndexedDataset,
-        embedder: Embedder,
-        vectors: Vectors,
-        weights: Weights | None,
+        examples: Examples,
+        of_others: Callable[[Positions], Vectors],
     ) -> Heads:
-        """The heads over vectors (k, d) of the training set; guesses need no more than bf16."""
-        spreading = self._factory.spreading
+        """The heads over vectors of the training set, and of others, which give vectors (m, d)."""
+        spreading, total = self._factory.spreading, train_set.features.shape[0]
 
         def others() -> Vectors:
-            rows = unlabelled(embedder.tokens.shape[0], train_set.taken, spreading.texts)
-            return unit(self._roughly(embedder, rows))
+            return unit(of_others(unlabelled(total, train_set.taken, spreading.texts)))
 
-        examples = Examples(unit(vectors), train_set.y, weights)
         weight = spreading.weight(len(train_set)) if self._predicts else 0.0
         return Heads.fitted(examples, others, weight, self._head_of)
 
@@ -248,7 +256,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         )
 
     def _bare(self, seed: int) -> TransformerClassifier:
-        return TransformerClassifier(self._factory, seed, thresholds=False)
+        return TransformerClassifier(self._factory, seed, thresholds=False, predicts=False)
 
     def predict(self, data_set: IndexedDataset, return_proba: bool = False) -> Any:  # small-text's
         """Class numbers (n,), or a sparse (n, C) matrix for several labels; probabilities too."""
@@ -267,9 +275,25 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
             self.encoder.eval()
         return np.stack(samples, axis=1)
 
-    def screen_proba(self, data_set: IndexedDataset) -> Proba:
-        """Rough probabilities (n, C), in bf16 where that pays; no text is embedded twice."""
-        return self.head.proba(self._vectors(data_set, roughly=True))
+    @property
+    def screen_proba(self) -> Callable[[IndexedDataset], Proba] | None:
+        """Rough probabilities (n, C), for which no text is embedded twice.
+
+        ``None`` where that gains nothing: without bf16, for a model that knows no text yet and
+        shares what it learns with none.
+        """
+        if not (self._in_bf16 or self._shared or len(self._rough.known.digests)):
+            return None
+        return lambda data_set: self.head.proba(self._vectors(data_set, roughly=True))
+
+    @property
+    def _in_bf16(self) -> bool:
+        """Whether rough vectors are.
+
+        Those that many rounds ask for are worth full precision: then hardly any text is so near to
+        the others that it must be embedded again.
+        """
+        return self._factory.bf16 and not self._shared
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
@@ -280,19 +304,20 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         return (vectors, self.head.proba(vectors)) if return_proba else vectors
 
     def _vectors(self, data_set: IndexedDataset, *, roughly: bool = False) -> Vectors:
-        embedder = self._factory.embedder(self.encoder, _tokens(data_set), "scoring")
-        embedder = replace(embedder, elsewhere=self._factory.elsewhere(self, len(data_set)))
+        tokens = _tokens(data_set)
+        embedder = self._factory.embedder(self.encoder, tokens, "scoring")
+
+        def embed(rows: Positions, *, bf16: bool = False) -> Vectors:
+            elsewhere = self._factory.elsewhere(self, len(rows))
+            return replace(embedder, elsewhere=elsewhere).embed(rows, bf16=bf16)
+
         rows = data_set.rows
-        return unit(self._roughly(embedder, rows) if roughly else embedder.embed(rows))
+        return unit(self._roughly(embed, tokens, rows) if roughly else embed(rows))
 
-    def _roughly(self, embedder: Embedder, rows: Positions) -> Vectors:
-        """Vectors (k, d) in bf16 where that pays, of which none is made again.
-
-        Their last bits depend on what was asked before.
-        """
-        bf16 = self._factory.bf16
+    def _roughly(self, embed: Callable[..., Vectors], tokens: Tokens, rows: Positions) -> Vectors:
+        """Vectors (k, d) of which none is made again; the last bits depend on what was."""
         return self._rough.of(
-            embedder.tokens[rows], lambda new: embedder.embed(rows[new], bf16=bf16)
+            digests_of(tokens[rows]), lambda new: embed(rows[new], bf16=self._in_bf16)
         )
 
     def embedded(
