@@ -115,7 +115,8 @@ class Remembering:
         vectors, missing = before.of(digests, embed), before.missing(digests)
         if len(missing):
             most = max(1, MOST // vectors[0].nbytes)
-            new = missing[:most]
+            _, once = np.unique(digests[missing], return_index=True)
+            new = missing[np.sort(once)[:most]]
             self.known = before.and_of(digests[new], vectors[new], most)
         return vectors
 
