@@ -17,6 +17,7 @@ from loopd.learning.arrays import Positions, Vectors
 from loopd.learning.classifiers import known_vectors
 from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering, digests_of
 from loopd.learning.classifiers.pooling import Embedder
+from loopd.learning.classifiers.transformer import TransformerFactory
 from loopd.learning.dataset import unlabeled
 from loopd.learning.learner import Learner, Model
 from loopd.learning.takeover import Tuned
@@ -249,3 +250,22 @@ def test_what_only_chooses_is_taught_by_no_unlabelled_text(
     assert rough.rows == []
     assert not any("predicting" in name for name in tensors(member))
     assert any("predicting" in name for name in tensors(learner.fit(1, TUNED_ON)))
+
+
+@pytest.mark.integration
+def test_only_what_is_missing_is_sent_elsewhere_and_only_what_embeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores: Any = build(tmp_path, spread=0, **RETUNE).fit(1, TUNED_ON).scores
+    sent: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(TransformerFactory, "elsewhere", lambda _, __, texts: sent.append(texts))
+        scores.screen(np.arange(30, 80))
+        scores.screen(np.arange(28, 80))
+        scores.screen(np.arange(30, 70))
+    assert sent == [50, 2]
+    second: Any = build(tmp_path, spread=0, self_training=20, **RETUNE).fit(1, TUNED_ON).scores
+    every, needed = tensors_of(second.classifier), second.classifier.own_tensors()
+    left_out = every.keys() - needed.keys()
+    assert {name.partition(".")[0] for name in left_out} == {"known", "self_trained"}
+    assert not [name for name in needed if name.startswith(("known.", "self_trained."))]
