@@ -216,6 +216,20 @@ def test_vectors_are_saved_where_an_encoder_may_be_taken_over(tmp_path: Path) ->
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("texts", [50, 51])
+def test_more_texts_than_are_remembered_are_screened_as_for_one_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, texts: int
+) -> None:
+    scores: Any = build(tmp_path, spread=0, **RETUNE).fit(1, TUNED_ON).scores
+    width = tensors_of(scores.classifier)["known.vectors"].shape[1]
+    monkeypatch.setattr(known_vectors, "MOST", 50 * 4 * width)
+    with monkeypatch.context() as patch:
+        roughly = Noted(patch, bf16=True)
+        scores.screen(np.arange(30, 30 + texts))
+    assert len(roughly.rows) == (0 if texts == 50 else texts)
+
+
+@pytest.mark.integration
 def test_what_an_encoder_knows_ends_with_it(tmp_path: Path) -> None:
     learner = build(tmp_path, spread=60)
     model = learner.fit(1, TUNED_ON)

@@ -121,6 +121,11 @@ class Remembering:
         return vectors
 
 
+def fit_in_memory(texts: int, width: int) -> bool:
+    """Whether vectors of so many numbers of so many texts are all remembered."""
+    return texts * width * np.dtype(np.float32).itemsize <= MOST
+
+
 def digests_of(texts: Sequence[NDArray[np.int32]]) -> Digests:
     """Eight bytes (n,) of each text's token ids: of 100,000, two are alike once in 10^9."""
     made = b"".join(hashlib.blake2b(text.tobytes(), digest_size=8).digest() for text in texts)

@@ -23,7 +23,12 @@ from loopd.learning.arrays import Positions, Proba, Tensors, Vectors, Weights
 from loopd.learning.classifiers.contrastive import ClassifiedTexts, fine_tune
 from loopd.learning.classifiers.fine_tuning import restored, saved, trained_weights
 from loopd.learning.classifiers.heads import Heads
-from loopd.learning.classifiers.known_vectors import KnownVectors, Remembering, digests_of
+from loopd.learning.classifiers.known_vectors import (
+    KnownVectors,
+    Remembering,
+    digests_of,
+    fit_in_memory,
+)
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch
 from loopd.learning.classifiers.self_training import GUESS_WEIGHT, LOOKED_AT, PASSES, surest
@@ -222,7 +227,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         vectors = self._labelled.of(digests, lambda new: embedder.embed(rows[new]))
         self._labelled = KnownVectors()  # it lends its encoder to nobody: the tuned model does
         examples = Examples(unit(vectors), train_set.y, weights)
-        of_others = partial(embedder.embed, bf16=self._in_bf16)  # not what was asked before
+        bf16 = self._in_bf16(self._factory.spreading.texts)
+        of_others = partial(embedder.embed, bf16=bf16)  # whatever was asked before
         heads = self._heads_of(train_set, examples, of_others)
         if self.thresholds is not None:
             head = replace(heads.choosing, thresholds=self.thresholds)
@@ -282,18 +288,18 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         ``None`` where that gains nothing: without bf16, for a model that knows no text yet and
         shares what it learns with none.
         """
-        if not (self._in_bf16 or self._shared or len(self._rough.known.digests)):
+        if not (self._factory.bf16 or self._shared or len(self._rough.known.digests)):
             return None
         return lambda data_set: self.head.proba(self._vectors(data_set, roughly=True))
 
-    @property
-    def _in_bf16(self) -> bool:
-        """Whether rough vectors are.
+    def _in_bf16(self, texts: int) -> bool:
+        """Whether rough vectors of so many texts are.
 
-        Those that many rounds ask for are worth full precision: then hardly any text is so near to
-        the others that it must be embedded again.
+        Those that are kept for many rounds are worth full precision: then hardly any text is so
+        near to the best that it must be embedded again.
         """
-        return self._factory.bf16 and not self._shared
+        kept = self._shared and fit_in_memory(texts, self._factory.backbone.width)
+        return self._factory.bf16 and not kept
 
     def embed(
         self, data_set: IndexedDataset, return_proba: bool = False, pbar: str | None = None
@@ -316,9 +322,8 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
 
     def _roughly(self, embed: Callable[..., Vectors], tokens: Tokens, rows: Positions) -> Vectors:
         """Vectors (k, d) of which none is made again; the last bits depend on what was."""
-        return self._rough.of(
-            digests_of(tokens[rows]), lambda new: embed(rows[new], bf16=self._in_bf16)
-        )
+        bf16 = self._in_bf16(len(rows))
+        return self._rough.of(digests_of(tokens[rows]), lambda new: embed(rows[new], bf16=bf16))
 
     def embedded(
         self, batches: Sequence[Batch], layers: Sequence[int], *, bf16: bool
