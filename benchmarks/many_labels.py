@@ -159,7 +159,8 @@ def main() -> None:
     for seed in range(arguments.seeds):
         rows[seed] = one_seed(pool, test, rows.get(seed, {"seed": seed}), arguments)
         print(rows[seed], flush=True)
-        figures[name] = {"machine": machine.described(), "rounds": list(rows.values())}
+        around = {"machine": machine.described(), "threads": arguments.threads}
+        figures[name] = {**around, "rounds": list(rows.values())}
         machine.write("many_labels", figures)
 
 
