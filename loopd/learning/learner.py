@@ -81,8 +81,7 @@ class Learner:
     ) -> None:
         self._pool, self._rows = pool, PoolRows(pool).of
         self._problem = problem_of("single_label", labels) if isinstance(labels, tuple) else labels
-        self._strategy = strategy
-        self._seed = seed
+        self._strategy, self._seed = strategy, seed
         self.contenders: Mapping[str, Learner] = {}
         """By name, where ``auto`` decides between them; empty where a classifier is named."""
         self._context = ClassifierContext(
@@ -195,15 +194,10 @@ class Learner:
         self._trainer.train_all([self._sets.of(round, targets, member) for member in members])
 
     def stored(
-        self,
-        model_id: str,
-        round: int,  # noqa: A002
-        targets: Targets,
-        *,
-        encoder: Tuned | None = None,
+        self, model_id: str, number: int, targets: Targets, encoder: Tuned | None = None
     ) -> Model | None:
-        """The model of that name if it is in the cache, trained on these targets once."""
-        return self._trainer.stored(self._sets.named(model_id, round, targets, encoder))
+        """The model of a round by its name, if it is in the cache, trained on these targets."""
+        return self._trainer.stored(self._sets.named(model_id, number, targets, encoder))
 
     def out_of_fold(
         self,
