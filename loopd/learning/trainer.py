@@ -284,14 +284,15 @@ class Trainer:
         encoder = training_set.encoder
         if encoder is None or not isinstance(self.factory, TakesOver):
             return None
-        lent = self._lender.lend(encoder.id, lambda: self._tuned(encoder))
+        lent = self._lender.lend(encoder.tuned.id, lambda: self._tuned(encoder))
         return self._untrained.with_descriptions(lent)
 
     def _tuned(self, encoder: Inherited) -> Classifier:
-        model = self._in_memory.get(encoder.id)
+        name = encoder.tuned.id
+        model = self._in_memory.get(name)
         if model is not None and isinstance(model.scores.classifier, LendsEncoder):
             return model.scores.classifier
-        return self._loaded(encoder.id) or self._trained(encoder.training_set())
+        return self._loaded(name) or self._trained(encoder.training_set())
 
     @cached_property
     def _untrained(self) -> Untrained:

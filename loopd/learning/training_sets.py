@@ -32,13 +32,11 @@ class Inherited:
     """An encoder that was fine-tuned for an earlier model.
 
     Attributes:
-        id: of that model.
-        round: in which it was trained.
+        tuned: that model.
         training_set: gives what it was trained on, for when it is gone.
     """
 
-    id: str
-    round: int
+    tuned: Tuned
     training_set: Callable[[], TrainingSet] = field(compare=False, repr=False)
 
 
@@ -71,7 +69,8 @@ class TrainingSet:
     @property
     def encoder_step(self) -> int:
         """That of the model whose encoder it has: an earlier one's, or its own."""
-        return self.step if self.encoder is None else self.encoder.round + APART * self.member
+        number = self.round if self.encoder is None else self.encoder.tuned.round
+        return number + APART * self.member
 
 
 @dataclass(frozen=True)
@@ -145,9 +144,9 @@ class TrainingSets:
         positions, in_order = PoolRows(self.context.pool).aligned(targets)
         return positions, self.problem.encode(in_order)
 
-    def _inherited(self, encoder: Tuned) -> Inherited:
-        def tuned() -> TrainingSet:
+    def _inherited(self, tuned: Tuned) -> Inherited:
+        def training_set() -> TrainingSet:
             # Named as then: a pool that grew since has another fingerprint, and the same texts.
-            return replace(self.of(encoder.round, encoder.targets()), id=encoder.id)
+            return replace(self.of(tuned.round, tuned.targets()), id=tuned.id)
 
-        return Inherited(encoder.id, encoder.round, tuned)
+        return Inherited(tuned, training_set)

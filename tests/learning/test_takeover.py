@@ -232,7 +232,7 @@ def test_what_cannot_lend_is_given_away_each_time() -> None:
 def test_as_long_as_the_encoder_stays_so_does_the_seed_of_what_is_looked_at(member: int) -> None:
     own, inherited = (
         TrainingSet("a", 9, np.arange(3), np.zeros(3), member, encoder)
-        for encoder in (None, Inherited("b", 4, lambda: own))
+        for encoder in (None, Inherited(Tuned("b", 4, never), lambda: own))
     )
     assert own.encoder_step == own.step == inherited.step
     assert inherited.encoder_step == TrainingSet("b", 4, np.arange(2), np.zeros(2), member).step

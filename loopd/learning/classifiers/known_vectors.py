@@ -114,16 +114,16 @@ class Remembering:
         before = self.known
         vectors, missing = before.of(digests, embed), before.missing(digests)
         if len(missing):
-            most = max(1, MOST // vectors[0].nbytes)
+            most = most_texts(vectors.shape[1])
             _, once = np.unique(digests[missing], return_index=True)
             new = missing[np.sort(once)[:most]]
             self.known = before.and_of(digests[new], vectors[new], most)
         return vectors
 
 
-def fit_in_memory(texts: int, width: int) -> bool:
-    """Whether vectors of so many numbers of so many texts are all remembered."""
-    return texts * width * np.dtype(np.float32).itemsize <= MOST
+def most_texts(width: int) -> int:
+    """Of how many texts vectors of so many numbers are remembered."""
+    return max(1, MOST // (width * np.dtype(np.float32).itemsize))
 
 
 def digests_of(texts: Sequence[NDArray[np.int32]]) -> Digests:

@@ -27,7 +27,7 @@ from loopd.learning.classifiers.known_vectors import (
     KnownVectors,
     Remembering,
     digests_of,
-    fit_in_memory,
+    most_texts,
 )
 from loopd.learning.classifiers.linear import LinearHead, fit_head
 from loopd.learning.classifiers.pooling import Batch
@@ -298,7 +298,7 @@ class TransformerClassifier(Classifier, EmbeddingMixin):  # type: ignore[misc] #
         Those that are kept for many rounds are worth full precision: then hardly any text is so
         near to the best that it must be embedded again.
         """
-        kept = self._shared and fit_in_memory(texts, self._factory.backbone.width)
+        kept = self._shared and texts <= most_texts(self._factory.backbone.width)
         return self._factory.bf16 and not kept
 
     def embed(
